@@ -1,0 +1,85 @@
+"""Where our own files stand: HOME and the XDG variables are honoured, on macOS too.
+
+Nothing here creates a folder; callers do, with mode 0700, and only after consent.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from platformdirs import PlatformDirs
+
+from promptster.errors import PlatformError
+
+_SOCKET_PATH_LIMIT = 100
+"""Bytes of a unix socket's path that every supported system accepts (macOS: 104 with the terminator)."""
+
+
+def require_supported_platform() -> None:
+    """Refuse, by name, every system that nobody tested.
+
+    Raises:
+        PlatformError: on anything but Linux and macOS.
+    """
+    if sys.platform.startswith("linux") or sys.platform == "darwin":
+        return
+    hint = "use Linux, macOS, or WSL on Windows" if sys.platform in {"win32", "cygwin"} else "use Linux or macOS"
+    raise PlatformError(f"promptster does not run on {sys.platform}", hint=hint)
+
+
+def _base(variable: str, fallback: str) -> Path:
+    value = os.environ.get(variable, "")
+    return Path(value) / "promptster" if value and Path(value).is_absolute() else Path(fallback)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Paths:
+    """The three folders of one user."""
+
+    config: Path
+    """Settings, sign-in and pinned keys."""
+    data: Path
+    """What the user keeps: finished bundles."""
+    state: Path
+    """Sessions: journal, batches, secrets file, logs."""
+
+    @classmethod
+    def from_environment(cls) -> Paths:
+        """The folders for this process's HOME and XDG_* variables."""
+        dirs = PlatformDirs("promptster", appauthor=False)
+        return cls(
+            config=_base("XDG_CONFIG_HOME", dirs.user_config_dir),
+            data=_base("XDG_DATA_HOME", dirs.user_data_dir),
+            state=_base("XDG_STATE_HOME", dirs.user_state_dir),
+        )
+
+    @property
+    def sessions(self) -> Path:
+        """One folder per session."""
+        return self.state / "sessions"
+
+    @property
+    def bundles(self) -> Path:
+        """Finished ``*.promptster`` files."""
+        return self.data / "bundles"
+
+
+def socket_folder(session_folder: Path) -> Path:
+    """The 0700 folder for a session's unix sockets.
+
+    It is ``<session>/run`` unless that path is too long for a socket address; then it is a folder below the user's runtime
+    folder or the system's temporary folder, its name derived from the session folder's.
+    """
+    folder = session_folder / "run"
+    if len(os.fsencode(folder)) + len("/control.sock") <= _SOCKET_PATH_LIMIT:
+        return folder
+    short = hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]
+    runtime = os.environ.get("XDG_RUNTIME_DIR", "")
+    if runtime and len(os.fsencode(runtime)) < _SOCKET_PATH_LIMIT - 48:
+        return Path(runtime) / f"promptster-{short}"
+    return Path(tempfile.gettempdir()) / f"promptster-{os.getuid()}-{short}"

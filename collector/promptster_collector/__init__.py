@@ -1,0 +1,1 @@
+"""The Litestar service that receives, checks, seals and serves recorded sessions."""

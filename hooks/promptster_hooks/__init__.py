@@ -1,0 +1,1 @@
+"""Small programs that run inside other people's agents: standard library only."""
