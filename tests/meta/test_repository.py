@@ -1,0 +1,68 @@
+"""What holds for the repository as a whole."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+def _tracked() -> list[Path]:
+    listing = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=False, text=True)
+    if listing.returncode:
+        pytest.skip("not a git checkout")
+    return [ROOT / name for name in listing.stdout.split("\0") if name]
+
+
+def _texts() -> list[tuple[Path, str]]:
+    texts: list[tuple[Path, str]] = []
+    for path in _tracked():
+        if path.is_file():
+            data = path.read_bytes()
+            if b"\0" not in data:
+                texts.append((path, data.decode()))
+    return texts
+
+
+def test_no_file_carries_a_machine_path_or_a_registry_host() -> None:
+    """Nobody's home folder, and no package registry's host name, stands in the repository."""
+    forbidden = re.compile("|".join(["/ro" + "ot/", "/wo" + "rk/", "py" + "pi[.]org", "registry[.]np" + "mjs"]))
+    found = [
+        f"{path.relative_to(ROOT)}: {match.group()}" for path, text in _texts() for match in forbidden.finditer(text)
+    ]
+    assert found == []
+
+
+def test_readme_gives_each_command_alone_on_its_line() -> None:
+    """The demonstration and the tests are one line each, complete after a clone."""
+    lines = (ROOT / "README.md").read_text().splitlines()
+    for session in ("demo", "tests"):
+        command = (
+            f"python3 -m venv .venv && .venv/bin/python -m pip install nox && .venv/bin/python -m nox -s {session}"
+        )
+        assert lines.count(command) == 1
+
+
+def test_ci_runs_the_readme_test_command() -> None:
+    """CI reads the test command from the README instead of repeating it."""
+    script = (ROOT / ".ci" / "run").read_text()
+    assert "README.md" in script
+    for session in ("lint", "types", "docs", "e2e", "demo"):
+        assert f"nox -s {session}" in script
+
+
+def test_every_link_between_documents_leads_somewhere() -> None:
+    """A relative link in a Markdown file names a file that is there."""
+    link = re.compile(r"\]\((?!https?://|#|mailto:)([^)#\s]+)")
+    broken = [
+        f"{path.relative_to(ROOT)} -> {target}"
+        for path, text in _texts()
+        if path.suffix == ".md"
+        for target in link.findall(text)
+        if not (path.parent / target).exists()
+    ]
+    assert broken == []
