@@ -1,0 +1,160 @@
+"""The program's front door: finds the command, loads only that one, prints its error, returns its exit code.
+
+Exit codes: 0 ok, 1 error, 2 usage, 4 not signed in, 130 interrupted; ``verify`` and ``run`` have more of their own.
+Nothing but the table of commands is imported before the command is known, so that help appears at once.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from promptster.commands import GROUPS, NAMES
+from promptster.errors import PromptsterError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from types import ModuleType
+
+INTERRUPTED = 130
+_HELP_FLAGS = frozenset({"--help", "-h", "help"})
+
+
+def help_text() -> str:
+    """What ``promptster --help`` prints."""
+    lines = [
+        "usage: promptster COMMAND [OPTIONS]",
+        "",
+        "Records how you work with AI coding agents during an assessment, so that your work",
+        "can be judged by how you did it. Only the agents that you start through it are",
+        "recorded, only after you agreed, and you can see, pause and delete it at any time.",
+        "Your screen, keyboard and other programs are never recorded.",
+        "",
+    ]
+    width = max(len(name) for name in NAMES)
+    for title, group in GROUPS:
+        lines.append(f"{title}:")
+        lines += [f"  {name:<{width}}  {text}" for name, text in group.items()]
+        lines.append("")
+    lines += [
+        "promptster COMMAND --help   more on one command",
+        "promptster --version        the version",
+        "",
+        "Not sure yet? `promptster policy LINK` shows what would be recorded and changes nothing.",
+    ]
+    return "\n".join(lines)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command line and return its exit code."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if not words or words[0] in _HELP_FLAGS:
+        sys.stdout.write(help_text() + "\n")
+        return 0
+    if words[0] == "--version":
+        from importlib.metadata import version  # noqa: PLC0415 - only this line needs it
+
+        sys.stdout.write(f"promptster {version('promptster')}\n")
+        return 0
+    name, rest = words[0], words[1:]
+    try:
+        return _run(name, rest)
+    except PromptsterError as error:
+        return _fail(error, rest)
+    except KeyboardInterrupt:
+        return _fail(interrupted(), rest)
+    except BrokenPipeError:
+        _silence_stdout()
+        return 1
+    except Exception as error:  # noqa: BLE001 - the last line of defence; a traceback may show what a person typed
+        return _fail(_internal(error), rest)
+
+
+def interrupted() -> PromptsterError:
+    """The error that stands for Ctrl-C."""
+    error = PromptsterError("interrupted", code="interrupted")
+    error.exit_code = INTERRUPTED
+    return error
+
+
+def _run(name: str, arguments: list[str]) -> int:
+    if name not in NAMES:
+        raise UsageError(_unknown(name), hint="promptster --help lists the commands")
+    from importlib import import_module  # noqa: PLC0415 - help needs none of this
+
+    module = import_module(f"promptster.commands.{name}")
+    if hasattr(module, "main"):
+        return int(module.main(arguments))
+    return _run_typer(name, module, arguments)
+
+
+def _run_typer(name: str, module: ModuleType, arguments: list[str]) -> int:
+    import typer  # noqa: PLC0415 - help needs none of this
+
+    app = getattr(module, "app", None)
+    if app is None:
+        app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+        app.command(name=name, context_settings=getattr(module, "CONTEXT_SETTINGS", None))(module.command)
+    click_error: type[Exception] = typer.BadParameter.__mro__[2]
+    """The base of every parse error, whether typer carries its parser inside or imports it."""
+    try:
+        code = app(args=arguments, prog_name=f"promptster {name}", standalone_mode=False)
+    except click_error as error:
+        text = str(getattr(error, "format_message", error.__str__)())
+        if not text:  # a command with sub-commands, called without one
+            raise UsageError("a sub-command is missing", hint=f"promptster {name} --help lists them") from None
+        raise UsageError(_lower(text), hint=f"promptster {name} --help explains it") from None
+    except typer.Abort:
+        raise interrupted() from None
+    if code == INTERRUPTED:
+        raise interrupted()
+    return code if isinstance(code, int) else 0
+
+
+def _fail(error: PromptsterError, arguments: list[str]) -> int:
+    from promptster.ui.output import Output  # noqa: PLC0415 - help needs none of this
+
+    before_separator = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    try:
+        Output("--json" in before_separator).error(error)
+    except BrokenPipeError:
+        _silence_stdout()
+    return error.exit_code
+
+
+def _internal(error: Exception) -> PromptsterError:
+    import os  # noqa: PLC0415 - help needs none of this
+    import traceback  # noqa: PLC0415 - likewise
+
+    if os.environ.get("PROMPTSTER_DEBUG"):
+        traceback.print_exc()
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" at {frames[-1].name}:{frames[-1].lineno}" if frames else ""
+    return PromptsterError(
+        f"a fault inside promptster ({type(error).__name__}{place})",
+        hint="nothing recorded is lost; PROMPTSTER_DEBUG=1 before the command shows more",
+        code="internal",
+    )
+
+
+def _unknown(name: str) -> str:
+    from difflib import get_close_matches  # noqa: PLC0415 - only a mistyped command needs it
+
+    close = get_close_matches(name, NAMES, n=1)
+    return f"there is no command {name!r}" + (f", did you mean {close[0]}?" if close else "")
+
+
+def _lower(text: str) -> str:
+    text = text.strip().rstrip(".")
+    return text[:1].lower() + text[1:]
+
+
+def _silence_stdout() -> None:
+    """Whoever read our output left: keep the interpreter's last flush from complaining."""
+    import os  # noqa: PLC0415 - only a closed pipe needs it
+
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,74 @@
+"""Where words and results go.
+
+With ``--json`` standard output carries exactly one JSON document, the result or the error, and every word for people goes
+to standard error. Without it, words go to standard output and errors to standard error. Everything passes the escaper.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING, TextIO
+
+from promptster.ui.escape import escape_text
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from promptster.errors import PromptsterError
+
+
+def json_document(value: object) -> str:
+    """One line of JSON in ASCII, so that no text inside it can steer a terminal."""
+    return json.dumps(value, ensure_ascii=True, separators=(",", ":")).replace("\x7f", "\\u007f")
+
+
+class Output:
+    """The two streams of one command."""
+
+    def __init__(self, json: bool, *, stdout: TextIO | None = None, stderr: TextIO | None = None) -> None:  # noqa: FBT001 - named after its option
+        """Write results to ``stdout`` (one document with ``json``) and words to the stream that fits."""
+        self.json = json
+        self._stdout = stdout if stdout is not None else sys.stdout
+        self._stderr = stderr if stderr is not None else sys.stderr
+
+    def result(self, document: Mapping[str, object]) -> None:
+        """The command's result for scripts; printed only with ``--json``, exactly once."""
+        if self.json:
+            self._write(self._stdout, json_document(document))
+
+    def say(self, text: str = "") -> None:
+        """Words for a person: standard output, or standard error when that carries JSON."""
+        self._write(self._stderr if self.json else self._stdout, escape_text(text))
+
+    def note(self, text: str = "") -> None:
+        """Words beside the result, such as progress or a warning: always standard error."""
+        self._write(self._stderr, escape_text(text))
+
+    def progress(self, text: str) -> None:
+        """A line that the next one replaces; a plain line where standard error is no terminal."""
+        if self._stderr.isatty():
+            self._stderr.write(f"\r\x1b[2K{escape_text(text)}")
+            self._stderr.flush()
+        else:
+            self.note(text)
+
+    def progress_end(self) -> None:
+        """Leave the last progress line standing."""
+        if self._stderr.isatty():
+            self._write(self._stderr, "")
+
+    def error(self, error: PromptsterError) -> None:
+        """The error: a JSON document with ``--json``, else one line and a hint."""
+        if self.json:
+            document = {"code": error.code, "message": error.message, "hint": error.hint}
+            self._write(self._stdout, json_document({"error": document}))
+            return
+        self.note(f"error: {error.message}")
+        if error.hint:
+            self.note(f"hint:  {error.hint}")
+
+    @staticmethod
+    def _write(stream: TextIO, text: str) -> None:
+        stream.write(text + "\n")
+        stream.flush()
