@@ -1,0 +1,88 @@
+"""The fixed table of providers that the proxy forwards to, chosen by the first path segment and by nothing else.
+
+A request never names its own destination: absolute-form targets, CONNECT, the Host header and redirects have no say.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+from urllib.parse import SplitResult, urlsplit
+
+from promptster.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
+_RESERVED = frozenset({"hooks"})
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+def _split(name: str, base_url: str) -> SplitResult:
+    try:
+        url = urlsplit(base_url)
+        port = url.port
+    except ValueError as exc:
+        raise ConfigurationError(f"the base URL of upstream {name!r} cannot be read: {exc}") from exc
+    if url.scheme not in _DEFAULT_PORTS or not url.hostname or port == 0:
+        raise ConfigurationError(f"the base URL of upstream {name!r} must be http:// or https:// with a host")
+    if url.username or url.password or url.query or url.fragment:
+        raise ConfigurationError(f"the base URL of upstream {name!r} must hold no user, query or fragment")
+    if not base_url.isascii() or re.search(r"[\x00-\x20\x7f]", base_url):
+        raise ConfigurationError(f"the base URL of upstream {name!r} must be plain ASCII without spaces")
+    return url
+
+
+@dataclass(frozen=True)
+class Upstream:
+    """One provider: the path prefix it is reached by, and where it is."""
+
+    name: str
+    """The first path segment at the proxy, such as ``anthropic``."""
+    base_url: str
+    """``http://`` or ``https://`` URL; may have a path, which stands before every forwarded target."""
+    tls: bool = field(init=False, repr=False, compare=False)
+    """Whether the provider is reached by TLS."""
+    host: str = field(init=False, repr=False, compare=False)
+    """Name or address to connect to, without brackets."""
+    port: int = field(init=False, repr=False, compare=False)
+    """TCP port."""
+    host_header: bytes = field(init=False, repr=False, compare=False)
+    """The value of the Host header that the provider receives."""
+    path: str = field(init=False, repr=False, compare=False)
+    """The base URL's path without a trailing slash; may be empty."""
+
+    def __post_init__(self) -> None:
+        """Take the URL apart once.
+
+        Raises:
+            ConfigurationError: when the name or the URL cannot be used.
+        """
+        if not _NAME.fullmatch(self.name) or self.name in _RESERVED:
+            raise ConfigurationError(f"{self.name!r} is no name for an upstream")
+        url = _split(self.name, self.base_url)
+        host = url.hostname or ""
+        default = _DEFAULT_PORTS[url.scheme]
+        port = url.port or default
+        shown = f"[{host}]" if ":" in host else host
+        object.__setattr__(self, "tls", url.scheme == "https")
+        object.__setattr__(self, "host", host)
+        object.__setattr__(self, "port", port)
+        object.__setattr__(self, "host_header", (shown if port == default else f"{shown}:{port}").encode())
+        object.__setattr__(self, "path", url.path.rstrip("/"))
+
+
+DEFAULT_UPSTREAMS: Mapping[str, Upstream] = MappingProxyType(
+    {
+        upstream.name: upstream
+        for upstream in (
+            Upstream("anthropic", "https://api.anthropic.com"),
+            Upstream("openai", "https://api.openai.com/v1"),
+            Upstream("chatgpt", "https://chatgpt.com/backend-api/codex"),
+        )
+    }
+)
+"""The providers that need no mention in a policy; ``chatgpt`` is Codex with a ChatGPT login."""
