@@ -1,8 +1,8 @@
 """A small coding agent for machines without one: it takes the place of ``claude`` in the demonstration.
 
 It speaks the Anthropic Messages API (streamed), runs the tools Read, Write, Edit and Bash for real, and fires the hooks
-that its ``--settings`` file names, the way Claude Code does. It is for practice: it asks no permission, so run it only on
-a script that you know. Standard library only.
+that its ``--settings`` file names, the way Claude Code does. It is for practice: it asks no permission, so run it only
+on a script that you know. Standard library only.
 """
 
 from __future__ import annotations
