@@ -1,0 +1,191 @@
+"""Asking the running recorder: one JSON line each way over ``control.sock``.
+
+A request is ``{"op": NAME, ...arguments}``; the answer is ``{"ok": true, ...}`` or ``{"ok": false, "error": {"code",
+"message", "hint"}}``. One connection may carry several requests, one after the other. The socket's folder is 0700: who
+can connect is the candidate. The recorder's side is ``promptster.session.control_server``.
+
+| op | arguments | answer |
+|---|---|---|
+| status | | ``RecorderStatus`` as JSON |
+| launch | | ``port``, ``token``, ``base_urls``, ``hook_url``, ``hook_socket``, ``spool`` |
+| record | ``drafts``: [{src, kind, fields, lane?, refs?}] | ``seqs``, durable when the answer comes |
+| pause, resume | ``reason``? | ``seq`` |
+| close | ``drafts`` | ``events``; then poll ``status`` until ``received`` equals it |
+| flush | ``seconds``? | ``received``, ``events`` after everything so far was sent, or the time was over |
+| stop | ``withdrawn``? | the recorder has recorded its end and goes |
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any
+
+from promptster.errors import SessionError
+from promptster.session.state import SessionFolder, SessionState
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+LINE_LIMIT = 64 * 1024 * 1024
+"""Bytes of one request or answer; a submission's diff travels in one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecorderStatus:
+    """What the recorder says of itself. Counts are events unless said otherwise."""
+
+    session: str
+    state: SessionState
+    events: int
+    """Recorded so far."""
+    durable: int
+    """Of these, on disk."""
+    received: int
+    """Of these, acknowledged by a receipt of the collector."""
+    checked: int
+    """Of these, opened and found sound by the collector."""
+    batches: Mapping[str, int]
+    """``sealed`` and ``received``: numbers of batches."""
+    sources: Mapping[str, int]
+    """Events by source."""
+    dropped: Mapping[str, int]
+    """Not recorded, by reason: ``policy``, ``paused``, ``time_limit``, ``overload``."""
+    collector: Mapping[str, Any]
+    """``reachable`` (null before the first try) and ``last_error`` (a code or null)."""
+    port: int
+    record_until: int
+    upload_until: int
+    restarts: int
+    """How often the supervisor had to start the recorder again."""
+    silent_hooks: tuple[str, ...] = ()
+    """Agents whose hooks were expected and did not come."""
+    degraded: tuple[str, ...] = ()
+    """What is not recorded in full at the moment: ``disk_nearly_full``, ``disk_failing``, ``time_limit``."""
+    path_check: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """By provider: whether an unauthenticated request through the proxy came back."""
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> RecorderStatus:
+        """Read an answer; fields of a newer recorder are left aside."""
+        known = {entry.name for entry in fields(cls)}
+        values = {name: value for name, value in data.items() if name in known}
+        values["state"] = SessionState(values["state"])
+        values["silent_hooks"] = tuple(values.get("silent_hooks", ()))
+        values["degraded"] = tuple(values.get("degraded", ()))
+        return cls(**values)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LaunchTicket:
+    """What a launcher needs to put an agent behind the recorder.
+
+    ``token`` is a secret: it belongs into 0600 files and environments, never into arguments.
+    """
+
+    port: int
+    token: str
+    base_urls: Mapping[str, str]
+    """``claude``: with the token in its path; ``codex``: the token goes into a header."""
+    hook_url: str
+    """Where Claude Code's HTTP hooks post to; the token goes into a header."""
+    hook_socket: str
+    spool: str
+    """The folder where hook processes leave what they could not hand over."""
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> LaunchTicket:
+        """Read an answer."""
+        return cls(**{entry.name: data[entry.name] for entry in fields(cls)})
+
+
+class ControlClient:
+    """A command's line to the recorder of one session. Each call is one connection."""
+
+    def __init__(self, folder: SessionFolder, *, timeout: float = 30.0) -> None:
+        """Name the session; nothing is connected yet. ``timeout`` is in seconds, for each step of a call."""
+        self._folder = folder
+        self._timeout = timeout
+
+    def status(self) -> RecorderStatus:
+        """How the recording stands."""
+        return RecorderStatus.from_json(self.call("status"))
+
+    def launch(self) -> LaunchTicket:
+        """How an agent reaches the recorder."""
+        return LaunchTicket.from_json(self.call("launch"))
+
+    def record(self, drafts: Sequence[Mapping[str, Any]]) -> list[int]:
+        """Record events of the session itself; they are durable when this returns their seqs."""
+        return list(self.call("record", drafts=list(drafts))["seqs"])
+
+    def pause(self, *, reason: str = "candidate") -> int:
+        """Record nothing of agents until ``resume``; returns the seq of the event that says so."""
+        return int(self.call("pause", reason=reason)["seq"])
+
+    def resume(self, *, reason: str = "candidate") -> int:
+        """Record again; returns the seq of the event that says so."""
+        return int(self.call("resume", reason=reason)["seq"])
+
+    def close(self, drafts: Sequence[Mapping[str, Any]]) -> int:
+        """Record the last events, end the recording and seal everything; returns the number of all events."""
+        return int(self.call("close", drafts=list(drafts))["events"])
+
+    def flush(self, *, seconds: float = 10.0) -> tuple[int, int]:
+        """Send what there is, for at most that long; returns (received, events)."""
+        answer = self.call("flush", seconds=seconds, timeout=self._timeout + seconds)
+        return int(answer["received"]), int(answer["events"])
+
+    def stop(self, *, withdrawn: bool = False) -> None:
+        """End recorder and supervisor. ``withdrawn`` leaves nothing more to the journal or the wire."""
+        self.call("stop", withdrawn=withdrawn)
+
+    def call(self, op: str, *, timeout: float | None = None, **arguments: Any) -> dict[str, Any]:
+        """Ask one thing.
+
+        Raises:
+            SessionError: the recorder refused (its own code), or code ``recorder_unreachable``.
+        """
+        request = json.dumps({"op": op, **arguments}).encode() + b"\n"
+        seconds = self._timeout if timeout is None else timeout
+        attempts = 1 if op == "record" else 3
+        for attempt in range(1, attempts + 1):
+            try:
+                line = self._exchange(request, seconds)
+            except OSError as error:
+                raise self._unreachable() from error
+            if line or attempt == attempts:
+                break
+        return self._read_answer(line)
+
+    def _exchange(self, request: bytes, seconds: float) -> bytes:
+        """One line out, one line in; empty if the recorder died in between (its supervisor keeps the socket)."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+            connection.settimeout(seconds)
+            connection.connect(str(self._folder.control_socket))
+            try:
+                connection.sendall(request)
+                with connection.makefile("rb") as answers:
+                    return answers.readline(LINE_LIMIT)
+            except (ConnectionResetError, BrokenPipeError):
+                return b""
+
+    def _read_answer(self, line: bytes) -> dict[str, Any]:
+        try:
+            answer: Any = json.loads(line)
+        except ValueError as error:
+            raise self._unreachable() from error
+        if answer.get("ok") is True:
+            return dict(answer)
+        told = answer.get("error", {})
+        message = str(told.get("message", "the recorder refused"))
+        raise SessionError(message, hint=told.get("hint"), code=str(told.get("code", "session")))
+
+    @staticmethod
+    def _unreachable() -> SessionError:
+        return SessionError(
+            "the recorder does not answer",
+            hint="promptster resume starts it again; nothing recorded is lost",
+            code="recorder_unreachable",
+        )
