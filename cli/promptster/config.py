@@ -74,7 +74,9 @@ def collector_url(text: str) -> str:
         raise ConfigurationError(f"not a collector's address: {text!r}", hint="it looks like https://host")
     if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
         raise ConfigurationError(
-            f"plain http is refused for {parts.hostname}", hint="use https; http is for 127.0.0.1 only", code="plain_http"
+            f"plain http is refused for {parts.hostname}",
+            hint="use https; http is for 127.0.0.1 only",
+            code="plain_http",
         )
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     return f"{parts.scheme}://{host}" + (f":{port}" if port else "") + parts.path.rstrip("/")
@@ -149,7 +151,9 @@ def _read_settings(path: Path) -> dict[str, Any]:
 def _network(settings: Mapping[str, Any], environ: Mapping[str, str]) -> Network:
     proxy = environ.get("HTTPS_PROXY") or environ.get("https_proxy") or settings.get("https_proxy")
     if proxy and urlsplit(proxy).scheme not in {"http", "https"}:
-        raise ConfigurationError(f"HTTPS_PROXY is not an http address: {proxy!r}", hint="it looks like http://host:port")
+        raise ConfigurationError(
+            f"HTTPS_PROXY is not an http address: {proxy!r}", hint="it looks like http://host:port"
+        )
     ca_text = environ.get("PROMPTSTER_CA_FILE") or environ.get("SSL_CERT_FILE") or environ.get("NODE_EXTRA_CA_CERTS")
     ca_text = ca_text or settings.get("ca_file")
     ca_file = Path(ca_text).expanduser().absolute() if ca_text else None

@@ -11,7 +11,8 @@ from promptster.errors import UsageError
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document; words for people go to standard error.")]
 Collector = Annotated[
-    str | None, typer.Option("--collector", metavar="URL", help="The collector's address, if your code came without a link.")
+    str | None,
+    typer.Option("--collector", metavar="URL", help="The collector's address, if your code came without a link."),
 ]
 Code = Annotated[
     str | None,

@@ -1,0 +1,23 @@
+"""``promptster policy``: what would be recorded, before anything is agreed to. Changes nothing."""
+
+from __future__ import annotations
+
+from promptster.clock import SystemClock
+from promptster.commands.options import Code, Collector, Json, read_code
+from promptster.config import Config
+from promptster.paths import Paths
+from promptster.session.offer import fetch_offer, policy_document, policy_page
+from promptster.ui.output import Output
+from promptster.ui.reading import wrap
+
+
+def command(code: Code = None, *, collector: Collector = None, json: Json = False) -> None:
+    """Show what would be recorded. Reading it changes nothing, here or at the collector."""
+    out = Output(json)
+    config = Config.load(Paths.from_environment())
+    offer = fetch_offer(read_code(code), collector, config, SystemClock())
+    out.result(policy_document(offer))
+    if not json:
+        out.say("\n".join(wrap(policy_page(offer))))
+        out.say(f"\nsha256:{offer.policy_sha256}")
+        out.say("Nothing was changed. To go on: promptster start LINK")

@@ -1,0 +1,155 @@
+"""From an invite's text to an offer that is verified end to end.
+
+What comes from the collector is believed only below the key that the invite pins. Nothing here writes a file: whoever
+refuses leaves no trace.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from promptster.client import CollectorClient
+from promptster.errors import SessionError, UsageError
+from promptster.protocol.invite import Invite, InviteCode
+from promptster.protocol.keys import KeySuccession, parse_keyfile
+from promptster.protocol.policy import Policy
+from promptster.protocol.signing import Envelope, open_envelope
+
+if TYPE_CHECKING:
+    from promptster.client import Assessment
+    from promptster.clock import Clock
+    from promptster.config import Config
+
+
+@dataclass(frozen=True, kw_only=True)
+class Offer:
+    """What one invite offers, verified under the key that it pins."""
+
+    code: InviteCode
+    collector_url: str
+    invite: Invite
+    invite_envelope: Envelope
+    policy: Policy
+    policy_bytes: bytes
+    """The exact bytes whose hash the consent signs."""
+    assessment: Assessment
+    keys: KeySuccession
+    keyfile: bytes
+
+    @property
+    def policy_sha256(self) -> str:
+        """64 hexadecimal digits, as the invite says and these bytes are."""
+        return self.invite.policy_sha256
+
+
+def locate_collector(code: InviteCode, option: str | None, config: Config) -> str:
+    """The collector's address: the option, the link's own, or the one that is set.
+
+    Raises:
+        UsageError: none is known.
+    """
+    url = option or code.collector_url or config.collector
+    if url is None:
+        raise UsageError("this code does not say where it belongs", hint="pass the whole link, or --collector URL")
+    return url
+
+
+def fetch_offer(text: str, collector: str | None, config: Config, clock: Clock) -> Offer:
+    """Read an invite, fetch what it offers, verify all of it.
+
+    Raises:
+        InviteError: the text is no invite.
+        CollectorError: the collector cannot be reached, or does not know the invite.
+        ProtocolError: something is not signed by the key that the invite pins.
+        SessionError: the parts do not belong together, or the invite is over.
+    """
+    code = InviteCode.parse(text)
+    url = locate_collector(code, collector, config)
+    with CollectorClient(url, network=config.network) as client:
+        answer = client.get_invite(code.invite_id, code.secret)
+        url = client.url
+    keys = parse_keyfile(answer.keyfile)
+    envelope = Envelope.from_json(answer.invite)
+    invite = open_envelope(Invite, envelope, pinned_key(keys, code))
+    policy = Policy.parse(answer.policy)
+    offer = Offer(
+        code=code,
+        collector_url=url,
+        invite=invite,
+        invite_envelope=envelope,
+        policy=policy,
+        policy_bytes=answer.policy,
+        assessment=answer.assessment,
+        keys=keys,
+        keyfile=answer.keyfile,
+    )
+    _check(offer, clock)
+    return offer
+
+
+def pinned_key(keys: KeySuccession, code: InviteCode) -> bytes:
+    """The collector's public key that the invite names.
+
+    Raises:
+        SessionError: the collector does not hold it.
+    """
+    key = keys.find(code.pin)
+    if key is None:
+        raise SessionError(
+            "this collector is not the one that made the invite",
+            hint="check the address; if it is right, ask the hiring team before you go on",
+            code="collector_not_pinned",
+        )
+    return key
+
+
+def _check(offer: Offer, clock: Clock) -> None:
+    invite = offer.invite
+    policy_sha256 = hashlib.sha256(offer.policy_bytes).hexdigest()
+    if invite.kid != offer.code.pin or invite.invite_id != offer.code.invite_id:
+        raise SessionError("the collector answered with another invite", code="invite_mismatch")
+    if not hmac.compare_digest(policy_sha256, invite.policy_sha256) or offer.policy.organisation != invite.organisation:
+        raise SessionError("the policy is not the one that the invite names", code="policy_mismatch")
+    if invite.expires <= clock.wall_ms():
+        raise SessionError("this invite has expired", hint="ask the hiring team for a new one", code="invite_expired")
+
+
+def policy_document(offer: Offer) -> dict[str, object]:
+    """What ``promptster policy --json`` answers."""
+    policy = offer.policy
+    return {
+        "sha256": offer.policy_sha256,
+        "text": policy.text,
+        "organisation": offer.invite.organisation,
+        "title": offer.assessment.title,
+        "repository": offer.assessment.repository,
+        "time_limit_minutes": policy.time_limit_minutes,
+        "retention_days": policy.retention_days,
+        "collector": offer.collector_url,
+        "expires_at": utc(offer.invite.expires),
+    }
+
+
+def policy_page(offer: Offer) -> str:
+    """The policy as a person reads it, with what the invite adds."""
+    lines = [
+        f"{one_line(offer.invite.organisation)} invites you to: {one_line(offer.assessment.title)}",
+        f"collector: {offer.collector_url}   invite valid until {utc(offer.invite.expires)}",
+        "",
+        offer.policy.text,
+    ]
+    return "\n".join(lines)
+
+
+def utc(ms: int) -> str:
+    """A point in time as RFC 3339 text in UTC, to the second."""
+    return datetime.fromtimestamp(ms / 1000, tz=UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def one_line(text: str) -> str:
+    """Received text without line breaks, so that it cannot pretend to be a line of ours."""
+    return " ".join(text.split())

@@ -1,0 +1,63 @@
+"""Reading longer text in a terminal: wrapped, a screen at a time, and a question that needs a word as its answer."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import textwrap
+from typing import TextIO
+
+from promptster.ui.escape import escape_text
+
+_WIDTH = 80
+_BULLETS = ("- ", "* ")
+
+
+def is_terminal() -> bool:
+    """Whether a person can be asked: standard input and standard error are a terminal."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def wrap(text: str, width: int = _WIDTH) -> list[str]:
+    """Lines of at most ``width`` columns; list items hang, indented lines keep their indent."""
+    lines: list[str] = []
+    for line in escape_text(text).splitlines():
+        body = line.lstrip(" ")
+        indent = " " * (len(line) - len(body))
+        hanging = indent + ("  " if body.startswith(_BULLETS) else "")
+        lines += textwrap.wrap(body, width, initial_indent=indent, subsequent_indent=hanging) or [""]
+    return lines
+
+
+def show_paged(text: str, *, stream: TextIO | None = None, keyboard: TextIO | None = None) -> None:
+    """Print text a screen at a time; Enter goes on, q skips to the end.
+
+    It waits only if both ends are a terminal.
+    """
+    out = stream if stream is not None else sys.stderr
+    keys = keyboard if keyboard is not None else sys.stdin
+    size = shutil.get_terminal_size()
+    lines = wrap(text, min(size.columns, _WIDTH))
+    page = max(size.lines - 2, 5)
+    waits = out.isatty() and keys.isatty()
+    for start in range(0, len(lines), page):
+        out.write("\n".join(lines[start : start + page]) + "\n")
+        rest = len(lines) - start - page
+        if waits and rest > 0:
+            out.write(f"-- {rest} more lines: Enter goes on, q skips to the question -- ")
+            out.flush()
+            if keys.readline().strip().lower() == "q":
+                return
+    out.flush()
+
+
+def ask(question: str) -> str:
+    """Ask on standard error and read one line; an end of input is the empty answer."""
+    sys.stderr.write(escape_text(question))
+    sys.stderr.flush()
+    return sys.stdin.readline().strip()
+
+
+def ask_yes(question: str) -> bool:
+    """A question whose only yes is the typed word."""
+    return ask(f"{question} Type yes or no: ").lower() == "yes"
