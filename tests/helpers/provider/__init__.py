@@ -1,8 +1,9 @@
 """The project's own provider on loopback: says what a script says, in the words of two real APIs, faults included.
 
-In a test: ``async with Provider(script) as provider`` or ``with running(script) as provider`` (a thread). From a shell:
-``python -m tests.helpers.provider --script S --port 0 --ready-file F --log L [--var NAME=VALUE]``; the ready file then holds
-the base URL (Anthropic; Codex adds ``/v1``), and the log gets one JSON line for each exchange, with its bytes.
+In a test: ``async with Provider(script) as provider`` or ``with running(script) as provider`` (a thread). From a
+shell: ``python -m tests.helpers.provider --script S --port 0 --ready-file F --log L [--var NAME=VALUE]``; the ready
+file then holds the base URL (Anthropic; Codex adds ``/v1``), and the log gets one JSON line for each exchange, with
+its bytes.
 
 A script in JSON::
 

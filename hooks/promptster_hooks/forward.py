@@ -1,0 +1,67 @@
+"""The process that an agent starts for a hook: ``/abs/python -I -S /abs/forward.py AGENT SOCKET SPOOL``.
+
+Reads the hook's JSON from stdin, hands it to the recorder over a unix socket, and ends. If the recorder does not
+answer in time, the call goes into the spool. Whatever happens, the exit code is 0 and nothing is printed: an agent
+must not be slowed, blocked or steered by being watched, and a Cursor hook that prints anything but a valid answer
+would block the action.
+
+It is started once for every action of an agent, so it imports three compiled-in modules and nothing else;
+``frame.py`` and ``spool.py`` say what the bytes mean (a test holds this file against them). The spool's code is
+loaded only when needed.
+"""
+
+import _socket
+import posix
+import sys
+
+PATIENCE_S = 0.05
+"""How long each step (connect, send, answer) may take."""
+
+
+def _stdin() -> bytes:
+    pieces: list[bytes] = []
+    while piece := posix.read(0, 1 << 20):
+        pieces.append(piece)
+    return b"".join(pieces)
+
+
+def _hand_over(address: str, agent: bytes, payload: bytes) -> bool:
+    """Whether the recorder has taken the payload. It is never taken after this has said no."""
+    link = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
+    try:
+        link.settimeout(PATIENCE_S)
+        link.connect(address)
+        size = len(payload).to_bytes(4, "big")
+        link.sendall(b"".join((b"PSH1", len(agent).to_bytes(1, "big"), agent, size, payload)))
+        try:
+            return link.recv(1) == b"\x06"
+        except OSError:
+            link.shutdown(_socket.SHUT_RD)
+            return link.recv(1) == b"\x06"
+    except OSError:
+        return False
+    finally:
+        link.close()
+
+
+def _keep(folder: str, agent: str, payload: bytes) -> None:
+    here = __file__.rpartition("/")[0].rpartition("/")[0]
+    sys.path.insert(0, here)
+    from promptster_hooks import spool  # noqa: PLC0415 - loads hashlib, which the usual way does without
+
+    spool.keep(folder, agent, payload)
+
+
+def main(arguments: list[str]) -> None:
+    """Hand one hook call over, or keep it."""
+    agent, address, folder = arguments
+    payload = _stdin()[: 32 * 1024 * 1024]
+    if not _hand_over(address, agent.encode(), payload):
+        _keep(folder, agent, payload)
+
+
+if __name__ == "__main__":
+    try:
+        main(sys.argv[1:])
+    finally:
+        posix._exit(0)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - ends at once, with 0, without a trace

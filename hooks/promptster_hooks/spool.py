@@ -1,0 +1,174 @@
+"""The folder where a hook process leaves what the recorder could not take: one encrypted file for each call.
+
+Layout of a session's spool folder (0700): ``key`` (32 bytes, 0600, written at the session's start) and ``*.hook``
+files whose names sort by time. A file is written under another name and then renamed, so that a reader never sees
+half a file.
+
+File: ``PSHS`` || nonce (16) || ciphertext || tag (32). The plain text is u64be wall clock ms || u64be monotonic ms ||
+u8 length of the agent's name || the name || the payload. Two keys are derived from the folder's key by HMAC-SHA256
+with a label each. The ciphertext is the plain text XOR SHAKE-256(encryption key || nonce), read as far as needed; the
+tag is HMAC-SHA256(tag key, everything before it). Encrypt-then-MAC out of two standard primitives, because a hook may
+import nothing but the standard library, which has no cipher.
+
+What this gives: no prompt lies readable in a file, a copy of the file alone says nothing, a changed file is noticed,
+and with the key file gone the spool is gone. What it does not give: the key stands beside the files, so whoever may
+read the whole folder may read the spool. It protects the time until the recorder is back, not against the user's own
+account.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import time
+from dataclasses import dataclass
+
+MAGIC = b"PSHS"
+SUFFIX = ".hook"
+KEY_NAME = "key"
+KEY_BYTES = 32
+
+_NONCE = 16
+_TAG = 32
+_TIMES = 16
+
+
+class SpoolError(ValueError):
+    """A spool file cannot be read: cut, changed, or written under another key."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Spooled:
+    """One hook call that waited in the spool."""
+
+    agent: str
+    """The agent's name as the hook process got it."""
+    payload: bytes
+    """The hook's stdin."""
+    wall_ms: int
+    """When the hook ran, wall clock, milliseconds since the epoch."""
+    mono_ms: int
+    """When the hook ran, the computer's monotonic clock, milliseconds."""
+
+
+def seal(key: bytes, agent: str, payload: bytes, *, nonce: bytes, wall_ms: int, mono_ms: int) -> bytes:
+    """The bytes of a spool file."""
+    name = agent.encode()
+    times = wall_ms.to_bytes(8, "big") + mono_ms.to_bytes(8, "big")
+    plain = b"".join((times, len(name).to_bytes(1, "big"), name, payload))
+    sealed = MAGIC + nonce + _mask(key, nonce, plain)
+    return sealed + _tag(key, sealed)
+
+
+def unseal(key: bytes, data: bytes) -> Spooled:
+    """The way back.
+
+    Raises:
+        SpoolError: when the file is not what was written under this key.
+    """
+    head = len(MAGIC) + _NONCE
+    if len(data) < head + _TIMES + 1 + _TAG or not data.startswith(MAGIC):
+        raise SpoolError("not a spool file")
+    if not hmac.compare_digest(_tag(key, data[:-_TAG]), data[-_TAG:]):
+        raise SpoolError("a spool file was changed or belongs to another session")
+    plain = _mask(key, data[len(MAGIC) : head], data[head:-_TAG])
+    start = _TIMES + 1 + plain[_TIMES]
+    return Spooled(
+        agent=plain[_TIMES + 1 : start].decode("utf-8", "replace"),
+        payload=plain[start:],
+        wall_ms=int.from_bytes(plain[:8], "big"),
+        mono_ms=int.from_bytes(plain[8:16], "big"),
+    )
+
+
+def write_key(folder: str, key: bytes) -> None:
+    """Put the session's spool key into its folder, readable by the user only; an equal key that is there stays.
+
+    Raises:
+        OSError: when the file cannot be written.
+        SpoolError: when another key is there.
+    """
+    path = os.path.join(folder, KEY_NAME)  # noqa: PTH118 - pathlib costs a hook more than its whole work
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        if read_key(folder) != key:
+            raise SpoolError("the spool folder has another key") from None
+        return
+    try:
+        os.write(descriptor, key)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def read_key(folder: str) -> bytes:
+    """The key of a spool folder.
+
+    Raises:
+        OSError: when there is none.
+        SpoolError: when it has the wrong length.
+    """
+    with open(os.path.join(folder, KEY_NAME), "rb") as file:  # noqa: PTH118, PTH123 - see write_key
+        key = file.read(KEY_BYTES + 1)
+    if len(key) != KEY_BYTES:
+        raise SpoolError("the spool's key has the wrong length")
+    return key
+
+
+def keep(folder: str, agent: str, payload: bytes) -> None:
+    """Leave one hook call in the spool.
+
+    Raises:
+        OSError: when the folder cannot be written.
+        SpoolError: when its key cannot be used.
+    """
+    nonce = os.urandom(_NONCE)
+    wall = time.time_ns()
+    mono_ms = time.monotonic_ns() // 1_000_000
+    data = seal(read_key(folder), agent, payload, nonce=nonce, wall_ms=wall // 1_000_000, mono_ms=mono_ms)
+    final = os.path.join(folder, f"{wall:020d}-{nonce.hex()}{SUFFIX}")  # noqa: PTH118 - see write_key
+    beside = final + ".part"
+    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        try:
+            view = memoryview(data)
+            while view:
+                view = view[os.write(descriptor, view) :]
+        finally:
+            os.close(descriptor)
+        os.rename(beside, final)  # noqa: PTH104 - see write_key
+    except OSError:
+        os.unlink(beside)  # noqa: PTH108 - see write_key
+        raise
+
+
+def waiting(folder: str) -> list[str]:
+    """The paths of the spool files, oldest first; empty when there is no folder."""
+    try:
+        names = os.listdir(folder)  # noqa: PTH208 - see write_key
+    except FileNotFoundError:
+        return []
+    return [os.path.join(folder, name) for name in sorted(names) if name.endswith(SUFFIX)]  # noqa: PTH118
+
+
+def read(path: str, key: bytes) -> Spooled:
+    """One spool file; the caller removes it once its content is durable elsewhere.
+
+    Raises:
+        OSError: when it cannot be read.
+        SpoolError: when it is not what was written.
+    """
+    with open(path, "rb") as file:  # noqa: PTH123 - see write_key
+        return unseal(key, file.read())
+
+
+def _mask(key: bytes, nonce: bytes, data: bytes) -> bytes:
+    inner = hmac.digest(key, b"promptster/spool/encrypt/1", "sha256")
+    stream = hashlib.shake_256(inner + nonce).digest(len(data))
+    return (int.from_bytes(data, "big") ^ int.from_bytes(stream, "big")).to_bytes(len(data), "big")
+
+
+def _tag(key: bytes, data: bytes) -> bytes:
+    return hmac.digest(hmac.digest(key, b"promptster/spool/tag/1", "sha256"), data, "sha256")
