@@ -1,4 +1,5 @@
-"""The shared wire: documents, events, batches, receipts, the log, the bundle and its verification.
+"""The shared wire: what candidate, collector and verifier exchange, as pure functions over bytes.
 
-Nothing here opens a socket or a file, reads a clock or draws a random number: what is needed comes in as an argument.
+Nothing here opens a file or a socket, reads a clock or draws random bytes of its own: times and a source of random bytes
+are arguments. ``docs/protocol.md`` is the norm that this package follows. Import from the submodules.
 """

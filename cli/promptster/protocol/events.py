@@ -1,0 +1,384 @@
+"""Events: public bytes with salted commitments to their fields, and the values and blocks behind these.
+
+The public bytes say that something happened, when, and who saw it; each field stands there only as a commitment. Values
+travel beside them and can be taken away one by one without breaking a signature. Order and batches are not known here.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, cast
+
+from promptster.protocol.documents import VERSION, decode, encode
+from promptster.protocol.encoding import b64u_decode, b64u_encode
+from promptster.protocol.errors import DocumentError, EncodingError, EventError, Fault
+from promptster.protocol.fields import (
+    FRAME_BLOCK,
+    FRAME_EVENT,
+    FRAME_SECRETS,
+    MAX_BLOCK,
+    MAX_EVENT,
+    SALT_SIZE,
+    Block,
+    Secret,
+    commitment,
+    decode_secrets,
+    encode_secrets,
+    frame,
+    iterate_frames,
+    read_stored,
+    store,
+)
+from promptster.protocol.kinds import FIELD_TYPES, KINDS, SOURCES, Kind, Source
+from promptster.protocol.merkle import leaf_hash
+from promptster.protocol.signing import RandomBytes
+from promptster.protocol.values import decode_value, encode_value
+
+__all__ = [
+    "FIELD_TYPES",
+    "KINDS",
+    "Block",
+    "Draft",
+    "Kind",
+    "OpenedEvent",
+    "PublicEvent",
+    "RecordedEvent",
+    "Secret",
+    "Source",
+    "compose",
+]
+
+MAX_PUBLIC: Final = 64 << 10
+"""Bytes of an event's public part."""
+MAX_REFS: Final = 256
+"""Earlier events that one event may point to."""
+
+_COMMITMENT = 32
+_PUBLIC_KEYS = {"v", "seq", "src", "src_seq", "kind", "ms", "mono_ms", "lane", "refs", "r", "c"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Draft:
+    """What a capturing part hands to the recorder: an event without its place in the order."""
+
+    src: str
+    """One of ``Source``."""
+    kind: str
+    """One of ``Kind``."""
+    ms: int
+    """Wall clock; milliseconds since the epoch."""
+    mono_ms: int
+    """Monotonic clock; milliseconds since an arbitrary start."""
+    lane: int = 0
+    """0 is the session itself; each conversation and subagent has its own."""
+    refs: tuple[int, ...] = ()
+    """``seq`` of earlier events that this one belongs to."""
+    fields: Mapping[str, object] = field(default_factory=dict[str, object])
+    """Values by name, of the types in ``FIELD_TYPES``."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class OpenedEvent:
+    """An event in clear, as far as its values are there."""
+
+    seq: int
+    src: str
+    src_seq: int
+    kind: str
+    ms: int
+    mono_ms: int
+    lane: int
+    refs: tuple[int, ...]
+    fields: dict[str, Any]
+    """Values by name, decoded by type; a value that was cut is the text of its beginning, also where the type is JSON."""
+    withheld: frozenset[str]
+    """Fields that are committed to, and whose value is not here."""
+    cut: dict[str, tuple[int, str]]
+    """Fields whose value was too long: full length in bytes and SHA-256 in hexadecimal digits."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PublicEvent:
+    """The public part of an event, read."""
+
+    seq: int
+    src: str
+    src_seq: int
+    kind: str
+    ms: int
+    mono_ms: int
+    lane: int
+    refs: tuple[int, ...]
+    commitments: Mapping[str, bytes]
+
+    @classmethod
+    def parse(cls, data: bytes) -> PublicEvent:
+        """Read an event's public bytes.
+
+        Raises:
+            EventError: when they are not an event in canonical form.
+        """
+        try:
+            document = decode(data, limit=MAX_PUBLIC)
+        except DocumentError as error:
+            raise EventError(f"an event is off: {error}", code="event_document") from None
+        if document.keys() != _PUBLIC_KEYS:
+            raise EventError("an event does not have exactly the keys of an event", code="event_keys")
+        if type(document["v"]) is not int or document["v"] != VERSION:
+            raise EventError("an event is of another version", code="event_version")
+        return cls._from_document(document, "remote")
+
+    @classmethod
+    def _from_document(cls, document: Mapping[str, Any], fault: Fault) -> PublicEvent:
+        _bytes(document["r"], SALT_SIZE, fault)
+        commitments = _commitments(document["c"], fault)
+        _check_lists(document["src"], document["kind"], commitments, fault)
+        seq = _natural(document["seq"], fault)
+        return cls(
+            seq=seq,
+            src=document["src"],
+            src_seq=_natural(document["src_seq"], fault),
+            kind=document["kind"],
+            ms=_natural(document["ms"], fault),
+            mono_ms=_natural(document["mono_ms"], fault),
+            lane=_natural(document["lane"], fault),
+            refs=_refs(document["refs"], seq, fault),
+            commitments=commitments,
+        )
+
+
+def _natural(value: object, fault: Fault) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise EventError("a number of an event is not a whole number from 0", code="event_number", fault=fault)
+    return value
+
+
+def _refs(value: object, seq: int, fault: Fault) -> tuple[int, ...]:
+    if not isinstance(value, list) or len(cast("list[object]", value)) > MAX_REFS:
+        raise EventError(f"refs is not a list of at most {MAX_REFS} numbers", code="event_refs", fault=fault)
+    refs = tuple(_natural(item, fault) for item in cast("list[object]", value))
+    if any(ref >= seq for ref in refs):
+        raise EventError("an event points to one that is not before it", code="event_refs", fault=fault)
+    return refs
+
+
+def _bytes(value: object, size: int, fault: Fault) -> bytes:
+    if isinstance(value, str):
+        try:
+            data = b64u_decode(value)
+        except EncodingError:
+            data = b""
+        if len(data) == size:
+            return data
+    raise EventError(f"an event holds something else than {size} bytes", code="event_bytes", fault=fault)
+
+
+def _commitments(value: object, fault: Fault) -> dict[str, bytes]:
+    if not isinstance(value, dict):
+        raise EventError("c is not an object", code="event_keys", fault=fault)
+    return {name: _bytes(item, _COMMITMENT, fault) for name, item in cast("dict[str, object]", value).items()}
+
+
+def _check_lists(src: object, kind: object, names: Mapping[str, object], fault: Fault) -> None:
+    if not isinstance(src, str) or src not in SOURCES:
+        raise EventError("an event's source is not in the list", code="event_source", fault=fault)
+    if not isinstance(kind, str) or kind not in KINDS:
+        raise EventError("an event's kind is not in the list", code="event_kind", fault=fault)
+    if unknown := names.keys() - KINDS[cast("Kind", kind)]:
+        raise EventError(f"{kind} has no field {min(unknown)}", code="event_field", fault=fault)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordedEvent:
+    """An event's exact public bytes with the values and the new blocks that travel beside them."""
+
+    public: bytes
+    parsed: PublicEvent
+    """``public``, read."""
+    secrets: Mapping[str, Secret]
+    """Salts and stored values by field name; after a redaction some are missing."""
+    blocks: tuple[Block, ...] = ()
+    """Blocks that this event is the first to use."""
+
+    @classmethod
+    def assemble(cls, public: bytes, secrets: Mapping[str, Secret], blocks: tuple[Block, ...] = ()) -> RecordedEvent:
+        """Join an event's parts and check that they belong together; missing values are allowed.
+
+        Raises:
+            EventError: when a part is malformed, or a value is not what the event committed to.
+        """
+        parsed = PublicEvent.parse(public)
+        for name, (salt, stored) in secrets.items():
+            expected = parsed.commitments.get(name)
+            if expected is None:
+                raise EventError("a value stands beside an event that has no such field", code="value_unknown")
+            read_stored(stored)
+            if len(salt) != SALT_SIZE or not hmac.compare_digest(commitment(salt, name, stored), expected):
+                raise EventError(f"{name} is not what the event committed to", code="commitment")
+        return cls(public=public, parsed=parsed, secrets=secrets, blocks=blocks)
+
+    @property
+    def seq(self) -> int:
+        """The event's place in the session, from 0."""
+        return self.parsed.seq
+
+    @property
+    def kind(self) -> str:
+        """What the event tells."""
+        return self.parsed.kind
+
+    @property
+    def src(self) -> str:
+        """Who saw it."""
+        return self.parsed.src
+
+    @property
+    def leaf(self) -> bytes:
+        """The event's leaf hash."""
+        return leaf_hash(self.public)
+
+    @property
+    def complete(self) -> bool:
+        """Whether every field's value is here; its blocks may still be elsewhere."""
+        return self.secrets.keys() == self.parsed.commitments.keys()
+
+    def frames(self) -> bytes:
+        """The event as it stands in a journal record and in a batch's body."""
+        parts = [frame(FRAME_BLOCK, block.salt + block.data) for block in self.blocks]
+        parts.append(frame(FRAME_EVENT, self.public))
+        if self.secrets:
+            parts.append(frame(FRAME_SECRETS, encode_secrets(self.secrets)))
+        return b"".join(parts)
+
+    @staticmethod
+    def parse_frames(data: bytes) -> list[RecordedEvent]:
+        """Read the events of a journal record or of a batch's plain body.
+
+        Every value must be there, and every block must be used by the event right behind it. That events follow each other
+        in order is the batch's matter.
+
+        Raises:
+            EventError: when a frame, an event, a value or a block is off.
+        """
+        return _parse_frames(data)
+
+    def open(self, blocks: Mapping[bytes, bytes] | None = None) -> OpenedEvent:
+        """The event in clear.
+
+        Args:
+            blocks: bytes of blocks by id, beside those that travel with the event.
+
+        Raises:
+            EventError: when a value is not of its field's type.
+        """
+        own = {block.id: block.data for block in self.blocks}
+        fields: dict[str, Any] = {}
+        cut: dict[str, tuple[int, str]] = {}
+        for name in sorted(self.secrets):
+            inline, block, cut_off = read_stored(self.secrets[name].stored)
+            data = inline if block is None else own.get(block, (blocks or {}).get(block))
+            if data is None:
+                continue
+            fields[name] = _decode_field(name, data, cut=cut_off is not None)
+            if cut_off is not None:
+                cut[name] = cut_off
+        event = self.parsed
+        return OpenedEvent(
+            seq=event.seq,
+            src=event.src,
+            src_seq=event.src_seq,
+            kind=event.kind,
+            ms=event.ms,
+            mono_ms=event.mono_ms,
+            lane=event.lane,
+            refs=event.refs,
+            fields=fields,
+            withheld=frozenset(event.commitments.keys() - fields.keys()),
+            cut=cut,
+        )
+
+
+def _decode_field(name: str, data: bytes, *, cut: bool) -> Any:
+    field_type = FIELD_TYPES[name]
+    return decode_value("text" if cut and field_type != "bytes" else field_type, data)
+
+
+def _parse_frames(data: bytes) -> list[RecordedEvent]:
+    events: list[RecordedEvent] = []
+    blocks: list[Block] = []
+    seen: set[bytes] = set()
+    frames = list(iterate_frames(data))
+    position = 0
+    while position < len(frames):
+        frame_type, content = frames[position]
+        position += 1
+        if frame_type == FRAME_BLOCK:
+            blocks.append(_read_block(content, seen))
+            continue
+        if frame_type != FRAME_EVENT:
+            raise EventError("a frame has an unknown type or stands at the wrong place", code="frame")
+        secrets: dict[str, Secret] = {}
+        size = len(content)
+        if position < len(frames) and frames[position][0] == FRAME_SECRETS:
+            secrets = decode_secrets(frames[position][1])
+            size += len(frames[position][1])
+            position += 1
+            if not secrets:
+                raise EventError("an empty list of values stands beside an event", code="frame")
+        if size > MAX_EVENT:
+            raise EventError(f"an event is larger than {MAX_EVENT} bytes", code="event_size")
+        events.append(_whole(RecordedEvent.assemble(content, secrets, tuple(blocks))))
+        blocks = []
+    if blocks:
+        raise EventError("a block stands behind the last event", code="block_unused")
+    return events
+
+
+def _read_block(content: bytes, seen: set[bytes]) -> Block:
+    block = Block(content[:SALT_SIZE], content[SALT_SIZE:])
+    if len(block.salt) != SALT_SIZE or len(block.data) > MAX_BLOCK:
+        raise EventError("a block is too short or too long", code="block_size")
+    if block.id in seen:
+        raise EventError("a block travels twice", code="block_repeated")
+    seen.add(block.id)
+    return block
+
+
+def _whole(event: RecordedEvent) -> RecordedEvent:
+    if not event.complete:
+        raise EventError("a value is missing beside its event", code="value_missing")
+    used = {read_stored(secret.stored).block for secret in event.secrets.values()}
+    if any(block.id not in used for block in event.blocks):
+        raise EventError("a block stands before an event that does not use it", code="block_unused")
+    return event
+
+
+def compose(draft: Draft, *, seq: int, src_seq: int, random: RandomBytes) -> RecordedEvent:
+    """Give a draft its place in the session.
+
+    Values over 256 KiB become one block each, the largest others too while the event would exceed 1 MiB; over 8 MiB, or
+    while the event could not travel in one batch, they are cut and marked with their full length and hash.
+
+    Raises:
+        EventError: when the draft's source, kind, fields or numbers are not those of an event.
+    """
+    _check_lists(draft.src, draft.kind, draft.fields, "local")
+    values = {name: encode_value(FIELD_TYPES[name], value) for name, value in draft.fields.items()}
+    secrets, blocks = store(values, random)
+    document: dict[str, Any] = {
+        "v": VERSION,
+        "seq": seq,
+        "src": str(draft.src),
+        "src_seq": src_seq,
+        "kind": str(draft.kind),
+        "ms": draft.ms,
+        "mono_ms": draft.mono_ms,
+        "lane": draft.lane,
+        "refs": list(draft.refs),
+        "r": b64u_encode(random(SALT_SIZE)),
+        "c": {name: b64u_encode(commitment(salt, name, stored)) for name, (salt, stored) in secrets.items()},
+    }
+    parsed = PublicEvent._from_document(document, "local")  # noqa: SLF001 - one module, one check for both directions
+    return RecordedEvent(public=encode(document), parsed=parsed, secrets=secrets, blocks=blocks)

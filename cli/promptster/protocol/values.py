@@ -1,0 +1,125 @@
+"""A field's value as bytes, in both directions: text is UTF-8, everything else has one spelling or is refused."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any, Final, NoReturn, cast
+
+from promptster.protocol.documents import MAX_INTEGER, nesting
+from promptster.protocol.errors import EventError
+from promptster.protocol.kinds import FieldType
+
+MAX_JSON_NESTING: Final = 128
+"""Levels of objects and arrays inside a JSON value."""
+
+_INTEGER = re.compile(rb"0|-?[1-9][0-9]{0,15}")
+_TOO_DEEP: Final = f"[nested deeper than {MAX_JSON_NESTING} levels]"
+_MAX_DIGITS = 4000
+
+
+def _tame_text(text: str) -> str:
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def _tame(value: object, level: int = 1) -> Any:
+    """The nearest JSON value: agents and providers send what strict JSON cannot hold."""
+    if isinstance(value, str):
+        return _tame_text(value)
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, int):
+        return value if abs(value) < 10**_MAX_DIGITS else "[number too long]"
+    if isinstance(value, float):
+        return value if value - value == 0 else str(value)
+    if isinstance(value, (Mapping, list, tuple)) and level > MAX_JSON_NESTING:
+        return _TOO_DEEP
+    if isinstance(value, Mapping):
+        items = cast("Mapping[object, object]", value).items()
+        return {_tame_text(str(key)): _tame(item, level + 1) for key, item in items}
+    if isinstance(value, (list, tuple)):
+        return [_tame(item, level + 1) for item in cast("list[object]", value)]
+    raise EventError(f"a JSON field cannot hold a {type(value).__name__}", code="field_type", fault="local")
+
+
+def _dump(value: object) -> bytes:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+
+
+def _encode_json(value: object) -> bytes:
+    try:
+        data = _dump(value)
+    except (ValueError, TypeError, RecursionError):
+        return _dump(_tame(value))
+    return data if nesting(data) <= MAX_JSON_NESTING else _dump(_tame(value))
+
+
+def encode_value(field_type: FieldType, value: object) -> bytes:
+    """The bytes of a field's value.
+
+    Text with lone surrogates gets U+FFFD in their place; JSON loses what JSON cannot hold (NaN and infinities become
+    text, levels below ``MAX_JSON_NESTING`` a marker).
+
+    Raises:
+        EventError: when the value is not of the field's type.
+    """
+    match field_type, value:
+        case "text", str():
+            try:
+                return value.encode()
+            except UnicodeEncodeError:
+                return _tame_text(value).encode()
+        case "bool", bool():
+            return b"true" if value else b"false"
+        case "int", int() if not isinstance(value, bool) and abs(value) <= MAX_INTEGER:
+            return b"%d" % value
+        case "bytes", bytes():
+            return value
+        case "bytes", str():
+            return value.encode("utf-8", "replace")
+        case "json", _:
+            return _encode_json(value)
+        case _:
+            raise EventError(
+                f"a field of type {field_type} cannot hold this {type(value).__name__}", code="field_type", fault="local"
+            )
+
+
+def _refuse_constant(text: str) -> NoReturn:
+    raise ValueError(text)
+
+
+def _decode_json(data: bytes) -> Any:
+    text = data.decode()
+    value = json.loads(text, parse_constant=_refuse_constant)
+    if nesting(data) > MAX_JSON_NESTING:
+        raise ValueError(_TOO_DEEP)
+    if "\\u" in text:
+        _dump(value)  # refuses lone surrogates, which a later writer would stumble over
+    return value
+
+
+def decode_value(field_type: FieldType, data: bytes) -> Any:
+    """The value behind a field's bytes.
+
+    Raises:
+        EventError: when the bytes are not of the field's type.
+    """
+    try:
+        match field_type:
+            case "text":
+                return data.decode()
+            case "json":
+                return _decode_json(data)
+            case "int" if _INTEGER.fullmatch(data) and abs(int(data)) <= MAX_INTEGER:
+                return int(data)
+            case "bool" if data in {b"true", b"false"}:
+                return data == b"true"
+            case "bytes":
+                return data
+            case _:
+                pass
+    except (ValueError, RecursionError):
+        pass
+    raise EventError(f"a value is not of type {field_type}", code="field_value")
