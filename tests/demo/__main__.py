@@ -1,8 +1,7 @@
 """A whole assessment on this machine, played by all three users with the real program: ``nox -s demo``.
 
 The provider is scripted, so nothing leaves this machine and no key is needed. The agent is the installed ``claude`` or
-``codex`` (with a fresh home folder and a made-up key), or the small practice agent beside this file where there is
-neither.
+``codex`` (with a fresh home folder and a made-up key), or the practice agent of the tests where there is neither.
 """
 
 from __future__ import annotations
@@ -10,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -21,52 +21,33 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.helpers.people import BIN, Person
+from tests.helpers.practice_agent import install as install_practice_agent
+
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
-BIN = Path(sys.executable).parent
 READY_SECONDS = 60
 PROMPT = "Please make slugify() handle repeated separators, and add a test that shows it."
 
 
 @dataclass(frozen=True, kw_only=True)
-class User:
-    """One person of the play, with a home folder of their own."""
+class User(Person):
+    """One person of the play: what they type is shown."""
 
-    name: str
-    home: Path
-    extra: Mapping[str, str]
+    def run(self, *words: str, given: str = "", cwd: Path | None = None) -> str:
+        """Run one promptster command as this person and return what it printed.
 
-    def environment(self) -> dict[str, str]:
-        """A clean environment: nothing of the person who runs the demonstration is read or written."""
-        kept = {key: os.environ[key] for key in ("LANG", "TERM", "TMPDIR", "SSL_CERT_FILE") if key in os.environ}
-        return {
-            **kept,
-            "PATH": f"{BIN}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
-            "HOME": str(self.home),
-            "GIT_CONFIG_GLOBAL": os.devnull,
-            "GIT_CONFIG_SYSTEM": os.devnull,
-            **self.extra,
-        }
+        Raises:
+            SystemExit: the command failed, and so did the play.
+        """
+        print(f"\n[{self.name}] $ promptster {shlex.join(words)}", flush=True)
+        answer = self.call(*words, given=given, cwd=cwd)
+        if answer.code:
+            print(answer.stdout, answer.stderr, sep="\n")
+            sys.exit(f"the demonstration stopped: promptster {words[0]} ended with {answer.code}")
+        return answer.stdout
 
-    def run(self, *words: str, given: str | None = None, cwd: Path | None = None, ok: Sequence[int] = (0,)) -> str:
-        """Run one promptster command as this person and return what it printed; it must end with a code in ``ok``."""
-        shown = " ".join(word if " " not in word else f"'{word}'" for word in words)
-        print(f"\n[{self.name}] $ promptster {shown}", flush=True)
-        done = subprocess.run(
-            [str(BIN / "promptster"), *words],
-            env=self.environment(),
-            input=given if given is not None else "",
-            stdout=subprocess.PIPE,
-            text=True,
-            cwd=cwd,
-            check=False,
-        )
-        if done.returncode not in ok:
-            print(done.stdout)
-            sys.exit(f"the demonstration stopped: promptster {words[0]} ended with {done.returncode}")
-        return done.stdout
-
-    def result(self, *words: str, given: str | None = None, cwd: Path | None = None) -> dict[str, Any]:
+    def ask(self, *words: str, given: str = "", cwd: Path | None = None) -> dict[str, Any]:
         """Run one command with ``--json`` and return its one document."""
         document: dict[str, Any] = json.loads(self.run(*words, "--json", given=given, cwd=cwd))
         return document
@@ -105,9 +86,7 @@ def choose_agent(wanted: str, tools: Path) -> tuple[str, bool]:
         if wanted not in installed:
             sys.exit(f"{wanted} is not installed; leave out --agent to use what is there")
         return wanted, False
-    program = tools / "claude"
-    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{HERE / "practice_agent.py"}" "$@"\n')
-    program.chmod(0o755)
+    install_practice_agent(tools)
     return "claude", True
 
 
@@ -138,7 +117,6 @@ def play(stage: Path, output: Path, wanted: str) -> None:
     for home in people.values():
         home.mkdir()
     keys = {
-        "PATH": f"{tools}{os.pathsep}{BIN}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
         "ANTHROPIC_API_KEY": "sk-ant-made-up-for-the-demonstration",
         "CODEX_API_KEY": "sk-made-up-for-the-demonstration",
         "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
@@ -146,7 +124,7 @@ def play(stage: Path, output: Path, wanted: str) -> None:
         "IS_SANDBOX": "1",
     }
     recruiter = User(name="recruiter", home=people["recruiter"], extra={})
-    candidate = User(name="candidate", home=people["candidate"], extra=keys)
+    candidate = User(name="candidate", home=people["candidate"], extra=keys, tools=tools)
     reviewer = User(name="reviewer", home=people["reviewer"], extra={})
     data = stage / "collector"
     with ExitStack() as stack:
@@ -191,7 +169,7 @@ def invite_candidate(recruiter: User, collector: str, owner: str, repository: Pa
     """Act one: sign in, describe the assessment, invite."""
     print("\n--- A recruiter invites", flush=True)
     recruiter.run("login", "--collector", collector, "--token-stdin", given=owner)
-    created = recruiter.result(
+    created = recruiter.ask(
         "assessment",
         "create",
         "--title",
@@ -203,7 +181,7 @@ def invite_candidate(recruiter: User, collector: str, owner: str, repository: Pa
         "--retention",
         "30d",
     )
-    return recruiter.result("invite", created["id"], "--name", "Ada Example", "--email", "ada@example.com")
+    return recruiter.ask("invite", created["id"], "--name", "Ada Example", "--email", "ada@example.com")
 
 
 def take_assessment(
@@ -215,9 +193,9 @@ def take_assessment(
         The candidate's own bundle.
     """
     print("\n--- A candidate reads, agrees and works", flush=True)
-    policy = candidate.result("policy", invite["link"])
+    policy = candidate.ask("policy", invite["link"])
     print(policy["text"])
-    started = candidate.result(
+    started = candidate.ask(
         "start",
         invite["link"],
         *("--workspace", str(workspace), "--accept-policy", f"sha256:{policy['sha256']}", "--secrets", "file"),
@@ -225,9 +203,9 @@ def take_assessment(
     )
     print(f"session {started['session']}")
     print(candidate.run("run", *words, cwd=workspace))
-    seen = candidate.result("inspect")
+    seen = candidate.ask("inspect")
     print(f"captured so far: {len(seen['events'])} events")
-    submitted = candidate.result("submit", "--yes", cwd=workspace)
+    submitted = candidate.ask("submit", "--yes", cwd=workspace)
     print(f"received {submitted['received']} of {submitted['events']} events")
     return Path(submitted["bundle"])
 
@@ -236,7 +214,7 @@ def review(reviewer: User, collector: str, owner: str, own_copy: Path, output: P
     """Act three: list the sessions, export, verify offline, and hold it against the candidate's own copy."""
     print("\n--- A reviewer reads, and anyone verifies", flush=True)
     reviewer.run("login", "--collector", collector, "--token-stdin", given=owner)
-    session = reviewer.result("sessions")["sessions"][0]["session"]
+    session = reviewer.ask("sessions")["sessions"][0]["session"]
     bundle, page = output / "session.promptster", output / "replay.html"
     reviewer.run("export", session, "--format", "bundle", "-o", str(bundle), "--force")
     reviewer.run("export", session, "--format", "html", "-o", str(page), "--force")

@@ -1,4 +1,4 @@
-"""A small coding agent for machines without one: it takes the place of ``claude`` in the demonstration.
+"""A small coding agent for machines without one: it takes the place of ``claude`` in tests and in the demonstration.
 
 It speaks the Anthropic Messages API (streamed), runs the tools Read, Write, Edit and Bash for real, and fires the hooks
 that its ``--settings`` file names, the way Claude Code does. It is for practice: it asks no permission, so run it only
@@ -227,6 +227,14 @@ class Agent:
             return {**result, "content": str(failure), "is_error": True}
         self.hooks.fire("PostToolUse", tool_name=name, tool_input=arguments, tool_use_id=call, tool_response=structured)
         return {**result, "content": text, "is_error": False}
+
+
+def install(folder: Path) -> Path:
+    """Put this agent into ``folder`` as the program ``claude`` and return its path."""
+    program = folder / "claude"
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{Path(__file__).resolve()}" "$@"\n')
+    program.chmod(0o755)
+    return program
 
 
 def main(arguments: list[str]) -> None:
