@@ -6,8 +6,14 @@ were written. When the queue is full, body bytes are left out and counted, and t
 
 from __future__ import annotations
 
+import asyncio
+import time
+from collections import deque
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 Headers = tuple[tuple[bytes, bytes], ...]
 """Header fields in order, names in the case in which they were sent."""
@@ -83,3 +89,117 @@ class Observer(Protocol):
 def without(headers: Headers, private: frozenset[bytes]) -> Headers:
     """The header fields whose lower-case name is not in ``private``."""
     return tuple(item for item in headers if item[0].lower() not in private)
+
+
+_ITEM_COST: Final = 256
+"""Bytes that one queued item is counted for beside its data, so that many tiny pieces are bounded too."""
+_SLICE_S: Final = 0.002
+"""Seconds of observers' work between two looks at the sockets."""
+
+
+class ObservationQueue:
+    """What observers have yet to see, in order; bounded in bytes."""
+
+    def __init__(self, *, limit_bytes: int, on_fault: Callable[[Exception], None]) -> None:
+        """Hold at most ``limit_bytes``; what an observer raises goes to ``on_fault``."""
+        self.missed_bytes = 0
+        """Payload bytes that no observer saw since the start."""
+        self._limit = limit_bytes
+        self._on_fault = on_fault
+        self._items: deque[tuple[Watch, str, tuple[Any, ...], int]] = deque()
+        self._held = 0
+        self._scheduled = False
+        self._loop = asyncio.get_running_loop()
+
+    def fits(self, size: int) -> bool:
+        """Whether ``size`` more payload bytes may be held."""
+        return self._held + size + _ITEM_COST <= self._limit
+
+    def put(self, watch: Watch, method: str, arguments: tuple[Any, ...], size: int = 0) -> None:
+        """Queue one call."""
+        self._items.append((watch, method, arguments, size + _ITEM_COST))
+        self._held += size + _ITEM_COST
+        if not self._scheduled:
+            self._scheduled = True
+            self._loop.call_soon(self._drain)
+
+    def _drain(self) -> None:
+        deadline = time.perf_counter() + _SLICE_S
+        items = self._items
+        while items:
+            self._deliver_one()
+            if time.perf_counter() > deadline:
+                break
+        self._scheduled = bool(items)
+        if items:
+            self._loop.call_soon(self._drain)
+
+    def _deliver_one(self) -> None:
+        watch, method, arguments, cost = self._items.popleft()
+        self._held -= cost
+        try:
+            watch.deliver(method, arguments)
+        except Exception as exc:  # noqa: BLE001 - an observer's fault must not reach the traffic
+            self._on_fault(exc)
+
+    def flush(self) -> None:
+        """Tell everything now."""
+        while self._items:
+            self._deliver_one()
+
+
+class Watch:
+    """One exchange's way into the queue; opens its observer when the first item is told."""
+
+    def __init__(
+        self, queue: ObservationQueue, open_observer: Callable[[RequestInfo], Observer], info: RequestInfo
+    ) -> None:
+        """Queue the opening of the observer."""
+        self._queue = queue
+        self._open = open_observer
+        self._observer: Observer | None = None
+        self._missed = 0
+        self._over = False
+        queue.put(self, "opened", (info,))
+
+    def deliver(self, method: str, arguments: tuple[Any, ...]) -> None:
+        """Make one call; nothing is told when the observer could not be opened."""
+        if method == "opened":
+            self._observer = self._open(*arguments)
+        elif self._observer is not None:
+            getattr(self._observer, method)(*arguments)
+
+    def body(self, method: str, data: bytes) -> None:
+        """Tell a piece of payload by ``request_body`` or ``response_body``, or count it as missed."""
+        size = len(data)
+        if not size:
+            return
+        if not self._queue.fits(size):
+            self._missed += size
+            self._queue.missed_bytes += size
+            return
+        self._tell_missed()
+        self._queue.put(self, method, (data,), size)
+
+    def request_end(self) -> None:
+        """Tell that the request is complete."""
+        self._tell_missed()
+        self._queue.put(self, "request_end", ())
+
+    def response_head(self, status: int, headers: Headers) -> None:
+        """Tell the final response's head."""
+        self._tell_missed()
+        self._queue.put(self, "response_head", (status, without(headers, PRIVATE_RESPONSE_HEADERS)))
+
+    def finished(self, outcome: Outcome, detail: str) -> None:
+        """Tell the end, once."""
+        if self._over:
+            return
+        self._over = True
+        self._tell_missed()
+        self._queue.put(self, "finished", (outcome, detail))
+
+    def _tell_missed(self) -> None:
+        if self._missed:
+            self._queue.put(self, "missed", (self._missed,))
+            self._missed = 0

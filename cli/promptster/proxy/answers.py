@@ -1,0 +1,39 @@
+"""The answers that the proxy gives by itself: small JSON texts in the shape in which providers report errors."""
+
+from __future__ import annotations
+
+import json
+from http import HTTPStatus
+from typing import Final
+
+HOOK_ANSWER: Final = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n%s\r\n{}"
+_KINDS: Final = {502: "api_error", 503: "overloaded_error"}
+
+
+def hook_answer(*, close: bool) -> bytes:
+    """The answer to every hook: nothing for the agent to do."""
+    return HOOK_ANSWER % (b"Connection: close\r\n" if close else b"")
+
+
+def error_answer(status: int, code: str, reason: str, *, method: bytes = b"") -> bytes:
+    """A whole response that names promptster as its author, and closes the connection.
+
+    Args:
+        status: HTTP status code.
+        code: stable word for scripts.
+        reason: what happened, for people.
+        method: the request's method; HEAD gets no body.
+    """
+    kind = _KINDS.get(status, "invalid_request_error")
+    error = {"type": kind, "code": code, "message": f"promptster: {reason}"}
+    body = json.dumps({"type": "error", "error": error}).encode()
+    try:
+        phrase = HTTPStatus(status).phrase
+    except ValueError:
+        phrase = "Refused"
+    upgrade = "Upgrade: HTTP/1.1\r\n" if status == HTTPStatus.UPGRADE_REQUIRED else ""
+    head = (
+        f"HTTP/1.1 {status} {phrase}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+        f"Cache-Control: no-store\r\n{upgrade}Connection: close\r\n\r\n"
+    )
+    return head.encode() + (b"" if method == b"HEAD" else body)

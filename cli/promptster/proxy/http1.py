@@ -1,0 +1,368 @@
+"""HTTP/1.1 heads, sans-io: a strict gate over the raw bytes, h11's grammar behind it, and the rewriting of a hop.
+
+h11 reads every head, but it tolerates more than a proxy may pass on: a length beside a transfer coding, ``4, 4``,
+folded lines, bare line feeds, absolute-form targets. The gate refuses those first. Lines that pass are forwarded as the
+bytes they came in; only the request line, Host, hop-by-hop fields and the proxy's own token field are touched.
+"""
+
+from __future__ import annotations
+
+import hmac
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import h11
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from promptster.proxy.observation import Headers
+    from promptster.proxy.upstreams import Upstream
+
+MAX_HEAD_BYTES: Final = 64 * 1024
+"""A head longer than this is refused, on both sides."""
+MAX_FIELDS: Final = 100
+"""A head with more field lines than this is refused, on both sides."""
+TOKEN_HEADER: Final = b"x-promptster-token"
+"""The field that carries the proxy's own token; never forwarded."""
+HOOK_AGENTS: Final = frozenset({"claude"})
+"""Agents whose hooks arrive by HTTP, at ``/hooks/<agent>``."""
+
+_END: Final = b"\r\n\r\n"
+_CL: Final = b"content-length"
+_STRAY_SO_FAR = re.compile(rb"(?<!\r)\n|\r(?!\n|\Z)")
+_STRAY = re.compile(rb"(?<!\r)\n|\r(?!\n)")
+_CONTROL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_HOP_BY_HOP = frozenset(
+    {
+        b"connection",
+        b"keep-alive",
+        b"proxy-connection",
+        b"proxy-authenticate",
+        b"proxy-authorization",
+        b"te",
+        b"trailer",
+        b"upgrade",
+    }
+)
+_FRAMING = frozenset({b"host", b"content-length", b"transfer-encoding"})
+_NO_CONTENT, _NOT_MODIFIED, _SWITCHING, _FIRST_FINAL = 204, 304, 101, 200
+
+
+class RefusedError(Exception):
+    """A head that the gate does not let through; carries the answer that the agent gets."""
+
+    def __init__(self, status: int, code: str, reason: str) -> None:
+        """Keep the HTTP status, a stable word and a text for people."""
+        super().__init__(reason)
+        self.status = status
+        self.code = code
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class RequestHead:
+    """One request head that passed the gate."""
+
+    method: bytes
+    target: bytes
+    """Origin-form, as sent."""
+    fields: Headers
+    """Names as sent, values without surrounding whitespace."""
+    lines: tuple[bytes, ...]
+    """The same fields as whole raw lines without CRLF."""
+    names: tuple[bytes, ...]
+    """The same fields' names in lower case."""
+    length: int
+    """Content-Length; 0 when there is none."""
+    chunked: bool
+    """Whether the body comes in chunks; then ``length`` has no meaning."""
+    close: bool
+    """Whether the agent asked for the connection to be closed after the answer."""
+
+    def values(self, name: bytes) -> list[bytes]:
+        """The values of every field with this lower-case name."""
+        return [item[1] for lower, item in zip(self.names, self.fields, strict=True) if lower == name]
+
+
+@dataclass(frozen=True, slots=True)
+class ResponseHead:
+    """One response head, informational or final."""
+
+    status: int
+    status_line: bytes
+    """As it goes to the agent: the provider's code and reason phrase under our own version."""
+    fields: Headers
+    lines: tuple[bytes, ...]
+    names: tuple[bytes, ...]
+    length: int | None
+    """Content-Length, or ``None``."""
+    chunked: bool
+    close: bool
+    """Whether the provider's connection cannot carry another request."""
+
+    @property
+    def informational(self) -> bool:
+        """Whether another head follows this one."""
+        return self.status < _FIRST_FINAL
+
+    def has_body(self, method: bytes) -> bool:
+        """Whether body bytes follow, given the request's method."""
+        return method != b"HEAD" and self.status not in {_NO_CONTENT, _NOT_MODIFIED} and not self.informational
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Where an admitted request goes: to an upstream, or to the hook receiver."""
+
+    upstream: str | None
+    """Name of the upstream, or ``None`` for a hook."""
+    target: bytes
+    """Path and query below the upstream's base URL; for a hook, the agent's name."""
+
+
+def head_end(buffer: bytes | bytearray, searched: int = 0) -> int:
+    """Where the first head in ``buffer`` ends, just behind its empty line; 0 while it is incomplete.
+
+    Args:
+        buffer: everything received so far.
+        searched: how many bytes of it an earlier call has seen.
+
+    Raises:
+        RefusedError: when no valid head can come of it any more.
+    """
+    end = buffer.find(_END, max(0, searched - len(_END) + 1))
+    if (end if end >= 0 else len(buffer)) > MAX_HEAD_BYTES - len(_END):
+        raise RefusedError(431, "head_too_large", f"the head is longer than {MAX_HEAD_BYTES} bytes")
+    if end >= 0:
+        return end + len(_END)
+    if _STRAY_SO_FAR.search(buffer, max(0, searched - 1)):
+        raise RefusedError(400, "bare_line_break", "a line does not end in CR LF")
+    return 0
+
+
+def _lines(head: bytes) -> list[bytes]:
+    """Cut a whole head into its start line and field lines, refusing what h11 would tolerate."""
+    lines = head[: -len(_END)].split(b"\r\n")
+    if _STRAY.search(head):
+        raise RefusedError(400, "bare_line_break", "a line does not end in CR LF")
+    if _CONTROL.search(head):
+        raise RefusedError(400, "control_character", "the head holds a control character")
+    if len(lines) - 1 > MAX_FIELDS:
+        raise RefusedError(431, "too_many_fields", f"the head has more than {MAX_FIELDS} fields")
+    for line in lines:
+        if line[:1] in {b"", b" ", b"\t"}:
+            raise RefusedError(400, "folded_line", "the head holds a folded or empty line")
+    return lines
+
+
+def _connection_options(names: tuple[bytes, ...], fields: Headers) -> frozenset[bytes]:
+    """The lower-case options of every Connection field; none of them may name what frames the message."""
+    if b"connection" not in names:
+        return frozenset()
+    options = frozenset(
+        option.strip().lower()
+        for lower, (_, value) in zip(names, fields, strict=True)
+        if lower == b"connection"
+        for option in value.split(b",")
+    )
+    if options & _FRAMING:
+        raise RefusedError(
+            400, "connection_names_framing", "the Connection field names a field that frames the message"
+        )
+    return options
+
+
+def _framing(names: tuple[bytes, ...], lines: list[bytes]) -> tuple[int | None, bool]:
+    """Content-Length and whether chunked; h11 has already checked each of the two alone."""
+    lengths = [line.partition(b":")[2].strip() for lower, line in zip(names, lines[1:], strict=True) if lower == _CL]
+    chunked = b"transfer-encoding" in names
+    if lengths and chunked:
+        raise RefusedError(400, "length_and_coding", "the head has both Content-Length and Transfer-Encoding")
+    if any(not length.isdigit() for length in lengths):
+        raise RefusedError(400, "bad_length", "the Content-Length is not one number")
+    return (int(lengths[0]) if lengths else None), chunked
+
+
+def _refused_by_h11(exc: h11.RemoteProtocolError) -> RefusedError:
+    return RefusedError(exc.error_status_hint, "bad_head", f"the head is not HTTP/1.1: {exc}")
+
+
+def _check_request_line(line: bytes) -> None:
+    method, _, rest = line.partition(b" ")
+    if method == b"CONNECT":
+        raise RefusedError(405, "connect", "CONNECT is not served here")
+    if line.startswith(b"PRI * HTTP/2"):
+        raise RefusedError(505, "http2", "HTTP/2 is not served here")
+    if not rest.startswith(b"/"):
+        raise RefusedError(400, "bad_target", "the target does not start with a slash")
+    if not rest.endswith(b" HTTP/1.1"):
+        raise RefusedError(505, "bad_version", "only HTTP/1.1 is served here")
+
+
+def _names_of(headers: Iterable[tuple[bytes, bytes]], lines: list[bytes]) -> tuple[bytes, ...]:
+    """Lower-case names, one for each line; h11 silently drops a repeated length."""
+    names = tuple(name for name, _ in headers)
+    if len(names) != len(lines) - 1:
+        raise RefusedError(400, "repeated_length", "the head repeats Content-Length")
+    return names
+
+
+def read_request(head: bytes) -> RequestHead:
+    """Read one whole request head, empty line included.
+
+    Raises:
+        RefusedError: when the gate or h11 refuses it.
+    """
+    lines = _lines(head)
+    _check_request_line(lines[0])
+    reader = h11.Connection(h11.SERVER)
+    reader.receive_data(head)
+    try:
+        event = reader.next_event()
+    except h11.RemoteProtocolError as exc:
+        raise _refused_by_h11(exc) from exc
+    if not isinstance(event, h11.Request):
+        raise RefusedError(400, "bad_head", "the head is not HTTP/1.1")
+    names = _names_of(event.headers, lines)
+    fields = tuple(event.headers.raw_items())
+    length, chunked = _framing(names, lines)
+    return RequestHead(
+        method=event.method,
+        target=event.target,
+        fields=fields,
+        lines=tuple(lines[1:]),
+        names=names,
+        length=length or 0,
+        chunked=chunked,
+        close=b"close" in _connection_options(names, fields),
+    )
+
+
+def _read_response(head: bytes) -> h11.Response | h11.InformationalResponse:
+    reader = h11.Connection(h11.CLIENT)
+    if head[9:10] == b"1":
+        reader.send(h11.Request(method="GET", target="/", headers=[("Host", "provider")]))
+    reader.receive_data(head)
+    event = reader.next_event()
+    if not isinstance(event, (h11.Response, h11.InformationalResponse)):
+        raise RefusedError(502, "bad_answer", "the provider's answer is not HTTP/1.1")
+    return event
+
+
+def read_response(head: bytes) -> ResponseHead:
+    """Read one whole response head, empty line included.
+
+    Raises:
+        RefusedError: with status 502, when the provider's head cannot be passed on safely.
+    """
+    try:
+        lines = _lines(head)
+        event = _read_response(head)
+        names = _names_of(event.headers, lines)
+        fields = tuple(event.headers.raw_items())
+        length, chunked = _framing(names, lines)
+        options = _connection_options(names, fields)
+    except (RefusedError, h11.RemoteProtocolError) as exc:
+        raise RefusedError(502, "bad_answer", f"the provider's answer is not clean HTTP/1.1: {exc}") from exc
+    old = event.http_version != b"1.1"
+    if event.status_code == _SWITCHING or event.http_version[:1] != b"1" or (old and chunked):
+        raise RefusedError(502, "bad_answer", "the provider's answer changes the protocol")
+    return ResponseHead(
+        status=event.status_code,
+        status_line=b"HTTP/1.1" + lines[0][8:],
+        fields=fields,
+        lines=tuple(lines[1:]),
+        names=names,
+        length=length,
+        chunked=chunked,
+        close=b"close" in options or (old and b"keep-alive" not in options),
+    )
+
+
+def _dropped(names: tuple[bytes, ...], fields: Headers) -> frozenset[bytes]:
+    return _HOP_BY_HOP | _connection_options(names, fields) if b"connection" in names else _HOP_BY_HOP
+
+
+def request_bytes(head: RequestHead, route_target: bytes, upstream: Upstream) -> bytes:
+    """The head as the provider gets it: same fields, order, case and values but for Host, hop-by-hop and our token."""
+    drop = _dropped(head.names, head.fields) | {TOKEN_HEADER}
+    out = [b"%s %s HTTP/1.1" % (head.method, _join(upstream.path.encode(), route_target))]
+    for lower, line in zip(head.names, head.lines, strict=True):
+        if lower == b"host":
+            out.append(b"%s: %s" % (line.partition(b":")[0], upstream.host_header))
+        elif lower not in drop:
+            out.append(line)
+    out.append(_END[2:])
+    return b"\r\n".join(out)
+
+
+def _join(base: bytes, target: bytes) -> bytes:
+    path, mark, query = target.partition(b"?")
+    return (base + path or b"/") + mark + query
+
+
+def response_bytes(head: ResponseHead, *, close: bool) -> bytes:
+    """The head as the agent gets it; ``close`` adds the word that this connection ends with the answer."""
+    drop = _dropped(head.names, head.fields)
+    out = [head.status_line]
+    out += [line for lower, line in zip(head.names, head.lines, strict=True) if lower not in drop]
+    if close:
+        out.append(b"Connection: close")
+    out.append(_END[2:])
+    return b"\r\n".join(out)
+
+
+def _segment(path: bytes) -> tuple[bytes, bytes]:
+    """The first path segment, and what follows it from the next slash on."""
+    first, slash, rest = path[1:].partition(b"/")
+    return first, slash + rest
+
+
+class Gate:
+    """Decides who may use the proxy, and where an admitted request goes."""
+
+    def __init__(self, *, token: str, port: int, upstreams: Iterable[str]) -> None:
+        """Guard the listening ``port`` with ``token``."""
+        self._token = token.encode()
+        self._host = b"127.0.0.1:%d" % port
+        self._upstreams = {name.encode(): name for name in upstreams}
+
+    def _same(self, given: bytes) -> bool:
+        return hmac.compare_digest(given, self._token)
+
+    def admit(self, head: RequestHead) -> Route:
+        """Check host, origin, protocol and token, in this order, then look the path up.
+
+        Raises:
+            RefusedError: when any of them is wrong.
+        """
+        if head.values(b"host") != [self._host]:
+            raise RefusedError(421, "wrong_host", "the Host field does not name this proxy's address")
+        if b"origin" in head.names:
+            raise RefusedError(403, "browser", "requests of web pages are not served here")
+        if b"upgrade" in head.names:
+            raise RefusedError(426, "upgrade", "only plain HTTP/1.1 is served here")
+        path, mark, query = head.target.partition(b"?")
+        first, rest = _segment(path)
+        given = head.values(TOKEN_HEADER)
+        by_path, by_header = self._same(first), len(given) == 1 and self._same(given[0])
+        if not (by_path or by_header) or (given and not by_header):
+            raise RefusedError(403, "wrong_token", "the token is missing or wrong")
+        if by_path:
+            first, rest = _segment(rest)
+        if first == b"hooks" and by_header and not by_path:
+            return self._hook(head, rest)
+        name = self._upstreams.get(first)
+        if name is None:
+            raise RefusedError(404, "unknown_path", "no provider is known by this path")
+        return Route(upstream=name, target=rest + mark + query)
+
+    def _hook(self, head: RequestHead, rest: bytes) -> Route:
+        agent = rest[1:]
+        if agent.decode("latin-1") not in HOOK_AGENTS:
+            raise RefusedError(404, "unknown_path", "no agent's hooks are known by this path")
+        if head.method != b"POST":
+            raise RefusedError(405, "method", "hooks are taken by POST only")
+        return Route(upstream=None, target=agent)
