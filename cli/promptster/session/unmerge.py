@@ -1,0 +1,84 @@
+"""Taking our entries out of a JSON file that somebody changed after we had merged them in.
+
+Known are the file before us, the file as we wrote it, and the file as it is now. What we added and nobody changed goes; what
+we replaced and nobody changed comes back; everything else stays as it is now.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, cast
+
+_ABSENT = object()
+_KEPT_WITH_OTHERS = frozenset({"version", "$schema"})
+"""Keys that make a file readable at all: they stay as long as somebody else's entries stand beside them."""
+
+
+class NotMergeableError(ValueError):
+    """One of the three texts is not a JSON object."""
+
+
+def unmerge(before: bytes | None, written: bytes, now: bytes) -> bytes | None:
+    """The file without our entries; ``None`` if nothing of anybody else is left and it was absent before.
+
+    Raises:
+        NotMergeableError: the file cannot be read as a JSON object.
+    """
+    original = {} if before is None else _read(before)
+    result = _without(original, _read(written), _read(now))
+    if before is None and (result is _ABSENT or not result):
+        return None
+    if before is not None and result == original:
+        return before
+    return json.dumps(result, indent=2, ensure_ascii=False).encode() + b"\n"
+
+
+def _read(data: bytes) -> dict[str, Any]:
+    try:
+        value = json.loads(data)
+    except ValueError as error:
+        raise NotMergeableError from error
+    if not isinstance(value, dict):
+        raise NotMergeableError
+    return cast("dict[str, Any]", value)
+
+
+def _without(original: Any, written: Any, now: Any) -> Any:
+    if now == written:
+        return original
+    if written is _ABSENT or now is _ABSENT or written == original:
+        return now
+    if isinstance(written, dict) and isinstance(now, dict):
+        base = cast("dict[str, Any]", original if isinstance(original, dict) else {})
+        return _dict_without(base, cast("dict[str, Any]", written), cast("dict[str, Any]", now), original is _ABSENT)
+    if isinstance(written, list) and isinstance(now, list):
+        base_items = cast("list[Any]", original if isinstance(original, list) else [])
+        return _list_without(base_items, cast("list[Any]", written), cast("list[Any]", now), original is _ABSENT)
+    return now
+
+
+def _dict_without(original: dict[str, Any], written: dict[str, Any], now: dict[str, Any], was_absent: bool) -> Any:  # noqa: FBT001 - private
+    result: dict[str, Any] = {}
+    for key, value in now.items():
+        kept = _without(original.get(key, _ABSENT), written.get(key, _ABSENT), value)
+        if kept is not _ABSENT:
+            result[key] = kept
+    for key in original.keys() - now.keys():
+        if key not in written:  # we took it out, nobody put it back
+            result[key] = original[key]
+    foreign = result.keys() - _KEPT_WITH_OTHERS
+    if foreign:
+        for key in (_KEPT_WITH_OTHERS & now.keys()) - result.keys():
+            result[key] = now[key]
+    return _ABSENT if was_absent and not foreign else result
+
+
+def _list_without(original: list[Any], written: list[Any], now: list[Any], was_absent: bool) -> Any:  # noqa: FBT001 - private
+    added = [item for item in written if item not in original]
+    result: list[Any] = []
+    for item in now:
+        if item in added:
+            added.remove(item)
+        else:
+            result.append(item)
+    return _ABSENT if was_absent and not result else result

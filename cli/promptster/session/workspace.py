@@ -1,0 +1,139 @@
+"""The folder in which the candidate works: is it suitable, and how it comes to hold a git work tree.
+
+What is there stays as it is. Only a new or empty folder is filled: with a clone of the assessment's repository, or, where the
+assessment has none, with ``git init``.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from promptster.errors import WorkspaceError
+from promptster.session.git import git, git_text, require_git
+
+if TYPE_CHECKING:
+    from promptster.paths import Paths
+
+_ALLOWED = re.compile(r"(https://|ssh://|git://|file:///|/|[A-Za-z0-9_.-]+@[A-Za-z0-9_.-]+:)[^\x00-\x1f]*")
+_LOOPBACK_HTTP = re.compile(r"http://(127\.0\.0\.1|\[::1\])[:/][^\x00-\x1f]*")
+_PROTOCOLS = ("protocol.allow=never", "protocol.https.allow=always", "protocol.ssh.allow=always")
+_MORE_PROTOCOLS = ("protocol.git.allow=always", "protocol.file.allow=always", "protocol.http.allow=always")
+
+
+class Plan(StrEnum):
+    """How the workspace will come to be."""
+
+    TAKE = "take"
+    """A git work tree is there and is taken as it is."""
+    CLONE = "clone"
+    INIT = "init"
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkspacePlan:
+    """What ``prepare`` will do; making a plan changes nothing."""
+
+    root: Path
+    """Absolute path of the work tree's top level."""
+    plan: Plan
+    repository: str | None
+    """What will be cloned."""
+
+    def sentence(self) -> str:
+        """The plan as a person reads it."""
+        if self.plan is Plan.TAKE:
+            return f"work in {self.root}, as it is"
+        if self.plan is Plan.CLONE:
+            return f"clone {self.repository} into {self.root}"
+        return f"make an empty git repository in {self.root}"
+
+
+def plan_workspace(folder: Path, repository: str | None, paths: Paths) -> WorkspacePlan:
+    """Decide what to do with a folder, or say why it cannot be used.
+
+    Raises:
+        WorkspaceError: it is not suitable; the hint names one that would be.
+    """
+    require_git()
+    root = Path(os.path.realpath(folder.expanduser()))
+    _refuse_unsuitable(root, paths)
+    if root.exists() and not root.is_dir():
+        raise WorkspaceError(f"{root} is no folder", hint="choose a new folder", code="workspace_unsuitable")
+    if not root.exists() or not any(root.iterdir()):
+        return _plan_fresh(root, repository)
+    top = git_text(["rev-parse", "--show-toplevel"], cwd=root)
+    if top is None:
+        hint = "choose a new or empty folder, or run git init there first"
+        raise WorkspaceError(f"{root} has files but is no git work tree", hint=hint, code="workspace_unsuitable")
+    if os.path.realpath(top) != str(root):
+        hint = f"use --workspace {top}, or a new folder outside of it"
+        raise WorkspaceError(f"{root} lies inside the work tree {top}", hint=hint, code="workspace_unsuitable")
+    if not os.access(root, os.W_OK | os.X_OK):
+        raise WorkspaceError(f"{root} is not writable", hint="choose another folder", code="workspace_unsuitable")
+    return WorkspacePlan(root=root, plan=Plan.TAKE, repository=None)
+
+
+def _plan_fresh(root: Path, repository: str | None) -> WorkspacePlan:
+    above = root if root.exists() else next(parent for parent in root.parents if parent.exists())
+    if not above.is_dir() or not os.access(above, os.W_OK | os.X_OK):
+        raise WorkspaceError(f"cannot write to {above}", hint="choose another folder", code="workspace_unsuitable")
+    if repository is None:
+        return WorkspacePlan(root=root, plan=Plan.INIT, repository=None)
+    if not (_ALLOWED.fullmatch(repository) or _LOOPBACK_HTTP.fullmatch(repository)):
+        raise WorkspaceError(
+            "the assessment's repository has an address that is not safe to clone",
+            hint="ask the hiring team for one with https or ssh",
+            code="repository_address",
+        )
+    return WorkspacePlan(root=root, plan=Plan.CLONE, repository=repository)
+
+
+def _refuse_unsuitable(root: Path, paths: Paths) -> None:
+    hint = "choose a folder of its own for the assessment, such as ~/assessment"
+    home = Path(os.path.realpath(Path.home()))
+    if root in (home, *home.parents):
+        raise WorkspaceError(f"{root} holds more than an assessment", hint=hint, code="workspace_unsuitable")
+    for ours in (paths.config, paths.data, paths.state):
+        own = Path(os.path.realpath(ours))
+        if own.is_relative_to(root) or root.is_relative_to(own):
+            raise WorkspaceError(f"{root} and promptster's own {own} overlap", hint=hint, code="workspace_unsuitable")
+    if ".git" in root.parts:
+        raise WorkspaceError(f"{root} lies inside a git folder", hint=hint, code="workspace_unsuitable")
+
+
+def prepare(plan: WorkspacePlan) -> None:
+    """Do what the plan says. No hook runs, and no protocol but the usual ones is spoken.
+
+    Raises:
+        WorkspaceError: git failed; a folder that was made here and stayed empty is removed.
+    """
+    if plan.plan is Plan.TAKE:
+        return
+    made = not plan.root.exists()
+    plan.root.mkdir(parents=True, exist_ok=True)
+    try:
+        if plan.plan is Plan.INIT:
+            git(["init", "--quiet", "--template=", "."], cwd=plan.root)
+        else:
+            _clone(plan)
+    except WorkspaceError:
+        if made and not any(plan.root.iterdir()):
+            plan.root.rmdir()
+        raise
+
+
+def _clone(plan: WorkspacePlan) -> None:
+    arguments = ["clone", "--quiet", "--no-hardlinks", "--template=", "--", plan.repository or "", "."]
+    try:
+        git(arguments, cwd=plan.root, settings=(*_PROTOCOLS, *_MORE_PROTOCOLS))
+    except WorkspaceError as error:
+        raise WorkspaceError(
+            f"the assessment's repository could not be cloned: {error.message}",
+            hint="check your access to it, then run the same command again; your invite is still good",
+            code="clone_failed",
+        ) from error
