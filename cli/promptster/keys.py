@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 from promptster.config import sync_folder, write_private
 from promptster.errors import ConfigurationError, SessionError
 from promptster.protocol.encoding import b64u_decode, b64u_encode
-from promptster.protocol.events import access_token
+from promptster.protocol.sealing import access_token
 from promptster.protocol.signing import SigningKey
 
 if TYPE_CHECKING:
@@ -45,8 +45,8 @@ class SessionSecrets:
     """32 bytes: hook events that could not be handed over are kept under it."""
 
     @classmethod
-    def generate(cls, session: bytes, random: Callable[[int], bytes] = os.urandom) -> SessionSecrets:
-        """Fresh secrets for a session id of 16 bytes."""
+    def generate(cls, session: str, random: Callable[[int], bytes] = os.urandom) -> SessionSecrets:
+        """Fresh secrets for a session, named by its id."""
         content_key = random(32)
         return cls(
             session_seed=random(32),
