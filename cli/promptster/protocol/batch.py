@@ -56,7 +56,7 @@ class BatchHeader(Document):
 
 @dataclass(frozen=True, kw_only=True)
 class WireBatch:
-    """A batch taken apart; only its form has been checked."""
+    """A batch taken apart; only its form and lengths have been checked."""
 
     header: BatchHeader
     header_bytes: bytes
@@ -131,7 +131,7 @@ def join_wire(header_bytes: bytes, signature: bytes, body: bytes) -> bytes:
 
 
 def parse_batch(wire: bytes) -> WireBatch:
-    """Take a batch apart: sizes first, then the header's form, then whether the body is the one it names.
+    """Take a batch apart: sizes first, then the header's form. What it says is not yet anyone's word.
 
     Raises:
         LimitError: when a part is too large.
@@ -152,19 +152,20 @@ def parse_batch(wire: bytes) -> WireBatch:
     header = BatchHeader.parse(header_bytes)
     if len(body) != header.len:
         raise BatchError("a body does not have the length that its header names", code="body_length")
-    if not hmac.compare_digest(hashlib.sha256(body).digest(), header.ct_sha256):
-        raise BatchError("a body is not the one that its header names", code="body_hash")
     signature = wire[6 + header_size : body_start]
     return WireBatch(header=header, header_bytes=header_bytes, signature=signature, body=body)
 
 
 def verify_batch_signature(batch: WireBatch, session_public_key: bytes) -> None:
-    """Check that the session's key signed the header.
+    """Check that the session's key signed the header, and that the body is the one it names.
 
     Raises:
-        SignatureError: when it did not.
+        SignatureError: when the key did not sign.
+        BatchError: when the body is another.
     """
     verify(session_public_key, DocumentType.BATCH, batch.header_bytes, batch.signature)
+    if not hmac.compare_digest(hashlib.sha256(batch.body).digest(), batch.header.ct_sha256):
+        raise BatchError("a body is not the one that its header names", code="body_hash")
 
 
 def open_body(batch: WireBatch, content_key: bytes) -> list[RecordedEvent]:

@@ -36,6 +36,8 @@ MAX_DOCUMENT = 1 << 20
 _KEY = re.compile(r"[a-z0-9_]{1,64}", re.ASCII)
 _STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+_JOINERS = "\u200c\u200d"
+"""Format characters that some scripts need inside words."""
 _MAX_DIGITS = len(str(MAX_INTEGER)) + 1
 
 
@@ -197,14 +199,16 @@ def _refuse(condition: bool, message: str) -> None:  # noqa: FBT001 - reads as a
         raise ValueError(message)
 
 
-def _is_text(value: Any, limit: int, minimum: int) -> None:
+def _is_text(value: Any, limit: int, extra: str) -> None:
     _refuse(not isinstance(value, str), "is not text")
-    _refuse(not minimum <= len(value) <= limit, f"does not have {minimum} to {limit} characters")
+    _refuse(not 1 <= len(value) <= limit, f"does not have 1 to {limit} characters")
+    _refuse(not value.translate(dict.fromkeys(map(ord, extra))).isprintable(), "holds a control character")
 
 
-def text(limit: int = 200, *, minimum: int = 1, null: bool = False) -> Any:
-    """A field of text with ``minimum`` to ``limit`` characters."""
-    return _declare(dataclasses.replace(_same(lambda value: _is_text(value, limit, minimum)), null=null))
+def text(limit: int = 200, *, lines: bool = False, null: bool = False) -> Any:
+    """A field of printable text with at most ``limit`` characters, so that no name can pose as a line of its own."""
+    extra = _JOINERS + ("\n" if lines else "")
+    return _declare(dataclasses.replace(_same(lambda value: _is_text(value, limit, extra)), null=null))
 
 
 def choice(*words: str) -> Any:
@@ -259,6 +263,20 @@ def hex_digest() -> Any:
         _refuse(re.fullmatch(r"[0-9a-f]{64}", value, re.ASCII) is None, "is not 64 hexadecimal digits")
 
     return _declare(_same(check))
+
+
+def hashes(limit: int) -> Any:
+    """A field with a list of at most ``limit`` SHA-256 hashes: a tuple of ``bytes`` in Python."""
+
+    def read(value: Any) -> tuple[bytes, ...]:
+        _refuse(not isinstance(value, list) or len(value) > limit, f"is not a list of at most {limit} hashes")  # pyright: ignore[reportUnknownArgumentType]
+        return tuple(_read_binary(item, 32) for item in value)
+
+    def write(value: Any) -> list[str]:
+        _refuse(not isinstance(value, tuple) or len(value) > limit, f"is not a tuple of at most {limit} hashes")  # pyright: ignore[reportUnknownArgumentType]
+        return [_write_binary(item, 32) for item in value]
+
+    return _declare(Form(write=write, read=read))
 
 
 def words(allowed: re.Pattern[str], limit: int) -> Any:
