@@ -1,0 +1,137 @@
+"""Requests and their attempts: what an agent asked once is one entry, however often the network made it ask again.
+
+A response that a later complete attempt superseded is folded into its request, with the partial text that it had. What
+remains an entry of its own is the answer that counted, or, where there was none, what was received of it.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from promptster.replay.model import Entry, Role
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+ATTEMPT_FACTS = (
+    "status",
+    "retry_after",
+    "first_byte_ms",
+    "duration_ms",
+    "stop_reason",
+    "response_id",
+    "usage",
+    "error",
+)
+"""Fields that every attempt shows; a superseded one keeps all that it had."""
+WORK = "work"
+OTHER = "other"
+"""A call that is no turn of a conversation, such as counting tokens."""
+NOT_CANDIDATE = "not the candidate's work"
+"""The mark on the agent's own housekeeping."""
+
+
+def fold_attempts(entries: Iterable[Entry]) -> list[Entry]:
+    """The entries with attempts in their requests and superseded responses folded away; order is kept."""
+    everything = list(entries)
+    responses: dict[int, list[Entry]] = defaultdict(list)
+    requests = {entry.seq for entry in everything if entry.kind == "model_request"}
+    for entry in everything:
+        if entry.kind == "model_response" and entry.refs and entry.refs[0] in requests:
+            responses[entry.refs[0]].append(entry)
+    folded: dict[int, int] = {}
+    """Superseded response -> its request."""
+    for request, answers in responses.items():
+        answers.sort(key=lambda answer: (_number(answer), answer.seq))
+        folded |= {answer.seq: request for answer in answers[:-1] if _superseded(answer, answers)}
+    purposes = {entry.seq: entry.fields.get("purpose") for entry in everything if entry.kind == "model_request"}
+    kept: list[Entry] = []
+    for entry in everything:
+        if entry.kind == "model_request":
+            kept.append(_with_attempts(entry, responses.get(entry.seq, []), folded))
+        elif entry.kind == "model_response":
+            if entry.seq not in folded:
+                kept.append(_response(entry, purposes))
+        else:
+            kept.append(entry)
+    return kept
+
+
+def is_housekeeping(purpose: object) -> bool:
+    """Whether a request of this purpose is the agent's own business and not the candidate's work."""
+    return isinstance(purpose, str) and purpose not in {WORK, OTHER, ""}
+
+
+def _number(response: Entry) -> int:
+    attempt = response.fields.get("attempt")
+    return attempt if isinstance(attempt, int) else 1
+
+
+def _outcome(response: Entry) -> str:
+    return str(response.fields.get("outcome", ""))
+
+
+def _superseded(answer: Entry, answers: Sequence[Entry]) -> bool:
+    """A later complete attempt takes its place, or it said nothing and another attempt followed."""
+    if _outcome(answer) == "complete":
+        return False
+    later = answers[answers.index(answer) + 1 :]
+    return any(_outcome(other) == "complete" for other in later) or not _said_something(answer)
+
+
+def _said_something(answer: Entry) -> bool:
+    return any(answer.fields.get(name) for name in ("text", "thinking", "content", "tool_use_ids"))
+
+
+def _with_attempts(request: Entry, answers: Sequence[Entry], folded: Mapping[int, int]) -> Entry:
+    attempts = [_attempt(answer, superseded=answer.seq in folded) for answer in answers]
+    seqs = tuple(sorted({*request.seqs, *(answer.seq for answer in answers if answer.seq in folded)}))
+    purpose = request.fields.get("purpose")
+    marks = list(request.marks)
+    role = Role.STORY
+    if is_housekeeping(purpose):
+        role = Role.NOT_CANDIDATE
+        marks.append(NOT_CANDIDATE)
+    elif purpose == OTHER or (len(attempts) == 1 and _outcome(answers[0]) == "complete"):
+        role = Role.ROUTINE
+    if len(attempts) > 1:
+        marks.append(f"{len(attempts)} attempts")
+    if not attempts:
+        marks.append("no answer on record")
+    return replace(
+        request,
+        fields={**request.fields, "attempts": attempts},
+        seqs=seqs,
+        role=role,
+        marks=tuple(dict.fromkeys(marks)),
+    )
+
+
+def _attempt(answer: Entry, *, superseded: bool) -> dict[str, Any]:
+    attempt: dict[str, Any] = {
+        "attempt": _number(answer),
+        "seq": answer.seq,
+        "ms": answer.ms,
+        "outcome": _outcome(answer),
+        "superseded": superseded,
+    }
+    for name, value in answer.fields.items():
+        if name not in attempt and (superseded or name in ATTEMPT_FACTS):
+            attempt[name] = value
+    return attempt
+
+
+def _response(response: Entry, purposes: Mapping[int, object]) -> Entry:
+    marks = list(response.marks)
+    if _outcome(response) in {"cut", "error"}:
+        marks.append(_outcome(response))
+    role = response.role
+    purpose = purposes.get(response.refs[0]) if response.refs else None
+    if is_housekeeping(purpose):
+        role = Role.NOT_CANDIDATE
+        marks.append(NOT_CANDIDATE)
+    elif purpose == OTHER:
+        role = Role.ROUTINE
+    return replace(response, role=role, marks=tuple(dict.fromkeys(marks)))

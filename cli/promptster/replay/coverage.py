@@ -1,0 +1,60 @@
+"""Who saw what: every number about a session stands beside what its sources could see."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from typing import TYPE_CHECKING
+
+from promptster.replay.joining import JOINED_KINDS
+from promptster.replay.model import SOURCES, KindCoverage, Role, SourceCoverage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from promptster.protocol.events import OpenedEvent
+    from promptster.replay.model import Entry
+
+COVERED_KINDS = (
+    "prompt",
+    "tool_call",
+    "tool_result",
+    "file_edit",
+    "command",
+    "subagent_started",
+    "subagent_stopped",
+    "permission",
+)
+"""Kinds that both the proxy and the hooks may see, in the order in which people read them."""
+
+
+def by_source(events: Iterable[OpenedEvent]) -> tuple[SourceCoverage, ...]:
+    """Per source: what it reported, and which of its own numbers are absent."""
+    groups: dict[str, list[OpenedEvent]] = defaultdict(list)
+    for event in events:
+        groups[event.src].append(event)
+    known = [source for source in SOURCES if source in groups] + sorted(set(groups) - set(SOURCES))
+    return tuple(_source(source, groups[source]) for source in known)
+
+
+def _source(source: str, events: Sequence[OpenedEvent]) -> SourceCoverage:
+    numbers = {event.src_seq for event in events}
+    return SourceCoverage(
+        source=source,
+        events=len(events),
+        missing=max(numbers) + 1 - len(numbers),
+        first_ms=min(event.ms for event in events),
+        last_ms=max(event.ms for event in events),
+    )
+
+
+def by_kind(entries: Iterable[Entry]) -> tuple[KindCoverage, ...]:
+    """Per kind that several sources can report: how many entries were seen by which of them."""
+    counts: dict[str, Counter[tuple[str, ...]]] = defaultdict(Counter)
+    for entry in entries:
+        if entry.kind in JOINED_KINDS and entry.role is not Role.NOT_CANDIDATE:
+            counts[entry.kind][tuple(sorted(entry.sources))] += 1
+    return tuple(
+        KindCoverage(kind=kind, total=counts[kind].total(), by_sources=dict(sorted(counts[kind].items())))
+        for kind in COVERED_KINDS
+        if kind in counts
+    )

@@ -1,0 +1,67 @@
+"""JSON Lines: one entry a line, every field in clear, for programs.
+
+A line has ``seq``, ``kind``, ``ms``, ``lane``, ``sources``, ``refs``, then the entry's fields under their own names. Where
+they apply it has ``seqs`` (every wire event merged into it), ``views`` (what sources said differently), ``role`` (what is
+not the story), ``marks``, ``action`` (the tool call that it belongs to), ``withheld`` and ``cut``. Bytes are base64url.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from promptster.protocol.encoding import b64u_encode
+from promptster.replay.model import Role
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from promptster.replay.model import Entry
+    from promptster.replay.session import Replay
+
+
+def line(entry: Entry) -> dict[str, Any]:
+    """One entry as the object of its line."""
+    document: dict[str, Any] = {
+        "seq": entry.seq,
+        "kind": entry.kind,
+        "ms": entry.ms,
+        "lane": entry.lane,
+        "sources": list(entry.sources),
+        "refs": list(entry.refs),
+    }
+    beside: dict[str, Any] = {
+        "seqs": list(entry.seqs) if len(entry.seqs) > 1 else None,
+        "role": entry.role.value if entry.role is not Role.STORY else None,
+        "marks": list(entry.marks),
+        "action": entry.action,
+        "views": {source: dict(view) for source, view in entry.views.items()},
+        "withheld": list(entry.withheld),
+        "cut": {name: {"length": length, "sha256": digest} for name, (length, digest) in entry.cut.items()},
+    }
+    document |= {name: value for name, value in beside.items() if value not in (None, [], {})}
+    return document | {name: value for name, value in entry.fields.items() if name not in document}
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, bytes):
+        return b64u_encode(value)
+    raise TypeError(f"a field cannot hold a {type(value).__name__}")
+
+
+class JsonLinesExporter:
+    """One line per entry."""
+
+    name = "jsonl"
+    media_type = "application/x-ndjson"
+    suffix = ".jsonl"
+    needs_bundle = False
+
+    def export(self, replay: Replay) -> Iterator[bytes]:
+        """The lines, one by one."""
+        for entry in replay.timeline.entries:
+            text = json.dumps(line(entry), ensure_ascii=False, separators=(",", ":"), default=_plain)
+            yield text.encode() + b"\n"
+
+
+EXPORTER = JsonLinesExporter()

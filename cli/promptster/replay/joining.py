@@ -1,0 +1,142 @@
+"""Which wire events report the same thing.
+
+The proxy and the hooks see most actions both. They are joined by what the agent itself gives them in common: the tool-use
+id, the subagent's id, or, for prompts, the same text in the same conversation, in order. A *viewpoint* is a source
+together with the agent that it speaks for, so that one action reported by two hook layers is one action too. Two events
+of one viewpoint are never one action: an agent that asks twice, asked twice.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from promptster.protocol.events import OpenedEvent
+
+JOINED_BY_TOOL = frozenset({"tool_call", "tool_result", "file_edit", "command", "permission"})
+JOINED_BY_AGENT = frozenset({"subagent_started", "subagent_stopped"})
+JOINED_KINDS = JOINED_BY_TOOL | JOINED_BY_AGENT | {"prompt"}
+"""Kinds that more than one source can report."""
+
+
+class Viewpoint(NamedTuple):
+    """A source and the agent that it speaks for."""
+
+    source: str
+    agent: str
+
+
+def viewpoint(event: OpenedEvent) -> Viewpoint:
+    """The viewpoint of an event; one that names no agent speaks for any."""
+    return Viewpoint(event.src, _text(event, "agent"))
+
+
+def clusters(events: Sequence[OpenedEvent]) -> list[list[OpenedEvent]]:
+    """Events grouped by what they report: every event in exactly one group, groups and members ascending by ``seq``."""
+    ordered = sorted(events, key=lambda event: event.seq)
+    groups: dict[tuple[str, ...], list[OpenedEvent]] = defaultdict(list)
+    found: list[list[OpenedEvent]] = []
+    prompt_sessions = _sessions_by_prompt(ordered)
+    for event in ordered:
+        key = _join_key(event, prompt_sessions)
+        if key:
+            groups[key].append(event)
+        else:
+            found.append([event])
+    for key, group in groups.items():
+        for part in _by_path(group) if key[0] == "file_edit" else [group]:
+            found += _align_viewpoints(part)
+    return sorted(found, key=lambda cluster: cluster[0].seq)
+
+
+def _text(event: OpenedEvent, name: str) -> str:
+    value = event.fields.get(name)
+    return value if isinstance(value, str) else ""
+
+
+def _sessions_by_prompt(events: Iterable[OpenedEvent]) -> dict[str, set[str]]:
+    """Per prompt text, the agent sessions in which it was seen."""
+    sessions: dict[str, set[str]] = defaultdict(set)
+    for event in events:
+        if event.kind == "prompt" and (session := _text(event, "agent_session")):
+            sessions[_text(event, "text").strip()].add(session)
+    return sessions
+
+
+def _join_key(event: OpenedEvent, prompt_sessions: dict[str, set[str]]) -> tuple[str, ...]:
+    """What an event shares with the other reports of the same thing, its kind first; empty where it stands alone."""
+    kind = event.kind
+    if kind in JOINED_BY_TOOL and (tool_use_id := _text(event, "tool_use_id")):
+        return kind, tool_use_id
+    if kind in JOINED_BY_AGENT and (agent_id := _text(event, "agent_id")):
+        return kind, agent_id
+    if kind == "prompt" and (text := _text(event, "text").strip()):
+        # A source that does not know the agent's session can still be joined while only one session has that text.
+        several = len(prompt_sessions[text]) > 1
+        return kind, text, _text(event, "agent_session") if several else ""
+    return ()
+
+
+def _by_path(group: list[OpenedEvent]) -> list[list[OpenedEvent]]:
+    """Edits of one tool call, one group per file; a relative path joins the absolute one that ends with it."""
+    paths = {_text(event, "path") for event in group}
+    longest = sorted(paths, key=len, reverse=True)
+
+    def whole(path: str) -> str:
+        tail = "/" + path.removeprefix("./")
+        return next((other for other in longest if other == path or other.endswith(tail)), path)
+
+    parts: dict[str, list[OpenedEvent]] = defaultdict(list)
+    for event in group:
+        parts[whole(_text(event, "path"))].append(event)
+    return list(parts.values())
+
+
+def _align_viewpoints(group: list[OpenedEvent]) -> list[list[OpenedEvent]]:
+    """One group per action: the n-th report of one viewpoint goes with the n-th of another."""
+    by_viewpoint: dict[Viewpoint, list[OpenedEvent]] = defaultdict(list)
+    for event in group:
+        by_viewpoint[viewpoint(event)].append(event)
+    reports = sorted(by_viewpoint.values(), key=len, reverse=True)
+    actions = [[event] for event in reports[0]]
+    for others in reports[1:]:
+        for index, event in zip(_places(others, [action[0] for action in actions]), others, strict=True):
+            actions[index].append(event)
+    for action in actions:
+        action.sort(key=lambda event: event.seq)
+    return actions
+
+
+def _places(fewer: Sequence[OpenedEvent], more: Sequence[OpenedEvent]) -> list[int]:
+    """For each of ``fewer``, its partner's index in ``more``: ascending, and closest in time altogether.
+
+    With equal counts that is one by one. With unequal counts a source missed some, and the distance in time says which;
+    this is the classic minimum-cost monotone assignment by dynamic programming.
+    """
+    count, spare = len(fewer), len(more) - len(fewer)
+    if not spare:
+        return list(range(count))
+    cost = [0] * (spare + 1)
+    """``cost[s]``: least cost so far after skipping ``s`` of ``more``."""
+    choices: list[list[int]] = []
+    for position, event in enumerate(fewer):
+        best_skip = 0
+        choice: list[int] = []
+        following: list[int] = []
+        for skipped in range(spare + 1):
+            if cost[skipped] < cost[best_skip]:
+                best_skip = skipped
+            choice.append(best_skip)
+            following.append(cost[best_skip] + abs(event.ms - more[position + skipped].ms))
+        choices.append(choice)
+        cost = following
+    skipped = min(range(spare + 1), key=cost.__getitem__)
+    places: list[int] = []
+    for position in range(count - 1, -1, -1):
+        places.append(position + skipped)
+        skipped = choices[position][skipped]
+    places.reverse()
+    return places

@@ -1,0 +1,72 @@
+"""From the wire events that report one thing to the one entry that shows it. Nothing is invented: every merged value is
+some source's value, and whatever another source said differently stays in ``views``.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from promptster.replay.joining import viewpoint
+from promptster.replay.model import Entry
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from promptster.protocol.events import OpenedEvent
+
+
+def merge(cluster: Sequence[OpenedEvent]) -> Entry:
+    """One entry from the events of one cluster (ascending by ``seq``)."""
+    first = cluster[0]
+    if len(cluster) == 1:
+        fields, views = dict(first.fields), {}
+    else:
+        fields = _merged_fields(cluster)
+        views = _differences(cluster, fields)
+    return Entry(
+        seq=first.seq,
+        kind=first.kind,
+        ms=first.ms,
+        lane=first.lane or next((event.lane for event in cluster if event.lane), 0),
+        sources=tuple(dict.fromkeys(event.src for event in cluster)),
+        fields=fields,
+        views=views,
+        seqs=tuple(event.seq for event in cluster),
+        refs=tuple(dict.fromkeys(ref for event in cluster for ref in event.refs)),
+        withheld=tuple(sorted({name for event in cluster for name in event.withheld} - fields.keys())),
+        cut={name: extent for event in cluster for name, extent in event.cut.items()},
+    )
+
+
+def _merged_fields(cluster: Sequence[OpenedEvent]) -> dict[str, Any]:
+    names = dict.fromkeys(name for event in cluster for name in event.fields)
+    return {name: richest([event.fields[name] for event in cluster if name in event.fields]) for name in names}
+
+
+def richest(values: Sequence[Any]) -> Any:
+    """The value that tells most: the longest text or structure; of numbers and flags the first one."""
+    return max(values, key=_richness)  # of equals, max keeps the first
+
+
+def _richness(value: Any) -> int:
+    if isinstance(value, str | bytes):
+        return len(value)
+    if isinstance(value, list | dict):
+        return len(json.dumps(value, ensure_ascii=False))
+    return 0
+
+
+def _differences(cluster: Sequence[OpenedEvent], merged: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    sources = [event.src for event in cluster]
+    views: dict[str, Mapping[str, Any]] = {}
+    for event in cluster:
+        different = {name: value for name, value in event.fields.items() if not _same(value, merged[name])}
+        if different:
+            label = event.src if sources.count(event.src) == 1 else ":".join(viewpoint(event))
+            views[label] = different
+    return views
+
+
+def _same(left: Any, right: Any) -> bool:
+    return type(left) is type(right) and bool(left == right)

@@ -1,0 +1,213 @@
+"""The nouns of a replay: frozen values, no behaviour beyond looking things up.
+
+A *wire event* is one signed record of one source. An *entry* is one thing that happened: every wire event that reports
+it, merged. What the sources said differently stays visible in the entry's ``views``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+SOURCES = ("proxy", "hook", "launcher", "workspace", "candidate", "recorder")
+"""Every place that a wire event may come from, in the order in which they are listed for people."""
+
+
+class Role(StrEnum):
+    """Where an entry belongs when the session is told as a story."""
+
+    STORY = "story"
+    """Work: the candidate's, the agent's, or a turn of the session."""
+    ROUTINE = "routine"
+    """Needed for completeness, telling nothing by itself: a heartbeat, a request that was answered at once."""
+    NOT_CANDIDATE = "not_candidate"
+    """The agent's own housekeeping (titles, classifiers, compaction): kept and exported, never the candidate's work."""
+
+
+class GapKind(StrEnum):
+    """Why a span of the session is not, or not fully, on record."""
+
+    PAUSE = "pause"
+    CAPTURE_GAP = "capture_gap"
+    RECOVERED = "recovered"
+    HOOK_SILENT = "hook_silent"
+    DEGRADED = "degraded"
+    CLOCK_JUMP = "clock_jump"
+    BYPASS_SUSPECTED = "bypass_suspected"
+    UNTIMED = "untimed"
+    MISSING = "missing"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Entry:
+    """One thing that happened, as all its sources report it."""
+
+    seq: int
+    """Sequence number of the first wire event that reports it."""
+    kind: str
+    """Event kind, as on the wire."""
+    ms: int
+    """Wall clock of that first report, milliseconds since the epoch."""
+    lane: int
+    """The conversation it belongs to; 0 is the session itself."""
+    sources: tuple[str, ...]
+    """Who saw it, in the order in which they reported."""
+    fields: Mapping[str, Any]
+    """The merged fields; where the sources differ, the richer value."""
+    views: Mapping[str, Mapping[str, Any]] = field(default_factory=dict[str, "Mapping[str, Any]"])
+    """Per source, the values that differ from the merged ones."""
+    seqs: tuple[int, ...] = ()
+    """Every wire event that went into this entry, ascending."""
+    refs: tuple[int, ...] = ()
+    """Entries that this one refers to, by their ``seq``."""
+    role: Role = Role.STORY
+    """Where it belongs in the story."""
+    marks: tuple[str, ...] = ()
+    """Short words that belong beside the entry, such as ``cut``."""
+    action: int | None = None
+    """``seq`` of the entry that opened the action (the tool call) which this one continues; ``None`` where it stands alone."""
+    withheld: tuple[str, ...] = ()
+    """Fields whose value was taken out of the record."""
+    cut: Mapping[str, tuple[int, str]] = field(default_factory=dict[str, tuple[int, str]])
+    """Fields recorded only in part: their full length in bytes and SHA-256."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Lane:
+    """One conversation: an agent's, a subagent's, or the session itself."""
+
+    number: int
+    """The lane's number, as on the wire."""
+    name: str
+    """A name for people, such as ``Claude Code`` or ``Claude Code, subagent Explore``."""
+    agent: str | None
+    """The agent's short name; ``None`` for the session itself."""
+    parent: int | None
+    """The lane that started this one, where the record says so."""
+    first_seq: int
+    """Its first entry."""
+    entries: int
+    """How many entries it has."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Gap:
+    """A span in which something is missing from the record, or may be."""
+
+    kind: GapKind
+    """Why."""
+    text: str
+    """The same in words for people."""
+    from_ms: int
+    """Its beginning, milliseconds since the epoch."""
+    to_ms: int | None
+    """Its end; ``None`` where the record does not say."""
+    seq: int | None = None
+    """The wire event that reports it, or the first one inside it."""
+    source: str | None = None
+    """The source that is incomplete; ``None`` for all."""
+    lost: int | None = None
+    """How many events are known to be lost; ``None`` where nobody counted."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SourceCoverage:
+    """What one source reported."""
+
+    source: str
+    """Its name."""
+    events: int
+    """Wire events on record."""
+    missing: int
+    """Numbers of this source that are absent from the record although later ones are there."""
+    first_ms: int
+    """Its first report."""
+    last_ms: int
+    """Its last report."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class KindCoverage:
+    """Who saw the entries of one kind."""
+
+    kind: str
+    """The kind."""
+    total: int
+    """Entries of it."""
+    by_sources: Mapping[tuple[str, ...], int]
+    """How many were seen by exactly these sources (sorted by name)."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SubmittedFile:
+    """One line of the submission's manifest."""
+
+    path: str
+    """Path below the workspace."""
+    status: str
+    """What happened to it since the baseline."""
+    size: int | None
+    """Bytes."""
+    sha256: str | None
+    """Hash of its bytes."""
+    shown: bool
+    """Whether its difference is in the record; otherwise only its hash is."""
+    reason: str | None
+    """Why it is not shown."""
+    diff: str | None
+    """Its part of the submission's difference."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Submission:
+    """What was handed in, against the baseline."""
+
+    seq: int
+    """The entry that carries it."""
+    files: tuple[SubmittedFile, ...]
+    """Every file that changed."""
+    diff: str | None
+    """The whole difference as recorded; ``None`` where it was withheld."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Timeline:
+    """A session in order: entries, conversations, gaps, and who saw what."""
+
+    entries: tuple[Entry, ...]
+    """Everything that happened, ascending by ``seq``."""
+    lanes: tuple[Lane, ...]
+    """Every conversation, ascending by number."""
+    gaps: tuple[Gap, ...]
+    """Where the record is silent or cannot be relied on, in order of time."""
+    sources: tuple[SourceCoverage, ...]
+    """Per source, what it reported."""
+    coverage: tuple[KindCoverage, ...]
+    """Per kind that more than one source can see, who saw it."""
+    submission: Submission | None
+    """What was handed in; ``None`` before that."""
+    wire_events: int
+    """How many wire events the entries were made from."""
+
+    @property
+    def story(self) -> tuple[Entry, ...]:
+        """The entries that tell the work, without housekeeping."""
+        return tuple(entry for entry in self.entries if entry.role is Role.STORY)
+
+    @property
+    def started_ms(self) -> int | None:
+        """Wall clock of the first entry."""
+        return self.entries[0].ms if self.entries else None
+
+    @property
+    def ended_ms(self) -> int | None:
+        """The latest wall clock of any entry."""
+        return max((entry.ms for entry in self.entries), default=None)
+
+    def count(self, kind: str) -> int:
+        """How many entries of this kind are in the story."""
+        return sum(1 for entry in self.entries if entry.kind == kind and entry.role is Role.STORY)

@@ -1,0 +1,391 @@
+"""Entries in words: one headline and the passages below it, the same for the terminal, the page and every reader.
+
+Texts stand here as they were captured; whoever shows them escapes them for the place where they are shown.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from promptster.replay.differences import count_changes, edit_diff
+from promptster.replay.lanes import AGENT_NAMES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from promptster.replay.model import Entry
+
+
+class Style(StrEnum):
+    """How a passage is set."""
+
+    PROSE = "prose"
+    CODE = "code"
+    DIFF = "diff"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Passage:
+    """One text below a headline."""
+
+    label: str
+    """What it is; empty where the headline says so already."""
+    text: str
+    """The text as captured."""
+    style: Style
+    """How it is set."""
+    open: bool = False
+    """Whether it belongs to the story at first sight."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Narration:
+    """One entry in words."""
+
+    label: str
+    """What happened, such as ``Edited``."""
+    subject: str = ""
+    """To what: captured text on one line."""
+    note: str = ""
+    """A result beside it, such as ``exit 1``."""
+    bad: bool = False
+    """Whether the note tells of a failure."""
+    passages: tuple[Passage, ...] = ()
+    """The texts below."""
+
+
+_SUBJECT_LIMIT = 240
+_TOOL_SUBJECTS = (
+    "command", "cmd", "file_path", "notebook_path", "pattern", "query", "url", "path", "description", "skill", "prompt",
+)  # fmt: skip
+"""Input fields of tools that say best what a call is about, the best first."""
+
+
+def narrate(entry: Entry) -> Narration:
+    """Tell one entry."""
+    told = _TELLERS.get(entry.kind, _other)(entry)
+    views = tuple(
+        Passage(label=f"as the {source} saw it", text=pretty(dict(view)), style=Style.CODE)
+        for source, view in entry.views.items()
+    )
+    if not views:
+        return told
+    return Narration(
+        label=told.label, subject=told.subject, note=told.note, bad=told.bad, passages=told.passages + views
+    )
+
+
+def pretty(value: Any) -> str:
+    """A JSON value for people; a text stays a text, bytes become a note of their length."""
+    if isinstance(value, str):
+        return value
+    return json.dumps(value, indent=2, ensure_ascii=False, default=_bytes)
+
+
+def one_line(text: str, limit: int = _SUBJECT_LIMIT) -> str:
+    """The beginning of a text on one line."""
+    line = " ".join(text[: limit * 4].split())
+    return line if len(line) <= limit and len(text) <= limit * 4 else line[: limit - 1] + "…"
+
+
+def duration(milliseconds: int) -> str:
+    """A length of time in the unit that fits."""
+    seconds = milliseconds / 1000
+    if seconds < 1:
+        return f"{milliseconds} ms"
+    if seconds < 60:  # noqa: PLR2004 - seconds in a minute
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:  # noqa: PLR2004 - minutes in an hour
+        return f"{minutes} min {rest:02d} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02d} min"
+
+
+def _bytes(value: object) -> str:
+    return f"{len(value)} bytes" if isinstance(value, bytes) else repr(value)
+
+
+def _text(entry: Entry, name: str) -> str:
+    value = entry.fields.get(name)
+    return value if isinstance(value, str) else ""
+
+
+def _int(entry: Entry, name: str) -> int | None:
+    value = entry.fields.get(name)
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _passages(*parts: Passage | None) -> tuple[Passage, ...]:
+    return tuple(part for part in parts if part is not None and part.text)
+
+
+def _field(entry: Entry, name: str, label: str, style: Style = Style.CODE, *, opened: bool = False) -> Passage | None:
+    value = entry.fields.get(name)
+    if value is None or value in ("", [], {}):
+        return None
+    return Passage(label=label, text=pretty(value), style=style, open=opened)
+
+
+def _facts(label: str, facts: Iterable[tuple[str, object]]) -> Passage:
+    lines = [f"{name}: {pretty(value)}" for name, value in facts if value not in (None, "", [], {})]
+    return Passage(label=label, text="\n".join(lines), style=Style.CODE)
+
+
+def _time(entry: Entry) -> str:
+    length = _int(entry, "duration_ms")
+    return duration(length) if length is not None else ""
+
+
+def _prompt(entry: Entry) -> Narration:
+    machine = entry.fields.get("machine") is True
+    images = entry.fields.get("images")
+    note = f"{len(images)} image{'s' if len(images) > 1 else ''}" if isinstance(images, list) and images else ""
+    return Narration(
+        label="Notification to the agent" if machine else "Prompt",
+        note=note,
+        passages=_passages(
+            _field(entry, "text", "", Style.PROSE, opened=not machine), _field(entry, "images", "images")
+        ),
+    )
+
+
+def _model_request(entry: Entry) -> Narration:
+    attempts: list[Any] = entry.fields.get("attempts") or []
+    count = len(attempts)
+    facts = _facts(
+        "request",
+        [(name, entry.fields.get(name)) for name in ("provider", "request_path", "model", "purpose", "stream")],
+    )
+    told = [_attempt(attempt) for attempt in attempts if isinstance(attempt, dict)]
+    return Narration(
+        label="Asked the model",
+        subject=_text(entry, "model"),
+        note=f"{count} attempts" if count > 1 else "" if count else "no answer on record",
+        bad=not count,
+        passages=_passages(facts, *(told if count > 1 else ())),
+    )
+
+
+def _attempt(attempt: dict[str, Any]) -> Passage:
+    number, outcome = attempt.get("attempt"), attempt.get("outcome")
+    status = attempt.get("status")
+    label = f"attempt {number}: {outcome}" + (f", status {status}" if status else "")
+    if not attempt.get("superseded"):
+        return Passage(label=f"{label}, see its own entry", text=f"at seq {attempt.get('seq')}", style=Style.CODE)
+    shown = {key: value for key, value in attempt.items() if key not in {"attempt", "outcome", "superseded", "ms"}}
+    text = shown.pop("text", "")
+    facts = "\n".join(f"{key}: {pretty(value)}" for key, value in shown.items())
+    partial = f"\n\nreceived before it broke off:\n{text}" if text else ""
+    return Passage(label=label, text=facts + partial, style=Style.CODE)
+
+
+def _model_response(entry: Entry) -> Narration:
+    outcome = _text(entry, "outcome")
+    status = _int(entry, "status")
+    notes = {"cut": "broke off", "error": f"error {status}" if status else "error"}
+    text = _text(entry, "text")
+    calls = entry.fields.get("tool_use_ids")
+    count = len(calls) if isinstance(calls, list) else 0
+    called = f"called {count} tool{'s' if count > 1 else ''}" if count else ""
+    return Narration(
+        label="Answer",
+        subject=_text(entry, "model"),
+        note=notes.get(outcome) or (called if not text else _time(entry)),
+        bad=outcome in notes,
+        passages=_passages(
+            _field(entry, "text", "", Style.PROSE, opened=True),
+            _field(entry, "thinking", "thinking", Style.PROSE),
+            _field(entry, "error", "error"),
+            _facts(
+                "details",
+                [
+                    (name, entry.fields.get(name))
+                    for name in ("stop_reason", "usage", "first_byte_ms", "duration_ms", "response_id", "attempt", "retry_after")
+                ],
+            ),
+        ),
+    )  # fmt: skip
+
+
+def _tool_call(entry: Entry) -> Narration:
+    name, tool_input = _text(entry, "name"), entry.fields.get("input")
+    subject = ""
+    if isinstance(tool_input, dict):
+        values = (tool_input.get(key) for key in _TOOL_SUBJECTS)
+        subject = next((_subject(value) for value in values if value and isinstance(value, str | list)), "")
+    elif isinstance(tool_input, str):
+        subject = one_line(tool_input)
+    return Narration(label=name or "Tool call", subject=subject, passages=_passages(_field(entry, "input", "input")))
+
+
+def _subject(value: Any) -> str:
+    if isinstance(value, list):
+        return one_line(" ".join(str(part) for part in value))
+    return one_line(str(value))
+
+
+def _tool_result(entry: Entry) -> Narration:
+    failed = entry.fields.get("is_error") is True
+    return Narration(
+        label="Result",
+        subject=_text(entry, "name"),
+        note="failed" if failed else _time(entry),
+        bad=failed,
+        passages=_passages(_field(entry, "content", "")),
+    )
+
+
+_OPERATIONS = {"create": "Created", "modify": "Edited", "delete": "Deleted", "rename": "Renamed"}
+
+
+def _file_edit(entry: Entry) -> Narration:
+    diff = edit_diff(entry)
+    added, removed = count_changes(diff) if diff else (0, 0)
+    passage = Passage(label="", text=diff, style=Style.DIFF) if diff else None
+    return Narration(
+        label=_OPERATIONS.get(_text(entry, "operation"), "Edited"),
+        subject=one_line(_text(entry, "path")),
+        note=f"+{added} −{removed}" if diff else "",  # noqa: RUF001 - a minus sign beside a plus sign
+        passages=_passages(passage),
+    )
+
+
+def _command(entry: Entry) -> Narration:
+    code = _int(entry, "exit_code")
+    failed = bool(code) or entry.fields.get("is_error") is True
+    notes = [f"exit {code}" if code is not None else "failed" if failed else "", _time(entry)]
+    command = _text(entry, "command")
+    whole = Passage(label="command", text=command, style=Style.CODE) if "\n" in command.strip() else None
+    return Narration(
+        label="Ran",
+        subject=one_line(command),
+        note=", ".join(note for note in notes if note),
+        bad=failed,
+        passages=_passages(
+            whole,
+            _field(entry, "output", "output"),
+            _field(entry, "error_output", "error output"),
+            _field(entry, "cwd", "folder"),
+        ),
+    )
+
+
+def _subagent_started(entry: Entry) -> Narration:
+    return Narration(
+        label="Subagent started",
+        subject=_text(entry, "agent_type"),
+        passages=_passages(_field(entry, "prompt", "its task, written by the agent", Style.PROSE)),
+    )
+
+
+def _subagent_stopped(entry: Entry) -> Narration:
+    return Narration(
+        label="Subagent finished",
+        subject=_text(entry, "agent_type"),
+        passages=_passages(_field(entry, "text", "its answer", Style.PROSE)),
+    )
+
+
+def _permission(entry: Entry) -> Narration:
+    decision = _text(entry, "decision")
+    return Narration(
+        label="Permission",
+        subject=_text(entry, "name"),
+        note=decision,
+        bad=decision in {"deny", "denied", "reject", "rejected"},
+        passages=_passages(_field(entry, "input", "asked for"), _field(entry, "mode", "mode")),
+    )
+
+
+def _compaction(entry: Entry) -> Narration:
+    return Narration(
+        label="Conversation compacted",
+        subject=_text(entry, "trigger"),
+        passages=_passages(_field(entry, "text", "summary", Style.PROSE)),
+    )
+
+
+def _note(entry: Entry) -> Narration:
+    return Narration(
+        label="Note by the candidate", passages=_passages(_field(entry, "text", "", Style.PROSE, opened=True))
+    )
+
+
+def _submission_final(entry: Entry) -> Narration:
+    manifest = entry.fields.get("manifest")
+    count = len(manifest) if isinstance(manifest, list) else 0
+    return Narration(
+        label="Work handed in",
+        subject=f"{count} file{'s' if count != 1 else ''} changed",
+        passages=_passages(_field(entry, "diff", "difference against the baseline", Style.DIFF), _rest(entry, "diff")),
+    )
+
+
+def _rest(entry: Entry, *without: str) -> Passage | None:
+    rest = {name: value for name, value in entry.fields.items() if name not in without}
+    return Passage(label="as recorded", text=pretty(rest), style=Style.CODE) if rest else None
+
+
+def _agent_other(entry: Entry) -> Narration:
+    agent = AGENT_NAMES.get(_text(entry, "agent"), "The agent")
+    return Narration(
+        label=f"{agent} reported",
+        subject=one_line(_text(entry, "raw_kind")),
+        passages=_passages(_field(entry, "payload", "as reported")),
+    )
+
+
+def _worded(label: str, subject: str = "", *, bad: bool = False) -> Callable[[Entry], Narration]:
+    """A kind that needs no words beyond a label and one of its fields."""
+
+    def tell(entry: Entry) -> Narration:
+        return Narration(
+            label=label,
+            subject=one_line(pretty(entry.fields.get(subject, ""))) if subject else "",
+            bad=bad,
+            passages=_passages(_rest(entry)),
+        )
+
+    return tell
+
+
+def _other(entry: Entry) -> Narration:
+    return Narration(label=entry.kind.replace("_", " "), passages=_passages(_rest(entry)))
+
+
+_TELLERS: dict[str, Callable[[Entry], Narration]] = {
+    "prompt": _prompt,
+    "model_request": _model_request,
+    "model_response": _model_response,
+    "tool_call": _tool_call,
+    "tool_result": _tool_result,
+    "file_edit": _file_edit,
+    "command": _command,
+    "subagent_started": _subagent_started,
+    "subagent_stopped": _subagent_stopped,
+    "permission": _permission,
+    "compaction": _compaction,
+    "note": _note,
+    "agent_other": _agent_other,
+    "submission_final": _submission_final,
+    "submission_baseline": _worded("Starting point recorded", "commit"),
+    "opened": _worded("Session opened"),
+    "closed": _worded("Session closed"),
+    "paused": _worded("Recording paused", "reason"),
+    "resumed": _worded("Recording resumed", "reason"),
+    "consent": _worded("The candidate agreed to the policy", "policy_sha256"),
+    "redaction": _worded("The candidate redacted a field", "reason"),
+    "capture_heartbeat": _worded("Recorder is running"),
+    "capture_hook_silent": _worded("A tool call that no hook reported", "name", bad=True),
+    "capture_bypass_suspected": _worded("The agent may have gone around the recorder", "detail", bad=True),
+    "capture_config_changed": _worded("An agent's configuration changed", "path_name", bad=True),
+    "capture_degraded": _worded("Capture was reduced", "detail", bad=True),
+    "capture_gap": _worded("Capture was incomplete", "detail", bad=True),
+    "capture_clock_jump": _worded("The computer's clock jumped", "delta_ms", bad=True),
+    "capture_upstream_overridden": _worded("Traffic went to another address than usual", "url"),
+    "capture_recovered": _worded("The recorder was restarted", "detail"),
+}

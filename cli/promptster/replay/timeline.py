@@ -1,0 +1,97 @@
+"""From opened wire events to a timeline: the one place where a session's story is put together."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import defaultdict
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from promptster.replay.attempts import fold_attempts
+from promptster.replay.coverage import by_kind, by_source
+from promptster.replay.gaps import find_gaps
+from promptster.replay.joining import JOINED_BY_TOOL, clusters
+from promptster.replay.lanes import find_lanes
+from promptster.replay.merging import merge
+from promptster.replay.model import Entry, Gap, Role, Timeline
+from promptster.replay.submission import find_submission
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from promptster.protocol.events import OpenedEvent
+
+_ROUTINE_KINDS = frozenset({"capture_heartbeat"})
+_IN_PART = "recorded in part"
+_REDACTED = "redacted"
+
+
+def build(events: Sequence[OpenedEvent], *, beyond: Iterable[Gap] = ()) -> Timeline:
+    """Put a session together.
+
+    Args:
+        events: its opened wire events, in any order.
+        beyond: gaps that no event reports (see ``gaps.find_gaps``).
+    """
+    merged = [_marked(merge(cluster)) for cluster in clusters(events)]
+    entries = _with_actions(_with_refs(fold_attempts(merged)))
+    return Timeline(
+        entries=tuple(entries),
+        lanes=find_lanes(entries),
+        gaps=find_gaps(entries, beyond),
+        sources=by_source(events),
+        coverage=by_kind(entries),
+        submission=find_submission(entries),
+        wire_events=len(events),
+    )
+
+
+def _marked(entry: Entry) -> Entry:
+    marks = list(entry.marks)
+    if entry.kind == "prompt" and entry.fields.get("machine") is True:
+        marks.append("not typed by the candidate")
+    if entry.cut:
+        marks.append(_IN_PART)
+    if entry.withheld:
+        marks.append(_REDACTED)
+    role = Role.ROUTINE if entry.kind in _ROUTINE_KINDS else entry.role
+    return replace(entry, marks=tuple(marks), role=role)
+
+
+def _with_refs(entries: Sequence[Entry]) -> list[Entry]:
+    """References by wire number become references by entry; one into the entry itself goes."""
+    owner = {seq: entry.seq for entry in entries for seq in entry.seqs}
+    placed: list[Entry] = []
+    for entry in entries:
+        refs = tuple(dict.fromkeys(owner.get(ref, ref) for ref in entry.refs))
+        placed.append(replace(entry, refs=tuple(ref for ref in refs if ref != entry.seq)))
+    return placed
+
+
+def _with_actions(entries: Sequence[Entry]) -> list[Entry]:
+    """Results, edits, commands and permissions point to the tool call that they belong to."""
+    named = [(entry, _tool_use_id(entry)) for entry in entries]
+    calls: dict[str, list[int]] = defaultdict(list)
+    first: dict[str, int] = {}
+    for entry, name in named:
+        if name:
+            first.setdefault(name, entry.seq)
+            if entry.kind == "tool_call":
+                calls[name].append(entry.seq)
+    placed: list[Entry] = []
+    for entry, name in named:
+        head = _head(calls.get(name) or [first[name]], entry.seq) if name else entry.seq
+        alone = entry.kind == "tool_call" or head == entry.seq
+        placed.append(entry if alone else replace(entry, action=head))
+    return placed
+
+
+def _tool_use_id(entry: Entry) -> str:
+    value = entry.fields.get("tool_use_id")
+    return value if entry.kind in JOINED_BY_TOOL and isinstance(value, str) else ""
+
+
+def _head(calls: Sequence[int], seq: int) -> int:
+    """The last call before ``seq``; a report that overtook its call belongs to the first one."""
+    index = bisect_right(calls, seq)
+    return calls[max(index - 1, 0)]
