@@ -1,8 +1,8 @@
 """The one place where the recorder touches the disk, so that a test can be the disk.
 
-``Files`` is the seam: the few calls on which durability rests, each of which may fail, stop short or be the last one before
-a crash. ``SystemFiles`` is the computer's own. The two functions below it are the only recipes built from those calls: a
-write that is complete or an error, and a file that appears whole or not at all.
+``Files`` is the seam: the few calls on which durability rests, each of which may fail, stop short or be the last one
+before a crash. ``SystemFiles`` is the computer's own. The two functions below it are the only recipes built from those
+calls: a write that is complete or an error, and a file that appears whole or not at all.
 """
 
 from __future__ import annotations

@@ -1,0 +1,196 @@
+"""The journal: an append-only, encrypted, chained record of a session's events that survives what a disk can do.
+
+``append`` returns only when its records are durable, or raises; after it raised, ``reopen`` must succeed before the
+next try, and what was not promised as durable is written again into a new file. An fsync that failed is never repeated
+on the same descriptor: what it reports the second time is not the truth. The form on disk is that of
+``promptster.record.reading``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from promptster.record.files import write_all, write_whole
+from promptster.record.reading import (
+    FILE_HEADER,
+    MAGIC,
+    RECORD_HEADER,
+    SUFFIX,
+    Cipher,
+    Scan,
+    journal_names,
+    link,
+    read,
+    scan,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    from promptster.record.files import Files
+
+ROTATE_AT = 8 * 1024 * 1024
+"""Bytes after which a new file is begun."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recovery:
+    """What opening a journal found out of order. All zero after an orderly end."""
+
+    torn_bytes: int = 0
+    """Bytes behind the last valid record, moved aside."""
+    refused_files: int = 0
+    """Files that continue nothing, moved aside."""
+
+    @property
+    def clean(self) -> bool:
+        """Whether nothing had to be moved aside."""
+        return not self.torn_bytes and not self.refused_files
+
+
+class Journal:
+    """The open journal of one session; one thread writes it."""
+
+    def __init__(
+        self, files: Files, folder: Path, cipher: Cipher, session: str, random: Callable[[int], bytes]
+    ) -> None:
+        """Open what is there, keep its longest valid prefix, and make that durable.
+
+        Raises:
+            OSError: the folder cannot be read or made durable.
+        """
+        self._files = files
+        self._folder = folder
+        self._cipher = cipher
+        self._session = session
+        self._random = random
+        self._handle: int | None = None
+        self._size = 0
+        files.make_folder(folder)
+        self._found = scan(files, folder, cipher, session)
+        self.next_seq = self._found.next_seq
+        """The seq of the next record."""
+        self._chain = self._found.last_chain
+        self.recovery = self._repair(self._found)
+        """What was moved aside."""
+
+    def records(self, *, start: int = 0) -> Iterator[tuple[int, bytes]]:
+        """What the opening found, from ``start`` on; records appended since are not among them."""
+        return read(self._files, self._found, self._cipher, start=start)
+
+    def append(self, entries: Sequence[bytes]) -> None:
+        """Make the next records durable; they take the seqs from ``next_seq`` on.
+
+        Raises:
+            OSError: none of them may be taken as durable; ``reopen`` comes next.
+        """
+        pending = bytearray()
+        seq, chain = self.next_seq, self._chain
+        for data in entries:
+            sealed = self._cipher.seal(data, position=seq, random=self._random)
+            chain = link(chain, seq, sealed)
+            pending += RECORD_HEADER.pack(len(sealed), seq, chain[:16])
+            pending += sealed
+            seq += 1
+        handle = self._writable(len(pending))
+        write_all(self._files, handle, bytes(pending))
+        self._files.sync(handle)
+        self._size += len(pending)
+        self.next_seq, self._chain = seq, chain
+
+    def jump(self, *, base: int, first: int, entries: Sequence[bytes]) -> None:
+        """Go on at ``first`` with ``entries``; records from ``base`` on no longer count. All of it happens, or nothing.
+
+        Raises:
+            OSError: nothing changed.
+            ValueError: the journal does not reach ``base``, or numbers would run backwards.
+        """
+        chain = self._found.chain_before(base)
+        if chain is None or first < base:
+            raise ValueError("a journal can go on only behind what it holds")
+        self.close()
+        header = FILE_HEADER.pack(MAGIC, base, first, chain)
+        content = bytearray(header)
+        last = chain if base == first else link(chain, first, header)
+        for seq, data in enumerate(entries, start=first):
+            sealed = self._cipher.seal(data, position=seq, random=self._random)
+            last = link(last, seq, sealed)
+            content += RECORD_HEADER.pack(len(sealed), seq, last[:16])
+            content += sealed
+        write_whole(self._files, self._next_path(), bytes(content))
+        self._found = scan(self._files, self._folder, self._cipher, self._session)
+        self.next_seq, self._chain = self._found.next_seq, self._found.last_chain
+
+    def reopen(self) -> None:
+        """After a failed ``append``: let go of the file, and see that everything promised is still there.
+
+        Raises:
+            OSError: the disk cannot even be read.
+            JournalLostError: records that were durable cannot be read any more.
+        """
+        self.close()
+        found = scan(self._files, self._folder, self._cipher, self._session)
+        if found.chain_before(self.next_seq) != self._chain:
+            raise JournalLostError("records that were durable cannot be read any more")
+
+    def close(self) -> None:
+        """Let go of the file; a later ``append`` begins a new one."""
+        handle, self._handle, self._size = self._handle, None, 0
+        if handle is not None:
+            with contextlib.suppress(OSError):
+                self._files.close(handle)
+
+    def _writable(self, needed: int) -> int:
+        """The handle of the current file; a new file when there is none or this one is full."""
+        if self._handle is not None and self._size + needed <= ROTATE_AT:
+            return self._handle
+        if self._handle is not None and self._size <= FILE_HEADER.size:
+            return self._handle
+        self.close()
+        path = self._next_path()
+        handle = self._files.open_append(path, create=True)
+        self._handle, self._size = handle, FILE_HEADER.size
+        write_all(self._files, handle, FILE_HEADER.pack(MAGIC, self.next_seq, self.next_seq, self._chain))
+        self._files.sync_folder(self._folder)
+        return handle
+
+    def _next_path(self) -> Path:
+        names = journal_names(self._files, self._folder)
+        index = int(names[-1].removesuffix(SUFFIX)) + 1 if names else 0
+        return self._folder / f"{index:08d}{SUFFIX}"
+
+    def _repair(self, found: Scan) -> Recovery:
+        """Make the prefix durable and move aside what does not belong to it; what cannot be moved is ignored."""
+        torn = found.torn_bytes
+        for extent in found.extents:
+            handle = self._files.open_append(extent.path, create=False)
+            try:
+                self._files.sync(handle)
+            finally:
+                self._files.close(handle)
+        if torn:
+            with contextlib.suppress(OSError):
+                self._set_tail_aside(found)
+        for path in found.refused:
+            with contextlib.suppress(OSError):
+                self._files.rename(path, path.with_name(path.name + ".torn"))
+        self._files.sync_folder(self._folder)
+        return Recovery(torn_bytes=torn, refused_files=len(found.refused))
+
+    def _set_tail_aside(self, found: Scan) -> None:
+        last = found.extents[-1]
+        tail = self._files.read(last.path)[last.end :]
+        write_whole(self._files, last.path.with_name(f"{last.path.name}.{last.end}.torn"), tail)
+        handle = self._files.open_append(last.path, create=False)
+        try:
+            self._files.truncate(handle, last.end)
+            self._files.sync(handle)
+        finally:
+            self._files.close(handle)
+
+
+class JournalLostError(Exception):
+    """Durable records cannot be read any more; only a new start, with its recovery, can go on."""
