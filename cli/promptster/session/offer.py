@@ -125,7 +125,7 @@ def policy_document(offer: Offer) -> dict[str, object]:
         "sha256": offer.policy_sha256,
         "text": policy.text,
         "organisation": offer.invite.organisation,
-        "title": offer.assessment.title,
+        "title": offer.policy.title,
         "repository": offer.assessment.repository,
         "time_limit_minutes": policy.time_limit_minutes,
         "retention_days": policy.retention_days,
@@ -137,7 +137,7 @@ def policy_document(offer: Offer) -> dict[str, object]:
 def policy_page(offer: Offer) -> str:
     """The policy as a person reads it, with what the invite adds."""
     lines = [
-        f"{one_line(offer.invite.organisation)} invites you to: {one_line(offer.assessment.title)}",
+        f"{one_line(offer.invite.organisation)} invites you to: {one_line(offer.policy.title)}",
         f"collector: {offer.collector_url}   invite valid until {utc(offer.invite.expires)}",
         "",
         offer.policy.text,

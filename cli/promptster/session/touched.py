@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
     from promptster.session.vault import Vault
 
+_OURS = 0o700
+"""Bits that stay while our content stands in a file: it may hold the session's token."""
+
 
 class Outcome(StrEnum):
     """What became of one touched file."""
@@ -115,7 +118,7 @@ class TouchedFiles:
             record = _Record(**{**record.__dict__, "written": (*record.written, data)})
         self._vault.put(self._name(relative), record.to_json())
         path.parent.mkdir(parents=True, exist_ok=True)
-        _replace(path, data, mode=record.mode)
+        _replace(path, data, mode=record.mode & _OURS)
 
     def before(self, relative: str) -> bytes | None:
         """A file's content as it was before us, whether or not it is touched yet."""

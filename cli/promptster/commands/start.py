@@ -1,0 +1,242 @@
+"""``promptster start``: read the policy, agree or refuse, and work with a running recorder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from promptster.clock import SystemClock
+from promptster.commands.options import Code, Collector, Json, read_code
+from promptster.config import Config, PinnedKeys
+from promptster.errors import PromptsterError, UsageError
+from promptster.keys import StoreKind, choose_store
+from promptster.paths import Paths, require_supported_platform
+from promptster.protocol.invite import InviteCode
+from promptster.session import attempt as attempts
+from promptster.session import begin
+from promptster.session.consent import RefusedConsentError, check_accepted_hash
+from promptster.session.offer import fetch_offer, policy_page, utc
+from promptster.session.workspace import prepare
+from promptster.ui.output import Output
+from promptster.ui.reading import ask, ask_yes, is_terminal, show_paged
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from promptster.session.offer import Offer
+
+_AGREE = "i agree"
+_STORES: dict[str, StoreKind] = {"keyring": "keyring", "file": "file"}
+_IDES = frozenset({"claude", "cursor"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """The command line, checked."""
+
+    workspace: Path
+    accept_policy: str | None
+    store: StoreKind | None
+    overrides: Mapping[str, str]
+    ide: str | None
+    hooks_only: bool
+
+
+def command(
+    code: Code = None,
+    *,
+    collector: Collector = None,
+    workspace: Annotated[
+        Path | None, typer.Option("--workspace", "-w", metavar="DIR", help="Where you will work; the current folder if not given.")
+    ] = None,
+    accept_policy: Annotated[
+        str | None,
+        typer.Option(metavar="sha256:HEX", help="Agree to exactly this policy; promptster policy prints its hash."),
+    ] = None,
+    secrets: Annotated[
+        str | None, typer.Option(metavar="keyring|file", help="Where this session's keys are kept; the keyring if it works.")
+    ] = None,
+    upstream: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=URL", help="A practice provider on this machine instead of a real one; this is recorded."),
+    ] = None,
+    ide: Annotated[
+        str | None, typer.Option(metavar="claude|cursor", help="Prepare the workspace for the agent inside your editor.")
+    ] = None,
+    hooks_only: Annotated[
+        bool, typer.Option("--hooks-only", help="Record by hooks where a company's own provider is set up.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Read what will be recorded, agree or refuse, and begin.
+
+    Refusing changes nothing anywhere. After you agree, your workspace is prepared and a recorder runs in the background until
+    you submit, stop or withdraw. Run the same command again if it was interrupted.
+    """
+    out = Output(json)
+    options = Options(
+        workspace=workspace or Path.cwd(),
+        accept_policy=accept_policy,
+        store=_store(secrets),
+        overrides=_overrides(upstream or []),
+        ide=_ide(ide),
+        hooks_only=hooks_only,
+    )
+    text = read_code(code)
+    config = Config.load(Paths.from_environment())
+    require_supported_platform()
+    begun = attempts.find_attempt(InviteCode.parse(text), config)
+    begin.refuse_second_session(config.paths, except_for=begun.folder if begun else None)
+    if begun is None:
+        offer = fetch_offer(text, collector, config, SystemClock())
+        begun, checks = _agree_and_open(offer, options, config, out)
+    else:
+        out.note("going on with the consent that you gave before")
+        checks = {}
+    _go_on(begun, InviteCode.parse(text), checks, config, out)
+
+
+def _agree_and_open(
+    offer: Offer, options: Options, config: Config, out: Output
+) -> tuple[attempts.Attempt, dict[str, Any]]:
+    """Everything from the offer to a durable request; refusing changes nothing."""
+    clock = SystemClock()
+    plan = begin.plan_start(offer, workspace=options.workspace, overrides=options.overrides, paths=config.paths)
+    shown_ms = clock.wall_ms()
+    hooks_only = _settle_findings(plan, options)
+    _consent(offer, plan, options, out)
+    decided_ms = clock.wall_ms()
+    choices: dict[str, bool | int | str] = dict.fromkeys((f"hooks_only_{agent}" for agent in hooks_only), True)
+    if options.ide:
+        choices["ide"] = options.ide
+    with begin.exclusive_start(config.paths):
+        prepare(plan.workspace)
+        if plan.workspace.plan.value != "take":
+            out.note(f"workspace: {plan.workspace.root}")
+        checks = begin.checks_document(begin.check_paths(plan.upstreams, config.network))
+        _tell_checks(checks, out)
+        session = attempts.new_session_id()
+        store = choose_store(options.store, config.paths.sessions / session / "secrets.json", out.note)
+        facts = begin.facts_for(
+            session, offer, plan, created_ms=decided_ms, secrets=store.kind, choices={**choices, "path_check": checks}
+        )
+        agreement = attempts.Agreement(offer=offer, choices=choices, shown_ms=shown_ms, decided_ms=decided_ms)
+        return attempts.open_attempt(agreement, facts, store, config), checks
+
+
+def _go_on(
+    begun: attempts.Attempt, code: InviteCode, checks: dict[str, Any], config: Config, out: Output
+) -> None:
+    """From a durable request to a running recorder; repeated by running the same command again."""
+    folder = begun.folder
+    with begin.exclusive_start(config.paths):
+        begin.refuse_second_session(config.paths, except_for=folder)
+        certificate = attempts.redeem(begun, code, config)
+        facts = folder.facts()
+        PinnedKeys(config.paths).pin(facts.collector_url, folder.read_document(attempts.KEYS))
+        started = begin.run_session(begun, certificate, Path(facts.workspace), None, config.paths)
+    ide_files = _prepare_ide(started, facts.choices.get("ide"))
+    out.result(
+        {
+            "session": facts.session,
+            "proxy": {"url": f"http://127.0.0.1:{started.port}", "port": started.port, "upstreams": checks},
+            "state_dir": str(folder.path),
+            "workspace": facts.workspace,
+            "organisation": facts.organisation,
+            "title": facts.title,
+            "record_until": utc(certificate.record_until),
+            "files": len(started.baseline.files),
+            "ide_files": ide_files,
+        }
+    )
+    if not out.json:
+        _tell_next_step(facts.workspace, certificate.record_until, ide_files, out)
+
+
+def _settle_findings(plan: begin.StartPlan, options: Options) -> list[str]:
+    """Agents that will be recorded by hooks only, if the candidate agrees to that."""
+    agents = sorted({finding.agent for finding in plan.findings})
+    if not agents or options.hooks_only:
+        return agents
+    sentences = "; ".join(finding.sentence() for finding in plan.findings)
+    if options.accept_policy is None and is_terminal():
+        question = f"{sentences}.\nIts conversation cannot be recorded, only its tool calls, by hooks. Go on like that?"
+        if ask_yes(question):
+            return agents
+    raise PromptsterError(
+        f"{sentences}: its calls would not cross the recorder",
+        hint="unset that for the assessment and use your own account, or pass --hooks-only to be recorded by hooks only",
+        code="company_provider",
+    )
+
+
+def _consent(offer: Offer, plan: begin.StartPlan, options: Options, out: Output) -> None:
+    """Typed consent, or the policy's hash; anything else is a refusal."""
+    if options.accept_policy is not None:
+        check_accepted_hash(offer, options.accept_policy)
+        return
+    if out.json or not is_terminal():
+        raise RefusedConsentError(
+            "consent needs a person at a terminal, or the policy's hash",
+            hint=f"read it with promptster policy, then pass --accept-policy sha256:{offer.policy_sha256}",
+            code="consent_needed",
+        )
+    show_paged(policy_page(offer))
+    out.note()
+    out.note(f"If you agree, promptster will {plan.workspace.sentence()}, and record until you end it.")
+    if ask('Type "I agree" to begin, anything else to refuse: ').lower().strip("\"'") != _AGREE:
+        raise RefusedConsentError(
+            "you did not agree; nothing was changed", hint="the invite stays good: you can come back later"
+        )
+
+
+def _prepare_ide(started: begin.Started, ide: object) -> list[str]:
+    if not isinstance(ide, str):
+        return []
+    from promptster.session.ide import prepare_ide  # noqa: PLC0415 - needed with --ide only
+
+    return [str(path) for path in prepare_ide(started.folder, ide)]
+
+
+def _tell_checks(checks: Mapping[str, Mapping[str, Any]], out: Output) -> None:
+    for name, check in checks.items():
+        if not check["ok"]:
+            out.note(f"note: {name} cannot be reached from here ({check['reason']}); needed only if your agent uses it")
+
+
+def _tell_next_step(workspace: str, record_until: int, ide_files: list[str], out: Output) -> None:
+    out.say()
+    out.say(f"recording, until {utc(record_until)} at the latest. now work:")
+    out.say()
+    out.say(f"  cd {workspace}")
+    out.say("  promptster run claude      or: promptster run codex, promptster shell")
+    out.say()
+    if ide_files:
+        out.say(f"prepared for your editor, put back at the end: {', '.join(ide_files)}")
+    out.say("see what is recorded: promptster inspect    hand in: promptster submit")
+    out.say("take a break: promptster pause              end and delete: promptster withdraw")
+
+
+def _store(text: str | None) -> StoreKind | None:
+    if text is not None and text not in _STORES:
+        raise UsageError(f"--secrets takes keyring or file, not {text!r}")
+    return _STORES[text] if text is not None else None
+
+
+def _ide(text: str | None) -> str | None:
+    if text is not None and text not in _IDES:
+        raise UsageError(f"--ide takes claude or cursor, not {text!r}")
+    return text
+
+
+def _overrides(words: list[str]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for word in words:
+        name, separator, url = word.partition("=")
+        if not separator or not url.startswith(("http://", "https://")):
+            raise UsageError(f"--upstream takes NAME=URL, not {word!r}", hint="such as anthropic=http://127.0.0.1:8080")
+        found[name] = url
+    return found

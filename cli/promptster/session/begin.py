@@ -1,0 +1,237 @@
+"""From a consent to a running recorder, in steps that can each be repeated.
+
+1. ``plan_start`` looks at workspace, agents' settings and upstreams; it changes nothing.
+2. After consent, ``prepare_workspace`` clones or makes the repository, ``check_paths`` tries the way to the providers, and
+   ``attempt.open_attempt`` makes keys and request durable: all before the clock.
+3. ``attempt.redeem`` starts the clock at the collector.
+4. ``run_session`` takes the baseline, starts the recorder and records the baseline.
+
+After a crash anywhere behind 2, the same ``promptster start`` continues with the same consent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from promptster.config import is_loopback
+from promptster.errors import SessionError, UsageError
+from promptster.proxy.forward import check_path
+from promptster.proxy.outbound import Outbound
+from promptster.proxy.upstreams import DEFAULT_UPSTREAMS, Upstream
+from promptster.session.attempt import finished
+from promptster.session.control import ControlClient
+from promptster.session.providers import Finding, find_company_providers
+from promptster.session.snapshot import WorkTree
+from promptster.session.state import SessionFacts, SessionFolder, SessionState
+from promptster.session.supervisor import spawn_recorder
+from promptster.session.vault import Vault
+from promptster.session.workspace import WorkspacePlan, plan_workspace
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from promptster.config import Network
+    from promptster.keys import SessionSecrets
+    from promptster.paths import Paths
+    from promptster.protocol.consent import Certificate
+    from promptster.proxy.forward import PathCheck
+    from promptster.session.attempt import Attempt
+    from promptster.session.offer import Offer
+    from promptster.session.snapshot import Snapshot
+
+BASELINE = "baseline"
+"""Name of the baseline in the session's vault."""
+_MANIFEST_FILES = 20_000
+_CHECK_TIMEOUT_S = 10.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class StartPlan:
+    """What a start would do, found out without changing anything."""
+
+    workspace: WorkspacePlan
+    findings: Sequence[Finding]
+    """Agents that would not cross the recorder."""
+    upstreams: Mapping[str, Upstream]
+    overrides: tuple[str, ...]
+    """Upstreams that the command line set."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Started:
+    """A session that records."""
+
+    folder: SessionFolder
+    port: int
+    baseline: Snapshot
+
+
+def refuse_second_session(paths: Paths, *, except_for: SessionFolder | None = None) -> None:
+    """One session at a time, because there is one candidate.
+
+    Raises:
+        SessionError: another one is active.
+    """
+    folder = SessionFolder.active(paths)
+    if folder is None or (except_for is not None and folder.path == except_for.path):
+        return
+    facts = folder.facts()
+    if facts.state.ended:
+        return
+    doing = "is being handed in" if facts.state is SessionState.CLOSING else "is running"
+    raise SessionError(
+        f"a session {doing} already: {' '.join(facts.title.split())}",
+        hint="see promptster status; end it with promptster submit, stop or withdraw, then start again",
+        code="session_active",
+    )
+
+
+@contextlib.contextmanager
+def exclusive_start(paths: Paths) -> Iterator[None]:
+    """Let only one ``promptster start`` of this user pass at a time.
+
+    Raises:
+        SessionError: another one is at it.
+    """
+    paths.state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    handle = os.open(paths.state / "start.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise SessionError(
+                "another promptster start is under way", hint="wait for it to end", code="start_running"
+            ) from None
+        yield
+    finally:
+        os.close(handle)
+
+
+def plan_start(
+    offer: Offer, *, workspace: Path, overrides: Mapping[str, str], paths: Paths, environ: Mapping[str, str] = os.environ
+) -> StartPlan:
+    """Find out what a start would do.
+
+    Raises:
+        WorkspaceError: the workspace is not suitable.
+        UsageError: an override is no loopback address or names no upstream.
+    """
+    upstreams = upstream_table(offer.policy.providers, overrides)
+    plan = plan_workspace(workspace, offer.assessment.repository, paths)
+    known = [upstream.base_url for upstream in upstreams.values()]
+    findings = find_company_providers(plan.root, environ, known_urls=known)
+    return StartPlan(workspace=plan, findings=findings, upstreams=upstreams, overrides=tuple(sorted(overrides)))
+
+
+def upstream_table(policy_providers: Mapping[str, str], overrides: Mapping[str, str]) -> dict[str, Upstream]:
+    """The usual providers, those that the policy names, and what the command line sets for a practice provider.
+
+    Raises:
+        UsageError: an override is no loopback address or names no upstream.
+    """
+    table = {**DEFAULT_UPSTREAMS, **{name: Upstream(name, url) for name, url in policy_providers.items()}}
+    for name, url in overrides.items():
+        if name not in table:
+            raise UsageError(f"there is no upstream {name!r}", hint=f"known are {', '.join(sorted(table))}")
+        if not is_loopback(url):
+            raise UsageError(
+                f"--upstream {name}= takes an address of this machine only", hint="such as http://127.0.0.1:8080"
+            )
+        table[name] = Upstream(name, url)
+    return table
+
+
+def check_paths(upstreams: Mapping[str, Upstream], network: Network) -> dict[str, PathCheck]:
+    """Try the way to every provider through the proxy's own code, all at once, without any credentials."""
+    outbound = Outbound(proxy_url=network.proxy_url, no_proxy=network.no_proxy, ca_file=network.ca_file)
+
+    async def check_all() -> list[PathCheck]:
+        calls = (check_path(upstream, outbound, timeout_s=_CHECK_TIMEOUT_S) for upstream in upstreams.values())
+        return await asyncio.gather(*calls)
+
+    return dict(zip(upstreams, asyncio.run(check_all()), strict=True))
+
+
+def run_session(
+    attempt: Attempt, certificate: Certificate, workspace: Path, repository: str | None, paths: Paths
+) -> Started:
+    """Take the baseline, start the recorder, record the baseline. May be repeated after a crash."""
+    folder, secrets = attempt.folder, attempt.secrets
+    vault = session_vault(folder, secrets)
+    tree = WorkTree(workspace, folder.path / "worktree")
+    kept = vault.get(BASELINE)
+    baseline = snapshot_from(kept["snapshot"]) if kept else tree.snapshot()
+    vault.put(BASELINE, {"snapshot": baseline.to_json(), "recorded": bool(kept and kept["recorded"])})
+    folder.activate(paths)
+    port = start_or_find_recorder(folder, secrets)
+    if not (kept and kept["recorded"]):
+        ControlClient(folder).record([baseline_draft(baseline, repository)])
+        vault.put(BASELINE, {"snapshot": baseline.to_json(), "recorded": True})
+    finished(certificate.invite_id, paths)
+    return Started(folder=folder, port=port, baseline=baseline)
+
+
+def start_or_find_recorder(folder: SessionFolder, secrets: SessionSecrets) -> int:
+    """Start the recorder, or find the one that runs already; returns the proxy's port."""
+    try:
+        return spawn_recorder(folder, secrets)
+    except SessionError as error:
+        if error.code != "recorder_running":
+            raise
+        return ControlClient(folder).status().port
+
+
+def session_vault(folder: SessionFolder, secrets: SessionSecrets) -> Vault:
+    """The session's sealed small files."""
+    return Vault(folder.path / "vault", secrets.content_key, folder.facts().session)
+
+
+def snapshot_from(value: Any) -> Snapshot:
+    """Read a kept snapshot."""
+    from promptster.session.snapshot import Snapshot  # noqa: PLC0415 - the name is needed for types above
+
+    return Snapshot.from_json(value)
+
+
+def baseline_draft(baseline: Snapshot, repository: str | None) -> dict[str, Any]:
+    """The event that says from where the candidate started."""
+    files = [
+        {"path": path.decode("utf-8", "backslashreplace"), "size": entry.size, "sha256": entry.sha256}
+        for path, entry in sorted(baseline.files.items())
+    ]
+    manifest: dict[str, Any] = {"count": len(files)}
+    if len(files) <= _MANIFEST_FILES:
+        manifest["files"] = files
+    fields: dict[str, Any] = {"commit": baseline.commit, "tree": baseline.tree, "manifest": manifest}
+    if repository is not None:
+        fields["repository"] = repository
+    return {"src": "workspace", "kind": "submission_baseline", "fields": fields}
+
+
+def facts_for(
+    session: str, offer: Offer, plan: StartPlan, *, created_ms: int, secrets: str, choices: Mapping[str, Any]
+) -> SessionFacts:
+    """The session's small facts, as they stand at consent."""
+    return SessionFacts(
+        session=session,
+        collector_url=offer.collector_url,
+        organisation=offer.invite.organisation,
+        title=offer.policy.title,
+        workspace=str(plan.workspace.root),
+        created_ms=created_ms,
+        secrets=secrets,
+        upstreams={name: upstream.base_url for name, upstream in plan.upstreams.items()},
+        overrides=plan.overrides,
+        choices=dict(choices),
+    )
+
+
+def checks_document(checks: Mapping[str, PathCheck]) -> dict[str, Any]:
+    """The path checks as JSON."""
+    return {name: asdict(check) for name, check in checks.items()}
