@@ -1,0 +1,52 @@
+"""``promptster shell``: a shell in which plain ``claude`` and ``codex`` are the recorded ones; ``exit`` returns.
+
+Anything after ``shell`` goes to the shell itself, so ``promptster shell -c "claude -p hello"`` works in a script.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NoReturn
+
+from promptster.errors import LaunchError, PromptsterError
+from promptster.ui.output import Output
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+OUR_FAILURE = 125
+
+_HELP = """\
+usage: promptster shell [ARGUMENTS FOR THE SHELL...]
+
+Opens your own shell inside the assessment: claude, codex and cursor-agent started in it are
+recorded, as with promptster run. Nothing else that you do in it is. exit returns."""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Become the shell; returns only with help, or by an error."""
+    out = Output(False)
+    if arguments and arguments[0] in {"-h", "--help"}:
+        out.say(_HELP)
+        return 0
+    try:
+        _start(tuple(arguments[1:] if arguments[:1] == ["--"] else arguments), out)
+    except PromptsterError as error:
+        out.error(error)
+        return error.exit_code if isinstance(error, LaunchError) else OUR_FAILURE
+
+
+def _start(arguments: tuple[str, ...], out: Output) -> NoReturn:
+    import os  # noqa: PLC0415 - its help needs none of this
+    import sys  # noqa: PLC0415 - likewise
+
+    from promptster.paths import Paths  # noqa: PLC0415 - likewise
+    from promptster.session.agents.interface import Launch  # noqa: PLC0415 - likewise
+    from promptster.session.launcher import Prepared, become, recording_session  # noqa: PLC0415 - likewise
+    from promptster.session.shims import plan_shell  # noqa: PLC0415 - likewise
+
+    folder = recording_session(Paths.from_environment())
+    plan = plan_shell(folder.run, arguments, os.environ)
+    if sys.stdin.isatty() and not arguments:
+        out.note("promptster: claude and codex are recorded in this shell; exit returns")
+    launch = Launch(arguments=plan.arguments, environ=plan.environ)
+    become(Prepared(program=plan.program, launch=launch, name=plan.program.name))

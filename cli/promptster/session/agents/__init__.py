@@ -1,0 +1,28 @@
+"""The agents that ``promptster run`` can start: one file each behind one interface, found by the name that is typed."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, cast
+
+from promptster.errors import LaunchError
+
+if TYPE_CHECKING:
+    from promptster.session.agents.interface import Agent
+
+_MODULES = {"claude": "claude", "codex": "codex", "cursor-agent": "cursor"}
+
+NAMES = tuple(_MODULES)
+"""What may stand after ``promptster run``."""
+
+
+def find_agent(name: str) -> Agent:
+    """The agent of this name.
+
+    Raises:
+        LaunchError: there is none.
+    """
+    module = _MODULES.get(name)
+    if module is None:
+        raise LaunchError(f"{name!r} is no agent that can be recorded", hint=f"it is one of: {', '.join(NAMES)}")
+    return cast("Agent", import_module(f"promptster.session.agents.{module}").AGENT)

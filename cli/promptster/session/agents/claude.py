@@ -1,0 +1,210 @@
+"""Claude Code: one ``--settings`` file carries the base URL, the hooks and the token.
+
+``--settings`` is the strongest layer that a user can set, and a second one replaces the first. So every one of the
+candidate's own is taken out of the arguments and merged under ours into a single 0600 file. No token stands in an
+argument, nor in a hook's URL (a dead hook URL is printed); the base URL carries it in its path because Claude Code
+has no other place.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from promptster.config import write_private
+from promptster.errors import LaunchError
+from promptster.session.agents.interface import Launch, LaunchRequest, draft, split_options, with_loopback
+from promptster_hooks.agents import claude_code
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+TOKEN_HEADER = "x-promptster-token"  # noqa: S105 - a header's name
+_OWN_HOUSEKEEPING = frozenset(
+    {
+        "agents", "attach", "auth", "auto-mode", "doctor", "gateway", "import", "install", "logs", "mcp", "plugin",
+        "plugins", "purge", "rm", "setup-token", "stop", "kill", "update", "upgrade", "-v", "--version", "-h", "--help",
+    }
+)  # fmt: skip
+"""First words that start no conversation: the agent runs as if we were not there."""
+_ELSEWHERE = {"--cloud": "in the cloud", "--teleport": "in the cloud", "--desktop": "in the desktop app"}
+_HOOKS_OFF_FLAGS = ("--bare", "--safe-mode")
+_HOOKS_OFF_VARIABLES = ("CLAUDE_CODE_SIMPLE", "CLAUDE_CODE_SAFE_MODE")
+_OFF = frozenset({"", "0", "false", "no", "off"})
+
+
+class ClaudeCode:
+    """Claude Code, the command line program."""
+
+    name = "claude"
+    provider_agent = "claude"
+
+    def prepare(self, request: LaunchRequest) -> Launch:
+        """Write the merged settings file and put it first among the arguments.
+
+        Raises:
+            LaunchError: the candidate's own ``--settings`` cannot be read, or the work would be done elsewhere.
+        """
+        if request.arguments and request.arguments[0] in _OWN_HOUSEKEEPING:
+            return Launch(arguments=request.arguments, environ=request.environ)
+        options, rest = split_options(request.arguments)
+        for word in options:
+            if (place := _ELSEWHERE.get(word.partition("=")[0])) is not None:
+                raise LaunchError(f"with {word} the work would be done {place}, where nothing is recorded")
+        options, own = take_settings(options)
+        merged = merge_settings(_read_settings(own, Path.cwd()), recorder_settings(request))
+        path = _write(request.run_folder, merged)
+        notes, drafts = _watch(request, options)
+        return Launch(
+            arguments=("--settings", str(path), *options, *rest),
+            environ=request.environ,
+            notes=notes,
+            drafts=drafts,
+        )
+
+
+AGENT = ClaudeCode()
+
+
+def take_settings(options: tuple[str, ...]) -> tuple[tuple[str, ...], str | None]:
+    """The options without any ``--settings``, and the value of the last one: the one that Claude Code heeds."""
+    kept: list[str] = []
+    value: str | None = None
+    words = iter(options)
+    for word in words:
+        if word == "--settings":
+            value = next(words, None)
+            if value is None:
+                raise LaunchError("--settings needs a file or JSON text")
+        elif word.startswith("--settings="):
+            value = word.partition("=")[2]
+        else:
+            kept.append(word)
+    return tuple(kept), value
+
+
+def recorder_settings(request: LaunchRequest) -> dict[str, Any]:
+    """Our side of the settings: base URL, hooks, and what keeps both from being switched off."""
+    ticket = request.ticket
+    http = {
+        "type": "http",
+        "url": ticket.hook_url,
+        "headers": {TOKEN_HEADER: ticket.token},
+        "timeout": claude_code.TIMEOUT_S,
+    }
+    command = {
+        "type": "command",
+        "command": shlex.join((*request.hook_command, claude_code.NAME, ticket.hook_socket, ticket.spool)),
+        "timeout": claude_code.TIMEOUT_S,
+    }
+    hooks: dict[str, Any] = {}
+    for events, handler in ((claude_code.COMMAND_EVENTS, command), (claude_code.HTTP_EVENTS, http)):
+        for event in events:
+            matcher = {"matcher": "*"} if event in claude_code.MATCHER_EVENTS else {}
+            hooks[event] = [{**matcher, "hooks": [handler]}]
+    env: dict[str, str] = {} if request.hooks_only else {"ANTHROPIC_BASE_URL": ticket.base_urls["claude"]}
+    for name in ("NO_PROXY", "no_proxy"):
+        env[name] = with_loopback(_configured(request, name))
+    return {
+        "env": env,
+        "disableAllHooks": False,
+        "allowedHttpHookUrls": ["http://127.0.0.1:*"],
+        "hooks": hooks,
+    }
+
+
+def merge_settings(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> dict[str, Any]:
+    """Deep merge: objects join, lists join (theirs first), and where both say something else, ours stays."""
+    merged = dict(theirs)
+    for key, value in ours.items():
+        other = merged.get(key)
+        if isinstance(value, dict) and isinstance(other, dict):
+            merged[key] = merge_settings(cast("dict[str, Any]", other), cast("dict[str, Any]", value))
+        elif isinstance(value, list) and isinstance(other, list):
+            merged[key] = [*other, *value]
+        else:
+            merged[key] = value
+    return merged
+
+
+def settings_files(workspace: Path, environ: Mapping[str, str]) -> dict[str, Path]:
+    """The files that Claude Code reads besides ours, weakest first; ``managed`` stands above everything."""
+    home = Path(environ.get("CLAUDE_CONFIG_DIR") or Path(environ.get("HOME", "~")).expanduser() / ".claude")
+    managed = Path("/etc/claude-code")
+    if sys.platform == "darwin":
+        managed = Path("/Library/Application Support/ClaudeCode")
+    return {
+        "user": home / "settings.json",
+        "project": workspace / ".claude" / "settings.json",
+        "local": workspace / ".claude" / "settings.local.json",
+        "managed": managed / "managed-settings.json",
+    }
+
+
+def _read_settings(value: str | None, folder: Path) -> dict[str, Any]:
+    if value is None:
+        return {}
+    try:
+        text = value if value.strip().startswith("{") else (folder / value).read_text(encoding="utf-8")
+        settings = json.loads(text)
+    except (OSError, ValueError) as error:
+        raise LaunchError("the --settings that you gave cannot be read", hint="it is a JSON file, or JSON") from error
+    if not isinstance(settings, dict):
+        raise LaunchError("the --settings that you gave are not a JSON object")
+    return cast("dict[str, Any]", settings)
+
+
+def _layer(path: Path) -> dict[str, Any]:
+    """A settings file of somebody else; what cannot be read counts as empty, as it does for Claude Code."""
+    try:
+        value = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
+
+
+def _configured(request: LaunchRequest, name: str) -> str:
+    """A variable as Claude Code would see it without us."""
+    found = request.environ.get(name, "")
+    for path in settings_files(request.workspace, request.environ).values():
+        env = _layer(path).get("env")
+        if isinstance(env, dict) and isinstance(env.get(name), str):  # pyright: ignore[reportUnknownMemberType]
+            found = cast("str", env[name])
+    return found
+
+
+def _write(folder: Path, settings: Mapping[str, Any]) -> Path:
+    data = json.dumps(settings, ensure_ascii=False, indent=1).encode()
+    path = folder / f"claude-{hashlib.sha256(data).hexdigest()[:16]}.json"
+    if not path.exists() or path.read_bytes() != data:
+        write_private(path, data)
+    return path
+
+
+def _watch(request: LaunchRequest, options: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[dict[str, Any], ...]]:
+    """What will be missing from the recording, and which file of the repository tried to change it."""
+    notes: list[str] = []
+    drafts: list[dict[str, Any]] = []
+    files = settings_files(request.workspace, request.environ)
+    off = [flag for flag in _HOOKS_OFF_FLAGS if flag in options]
+    off += [name for name in _HOOKS_OFF_VARIABLES if request.environ.get(name, "").strip().lower() not in _OFF]
+    managed = _layer(files["managed"])
+    off += [f"{key} (managed)" for key in ("disableAllHooks", "allowManagedHooksOnly") if managed.get(key) is True]
+    if off:
+        notes.append(f"{', '.join(off)} switches Claude Code's hooks off: only its API traffic is recorded")
+        drafts.append(draft("capture_degraded", detail=f"hooks off: {', '.join(off)}"))
+    for layer in ("project", "local"):
+        settings = _layer(files[layer])
+        env = settings.get("env")
+        changed: list[str] = [key for key in ("disableAllHooks", "allowedHttpHookUrls") if key in settings]
+        if isinstance(env, dict) and "ANTHROPIC_BASE_URL" in env:
+            changed.append("env.ANTHROPIC_BASE_URL")
+        if changed:
+            detail = f"overruled for this run: {', '.join(changed)}"
+            name = str(files[layer].relative_to(request.workspace))
+            drafts.append(draft("capture_config_changed", path_name=name, detail=detail))
+    return tuple(notes), tuple(drafts)

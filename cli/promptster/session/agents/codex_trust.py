@@ -1,0 +1,161 @@
+"""Which hashes Codex gives to our hooks: asked from the very program that will run them.
+
+``codex app-server`` lists the hooks of a configuration with their keys and hashes. It is asked in a scratch home
+folder, so nothing of the user is read or written. The answer depends on Codex's version and on the hooks alone, and
+is remembered by both.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import select
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, cast
+
+from promptster.config import write_private
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_SECONDS = 15.0
+_REMEMBERED = 16
+"""Answers that are kept; a new session has new socket paths, so older ones lose their use."""
+_LINE_LIMIT = 1 << 20
+
+
+class TrustError(Exception):
+    """The hashes could not be had; hooks would be skipped silently."""
+
+    def __init__(self, reason: str) -> None:
+        """``reason``: a few words for a person."""
+        super().__init__(reason)
+        self.reason = reason
+
+
+def trusted_hooks(
+    program: Path, options: tuple[str, ...], environ: Mapping[str, str], state_folder: Path
+) -> Mapping[str, str]:
+    """Each hook's key with its hash.
+
+    Args:
+        program: Codex itself.
+        options: the ``-c`` options that define the hooks.
+        environ: the candidate's environment; only PATH is passed on.
+        state_folder: where answers are remembered.
+
+    Raises:
+        TrustError: Codex did not answer as it should.
+    """
+    path = state_folder / "codex-hooks.json"
+    known = _remembered(path)
+    name = hashlib.sha256("\0".join((_version(program, environ), *options)).encode()).hexdigest()
+    if name not in known:
+        known[name] = _ask(program, options, environ)
+        kept = dict(list(known.items())[-_REMEMBERED:])
+        write_private(path, json.dumps(kept, indent=1).encode())
+    return known[name]
+
+
+def _remembered(path: Path) -> dict[str, dict[str, str]]:
+    try:
+        value = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return cast("dict[str, dict[str, str]]", value) if isinstance(value, dict) else {}
+
+
+def _version(program: Path, environ: Mapping[str, str]) -> str:
+    try:
+        done = subprocess.run(
+            [str(program), "--version"],
+            env=dict(environ),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            timeout=_SECONDS,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError) as error:
+        raise TrustError("codex --version failed") from error
+    return f"{program.resolve()} {done.stdout.decode('utf-8', 'replace')}"
+
+
+def _ask(program: Path, options: tuple[str, ...], environ: Mapping[str, str]) -> dict[str, str]:
+    with tempfile.TemporaryDirectory(prefix="promptster-codex-") as scratch:
+        process = subprocess.Popen(
+            [str(program), "app-server", *options],
+            env={"PATH": environ.get("PATH", ""), "HOME": scratch, "CODEX_HOME": scratch},
+            cwd=scratch,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
+        try:
+            return _converse(process, scratch)
+        except OSError as error:
+            raise TrustError("codex app-server ended early") from error
+        finally:
+            process.kill()
+            process.communicate()
+
+
+def _converse(process: subprocess.Popen[bytes], scratch: str) -> dict[str, str]:
+    requests, answers = cast("IO[bytes]", process.stdin), cast("IO[bytes]", process.stdout)
+    lines = _Lines(answers, time.monotonic() + _SECONDS)
+    client = {"name": "promptster", "title": "promptster", "version": "1"}
+    _send(requests, {"id": 1, "method": "initialize", "params": {"clientInfo": client}})
+    lines.answer(1)
+    _send(requests, {"method": "initialized"})
+    _send(requests, {"id": 2, "method": "hooks/list", "params": {"cwds": [scratch]}})
+    try:
+        folders = cast("list[dict[str, Any]]", lines.answer(2)["data"])
+        hooks = [hook for folder in folders for hook in folder["hooks"] if hook["source"] == "sessionFlags"]
+        found = {str(hook["key"]): str(hook["currentHash"]) for hook in hooks}
+    except (KeyError, TypeError) as error:
+        raise TrustError("codex app-server lists hooks in an unknown form") from error
+    if not found:
+        raise TrustError("codex app-server lists no hooks")
+    return found
+
+
+def _send(stream: IO[bytes], message: Mapping[str, Any]) -> None:
+    stream.write(json.dumps(message).encode() + b"\n")
+    stream.flush()
+
+
+class _Lines:
+    """Reads answers line by line up to a moment."""
+
+    def __init__(self, stream: IO[bytes], until: float) -> None:
+        self._stream = stream
+        self._until = until
+        self._rest = b""
+
+    def answer(self, number: int) -> dict[str, Any]:
+        """The result of the request of this number; notifications are passed over."""
+        while True:
+            try:
+                message = json.loads(self._line())
+            except ValueError as error:
+                raise TrustError("codex app-server answers in an unknown form") from error
+            if isinstance(message, dict) and cast("dict[str, Any]", message).get("id") == number:
+                result = cast("dict[str, Any]", message).get("result")
+                if not isinstance(result, dict):
+                    raise TrustError("codex app-server refused to list its hooks")
+                return cast("dict[str, Any]", result)
+
+    def _line(self) -> bytes:
+        while b"\n" not in self._rest:
+            left = self._until - time.monotonic()
+            if left <= 0 or not select.select([self._stream], [], [], left)[0]:
+                raise TrustError("codex app-server did not answer in time")
+            data = self._stream.read1(65536)  # type: ignore[attr-defined]  # a pipe's reader has it
+            if not data or len(self._rest) > _LINE_LIMIT:
+                raise TrustError("codex app-server ended early")
+            self._rest += data
+        line, _, self._rest = self._rest.partition(b"\n")
+        return line

@@ -1,0 +1,48 @@
+"""Cursor's command line agent: its calls go to Cursor's own backend, so its hooks are all that can be recorded.
+
+Cursor reads hooks only from files. They stand in the workspace's ``.cursor/hooks.json`` while the candidate agreed to
+that.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import cast
+
+from promptster.errors import LaunchError
+from promptster.session.agents.interface import Launch, LaunchRequest, draft
+
+
+class CursorAgent:
+    """``cursor-agent``."""
+
+    name = "cursor-agent"
+    provider_agent = "cursor"
+
+    def prepare(self, request: LaunchRequest) -> Launch:
+        """Start it as it is, if its hooks are in place.
+
+        Raises:
+            LaunchError: the workspace's hooks file does not hold our entries.
+        """
+        if not _hooked(request):
+            raise LaunchError(
+                "cursor-agent can be recorded only by hooks in .cursor/hooks.json of the workspace",
+                hint="start the assessment with --ide cursor; the file is put back at the end",
+                code="cursor_hooks_missing",
+            )
+        detail = "cursor-agent: hooks are the only source; its calls go to Cursor's own backend"
+        return Launch(
+            arguments=request.arguments, environ=request.environ, drafts=(draft("capture_degraded", detail=detail),)
+        )
+
+
+AGENT = CursorAgent()
+
+
+def _hooked(request: LaunchRequest) -> bool:
+    try:
+        text = (request.workspace / ".cursor" / "hooks.json").read_text(encoding="utf-8")
+        return request.ticket.hook_socket in json.dumps(cast("object", json.loads(text)))
+    except (OSError, ValueError):
+        return False

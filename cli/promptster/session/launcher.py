@@ -1,0 +1,179 @@
+"""Starting an agent behind the recorder: finds the program, asks the agent's recipe, and becomes the agent.
+
+The last step is ``execve``: from then on exit code, standard input, output and error are the agent's own. Nothing is
+written to a file of the agent or of the user.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+import promptster_hooks
+from promptster.errors import LaunchError, PromptsterError, SessionError
+from promptster.session.agents import find_agent
+from promptster.session.agents.interface import Launch, LaunchRequest, draft
+from promptster.session.control import ControlClient
+from promptster.session.providers import find_company_providers
+from promptster.session.state import SessionFolder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from promptster.paths import Paths
+    from promptster.session.agents.interface import Agent
+    from promptster.session.state import SessionFacts
+
+SHIMS_VARIABLE = "PROMPTSTER_SHIMS"
+"""Names the folder of shims inside ``promptster shell``, which is passed over when the real agent is looked for."""
+
+NOT_EXECUTABLE = 126
+NOT_FOUND = 127
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """An agent that is ready to be started."""
+
+    program: Path
+    launch: Launch
+    name: str
+
+
+def prepare(name: str, arguments: tuple[str, ...], paths: Paths, environ: Mapping[str, str] = os.environ) -> Prepared:
+    """Everything before the start: session, program, recipe; events about the launch are recorded.
+
+    Raises:
+        LaunchError: exit code 125 (ours), 126 (not executable) or 127 (not found).
+    """
+    agent = find_agent(name)
+    folder = recording_session(paths)
+    facts = folder.facts()
+    program = find_program(name, environ)
+    control = ControlClient(folder)
+    hooks_only = _company_provider(agent, facts, environ)
+    try:
+        ticket = control.launch()
+    except SessionError as error:
+        raise LaunchError(error.message, hint=error.hint, code=error.code) from error
+    request = LaunchRequest(
+        program=program,
+        arguments=arguments,
+        environ=environ,
+        workspace=Path(facts.workspace),
+        ticket=ticket,
+        run_folder=folder.run,
+        state_folder=paths.state,
+        hook_command=hook_command(),
+        hooks_only=hooks_only,
+    )
+    launch = agent.prepare(request)
+    if hooks_only:
+        detail = f"{agent.provider_agent}: recorded by hooks only, as the candidate chose"
+        launch = Launch(**{**launch.__dict__, "drafts": (*launch.drafts, draft("capture_degraded", detail=detail))})
+    if launch.drafts:
+        with contextlib.suppress(
+            SessionError
+        ):  # the agent works whatever happens to us; the recorder shows its own gap
+            control.record(launch.drafts)
+    return Prepared(program=program, launch=launch, name=name)
+
+
+def become(
+    prepared: Prepared, execute: Callable[[str, list[str], Mapping[str, str]], NoReturn] = os.execve
+) -> NoReturn:
+    """Turn this process into the agent.
+
+    Raises:
+        LaunchError: the program cannot be executed (126).
+    """
+    for name in ("SIGPIPE", "SIGXFSZ"):  # ignored by Python, and an ignored signal would be inherited
+        signal.signal(getattr(signal, name), signal.SIG_DFL)
+    try:
+        execute(str(prepared.program), [prepared.name, *prepared.launch.arguments], prepared.launch.environ)
+    except OSError as error:
+        raise LaunchError(
+            f"{prepared.program} cannot be executed ({error.strerror})", code="not_executable", exit_code=NOT_EXECUTABLE
+        ) from error
+
+
+def find_program(name: str, environ: Mapping[str, str]) -> Path:
+    """The agent's program on PATH, our own shims passed over.
+
+    Raises:
+        LaunchError: not found (127), or only a file that may not be executed (126).
+    """
+    shims = environ.get(SHIMS_VARIABLE)
+    refused: Path | None = None
+    for entry in environ.get("PATH", os.defpath).split(os.pathsep):
+        if shims and entry and Path(entry) == Path(shims):
+            continue
+        path = Path(entry or ".").absolute() / name
+        if path.is_file():
+            if os.access(path, os.X_OK):
+                return path
+            refused = refused or path
+    if refused is not None:
+        raise LaunchError(f"{refused} is not executable", code="not_executable", exit_code=NOT_EXECUTABLE)
+    raise LaunchError(
+        f"{name} is not installed",
+        hint=f"install it, or add its folder to PATH; then promptster run {name}",
+        code="not_found",
+        exit_code=NOT_FOUND,
+    )
+
+
+def hook_command() -> tuple[str, ...]:
+    """The forwarder's command line up to the agent's name: absolute paths only, and never a version manager's shim."""
+    python = Path(getattr(sys, "_base_executable", "") or sys.executable).resolve()
+    return (str(python), "-I", "-S", str(Path(promptster_hooks.__file__).resolve().parent / "forward.py"))
+
+
+def recording_session(paths: Paths) -> SessionFolder:
+    """The session that agents started now belong to.
+
+    Raises:
+        LaunchError: there is none, or it records nothing any more.
+    """
+    folder = SessionFolder.active(paths)
+    if folder is None:
+        raise LaunchError("no assessment is running", hint="promptster start LINK begins one", code="no_session")
+    try:
+        facts = folder.facts()
+    except PromptsterError as error:
+        raise LaunchError(error.message, hint=error.hint, code=error.code) from error
+    if not facts.state.records:
+        raise LaunchError(
+            f"the assessment is {facts.state}: nothing would be recorded",
+            hint="start the agent without promptster, or begin another assessment",
+            code="not_recording",
+        )
+    return folder
+
+
+def _company_provider(agent: Agent, facts: SessionFacts, environ: Mapping[str, str]) -> bool:
+    """Whether a company provider is in the way and the candidate agreed to be recorded by hooks only.
+
+    A base URL that stands in the repository's own settings is overruled for the run and recorded; it is no company's.
+    """
+    workspace = Path(facts.workspace)
+    found = [
+        finding
+        for finding in find_company_providers(workspace, environ, known_urls=facts.upstreams.values())
+        if finding.agent == agent.provider_agent
+        and not (str(workspace) in finding.where and finding.where.startswith("ANTHROPIC_BASE_URL"))
+    ]
+    if not found:
+        return False
+    if facts.choices.get("hooks_only"):
+        return True
+    raise LaunchError(
+        found[0].sentence(),
+        hint="its calls would not be recorded; unset that for this assessment",
+        code="company_provider",
+    )
