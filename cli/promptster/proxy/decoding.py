@@ -206,10 +206,11 @@ class ContentDecoder:
             self._coding.decode(data, self._left, pieces)
         except _CorruptError:
             self.fault = "corrupt"
-        out = b"".join(pieces)
-        if len(out) > self._left:
+        excess = sum(map(len, pieces)) - self._left
+        if excess > 0:
             self.fault = "too_large"
-            out = out[: self._left]
+            pieces[-1] = pieces[-1][:-excess]
+        out = b"".join(pieces)
         self._left -= len(out)
         return out
 

@@ -1,0 +1,341 @@
+"""The gate over request and response heads."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from promptster.proxy import http1
+from promptster.proxy.http1 import Gate, RefusedError, head_end, read_request, read_response
+from promptster.proxy.upstreams import Upstream
+
+TOKEN = "tT0-_k" * 7
+HOST = b"Host: 127.0.0.1:4321\r\n"
+ANTHROPIC = Upstream("anthropic", "https://api.anthropic.com")
+BASED = Upstream("openai", "https://api.openai.com:8443/v1/")
+
+
+def _request(line: bytes = b"POST /x HTTP/1.1", fields: bytes = b"") -> bytes:
+    return line + b"\r\n" + HOST + fields + b"\r\n"
+
+
+def _gate() -> Gate:
+    return Gate(token=TOKEN, port=4321, upstreams=("anthropic", "openai"))
+
+
+HOSTILE_REQUESTS = {
+    "length and coding": (_request(fields=b"Content-Length: 4\r\nTransfer-Encoding: chunked\r\n"), 400),
+    "coding and length": (_request(fields=b"Transfer-Encoding: chunked\r\nContent-Length: 4\r\n"), 400),
+    "comma in length": (_request(fields=b"Content-Length: 4, 4\r\n"), 400),
+    "repeated equal length": (_request(fields=b"Content-Length: 4\r\nContent-Length: 4\r\n"), 400),
+    "repeated other length": (_request(fields=b"Content-Length: 4\r\ncontent-length: 5\r\n"), 400),
+    "signed length": (_request(fields=b"Content-Length: +4\r\n"), 400),
+    "empty length": (_request(fields=b"Content-Length: \r\n"), 400),
+    "folded line": (_request(fields=b"X-A: one\r\n two\r\n"), 400),
+    "folded by tab": (_request(fields=b"X-A: one\r\n\ttwo\r\n"), 400),
+    "fold before the first field": (b"GET /x HTTP/1.1\r\n X-A: b\r\n" + HOST + b"\r\n", 400),
+    "bare line feed in fields": (_request(fields=b"X-A: one\nX-B: two\r\n"), 400),
+    "bare carriage return": (_request(fields=b"X-A: one\rX-B: two\r\n"), 400),
+    "carriage return at the end": (_request(fields=b"X-A: one\r\r\n"), 400),
+    "NUL": (_request(fields=b"X-A: o\x00ne\r\n"), 400),
+    "control character": (_request(fields=b"X-A: o\x01ne\r\n"), 400),
+    "absolute-form": (_request(b"GET http://evil.example/x HTTP/1.1"), 400),
+    "absolute-form https": (_request(b"POST https://api.anthropic.com/v1/messages HTTP/1.1"), 400),
+    "asterisk-form": (_request(b"OPTIONS * HTTP/1.1"), 400),
+    "authority-form": (_request(b"GET evil.example:443 HTTP/1.1"), 400),
+    "CONNECT": (_request(b"CONNECT api.anthropic.com:443 HTTP/1.1"), 405),
+    "h2 preface": (b"PRI * HTTP/2.0\r\n\r\n", 505),
+    "HTTP/1.0": (_request(b"GET /x HTTP/1.0"), 505),
+    "HTTP/0.9": (b"GET /x\r\n\r\n", 505),
+    "HTTP/2.0 written out": (_request(b"GET /x HTTP/2.0"), 505),
+    "gzip coding": (_request(fields=b"Transfer-Encoding: gzip\r\n"), 501),
+    "gzip, chunked": (_request(fields=b"Transfer-Encoding: gzip, chunked\r\n"), 501),
+    "two codings": (_request(fields=b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n"), 501),
+    "space before colon": (_request(fields=b"X-A : one\r\n"), 400),
+    "no colon": (_request(fields=b"X-A one\r\n"), 400),
+    "empty name": (_request(fields=b": one\r\n"), 400),
+    "two hosts": (_request(fields=HOST), 400),
+    "no host": (b"GET /x HTTP/1.1\r\n\r\n", 400),
+    "space in target": (_request(b"GET /x y HTTP/1.1"), 400),
+    "101 fields": (_request(fields=b"X-A: b\r\n" * 100), 431),
+    "Connection names the length": (_request(fields=b"Content-Length: 4\r\nConnection: content-length\r\n"), 400),
+    "Connection names the host": (_request(fields=b"Connection: close, Host\r\n"), 400),
+    "empty first line": (b"\r\nGET /x HTTP/1.1\r\n" + HOST + b"\r\n", 400),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE_REQUESTS)
+def test_hostile_request_heads_are_refused(name: str) -> None:
+    """Whatever h11 would let pass and two readers could understand differently is refused with its status."""
+    head, status = HOSTILE_REQUESTS[name]
+    with pytest.raises(RefusedError) as caught:
+        read_request(head)
+    assert caught.value.status == status
+
+
+HOSTILE_RESPONSES = {
+    "length and coding": b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n",
+    "two lengths": b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\nContent-Length: 4\r\n\r\n",
+    "comma": b"HTTP/1.1 200 OK\r\nContent-Length: 4, 4\r\n\r\n",
+    "fold": b"HTTP/1.1 200 OK\r\nX-A: b\r\n c\r\n\r\n",
+    "bare LF": b"HTTP/1.1 200 OK\r\nX-A: b\nX-B: c\r\n\r\n",
+    "gzip": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n",
+    "switch": b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n",
+    "HTTP/2": b"HTTP/2.0 200 OK\r\n\r\n",
+    "chunks in 1.0": b"HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+    "no status": b"HTTP/1.1 OK\r\n\r\n",
+    "a request": b"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
+    "101 fields": b"HTTP/1.1 200 OK\r\n" + b"X-A: b\r\n" * 101 + b"\r\n",
+    "Connection names the length": b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\nConnection: Content-Length\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE_RESPONSES)
+def test_hostile_response_heads_become_a_bad_gateway(name: str) -> None:
+    """A provider's head that cannot be passed on safely is refused as the provider's fault."""
+    with pytest.raises(RefusedError) as caught:
+        read_response(HOSTILE_RESPONSES[name])
+    assert (caught.value.status, caught.value.code) == (502, "bad_answer")
+
+
+def test_a_head_of_64_kib_is_the_limit() -> None:
+    """One byte more than the limit is refused, complete or not; the limit itself passes."""
+    fill = http1.MAX_HEAD_BYTES - len(_request(fields=b"X-A: \r\n"))
+    fits = _request(fields=b"X-A: " + b"a" * fill + b"\r\n")
+    assert head_end(fits) == http1.MAX_HEAD_BYTES
+    for hostile in (_request(fields=b"X-A: " + b"a" * (fill + 1) + b"\r\n"), b"a" * http1.MAX_HEAD_BYTES):
+        with pytest.raises(RefusedError) as caught:
+            head_end(hostile)
+        assert caught.value.status == 431
+
+
+@given(cuts=st.lists(st.integers(1, 60), max_size=8))
+def test_the_end_of_a_head_is_found_at_any_cut(cuts: list[int]) -> None:
+    """However a head arrives, its end is found once, behind its empty line."""
+    whole = _request(fields=b"X-A: b\r\n")
+    data, searched = whole + b"body", 0
+    for cut in sorted(set(cuts)):
+        end = head_end(data[:cut], searched)
+        assert end == (len(whole) if cut >= len(whole) else 0)
+        searched = 0 if end else cut
+    assert head_end(data, searched) == len(whole)
+
+
+@pytest.mark.parametrize(
+    "start", [b"GET /x HTTP/1.1\n", b"GET /x HTTP/1.1\r\nA: b\n", b"GET\rx", b"\n", b"\x16\x03\x01\n"]
+)
+def test_a_bare_line_break_is_refused_before_the_head_is_whole(start: bytes) -> None:
+    """Nobody waits for the rest of a head that is already wrong."""
+    with pytest.raises(RefusedError, match="CR LF"):
+        head_end(start, len(start) - 1)
+
+
+def test_a_carriage_return_may_be_the_last_byte_so_far() -> None:
+    """A cut between CR and LF is no bare CR."""
+    assert head_end(b"GET /x HTTP/1.1\r") == 0
+    assert head_end(b"GET /x HTTP/1.1\r\n\r", 16) == 0
+
+
+def _admit(target: bytes, fields: bytes = b"", *, method: bytes = b"POST", host: bytes = HOST) -> http1.Route:
+    return _gate().admit(read_request(method + b" " + target + b" HTTP/1.1\r\n" + host + fields + b"\r\n"))
+
+
+SHOWN = b"X-Promptster-Token: " + TOKEN.encode() + b"\r\n"
+
+
+@pytest.mark.parametrize(
+    ("target", "fields", "upstream", "rest"),
+    [
+        (f"/{TOKEN}/anthropic/v1/messages?beta=true", b"", "anthropic", b"/v1/messages?beta=true"),
+        ("/openai/responses", SHOWN, "openai", b"/responses"),
+        ("/anthropic/v1/messages", SHOWN, "anthropic", b"/v1/messages"),
+        (f"/{TOKEN}/openai/a", SHOWN, "openai", b"/a"),
+        (f"/{TOKEN}/openai", b"", "openai", b""),
+        (f"/{TOKEN}/openai?q=1", b"", "openai", b"?q=1"),
+        (f"/{TOKEN}/openai//evil.example/x", b"", "openai", b"//evil.example/x"),
+        (f"/{TOKEN}/openai/a?b=/c?d", b"", "openai", b"/a?b=/c?d"),
+        ("/hooks/claude", SHOWN, None, b"claude"),
+    ],
+)
+def test_the_path_prefix_chooses_the_destination(target: str, fields: bytes, upstream: str | None, rest: bytes) -> None:
+    """Token by path or by field, then the upstream's name; the rest is the target, byte for byte."""
+    route = _admit(target.encode(), fields)
+    assert (route.upstream, route.target) == (upstream, rest)
+
+
+@pytest.mark.parametrize(
+    ("target", "fields", "status"),
+    [
+        ("/anthropic/v1/messages", b"", 403),
+        ("/", b"", 403),
+        (f"/{TOKEN[:-1]}/anthropic/v1/messages", b"", 403),
+        (f"/{TOKEN}x/anthropic/v1/messages", b"", 403),
+        (f"//{TOKEN}/anthropic/v1/messages", b"", 403),
+        (f"/anthropic/{TOKEN}/v1", b"", 403),
+        ("/anthropic/v1", b"X-Promptster-Token: \r\n", 403),
+        ("/anthropic/v1", b"X-Promptster-Token: x\r\n", 403),
+        ("/anthropic/v1", SHOWN + SHOWN, 403),
+        ("/anthropic/v1", SHOWN + b"x-promptster-token: x\r\n", 403),
+        (f"/{TOKEN}/anthropic/v1", b"X-Promptster-Token: x\r\n", 403),
+        (f"/anthropic/v1?token={TOKEN}", b"", 403),
+        (f"/{TOKEN}/unknown/v1", b"", 404),
+        (f"/{TOKEN}/Anthropic/v1", b"", 404),
+        (f"/{TOKEN}/", b"", 404),
+        (f"/{TOKEN}", b"", 404),
+        (f"/{TOKEN}/hooks/claude", b"", 404),
+        ("/hooks/cursor", SHOWN, 404),
+        ("/hooks/", SHOWN, 404),
+        ("/hooks", SHOWN, 404),
+        ("/hooks/claude/more", SHOWN, 404),
+        ("/hooks/claude", b"", 403),
+        (f"/{TOKEN}/anthropic/v1", b"Origin: https://evil.example\r\n", 403),
+        (f"/{TOKEN}/anthropic/v1", b"oRiGiN: null\r\n", 403),
+        (f"/{TOKEN}/anthropic/v1", b"Origin:\r\n", 403),
+        (f"/{TOKEN}/anthropic/v1", b"Upgrade: websocket\r\nConnection: Upgrade\r\n", 426),
+        (f"/{TOKEN}/anthropic/v1", b"Upgrade: h2c\r\n", 426),
+    ],
+)
+def test_the_gate_refuses(target: str, fields: bytes, status: int) -> None:
+    """A wrong or missing token, a web page, another protocol, an unknown path: refused with its status."""
+    with pytest.raises(RefusedError) as caught:
+        _admit(target.encode(), fields)
+    assert caught.value.status == status
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        b"localhost:4321",
+        b"127.0.0.1",
+        b"127.0.0.1:4322",
+        b"127.1:4321",
+        b"evil.example",
+        b"127.0.0.1:04321",
+        b"[::1]:4321",
+    ],
+)
+def test_only_the_literal_address_is_a_host(host: bytes) -> None:
+    """A name that a resolver could turn to this machine is no way in."""
+    with pytest.raises(RefusedError) as caught:
+        _admit(f"/{TOKEN}/anthropic/v1".encode(), host=b"Host: " + host + b"\r\n")
+    assert (caught.value.status, caught.value.code) == (421, "wrong_host")
+
+
+def test_a_hook_is_posted() -> None:
+    """GET has no effect anywhere."""
+    with pytest.raises(RefusedError) as caught:
+        _admit(b"/hooks/claude", SHOWN, method=b"GET")
+    assert caught.value.status == 405
+
+
+def test_a_forwarded_request_keeps_order_case_and_values() -> None:
+    """Only the request line, Host, hop-by-hop fields and the token's own field change on the way to the provider."""
+    head = read_request(
+        b"POST /openai/r?x=1 HTTP/1.1\r\nX-First:  spaced \r\nhOsT: 127.0.0.1:4321\r\nConnection: keep-alive, X-Mine\r\n"
+        b"X-mine: gone\r\nKeep-Alive: 5\r\nTE: trailers\r\nTrailer: x\r\nProxy-Authorization: Basic eA==\r\n"
+        b"x-PROMPTSTER-token: t\r\nAuthorization: Bearer k\r\naccept:*/*\r\nX-First: again\r\ncontent-LENGTH: 04\r\n"
+        b"Expect: 100-continue\r\n\r\n"
+    )
+    assert http1.request_bytes(head, b"/r?x=1", BASED) == (
+        b"POST /v1/r?x=1 HTTP/1.1\r\nX-First:  spaced \r\nhOsT: api.openai.com:8443\r\nAuthorization: Bearer k\r\n"
+        b"accept:*/*\r\nX-First: again\r\ncontent-LENGTH: 04\r\nExpect: 100-continue\r\n\r\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("upstream", "target", "line"),
+    [
+        (ANTHROPIC, b"", b"POST / HTTP/1.1"),
+        (ANTHROPIC, b"?a=1", b"POST /?a=1 HTTP/1.1"),
+        (ANTHROPIC, b"/v1", b"POST /v1 HTTP/1.1"),
+        (BASED, b"", b"POST /v1 HTTP/1.1"),
+        (BASED, b"/", b"POST /v1/ HTTP/1.1"),
+        (BASED, b"?a", b"POST /v1?a HTTP/1.1"),
+    ],
+)
+def test_the_base_url_stands_before_the_target(upstream: Upstream, target: bytes, line: bytes) -> None:
+    """A base URL's path is a prefix, and a target is never empty."""
+    assert http1.request_bytes(read_request(_request()), target, upstream).split(b"\r\n")[0] == line
+
+
+def test_a_forwarded_response_keeps_status_reason_order_and_values() -> None:
+    """Reason phrase, odd spacing and repeated fields survive; hop-by-hop fields do not."""
+    head = read_response(
+        b"HTTP/1.1 429 Slow  Down \r\nRetry-After: 3\r\nConnection: keep-alive\r\nset-COOKIE: a=b\r\n"
+        b"Set-Cookie:  c=d\r\nKeep-Alive: timeout=5\r\nTransfer-Encoding: Chunked\r\n\r\n"
+    )
+    assert head.status == 429
+    assert http1.response_bytes(head, close=False) == (
+        b"HTTP/1.1 429 Slow  Down \r\nRetry-After: 3\r\nset-COOKIE: a=b\r\nSet-Cookie:  c=d\r\n"
+        b"Transfer-Encoding: Chunked\r\n\r\n"
+    )
+    assert http1.response_bytes(head, close=True).endswith(b"Chunked\r\nConnection: close\r\n\r\n")
+
+
+@pytest.mark.parametrize(
+    ("head", "close"),
+    [
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", False),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: Close\r\n\r\n", True),
+        (b"HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n", True),
+        (b"HTTP/1.0 200 OK\r\nContent-Length: 0\r\nConnection: keep-alive\r\n\r\n", False),
+        (b"HTTP/1.1 200\r\nContent-Length: 0\r\n\r\n", False),
+    ],
+)
+def test_whether_a_providers_connection_goes_on(head: bytes, *, close: bool) -> None:
+    """Version and Connection decide, and an answer of HTTP/1.0 goes to the agent as HTTP/1.1."""
+    read = read_response(head)
+    assert read.close is close
+    assert read.status_line.startswith(b"HTTP/1.1 200")
+
+
+@pytest.mark.parametrize(
+    ("method", "status", "body"),
+    [(b"GET", 200, True), (b"HEAD", 200, False), (b"GET", 204, False), (b"GET", 304, False)],
+)
+def test_which_responses_have_a_body(method: bytes, status: int, *, body: bool) -> None:
+    """HEAD, 204 and 304 have none, whatever their length says."""
+    assert read_response(b"HTTP/1.1 %d X\r\nContent-Length: 5\r\n\r\n" % status).has_body(method) is body
+
+
+@given(st.binary(max_size=300))
+def test_arbitrary_bytes_are_read_or_refused(data: bytes) -> None:
+    """No head, however broken, raises anything but a refusal."""
+    for head in (data, b"GET /x HTTP/1.1\r\n" + HOST + data + b"\r\n\r\n", b"HTTP/1.1 200 OK\r\n" + data + b"\r\n\r\n"):
+        for read in (read_request, read_response):
+            with contextlib.suppress(RefusedError):
+                end = head_end(head)
+                if end:
+                    read(head[:end])
+
+
+NAMES = st.from_regex(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,20}", fullmatch=True).filter(
+    lambda name: (
+        name.lower()
+        not in {*http1._HOP_BY_HOP, b"host", b"content-length", b"transfer-encoding", http1.TOKEN_HEADER, b"upgrade"}
+    )
+)
+VALUES = st.from_regex(rb"[\x21-\x7e\x80-\xff]([ \t]?[\x21-\x7e\x80-\xff]){0,30}", fullmatch=True)
+
+
+@given(st.lists(st.tuples(NAMES, st.sampled_from([b":", b": ", b":  ", b":\t"]), VALUES), max_size=20))
+def test_any_end_to_end_field_survives_both_ways(fields: list[tuple[bytes, bytes, bytes]]) -> None:
+    """Names, values, spacing and order of ordinary fields are the same bytes behind the proxy, in both directions."""
+    block = b"".join(name + colon + value + b"\r\n" for name, colon, value in fields)
+    request = read_request(b"POST /x HTTP/1.1\r\n" + HOST + block + b"\r\n")
+    assert http1.request_bytes(request, b"/x", ANTHROPIC) == (
+        b"POST /x HTTP/1.1\r\nHost: api.anthropic.com\r\n" + block + b"\r\n"
+    )
+    response = b"HTTP/1.1 200 OK\r\n" + block + b"\r\n"
+    assert http1.response_bytes(read_response(response), close=False) == response
+
+
+def test_this_module_reads_no_sockets() -> None:
+    """The gate is sans-io."""
+    source = Path(http1.__file__).read_text()
+    assert "import socket" not in source
+    assert "asyncio" not in source
