@@ -13,7 +13,6 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache
 from typing import Any, ClassVar, NoReturn, Self, cast
 
 import rfc8785
@@ -285,7 +284,9 @@ def words(allowed: re.Pattern[str], limit: int) -> Any:
     def check(value: Any) -> tuple[str, ...]:
         items = tuple(value) if isinstance(value, (list, tuple)) else ()  # pyright: ignore[reportUnknownArgumentType,reportUnknownVariableType]
         _refuse(not isinstance(value, (list, tuple)) or len(items) > limit, f"is not a list of at most {limit} words")
-        _refuse(any(not isinstance(item, str) or allowed.fullmatch(item) is None for item in items), "has an unknown word")
+        _refuse(
+            any(not isinstance(item, str) or allowed.fullmatch(item) is None for item in items), "has an unknown word"
+        )
         _refuse(list(items) != sorted(set(items)), "is not sorted and free of repetition")
         return items
 
@@ -349,9 +350,14 @@ class Record:
         return cls(**values)
 
 
-@cache
+_FORMS: dict[str, dict[str, Form]] = {}
+
+
 def _forms(cls: type[Record]) -> dict[str, Form]:
-    return {field.name: field.metadata["form"] for field in dataclasses.fields(cls)}
+    name = f"{cls.__module__}.{cls.__qualname__}"
+    if name not in _FORMS:
+        _FORMS[name] = {field.name: field.metadata["form"] for field in dataclasses.fields(cls)}
+    return _FORMS[name]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -32,7 +32,9 @@ class ProtocolError(PromptsterError):
 
     default_code: ClassVar[str] = "protocol"
 
-    def __init__(self, message: str, *, code: str | None = None, hint: str | None = None, fault: Fault = "remote") -> None:
+    def __init__(
+        self, message: str, *, code: str | None = None, hint: str | None = None, fault: Fault = "remote"
+    ) -> None:
         """Keep whose fault it is beside the texts."""
         super().__init__(message, code=code, hint=hint)
         self.fault: Fault = fault

@@ -85,7 +85,9 @@ class InviteCode:
         if (len(identifier_bytes), len(secret), len(pin)) != (16, 32, 16):
             raise InviteError("a part of the invite is missing", code="invite_malformed", hint="copy it once more")
         if invite_id_of(secret) != parts[0]:
-            raise InviteError("the invite's parts do not belong together", code="invite_mixed", hint="copy it once more")
+            raise InviteError(
+                "the invite's parts do not belong together", code="invite_mixed", hint="copy it once more"
+            )
         return cls(parts[0], secret, parts[2], url)
 
     @property

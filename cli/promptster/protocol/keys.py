@@ -84,9 +84,7 @@ class KeySuccession:
 
 def first_key(key: SigningKey, *, created_ms: int) -> Envelope:
     """The self-signed record that opens a succession."""
-    record = KeyRecord(
-        kid=key.kid, purpose=COLLECTOR, public_key=key.public_key, created_ms=created_ms, previous=None
-    )
+    record = KeyRecord(kid=key.kid, purpose=COLLECTOR, public_key=key.public_key, created_ms=created_ms, previous=None)
     return key.sign(record)
 
 
@@ -158,7 +156,9 @@ def keys_from_object(document: Mapping[str, Any]) -> KeySuccession:
             check_public_key(record.public_key)
             verify(signer, DocumentType.KEY, envelope.payload, envelope.signature)
         except SignatureError as error:
-            raise KeyringError(f"a key of the succession is not signed by its predecessor: {error}", code="key_signature") from None
+            raise KeyringError(
+                f"a key of the succession is not signed by its predecessor: {error}", code="key_signature"
+            ) from None
         line.append(record)
     return KeySuccession(tuple(collector), tuple(log))
 

@@ -17,15 +17,16 @@ from typing import ClassVar, Final
 from promptster.protocol.documents import MAX_INTEGER, Record, binary, hashes, integer
 from promptster.protocol.errors import LogError, SignatureError
 from promptster.protocol.merkle import HASH_SIZE, MAX_PROOF, leaf_hash, verify_inclusion
-from promptster.protocol.signing import SIGNATURE_SIZE, Envelope, SigningKey, verify_message
+from promptster.protocol.signing import Envelope, SigningKey, verify_message
 
 MAX_NOTE: Final = 64 << 10
-"""Bytes of a checkpoint."""
+"""Characters of a checkpoint."""
 MAX_SIGNATURES: Final = 64
 
 _ED25519 = b"\x01"
 _COSIGNATURE = b"\x04"
 _NAME = re.compile(r"[^\s+\u2014]{1,200}")
+_CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f\ud800-\udfff]")
 _NUMBER = re.compile(r"0|[1-9][0-9]{0,15}", re.ASCII)
 _SIGNATURE_LINE = re.compile(r"— (?P<name>\S+) (?P<blob>[A-Za-z0-9+/]+={0,2})")
 
@@ -72,8 +73,8 @@ class Checkpoint:
         Raises:
             LogError: when the text is not a checkpoint in its one spelling.
         """
-        if len(note.encode("utf-8", "replace")) > MAX_NOTE:
-            raise LogError("a checkpoint is too long", code="checkpoint")
+        if _CONTROL.search(note) or len(note) > MAX_NOTE:
+            raise LogError("a checkpoint is too long, or holds control characters", code="checkpoint")
         body, separator, tail = note.rpartition("\n\n")
         lines = body.split("\n")
         if not separator or len(lines) < 3 or not _NAME.fullmatch(lines[0]) or not _NUMBER.fullmatch(lines[1]):  # noqa: PLR2004 - origin, size, root

@@ -68,38 +68,42 @@ def policy_sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-TOPICS: Final[Mapping[str, frozenset[str]]] = MappingProxyType({
-    phrase: frozenset(names.split())
-    for phrase, names in {
-        "prompts you send to the agent, and images in them": "text prompt prompt_id images machine mode decision content",
-        "the requests your agent sends and the model's answers, including the thinking it shows": (
-            "body body_raw thinking content text purpose model stream stop_reason response_id usage error outcome status "
-            "attempt retry_after provider request_path request_sha256 tool_use_ids trigger"
-        ),
-        "tool calls with their inputs and results": "tool_use_id name input content is_error payload raw_kind",
-        "file edits the agent makes, with the text before and after": "path operation before after patch",
-        "commands the agent runs, their folder, output and exit code": "command cwd exit_code output error_output is_error",
-        "subagents, and your answers when the agent asks permission": "agent_type prompt decision mode agent_id",
-        "which agent and which of its sessions": "agent agent_session agent_id source",
-        "when each of these happens and how long it takes": "duration_ms first_byte_ms decided_ms from_ms to_ms delta_ms",
-        "notes you write for the reviewer": "text",
-        "the workspace's files at the start, by name and hash, and the changes at the end": (
-            "commit tree manifest diff repository"
-        ),
-        "your consent, choices and language, this program's version, your operating system's name": (
-            "policy_sha256 choices locale cli_version platform continues reason"
-        ),
-        "whether recording works: gaps, pauses, settings that changed, provider addresses": (
-            "counts totals batches detail lost path_check path_name upstream url source reason target_seq target_field"
-        ),
-    }.items()
-})
+TOPICS: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
+    {
+        phrase: frozenset(names.split())
+        for phrase, names in {
+            "prompts you send to the agent, and images in them": "text prompt prompt_id images machine mode decision content",
+            "the requests your agent sends and the model's answers, including the thinking it shows": (
+                "body body_raw thinking content text purpose model stream stop_reason response_id usage error outcome status "
+                "attempt retry_after provider request_path request_sha256 tool_use_ids trigger"
+            ),
+            "tool calls with their inputs and results": "tool_use_id name input content is_error payload raw_kind",
+            "file edits the agent makes, with the text before and after": "path operation before after patch",
+            "commands the agent runs, their folder, output and exit code": "command cwd exit_code output error_output is_error",
+            "subagents, and your answers when the agent asks permission": "agent_type prompt decision mode agent_id",
+            "which agent and which of its sessions": "agent agent_session agent_id source",
+            "when each of these happens and how long it takes": "duration_ms first_byte_ms decided_ms from_ms to_ms delta_ms",
+            "notes you write for the reviewer": "text",
+            "the workspace's files at the start, by name and hash, and the changes at the end": (
+                "commit tree manifest diff repository"
+            ),
+            "your consent, choices and language, this program's version, your operating system's name": (
+                "policy_sha256 choices locale cli_version platform continues reason"
+            ),
+            "whether recording works: gaps, pauses, settings that changed, provider addresses": (
+                "counts totals batches detail lost path_check path_name upstream url source reason target_seq target_field"
+            ),
+        }.items()
+    }
+)
 """What the text says is recorded, phrase by phrase, and the fields that each phrase covers."""
 
-CAPTURED_FIELDS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType({
-    name: tuple(phrase for phrase, names in TOPICS.items() if name in names)
-    for name in sorted(frozenset[str]().union(*TOPICS.values()))
-})
+CAPTURED_FIELDS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+    {
+        name: tuple(phrase for phrase, names in TOPICS.items() if name in names)
+        for name in sorted(frozenset[str]().union(*TOPICS.values()))
+    }
+)
 """The phrases of the policy's text that name a field."""
 
 

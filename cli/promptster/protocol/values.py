@@ -82,7 +82,9 @@ def encode_value(field_type: FieldType, value: object) -> bytes:
             return _encode_json(value)
         case _:
             raise EventError(
-                f"a field of type {field_type} cannot hold this {type(value).__name__}", code="field_type", fault="local"
+                f"a field of type {field_type} cannot hold this {type(value).__name__}",
+                code="field_type",
+                fault="local",
             )
 
 

@@ -1,0 +1,163 @@
+"""Verification, middle part: the chain of batch headers and the public events that their roots cover."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from promptster.protocol import merkle
+from promptster.protocol.batch import BatchHeader
+from promptster.protocol.consent import Certificate
+from promptster.protocol.documents import DocumentType
+from promptster.protocol.errors import DocumentError, EventError, SignatureError
+from promptster.protocol.events import PublicEvent
+from promptster.protocol.signing import Envelope, verify
+from promptster.protocol.verdict import Report, spans, spoken
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class ChainLink:
+    """A header whose signature holds."""
+
+    header: BatchHeader
+    sha256: bytes
+
+
+@dataclass(frozen=True)
+class ProvenEvent:
+    """An event that its batch's root covers."""
+
+    public: bytes
+    event: PublicEvent
+
+
+@dataclass(frozen=True)
+class Chain:
+    """The headers in order, and the events that they prove."""
+
+    links: dict[int, ChainLink]
+    """By batch number."""
+    proven: dict[int, ProvenEvent]
+    """By ``seq``, ascending."""
+    broken: frozenset[int]
+    """Batches whose events are not all here, or do not lead to the root."""
+    absent: frozenset[int]
+    """Those of them of which no event is here at all."""
+
+
+def in_order(  # the four names by which lists can be off
+    report: Report, items: Sequence[T], *, what: str, number: Callable[[T], int], identity: Callable[[T], bytes]
+) -> dict[int, T]:
+    """Sort numbered items and tell repetition, conflict and disorder apart; of two with one number the first counts."""
+    by_number: dict[int, T] = {}
+    last = -1
+    for item in items:
+        n = number(item)
+        known = by_number.setdefault(n, item)
+        if known is not item and identity(known) == identity(item):
+            report.altered("duplicate", f"{what} {n} stands here twice")
+        elif known is not item:
+            report.altered("conflict", f"two different versions of {what} {n} are here")
+        elif n < last:
+            report.altered("reordered", f"{what} {n} stands behind {what} {last}")
+        last = max(last, n)
+    return dict(sorted(by_number.items()))
+
+
+def read_chain(
+    report: Report, certificate: Certificate, genesis: bytes, headers: Sequence[Envelope], events: Sequence[bytes]
+) -> Chain:
+    """Check headers and events against each other.
+
+    Args:
+        report: takes the findings.
+        certificate: names the session and its key.
+        genesis: hash of the certificate's payload, from which the chain starts.
+        headers: batch headers with their signatures.
+        events: public bytes of events.
+    """
+    links = _read_headers(report, certificate, headers)
+    _check_links(report, genesis, links)
+    return _read_events(report, links, events)
+
+
+def _read_headers(report: Report, certificate: Certificate, headers: Sequence[Envelope]) -> dict[int, ChainLink]:
+    links: list[ChainLink] = []
+    for place, envelope in enumerate(headers):
+        try:
+            verify(certificate.session_public_key, DocumentType.BATCH, envelope.payload, envelope.signature)
+        except SignatureError as error:
+            report.altered("header_signature", f"header {place} is not signed by the session's key: {error}")
+            continue
+        try:
+            header = BatchHeader.parse(envelope.payload)
+        except DocumentError as error:
+            report.unreadable("header_malformed", f"header {place} cannot be read: {error}")
+            continue
+        if header.session != certificate.session:
+            report.altered("foreign_session", f"header {place} belongs to another session")
+            continue
+        links.append(ChainLink(header, envelope.sha256))
+    return in_order(report, links, what="batch", number=lambda link: link.header.n, identity=lambda link: link.sha256)
+
+
+def _check_links(report: Report, genesis: bytes, links: dict[int, ChainLink]) -> None:
+    missing = sorted(set(range(max(links, default=-1) + 1)) - links.keys())
+    if missing:
+        report.incomplete("gap", f"missing batches: {spoken(spans(missing))}")
+    for n, link in links.items():
+        before = links.get(n - 1)
+        if before is not None:
+            expected = (before.sha256, before.header.first + before.header.count)
+        elif n == 0:
+            expected = (genesis, 0)
+        else:
+            continue
+        if (link.header.prev, link.header.first) != expected:
+            report.altered("chain_broken", f"batch {n} does not continue the one before it")
+
+
+def _read_events(report: Report, links: dict[int, ChainLink], events: Sequence[bytes]) -> Chain:
+    read: list[ProvenEvent] = []
+    for place, public in enumerate(events):
+        try:
+            read.append(ProvenEvent(public, PublicEvent.parse(public)))
+        except EventError as error:
+            report.altered("event_malformed", f"line {place} of the events cannot be read: {error}")
+    here = in_order(report, read, what="event", number=lambda item: item.event.seq, identity=lambda item: item.public)
+    proven: dict[int, ProvenEvent] = {}
+    covered: set[int] = set()
+    missing: list[int] = []
+    broken: set[int] = set()
+    absent: set[int] = set()
+    for n, link in links.items():
+        span = range(link.header.first, link.header.first + link.header.count)
+        covered.update(span)
+        batch = [here[seq] for seq in span if seq in here]
+        if len(batch) < link.header.count:
+            broken.add(n)
+            if batch:
+                missing += [seq for seq in span if seq not in here]
+            else:
+                absent.add(n)
+        elif merkle.root([merkle.leaf_hash(item.public) for item in batch]) != link.header.root:
+            broken.add(n)
+            report.altered("root", f"the events of batch {n} are not the ones that were signed")
+        else:
+            proven.update((item.event.seq, item) for item in batch)
+    _report_missing(report, missing, covered)
+    if unsigned := sorted(here.keys() - covered):
+        report.altered("inserted", f"no signed batch covers the events {spoken(spans(unsigned))}")
+    return Chain(links, proven, frozenset(broken), frozenset(absent))
+
+
+def _report_missing(report: Report, missing: list[int], covered: set[int]) -> None:
+    """Missing events inside batches of which others are here; whole batches are told with their checks."""
+    if not missing:
+        return
+    tail = set(range(min(missing), max(covered) + 1))
+    code = "truncated" if tail == set(missing) else "gap"
+    report.incomplete(code, f"missing events: {spoken(spans(sorted(missing)))}")

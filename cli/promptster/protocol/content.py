@@ -1,0 +1,115 @@
+"""Verification, inner part: values against commitments, blocks against their ids, and what is missing without a record."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from promptster.protocol.bundle import BundleParts, redactions_in_session
+from promptster.protocol.chain import Chain, ProvenEvent
+from promptster.protocol.errors import EventError
+from promptster.protocol.events import OpenedEvent, RecordedEvent
+from promptster.protocol.evidence import Evidence
+from promptster.protocol.fields import SALT_SIZE, Secret, read_stored
+from promptster.protocol.verdict import Redacted, Report
+
+
+@dataclass(frozen=True)
+class Content:
+    """What can be shown."""
+
+    opened: tuple[OpenedEvent, ...]
+    redacted: tuple[Redacted, ...]
+
+
+def read_content(report: Report, evidence: Evidence, parts: BundleParts, chain: Chain) -> Content:
+    """Open every proven event as far as its values are here and true."""
+    blocks = _read_blocks(report, parts)
+    recorded = [_assemble(report, item, parts.values.get(seq, {})) for seq, item in chain.proven.items()]
+    if foreign := parts.values.keys() - chain.proven.keys():
+        _report_foreign(report, chain, foreign)
+    redacted = _redactions(evidence, recorded)
+    hidden_blocks = {record.block for record in evidence.redactions}
+    used: set[bytes | None] = set()
+    opened: list[OpenedEvent] = []
+    for event in recorded:
+        used |= {read_stored(secret.stored).block for secret in event.secrets.values()}
+        shown = _open(report, event, blocks)
+        opened.append(shown)
+        _report_withheld(report, event, shown, redacted, hidden_blocks)
+    for block_id in sorted(blocks.keys() - used):
+        report.altered("block_unknown", f"no shown value refers to block {block_id.hex()[:16]}")
+    _report_outside(report, evidence, opened)
+    return Content(tuple(opened), tuple(redacted.values()))
+
+
+def _read_blocks(report: Report, parts: BundleParts) -> dict[bytes, bytes]:
+    blocks: dict[bytes, bytes] = {}
+    for block_id, block in parts.blocks.items():
+        if len(block.salt) == SALT_SIZE and block.id == block_id:
+            blocks[block_id] = block.data
+        else:
+            report.altered("block_altered", f"block {block_id.hex()[:16]} is not what its id says")
+    return blocks
+
+
+def _assemble(report: Report, item: ProvenEvent, secrets: Mapping[str, Secret]) -> RecordedEvent:
+    try:
+        return RecordedEvent.assemble(item.public, secrets)
+    except EventError as error:
+        report.altered("value_altered", f"event {item.event.seq}: {error}")
+        return RecordedEvent(public=item.public, parsed=item.event, secrets={})
+
+
+def _report_foreign(report: Report, chain: Chain, foreign: set[int]) -> None:
+    covered = {
+        seq
+        for n in chain.broken
+        for seq in range(chain.links[n].header.first, chain.links[n].header.first + chain.links[n].header.count)
+    }
+    for seq in sorted(foreign - covered):
+        report.altered("value_unknown", f"values are here for event {seq}, which is not")
+
+
+def _redactions(evidence: Evidence, recorded: list[RecordedEvent]) -> dict[tuple[int, str], Redacted]:
+    redacted = {
+        (seq, name): Redacted(seq=seq, field=name, reason=reason, actor="candidate")
+        for seq, name, reason, _ in redactions_in_session(recorded)
+    }
+    for record in evidence.redactions:
+        entry = Redacted(seq=record.seq, field=record.field, reason=record.reason, actor=record.actor)
+        redacted.setdefault((record.seq, record.field), entry)
+    return redacted
+
+
+def _open(report: Report, event: RecordedEvent, blocks: Mapping[bytes, bytes]) -> OpenedEvent:
+    try:
+        return event.open(blocks)
+    except EventError as error:
+        report.incomplete("value_malformed", f"event {event.seq} holds a value that cannot be read: {error}")
+        return RecordedEvent(public=event.public, parsed=event.parsed, secrets={}).open()
+
+
+def _report_withheld(
+    report: Report,
+    event: RecordedEvent,
+    shown: OpenedEvent,
+    redacted: Mapping[tuple[int, str], Redacted],
+    hidden_blocks: set[bytes | None],
+) -> None:
+    missing: list[str] = []
+    for name in sorted(shown.withheld):
+        if (event.seq, name) in redacted:
+            continue
+        block = read_stored(event.secrets[name].stored).block if name in event.secrets else None
+        if block is None or block not in hidden_blocks:
+            missing.append(name)
+    if missing:
+        report.incomplete("value_missing", f"event {event.seq} lacks {', '.join(missing)}, and no record says why")
+
+
+def _report_outside(report: Report, evidence: Evidence, opened: list[OpenedEvent]) -> None:
+    if evidence.policy is None:
+        return
+    for kind in sorted({event.kind for event in opened if not evidence.policy.allows(event.kind)}):
+        report.note("outside_policy", f"events of kind {kind} are here, which the policy does not name")

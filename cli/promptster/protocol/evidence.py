@@ -1,0 +1,286 @@
+"""Verification, outer part: what the collector signed about keys, consent, custody, content, end, redaction and log."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from promptster.protocol.bundle import BundleParts
+from promptster.protocol.chain import Chain, in_order
+from promptster.protocol.consent import Certificate, Consent
+from promptster.protocol.documents import Document
+from promptster.protocol.errors import DocumentError, KeyringError, LogError, SignatureError
+from promptster.protocol.keys import KeySuccession, parse_keyfile
+from promptster.protocol.log import Checkpoint, LogProof
+from promptster.protocol.policy import Policy, policy_sha256
+from promptster.protocol.privacy import RedactionRecord, Tombstone
+from promptster.protocol.receipt import LAPSED, Check, Close, Receipt
+from promptster.protocol.signing import Envelope, open_envelope, verify
+from promptster.protocol.verdict import Report
+
+
+S = TypeVar("S", Certificate, Receipt, Check, Close, RedactionRecord, Tombstone)
+B = TypeVar("B", Receipt, Check)
+
+
+@dataclass
+class Evidence:
+    """What the collector signed, read and checked as far as it goes."""
+
+    keys: KeySuccession
+    certificate: Certificate
+    consent: Consent | None
+    policy: Policy | None
+    signers: set[int] = field(default_factory=set[int])
+    """Positions in the succession of the keys that signed anything here."""
+    receipts: dict[int, Receipt] = field(default_factory=dict[int, Receipt])
+    checks: dict[int, Check] = field(default_factory=dict[int, Check])
+    redactions: list[RedactionRecord] = field(default_factory=list[RedactionRecord])
+    close: Close | None = None
+    witnesses: tuple[str, ...] = ()
+
+
+def _open_signed(report: Report, keys: KeySuccession, signers: set[int], cls: type[S], envelope: Envelope) -> S | None:
+    """Read a document that one of the collector's keys signed, or say why not."""
+    what = cls.TYPE.value
+    try:
+        document = cls.parse(envelope.payload)
+    except DocumentError as error:
+        if any(_is_signed(cls, envelope, record.public_key) for record in keys.collector):
+            report.unreadable(f"{what}_malformed", f"a {what} was signed and cannot be read: {error}")
+        else:
+            report.altered(f"{what}_signature", f"a {what} is not what the collector signed: {error}")
+        return None
+    position = keys.position(document.kid)
+    if position is None:
+        report.altered("foreign_signer", f"a {what} is signed by a key outside the collector's succession")
+        return None
+    if not _is_signed(cls, envelope, keys.collector[position].public_key):
+        report.altered(f"{what}_signature", f"a {what} is not what the collector signed")
+        return None
+    signers.add(position)
+    return document
+
+
+def _is_signed(cls: type[Document], envelope: Envelope, public_key: bytes) -> bool:
+    try:
+        verify(public_key, cls.TYPE, envelope.payload, envelope.signature)
+    except SignatureError:
+        return False
+    return True
+
+
+def read_identity(report: Report, parts: BundleParts) -> Evidence | None:
+    """Keys, certificate, policy, consent; ``None`` when there is nothing to build on."""
+    try:
+        keys = parse_keyfile(parts.keys)
+    except DocumentError as error:
+        report.unreadable("keys_malformed", f"the collector's keys cannot be read: {error}")
+        return None
+    except KeyringError as error:
+        report.altered("keys", f"the succession of the collector's keys does not hold: {error}")
+        return None
+    signers: set[int] = set()
+    certificate = _open_signed(report, keys, signers, Certificate, parts.certificate)
+    if certificate is None:
+        return None
+    consent = _read_consent(report, certificate, parts.consent)
+    policy = _read_policy(report, certificate, parts.policy)
+    return Evidence(keys, certificate, consent, policy, signers)
+
+
+def _read_consent(report: Report, certificate: Certificate, envelope: Envelope) -> Consent | None:
+    if envelope.sha256 != certificate.consent_sha256:
+        report.altered("consent_mismatch", "the consent is not the one that the certificate names")
+        return None
+    try:
+        consent = open_envelope(Consent, envelope, certificate.session_public_key)
+    except SignatureError as error:
+        report.altered("consent_signature", f"the consent is not signed by the session's key: {error}")
+        return None
+    except DocumentError as error:
+        report.unreadable("consent_malformed", f"the consent cannot be read: {error}")
+        return None
+    said = (
+        consent.session, consent.invite, consent.organisation, consent.policy_sha256, consent.session_public_key,
+    )  # fmt: skip
+    certified = (
+        certificate.session, certificate.invite_id, certificate.organisation, certificate.policy_sha256,
+        certificate.session_public_key,
+    )  # fmt: skip
+    if said != certified:
+        report.altered("consent_mismatch", "consent and certificate do not say the same")
+    return consent
+
+
+def _read_policy(report: Report, certificate: Certificate, data: bytes) -> Policy | None:
+    if policy_sha256(data) != certificate.policy_sha256:
+        report.altered("policy_mismatch", "the policy is not the one that was agreed to")
+        return None
+    try:
+        policy = Policy.parse(data)
+    except DocumentError as error:
+        report.unreadable("policy_malformed", f"the policy cannot be read: {error}")
+        return None
+    if policy.organisation != certificate.organisation:
+        report.altered("policy_mismatch", "policy and certificate name different organisations")
+    return policy
+
+
+def _open_list(
+    report: Report, evidence: Evidence, cls: type[S], envelopes: Sequence[Envelope]
+) -> list[tuple[Envelope, S]]:
+    opened: list[tuple[Envelope, S]] = []
+    for envelope in envelopes:
+        document = _open_signed(report, evidence.keys, evidence.signers, cls, envelope)
+        if document is None:
+            continue
+        if document.session != evidence.certificate.session:
+            report.altered("foreign_session", f"a {cls.TYPE.value} belongs to another session")
+            continue
+        opened.append((envelope, document))
+    return opened
+
+
+def read_custody(report: Report, evidence: Evidence, parts: BundleParts, chain: Chain) -> None:
+    """Receipts and checks, against the headers that they name."""
+    receipts = _of_batches(report, evidence, Receipt, parts.receipts, chain)
+    checks = _of_batches(report, evidence, Check, parts.checks, chain)
+    evidence.receipts.update(receipts)
+    evidence.checks.update(checks)
+    for n in chain.links:
+        check = checks.get(n)
+        if n not in receipts:
+            report.incomplete("receipt_missing", f"batch {n} has no receipt")
+        if check is None:
+            report.incomplete("check_missing", f"batch {n} has no check")
+        elif not check.ok:
+            report.incomplete("unreadable_span", f"the collector could not read batch {n}: {check.code}")
+        elif check.discarded:
+            report.note(
+                "outside_policy", f"{check.discarded} events of batch {n} were outside the policy and discarded"
+            )
+        if n in chain.absent and (check is None or check.ok):
+            _report_absent(report, chain, n)
+
+
+def _report_absent(report: Report, chain: Chain, n: int) -> None:
+    code = "truncated" if all(later in chain.absent for later in chain.links if later > n) else "gap"
+    report.incomplete(code, f"none of the events of batch {n} is here")
+
+
+def _of_batches(
+    report: Report, evidence: Evidence, cls: type[B], envelopes: Sequence[Envelope], chain: Chain
+) -> dict[int, B]:
+    opened = _open_list(report, evidence, cls, envelopes)
+    what = cls.TYPE.value
+    kept = in_order(report, opened, what=what, number=lambda item: item[1].n, identity=lambda item: item[0].payload)
+    end = max(chain.links, default=-1)
+    result: dict[int, B] = {}
+    for n, (_, document) in kept.items():
+        link = chain.links.get(n)
+        if link is None:
+            if n > end:
+                report.incomplete("truncated", f"the {what} of batch {n} is here, and the batch is not")
+        elif link.sha256 != document.header_sha256:
+            report.altered("conflict", f"the {what} of batch {n} names another header than the one here")
+        else:
+            result[n] = document
+    return result
+
+
+def read_end(report: Report, evidence: Evidence, parts: BundleParts, chain: Chain, genesis: bytes) -> None:
+    """The closing document and a tombstone, if there is one."""
+    if parts.tombstone is not None:
+        for _, tombstone in _open_list(report, evidence, Tombstone, [parts.tombstone]):
+            report.incomplete("tombstone", f"the session's content is gone: {tombstone.outcome}")
+    if parts.close is None:
+        report.incomplete("open_ended", "nothing says that the session ended here")
+        return
+    for _, close in _open_list(report, evidence, Close, [parts.close]):
+        evidence.close = close
+        _check_close(report, close, chain, genesis)
+
+
+def _check_close(report: Report, close: Close, chain: Chain, genesis: bytes) -> None:
+    if close.outcome == LAPSED:
+        report.incomplete("lapsed", "the session was never closed by the candidate")
+    batches = max(chain.links, default=-1) + 1
+    if batches < close.n:
+        report.incomplete("truncated", f"the session had {close.n} batches, and {batches} are here")
+        return
+    last = chain.links.get(batches - 1)
+    head = genesis if last is None else last.sha256
+    events = 0 if last is None else last.header.first + last.header.count
+    if (batches, head, events) != (close.n, close.head, close.events):
+        report.altered("close_mismatch", "the session that was closed is not the one here")
+    elif close.outcome != LAPSED and events - 1 in chain.proven and chain.proven[events - 1].event.kind != "closed":
+        report.incomplete("close_missing", "the session was submitted, and its last event does not say so")
+
+
+def read_redactions(report: Report, evidence: Evidence, parts: BundleParts, genesis: bytes) -> None:
+    """The collector's chain of redaction records."""
+    opened = _open_list(report, evidence, RedactionRecord, parts.redactions)
+    prev = genesis
+    for i, (envelope, record) in enumerate(opened):
+        if (record.i, record.prev) != (i, prev):
+            report.altered("redaction_chain", f"redaction record {record.i} does not continue the one before it")
+        prev = envelope.sha256
+        evidence.redactions.append(record)
+
+
+def read_log(report: Report, evidence: Evidence, parts: BundleParts, witnesses: Mapping[str, bytes]) -> None:
+    """The checkpoint, the receipts' places in the log, and cosignatures of known witnesses."""
+    if parts.checkpoint is None:
+        report.note("not_in_log", "no checkpoint of the collector's log is here")
+        if parts.proofs:
+            report.altered("log_proof", "proofs are here without the checkpoint that they lead to")
+        return
+    try:
+        checkpoint = Checkpoint.parse(parts.checkpoint)
+    except LogError as error:
+        report.unreadable("checkpoint_malformed", f"the checkpoint cannot be read: {error}")
+        return
+    if not any(_signed_by(checkpoint, record.public_key) for record in evidence.keys.log):
+        report.altered("checkpoint_signature", "the checkpoint is not signed by a key of the collector's log")
+        return
+    _check_proofs(report, evidence, parts, checkpoint)
+    for name, public_key in witnesses.items():
+        try:
+            if checkpoint.cosigned_ms(name, public_key) is not None:
+                evidence.witnesses += (name,)
+        except LogError as error:
+            report.altered("cosignature", f"the signature of {name} does not hold: {error}")
+
+
+def _signed_by(checkpoint: Checkpoint, public_key: bytes) -> bool:
+    try:
+        checkpoint.verify(public_key)
+    except LogError:
+        return False
+    return True
+
+
+def _stands_in_log(proof: LogProof, receipt: Envelope, checkpoint: Checkpoint) -> bool:
+    try:
+        proof.verify(receipt, checkpoint)
+    except LogError:
+        return False
+    return True
+
+
+def _check_proofs(report: Report, evidence: Evidence, parts: BundleParts, checkpoint: Checkpoint) -> None:
+    envelopes = {hashlib.sha256(envelope.payload).digest(): envelope for envelope in parts.receipts}
+    receipts = {n: envelopes[hashlib.sha256(receipt.payload()).digest()] for n, receipt in evidence.receipts.items()}
+    proofs: dict[int, LogProof] = in_order(
+        report, parts.proofs, what="proof", number=lambda proof: proof.n, identity=lambda proof: proof.payload()
+    )
+    for n, proof in proofs.items():
+        if n not in receipts:
+            report.altered("log_proof", f"a proof for batch {n} is here without its receipt")
+        elif not _stands_in_log(proof, receipts[n], checkpoint):
+            report.altered("log_proof", f"the receipt of batch {n} is not where the log should hold it")
+    for n in sorted(receipts.keys() - proofs.keys()):
+        report.note("not_in_log", f"nothing shows that the receipt of batch {n} stands in the log")

@@ -1,0 +1,218 @@
+"""What a verification says: findings by name, gaps, spans, coverage, and the claim that goes with every verdict."""
+
+from __future__ import annotations
+
+import enum
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+from promptster.protocol.consent import Certificate, Consent
+from promptster.protocol.events import OpenedEvent
+from promptster.protocol.policy import Policy
+from promptster.protocol.receipt import Close
+
+CLAIM: Final = (
+    "Signatures prove order, integrity and, after a receipt, that nothing received was changed, inserted, reordered or "
+    "dropped unnoticed. They prove custody, not truth: the session key lives on the candidate's machine. What was never "
+    "recorded shows only as gaps, silence of one source, or submitted lines that no event explains. That later events exist "
+    "can be proved only by someone who holds a later receipt. Time is the collector's word unless a witness cosigned."
+)
+"""What a verdict means and does not mean."""
+
+UNTIMED: Final = "untimed: could have been rewritten before upload"
+"""The label of events that were received more than five minutes after they happened."""
+
+VerdictWord = Literal["verified", "altered", "incomplete", "unreadable", "consistent"]
+
+MAX_FINDINGS_OF_A_CODE: Final = 50
+"""Findings of one name that are told one by one; a last one counts the rest."""
+
+
+class Effect(enum.IntEnum):
+    """What a finding does to the verdict; the strongest one decides."""
+
+    NOTE = 0
+    """Worth saying, without weight."""
+    INCOMPLETE = 1
+    UNTRUSTED = 2
+    ALTERED = 3
+    UNREADABLE = 4
+
+
+_VERDICTS: Final[Mapping[Effect, tuple[VerdictWord, int]]] = {
+    Effect.NOTE: ("verified", 0),
+    Effect.INCOMPLETE: ("incomplete", 11),
+    Effect.UNTRUSTED: ("consistent", 13),
+    Effect.ALTERED: ("altered", 10),
+    Effect.UNREADABLE: ("unreadable", 12),
+}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was found."""
+
+    code: str
+    """A stable word; see the table in docs/protocol.md."""
+    text: str
+    """The same for a person."""
+    effect: Effect
+
+
+@dataclass(frozen=True)
+class Signer:
+    """Who signed for the collector."""
+
+    fingerprint: str
+    """SHA-256 of the public key that signed the certificate, in hexadecimal digits."""
+    trusted: bool
+    """Whether a pinned key stands in the succession at or before every key that signed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gap:
+    """A span in which capture did not see everything, by its own word."""
+
+    kind: str
+    """``paused``, a ``capture_*`` kind, or ``source_loss``."""
+    seq: int
+    """The event that tells of it."""
+    from_ms: int
+    to_ms: int | None
+    """``None`` while nothing tells the end."""
+    text: str
+
+
+@dataclass(frozen=True)
+class Span:
+    """Events ``first`` to ``last``, both included."""
+
+    first: int
+    last: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class BatchFacts:
+    """One batch of the chain, as far as it is vouched for."""
+
+    n: int
+    first: int
+    count: int
+    received_ms: int | None
+    """When the collector stored it, by its receipt."""
+    checked: bool | None
+    """Whether the collector could open it, by its check."""
+    proven: bool
+    """Whether its events are here and lead to its root."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Redacted:
+    """A value that was taken away, with a record of it."""
+
+    seq: int
+    field: str
+    reason: str
+    actor: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verification:
+    """The outcome of checking a bundle."""
+
+    verdict: VerdictWord
+    exit_code: int
+    signer: Signer | None
+    """``None`` when no collector key could be made out."""
+    events: int
+    """Events that are here and proven."""
+    findings: tuple[Finding, ...] = ()
+    gaps: tuple[Gap, ...] = ()
+    untimed: tuple[Span, ...] = ()
+    """Received more than five minutes after they happened, or never: see ``UNTIMED``."""
+    coverage: Mapping[str, int] = field(default_factory=dict[str, int])
+    """Proven events by source."""
+    shown: int = 0
+    """Fields whose value is here."""
+    withheld: int = 0
+    """Fields whose value is not."""
+    redacted: tuple[Redacted, ...] = ()
+    batches: tuple[BatchFacts, ...] = ()
+    time_vouched_by: tuple[str, ...] = ()
+    """Who vouches for time: the collector, and witnesses by name."""
+    opened: tuple[OpenedEvent, ...] = ()
+    """The proven events in clear, in order."""
+    certificate: Certificate | None = None
+    consent: Consent | None = None
+    policy: Policy | None = None
+    close: Close | None = None
+    claim: str = CLAIM
+
+    @property
+    def received_ms(self) -> dict[int, int]:
+        """When each batch was received, by its number."""
+        return {batch.n: batch.received_ms for batch in self.batches if batch.received_ms is not None}
+
+
+class Report:
+    """Collects findings while a bundle is checked."""
+
+    def __init__(self) -> None:
+        self._findings: list[Finding] = []
+        self._counts: Counter[str] = Counter()
+        self._effects: dict[str, Effect] = {}
+
+    def add(self, effect: Effect, code: str, text: str) -> None:
+        """Note one finding."""
+        self._counts[code] += 1
+        self._effects[code] = max(effect, self._effects.get(code, effect))
+        if self._counts[code] <= MAX_FINDINGS_OF_A_CODE:
+            self._findings.append(Finding(code, text, effect))
+
+    def altered(self, code: str, text: str) -> None:
+        """Something is not what was signed."""
+        self.add(Effect.ALTERED, code, text)
+
+    def incomplete(self, code: str, text: str) -> None:
+        """Something is not here."""
+        self.add(Effect.INCOMPLETE, code, text)
+
+    def unreadable(self, code: str, text: str) -> None:
+        """Something was signed and cannot be read."""
+        self.add(Effect.UNREADABLE, code, text)
+
+    def note(self, code: str, text: str) -> None:
+        """Something is worth saying."""
+        self.add(Effect.NOTE, code, text)
+
+    def findings(self) -> tuple[Finding, ...]:
+        """All findings, long runs of one name cut short."""
+        rest = [
+            Finding(code, f"and {count - MAX_FINDINGS_OF_A_CODE} more of this kind", self._effects[code])
+            for code, count in self._counts.items()
+            if count > MAX_FINDINGS_OF_A_CODE
+        ]
+        return (*self._findings, *rest)
+
+    def verdict(self) -> tuple[VerdictWord, int]:
+        """The word and the exit code."""
+        return _VERDICTS[max(self._effects.values(), default=Effect.NOTE)]
+
+
+def spans(numbers: list[int]) -> tuple[Span, ...]:
+    """Ascending numbers as runs."""
+    runs: list[Span] = []
+    for number in numbers:
+        if runs and runs[-1].last == number - 1:
+            runs[-1] = Span(runs[-1].first, number)
+        else:
+            runs.append(Span(number, number))
+    return tuple(runs)
+
+
+def spoken(runs: tuple[Span, ...]) -> str:
+    """Runs for a person: ``3, 5 to 9``; long lists are cut short."""
+    words = [str(run.first) if run.first == run.last else f"{run.first} to {run.last}" for run in runs[:10]]
+    return ", ".join(words) + (f" and {len(runs) - 10} more runs" if len(runs) > 10 else "")  # noqa: PLR2004 - enough for a person

@@ -1,0 +1,134 @@
+"""Verification of a bundle, offline: no network, no secret, no account.
+
+Order: key succession, certificate, policy and consent, header chain, leaves and roots, commitments and blocks, receipts and
+checks, close, redaction records, log, cosignatures. Every check runs as far as it can, so that one bad batch is one finding.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Mapping
+from types import MappingProxyType
+
+from promptster.protocol.bundle import BundleParts, read_bundle
+from promptster.protocol.chain import Chain, read_chain
+from promptster.protocol.content import Content, read_content
+from promptster.protocol.errors import BundleError, ChecksumError
+from promptster.protocol.evidence import (
+    Evidence,
+    read_custody,
+    read_end,
+    read_identity,
+    read_log,
+    read_redactions,
+)
+from promptster.protocol.gaps import read_gaps
+from promptster.protocol.verdict import BatchFacts, Effect, Report, Signer, Span, Verification, spans
+
+UNTIMED_AFTER_MS = 5 * 60 * 1000
+"""Events received later than this after they happened are untimed."""
+
+_NOBODY: Mapping[str, bytes] = MappingProxyType({})
+
+
+def verify_bundle(data: bytes, *, trusted: Collection[str], witnesses: Mapping[str, bytes] = _NOBODY) -> Verification:
+    """Check a bundle; never raises for what the bundle holds.
+
+    Args:
+        data: the file's bytes.
+        trusted: fingerprints of collector keys that are known from elsewhere, in hexadecimal digits.
+        witnesses: public keys of witnesses by name.
+    """
+    report = Report()
+    try:
+        parts = read_bundle(data)
+    except ChecksumError as error:
+        report.altered("checksum", str(error))
+    except BundleError as error:
+        report.unreadable(error.code, str(error))
+    else:
+        return verify_parts(parts, trusted=trusted, witnesses=witnesses)
+    return _nothing(report)
+
+
+def verify_parts(
+    parts: BundleParts, *, trusted: Collection[str], witnesses: Mapping[str, bytes] = _NOBODY
+) -> Verification:
+    """Check a bundle that has been taken apart; see ``verify_bundle``."""
+    report = Report()
+    evidence = read_identity(report, parts)
+    if evidence is None:
+        return _nothing(report)
+    genesis = parts.certificate.sha256
+    chain = read_chain(report, evidence.certificate, genesis, parts.headers, parts.events)
+    read_custody(report, evidence, parts, chain)
+    read_end(report, evidence, parts, chain, genesis)
+    read_redactions(report, evidence, parts, genesis)
+    content = read_content(report, evidence, parts, chain)
+    read_log(report, evidence, parts, witnesses)
+    return _conclude(report, evidence, chain, content, trusted)
+
+
+def _nothing(report: Report) -> Verification:
+    verdict, exit_code = report.verdict()
+    return Verification(verdict=verdict, exit_code=exit_code, signer=None, events=0, findings=report.findings())
+
+
+def _conclude(
+    report: Report, evidence: Evidence, chain: Chain, content: Content, trusted: Collection[str]
+) -> Verification:
+    signer = _signer(evidence, trusted)
+    if not signer.trusted:
+        report.add(Effect.UNTRUSTED, "signer_unknown", "no pinned key vouches for the collector's keys")
+    batches = tuple(
+        BatchFacts(
+            n=n,
+            first=link.header.first,
+            count=link.header.count,
+            received_ms=evidence.receipts[n].received_ms if n in evidence.receipts else None,
+            checked=evidence.checks[n].ok if n in evidence.checks else None,
+            proven=n not in chain.broken,
+        )
+        for n, link in chain.links.items()
+    )
+    gaps = read_gaps(report, content.opened)
+    verdict, exit_code = report.verdict()
+    return Verification(
+        verdict=verdict,
+        exit_code=exit_code,
+        signer=signer,
+        events=len(content.opened),
+        findings=report.findings(),
+        gaps=gaps,
+        untimed=_untimed(batches, chain),
+        coverage=dict(sorted(Counter(event.src for event in content.opened).items())),
+        shown=sum(len(event.fields) for event in content.opened),
+        withheld=sum(len(event.withheld) for event in content.opened),
+        redacted=content.redacted,
+        batches=batches,
+        time_vouched_by=(f"the collector ({signer.fingerprint})", *evidence.witnesses),
+        opened=content.opened,
+        certificate=evidence.certificate,
+        consent=evidence.consent,
+        policy=evidence.policy,
+        close=evidence.close,
+    )
+
+
+def _signer(evidence: Evidence, trusted: Collection[str]) -> Signer:
+    fingerprints = evidence.keys.fingerprints
+    pinned = [position for position, name in enumerate(fingerprints) if name in trusted]
+    position = evidence.keys.position(evidence.certificate.kid)
+    oldest = min(evidence.signers)
+    return Signer(fingerprints[position or 0], bool(pinned) and pinned[0] <= oldest)
+
+
+def _untimed(batches: tuple[BatchFacts, ...], chain: Chain) -> tuple[Span, ...]:
+    numbers = [
+        seq
+        for batch in batches
+        for seq in range(batch.first, batch.first + batch.count)
+        if seq in chain.proven
+        and (batch.received_ms is None or batch.received_ms - chain.proven[seq].event.ms > UNTIMED_AFTER_MS)
+    ]
+    return spans(numbers)
