@@ -146,7 +146,7 @@ class Recorder:
         """Durable events from ``position`` on that are still in memory, or ``None`` if they must be read from disk."""
         with self._lock:
             while self._fresh and self._fresh[0].seq < position:
-                self._fresh_bytes -= _weight(self._fresh.popleft())
+                self._fresh_bytes -= weight(self._fresh.popleft())
             if self._fresh and self._fresh[0].seq == position:
                 return list(self._fresh)
             return [] if position >= self._durable else None
@@ -196,7 +196,7 @@ class Recorder:
             for entry in group:
                 self._pending_bytes -= len(entry.data)
                 self._fresh.append(entry.event)
-                self._fresh_bytes += _weight(entry.event)
+                self._fresh_bytes += weight(entry.event)
             if self._fresh_bytes > _FRESH_LIMIT:
                 self._fresh.clear()
                 self._fresh_bytes = 0
@@ -360,7 +360,8 @@ def without_heavy_values(draft: Draft) -> Draft:
     return draft if len(kept) == len(draft.fields) else replace(draft, fields=kept)
 
 
-def _weight(event: RecordedEvent) -> int:
+def weight(event: RecordedEvent) -> int:
+    """About how many bytes an event has in a batch's plain body."""
     return (
         len(event.public)
         + sum(len(secret.stored) for secret in event.secrets.values())

@@ -1,8 +1,8 @@
 """The supervisor: a small process that outlives its recorder.
 
-It holds the listening sockets, the proxy's token and the session's secrets, starts the recorder with them, and starts
-it again when it dies. So the port stays the same, and an agent sees at most one failed call. It imports next to nothing,
-does next to nothing and therefore seldom fails. Its life:
+It holds the listening sockets, the proxy's token and the session's secrets, starts the recorder with them, and
+starts it again when it dies. So the port stays the same, and an agent sees at most one failed call. It imports next to
+nothing, does next to nothing and therefore seldom fails. Its life:
 
 1. ``spawn_recorder``, in a command, starts ``python -m promptster.session.supervisor`` in a session of its own, with
    stdin and stdout on ``/dev/null``; what it needs to know goes through a pipe, never through arguments or environment.

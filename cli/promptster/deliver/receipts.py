@@ -1,0 +1,69 @@
+"""Which of the collector's answers are believed: only what one of its pinned keys signed, about this very session."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from promptster.protocol.errors import ProtocolError, SignatureError
+from promptster.protocol.privacy import Tombstone
+from promptster.protocol.receipt import Close, Receipt
+from promptster.protocol.signing import Envelope, open_envelope
+
+if TYPE_CHECKING:
+    from promptster.protocol.keys import KeySuccession
+
+
+def read_receipt(data: bytes, *, keys: KeySuccession, session: str, n: int, header_sha256: bytes | None) -> Receipt:
+    """Read and verify the receipt for one batch.
+
+    Args:
+        data: the receipt's envelope, its exact bytes.
+        keys: the collector's keys, pinned by the invite.
+        session: the session's id.
+        n: the batch's number.
+        header_sha256: the hash of the header that must have been received; ``None`` if any is good.
+
+    Raises:
+        ProtocolError: it is not a receipt of this collector for this batch.
+    """
+    envelope = Envelope.decode(data)
+    receipt = Receipt.parse(envelope.payload)
+    open_envelope(Receipt, envelope, _signer(keys, receipt.kid))
+    if receipt.session != session or receipt.n != n:
+        raise SignatureError("a receipt is for another batch", code="receipt_other")
+    if header_sha256 is not None and receipt.header_sha256 != header_sha256:
+        raise SignatureError("a receipt is for another batch of the same number", code="receipt_other")
+    return receipt
+
+
+def read_ending(value: object, *, keys: KeySuccession, session: str) -> str:
+    """How the collector says that a session ended: ``submitted``, ``lapsed``, ``withdrawn``, ``erased`` or ``expired``.
+
+    Args:
+        value: the JSON object of a tombstone's or a close document's envelope.
+        keys: the collector's keys.
+        session: the session's id.
+
+    Raises:
+        ProtocolError: the collector did not sign that about this session.
+    """
+    envelope = Envelope.from_json(value)
+    try:
+        tombstone = Tombstone.parse(envelope.payload)
+    except ProtocolError:
+        close = Close.parse(envelope.payload)
+        open_envelope(Close, envelope, _signer(keys, close.kid))
+        named, outcome = close.session, close.outcome
+    else:
+        open_envelope(Tombstone, envelope, _signer(keys, tombstone.kid))
+        named, outcome = tombstone.session, tombstone.outcome
+    if named != session:
+        raise SignatureError("a tombstone is for another session", code="tombstone_other")
+    return outcome
+
+
+def _signer(keys: KeySuccession, kid: str) -> bytes:
+    key = keys.find(kid)
+    if key is None:
+        raise SignatureError("a document is signed by a key that was never pinned", code="unknown_signer")
+    return key

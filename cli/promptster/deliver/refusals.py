@@ -1,0 +1,148 @@
+"""What the collector's refusals of a batch mean, and what is done about each.
+
+| answer | meaning | answered by |
+|---|---|---|
+| 409 ``gap`` behind us | the collector was restored from a backup | the batches it lacks, each with its earlier receipt |
+| 409 ``conflict``, the same events | this disk lost a batch that was sent | the collector's batch is adopted |
+| 409 ``conflict``, other events | this machine was put back in time | its batches are adopted, our events entered anew |
+| 410, signed | the session ended there | ``Ended`` |
+| 413 | the batch is too large, and was not stored | smaller batches in its place |
+| anything else | nothing can be known | the same bytes again, after a pause |
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from promptster.deliver.outbox import Adoption
+from promptster.deliver.receipts import read_ending
+from promptster.deliver.uploader import Ended
+from promptster.errors import PromptsterError
+from promptster.protocol import merkle
+from promptster.protocol.batch import BatchHeader, header_sha256
+from promptster.protocol.encoding import b64u_decode
+from promptster.protocol.errors import BatchError
+from promptster.protocol.receipt import Receipt
+from promptster.protocol.signing import Envelope
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from promptster.client import RefusedError
+    from promptster.deliver.outbox import Outbox
+    from promptster.deliver.sealer import Sealer
+    from promptster.deliver.uploader import Collector
+    from promptster.protocol.keys import KeySuccession
+    from promptster.record.recorder import Recorder
+
+_CONFLICT = 409
+_GONE = 410
+_TOO_LARGE = 413
+_SMALLEST_BATCH = 64 * 1024
+
+
+class Refusals:
+    """Decides for one session."""
+
+    def __init__(
+        self,
+        *,
+        outbox: Outbox,
+        recorder: Recorder,
+        sealer: Sealer,
+        collector: Collector,
+        session: str,
+        keys: KeySuccession,
+        start_anew: Callable[[], None],
+    ) -> None:
+        """Prepare; ``start_anew`` asks for a new start of the recorder, whose recovery enters events anew."""
+        self._outbox, self._recorder, self._sealer = outbox, recorder, sealer
+        self._collector, self._session, self._keys = collector, session, keys
+        self._start_anew = start_anew
+
+    async def decide(self, error: RefusedError, n: int) -> bool:
+        """Act on the refusal of batch ``n``; true if the next try may come at once.
+
+        Raises:
+            Ended: the collector signed that it takes nothing more.
+        """
+        try:
+            if error.status == _GONE:
+                signed = error.problem.get("tombstone") or error.problem.get("close")
+                raise Ended(read_ending(signed, keys=self._keys, session=self._session))
+            if error.status == _CONFLICT and error.code == "gap":
+                return await self._fill_gap(error.problem.get("expected"), n)
+            if error.status == _CONFLICT and error.code == "conflict":
+                return await self._settle_conflict(error.problem, n)
+            if error.status == _TOO_LARGE and error.code != "session_full":
+                return self._make_smaller(n)
+        except PromptsterError:
+            return False  # an answer that cannot be believed changes nothing
+        return False
+
+    async def _fill_gap(self, expected: object, n: int) -> bool:
+        """Send again what a restored collector has lost, with the receipts that it once gave."""
+        if not isinstance(expected, int) or not 0 <= expected < n:
+            return False
+        for entry in self._outbox.chain:
+            if expected <= entry.n < n and entry.adopted is None:
+                wire = self._outbox.wire(entry.n)
+                receipt = self._outbox.receipt(entry.n)
+                await self._collector.put_batch(self._session, entry.n, wire, earlier_receipt=receipt)
+        return True
+
+    async def _settle_conflict(self, problem: Any, n: int) -> bool:
+        header_bytes = b64u_decode(str(problem.get("header")))
+        header = BatchHeader.parse(header_bytes)
+        digest = header_sha256(header_bytes)
+        receipt = Envelope.from_json(problem.get("receipt")).encode()
+        self._outbox.verify(n, receipt, digest)
+        if header.session != self._session or header.n != n:
+            raise BatchError("a conflict names another batch", code="conflict_other")
+        next_seq = header.first + header.count
+        if self._holds_same_events(header):
+            adoption = Adoption(n=n, last=n, header_sha256=digest, next_seq=next_seq, base=None)
+            self._outbox.adopt(adoption, {n: receipt})
+            self._recorder.grown.set()
+            return True
+        await self._adopt_head(n, base=header.first)
+        self._start_anew()
+        return False
+
+    def _holds_same_events(self, header: BatchHeader) -> bool:
+        """Whether our journal holds exactly the events that the collector's batch was made of."""
+        leaves: list[bytes] = []
+        for event in self._recorder.events(start=header.first):
+            leaves.append(event.leaf)
+            if len(leaves) == header.count:
+                break
+        return len(leaves) == header.count and merkle.root(leaves) == header.root
+
+    async def _adopt_head(self, n: int, *, base: int) -> None:
+        """Take over everything that the collector holds from batch ``n`` on."""
+        head = await self._collector.head(self._session)
+        evidence = await self._collector.evidence(self._session)
+        receipts: dict[int, bytes] = {}
+        last: Receipt | None = None
+        for item in evidence.get("receipts", []):
+            envelope = Envelope.from_json(item).encode()
+            receipt = Receipt.parse(Envelope.decode(envelope).payload)
+            if receipt.n >= n:
+                last = self._outbox.verify(receipt.n, envelope, None)
+                receipts[receipt.n] = envelope
+        events = head.get("events")
+        if last is None or not isinstance(events, int) or sorted(receipts) != list(range(n, n + len(receipts))):
+            raise BatchError("the collector's receipts do not tell where it stands", code="head_unknown")
+        adoption = Adoption(n=n, last=max(receipts), header_sha256=last.header_sha256, next_seq=events, base=base)
+        self._outbox.adopt(adoption, receipts)
+
+    def _make_smaller(self, n: int) -> bool:
+        """Seal in smaller parts what the collector refused unstored; nothing helps a single event."""
+        entry = self._outbox.unsent
+        if entry is None or entry.n != n or entry.next_seq - entry.first == 1:
+            return False
+        self._sealer.batch_bytes = max(_SMALLEST_BATCH, self._sealer.batch_bytes // 2)
+        self._outbox.set_aside(n)
+        self._recorder.grown.set()
+        self._sealer.hurry()
+        return True

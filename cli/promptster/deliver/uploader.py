@@ -1,0 +1,197 @@
+"""The uploader: sends batches in order until each has its receipt, whatever the network and the collector do meanwhile.
+
+One batch is under way at a time. A lost answer means the same bytes again. What the collector's refusals mean is
+decided in ``promptster.deliver.refusals``; here are the order, the pauses and the record of how it goes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from promptster.client import PutAnswer, RefusedError
+from promptster.errors import CollectorError
+from promptster.protocol.errors import ProtocolError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from typing import Any
+
+    from promptster.deliver.outbox import Outbox
+
+FIRST_PAUSE_S = 0.5
+LONGEST_PAUSE_S = 60.0
+_LONGEST_RETRY_AFTER_S = 300.0
+_BETWEEN_S = 0.055
+"""The collector takes 20 batches a second of a session."""
+_POLL_S = 1.0
+
+
+class Collector(Protocol):
+    """What the uploader asks of a collector; ``promptster.client.AsyncCollectorClient`` is one."""
+
+    async def put_batch(self, session: str, n: int, wire: bytes, *, earlier_receipt: bytes | None = None) -> PutAnswer:
+        """Store one sealed batch."""
+        ...
+
+    async def head(self, session: str) -> dict[str, Any]:
+        """State and counts of a session."""
+        ...
+
+    async def evidence(self, session: str) -> dict[str, Any]:
+        """Everything that the collector signed about a session."""
+        ...
+
+
+@dataclass(kw_only=True)
+class Progress:
+    """How the upload goes, for status."""
+
+    reachable: bool | None = None
+    """Whether the last try got an answer; ``None`` before the first."""
+    last_error: str | None = None
+    """The code of the last refusal or failure, ``None`` after a success."""
+    checked: int = -1
+    """The highest number of a batch that the collector opened and found sound."""
+
+
+class Ended(Exception):  # noqa: N818 - an outcome, not an error
+    """The collector takes nothing more of this session, and signed that."""
+
+    def __init__(self, outcome: str) -> None:
+        """Keep the signed outcome: ``submitted``, ``lapsed``, ``withdrawn``, ``erased`` or ``expired``."""
+        super().__init__(outcome)
+        self.outcome = outcome
+
+
+class Pace:
+    """The pauses between tries: full jitter, doubling from half a second to a minute."""
+
+    def __init__(self, *, spread: Callable[[float, float], float] = random.uniform) -> None:
+        """``spread`` picks a number between two."""
+        self._spread = spread
+        self._failures = 0
+
+    def succeeded(self) -> None:
+        """Begin anew."""
+        self._failures = 0
+
+    def pause(self, retry_after_s: float | None = None) -> float:
+        """Seconds until the next try."""
+        ceiling = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2**self._failures)
+        self._failures = min(self._failures + 1, 16)
+        chosen = self._spread(0.0, ceiling)
+        return max(chosen, min(retry_after_s or 0.0, _LONGEST_RETRY_AFTER_S))
+
+
+class Uploader:
+    """Carries one outbox to its collector."""
+
+    def __init__(
+        self,
+        *,
+        outbox: Outbox,
+        collector: Collector,
+        session: str,
+        refused: Callable[[RefusedError, int], Awaitable[bool]],
+        stored: asyncio.Event,
+        pace: Pace | None = None,
+    ) -> None:
+        """Prepare to send.
+
+        Args:
+            outbox: where the batches stand.
+            collector: whom to send them to.
+            session: the session's id.
+            refused: decides what a refusal of batch n means; true if the next try may come at once.
+            stored: set by the sealer when there is a new batch.
+            pace: the pauses between tries.
+        """
+        self._outbox, self._collector, self._session = outbox, collector, session
+        self._refused, self._stored, self._pace = refused, stored, pace or Pace()
+        self._hurry = asyncio.Event()
+        self._moved = asyncio.Event()
+        self.progress = Progress()
+        """How it goes."""
+
+    async def run(self) -> None:
+        """Send for ever.
+
+        Raises:
+            Ended: the collector takes nothing more.
+        """
+        while True:
+            if self._outbox.unsent is None:
+                await self._stored.wait()
+                self._stored.clear()
+                continue
+            await self._send_next()
+
+    async def moved(self) -> None:
+        """Wait until something about the upload changes."""
+        await self._moved.wait()
+
+    def hurry(self) -> None:
+        """End the present pause, unless the collector asked for it."""
+        self._hurry.set()
+
+    async def watch_checks(self) -> None:
+        """Ask until the collector has opened and found sound everything that it received."""
+        while self.progress.checked < self._outbox.received - 1:
+            await asyncio.sleep(_POLL_S)
+            with suppress(CollectorError):
+                self._note_checked((await self._collector.head(self._session)).get("checked"))
+
+    async def _send_next(self) -> None:
+        entry = self._outbox.unsent
+        if entry is None:
+            return
+        try:
+            wire = await asyncio.to_thread(self._outbox.wire, entry.n)
+            answer = await self._collector.put_batch(self._session, entry.n, wire)
+            await asyncio.to_thread(self._outbox.accept, entry.n, answer.receipt)
+        except RefusedError as error:
+            self._note(reachable=True, error=error.code)
+            if not await self._refused(error, entry.n):
+                await self._wait(error.retry_after_s)
+        except CollectorError as error:
+            self._note(reachable=False, error=error.code)
+            await self._wait(None)
+        except ProtocolError as error:
+            self._note(reachable=True, error=f"receipt_{error.code}")
+            await self._wait(None)
+        except OSError:
+            self._note(reachable=self.progress.reachable, error="disk")
+            await self._wait(None)
+        else:
+            self._pace.succeeded()
+            self._note_checked(answer.checked)
+            self._note(reachable=True, error=None)
+            if self._outbox.unsent is not None:
+                await asyncio.sleep(_BETWEEN_S)
+
+    async def _wait(self, retry_after_s: float | None) -> None:
+        pause = self._pace.pause(retry_after_s)
+        if retry_after_s:
+            await asyncio.sleep(pause)
+            return
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._hurry.wait(), pause)
+        self._hurry.clear()
+
+    def _note(self, *, reachable: bool | None, error: str | None) -> None:
+        self.progress.reachable, self.progress.last_error = reachable, error
+        self._tell_moved()
+
+    def _note_checked(self, checked: object) -> None:
+        if isinstance(checked, int) and checked > self.progress.checked:
+            self.progress.checked = checked
+            self._tell_moved()
+
+    def _tell_moved(self) -> None:
+        """Wake everyone who waits now; who comes later waits for the next change."""
+        self._moved.set()
+        self._moved = asyncio.Event()
