@@ -51,7 +51,10 @@ async def test_the_same_request_gets_the_same_turn_again() -> None:
 async def test_faults_come_in_order_and_then_the_turn() -> None:
     """Each attempt of a turn takes the next fault; the attempt after the last one succeeds."""
     call = _SCRIPT.conversations[0].tool_id(0, 0, "toolu_")
-    said = {"role": "assistant", "content": [{"type": "tool_use", "id": call, "name": "Bash", "input": {}}]}
+    said: dict[str, Any] = {
+        "role": "assistant",
+        "content": [{"type": "tool_use", "id": call, "name": "Bash", "input": {}}],
+    }
     async with Provider(_SCRIPT) as provider, httpx.AsyncClient(base_url=provider.anthropic_url) as client:
         limited = await _post(client, _body(said))
         with pytest.raises(httpx.RemoteProtocolError):

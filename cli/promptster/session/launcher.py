@@ -10,14 +10,14 @@ import contextlib
 import os
 import signal
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 import promptster_hooks
 from promptster.errors import LaunchError, PromptsterError, SessionError
 from promptster.session.agents import find_agent
-from promptster.session.agents.interface import Launch, LaunchRequest, draft
+from promptster.session.agents.interface import LaunchRequest, draft
 from promptster.session.control import ControlClient
 from promptster.session.providers import find_company_providers
 from promptster.session.state import SessionFolder
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from promptster.paths import Paths
-    from promptster.session.agents.interface import Agent
+    from promptster.session.agents.interface import Agent, Launch
     from promptster.session.state import SessionFacts
 
 SHIMS_VARIABLE = "PROMPTSTER_SHIMS"
@@ -75,7 +75,7 @@ def prepare(name: str, arguments: tuple[str, ...], paths: Paths, environ: Mappin
     launch = agent.prepare(request)
     if hooks_only:
         detail = f"{agent.provider_agent}: recorded by hooks only, as the candidate chose"
-        launch = Launch(**{**launch.__dict__, "drafts": (*launch.drafts, draft("capture_degraded", detail=detail))})
+        launch = replace(launch, drafts=(*launch.drafts, draft("capture_degraded", detail=detail)))
     if launch.drafts:
         with contextlib.suppress(
             SessionError
@@ -170,7 +170,7 @@ def _company_provider(agent: Agent, facts: SessionFacts, environ: Mapping[str, s
     ]
     if not found:
         return False
-    if facts.choices.get("hooks_only"):
+    if agent.provider_agent in str(facts.choices.get("hooks_only", "")).split(","):
         return True
     raise LaunchError(
         found[0].sentence(),

@@ -8,9 +8,9 @@ import gzip
 import json
 import zlib
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
-import brotli
+import brotli  # type: ignore[import-untyped]  # its wheels carry no types
 import zstandard
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class Exchange:
             value = json.loads(decoded(self.body, self.header("content-encoding")))
         except ValueError:
             return {}
-        return value if isinstance(value, dict) else {}
+        return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
 
     def to_json(self) -> dict[str, Any]:
         """One line of the provider's log."""
@@ -100,7 +100,7 @@ def decoded(body: bytes, encoding: str) -> bytes:
     if encoding == "deflate":
         return zlib.decompress(body)
     if encoding == "br":
-        return bytes(brotli.decompress(body))
+        return bytes(brotli.decompress(body))  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
     if encoding == "zstd":
         return zstandard.ZstdDecompressor().decompress(body, max_output_size=LIMIT)
     return body

@@ -27,7 +27,7 @@ def find_place(script: Script, api: Api, body: Mapping[str, Any]) -> Place | Non
     The conversation is the one whose prompt stands last among the user's texts; the turn is the one after the last turn
     whose tool ids or text the request carries behind that prompt.
     """
-    if not offered_tools(body):
+    if not offered_tools(body) or wants_title(body):
         return None
     pieces = list(_pieces(api, body))
     found: tuple[int, Conversation] | None = None
@@ -58,8 +58,16 @@ def offered_tools(body: Mapping[str, Any]) -> list[dict[str, Any]]:
     return tools
 
 
+def wants_title(body: Mapping[str, Any]) -> bool:
+    """Whether the request asks for a title alone: Codex does so with its tools on offer, by the form of the answer."""
+    value: Any = body
+    for name in ("text", "format", "schema", "properties"):
+        value = cast("dict[str, Any]", value).get(name) if isinstance(value, dict) else None
+    return isinstance(value, dict) and set(cast("dict[str, Any]", value)) == {"title"}
+
+
 def _pieces(api: Api, body: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    items = body.get("messages" if api == "messages" else "input") or []
+    items: Any = body.get("messages" if api == "messages" else "input") or []
     for item in cast("list[dict[str, Any]]", items):
         role = "user" if item.get("role") == "user" else "other"
         if "call_id" in item:

@@ -154,7 +154,7 @@ def _reasoning(text: str, identity: str) -> dict[str, Any]:
 
 
 def _message(text: str, identity: str) -> dict[str, Any]:
-    part = {"type": "output_text", "text": text, "annotations": [], "logprobs": []}
+    part: dict[str, Any] = {"type": "output_text", "text": text, "annotations": [], "logprobs": []}
     return {"id": identity, "type": "message", "status": "completed", "role": "assistant", "content": [part]}
 
 

@@ -132,5 +132,5 @@ def _fill(value: Any, variables: Mapping[str, str]) -> Any:
     if isinstance(value, dict):
         return {name: _fill(item, variables) for name, item in cast("dict[str, Any]", value).items()}
     if isinstance(value, list):
-        return [_fill(item, variables) for item in value]
+        return [_fill(item, variables) for item in cast("list[Any]", value)]  # type: ignore[redundant-cast]  # pyright needs it
     return value

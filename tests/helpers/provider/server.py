@@ -11,14 +11,14 @@ from collections import Counter
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Self
 
-import brotli
+import brotli  # type: ignore[import-untyped]  # its wheels carry no types
 from tests.helpers.provider import messages, responses
 from tests.helpers.provider.exchange import LIMIT, Exchange, read_body, read_head
-from tests.helpers.provider.recognise import Api, Place, find_place, offered_tools
+from tests.helpers.provider.recognise import Api, Place, find_place, offered_tools, wants_title
 from tests.helpers.provider.script import Fault
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator
     from pathlib import Path
 
     from tests.helpers.provider.script import Script
@@ -174,7 +174,7 @@ class Provider:
         words = exchange.body.decode("utf-8", "replace")
         text = next((side.text for side in self.script.side if side.contains in words), None)
         if text is None:
-            titled = "title" in words and not offered_tools(body)
+            titled = wants_title(body) or ("title" in words and not offered_tools(body))
             text = '{"title":"Scripted session"}' if titled else "Nothing is scripted here."
         whole = _APIS[api].side_document(text, body)
         if body.get("stream"):
@@ -238,13 +238,13 @@ def _coder(encoding: str) -> tuple[Callable[[bytes], bytes], Callable[[], bytes]
         gz = zlib.compressobj(wbits=31)
         return (lambda data: gz.compress(data) + gz.flush(zlib.Z_SYNC_FLUSH)), gz.flush
     if encoding == "br":
-        br = brotli.Compressor(quality=4)
-        return (lambda data: br.process(data) + br.flush()), br.finish
+        br: Any = brotli.Compressor(quality=4)  # pyright: ignore[reportUnknownMemberType]
+        return (lambda data: bytes(br.process(data) + br.flush())), lambda: bytes(br.finish())
     return (lambda data: data), bytes
 
 
 @contextlib.contextmanager
-def running(script: Script, *, log: Path | None = None) -> Iterator[Provider]:
+def running(script: Script, *, log: Path | None = None) -> Generator[Provider]:
     """A provider on a thread of its own, for tests that drive subprocesses without an event loop."""
     provider = Provider(script, log=log)
     ready = threading.Event()

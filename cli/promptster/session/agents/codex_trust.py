@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import select
 import subprocess
 import tempfile
@@ -153,7 +154,7 @@ class _Lines:
             left = self._until - time.monotonic()
             if left <= 0 or not select.select([self._stream], [], [], left)[0]:
                 raise TrustError("codex app-server did not answer in time")
-            data = self._stream.read1(65536)  # type: ignore[attr-defined]  # a pipe's reader has it
+            data = os.read(self._stream.fileno(), 65536)
             if not data or len(self._rest) > _LINE_LIMIT:
                 raise TrustError("codex app-server ended early")
             self._rest += data
