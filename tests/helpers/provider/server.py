@@ -9,7 +9,7 @@ import threading
 import zlib
 from collections import Counter
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, cast
 
 import brotli  # type: ignore[import-untyped]  # its wheels carry no types
 from tests.helpers.provider import messages, responses
@@ -238,7 +238,7 @@ def _coder(encoding: str) -> tuple[Callable[[bytes], bytes], Callable[[], bytes]
         gz = zlib.compressobj(wbits=31)
         return (lambda data: gz.compress(data) + gz.flush(zlib.Z_SYNC_FLUSH)), gz.flush
     if encoding == "br":
-        br: Any = brotli.Compressor(quality=4)  # pyright: ignore[reportUnknownMemberType]
+        br = cast("Any", brotli.Compressor(quality=4))  # pyright: ignore[reportUnknownMemberType]
         return (lambda data: bytes(br.process(data) + br.flush())), lambda: bytes(br.finish())
     return (lambda data: data), bytes
 

@@ -23,6 +23,8 @@ from promptster_hooks.agents import claude_code
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from promptster.session.control import LaunchTicket
+
 TOKEN_HEADER = "x-promptster-token"  # noqa: S105 - a header's name
 _OWN_HOUSEKEEPING = frozenset(
     {
@@ -34,6 +36,7 @@ _OWN_HOUSEKEEPING = frozenset(
 _ELSEWHERE = {"--cloud": "in the cloud", "--teleport": "in the cloud", "--desktop": "in the desktop app"}
 _HOOKS_OFF_FLAGS = ("--bare", "--safe-mode")
 _HOOKS_OFF_VARIABLES = ("CLAUDE_CODE_SIMPLE", "CLAUDE_CODE_SAFE_MODE")
+_NO_PROXY = ("NO_PROXY", "no_proxy")
 _OFF = frozenset({"", "0", "false", "no", "off"})
 
 
@@ -56,7 +59,9 @@ class ClaudeCode:
             if (place := _ELSEWHERE.get(word.partition("=")[0])) is not None:
                 raise LaunchError(f"with {word} the work would be done {place}, where nothing is recorded")
         options, own = take_settings(options)
-        merged = merge_settings(_read_settings(own, Path.cwd()), recorder_settings(request))
+        excluded = {name: _configured(request, name) for name in _NO_PROXY}
+        ours = recorder_settings(request.ticket, request.hook_command, excluded=excluded, hooks_only=request.hooks_only)
+        merged = merge_settings(_read_settings(own, Path.cwd()), ours)
         path = _write(request.run_folder, merged)
         notes, drafts = _watch(request, options)
         return Launch(
@@ -87,9 +92,17 @@ def take_settings(options: tuple[str, ...]) -> tuple[tuple[str, ...], str | None
     return tuple(kept), value
 
 
-def recorder_settings(request: LaunchRequest) -> dict[str, Any]:
-    """Our side of the settings: base URL, hooks, and what keeps both from being switched off."""
-    ticket = request.ticket
+def recorder_settings(
+    ticket: LaunchTicket, hook_command: tuple[str, ...], *, excluded: Mapping[str, str], hooks_only: bool = False
+) -> dict[str, Any]:
+    """Our side of the settings: base URL, hooks, and what keeps both from being switched off.
+
+    Args:
+        ticket: how to reach the recorder.
+        hook_command: the forwarder's command line up to the agent's name.
+        excluded: what ``NO_PROXY`` and ``no_proxy`` say without us.
+        hooks_only: leave the base URL alone.
+    """
     http = {
         "type": "http",
         "url": ticket.hook_url,
@@ -98,7 +111,7 @@ def recorder_settings(request: LaunchRequest) -> dict[str, Any]:
     }
     command = {
         "type": "command",
-        "command": shlex.join((*request.hook_command, claude_code.NAME, ticket.hook_socket, ticket.spool)),
+        "command": shlex.join((*hook_command, claude_code.NAME, ticket.hook_socket, ticket.spool)),
         "timeout": claude_code.TIMEOUT_S,
     }
     hooks: dict[str, Any] = {}
@@ -106,9 +119,9 @@ def recorder_settings(request: LaunchRequest) -> dict[str, Any]:
         for event in events:
             matcher = {"matcher": "*"} if event in claude_code.MATCHER_EVENTS else {}
             hooks[event] = [{**matcher, "hooks": [handler]}]
-    env: dict[str, str] = {} if request.hooks_only else {"ANTHROPIC_BASE_URL": ticket.base_urls["claude"]}
-    for name in ("NO_PROXY", "no_proxy"):
-        env[name] = with_loopback(_configured(request, name))
+    env: dict[str, str] = {} if hooks_only else {"ANTHROPIC_BASE_URL": ticket.base_urls["claude"]}
+    for name in _NO_PROXY:
+        env[name] = with_loopback(excluded.get(name, ""))
     return {
         "env": env,
         "disableAllHooks": False,

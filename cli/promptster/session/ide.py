@@ -1,0 +1,167 @@
+"""The two workspace files that an agent inside an editor reads, made only after the candidate said yes.
+
+Other people's entries stay as they are, ours are added, the result is held against the form that the agent accepts
+before it is written, and ``touched`` puts the file back byte for byte at the end.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+from promptster.errors import UsageError, WorkspaceError
+from promptster.session.agents.claude import merge_settings, recorder_settings
+from promptster.session.agents.interface import draft
+from promptster.session.launcher import hook_command
+from promptster_hooks.agents import cursor
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from promptster.session.control import LaunchTicket
+    from promptster.session.current import Current
+
+_CURSOR_VERSION = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class _File:
+    relative: str
+    """Its path below the workspace."""
+    ours: Callable[[LaunchTicket], dict[str, Any]]
+    """Our entries."""
+    check: Callable[[Mapping[str, Any]], str | None]
+    """Why the agent would not accept this content; ``None`` if it would."""
+
+
+def prepare_ide(current: Current, ide: str) -> list[Path]:
+    """Merge our entries into the workspace file of one editor's agent; done again, it renews them.
+
+    Raises:
+        UsageError: there is no such editor.
+        WorkspaceError: the file is not what that agent accepts, or cannot be written.
+    """
+    file = _file(ide)
+    before = current.touched.before(file.relative)
+    theirs = _parse(file.relative, before)
+    merged = merge_settings(theirs, file.ours(current.control.launch()))
+    reason = file.check({**merged, "version": theirs["version"]} if "version" in theirs else merged)
+    if reason is not None:
+        raise WorkspaceError(
+            f"{file.relative} is not in the form that its agent accepts: {reason}",
+            hint="repair it, or start without --ide",
+            code="ide_file_invalid",
+        )
+    current.touched.write(file.relative, _spell(merged, before))
+    return [current.workspace / file.relative]
+
+
+def changed_entries(workspace: Path, ide: str, ticket: LaunchTicket) -> list[dict[str, Any]]:
+    """The events to record if our entries are not all there any more; empty as long as they are."""
+    file = _file(ide)
+    try:
+        content = _parse(file.relative, (workspace / file.relative).read_bytes())
+    except (OSError, WorkspaceError):
+        return [draft("capture_config_changed", path_name=file.relative, detail="missing or unreadable")]
+    lost = _missing(content, file.ours(ticket), "")
+    if not lost:
+        return []
+    return [draft("capture_config_changed", path_name=file.relative, detail=f"changed: {', '.join(lost)}")]
+
+
+def cursor_entries(ticket: LaunchTicket) -> dict[str, Any]:
+    """Our side of ``.cursor/hooks.json``."""
+    command = shlex.join((*hook_command(), cursor.NAME, ticket.hook_socket, ticket.spool))
+    entry = {"command": command, "timeout": cursor.TIMEOUT_S}
+    return {"version": _CURSOR_VERSION, "hooks": {event: [dict(entry)] for event in cursor.EVENTS}}
+
+
+def check_cursor(content: Mapping[str, Any]) -> str | None:
+    """Why Cursor would refuse this file; one wrong entry silences every hook in it."""
+    if content.get("version") != _CURSOR_VERSION:
+        return f"its version is not {_CURSOR_VERSION}"
+    hooks = content.get("hooks")
+    if not isinstance(hooks, dict):
+        return "hooks is not an object"
+    for event, entries in cast("dict[str, Any]", hooks).items():
+        if event not in cursor.KNOWN_EVENTS:
+            return f"there is no event {event}"
+        if not isinstance(entries, list):
+            return f"{event} is not a list"
+        items: list[Any] = entries
+        for entry in items:
+            if not isinstance(entry, dict) or not isinstance(cast("dict[str, Any]", entry).get("command"), str):
+                return f"an entry of {event} has no command"
+    return None
+
+
+def check_claude(content: Mapping[str, Any]) -> str | None:
+    """Why Claude Code would not take these settings as they are meant."""
+    for name in ("env", "hooks"):
+        if not isinstance(content.get(name, {}), dict):
+            return f"{name} is not an object"
+    for event, groups in cast("dict[str, Any]", content.get("hooks", {})).items():
+        if not isinstance(groups, list):
+            return f"hooks.{event} is not a list"
+        items: list[Any] = groups
+        for group in items:
+            if not isinstance(group, dict) or not isinstance(cast("dict[str, Any]", group).get("hooks"), list):
+                return f"an entry of hooks.{event} has no hooks"
+    return None
+
+
+def _claude_entries(ticket: LaunchTicket) -> dict[str, Any]:
+    return recorder_settings(ticket, hook_command(), excluded=os.environ)
+
+
+_FILES = {
+    "claude": _File(relative=".claude/settings.local.json", ours=_claude_entries, check=check_claude),
+    "cursor": _File(relative=".cursor/hooks.json", ours=cursor_entries, check=check_cursor),
+}
+
+
+def _file(ide: str) -> _File:
+    if ide not in _FILES:
+        raise UsageError(f"no workspace file is known for {ide!r}", hint=f"known are {', '.join(sorted(_FILES))}")
+    return _FILES[ide]
+
+
+def _parse(relative: str, data: bytes | None) -> dict[str, Any]:
+    if data is None or not data.strip():
+        return {}
+    try:
+        value = json.loads(data)
+    except ValueError as error:
+        raise WorkspaceError(
+            f"{relative} is not valid JSON", hint="repair it, or start without --ide", code="ide_file_invalid"
+        ) from error
+    if not isinstance(value, dict):
+        raise WorkspaceError(f"{relative} is not a JSON object", code="ide_file_invalid")
+    return cast("dict[str, Any]", value)
+
+
+def _spell(content: Mapping[str, Any], before: bytes | None) -> bytes:
+    """The file as text, with the indentation that it had."""
+    lines = (before or b"").splitlines()
+    indented = next((line for line in lines if line[:1] in {b" ", b"\t"}), b"  ")
+    space = indented[: len(indented) - len(indented.lstrip())].decode()
+    return json.dumps(content, ensure_ascii=False, indent=space).encode() + b"\n"
+
+
+def _missing(content: Any, ours: Any, place: str) -> list[str]:
+    """Which of our entries do not stand in the content any more."""
+    if isinstance(ours, dict):
+        there = cast("dict[str, Any]", content) if isinstance(content, dict) else {}
+        entries = cast("dict[str, Any]", ours).items()
+        return [
+            lost for key, value in entries for lost in _missing(there.get(key), value, f"{place}.{key}".lstrip("."))
+        ]
+    if isinstance(ours, list):
+        there_list: list[Any] = content if isinstance(content, list) else []
+        our_list: list[Any] = ours
+        return [place] if any(item not in there_list for item in our_list) else []
+    return [] if content == ours else [place]
