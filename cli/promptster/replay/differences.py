@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 _CONTEXT = 3
 _MOST_LINES = 3000
-"""Lines on either side up to which a line-by-line difference is worth its time; beyond, one block replaces the other."""
+"""Lines on either side up to which a difference is computed line by line; beyond, one block replaces the other."""
 
 
 def edit_diff(entry: Entry) -> str | None:

@@ -1,9 +1,9 @@
 """Which wire events report the same thing.
 
-The proxy and the hooks see most actions both. They are joined by what the agent itself gives them in common: the tool-use
-id, the subagent's id, or, for prompts, the same text in the same conversation, in order. A *viewpoint* is a source
-together with the agent that it speaks for, so that one action reported by two hook layers is one action too. Two events
-of one viewpoint are never one action: an agent that asks twice, asked twice.
+The proxy and the hooks see most actions both. They are joined by what the agent itself gives them in common: the
+tool-use id, the subagent's id, or, for prompts, the same text in the same conversation, in order. A *viewpoint* is a
+source together with the agent that it speaks for, so that one action reported by two hook layers is one action too. Two
+events of one viewpoint are never one action: an agent that asks twice, asked twice.
 """
 
 from __future__ import annotations

@@ -1,5 +1,7 @@
-"""From the wire events that report one thing to the one entry that shows it. Nothing is invented: every merged value is
-some source's value, and whatever another source said differently stays in ``views``.
+"""From the wire events that report one thing to the one entry that shows it.
+
+Nothing is invented: every merged value is some source's value, and whatever another source said differently stays in
+``views``.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from promptster.replay.differences import count_changes, edit_diff
 from promptster.replay.lanes import AGENT_NAMES
+from promptster.replay.wording import duration
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -58,6 +59,8 @@ class Narration:
 
 
 _SUBJECT_LIMIT = 240
+_FACT_LIMIT = 160
+"""Characters of a structure that stays on the line of its name."""
 _TOOL_SUBJECTS = (
     "command", "cmd", "file_path", "notebook_path", "pattern", "query", "url", "path", "description", "skill", "prompt",
 )  # fmt: skip
@@ -91,20 +94,6 @@ def one_line(text: str, limit: int = _SUBJECT_LIMIT) -> str:
     return line if len(line) <= limit and len(text) <= limit * 4 else line[: limit - 1] + "…"
 
 
-def duration(milliseconds: int) -> str:
-    """A length of time in the unit that fits."""
-    seconds = milliseconds / 1000
-    if seconds < 1:
-        return f"{milliseconds} ms"
-    if seconds < 60:  # noqa: PLR2004 - seconds in a minute
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:  # noqa: PLR2004 - minutes in an hour
-        return f"{minutes} min {rest:02d} s"
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes:02d} min"
-
-
 def _bytes(value: object) -> str:
     return f"{len(value)} bytes" if isinstance(value, bytes) else repr(value)
 
@@ -131,8 +120,15 @@ def _field(entry: Entry, name: str, label: str, style: Style = Style.CODE, *, op
 
 
 def _facts(label: str, facts: Iterable[tuple[str, object]]) -> Passage:
-    lines = [f"{name}: {pretty(value)}" for name, value in facts if value not in (None, "", [], {})]
+    lines = [f"{name}: {_fact(value)}" for name, value in facts if value not in (None, "", [], {})]
     return Passage(label=label, text="\n".join(lines), style=Style.CODE)
+
+
+def _fact(value: object) -> str:
+    if isinstance(value, str):
+        return f"\n{value}" if "\n" in value else value
+    short = json.dumps(value, ensure_ascii=False, default=_bytes)
+    return short if len(short) <= _FACT_LIMIT else "\n" + pretty(value)
 
 
 def _time(entry: Entry) -> str:
@@ -164,8 +160,6 @@ def _model_request(entry: Entry) -> Narration:
     return Narration(
         label="Asked the model",
         subject=_text(entry, "model"),
-        note=f"{count} attempts" if count > 1 else "" if count else "no answer on record",
-        bad=not count,
         passages=_passages(facts, *(told if count > 1 else ())),
     )
 
@@ -181,6 +175,11 @@ def _attempt(attempt: dict[str, Any]) -> Passage:
     facts = "\n".join(f"{key}: {pretty(value)}" for key, value in shown.items())
     partial = f"\n\nreceived before it broke off:\n{text}" if text else ""
     return Passage(label=label, text=facts + partial, style=Style.CODE)
+
+
+_RESPONSE_FACTS = (
+    "stop_reason", "usage", "first_byte_ms", "duration_ms", "response_id", "attempt", "retry_after",
+)  # fmt: skip
 
 
 def _model_response(entry: Entry) -> Narration:
@@ -200,15 +199,9 @@ def _model_response(entry: Entry) -> Narration:
             _field(entry, "text", "", Style.PROSE, opened=True),
             _field(entry, "thinking", "thinking", Style.PROSE),
             _field(entry, "error", "error"),
-            _facts(
-                "details",
-                [
-                    (name, entry.fields.get(name))
-                    for name in ("stop_reason", "usage", "first_byte_ms", "duration_ms", "response_id", "attempt", "retry_after")
-                ],
-            ),
+            _facts("details", [(name, entry.fields.get(name)) for name in _RESPONSE_FACTS]),
         ),
-    )  # fmt: skip
+    )
 
 
 def _tool_call(entry: Entry) -> Narration:
@@ -219,7 +212,7 @@ def _tool_call(entry: Entry) -> Narration:
         subject = next((_subject(value) for value in values if value and isinstance(value, str | list)), "")
     elif isinstance(tool_input, str):
         subject = one_line(tool_input)
-    return Narration(label=name or "Tool call", subject=subject, passages=_passages(_field(entry, "input", "input")))
+    return Narration(label=name or "Tool call", subject=subject, passages=_passages(_input(entry, "input")))
 
 
 def _subject(value: Any) -> str:
@@ -297,7 +290,7 @@ def _permission(entry: Entry) -> Narration:
         subject=_text(entry, "name"),
         note=decision,
         bad=decision in {"deny", "denied", "reject", "rejected"},
-        passages=_passages(_field(entry, "input", "asked for"), _field(entry, "mode", "mode")),
+        passages=_passages(_input(entry, "asked for"), _field(entry, "mode", "mode")),
     )
 
 
@@ -325,9 +318,13 @@ def _submission_final(entry: Entry) -> Narration:
     )
 
 
-def _rest(entry: Entry, *without: str) -> Passage | None:
-    rest = {name: value for name, value in entry.fields.items() if name not in without}
-    return Passage(label="as recorded", text=pretty(rest), style=Style.CODE) if rest else None
+def _rest(entry: Entry, *without: str) -> Passage:
+    return _facts("as recorded", [(name, value) for name, value in entry.fields.items() if name not in without])
+
+
+def _input(entry: Entry, label: str) -> Passage | None:
+    value = entry.fields.get("input")
+    return _facts(label, value.items()) if isinstance(value, dict) else _field(entry, "input", label)
 
 
 def _agent_other(entry: Entry) -> Narration:
@@ -377,7 +374,7 @@ _TELLERS: dict[str, Callable[[Entry], Narration]] = {
     "closed": _worded("Session closed"),
     "paused": _worded("Recording paused", "reason"),
     "resumed": _worded("Recording resumed", "reason"),
-    "consent": _worded("The candidate agreed to the policy", "policy_sha256"),
+    "consent": _worded("The candidate agreed to the policy"),
     "redaction": _worded("The candidate redacted a field", "reason"),
     "capture_heartbeat": _worded("Recorder is running"),
     "capture_hook_silent": _worded("A tool call that no hook reported", "name", bad=True),

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from promptster.protocol.verification import verify_bundle
+from promptster.replay.beyond import gaps_beyond, missing_spans
 from promptster.replay.timeline import build
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Sequence
 
     from promptster.protocol.events import OpenedEvent
-    from promptster.protocol.verification import Verification
-    from promptster.replay.model import Gap, Timeline
+    from promptster.protocol.verdict import Verification
+    from promptster.replay.model import Timeline
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -43,12 +45,41 @@ class Replay:
     """The bundle's own bytes."""
 
 
-def from_opened(events: Sequence[OpenedEvent], *, facts: Facts | None = None, beyond: Iterable[Gap] = ()) -> Replay:
+def from_opened(events: Sequence[OpenedEvent], *, facts: Facts | None = None) -> Replay:
     """A replay of a session that is still running, or of which only the events are at hand.
 
     Args:
         events: opened wire events, in any order.
         facts: what stands at its head.
-        beyond: gaps that no event reports.
     """
-    return Replay(timeline=build(events, beyond=beyond), facts=facts or Facts())
+    return Replay(timeline=build(events, beyond=missing_spans(events)), facts=facts or Facts())
+
+
+def from_bundle(data: bytes, trusted: Collection[str], *, facts: Facts | None = None) -> Replay:
+    """A replay of a bundle, verified first; only what was proved is shown.
+
+    Args:
+        data: the bundle's bytes.
+        trusted: fingerprints of collector keys that the reader trusts, in hexadecimal digits.
+        facts: what the reader knows beyond the bundle; the bundle's own word wins where it has one.
+    """
+    return from_verification(verify_bundle(data, trusted=trusted), bundle=data, facts=facts)
+
+
+def from_verification(verification: Verification, *, bundle: bytes | None = None, facts: Facts | None = None) -> Replay:
+    """A replay of what was verified already."""
+    return Replay(
+        timeline=build(verification.opened, beyond=gaps_beyond(verification)),
+        facts=_facts(verification, facts or Facts()),
+        verification=verification,
+        bundle=bundle,
+    )
+
+
+def _facts(verification: Verification, known: Facts) -> Facts:
+    certificate, policy = verification.certificate, verification.policy
+    if certificate is not None:
+        known = replace(known, session=certificate.session, organisation=certificate.organisation)
+    if policy is not None:
+        known = replace(known, title=policy.title)
+    return known

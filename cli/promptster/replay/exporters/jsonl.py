@@ -1,8 +1,9 @@
 """JSON Lines: one entry a line, every field in clear, for programs.
 
-A line has ``seq``, ``kind``, ``ms``, ``lane``, ``sources``, ``refs``, then the entry's fields under their own names. Where
-they apply it has ``seqs`` (every wire event merged into it), ``views`` (what sources said differently), ``role`` (what is
-not the story), ``marks``, ``action`` (the tool call that it belongs to), ``withheld`` and ``cut``. Bytes are base64url.
+A line has ``seq``, ``kind``, ``ms``, ``lane``, ``sources``, ``refs``, then the entry's fields under their own names.
+Where they apply it has ``seqs`` (every wire event merged into it), ``views`` (what sources said differently), ``role``
+(what is not the story), ``marks``, ``action`` (the tool call that it belongs to), ``withheld`` and ``cut``. Bytes are
+base64url.
 """
 
 from __future__ import annotations

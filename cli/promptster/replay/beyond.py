@@ -1,0 +1,72 @@
+"""Gaps that no event reports: what verification found missing, lost on the way to the recorder, or untimed."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from promptster.protocol.verdict import UNTIMED
+from promptster.replay.model import Gap, GapKind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from promptster.protocol.events import OpenedEvent
+    from promptster.protocol.verdict import Verification
+
+
+def gaps_beyond(verification: Verification) -> list[Gap]:
+    """Every gap of a verified session that its events do not report themselves."""
+    return [*_missing(verification.opened), *_untimed(verification), *_lost(verification)]
+
+
+def missing_spans(events: Sequence[OpenedEvent]) -> list[Gap]:
+    """Numbers that are absent between the given events, and before the first one."""
+    return list(_missing(sorted(events, key=lambda event: event.seq)))
+
+
+def _missing(events: Sequence[OpenedEvent]) -> Iterator[Gap]:
+    if events and events[0].seq:
+        yield _missing_span(0, events[0].seq - 1, events[0].ms, events[0].ms)
+    for before, after in pairwise(events):
+        if after.seq > before.seq + 1:
+            yield _missing_span(before.seq + 1, after.seq - 1, before.ms, after.ms)
+
+
+def _missing_span(first: int, last: int, from_ms: int, to_ms: int) -> Gap:
+    which = f"event {first} is" if first == last else f"events {first} to {last} are"
+    return Gap(
+        kind=GapKind.MISSING,
+        text=f"{which} not in this record",
+        from_ms=from_ms,
+        to_ms=max(to_ms, from_ms),
+        seq=first,
+        lost=last - first + 1,
+    )
+
+
+def _untimed(verification: Verification) -> Iterator[Gap]:
+    at = {event.seq: event.ms for event in verification.opened}
+    for span in verification.untimed:
+        which = f"event {span.first}" if span.first == span.last else f"events {span.first} to {span.last}"
+        yield Gap(
+            kind=GapKind.UNTIMED,
+            text=f"{which} {UNTIMED}",
+            from_ms=at[span.first],
+            to_ms=max(at[span.last], at[span.first]),
+            seq=span.first,
+        )
+
+
+def _lost(verification: Verification) -> Iterator[Gap]:
+    sources = {event.seq: event.src for event in verification.opened}
+    for gap in verification.gaps:
+        if gap.kind == GapKind.SOURCE_LOSS:
+            yield Gap(
+                kind=GapKind.SOURCE_LOSS,
+                text=gap.text,
+                from_ms=gap.from_ms,
+                to_ms=gap.to_ms,
+                seq=gap.seq,
+                source=sources.get(gap.seq),
+            )

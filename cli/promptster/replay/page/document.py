@@ -1,0 +1,94 @@
+"""The whole page: one file, nothing fetched, nothing run but the one script whose hash stands in its policy."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+from promptster.replay.page import rows, summary
+from promptster.replay.page.markup import Html, element
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from promptster.replay.session import Replay
+
+
+def _asset(name: str) -> str:
+    return files(__package__).joinpath(name).read_text(encoding="utf-8")
+
+
+def _hash(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+def content_security_policy(style: str, script: str) -> str:
+    """The page's own policy: this style, this script, nothing else, from nowhere."""
+    return (
+        f"default-src 'none'; script-src {_hash(script)}; style-src {_hash(style)}; base-uri 'none'; form-action 'none'"
+    )
+
+
+def document(replay: Replay) -> Iterator[str]:
+    """The page's text, in pieces."""
+    style, script = _asset("page.css"), _asset("page.js")
+    timeline = replay.timeline
+    found = list(rows.rows(timeline))
+    yield "<!doctype html>\n"
+    yield '<html lang="en">\n'
+    yield element(
+        "head",
+        element("meta", charset="utf-8"),
+        element("meta", http_equiv="Content-Security-Policy", content=content_security_policy(style, script)),
+        element("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        element("meta", name="color-scheme", content="light dark"),
+        element("meta", name="referrer", content="no-referrer"),
+        element("title", f"{replay.facts.title or 'Session'}, a replay"),
+        element("style", Html(style)),
+    )
+    yield "\n<body>\n"
+    yield element("a", "To the timeline", href="#timeline", class_="skip")
+    yield summary.heading(replay)
+    yield summary.verdict(replay)
+    yield summary.glance(timeline)
+    yield '<div class="columns">\n'
+    yield _main()
+    yield summary.margin(timeline)
+    yield "</div>\n"
+    index = {
+        "groups": list(rows.GROUPS),
+        "lanes": {lane.number: lane.name for lane in timeline.lanes},
+        "both": len({"proxy", "hook"} & {source.source for source in timeline.sources}) > 1,
+        "start": timeline.started_ms or 0,
+        "span": max((timeline.ended_ms or 0) - (timeline.started_ms or 0), 1),
+        "per": rows.ROWS_PER_ISLAND,
+        "rows": [
+            [row.mask, row.lane, row.role, row.data["t"], list(row.seqs), row.data["k"] == "prompt"] for row in found
+        ],
+    }
+    yield f'<script type="application/json" id="index">{rows.compact(index)}</script>\n'
+    for text in rows.islands(found):
+        yield f'<script type="application/json" class="rows">{text}</script>\n'
+    yield f"<script>{script}</script>\n</body>\n</html>\n"
+
+
+def _main() -> Html:
+    return element(
+        "main",
+        element("h2", "Timeline", class_="hidden"),
+        element("div", id="tools", class_="tools", role="search"),
+        element("p", id="count", class_="small", aria_live="polite"),
+        element("div", id="list", role="feed", aria_label="Timeline"),
+        element(
+            "noscript",
+            element(
+                "p",
+                "The timeline needs this page's own script, which is switched off. Everything else on this page works "
+                "without it; `promptster replay` shows the timeline in a terminal.",
+            ),
+        ),
+        id="timeline",
+        tabindex=-1,
+    )

@@ -1,0 +1,62 @@
+"""Markup that cannot be broken by what stands in it: every text is escaped where it enters, once."""
+
+from __future__ import annotations
+
+import html
+import re
+
+_UNSEEN = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ufff9-\ufffb"
+    "\ud800-\udfff\U000e0000-\U000e007f]"
+)
+"""Controls, bidirectional overrides and invisible marks: shown by their code, so that text cannot pretend."""
+_VOID = frozenset({"meta", "br", "hr", "input"})
+_SHAPES = frozenset({"rect", "line"})
+
+
+class Html(str):
+    """Markup made by this module; the only text that is not escaped again."""
+
+    __slots__ = ()
+
+
+def visible(text: str) -> str:
+    """Text with its unseen characters written as codes."""
+    return _UNSEEN.sub(lambda match: f"\\u{{{ord(match.group()):x}}}", text.replace("\r\n", "\n"))
+
+
+def escaped(text: str) -> Html:
+    """Text for an element's content or an attribute's value."""
+    return text if isinstance(text, Html) else Html(html.escape(visible(text)))
+
+
+def join(*parts: str) -> Html:
+    """Several pieces of markup or text, one after the other."""
+    return Html("".join(escaped(part) for part in parts))
+
+
+def element(name: str, /, *children: str, **attributes: str | int | bool | None) -> Html:
+    """One element.
+
+    Args:
+        name: its name.
+        children: markup, or text that is escaped.
+        attributes: their names with ``_`` for ``-`` and a trailing ``_`` for Python's own words; ``None`` and ``False``
+            are left out, ``True`` stands without a value.
+    """
+    head = [name]
+    for key, value in attributes.items():
+        if value is None or value is False:
+            continue
+        attribute = key.rstrip("_").replace("_", "-")
+        head.append(attribute if value is True else f'{attribute}="{escaped(str(value))}"')
+    if name in _SHAPES:
+        return Html(f"<{' '.join(head)}/>")
+    opening = f"<{' '.join(head)}>"
+    return Html(opening if name in _VOID else f"{opening}{join(*children)}</{name}>")
+
+
+def island(text: str) -> str:
+    """JSON text for a data island: no character of it can end a script element or begin a comment."""
+    safe = text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
+    return safe.replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")

@@ -1,0 +1,177 @@
+"""The timeline as data for the page: one row per action, in order, compact.
+
+Full request bodies are not here: the bundle and the JSON lines have them. A very long text is cut in its middle, and
+the cut says how much it left out.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from promptster.replay.model import Gap, GapKind, Role
+from promptster.replay.narration import narrate
+from promptster.replay.page.markup import island
+from promptster.replay.wording import counted, duration
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from promptster.replay.model import Entry, Timeline
+    from promptster.replay.narration import Passage
+
+ROWS_PER_ISLAND = 100
+_TEXT_LIMIT = 48 << 10
+"""Characters of one passage that the page carries."""
+_PAGE_LIMIT = 48 << 20
+"""Characters of all passages together; beyond, every further passage keeps only ``_TIGHT_LIMIT``."""
+_TIGHT_LIMIT = 2 << 10
+
+GROUPS: dict[str, tuple[str, ...]] = {
+    "Prompts": ("prompt",),
+    "Answers": ("model_request", "model_response", "compaction"),
+    "Tools": ("tool_call", "tool_result", "permission"),
+    "Edits": ("file_edit",),
+    "Commands": ("command",),
+    "Subagents": ("subagent_started", "subagent_stopped"),
+    "Session": (
+        "opened", "paused", "resumed", "closed", "consent", "note", "submission_baseline", "submission_final",
+        "redaction",
+    ),
+    "Capture": (
+        "agent_other", "capture_heartbeat", "capture_hook_silent", "capture_bypass_suspected", "capture_config_changed",
+        "capture_degraded", "capture_gap", "capture_clock_jump", "capture_upstream_overridden", "capture_recovered",
+    ),
+}  # fmt: skip
+"""What the filter offers, and the kinds behind each word."""
+
+_TONES = {
+    "prompt": "prompt", "model_request": "request", "model_response": "answer", "tool_call": "tool",
+    "tool_result": "tool", "permission": "tool", "file_edit": "edit", "command": "command", "subagent_started": "lane",
+    "subagent_stopped": "lane", "note": "note",
+}  # fmt: skip
+_BIT = {kind: 1 << index for index, kinds in enumerate(GROUPS.values()) for kind in kinds}
+_ROLES = {Role.STORY: 0, Role.ROUTINE: 1, Role.NOT_CANDIDATE: 2}
+_SPANS = frozenset({GapKind.PAUSE, GapKind.CAPTURE_GAP, GapKind.RECOVERED, GapKind.UNTIMED, GapKind.MISSING})
+"""Gaps that are drawn as bands across the timeline."""
+_DRAWN_AS_BAND = frozenset({"paused", "capture_gap", "capture_recovered"})
+"""Entries that their band takes the place of."""
+
+
+class Row(NamedTuple):
+    """One row: what the filter needs to know, and the rest."""
+
+    mask: int
+    """Which groups are in it."""
+    lane: int
+    """Its lane."""
+    role: int
+    """0 story, 1 routine, 2 not the candidate's work."""
+    seqs: tuple[int, ...]
+    """The entries in it."""
+    data: dict[str, Any]
+    """What is shown."""
+
+
+class Budget:
+    """How much text the page still takes."""
+
+    def __init__(self, characters: int = _PAGE_LIMIT) -> None:
+        """Start with ``characters``."""
+        self._left = characters
+
+    def fit(self, text: str) -> str:
+        """The text, or its beginning and end with a word on what is between."""
+        limit = _TEXT_LIMIT if self._left > 0 else _TIGHT_LIMIT
+        if len(text) > limit:
+            head, tail = limit * 3 // 4, limit // 4
+            left_out = f"{len(text) - head - tail:,}"
+            told = f"\n\n[{left_out} characters are left out on this page; the export as jsonl has them]\n\n"
+            text = text[:head] + told + text[-tail:]
+        self._left -= len(text)
+        return text
+
+
+def rows(timeline: Timeline) -> Iterator[Row]:
+    """The rows in order, gap bands among them."""
+    start = timeline.started_ms or 0
+    members: dict[int, list[Entry]] = defaultdict(list)
+    for entry in timeline.entries:
+        if entry.action is not None:
+            members[entry.action].append(entry)
+    bands = [gap for gap in timeline.gaps if gap.kind in _SPANS]
+    drawn = {gap.seq for gap in bands}
+    budget = Budget()
+    for entry in timeline.entries:
+        while bands and _is_due(bands[0], entry):
+            yield _band(bands.pop(0), start)
+        if entry.action is not None or (entry.kind in _DRAWN_AS_BAND and entry.seq in drawn):
+            continue
+        yield _row(entry, members.get(entry.seq, ()), start, budget)
+    for gap in bands:
+        yield _band(gap, start)
+
+
+def _is_due(gap: Gap, entry: Entry) -> bool:
+    return gap.seq <= entry.seq if gap.seq is not None else gap.from_ms <= entry.ms
+
+
+def _band(gap: Gap, start: int) -> Row:
+    length = duration(gap.to_ms - gap.from_ms) if gap.to_ms is not None and gap.to_ms > gap.from_ms else ""
+    lost = f"{counted(gap.lost, 'event')} lost" if gap.lost else ""
+    data = {
+        "q": gap.seq,
+        "t": gap.from_ms - start,
+        "k": "gap",
+        "w": gap.kind.value,
+        "h": gap.text,
+        "n": ", ".join(word for word in (length, lost) if word),
+    }
+    bit = _BIT["paused"] if gap.kind is GapKind.PAUSE else _BIT["capture_gap"]
+    return Row(bit, 0, 0, () if gap.seq is None else (gap.seq,), data)
+
+
+def _row(entry: Entry, members: Sequence[Entry], start: int, budget: Budget) -> Row:
+    data = _shown(entry, start, budget)
+    if members:
+        data["c"] = [_shown(member, start, budget) for member in members]
+    mask = _BIT.get(entry.kind, 0)
+    for member in members:
+        mask |= _BIT.get(member.kind, 0)
+    return Row(mask, entry.lane, _ROLES[entry.role], (entry.seq, *(member.seq for member in members)), data)
+
+
+def _shown(entry: Entry, start: int, budget: Budget) -> dict[str, Any]:
+    told = narrate(entry)
+    data: dict[str, Any] = {
+        "q": entry.seq,
+        "t": entry.ms - start,
+        "k": _TONES.get(entry.kind, "session"),
+        "h": told.label,
+        "s": told.subject,
+        "n": told.note,
+        "b": int(told.bad),
+        "m": list(entry.marks),
+        "o": list(entry.sources),
+        "p": [_passage(passage, budget) for passage in told.passages],
+    }
+    if entry.withheld:
+        data["x"] = list(entry.withheld)
+    return {key: value for key, value in data.items() if value not in ("", 0, [], None) or key in {"q", "t"}}
+
+
+def _passage(passage: Passage, budget: Budget) -> list[Any]:
+    return [passage.label, budget.fit(passage.text), passage.style.value, int(passage.open)]
+
+
+def islands(found: Sequence[Row]) -> Iterator[str]:
+    """The rows' data as texts of JSON, ``ROWS_PER_ISLAND`` rows each."""
+    for first in range(0, len(found), ROWS_PER_ISLAND):
+        yield compact([row.data for row in found[first : first + ROWS_PER_ISLAND]])
+
+
+def compact(value: object) -> str:
+    """JSON for a data island; a lone surrogate becomes its escape."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return island(text.encode("utf-8", "backslashreplace").decode())

@@ -1,0 +1,149 @@
+"""What checking a bundle said, in words for people: never more than was proved."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from promptster.protocol.verdict import CLAIM, UNTIMED, Effect, spoken
+from promptster.replay.wording import clock, counted
+
+if TYPE_CHECKING:
+    from promptster.protocol.verdict import Finding, Verification
+
+__all__ = ["CLAIM", "Tone", "Verdict", "facts", "findings", "words"]
+
+
+class Tone(StrEnum):
+    """How serious a verdict is."""
+
+    GOOD = "good"
+    NEUTRAL = "neutral"
+    WARN = "warn"
+    BAD = "bad"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Verdict:
+    """The words for one outcome."""
+
+    word: str
+    """The outcome's name, as ``promptster verify`` prints it."""
+    headline: str
+    """One sentence."""
+    tone: Tone
+    """How serious it is."""
+
+
+_VERDICTS = {
+    "verified": ("nothing was changed, and nothing that was received is missing", Tone.GOOD),
+    "consistent": ("everything fits together, but no key that you trust vouches for the signer", Tone.WARN),
+    "incomplete": ("what is here is genuine, but something is missing", Tone.WARN),
+    "altered": ("this is not what was signed; do not rely on it", Tone.BAD),
+    "unreadable": ("this is not a bundle that can be checked", Tone.BAD),
+}
+
+
+def words(verification: Verification | None) -> Verdict:
+    """The verdict in words; without a bundle there is nothing that could have been checked."""
+    if verification is None:
+        return Verdict(
+            word="not verified",
+            headline="shown from the recording itself, not from a signed bundle; nothing was checked",
+            tone=Tone.NEUTRAL,
+        )
+    headline, tone = _VERDICTS[verification.verdict]
+    return Verdict(word=verification.verdict, headline=headline, tone=tone)
+
+
+def findings(verification: Verification | None) -> list[Finding]:
+    """Findings that bear on the verdict, the gravest first; mere notes are told as gaps."""
+    if verification is None:
+        return []
+    grave = [finding for finding in verification.findings if finding.effect > Effect.NOTE]
+    return sorted(grave, key=lambda finding: -finding.effect)
+
+
+def facts(verification: Verification | None) -> list[tuple[str, str]]:
+    """What a reader needs to weigh a verdict, as pairs of a label and a text."""
+    if verification is None:
+        return []
+    pairs = [
+        ("events", _events(verification)),
+        ("sources", ", ".join(f"{source} {count}" for source, count in verification.coverage.items())),
+        ("signer", _signer(verification)),
+        ("time", _time(verification)),
+        ("batches", _batches(verification)),
+        ("untimed", _untimed(verification)),
+        ("redacted", _redacted(verification)),
+        ("end", _end(verification)),
+        ("consent", _consent(verification)),
+        ("policy", _policy(verification)),
+    ]
+    return [(label, text) for label, text in pairs if text]
+
+
+def _events(verification: Verification) -> str:
+    shown = f"{counted(verification.shown, 'field')} shown"
+    withheld = f", {counted(verification.withheld, 'field')} without their value" if verification.withheld else ""
+    return f"{counted(verification.events, 'event')}, each with its place proved; {shown}{withheld}"
+
+
+def _signer(verification: Verification) -> str:
+    signer = verification.signer
+    if signer is None:
+        return "no collector key could be made out"
+    trust = "a key that you trust vouches for it" if signer.trusted else "no key that you trust vouches for it"
+    return f"{signer.fingerprint} ({trust})"
+
+
+def _time(verification: Verification) -> str:
+    if not verification.time_vouched_by:
+        return ""
+    _, *witnesses = verification.time_vouched_by
+    return f"the collector's word, cosigned by {', '.join(witnesses)}" if witnesses else "the collector's word alone"
+
+
+def _batches(verification: Verification) -> str:
+    batches = verification.batches
+    if not batches:
+        return ""
+    received = sum(1 for batch in batches if batch.received_ms is not None)
+    checked = sum(1 for batch in batches if batch.checked)
+    return f"{counted(len(batches), 'batch', 'batches')}: {received} received, {checked} checked by the collector"
+
+
+def _untimed(verification: Verification) -> str:
+    if not verification.untimed:
+        return ""
+    return f"events {spoken(verification.untimed)}; {UNTIMED}"
+
+
+def _redacted(verification: Verification) -> str:
+    return "; ".join(
+        f"{value.field} of event {value.seq} by {value.actor}: {value.reason}" for value in verification.redacted
+    )
+
+
+def _end(verification: Verification) -> str:
+    close = verification.close
+    if close is None:
+        return "open: no signed end"
+    return f"{close.outcome} with {counted(close.events, 'event')}, {clock(close.at_ms)}"
+
+
+def _consent(verification: Verification) -> str:
+    consent = verification.consent
+    return "" if consent is None else f"given {clock(consent.decided_ms)}, to policy {consent.policy_sha256}"
+
+
+def _policy(verification: Verification) -> str:
+    policy = verification.policy
+    if policy is None:
+        return ""
+    limit = f", {policy.time_limit_minutes} minutes at most" if policy.time_limit_minutes else ""
+    return (
+        f"{policy.title}, by {policy.organisation}; kept {counted(policy.retention_days, 'day')}{limit}; "
+        f"read by {', '.join(policy.readers)}"
+    )

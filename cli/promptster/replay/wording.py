@@ -1,0 +1,43 @@
+"""Numbers, lengths and moments in words."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+_SECONDS = 60
+
+
+def counted(number: int, one: str, many: str = "") -> str:
+    """A number with its noun."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def duration(milliseconds: int) -> str:
+    """A length of time in the unit that fits."""
+    seconds = milliseconds / 1000
+    if seconds < 1:
+        return f"{milliseconds} ms"
+    if seconds < _SECONDS:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), _SECONDS)
+    if minutes < _SECONDS:
+        return f"{minutes} min {rest:02d} s"
+    hours, minutes = divmod(minutes, _SECONDS)
+    return f"{hours} h {minutes:02d} min"
+
+
+def clock(ms: int) -> str:
+    """A moment in UTC."""
+    try:
+        moment = datetime.fromtimestamp(ms / 1000, UTC)
+    except (ValueError, OverflowError, OSError):
+        return f"{ms} ms after 1970"
+    return f"{moment.day} {moment:%B %Y, %H:%M:%S} UTC"
+
+
+def offset(ms: int) -> str:
+    """A moment as minutes and seconds since the session began."""
+    sign, seconds = ("-", -ms // 1000) if ms < 0 else ("", ms // 1000)
+    minutes, rest = divmod(seconds, _SECONDS)
+    hours, minutes = divmod(minutes, _SECONDS)
+    return f"{sign}{hours}:{minutes:02d}:{rest:02d}" if hours else f"{sign}{minutes:02d}:{rest:02d}"
