@@ -19,7 +19,7 @@ from promptster.session.launcher import hook_command
 from promptster_hooks.agents import cursor
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from promptster.session.control import LaunchTicket
@@ -92,7 +92,7 @@ def check_cursor(content: Mapping[str, Any]) -> str | None:
             return f"there is no event {event}"
         if not isinstance(entries, list):
             return f"{event} is not a list"
-        items: list[Any] = entries
+        items = cast("Sequence[Any]", entries)
         for entry in items:
             if not isinstance(entry, dict) or not isinstance(cast("dict[str, Any]", entry).get("command"), str):
                 return f"an entry of {event} has no command"
@@ -107,7 +107,7 @@ def check_claude(content: Mapping[str, Any]) -> str | None:
     for event, groups in cast("dict[str, Any]", content.get("hooks", {})).items():
         if not isinstance(groups, list):
             return f"hooks.{event} is not a list"
-        items: list[Any] = groups
+        items = cast("Sequence[Any]", groups)
         for group in items:
             if not isinstance(group, dict) or not isinstance(cast("dict[str, Any]", group).get("hooks"), list):
                 return f"an entry of hooks.{event} has no hooks"
@@ -161,7 +161,7 @@ def _missing(content: Any, ours: Any, place: str) -> list[str]:
             lost for key, value in entries for lost in _missing(there.get(key), value, f"{place}.{key}".lstrip("."))
         ]
     if isinstance(ours, list):
-        there_list: list[Any] = content if isinstance(content, list) else []
-        our_list: list[Any] = ours
+        there_list = cast("Sequence[Any]", content if isinstance(content, list) else [])
+        our_list = cast("Sequence[Any]", ours)
         return [place] if any(item not in there_list for item in our_list) else []
     return [] if content == ours else [place]
