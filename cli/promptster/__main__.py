@@ -59,15 +59,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     name, rest = words[0], words[1:]
     try:
         return _run(name, rest)
-    except PromptsterError as error:
-        return _fail(error, rest)
-    except KeyboardInterrupt:
-        return _fail(interrupted(), rest)
     except BrokenPipeError:
         _silence_stdout()
         return 1
+    except PromptsterError as error:
+        failure = error
+    except KeyboardInterrupt:
+        failure = interrupted()
     except Exception as error:  # noqa: BLE001 - the last line of defence; a traceback may show what a person typed
-        return _fail(_internal(error), rest)
+        failure = _internal(error)
+    return _fail(failure, rest)
 
 
 def interrupted() -> PromptsterError:

@@ -1,7 +1,7 @@
 """The collector's HTTP API as calls, blocking for commands and asynchronous for the uploader.
 
 Every refusal becomes a ``RefusedError`` that carries the problem document, every failure to get an answer an
-``UnreachableError``. Nothing is retried here: who calls knows whether a second call is safe. Answers are bounded in size.
+``UnreachableError``. Nothing is retried here: who calls knows whether a second call is safe. Answers are bounded.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 A command's module exposes one of
 
-- ``command``: a function with typer annotations; it returns ``None``, or its exit code where that is not 0 or an error's;
+- ``command``: a function with typer annotations; it returns ``None``, or its exit code where that is no error's;
 - ``app``: a ``typer.Typer`` for a command with sub-commands;
 - ``main(arguments) -> int``: takes the raw arguments, for commands whose arguments are somebody else's.
 
@@ -46,6 +46,6 @@ GROUPS: tuple[tuple[str, dict[str, str]], ...] = (
         {"verify": "check a bundle: nothing changed, nothing missing; needs no network"},
     ),
 )
-"""Who needs them, and per command its one line in ``promptster --help``; the module is ``promptster.commands.<name>``."""
+"""Who needs them, and per command its one line of help; the module is ``promptster.commands.<name>``."""
 
 NAMES = tuple(name for _, group in GROUPS for name in group)

@@ -50,21 +50,26 @@ def command(
     *,
     collector: Collector = None,
     workspace: Annotated[
-        Path | None, typer.Option("--workspace", "-w", metavar="DIR", help="Where you will work; the current folder if not given.")
+        Path | None,
+        typer.Option("--workspace", "-w", metavar="DIR", help="Where you will work; the current folder if not given."),
     ] = None,
     accept_policy: Annotated[
         str | None,
         typer.Option(metavar="sha256:HEX", help="Agree to exactly this policy; promptster policy prints its hash."),
     ] = None,
     secrets: Annotated[
-        str | None, typer.Option(metavar="keyring|file", help="Where this session's keys are kept; the keyring if it works.")
+        str | None,
+        typer.Option(metavar="keyring|file", help="Where this session's keys are kept; the keyring if it works."),
     ] = None,
     upstream: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME=URL", help="A practice provider on this machine instead of a real one; this is recorded."),
+        typer.Option(
+            metavar="NAME=URL", help="A practice provider on this machine instead of a real one; this is recorded."
+        ),
     ] = None,
     ide: Annotated[
-        str | None, typer.Option(metavar="claude|cursor", help="Prepare the workspace for the agent inside your editor.")
+        str | None,
+        typer.Option(metavar="claude|cursor", help="Prepare the workspace for the agent inside your editor."),
     ] = None,
     hooks_only: Annotated[
         bool, typer.Option("--hooks-only", help="Record by hooks where a company's own provider is set up.")
@@ -73,8 +78,8 @@ def command(
 ) -> None:
     """Read what will be recorded, agree or refuse, and begin.
 
-    Refusing changes nothing anywhere. After you agree, your workspace is prepared and a recorder runs in the background until
-    you submit, stop or withdraw. Run the same command again if it was interrupted.
+    Refusing changes nothing anywhere. After you agree, your workspace is prepared and a recorder runs in the
+    background until you submit, stop or withdraw. Run the same command again if it was interrupted.
     """
     out = Output(json)
     options = Options(
@@ -109,7 +114,9 @@ def _agree_and_open(
     hooks_only = _settle_findings(plan, options)
     _consent(offer, plan, options, out)
     decided_ms = clock.wall_ms()
-    choices: dict[str, bool | int | str] = dict.fromkeys((f"hooks_only_{agent}" for agent in hooks_only), True)
+    choices: dict[str, bool | int | str] = {}
+    if hooks_only:
+        choices["hooks_only"] = ",".join(hooks_only)
     if options.ide:
         choices["ide"] = options.ide
     with begin.exclusive_start(config.paths):
@@ -127,9 +134,7 @@ def _agree_and_open(
         return attempts.open_attempt(agreement, facts, store, config), checks
 
 
-def _go_on(
-    begun: attempts.Attempt, code: InviteCode, checks: dict[str, Any], config: Config, out: Output
-) -> None:
+def _go_on(begun: attempts.Attempt, code: InviteCode, checks: dict[str, Any], config: Config, out: Output) -> None:
     """From a durable request to a running recorder; repeated by running the same command again."""
     folder = begun.folder
     with begin.exclusive_start(config.paths):
@@ -137,7 +142,7 @@ def _go_on(
         certificate = attempts.redeem(begun, code, config)
         facts = folder.facts()
         PinnedKeys(config.paths).pin(facts.collector_url, folder.read_document(attempts.KEYS))
-        started = begin.run_session(begun, certificate, Path(facts.workspace), None, config.paths)
+        started = begin.run_session(begun, certificate, config.paths)
     ide_files = _prepare_ide(started, facts.choices.get("ide"))
     out.result(
         {
@@ -168,7 +173,7 @@ def _settle_findings(plan: begin.StartPlan, options: Options) -> list[str]:
             return agents
     raise PromptsterError(
         f"{sentences}: its calls would not cross the recorder",
-        hint="unset that for the assessment and use your own account, or pass --hooks-only to be recorded by hooks only",
+        hint="unset that and use your own account, or pass --hooks-only to be recorded by hooks only",
         code="company_provider",
     )
 
@@ -198,7 +203,7 @@ def _prepare_ide(started: begin.Started, ide: object) -> list[str]:
         return []
     from promptster.session.ide import prepare_ide  # noqa: PLC0415 - needed with --ide only
 
-    return [str(path) for path in prepare_ide(started.folder, ide)]
+    return [str(path) for path in prepare_ide(started.current, ide)]
 
 
 def _tell_checks(checks: Mapping[str, Mapping[str, Any]], out: Output) -> None:

@@ -1,7 +1,7 @@
 """One attempt to redeem an invite: everything that is sent is durable before it is sent.
 
-If the answer is lost, the same bytes are sent again, and the collector answers with the same certificate. An attempt that the
-collector refuses for good leaves nothing behind.
+If the answer is lost, the same bytes are sent again, and the collector answers with the same certificate. An attempt
+that the collector refuses for good leaves nothing behind.
 """
 
 from __future__ import annotations
@@ -29,11 +29,10 @@ from promptster.session.state import SessionFacts, SessionFolder, SessionState
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
     from pathlib import Path
 
     from promptster.config import Config, Network
-    from promptster.keys import SecretStore
+    from promptster.keys import SecretStore, StoreKind
     from promptster.paths import Paths
     from promptster.protocol.invite import InviteCode
     from promptster.session.offer import Offer
@@ -44,6 +43,7 @@ CONSENT = "consent.json"
 CERTIFICATE = "certificate.json"
 KEYS = "keys.json"
 REQUEST = "request.json"
+REPOSITORY = "repository.txt"
 _WORTH_REPEATING = frozenset({408, 425, 429})
 _SERVER_FAULT = 500
 
@@ -54,6 +54,11 @@ class Attempt:
 
     folder: SessionFolder
     secrets: SessionSecrets
+
+    @property
+    def repository(self) -> str | None:
+        """What the assessment asks to clone, as it was offered."""
+        return self.folder.read_document(REPOSITORY).decode() if self.folder.has_document(REPOSITORY) else None
 
     @property
     def certified(self) -> bool:
@@ -85,8 +90,13 @@ def find_attempt(code: InviteCode, config: Config) -> Attempt | None:
         return None
     if facts.state is not SessionState.PREPARING or not folder.has_document(REQUEST):
         return None
-    store = open_store("keyring" if facts.secrets == "keyring" else "file", folder.secrets_file)
+    store = open_store(store_kind(facts), folder.secrets_file)
     return Attempt(folder=folder, secrets=load_secrets(store, facts.session))
+
+
+def store_kind(facts: SessionFacts) -> StoreKind:
+    """Where a session's secrets are kept."""
+    return "keyring" if facts.secrets == "keyring" else "file"
 
 
 def new_session_id() -> str:
@@ -119,6 +129,8 @@ def open_attempt(agreement: Agreement, facts: SessionFacts, store: SecretStore, 
     folder.write_document(POLICY, offer.policy_bytes)
     folder.write_document(CONSENT, consent.encode())
     folder.write_document(KEYS, offer.keyfile)
+    if offer.assessment.repository:
+        folder.write_document(REPOSITORY, offer.assessment.repository.encode())
     request = {"consent": consent.to_json(), "redeem": redeem.to_json(), "box": b64u_encode(box)}
     folder.write_document(REQUEST, encode(request))
     write_private(_pointer(config.paths, offer.code.invite_id), facts.session.encode() + b"\n")
@@ -171,7 +183,7 @@ def discard(folder: SessionFolder, invite_id: str, paths: Paths) -> None:
     """Forget an attempt: its keys first, then its folder."""
     with contextlib.suppress(SessionError):
         facts = folder.facts()
-        open_store("keyring" if facts.secrets == "keyring" else "file", folder.secrets_file).delete(facts.session)
+        open_store(store_kind(facts), folder.secrets_file).delete(facts.session)
     with contextlib.suppress(FileNotFoundError):
         _pointer(paths, invite_id).unlink()
     shutil.rmtree(folder.path, ignore_errors=True)

@@ -1,8 +1,8 @@
 """From a consent to a running recorder, in steps that can each be repeated.
 
 1. ``plan_start`` looks at workspace, agents' settings and upstreams; it changes nothing.
-2. After consent, ``prepare_workspace`` clones or makes the repository, ``check_paths`` tries the way to the providers, and
-   ``attempt.open_attempt`` makes keys and request durable: all before the clock.
+2. After consent, ``workspace.prepare`` clones or makes the repository, ``check_paths`` tries the way to the providers,
+   and ``attempt.open_attempt`` makes keys and request durable: all before the clock.
 3. ``attempt.redeem`` starts the clock at the collector.
 4. ``run_session`` takes the baseline, starts the recorder and records the baseline.
 
@@ -25,25 +25,21 @@ from promptster.proxy.forward import check_path
 from promptster.proxy.outbound import Outbound
 from promptster.proxy.upstreams import DEFAULT_UPSTREAMS, Upstream
 from promptster.session.attempt import finished
-from promptster.session.control import ControlClient
+from promptster.session.current import Current
 from promptster.session.providers import Finding, find_company_providers
-from promptster.session.snapshot import WorkTree
+from promptster.session.snapshot import Snapshot
 from promptster.session.state import SessionFacts, SessionFolder, SessionState
-from promptster.session.supervisor import spawn_recorder
-from promptster.session.vault import Vault
 from promptster.session.workspace import WorkspacePlan, plan_workspace
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Generator, Mapping, Sequence
 
     from promptster.config import Network
-    from promptster.keys import SessionSecrets
     from promptster.paths import Paths
     from promptster.protocol.consent import Certificate
     from promptster.proxy.forward import PathCheck
     from promptster.session.attempt import Attempt
     from promptster.session.offer import Offer
-    from promptster.session.snapshot import Snapshot
 
 BASELINE = "baseline"
 """Name of the baseline in the session's vault."""
@@ -67,7 +63,7 @@ class StartPlan:
 class Started:
     """A session that records."""
 
-    folder: SessionFolder
+    current: Current
     port: int
     baseline: Snapshot
 
@@ -93,7 +89,7 @@ def refuse_second_session(paths: Paths, *, except_for: SessionFolder | None = No
 
 
 @contextlib.contextmanager
-def exclusive_start(paths: Paths) -> Iterator[None]:
+def exclusive_start(paths: Paths) -> Generator[None]:
     """Let only one ``promptster start`` of this user pass at a time.
 
     Raises:
@@ -114,7 +110,12 @@ def exclusive_start(paths: Paths) -> Iterator[None]:
 
 
 def plan_start(
-    offer: Offer, *, workspace: Path, overrides: Mapping[str, str], paths: Paths, environ: Mapping[str, str] = os.environ
+    offer: Offer,
+    *,
+    workspace: Path,
+    overrides: Mapping[str, str],
+    paths: Paths,
+    environ: Mapping[str, str] = os.environ,
 ) -> StartPlan:
     """Find out what a start would do.
 
@@ -158,45 +159,20 @@ def check_paths(upstreams: Mapping[str, Upstream], network: Network) -> dict[str
     return dict(zip(upstreams, asyncio.run(check_all()), strict=True))
 
 
-def run_session(
-    attempt: Attempt, certificate: Certificate, workspace: Path, repository: str | None, paths: Paths
-) -> Started:
+def run_session(attempt: Attempt, certificate: Certificate, paths: Paths) -> Started:
     """Take the baseline, start the recorder, record the baseline. May be repeated after a crash."""
-    folder, secrets = attempt.folder, attempt.secrets
-    vault = session_vault(folder, secrets)
-    tree = WorkTree(workspace, folder.path / "worktree")
-    kept = vault.get(BASELINE)
-    baseline = snapshot_from(kept["snapshot"]) if kept else tree.snapshot()
-    vault.put(BASELINE, {"snapshot": baseline.to_json(), "recorded": bool(kept and kept["recorded"])})
-    folder.activate(paths)
-    port = start_or_find_recorder(folder, secrets)
-    if not (kept and kept["recorded"]):
-        ControlClient(folder).record([baseline_draft(baseline, repository)])
-        vault.put(BASELINE, {"snapshot": baseline.to_json(), "recorded": True})
+    current = Current(attempt.folder)
+    kept = current.vault.get(BASELINE)
+    recorded = bool(kept and kept["recorded"])
+    baseline = Snapshot.from_json(kept["snapshot"]) if kept else current.tree.snapshot()
+    current.vault.put(BASELINE, {"snapshot": baseline.to_json(), "recorded": recorded})
+    current.folder.activate(paths)
+    port = current.ensure_recorder()
+    if not recorded:
+        current.control.record([baseline_draft(baseline, attempt.repository)])
+        current.vault.put(BASELINE, {"snapshot": baseline.to_json(), "recorded": True})
     finished(certificate.invite_id, paths)
-    return Started(folder=folder, port=port, baseline=baseline)
-
-
-def start_or_find_recorder(folder: SessionFolder, secrets: SessionSecrets) -> int:
-    """Start the recorder, or find the one that runs already; returns the proxy's port."""
-    try:
-        return spawn_recorder(folder, secrets)
-    except SessionError as error:
-        if error.code != "recorder_running":
-            raise
-        return ControlClient(folder).status().port
-
-
-def session_vault(folder: SessionFolder, secrets: SessionSecrets) -> Vault:
-    """The session's sealed small files."""
-    return Vault(folder.path / "vault", secrets.content_key, folder.facts().session)
-
-
-def snapshot_from(value: Any) -> Snapshot:
-    """Read a kept snapshot."""
-    from promptster.session.snapshot import Snapshot  # noqa: PLC0415 - the name is needed for types above
-
-    return Snapshot.from_json(value)
+    return Started(current=current, port=port, baseline=baseline)
 
 
 def baseline_draft(baseline: Snapshot, repository: str | None) -> dict[str, Any]:

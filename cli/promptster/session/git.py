@@ -1,8 +1,8 @@
 """Running git on other people's repositories without running anything of theirs.
 
-Every call drops inherited ``GIT_*`` variables, takes no optional locks, and switches off what a repository's configuration
-could make git execute: hooks, the file system monitor, external diffs and text conversions. Filters are never reached because
-nothing here asks git to read a file of the work tree into an object.
+Every call drops inherited ``GIT_*`` variables, takes no optional locks, and switches off what a repository's
+configuration could make git execute: hooks, the file system monitor, external diffs and text conversions. Filters are
+never reached because nothing here asks git to read a file of the work tree into an object.
 """
 
 from __future__ import annotations

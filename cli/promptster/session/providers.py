@@ -74,6 +74,8 @@ def _claude(workspace: Path, environ: Mapping[str, str], known: Collection[str])
         for name, cloud in _CLOUDS.items():
             if variables.get(name, "").strip().lower() not in _OFF:
                 found.setdefault(cloud, Finding(agent="claude", what=cloud, where=f"{name} in {where}"))
+        if where.startswith(str(workspace)):  # a repository's own address is overruled for the session, and recorded
+            continue
         url = variables.get("ANTHROPIC_BASE_URL", "").strip()
         if url and _place(url) not in known:
             place = _place(url)
@@ -103,7 +105,7 @@ def _settings_env(file: Path) -> dict[str, str]:
     env = cast("dict[str, Any]", value).get("env") if isinstance(value, dict) else None
     if not isinstance(env, dict):
         return {}
-    return {str(name): str(text) for name, text in cast("dict[Any, Any]", env).items()}
+    return {str(name): str(text) for name, text in env.items()}
 
 
 def _codex(environ: Mapping[str, str], known: Collection[str]) -> list[Finding]:

@@ -1,8 +1,8 @@
 """The only code that changes files of other programs, and puts them back.
 
 Before a file is changed, its bytes, its mode and its times, or that it was absent, are written to the session's sealed
-journal and made durable. At the end, or by ``promptster restore`` after a crash, the file becomes what it was. If somebody
-changed it meanwhile, only our entries are taken out, and that is said.
+journal and made durable. At the end, or by ``promptster restore`` after a crash, the file becomes what it was. If
+somebody changed it meanwhile, only our entries are taken out, and that is said.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -115,7 +115,7 @@ class TouchedFiles:
         if record is None:
             record = self._observe(path, relative)
         if data not in record.written:
-            record = _Record(**{**record.__dict__, "written": (*record.written, data)})
+            record = replace(record, written=(*record.written, data))
         self._vault.put(self._name(relative), record.to_json())
         path.parent.mkdir(parents=True, exist_ok=True)
         _replace(path, data, mode=record.mode & _OURS)

@@ -1,13 +1,13 @@
 """Taking our entries out of a JSON file that somebody changed after we had merged them in.
 
-Known are the file before us, the file as we wrote it, and the file as it is now. What we added and nobody changed goes; what
-we replaced and nobody changed comes back; everything else stays as it is now.
+Known are the file before us, the file as we wrote it, and the file as it is now. What we added and nobody changed goes;
+what we replaced and nobody changed comes back; everything else stays as it is now.
 """
 
 from __future__ import annotations
 
 import json
-from typing import Any, cast
+from typing import Any, TypeGuard
 
 _ABSENT = object()
 _KEPT_WITH_OTHERS = frozenset({"version", "$schema"})
@@ -38,9 +38,9 @@ def _read(data: bytes) -> dict[str, Any]:
         value = json.loads(data)
     except ValueError as error:
         raise NotMergeableError from error
-    if not isinstance(value, dict):
+    if not _is_object(value):
         raise NotMergeableError
-    return cast("dict[str, Any]", value)
+    return value
 
 
 def _without(original: Any, written: Any, now: Any) -> Any:
@@ -48,16 +48,23 @@ def _without(original: Any, written: Any, now: Any) -> Any:
         return original
     if written is _ABSENT or now is _ABSENT or written == original:
         return now
-    if isinstance(written, dict) and isinstance(now, dict):
-        base = cast("dict[str, Any]", original if isinstance(original, dict) else {})
-        return _dict_without(base, cast("dict[str, Any]", written), cast("dict[str, Any]", now), original is _ABSENT)
-    if isinstance(written, list) and isinstance(now, list):
-        base_items = cast("list[Any]", original if isinstance(original, list) else [])
-        return _list_without(base_items, cast("list[Any]", written), cast("list[Any]", now), original is _ABSENT)
+    absent = original is _ABSENT
+    if _is_object(written) and _is_object(now):
+        return _dict_without(original if _is_object(original) else {}, written, now, was_absent=absent)
+    if _is_list(written) and _is_list(now):
+        return _list_without(original if _is_list(original) else [], written, now, was_absent=absent)
     return now
 
 
-def _dict_without(original: dict[str, Any], written: dict[str, Any], now: dict[str, Any], was_absent: bool) -> Any:  # noqa: FBT001 - private
+def _is_object(value: Any) -> TypeGuard[dict[str, Any]]:
+    return isinstance(value, dict)
+
+
+def _is_list(value: Any) -> TypeGuard[list[Any]]:
+    return isinstance(value, list)
+
+
+def _dict_without(original: dict[str, Any], written: dict[str, Any], now: dict[str, Any], *, was_absent: bool) -> Any:
     result: dict[str, Any] = {}
     for key, value in now.items():
         kept = _without(original.get(key, _ABSENT), written.get(key, _ABSENT), value)
@@ -73,7 +80,7 @@ def _dict_without(original: dict[str, Any], written: dict[str, Any], now: dict[s
     return _ABSENT if was_absent and not foreign else result
 
 
-def _list_without(original: list[Any], written: list[Any], now: list[Any], was_absent: bool) -> Any:  # noqa: FBT001 - private
+def _list_without(original: list[Any], written: list[Any], now: list[Any], *, was_absent: bool) -> Any:
     added = [item for item in written if item not in original]
     result: list[Any] = []
     for item in now:

@@ -37,7 +37,9 @@ class Vault:
     def put(self, name: str, document: object) -> None:
         """Keep a document durably."""
         data = json.dumps(document, separators=(",", ":")).encode()
-        write_private(self._path(name), aead_seal(self._key, data, aad=self._context + name.encode(), random=os.urandom))
+        write_private(
+            self._path(name), aead_seal(self._key, data, aad=self._context + name.encode(), random=os.urandom)
+        )
 
     def get(self, name: str) -> Any:
         """A document, or ``None`` if it was never kept.

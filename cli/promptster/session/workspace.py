@@ -1,7 +1,7 @@
 """The folder in which the candidate works: is it suitable, and how it comes to hold a git work tree.
 
-What is there stays as it is. Only a new or empty folder is filled: with a clone of the assessment's repository, or, where the
-assessment has none, with ``git init``.
+What is there stays as it is. Only a new or empty folder is filled: with a clone of the assessment's repository, or,
+where the assessment has none, with ``git init``.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""The one escaper: no captured or received text reaches a terminal before it went through here.
+r"""The one escaper: no captured or received text reaches a terminal before it went through here.
 
 Escaped are C0 and C1 controls with ESC among them (so no terminal sequence survives), DEL, every bidirectional control,
 line and paragraph separators, invisible tag characters and lone surrogates. What is escaped stays visible, written as
-Python writes it: ``\\x1b``, ``\\u202e``.
+Python writes it: ``\x1b``, ``\u202e``.
 """
 
 from __future__ import annotations

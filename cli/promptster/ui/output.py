@@ -1,7 +1,7 @@
 """Where words and results go.
 
-With ``--json`` standard output carries exactly one JSON document, the result or the error, and every word for people goes
-to standard error. Without it, words go to standard output and errors to standard error. Everything passes the escaper.
+With ``--json`` standard output carries exactly one JSON document, the result or the error, and every word for people
+goes to standard error. Without it, words go to standard output and errors to standard error. All pass the escaper.
 """
 
 from __future__ import annotations

@@ -1,0 +1,33 @@
+"""``promptster restore``: put back files that an interrupted session left changed."""
+
+from __future__ import annotations
+
+from promptster.commands.options import Json
+from promptster.errors import SessionError
+from promptster.paths import Paths
+from promptster.session.current import Current
+from promptster.session.touched import describe
+from promptster.ui.output import Output
+
+
+def command(*, json: Json = False) -> None:
+    """Put back every file that was changed for the session, byte for byte. Safe to run twice."""
+    out = Output(json)
+    current = Current.find(Paths.from_environment())
+    pending = current is not None and any(current.folder.touched.glob("*"))
+    if current is None or not pending:
+        out.result({"restored": []})
+        if not json:
+            out.say("nothing to put back")
+        return
+    if not current.facts.state.ended and current.recorder_status() is not None:
+        raise SessionError(
+            "the session is running and needs these files",
+            hint="promptster submit, stop and withdraw put them back",
+            code="session_active",
+        )
+    restored = current.touched.restore()
+    out.result({"restored": [{"path": str(entry.path), "outcome": entry.outcome.value} for entry in restored]})
+    if not json:
+        for line in describe(restored):
+            out.say(line)

@@ -1,0 +1,50 @@
+"""``promptster stop``: end without handing in."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from promptster.commands.options import Json
+from promptster.errors import PromptsterError, SessionError, UsageError
+from promptster.paths import Paths
+from promptster.session.current import Current
+from promptster.session.ending import stop
+from promptster.session.state import SessionState
+from promptster.session.touched import describe
+from promptster.ui.output import Output
+from promptster.ui.reading import ask_yes, is_terminal
+
+
+def command(
+    *, yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False, json: Json = False
+) -> None:
+    """End the session without handing in: stops the recorder and puts changed files back.
+
+    What was recorded so far stays with the collector until its retention ends; promptster withdraw deletes it.
+    """
+    out = Output(json)
+    current = Current.require(Paths.from_environment())
+    state = current.facts.state
+    if state.ended:
+        raise SessionError(f"the session is {state.value} already", code="session_over")
+    if state is SessionState.CLOSING:
+        raise SessionError("the session is being handed in", hint="promptster submit goes on", code="closing")
+    if not yes and not json and is_terminal() and not ask_yes("End without handing in? It cannot be taken up again."):
+        raise PromptsterError("nothing was changed; the session goes on", code="not_stopped")
+    if not yes and not json and not is_terminal():
+        raise UsageError("stopping needs a yes", hint="pass --yes")
+    restored = stop(current)
+    out.result(
+        {
+            "session": current.facts.session,
+            "state": SessionState.STOPPED.value,
+            "restored": [{"path": str(entry.path), "outcome": entry.outcome.value} for entry in restored],
+        }
+    )
+    if not json:
+        out.say("stopped: nothing is recorded any more, nothing was handed in.")
+        for line in describe(restored):
+            out.say(f"  {line}")
+        out.say("to have everything deleted at the collector too: promptster withdraw")

@@ -1,0 +1,98 @@
+"""``promptster submit``: hand in, wait until everything arrived, keep a verified copy."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from promptster.commands.options import Json
+from promptster.config import Config
+from promptster.errors import PromptsterError, UsageError
+from promptster.paths import Paths
+from promptster.session import submission
+from promptster.session.current import Current
+from promptster.session.offer import one_line
+from promptster.session.state import SessionState
+from promptster.session.touched import describe
+from promptster.ui.output import Output
+from promptster.ui.reading import ask_yes, is_terminal
+
+if TYPE_CHECKING:
+    from promptster.session.control import RecorderStatus
+
+
+def command(
+    *,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    json: Json = False,
+) -> None:
+    """Hand in your work: shows the files that changed, asks, and waits until everything has arrived.
+
+    If the collector cannot be reached, nothing is lost: run it again later.
+    """
+    out = Output(json)
+    config = Config.load(Paths.from_environment())
+    current = Current.require(config.paths)
+    submission.require_open(current)
+    done = submission.finished_bundle(current)
+    if done is not None and current.facts.state is SessionState.CLOSED:
+        raise PromptsterError(
+            "this session was handed in already", hint=f"your copy is {done}", code="already_submitted"
+        )
+    current.ensure_recorder()
+    if current.control.status().state.records:
+        prepared = submission.prepare(current)
+        _tell_changes(prepared, out)
+        _ask(yes=yes, json=json)
+        submission.close(current, prepared)
+    status = submission.wait(current, lambda status: _tell_progress(status, out))
+    out.progress_end()
+    collected = submission.collect(current, config)
+    restored = submission.conclude(current)
+    out.result(
+        {
+            "session": current.facts.session,
+            "events": status.events,
+            "received": status.received,
+            "bundle": str(collected.path),
+            "verdict": collected.verification.verdict,
+            "restored": [{"path": str(entry.path), "outcome": entry.outcome.value} for entry in restored],
+        }
+    )
+    if not json:
+        _tell_end(current, collected, describe(restored), out)
+
+
+def _tell_changes(prepared: submission.Prepared, out: Output) -> None:
+    out.note(f"{len(prepared.changes)} files changed since the start:")
+    for change in prepared.changes:
+        beside = f"  (by its hash only: {change.hidden.value})" if change.hidden else ""
+        out.note(f"  {change.status:<9} {one_line(change.shown_path)}{beside}")
+
+
+def _ask(*, yes: bool, json: bool) -> None:
+    if yes:
+        return
+    if json or not is_terminal():
+        raise UsageError("submitting needs a yes", hint="pass --yes")
+    if not ask_yes("Hand in these changes and everything recorded, and end the session?"):
+        raise PromptsterError("nothing was handed in; the session goes on", code="not_submitted")
+
+
+def _tell_progress(status: RecorderStatus, out: Output) -> None:
+    if not out.json:
+        out.progress(f"{status.received} of {status.events} events received")
+
+
+def _tell_end(current: Current, collected: submission.Collected, restored: list[str], out: Output) -> None:
+    facts = current.facts
+    out.say(f"handed in. {one_line(facts.organisation)} has all of it, signed for and checked.")
+    out.say()
+    out.say(f"your copy: {collected.path}")
+    out.say(f"check it:  promptster verify {collected.path}")
+    for line in restored:
+        out.say(f"  {line}")
+    out.say()
+    out.say("what happens next: people there read the recording; the policy says who, and for how long it is kept.")
+    out.say("nothing is recorded any more, and this session's keys are deleted from this computer.")

@@ -1,0 +1,83 @@
+"""``promptster withdraw``: take consent back; everything is deleted, here and at the collector."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from promptster.commands.options import Json
+from promptster.config import Config
+from promptster.errors import PromptsterError, SessionError, UsageError
+from promptster.paths import Paths
+from promptster.session.current import Current
+from promptster.session.ending import TOMBSTONE, withdraw
+from promptster.session.offer import utc
+from promptster.session.state import SessionState
+from promptster.session.touched import describe
+from promptster.ui.output import Output
+from promptster.ui.reading import ask, is_terminal
+
+if TYPE_CHECKING:
+    from promptster.session.ending import Withdrawn
+
+
+def command(
+    *, yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False, json: Json = False
+) -> None:
+    """End at once: deletes what is recorded here, and has its keys destroyed at the collector. Cannot be undone."""
+    out = Output(json)
+    config = Config.load(Paths.from_environment())
+    current = Current.require(config.paths)
+    _check(current)
+    if not yes and not json:
+        if not is_terminal():
+            raise UsageError("withdrawing needs a yes", hint="pass --yes")
+        if ask('This deletes the whole session for good. Type "withdraw" to do it: ').lower() != "withdraw":
+            raise PromptsterError("nothing was changed; the session goes on", code="not_withdrawn")
+    done = withdraw(current, config)
+    out.result(_document(current, done))
+    if not json:
+        _tell(done, out)
+
+
+def _check(current: Current) -> None:
+    state = current.facts.state
+    if state is SessionState.CLOSED:
+        raise SessionError(
+            "the session was handed in; its keys are no longer on this computer",
+            hint=f"write to {current.facts.organisation} to have it deleted",
+            code="session_over",
+        )
+    if state is SessionState.WITHDRAWN and current.folder.has_document(TOMBSTONE):
+        raise SessionError(
+            "the session is withdrawn already", hint="there is nothing left to delete", code="session_over"
+        )
+
+
+def _document(current: Current, done: Withdrawn) -> dict[str, Any]:
+    document: dict[str, Any] = {
+        "session": current.facts.session,
+        "state": SessionState.WITHDRAWN.value,
+        "tombstone": None,
+    }
+    if done.tombstone is not None and done.envelope is not None:
+        document["tombstone"] = done.envelope.to_json()
+        document["destroyed_at"] = utc(done.tombstone.at_ms)
+        document["backups_until"] = utc(done.tombstone.backups_until_ms)
+        document["exports"] = done.tombstone.exports
+    return document
+
+
+def _tell(done: Withdrawn, out: Output) -> None:
+    out.say("withdrawn: nothing is recorded any more, and what was recorded is deleted from this computer.")
+    for line in describe(done.restored):
+        out.say(f"  {line}")
+    stone = done.tombstone
+    if stone is None:
+        out.say("the collector holds nothing of this session.")
+        return
+    out.say(f"the collector destroyed this session's keys at {utc(stone.at_ms)}; its signature was checked.")
+    out.say(f"the last backup of those keys is gone by {utc(stone.backups_until_ms)}.")
+    if stone.exports:
+        out.say(f"{stone.exports} exports had been made before; those copies cannot be reached. Ask the hiring team.")

@@ -1,0 +1,125 @@
+"""The session that commands act on, with everything that belongs to it: secrets, recorder, work tree, touched files."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from promptster.errors import SessionError
+from promptster.keys import load_access_token, load_secrets, open_store
+from promptster.session.control import ControlClient
+from promptster.session.state import SessionFolder
+from promptster.session.supervisor import spawn_recorder
+from promptster.session.touched import TouchedFiles
+from promptster.session.vault import Vault
+from promptster.session.worktree import WorkTree
+
+if TYPE_CHECKING:
+    from promptster.keys import SecretStore, SessionSecrets
+    from promptster.paths import Paths
+    from promptster.session.control import RecorderStatus
+    from promptster.session.state import SessionFacts
+
+UNREACHABLE = "recorder_unreachable"
+
+
+class Current:
+    """One session; what needs a secret or a running recorder is looked up when it is asked for."""
+
+    def __init__(self, folder: SessionFolder) -> None:
+        """Name the session's folder."""
+        self.folder = folder
+
+    @classmethod
+    def find(cls, paths: Paths) -> Current | None:
+        """The active session, or ``None``."""
+        folder = SessionFolder.active(paths)
+        return None if folder is None else cls(folder)
+
+    @classmethod
+    def require(cls, paths: Paths) -> Current:
+        """The active session.
+
+        Raises:
+            SessionError: there is none.
+        """
+        current = cls.find(paths)
+        if current is None:
+            raise SessionError("there is no session", hint="promptster start LINK begins one", code="no_session")
+        return current
+
+    @property
+    def facts(self) -> SessionFacts:
+        """The session's small facts, read anew each time."""
+        return self.folder.facts()
+
+    @cached_property
+    def store(self) -> SecretStore:
+        """Where its secrets are."""
+        return open_store("keyring" if self.facts.secrets == "keyring" else "file", self.folder.secrets_file)
+
+    @cached_property
+    def secrets(self) -> SessionSecrets:
+        """Its secrets.
+
+        Raises:
+            SessionError: they are gone.
+        """
+        return load_secrets(self.store, self.facts.session)
+
+    @property
+    def access_token(self) -> str | None:
+        """The candidate's token, which outlives the keys."""
+        return load_access_token(self.store, self.facts.session)
+
+    @property
+    def workspace(self) -> Path:
+        """Where the candidate works."""
+        return Path(self.facts.workspace)
+
+    @cached_property
+    def vault(self) -> Vault:
+        """Sealed small files of the session."""
+        return Vault(self.folder.path / "vault", self.secrets.content_key, self.facts.session)
+
+    @cached_property
+    def touched(self) -> TouchedFiles:
+        """Files of other programs that are changed for the session."""
+        vault = Vault(self.folder.touched, self.secrets.content_key, self.facts.session)
+        return TouchedFiles(self.workspace, vault)
+
+    @cached_property
+    def tree(self) -> WorkTree:
+        """The work tree, read through a private repository."""
+        return WorkTree(self.workspace, self.folder.path / "worktree")
+
+    @property
+    def control(self) -> ControlClient:
+        """The line to the recorder."""
+        return ControlClient(self.folder)
+
+    def recorder_status(self) -> RecorderStatus | None:
+        """How the recorder says it stands; ``None`` if none runs."""
+        try:
+            return self.control.status()
+        except SessionError as error:
+            if error.code == UNREACHABLE:
+                return None
+            raise
+
+    def ensure_recorder(self) -> int:
+        """Start the recorder unless it runs; returns the proxy's port.
+
+        Raises:
+            SessionError: it cannot be started.
+        """
+        status = self.recorder_status()
+        if status is not None:
+            return status.port
+        try:
+            return spawn_recorder(self.folder, self.secrets)
+        except SessionError as error:
+            if error.code != "recorder_running":
+                raise
+        return self.control.status().port

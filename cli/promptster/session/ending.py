@@ -1,0 +1,141 @@
+"""Other ways to end a session: stopping without handing in, and withdrawing, which deletes everything everywhere."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from promptster.client import CollectorClient, RefusedError
+from promptster.errors import CollectorError, SessionError
+from promptster.keys import keep_access_token_only
+from promptster.protocol.keys import parse_keyfile
+from promptster.protocol.privacy import Tombstone, Withdrawal
+from promptster.protocol.signing import Envelope, open_envelope
+from promptster.session.attempt import KEYS
+from promptster.session.current import UNREACHABLE
+from promptster.session.state import SessionState
+
+if TYPE_CHECKING:
+    from promptster.config import Config
+    from promptster.session.current import Current
+    from promptster.session.touched import Restored
+
+WITHDRAWAL = "withdrawal.json"
+TOMBSTONE = "tombstone.json"
+_GONE = 410
+_NOT_FOUND = 404
+
+
+@dataclass(frozen=True, kw_only=True)
+class Withdrawn:
+    """A finished withdrawal."""
+
+    tombstone: Tombstone | None
+    """The collector's signed word; ``None`` where it never knew the session."""
+    envelope: Envelope | None
+    restored: list[Restored]
+
+
+def stop(current: Current) -> list[Restored]:
+    """End without handing in: send what is recorded if that is quick, put files back, end the recorder.
+
+    The session's keys stay, so that ``withdraw`` remains possible.
+    """
+    if current.recorder_status() is not None:
+        end_recorder(current)
+    restored = current.touched.restore()
+    current.folder.update(state=SessionState.STOPPED)
+    shutil.rmtree(current.folder.path / "worktree", ignore_errors=True)
+    return restored
+
+
+def end_recorder(current: Current, *, withdrawn: bool = False) -> None:
+    """End recorder and supervisor; one that does not run is no error."""
+    try:
+        current.control.stop(withdrawn=withdrawn)
+    except SessionError as error:
+        if error.code != UNREACHABLE:
+            raise
+
+
+def withdraw(current: Current, config: Config) -> Withdrawn:
+    """Take consent back. Every step may be repeated; after the first nothing is recorded any more.
+
+    The signed withdrawal is kept until the collector has answered, so that it can be handed in again.
+
+    Raises:
+        CollectorError: the collector cannot be reached; here everything is deleted already.
+        SessionError: the keys are gone, as after handing in.
+    """
+    folder = current.folder
+    restored: list[Restored] = []
+    if not folder.has_document(WITHDRAWAL):
+        key = current.secrets.signing_key
+        end_recorder(current, withdrawn=True)
+        restored = current.touched.restore()
+        withdrawal = key.sign(Withdrawal(session=current.facts.session, at_ms=time.time_ns() // 1_000_000))
+        folder.write_document(WITHDRAWAL, withdrawal.encode())
+    folder.update(state=SessionState.WITHDRAWN)
+    delete_local(current, keep_batches=False)
+    current.store.delete(current.facts.session)
+    envelope = _hand_in(current, config)
+    if envelope is None:
+        return Withdrawn(tombstone=None, envelope=None, restored=restored)
+    tombstone = check_tombstone(current, envelope)
+    folder.write_document(TOMBSTONE, envelope.encode())
+    return Withdrawn(tombstone=tombstone, envelope=envelope, restored=restored)
+
+
+def _hand_in(current: Current, config: Config) -> Envelope | None:
+    withdrawal = Envelope.decode(current.folder.read_document(WITHDRAWAL))
+    facts = current.facts
+    try:
+        with CollectorClient(facts.collector_url, network=config.network) as client:
+            answer: Any = client.withdraw(facts.session, withdrawal.to_json()).get("tombstone")
+    except RefusedError as error:
+        if error.status == _NOT_FOUND:
+            return None
+        answer = error.problem.get("tombstone")
+        if error.status != _GONE or answer is None:
+            raise
+    except CollectorError as error:
+        raise CollectorError(
+            f"{error.message}; on this computer everything is deleted already",
+            hint="run promptster withdraw again, to have the keys destroyed there too",
+            code=error.code,
+        ) from error
+    return Envelope.from_json(answer)
+
+
+def check_tombstone(current: Current, envelope: Envelope) -> Tombstone:
+    """The tombstone, if it is the collector's word about this session.
+
+    Raises:
+        ProtocolError: the signature does not hold.
+        SessionError: it is another session's, or signed by an unknown key.
+    """
+    keys = parse_keyfile(current.folder.read_document(KEYS))
+    key = keys.find(Tombstone.parse(envelope.payload).kid)
+    if key is None:
+        raise SessionError("the tombstone is signed by an unknown key", hint="tell the hiring team", code="tombstone")
+    tombstone = open_envelope(Tombstone, envelope, key)
+    if tombstone.session != current.facts.session:
+        raise SessionError("the tombstone is another session's", hint="tell the hiring team", code="tombstone")
+    return tombstone
+
+
+def delete_local(current: Current, *, keep_batches: bool) -> None:
+    """Delete what only the running session needed; batches stay after handing in, for a collector that lost data.
+
+    With ``keep_batches`` the access token stays too, all other secrets go.
+    """
+    folder = current.folder
+    parts = [folder.journal, folder.spool, folder.touched, folder.path / "vault", folder.path / "worktree"]
+    if not keep_batches:
+        parts.append(folder.batches)
+    for part in parts:
+        shutil.rmtree(part, ignore_errors=True)
+    if keep_batches:
+        keep_access_token_only(current.store, current.facts.session)

@@ -1,0 +1,39 @@
+"""What has been captured so far, read from the encrypted journal on this computer; nothing is asked of anybody."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from promptster.errors import SessionError
+from promptster.protocol.events import RecordedEvent
+from promptster.protocol.sealing import JournalCipher
+from promptster.record.files import SystemFiles
+from promptster.record.reading import read, scan
+from promptster.replay.session import Facts, Replay, from_bundle, from_opened
+
+if TYPE_CHECKING:
+    from promptster.session.current import Current
+
+
+def look(current: Current) -> Replay:
+    """The session as it is on record here: from its journal, or from its bundle once it was handed in.
+
+    Raises:
+        SessionError: it is deleted.
+    """
+    from promptster.session.submission import finished_bundle  # noqa: PLC0415 - heavy, and often not needed
+
+    facts = current.facts
+    bundle = finished_bundle(current)
+    if bundle is not None:
+        try:
+            return from_bundle(bundle.read_bytes(), trusted=())
+        except FileNotFoundError:
+            raise SessionError(f"your bundle is not at {bundle} any more", code="bundle_missing") from None
+    cipher = JournalCipher(current.secrets.content_key, facts.session)
+    files = SystemFiles()
+    found = scan(files, current.folder.journal, cipher, facts.session)
+    events = [event for _, data in read(files, found, cipher) for event in RecordedEvent.parse_frames(data)]
+    blocks = {block.id: block.data for event in events for block in event.blocks}
+    shown = Facts(session=facts.session, title=facts.title, organisation=facts.organisation)
+    return from_opened([event.open(blocks) for event in events], facts=shown)
