@@ -13,7 +13,7 @@ import os
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 from urllib.parse import urlsplit
 
 from promptster.errors import CollectorError, ConfigurationError
@@ -43,6 +43,11 @@ def write_private(path: Path, data: bytes) -> None:
             Path(temporary).unlink()
         raise
     sync_folder(path.parent)
+
+
+def is_object(value: object) -> TypeGuard[dict[str, Any]]:
+    """Whether a value read from JSON is an object."""
+    return isinstance(value, dict)
 
 
 def sync_folder(folder: Path) -> None:
@@ -143,7 +148,7 @@ def _read_settings(path: Path) -> dict[str, Any]:
         return {}
     except (OSError, ValueError) as error:
         raise ConfigurationError(f"cannot read {path}", hint="repair or delete this file") from error
-    if not isinstance(value, dict) or not all(isinstance(entry, str) for entry in value.values()):
+    if not is_object(value) or not all(isinstance(entry, str) for entry in value.values()):
         raise ConfigurationError(f"{path} is not a table of texts", hint="repair or delete this file")
     return value
 
@@ -181,8 +186,10 @@ class PinnedKeys:
         except FileNotFoundError:
             return None
 
-    def pin(self, url: str, keyfile: bytes) -> KeySuccession:
-        """Pin a key file; one that is there already may only be continued.
+    def check(self, url: str, keyfile: bytes) -> KeySuccession:
+        """Read a key file and compare it with what is pinned; nothing is written.
+
+        Keys may only be added behind the pinned ones: whoever puts one in front of them vouches for nothing.
 
         Raises:
             CollectorError: the collector answers with keys that do not continue the pinned ones.
@@ -190,12 +197,23 @@ class PinnedKeys:
         """
         offered = parse_keyfile(keyfile)
         pinned = self.get(url)
-        if pinned is not None and not set(pinned.fingerprints) <= set(offered.fingerprints):
+        if pinned is not None and offered.fingerprints[: len(pinned.fingerprints)] != pinned.fingerprints:
             raise CollectorError(
                 f"the collector {url} answers with other keys than before",
                 hint="somebody may stand between you and it; ask the hiring team before you go on",
                 code="collector_keys_changed",
             )
+        return offered
+
+    def pin(self, url: str, keyfile: bytes) -> KeySuccession:
+        """Pin a key file; one that is there already may only be continued.
+
+        Raises:
+            CollectorError: the collector answers with keys that do not continue the pinned ones.
+            ProtocolError: the key file is not valid.
+        """
+        offered = self.check(url, keyfile)
+        pinned = self.get(url)
         if pinned is None or len(offered.fingerprints) > len(pinned.fingerprints):
             write_private(self._path(url), keyfile)
         return offered

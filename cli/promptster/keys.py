@@ -14,7 +14,7 @@ import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
-from promptster.config import sync_folder, write_private
+from promptster.config import is_object, sync_folder, write_private
 from promptster.errors import ConfigurationError, SessionError
 from promptster.protocol.encoding import b64u_decode, b64u_encode
 from promptster.protocol.sealing import access_token
@@ -160,7 +160,7 @@ class FileStore:
             return {}
         except (OSError, ValueError) as error:
             raise ConfigurationError(f"cannot read {self.path}", hint="it is made by promptster; restore it") from error
-        return {str(name): str(text) for name, text in value.items()} if isinstance(value, dict) else {}
+        return {name: str(text) for name, text in value.items()} if is_object(value) else {}
 
     def put(self, name: str, text: str) -> None:
         """Keep a text; durable when this returns."""
@@ -191,7 +191,13 @@ def open_store(kind: StoreKind, file: Path) -> SecretStore:
     return KeyringStore() if kind == "keyring" else FileStore(file)
 
 
-def choose_store(preference: StoreKind | None, file: Path, announce: Callable[[str], None]) -> SecretStore:
+def choose_store(
+    preference: StoreKind | None,
+    file: Path,
+    announce: Callable[[str], None],
+    *,
+    what: str = "this session's keys",
+) -> SecretStore:
     """The keyring if it works, else the file, which is announced first.
 
     Raises:
@@ -205,11 +211,11 @@ def choose_store(preference: StoreKind | None, file: Path, announce: Callable[[s
         except ConfigurationError as error:
             if preference == "keyring":
                 raise
-            announce(f"{error.message}; this session's keys will be kept in {file}, readable only by you")
+            announce(f"{error.message}; {what} will be kept in {file}, readable only by you")
         else:
             return store
     else:
-        announce(f"this session's keys will be kept in {file}, readable only by you")
+        announce(f"{what} will be kept in {file}, readable only by you")
     return FileStore(file)
 
 
@@ -245,7 +251,7 @@ def _load(store: SecretStore, session: str) -> dict[str, Any]:
     if text is None:
         return {}
     value = json.loads(text)
-    return value if isinstance(value, dict) else {}
+    return value if is_object(value) else {}
 
 
 def in_time(call: Callable[[], T], timeout_s: float = KEYRING_TIMEOUT_S) -> T:

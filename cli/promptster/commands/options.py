@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from promptster.errors import UsageError
+from promptster.keys import StoreKind
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document; words for people go to standard error.")]
 Collector = Annotated[
@@ -18,6 +19,20 @@ Code = Annotated[
     str | None,
     typer.Argument(metavar="[CODE_OR_LINK]", show_default=False, help="Your invite; - reads it from standard input."),
 ]
+
+
+_STORES: dict[str, StoreKind] = {"keyring": "keyring", "file": "file"}
+
+
+def store_kind(text: str | None) -> StoreKind | None:
+    """The value of ``--secrets``.
+
+    Raises:
+        UsageError: it is neither of the two words.
+    """
+    if text is not None and text not in _STORES:
+        raise UsageError(f"--secrets takes keyring or file, not {text!r}")
+    return None if text is None else _STORES[text]
 
 
 def read_code(argument: str | None) -> str:

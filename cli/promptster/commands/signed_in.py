@@ -1,0 +1,68 @@
+"""Who is signed in where: the hiring team's token, kept in the keyring or, announced, in a 0600 file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from promptster.client import CollectorClient
+from promptster.config import collector_url
+from promptster.errors import ConfigurationError, NotSignedInError
+from promptster.keys import FileStore, KeyringStore, choose_store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from promptster.config import Config
+    from promptster.keys import StoreKind
+
+_FILE = "tokens.json"
+_HINT = "run promptster login --collector URL first"
+
+
+def keep_token(
+    config: Config, url: str, token: str, *, preference: StoreKind | None, announce: Callable[[str], None]
+) -> StoreKind:
+    """Keep a collector's token; the file is announced before it is written.
+
+    Raises:
+        ConfigurationError: the keyring was asked for by name and cannot be used.
+    """
+    file = FileStore(config.paths.config / _FILE)
+    store = choose_store(preference, file.path, announce, what="this sign-in")
+    store.put(_name(url), token)
+    if store.kind == "keyring":
+        file.delete(_name(url))  # an older sign-in must not win over this one
+    return store.kind
+
+
+def token_for(config: Config, url: str) -> str:
+    """The token of a collector.
+
+    Raises:
+        NotSignedInError: there is none.
+    """
+    token = FileStore(config.paths.config / _FILE).get(_name(url))
+    if token is None:
+        try:
+            token = KeyringStore().get(_name(url))
+        except ConfigurationError:
+            token = None  # no keyring here, so no token in it
+    if token is None:
+        raise NotSignedInError(f"you are not signed in to {url}", hint=_HINT)
+    return token
+
+
+def team_client(config: Config, collector: str | None = None) -> CollectorClient:
+    """A client for the collector signed in to, or for the one that is named.
+
+    Raises:
+        NotSignedInError: nobody signed in.
+    """
+    url = collector_url(collector) if collector else config.collector
+    if url is None:
+        raise NotSignedInError("you are not signed in to a collector", hint=_HINT)
+    return CollectorClient(url, token=token_for(config, url), network=config.network)
+
+
+def _name(url: str) -> str:
+    return f"sign-in {url}"

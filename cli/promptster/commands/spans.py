@@ -1,0 +1,38 @@
+"""Lengths of time as people write them: ``90m``, ``2h``, ``1h30m``, ``30d``."""
+
+from __future__ import annotations
+
+import re
+
+from promptster.errors import UsageError
+
+_SPAN = re.compile(r"(?:(?P<d>\d{1,5})d)?(?:(?P<h>\d{1,5})h)?(?:(?P<m>\d{1,6})m(?:in)?)?", re.ASCII)
+_MINUTES_A_DAY = 24 * 60
+
+
+def minutes(text: str) -> int:
+    """A length in minutes.
+
+    Raises:
+        UsageError: it is not one, or is nothing.
+    """
+    match = _SPAN.fullmatch(text.strip().lower())
+    total = 0
+    if match:
+        found = {unit: int(value) for unit, value in match.groupdict(default="0").items()}
+        total = found["d"] * _MINUTES_A_DAY + found["h"] * 60 + found["m"]
+    if not total:
+        raise UsageError(f"{text!r} is not a length of time", hint="write it as 90m, 2h, 1h30m or 30d")
+    return total
+
+
+def days(text: str) -> int:
+    """A length in whole days.
+
+    Raises:
+        UsageError: it is not one.
+    """
+    total, rest = divmod(minutes(text), _MINUTES_A_DAY)
+    if rest:
+        raise UsageError(f"{text!r} is not a number of days", hint="write it as 30d")
+    return total
