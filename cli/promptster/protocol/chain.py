@@ -13,7 +13,7 @@ from promptster.protocol.documents import DocumentType
 from promptster.protocol.errors import DocumentError, EventError, SignatureError
 from promptster.protocol.events import PublicEvent
 from promptster.protocol.signing import Envelope, verify
-from promptster.protocol.verdict import Report, spans, spoken
+from promptster.protocol.verdict import Report, holes, spans, spoken
 
 T = TypeVar("T")
 
@@ -105,9 +105,8 @@ def _read_headers(report: Report, certificate: Certificate, headers: Sequence[En
 
 
 def _check_links(report: Report, genesis: bytes, links: dict[int, ChainLink]) -> None:
-    missing = sorted(set(range(max(links, default=-1) + 1)) - links.keys())
-    if missing:
-        report.incomplete("gap", f"missing batches: {spoken(spans(missing))}")
+    if missing := holes(links):
+        report.incomplete("gap", f"missing batches: {spoken(missing)}")
     for n, link in links.items():
         before = links.get(n - 1)
         if before is not None:
@@ -155,9 +154,9 @@ def _read_events(report: Report, links: dict[int, ChainLink], events: Sequence[b
 
 
 def _report_missing(report: Report, missing: list[int], covered: set[int]) -> None:
-    """Missing events inside batches of which others are here; whole batches are told with their checks."""
+    """Tell of missing events in batches of which others are here; whole batches are told with their checks."""
     if not missing:
         return
-    tail = set(range(min(missing), max(covered) + 1))
-    code = "truncated" if tail == set(missing) else "gap"
-    report.incomplete(code, f"missing events: {spoken(spans(sorted(missing)))}")
+    runs = spans(sorted(missing))
+    at_the_end = len(runs) == 1 and runs[0].last == max(covered)
+    report.incomplete("truncated" if at_the_end else "gap", f"missing events: {spoken(runs)}")

@@ -17,10 +17,8 @@ _MAGIC = b"\x28\xb5\x2f\xfd"
 
 def compress(data: bytes) -> bytes:
     """One frame with its content size, without checksum or dictionary, and a window within the limit."""
-    parameters = zstandard.ZstdCompressionParameters.from_level(
-        _LEVEL, source_size=len(data), write_content_size=True, write_checksum=False, write_dict_id=False
-    )
-    return zstandard.ZstdCompressor(compression_params=parameters).compress(data)
+    compressor = zstandard.ZstdCompressor(_LEVEL, write_content_size=True, write_checksum=False, write_dict_id=False)
+    return compressor.compress(data)
 
 
 def decompress(data: bytes) -> bytes:

@@ -1,7 +1,8 @@
-"""Verification, inner part: values against commitments, blocks against their ids, and what is missing without a record."""
+"""Verification, inner part: values against commitments, blocks against ids, and what is missing without a record."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -11,7 +12,7 @@ from promptster.protocol.errors import EventError
 from promptster.protocol.events import OpenedEvent, RecordedEvent
 from promptster.protocol.evidence import Evidence
 from promptster.protocol.fields import SALT_SIZE, Secret, read_stored
-from promptster.protocol.verdict import Redacted, Report
+from promptster.protocol.verdict import Redacted, Report, spans, spoken
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,8 @@ def read_content(report: Report, evidence: Evidence, parts: BundleParts, chain: 
     for block_id in sorted(blocks.keys() - used):
         report.altered("block_unknown", f"no shown value refers to block {block_id.hex()[:16]}")
     _report_outside(report, evidence, opened)
+    if not chain.broken:
+        _report_totals(report, opened)
     return Content(tuple(opened), tuple(redacted.values()))
 
 
@@ -108,7 +111,19 @@ def _report_withheld(
         report.incomplete("value_missing", f"event {event.seq} lacks {', '.join(missing)}, and no record says why")
 
 
+def _report_totals(report: Report, opened: list[OpenedEvent]) -> None:
+    """The closing event counts events by source, with or without itself."""
+    counted = Counter(event.src for event in opened)
+    for event in opened:
+        totals = event.fields.get("totals")
+        if totals is not None and totals not in (counted, counted - Counter([event.src])):
+            report.incomplete("totals", "the closing event counts other events than those that are here")
+
+
 def _report_outside(report: Report, evidence: Evidence, opened: list[OpenedEvent]) -> None:
+    late = [event.seq for event in opened if event.ms > evidence.certificate.record_until]
+    if late:
+        report.note("late", f"recorded after the certificate's time: events {spoken(spans(late))}")
     if evidence.policy is None:
         return
     for kind in sorted({event.kind for event in opened if not evidence.policy.allows(event.kind)}):

@@ -1,7 +1,7 @@
 """Canonical documents: JSON whose bytes equal their RFC 8785 form, with exactly the keys of their type.
 
-A document type is a frozen keyword-only dataclass below ``Record``; the functions ``text``, ``integer``, ``digest`` and so
-on declare a field's form. What is refused when reading is refused when writing too, by the same code. ``v`` stands in
+A document type is a frozen keyword-only dataclass below ``Record``; the functions ``text``, ``integer``, ``binary``
+and so on declare a field's form. What is refused when reading is refused when writing too, by the same code. ``v`` stands in
 every document and is not a field of the dataclass. Signing is not done here.
 """
 
@@ -264,16 +264,21 @@ def hex_digest() -> Any:
     return _declare(_same(check))
 
 
+def _items(value: Any, limit: int) -> list[Any]:
+    _refuse(not isinstance(value, (list, tuple)), "is not a list")
+    items = list(cast("list[Any]", value))
+    _refuse(len(items) > limit, f"has more than {limit} entries")
+    return items
+
+
 def hashes(limit: int) -> Any:
     """A field with a list of at most ``limit`` SHA-256 hashes: a tuple of ``bytes`` in Python."""
 
     def read(value: Any) -> tuple[bytes, ...]:
-        _refuse(not isinstance(value, list) or len(value) > limit, f"is not a list of at most {limit} hashes")  # pyright: ignore[reportUnknownArgumentType]
-        return tuple(_read_binary(item, 32) for item in value)
+        return tuple(_read_binary(item, 32) for item in _items(value, limit))
 
     def write(value: Any) -> list[str]:
-        _refuse(not isinstance(value, tuple) or len(value) > limit, f"is not a tuple of at most {limit} hashes")  # pyright: ignore[reportUnknownArgumentType]
-        return [_write_binary(item, 32) for item in value]
+        return [_write_binary(item, 32) for item in _items(value, limit)]
 
     return _declare(Form(write=write, read=read))
 
@@ -281,27 +286,28 @@ def hashes(limit: int) -> Any:
 def words(allowed: re.Pattern[str], limit: int) -> Any:
     """A field with a sorted list of distinct words: a tuple in Python."""
 
-    def check(value: Any) -> tuple[str, ...]:
-        items = tuple(value) if isinstance(value, (list, tuple)) else ()  # pyright: ignore[reportUnknownArgumentType,reportUnknownVariableType]
-        _refuse(not isinstance(value, (list, tuple)) or len(items) > limit, f"is not a list of at most {limit} words")
+    def read(value: Any) -> tuple[str, ...]:
+        items = _items(value, limit)
         _refuse(
-            any(not isinstance(item, str) or allowed.fullmatch(item) is None for item in items), "has an unknown word"
+            any(not isinstance(item, str) or allowed.fullmatch(item) is None for item in items), "has a foreign word"
         )
-        _refuse(list(items) != sorted(set(items)), "is not sorted and free of repetition")
-        return items
+        _refuse(items != sorted(set(items)), "is not sorted and free of repetition")
+        return tuple(items)
 
-    return _declare(Form(write=lambda value: list(check(value)), read=check))
+    return _declare(Form(write=lambda value: list(read(value)), read=read))
 
 
 def table(check_item: Callable[[object], bool], limit: int = 32) -> Any:
     """A field with an object of at most ``limit`` scalar values, each accepted by ``check_item``."""
 
-    def check(value: Any) -> dict[str, Any]:
-        _refuse(not isinstance(value, Mapping) or len(value) > limit, f"is not an object of at most {limit} entries")  # pyright: ignore[reportUnknownArgumentType]
-        _refuse(not all(check_item(item) for item in value.values()), "holds a value of another kind")
-        return dict(value)
+    def read(value: Any) -> dict[str, Any]:
+        _refuse(not isinstance(value, Mapping), "is not an object")
+        entries = dict(cast("Mapping[str, Any]", value))
+        _refuse(len(entries) > limit, f"has more than {limit} entries")
+        _refuse(not all(check_item(item) for item in entries.values()), "holds a value of another kind")
+        return entries
 
-    return _declare(Form(write=check, read=check))
+    return _declare(Form(write=read, read=read))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,8 +14,8 @@
 └── ``BundleError``        a bundle that cannot be read
     └── ``ChecksumError``  a bundle whose form is right and whose content is not what was written
 
-``code`` is a stable word, unique within its class. ``fault`` says whose mistake it is: ``"local"`` when our own side tried
-to write what the protocol forbids, ``"remote"`` when bytes from elsewhere are off.
+``code`` is a stable word, unique within its class. ``fault`` says whose mistake it is: ``"local"`` when our own side
+tried to write what the protocol forbids, ``"remote"`` when bytes from elsewhere are off.
 """
 
 from __future__ import annotations

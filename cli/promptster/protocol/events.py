@@ -92,7 +92,7 @@ class OpenedEvent:
     lane: int
     refs: tuple[int, ...]
     fields: dict[str, Any]
-    """Values by name, decoded by type; a value that was cut is the text of its beginning, also where the type is JSON."""
+    """Values by name, decoded by type; of a value that was cut, the beginning, as text also where the type is JSON."""
     withheld: frozenset[str]
     """Fields that are committed to, and whose value is not here."""
     cut: dict[str, tuple[int, str]]
@@ -128,25 +128,26 @@ class PublicEvent:
             raise EventError("an event does not have exactly the keys of an event", code="event_keys")
         if type(document["v"]) is not int or document["v"] != VERSION:
             raise EventError("an event is of another version", code="event_version")
-        return cls._from_document(document, "remote")
+        return _public_event(document, "remote")
 
-    @classmethod
-    def _from_document(cls, document: Mapping[str, Any], fault: Fault) -> PublicEvent:
-        _bytes(document["r"], SALT_SIZE, fault)
-        commitments = _commitments(document["c"], fault)
-        _check_lists(document["src"], document["kind"], commitments, fault)
-        seq = _natural(document["seq"], fault)
-        return cls(
-            seq=seq,
-            src=document["src"],
-            src_seq=_natural(document["src_seq"], fault),
-            kind=document["kind"],
-            ms=_natural(document["ms"], fault),
-            mono_ms=_natural(document["mono_ms"], fault),
-            lane=_natural(document["lane"], fault),
-            refs=_refs(document["refs"], seq, fault),
-            commitments=commitments,
-        )
+
+def _public_event(document: Mapping[str, Any], fault: Fault) -> PublicEvent:
+    """One check for both directions."""
+    _bytes(document["r"], SALT_SIZE, fault)
+    commitments = _commitments(document["c"], fault)
+    _check_lists(document["src"], document["kind"], commitments, fault)
+    seq = _natural(document["seq"], fault)
+    return PublicEvent(
+        seq=seq,
+        src=document["src"],
+        src_seq=_natural(document["src_seq"], fault),
+        kind=document["kind"],
+        ms=_natural(document["ms"], fault),
+        mono_ms=_natural(document["mono_ms"], fault),
+        lane=_natural(document["lane"], fault),
+        refs=_refs(document["refs"], seq, fault),
+        commitments=commitments,
+    )
 
 
 def _natural(value: object, fault: Fault) -> int:
@@ -256,8 +257,8 @@ class RecordedEvent:
     def parse_frames(data: bytes) -> list[RecordedEvent]:
         """Read the events of a journal record or of a batch's plain body.
 
-        Every value must be there, and every block must be used by the event right behind it. That events follow each other
-        in order is the batch's matter.
+        Every value must be there, and every block must be used by the event right behind it. That events follow each
+        other in order is the batch's matter.
 
         Raises:
             EventError: when a frame, an event, a value or a block is off.
@@ -380,5 +381,5 @@ def compose(draft: Draft, *, seq: int, src_seq: int, random: RandomBytes) -> Rec
         "r": b64u_encode(random(SALT_SIZE)),
         "c": {name: b64u_encode(commitment(salt, name, stored)) for name, (salt, stored) in secrets.items()},
     }
-    parsed = PublicEvent._from_document(document, "local")  # noqa: SLF001 - one module, one check for both directions
+    parsed = _public_event(document, "local")
     return RecordedEvent(public=encode(document), parsed=parsed, secrets=secrets, blocks=blocks)

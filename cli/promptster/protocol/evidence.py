@@ -20,7 +20,6 @@ from promptster.protocol.receipt import LAPSED, Check, Close, Receipt
 from promptster.protocol.signing import Envelope, open_envelope, verify
 from promptster.protocol.verdict import Report
 
-
 S = TypeVar("S", Certificate, Receipt, Check, Close, RedactionRecord, Tombstone)
 B = TypeVar("B", Receipt, Check)
 
@@ -150,6 +149,7 @@ def read_custody(report: Report, evidence: Evidence, parts: BundleParts, chain: 
     checks = _of_batches(report, evidence, Check, parts.checks, chain)
     evidence.receipts.update(receipts)
     evidence.checks.update(checks)
+    last_present = max(chain.links.keys() - chain.absent, default=-1)
     for n in chain.links:
         check = checks.get(n)
         if n not in receipts:
@@ -163,12 +163,8 @@ def read_custody(report: Report, evidence: Evidence, parts: BundleParts, chain: 
                 "outside_policy", f"{check.discarded} events of batch {n} were outside the policy and discarded"
             )
         if n in chain.absent and (check is None or check.ok):
-            _report_absent(report, chain, n)
-
-
-def _report_absent(report: Report, chain: Chain, n: int) -> None:
-    code = "truncated" if all(later in chain.absent for later in chain.links if later > n) else "gap"
-    report.incomplete(code, f"none of the events of batch {n} is here")
+            code = "truncated" if n > last_present else "gap"
+            report.incomplete(code, f"none of the events of batch {n} is here")
 
 
 def _of_batches(

@@ -22,7 +22,7 @@ MAX_EVENT: Final = 1 << 20
 INLINE: Final = 0
 BLOCK: Final = 1
 CUT: Final = 2
-"""The first byte of a stored value: the bytes themselves, a block's id, or the id, full length and hash of a cut value."""
+"""The first byte of a stored value: the bytes themselves, a block's id, or that with the full length and hash."""
 
 FRAME_EVENT: Final = 1
 FRAME_SECRETS: Final = 2

@@ -14,7 +14,7 @@ from promptster.protocol.signing import kid
 
 _ID_CONTEXT = b"promptster/invite/1\x00"
 _MAX_TEXT = 2048
-_LINK = re.compile(r"(?P<url>https?://[^\s#?]+?)/i/(?P<id>[^/#]+)#(?P<secret>[^.]+)\.(?P<pin>[^.]+)")
+_LINK = re.compile(r"(?P<url>https?://[^\s#?@\\]+?)/i/(?P<id>[^/#]+)#(?P<secret>[^.]+)\.(?P<pin>[^.]+)")
 
 
 @dataclass(frozen=True, kw_only=True)

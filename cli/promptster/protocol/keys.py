@@ -1,14 +1,14 @@
 """The collector's public keys: a succession in which each key is signed by the one before.
 
-The first collector key signs itself, so trust in it comes from outside: an invite's pin, a sign-in, or a key file. Log keys
-are signed by a collector key.
+The first collector key signs itself, so trust in it comes from outside: an invite's pin, a sign-in, or a key file. Log
+keys are signed by a collector key.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from promptster.protocol.documents import (
     VERSION,
@@ -128,14 +128,12 @@ def keyfile_records(document: Mapping[str, Any]) -> list[Envelope]:
     Raises:
         DocumentError: when it is not a key file.
     """
-    match document:
-        case {"v": 1, "keys": list(items), **rest} if not rest and document["v"] is not True:
-            pass
-        case _:
-            raise DocumentError("a key file needs exactly v and keys", code="keyfile")
-    if not 1 <= len(items) <= MAX_KEYS:  # pyright: ignore[reportUnknownArgumentType]
+    if set(document) != {"v", "keys"} or type(document["v"]) is not int or document["v"] != VERSION:
+        raise DocumentError("a key file needs exactly v and keys", code="keyfile")
+    items: object = document["keys"]
+    if not isinstance(items, list) or not 1 <= len(cast("list[object]", items)) <= MAX_KEYS:
         raise DocumentError(f"a key file holds 1 to {MAX_KEYS} keys", code="keyfile")
-    return [Envelope.from_json(item) for item in items]  # pyright: ignore[reportUnknownVariableType]
+    return [Envelope.from_json(item) for item in cast("list[object]", items)]
 
 
 def keys_from_object(document: Mapping[str, Any]) -> KeySuccession:

@@ -201,7 +201,7 @@ SESSION_KINDS: Final = frozenset(Kind) - AGENT_KINDS
 
 KINDS: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
     {
-        kind: frozenset(names.split()) | (AGENT_FIELDS if kind in AGENT_KINDS else frozenset())
+        kind: frozenset(names.split()) | (AGENT_FIELDS if kind in AGENT_KINDS else frozenset[str]())
         for kind, names in _FIELDS.items()
     }
 )

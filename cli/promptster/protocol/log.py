@@ -1,7 +1,7 @@
 """The collector's log of receipts: checkpoints as C2SP signed notes, and the proofs that tie receipts to them.
 
-A note is ``origin``, size and root, each on a line, then further lines; a blank line; then signature lines. The log's own
-key signs under the origin's name; witnesses may cosign (C2SP tlog-cosignature), which vouches for time.
+A note is ``origin``, size and root, each on a line, then further lines; a blank line; then signature lines. The log's
+own key signs under the origin's name; witnesses may cosign (C2SP tlog-cosignature), which vouches for time.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
-from promptster.protocol.documents import MAX_INTEGER, Record, binary, hashes, integer
+from promptster.protocol.documents import MAX_INTEGER, Record, hashes, integer
 from promptster.protocol.errors import LogError, SignatureError
 from promptster.protocol.merkle import HASH_SIZE, MAX_PROOF, leaf_hash, verify_inclusion
 from promptster.protocol.signing import Envelope, SigningKey, verify_message

@@ -119,7 +119,12 @@ def verify_consistency(
     path = list(proof) if old_size & (old_size - 1) else [old_root, *proof]
     if not path:
         raise LogError("a consistency proof is too short", code="consistency")
-    position, last = old_size - 1, new_size - 1
+    if _climb_both(path, old_size - 1, new_size - 1) != (old_root, new_root):
+        raise LogError("a consistency proof does not lead to both roots", code="consistency")
+
+
+def _climb_both(path: Sequence[bytes], position: int, last: int) -> tuple[bytes, bytes]:
+    """The roots of both trees, from the last leaves' positions and the proof's hashes."""
     while position & 1:
         position, last = position >> 1, last >> 1
     old_computed = new_computed = path[0]
@@ -134,5 +139,6 @@ def verify_consistency(
         else:
             new_computed = node_hash(new_computed, sibling)
         position, last = position >> 1, last >> 1
-    if last or old_computed != old_root or new_computed != new_root:
-        raise LogError("a consistency proof does not lead to both roots", code="consistency")
+    if last:
+        raise LogError("a consistency proof is too short", code="consistency")
+    return old_computed, new_computed

@@ -1,4 +1,4 @@
-"""The policy: what a candidate is asked to agree to, as exact bytes, its text rendered from the settings that are enforced.
+"""The policy: what a candidate is asked to agree to, as exact bytes, its text rendered from the enforced settings.
 
 The text is generated, never written by hand beside the settings. Every field that an event can carry belongs to a topic
 that the text names; ``TOPICS`` says which.
@@ -11,11 +11,11 @@ import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Final
+from typing import Final, NamedTuple
 
 from promptster.protocol.documents import Record, flag, integer, table, text, words
 from promptster.protocol.errors import DocumentError
-from promptster.protocol.kinds import Kind
+from promptster.protocol.kinds import AGENT_KINDS, Kind
 
 __all__ = ["CAPTURED_FIELDS", "MAX_WORDS", "TOPICS", "Policy", "make_policy", "policy_sha256", "render_text"]
 
@@ -68,43 +68,92 @@ def policy_sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-TOPICS: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
-    {
-        phrase: frozenset(names.split())
-        for phrase, names in {
-            "prompts you send to the agent, and images in them": "text prompt prompt_id images machine mode decision content",
-            "the requests your agent sends and the model's answers, including the thinking it shows": (
-                "body body_raw thinking content text purpose model stream stop_reason response_id usage error outcome status "
-                "attempt retry_after provider request_path request_sha256 tool_use_ids trigger"
-            ),
-            "tool calls with their inputs and results": "tool_use_id name input content is_error payload raw_kind",
-            "file edits the agent makes, with the text before and after": "path operation before after patch",
-            "commands the agent runs, their folder, output and exit code": "command cwd exit_code output error_output is_error",
-            "subagents, and your answers when the agent asks permission": "agent_type prompt decision mode agent_id",
-            "which agent and which of its sessions": "agent agent_session agent_id source",
-            "when each of these happens and how long it takes": "duration_ms first_byte_ms decided_ms from_ms to_ms delta_ms",
-            "notes you write for the reviewer": "text",
-            "the workspace's files at the start, by name and hash, and the changes at the end": (
-                "commit tree manifest diff repository"
-            ),
-            "your consent, choices and language, this program's version, your operating system's name": (
-                "policy_sha256 choices locale cli_version platform continues reason"
-            ),
-            "whether recording works: gaps, pauses, settings that changed, provider addresses": (
-                "counts totals batches detail lost path_check path_name upstream url source reason target_seq target_field"
-            ),
-        }.items()
-    }
+class Topic(NamedTuple):
+    """One line of what is recorded, and what it covers."""
+
+    phrase: str
+    """As it stands in the text."""
+    kinds: frozenset[str]
+    """Events that the line announces; it is left out when the policy allows none of them."""
+    fields: frozenset[str]
+    """Names of fields that the line announces."""
+
+
+def _topic(phrase: str, kinds: str, fields: str) -> Topic:
+    return Topic(phrase, frozenset(kinds.split()), frozenset(fields.split()))
+
+
+TOPICS: Final = (
+    _topic(
+        "prompts you send to the agent, and images in them",
+        "prompt",
+        "text prompt_id images machine",
+    ),
+    _topic(
+        "the requests your agent sends and the model's answers, with the thinking it shows, its usage and its errors",
+        "model_request model_response compaction agent_other",
+        "provider request_path model purpose body body_raw stream request_sha256 attempt outcome status text thinking "
+        "tool_use_ids stop_reason response_id usage error retry_after content trigger raw_kind payload",
+    ),
+    _topic(
+        "tool calls with their inputs and results",
+        "tool_call tool_result",
+        "tool_use_id name input content is_error",
+    ),
+    _topic(
+        "file edits the agent makes, with the text before and after",
+        "file_edit",
+        "path operation before after patch",
+    ),
+    _topic(
+        "commands the agent runs, their folder, output and exit code",
+        "command",
+        "command cwd exit_code output error_output is_error",
+    ),
+    _topic(
+        "subagents, and your answers when the agent asks permission",
+        "subagent_started subagent_stopped permission",
+        "agent_type prompt text decision mode name input",
+    ),
+    _topic(
+        "which agent acts, in which of its sessions, when, and how long it takes",
+        " ".join(sorted(AGENT_KINDS)),
+        "agent agent_session agent_id first_byte_ms duration_ms",
+    ),
+    _topic(
+        "notes you write, and what you redact, by place and reason",
+        "note redaction",
+        "text target_seq target_field reason",
+    ),
+    _topic(
+        "the workspace: its repository and files by name and hash at the start, your changes in full at the end",
+        "submission_baseline submission_final",
+        "commit tree manifest repository diff",
+    ),
+    _topic(
+        "your consent, choices and language, this program's version, your operating system's name",
+        "opened consent closed",
+        "policy_sha256 choices locale decided_ms cli_version platform continues path_check totals batches",
+    ),
+    _topic(
+        "whether recording works: pauses, gaps, silent hooks, settings that changed, provider addresses, clock jumps",
+        "paused resumed " + " ".join(sorted(kind for kind in Kind if kind.startswith("capture_"))),
+        "reason counts tool_use_id name agent detail path_name source lost from_ms to_ms delta_ms upstream url",
+    ),
 )
-"""What the text says is recorded, phrase by phrase, and the fields that each phrase covers."""
+"""What the text says is recorded, line by line."""
 
 CAPTURED_FIELDS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
-        name: tuple(phrase for phrase, names in TOPICS.items() if name in names)
-        for name in sorted(frozenset[str]().union(*TOPICS.values()))
+        name: tuple(topic.phrase for topic in TOPICS if name in topic.fields)
+        for name in sorted(frozenset[str]().union(*(topic.fields for topic in TOPICS)))
     }
 )
-"""The phrases of the policy's text that name a field."""
+"""The lines of the policy's text that announce a field."""
+
+
+def _paragraph(heading: str, *sentences: str) -> str:
+    return f"{heading}\n{' '.join(sentence for sentence in sentences if sentence)}\n"
 
 
 def _duration(minutes: int) -> str:
@@ -113,20 +162,26 @@ def _duration(minutes: int) -> str:
     return f"Recording stops {minutes} minutes after you agree; nothing later is recorded."
 
 
-def _sources(providers: Mapping[str, str], *, hooks: bool) -> str:
+def _traffic(providers: Mapping[str, str]) -> str:
+    if not providers:
+        return "No model traffic is recorded."
     listed = "; ".join(f"{name} ({url})" for name, url in sorted(providers.items()))
-    proxy = (
-        f"The agent's traffic passes through a proxy on your own computer, straight on to your provider: {listed}. "
-        if providers
-        else "No model traffic is recorded. "
+    return f"The agent's traffic passes through it, straight on to your provider: {listed}."
+
+
+def _hooks(*, used: bool) -> str:
+    if not used:
+        return "The agents' hooks are not used."
+    return (
+        "The agents' own hooks report to it too. For Codex, these hooks are trusted for this session only; your own "
+        "configuration stays as it is."
     )
-    hook = (
-        "The agent's own hooks report to the same recorder. For Codex, these hooks are trusted for this session only; your "
-        "own configuration stays as it is. "
-        if hooks
-        else "The agent's hooks are not used. "
-    )
-    return proxy + hook
+
+
+def _machine_reading(*, used: bool) -> str:
+    if not used:
+        return "No language model reads it."
+    return "A language model may also read it to help them find moments in it; it does not score, rank or decide."
 
 
 def render_text(
@@ -139,45 +194,69 @@ def render_text(
     hooks: bool,
     analysis_by_llm: bool,
     readers: Collection[str],
+    kinds: Collection[str] = tuple(Kind),
 ) -> str:
     """The text that a candidate reads, from exactly the settings that are enforced."""
-    captured = "\n".join(f"- {phrase}" for phrase in TOPICS)
+    lines = (f"- {topic.phrase}" for topic in TOPICS if not topic.kinds.isdisjoint(kinds))
     roles = ", ".join(sorted(role.replace("_", " ") for role in readers)) or "nobody"
-    machine_reading = (
-        "A language model may also read it to help these people find moments in it; it does not score, rank or decide."
-        if analysis_by_llm
-        else "No language model reads it."
+    paragraphs = (
+        _paragraph(
+            f'{organisation} asks to record how you work with AI agents in "{title}".',
+            "Read this first. Saying no leaves nothing behind, here or there.",
+        ),
+        "\n".join(("WHAT IS RECORDED", *lines, "")),
+        _paragraph(
+            "WHAT IS NOT RECORDED",
+            "Your screen, keyboard, microphone, camera, browser, other programs, files that neither belong to the "
+            "workspace nor pass through the agent, your provider's keys and passwords.",
+            "What you type into your own editor is not watched; only its result at submission.",
+            "What the agent reads or prints may hold personal things: keep them out of the workspace.",
+        ),
+        _paragraph(
+            "HOW",
+            "A background recorder runs on your computer from the moment you agree.",
+            _traffic(providers),
+            _hooks(used=hooks),
+            "Values are encrypted on your computer before they are stored or sent.",
+            'See everything with "promptster inspect", interrupt with "promptster pause", stop it with "promptster '
+            'stop" or "promptster submit".',
+        ),
+        _paragraph("TIME LIMIT", _duration(time_limit_minutes)),
+        _paragraph(
+            "WHO READS IT",
+            f"In {organisation}: {roles}.",
+            "Every reading is logged, and you can ask for the list.",
+            _machine_reading(used=analysis_by_llm),
+            "It is not sold and trains no model.",
+        ),
+        _paragraph(
+            "WHY, AND ON WHAT LEGAL BASIS",
+            "To judge, by people, this one assessment.",
+            "The legal basis is your consent, which you may take back at any time.",
+        ),
+        _paragraph(
+            "HOW LONG (RETENTION)",
+            f"{retention_days} days after the session ends; then its keys are destroyed, and their backups within 7 "
+            "days more.",
+            "Copies exported before, and your own copy, are beyond reach.",
+        ),
+        _paragraph(
+            "YOUR RIGHTS",
+            "Access: you keep a complete signed copy, and see what reviewers see.",
+            "Correction: your statement is added beside the original.",
+            'Deletion and withdrawal: "promptster withdraw" ends the session and destroys its keys at once.',
+            f"Objection, deletion after submission, and anything else: write to {organisation}; you may also complain "
+            "to your data protection authority.",
+            "Refusing or withdrawing has no technical consequence on your computer: files that were changed for "
+            "recording are put back.",
+        ),
+        _paragraph(
+            "WHAT THE SIGNATURES MEAN",
+            "The record proves order and integrity, not truth or ability.",
+            "Pauses and gaps are shown as gaps, never as misconduct.",
+        ),
     )
-    return f"""{organisation} asks to record how you work with AI agents in "{title}".
-Read this first. Saying no leaves nothing behind, here or there.
-
-WHAT IS RECORDED
-{captured}
-
-WHAT IS NOT RECORDED
-Your screen, keyboard, microphone, camera, browser, other programs, files outside the workspace that the agent does not touch, your provider's keys and passwords. What you type into your own editor is not watched; only its result at submission. What the agent itself reads or prints may contain personal things: keep them out of the workspace.
-
-HOW
-A background recorder runs on your computer from the moment you agree. {_sources(providers, hooks=hooks)}Values are encrypted on your computer before they are stored or sent. See everything with "promptster inspect", interrupt with "promptster pause", end with "promptster stop" or "promptster submit".
-
-TIME LIMIT
-{_duration(time_limit_minutes)}
-
-WHO READS IT
-In {organisation}: {roles}. Every reading is logged, and you can ask for the list. {machine_reading} It is not sold and trains no model.
-
-WHY, AND ON WHAT GROUND
-To judge, by people, this one assessment. The legal basis is your consent, which you may take back at any time.
-
-HOW LONG
-{retention_days} days after the session ends; then its keys are destroyed, and backups of them within 7 days more. Copies exported before, and your own copy, are beyond reach.
-
-YOUR RIGHTS
-Access: you keep a complete signed copy, and see what reviewers see. Correction: your statement is added beside the original. Deletion and withdrawal: "promptster withdraw" ends the session and destroys its keys at once. Objection, deletion after submission, and anything else: write to {organisation}; you may also complain to your data protection authority. Refusing or withdrawing has no technical consequence on your computer: files that were changed for recording are put back.
-
-WHAT THE SIGNATURES MEAN
-The record proves order and integrity, not truth or ability. Pauses and gaps are shown as gaps, never as misconduct.
-"""
+    return "\n".join(paragraphs)
 
 
 def make_policy(
@@ -206,6 +285,7 @@ def make_policy(
         hooks=hooks,
         analysis_by_llm=analysis_by_llm,
         readers=readers,
+        kinds=kinds,
     )
     if len(rendered.split()) > MAX_WORDS:
         raise DocumentError(f"the policy's text has more than {MAX_WORDS} words", code="policy_words", fault="local")

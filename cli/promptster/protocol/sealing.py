@@ -1,4 +1,4 @@
-"""Encryption: keys derived by HKDF, bodies and journal records under XChaCha20-Poly1305, the content key in a sealed box."""
+"""Encryption: keys by HKDF, bodies and journal records under XChaCha20-Poly1305, the content key in a sealed box."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def _check_key(key: bytes) -> bytes:
 
 
 def aead_seal(key: bytes, data: bytes, *, aad: bytes, random: RandomBytes) -> bytes:
-    """nonce (24 bytes) || XChaCha20-Poly1305.
+    """A nonce of 24 bytes, then XChaCha20-Poly1305.
 
     Raises:
         SealError: when the key has another length.

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import nacl.bindings
 import nacl.exceptions
@@ -114,14 +114,14 @@ class Envelope:
         Raises:
             DocumentError: when it is not one.
         """
-        match value:
-            case {"payload": str(payload), "signature": str(signature), **rest} if not rest:
-                try:
-                    envelope = cls(b64u_decode(payload), b64u_decode(signature))
-                except EncodingError as error:
-                    raise DocumentError(f"an envelope is off: {error}", code="envelope") from None
-            case _:
-                raise DocumentError("an envelope needs exactly payload and signature", code="envelope")
+        entries = cast("dict[str, object]", value) if isinstance(value, dict) else {}
+        payload, signature = entries.get("payload"), entries.get("signature")
+        if len(entries) != 2 or not isinstance(payload, str) or not isinstance(signature, str):  # noqa: PLR2004 - these two
+            raise DocumentError("an envelope needs exactly payload and signature", code="envelope")
+        try:
+            envelope = cls(b64u_decode(payload), b64u_decode(signature))
+        except EncodingError as error:
+            raise DocumentError(f"an envelope is off: {error}", code="envelope") from None
         if len(envelope.signature) != SIGNATURE_SIZE:
             raise DocumentError("an envelope's signature does not have 64 bytes", code="envelope")
         return envelope

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping
 from typing import Any, Final, NoReturn, cast
@@ -20,27 +21,35 @@ _MAX_DIGITS = 4000
 
 
 def _tame_text(text: str) -> str:
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
 
 
 def _tame(value: object, level: int = 1) -> Any:
     """The nearest JSON value: agents and providers send what strict JSON cannot hold."""
-    if isinstance(value, str):
-        return _tame_text(value)
-    if value is None or isinstance(value, bool):
-        return value
-    if isinstance(value, int):
-        return value if abs(value) < 10**_MAX_DIGITS else "[number too long]"
-    if isinstance(value, float):
-        return value if value - value == 0 else str(value)
-    if isinstance(value, (Mapping, list, tuple)) and level > MAX_JSON_NESTING:
-        return _TOO_DEEP
-    if isinstance(value, Mapping):
-        items = cast("Mapping[object, object]", value).items()
-        return {_tame_text(str(key)): _tame(item, level + 1) for key, item in items}
-    if isinstance(value, (list, tuple)):
-        return [_tame(item, level + 1) for item in cast("list[object]", value)]
-    raise EventError(f"a JSON field cannot hold a {type(value).__name__}", code="field_type", fault="local")
+    match value:
+        case str():
+            tamed: Any = _tame_text(value)
+        case None | bool():
+            tamed = value
+        case int():
+            tamed = value if abs(value) < 10**_MAX_DIGITS else "[number too long]"
+        case float():
+            tamed = value if math.isfinite(value) else str(value)
+        case Mapping() | list() | tuple() if level > MAX_JSON_NESTING:
+            tamed = _TOO_DEEP
+        case Mapping():
+            items = cast("Mapping[object, object]", value).items()
+            tamed = {_tame_text(str(key)): _tame(item, level + 1) for key, item in items}
+        case list() | tuple():
+            tamed = [_tame(item, level + 1) for item in cast("list[object]", value)]
+        case _:
+            name = type(value).__name__
+            raise EventError(f"a JSON field cannot hold a {name}", code="field_type", fault="local")
+    return tamed
 
 
 def _dump(value: object) -> bytes:
@@ -66,35 +75,35 @@ def encode_value(field_type: FieldType, value: object) -> bytes:
     """
     match field_type, value:
         case "text", str():
-            try:
-                return value.encode()
-            except UnicodeEncodeError:
-                return _tame_text(value).encode()
+            data = _tame_text(value).encode()
         case "bool", bool():
-            return b"true" if value else b"false"
+            data = b"true" if value else b"false"
         case "int", int() if not isinstance(value, bool) and abs(value) <= MAX_INTEGER:
-            return b"%d" % value
+            data = b"%d" % value
         case "bytes", bytes():
-            return value
+            data = value
         case "bytes", str():
-            return value.encode("utf-8", "replace")
+            data = _tame_text(value).encode()
         case "json", _:
-            return _encode_json(value)
+            data = _encode_json(value)
         case _:
-            raise EventError(
-                f"a field of type {field_type} cannot hold this {type(value).__name__}",
-                code="field_type",
-                fault="local",
-            )
+            name = type(value).__name__
+            raise EventError(f"a field of type {field_type} cannot hold this {name}", code="field_type", fault="local")
+    return data
 
 
-def _refuse_constant(text: str) -> NoReturn:
+def _refuse(text: str) -> NoReturn:
     raise ValueError(text)
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    return number if math.isfinite(number) else _refuse(text)
 
 
 def _decode_json(data: bytes) -> Any:
     text = data.decode()
-    value = json.loads(text, parse_constant=_refuse_constant)
+    value = json.loads(text, parse_constant=_refuse, parse_float=_finite)
     if nesting(data) > MAX_JSON_NESTING:
         raise ValueError(_TOO_DEEP)
     if "\\u" in text:

@@ -1,10 +1,10 @@
-"""What a verification says: findings by name, gaps, spans, coverage, and the claim that goes with every verdict."""
+"""What a verification says: findings by name, gaps, spans, coverage, and the claim that goes with each verdict."""
 
 from __future__ import annotations
 
 import enum
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
@@ -15,9 +15,10 @@ from promptster.protocol.receipt import Close
 
 CLAIM: Final = (
     "Signatures prove order, integrity and, after a receipt, that nothing received was changed, inserted, reordered or "
-    "dropped unnoticed. They prove custody, not truth: the session key lives on the candidate's machine. What was never "
-    "recorded shows only as gaps, silence of one source, or submitted lines that no event explains. That later events exist "
-    "can be proved only by someone who holds a later receipt. Time is the collector's word unless a witness cosigned."
+    "dropped unnoticed. They prove custody, not truth: the session key lives on the candidate's machine. "
+    "What was never recorded shows only as gaps, silence of one source, or submitted lines that no event explains. "
+    "That later events exist can be proved only by someone who holds a later receipt. "
+    "Time is the collector's word unless a witness cosigned."
 )
 """What a verdict means and does not mean."""
 
@@ -59,6 +60,10 @@ class Finding:
     text: str
     """The same for a person."""
     effect: Effect
+
+    def __iter__(self) -> Iterator[str]:
+        """Unpacks as code and text."""
+        return iter((self.code, self.text))
 
 
 @dataclass(frozen=True)
@@ -209,6 +214,17 @@ def spans(numbers: list[int]) -> tuple[Span, ...]:
             runs[-1] = Span(runs[-1].first, number)
         else:
             runs.append(Span(number, number))
+    return tuple(runs)
+
+
+def holes(numbers: Iterable[int]) -> tuple[Span, ...]:
+    """The runs missing from ascending numbers that should start at 0."""
+    runs: list[Span] = []
+    due = 0
+    for number in numbers:
+        if number > due:
+            runs.append(Span(due, number - 1))
+        due = number + 1
     return tuple(runs)
 
 

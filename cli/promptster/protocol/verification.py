@@ -1,7 +1,8 @@
 """Verification of a bundle, offline: no network, no secret, no account.
 
-Order: key succession, certificate, policy and consent, header chain, leaves and roots, commitments and blocks, receipts and
-checks, close, redaction records, log, cosignatures. Every check runs as far as it can, so that one bad batch is one finding.
+Order: key succession, certificate, consent and policy, header chain, leaves and roots, receipts and checks, close,
+redaction records, commitments and blocks, log, cosignatures. Every check runs as far as it can, so that one bad
+batch is one finding.
 """
 
 from __future__ import annotations
