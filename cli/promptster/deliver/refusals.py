@@ -2,9 +2,9 @@
 
 | answer | meaning | answered by |
 |---|---|---|
-| 409 ``gap`` behind us | the collector was restored from a backup | the batches it lacks, each with its earlier receipt |
+| 409 ``gap`` behind us | the collector came from a backup | the batches it lacks, with their earlier receipts |
 | 409 ``conflict``, the same events | this disk lost a batch that was sent | the collector's batch is adopted |
-| 409 ``conflict``, other events | this machine was put back in time | its batches are adopted, our events entered anew |
+| 409 ``conflict``, other events | this machine was put back in time | the same, and our events are entered anew |
 | 410, signed | the session ended there | ``Ended`` |
 | 413 | the batch is too large, and was not stored | smaller batches in its place |
 | anything else | nothing can be known | the same bytes again, after a pause |

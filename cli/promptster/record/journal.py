@@ -81,6 +81,15 @@ class Journal:
         """What the opening found, from ``start`` on; records appended since are not among them."""
         return read(self._files, self._found, self._cipher, start=start)
 
+    def reread(self, *, start: int = 0) -> Iterator[tuple[int, bytes]]:
+        """What stands on disk now, from ``start`` on; the last of it may not be durable yet."""
+        found = scan(self._files, self._folder, self._cipher, self._session)
+        return read(self._files, found, self._cipher, start=start)
+
+    def free_bytes(self) -> int:
+        """Room on the journal's disk."""
+        return self._files.free_bytes(self._folder)
+
     def append(self, entries: Sequence[bytes]) -> None:
         """Make the next records durable; they take the seqs from ``next_seq`` on.
 
@@ -108,10 +117,10 @@ class Journal:
             OSError: nothing changed.
             ValueError: the journal does not reach ``base``, or numbers would run backwards.
         """
-        chain = self._found.chain_before(base)
+        self.close()
+        chain = scan(self._files, self._folder, self._cipher, self._session).chain_before(base)
         if chain is None or first < base:
             raise ValueError("a journal can go on only behind what it holds")
-        self.close()
         header = FILE_HEADER.pack(MAGIC, base, first, chain)
         content = bytearray(header)
         last = chain if base == first else link(chain, first, header)
@@ -123,6 +132,10 @@ class Journal:
         write_whole(self._files, self._next_path(), bytes(content))
         self._found = scan(self._files, self._folder, self._cipher, self._session)
         self.next_seq, self._chain = self._found.next_seq, self._found.last_chain
+
+    def jumped(self, *, base: int, first: int) -> bool:
+        """Whether such a jump was made."""
+        return any((extent.base, extent.first) == (base, first) for extent in self._found.extents)
 
     def reopen(self) -> None:
         """After a failed ``append``: let go of the file, and see that everything promised is still there.

@@ -20,16 +20,13 @@ from promptster.protocol.errors import EventError
 from promptster.protocol.events import Draft, Kind, RecordedEvent, Source, compose
 from promptster.protocol.kinds import AGENT_KINDS, FIELD_TYPES, SESSION_KINDS
 from promptster.protocol.values import encode_value
-from promptster.record.journal import Journal, JournalLostError
-from promptster.record.reading import read, scan
+from promptster.record.journal import JournalLostError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
-    from pathlib import Path
 
     from promptster.clock import Clock
-    from promptster.record.files import Files
-    from promptster.record.reading import Cipher
+    from promptster.record.journal import Journal
 
 NOT_RECORDED = -1
 """What ``append`` answers for a draft that was left out; no event has this seq."""
@@ -58,36 +55,26 @@ class Recorder:
     def __init__(
         self,
         *,
-        files: Files,
-        folder: Path,
-        cipher: Cipher,
-        session: str,
+        journal: Journal,
         clock: Clock,
         random: Callable[[int], bytes],
         kinds: Collection[str],
         record_until: int = 0,
     ) -> None:
-        """Open the journal and recover it; ``recovered`` must be read to its end before anything is appended.
+        """Take over an open journal; ``recovered`` must be read to its end before anything is appended.
 
         Args:
-            files: the disk.
-            folder: the journal's folder.
-            cipher: seals each record.
-            session: the session's id.
+            journal: where events become durable.
             clock: stamps the recorder's own events.
             random: source of salts.
             kinds: the agent events that the policy allows.
             record_until: wall clock in ms after which agent events are refused; 0 for none.
-
-        Raises:
-            OSError: the journal cannot be read.
         """
-        self._files, self._folder, self._cipher, self._session = files, folder, cipher, session
         self._clock, self._random = clock, random
         self._kinds = frozenset(kinds) | SESSION_KINDS
         self._record_until = record_until
-        self.journal = Journal(files, folder, cipher, session, random)
-        self.next_seq = self.journal.next_seq
+        self.journal = journal
+        self.next_seq = journal.next_seq
         """Events so far, durable or not."""
         self.sources: Counter[str] = Counter()
         """Events by source."""
@@ -102,7 +89,7 @@ class Recorder:
         self._lock = threading.RLock()
         self._pending: list[_Pending] = []
         self._pending_bytes = 0
-        self._durable = self.journal.next_seq
+        self._durable = journal.next_seq
         self._fresh: deque[RecordedEvent] = deque()
         self._fresh_bytes = 0
         self._low_space = False
@@ -136,8 +123,7 @@ class Recorder:
 
     def events(self, *, start: int = 0) -> Iterator[RecordedEvent]:
         """The events on disk from ``start`` on, read anew."""
-        found = scan(self._files, self._folder, self._cipher, self._session)
-        for seq, data in read(self._files, found, self._cipher, start=start):
+        for seq, data in self.journal.reread(start=start):
             if seq >= self._durable:
                 return
             yield from RecordedEvent.parse_frames(data)
@@ -172,6 +158,11 @@ class Recorder:
             self._count(event)
         self._work.set()
         return seq
+
+    def append_next(self, draft: Draft, *, seq: int) -> bool:
+        """Append a draft only if it takes exactly this place; whether it did."""
+        with self._lock:
+            return self.next_seq == seq and self.append(draft) == seq
 
     def note(self, kind: str, **fields: object) -> int:
         """Append an event of the recorder itself, stamped now."""
@@ -319,7 +310,7 @@ class Recorder:
 
     def _watch_space(self) -> None:
         with contextlib.suppress(OSError):
-            low = self._files.free_bytes(self._folder) < _LOW_SPACE
+            low = self.journal.free_bytes() < _LOW_SPACE
             if low and not self._low_space:
                 self._low_space = True
                 self.note(Kind.CAPTURE_DEGRADED, detail="the disk is nearly full: values over 4 KiB are left out")

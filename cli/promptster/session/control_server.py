@@ -1,0 +1,79 @@
+"""The recorder's end of ``control.sock``: reads one JSON line, asks the recording, answers one JSON line."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from promptster.errors import PromptsterError, SessionError
+from promptster.session.control import LINE_LIMIT
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from promptster.session.log import Log
+
+    Operation = Callable[[Mapping[str, Any]], Awaitable[Mapping[str, Any]]]
+
+
+class ControlServer:
+    """Answers our own commands."""
+
+    def __init__(self, sock: socket.socket, operations: Mapping[str, Operation], log: Log) -> None:
+        """Serve ``operations`` by name on a listening unix socket."""
+        self._sock, self._operations, self._log = sock, operations, log
+        self._connections: set[asyncio.Task[None]] = set()
+
+    async def run(self) -> None:
+        """Accept for ever. The socket stays open when this ends: it belongs to the supervisor."""
+        self._sock.setblocking(False)
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                connection, _ = await loop.sock_accept(self._sock)
+            except OSError as error:
+                self._log.fault("control accept", error)
+                await asyncio.sleep(0.1)
+                continue
+            task = asyncio.create_task(self._serve(connection))
+            self._connections.add(task)
+            task.add_done_callback(self._connections.discard)
+
+    async def _serve(self, connection: socket.socket) -> None:
+        reader, writer = await asyncio.open_unix_connection(sock=connection, limit=LINE_LIMIT)
+        try:
+            while line := await reader.readline():
+                answer = await self._answer(line)
+                writer.write(json.dumps(answer).encode() + b"\n")
+                await writer.drain()
+        except (OSError, ValueError):  # gone, or a line over the limit
+            pass
+        finally:
+            writer.close()
+            with suppress(OSError):
+                await writer.wait_closed()
+
+    async def _answer(self, line: bytes) -> dict[str, Any]:
+        try:
+            request = json.loads(line)
+            operation = self._operations.get(request["op"], _unknown)
+            return {"ok": True, **await operation(request)}
+        except PromptsterError as error:
+            return _refusal(error.code, error.message, error.hint)
+        except (ValueError, KeyError, TypeError) as error:
+            self._log.fault("control request", error)
+            return _refusal("bad_request", "the recorder could not read the request", None)
+        except Exception as error:  # noqa: BLE001 - a command gets an answer whatever happens
+            self._log.fault("control", error)
+            return _refusal("internal", "the recorder failed at this request", "see logs/recorder.log")
+
+
+async def _unknown(_request: Mapping[str, Any]) -> Mapping[str, Any]:
+    raise SessionError("the recorder does not know this request", code="unknown_op")
+
+
+def _refusal(code: str, message: str, hint: str | None) -> dict[str, Any]:
+    return {"ok": False, "error": {"code": code, "message": message, "hint": hint}}

@@ -1,0 +1,221 @@
+"""The recorder's process: ``python -m promptster.session.daemon FOLDER HANDLE``, started by the supervisor only.
+
+It takes the listening sockets and the secrets from a pipe, puts the parts of a recording together, and runs until it
+is told to stop. Exit codes: 0 the end, 75 start me again at once, 78 starting again would not help, else a crash.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+import os
+import signal
+import socket
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from promptster.clock import SystemClock
+from promptster.errors import PromptsterError, SessionError
+from promptster.keys import SessionSecrets
+from promptster.record.journal import JournalLostError
+from promptster.session.assembly import Assembly, assemble
+from promptster.session.control_server import ControlServer
+from promptster.session.front import Front
+from promptster.session.hook_intake import HookSocket, SpoolDrain
+from promptster.session.log import Log, describe
+from promptster.session.operations import Operations
+from promptster.session.state import SessionFolder
+from promptster.session.supervisor import EXIT_REFUSED, EXIT_RESTART
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine, Mapping
+
+_BEAT_S = 0.5
+_DRAIN_EVERY = 6
+_REOPEN_S = 5.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inheritance:
+    """What the supervisor hands to each recorder."""
+
+    proxy: socket.socket
+    control: socket.socket
+    hooks: socket.socket
+    ready: int
+    """Where one line is written when the recorder is ready, or cannot be."""
+    token: str
+    restarts: int
+    secrets: SessionSecrets
+
+    @classmethod
+    def read(cls, handle: int) -> Inheritance:
+        """Read the packet and take the handles over; none of them reaches a child process."""
+        with os.fdopen(handle, "rb") as pipe:
+            packet: Mapping[str, Any] = json.loads(pipe.readline())
+        handles: Mapping[str, int] = packet["handles"]
+        for number in handles.values():
+            os.set_inheritable(number, False)
+        return cls(
+            proxy=socket.socket(fileno=handles["tcp"]),
+            control=socket.socket(fileno=handles["control"]),
+            hooks=socket.socket(fileno=handles["hooks"]),
+            ready=handles["ready"],
+            token=packet["token"],
+            restarts=int(packet["restarts"]),
+            secrets=SessionSecrets.from_json(packet["secrets"]),
+        )
+
+    def say(self, answer: Mapping[str, Any]) -> None:
+        """Tell the supervisor, once."""
+        os.write(self.ready, json.dumps(answer).encode() + b"\n")
+        os.close(self.ready)
+
+
+class Daemon:
+    """One run of the recorder."""
+
+    def __init__(self, folder: SessionFolder, inheritance: Inheritance, log: Log) -> None:
+        """Name the session and what was inherited."""
+        self._folder, self._inheritance, self._log = folder, inheritance, log
+        self._clock = SystemClock()
+        self._over: asyncio.Future[int] | None = None
+
+    async def run(self) -> int:
+        """Record until the end; the exit code."""
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(self._loop_fault)
+        self._over = loop.create_future()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._finish, 0)
+        loop.add_signal_handler(signal.SIGHUP, lambda: None)
+        front = Front(self._folder.facts(), self._inheritance.token, self._clock, self._log)
+        await front.serve(self._inheritance.proxy)
+        port = self._inheritance.proxy.getsockname()[1]
+        self._folder.update(port=port)
+        parts = await self._assemble()
+        if parts is None:
+            return 0
+        drain = SpoolDrain(
+            self._folder.spool,
+            self._inheritance.secrets.spool_key,
+            parts.take_spooled,
+            parts.spool_unreadable,
+            recorded=frozenset(parts.recording.hook_times),
+        )
+        parts.recording.hook_times.clear()
+        front.attach(parts.recording.capture)
+        operations = Operations(
+            folder=self._folder,
+            parts=parts,
+            port=port,
+            token=self._inheritance.token,
+            restarts=self._inheritance.restarts,
+            drain=drain,
+            finish=lambda: self._finish(0),
+        )
+        drain.drain()
+        tasks = self._start_tasks(parts, operations, drain)
+        gc.freeze()
+        self._inheritance.say({"port": port, "pid": os.getpid()})
+        code = await self._over
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await front.aclose()
+        if code == 0:
+            await operations.end()
+        await parts.collector.aclose()
+        return code
+
+    async def _assemble(self) -> Assembly | None:
+        """Open everything; while the disk cannot be read, traffic is forwarded unrecorded and this is tried again."""
+        assert self._over is not None  # noqa: S101 - set before anything else runs
+        while not self._over.done():
+            try:
+                return await assemble(
+                    self._folder, self._inheritance.secrets, self._clock, self._log, start_anew=self._start_anew
+                )
+            except OSError as error:
+                self._log.fault("open", error)
+                await asyncio.wait([self._over], timeout=_REOPEN_S)
+        return None
+
+    def _start_tasks(self, parts: Assembly, operations: Operations, drain: SpoolDrain) -> list[asyncio.Task[None]]:
+        inheritance = self._inheritance
+        control = ControlServer(inheritance.control, operations.table, self._log)
+        hooks = HookSocket(inheritance.hooks, parts.take_hook, self._log)
+        runs = {
+            "control": control.run(),
+            "hooks": hooks.run(),
+            "seal": parts.sealer.run(),
+            "upload": operations.upload(),
+            "beat": self._beat(parts, drain),
+            "closing": operations.finish_closing(),
+        }
+        return [asyncio.create_task(self._guard(name, run)) for name, run in runs.items()]
+
+    async def _beat(self, parts: Assembly, drain: SpoolDrain) -> None:
+        """What is looked at twice a second."""
+        turn = 0
+        while True:
+            await asyncio.sleep(_BEAT_S)
+            turn += 1
+            parts.recording.capture.tick()
+            if parts.recording.records:
+                parts.pulse.beat()
+            if parts.recorder.lost:
+                self._start_anew()
+            if turn % _DRAIN_EVERY == 0:
+                if drain.taken:
+                    await parts.recorder.durable(parts.recorder.next_seq - 1)
+                    drain.remove_taken()
+                drain.drain()
+
+    async def _guard(self, name: str, run: Coroutine[Any, Any, None]) -> None:
+        """A loop that fails for an unknown reason costs a new start, never silence."""
+        try:
+            await run
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever it was, the next run begins from what is durable
+            self._log.fault(name, error)
+            self._start_anew()
+
+    def _start_anew(self) -> None:
+        self._finish(EXIT_RESTART)
+
+    def _finish(self, code: int) -> None:
+        if self._over is not None and not self._over.done():
+            self._over.set_result(code)
+
+    def _loop_fault(self, _loop: asyncio.AbstractEventLoop, context: Mapping[str, Any]) -> None:
+        error = context.get("exception")
+        self._log.write("loop", error=describe(error) if isinstance(error, BaseException) else "unknown")
+
+
+def main(arguments: list[str]) -> int:
+    """Run the recorder of one session."""
+    log = Log()
+    sys.excepthook = lambda _type, error, _trace: log.fault("uncaught", error)
+    folder = SessionFolder(Path(arguments[0]))
+    inheritance = Inheritance.read(int(arguments[1]))
+    log.write("start", restarts=inheritance.restarts)
+    try:
+        code = asyncio.run(Daemon(folder, inheritance, log).run())
+    except JournalLostError as error:
+        log.fault("journal", error)
+        code = EXIT_RESTART
+    except (PromptsterError, SessionError) as error:
+        log.fault("refused", error)
+        inheritance.say({"code": error.code, "message": error.message, "hint": error.hint})
+        code = EXIT_REFUSED
+    log.write("end", code=code)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,98 @@
+"""The proxy's place in the recorder: it forwards from the first moment, watched as soon as recording is possible."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from promptster.config import Config
+from promptster.errors import ConfigurationError
+from promptster.paths import Paths
+from promptster.proxy.forward import Forwarder, Limits, Outbound, Upstream
+
+if TYPE_CHECKING:
+    import socket
+
+    from promptster.capture.engine import Capture
+    from promptster.clock import Clock
+    from promptster.proxy.forward import Headers, Observer, Outcome, RequestInfo
+    from promptster.session.log import Log
+    from promptster.session.state import SessionFacts
+
+_OBSERVED_BYTES = 32 * 1024 * 1024
+"""Payload held for capture at any time: the whole recorder is to stay below 80 MiB."""
+
+
+class Front:
+    """The forwarder, with or without somebody who watches."""
+
+    def __init__(self, facts: SessionFacts, token: str, clock: Clock, log: Log) -> None:
+        """Prepare the forwarder for a session's upstreams."""
+        self._capture: Capture | None = None
+        self._log = log
+        self._forwarder = Forwarder(
+            token=token,
+            upstreams={name: Upstream(name, url) for name, url in facts.upstreams.items()},
+            open_observer=self._observe,
+            on_hook=self._hook,
+            outbound=_outbound(log),
+            clock=clock,
+            on_fault=lambda error: log.fault("capture", error),
+            limits=Limits(observed_bytes=_OBSERVED_BYTES),
+        )
+
+    @property
+    def missed_bytes(self) -> int:
+        """Payload that was forwarded and could not be kept for capture."""
+        return self._forwarder.stats.missed_bytes
+
+    async def serve(self, sock: socket.socket) -> None:
+        """Forward from now on."""
+        sock.setblocking(False)
+        await self._forwarder.serve(sock)
+
+    def attach(self, capture: Capture) -> None:
+        """Let this capture watch from now on."""
+        self._capture = capture
+
+    async def aclose(self) -> None:
+        """Cut what is under way, and let capture see everything that was forwarded."""
+        await self._forwarder.aclose()
+
+    def _observe(self, info: RequestInfo) -> Observer:
+        return _Nobody() if self._capture is None else self._capture.open_observer(info)
+
+    def _hook(self, agent: str, payload: bytes) -> None:
+        if self._capture is not None:
+            self._capture.hook(agent, payload)
+
+
+class _Nobody:
+    """Watches nothing."""
+
+    def request_body(self, data: bytes) -> None:
+        """Nothing."""
+
+    def request_end(self) -> None:
+        """Nothing."""
+
+    def response_head(self, status: int, headers: Headers) -> None:
+        """Nothing."""
+
+    def response_body(self, data: bytes) -> None:
+        """Nothing."""
+
+    def missed(self, count_bytes: int) -> None:
+        """Nothing."""
+
+    def finished(self, outcome: Outcome, detail: str) -> None:
+        """Nothing."""
+
+
+def _outbound(log: Log) -> Outbound:
+    """The way to the providers, from the environment that the session was started in."""
+    try:
+        network = Config.load(Paths.from_environment()).network
+    except ConfigurationError as error:
+        log.fault("network", error)
+        return Outbound()
+    return Outbound(proxy_url=network.proxy_url, no_proxy=network.no_proxy, ca_file=network.ca_file)
