@@ -1,0 +1,122 @@
+"""File edits and commands as findings, and the patches that show them."""
+
+from __future__ import annotations
+
+import difflib
+from typing import TYPE_CHECKING
+
+from promptster.capture.agents.interface import Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from promptster.capture.providers.interface import Json
+
+_DIFF_LINES = 20_000
+"""Lines beyond which no patch is computed; the two texts stand beside it anyway."""
+
+
+def unified(path: str, before: str, after: str) -> str | None:
+    """A unified diff of two texts, or ``None`` when there is nothing to show or too much to compare."""
+    old, new = before.splitlines(keepends=True), after.splitlines(keepends=True)
+    if before == after or len(old) + len(new) > _DIFF_LINES:
+        return None
+    lines = difflib.unified_diff(old, new, f"a/{path.lstrip('/')}", f"b/{path.lstrip('/')}")
+    return "".join(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines)
+
+
+def file_edit(
+    *,
+    tool_use_id: str,
+    path: str,
+    operation: str,
+    before: str | None,
+    after: str | None,
+    patch: str | None = None,
+) -> Finding:
+    """An edit of one file.
+
+    ``before`` and ``after`` are the whole file where it is known, else the passages that changed; ``None`` where there
+    was or is nothing, or nobody told.
+    """
+    if patch is None:
+        patch = unified(path, before or "", after or "")
+    return Finding(
+        kind="file_edit",
+        fields={
+            "tool_use_id": tool_use_id or None,
+            "path": path,
+            "operation": operation,
+            "before": before,
+            "after": after,
+            "patch": patch,
+        },
+    )
+
+
+def command(
+    *,
+    tool_use_id: str,
+    command: str,
+    cwd: str | None = None,
+    exit_code: int | None = None,
+    output: str | None = None,
+    error_output: str | None = None,
+    is_error: bool | None = None,
+    duration_ms: Json = None,
+) -> Finding:
+    """A command that ran; ``exit_code`` only where the agent's report says it."""
+    return Finding(
+        kind="command",
+        fields={
+            "tool_use_id": tool_use_id or None,
+            "command": command,
+            "cwd": cwd or None,
+            "exit_code": exit_code,
+            "output": output,
+            "error_output": error_output or None,
+            "is_error": is_error,
+            "duration_ms": whole_ms(duration_ms),
+        },
+    )
+
+
+def tool_call(*, tool_use_id: str, name: str, given: Json) -> Finding:
+    """A tool about to run."""
+    return Finding(kind="tool_call", fields={"tool_use_id": tool_use_id or None, "name": name, "input": given})
+
+
+def tool_result(
+    *, tool_use_id: str, name: str, content: Json, is_error: bool | None, duration_ms: Json = None
+) -> Finding:
+    """What a tool gave back."""
+    return Finding(
+        kind="tool_result",
+        fields={
+            "tool_use_id": tool_use_id or None,
+            "name": name or None,
+            "content": content,
+            "is_error": is_error,
+            "duration_ms": whole_ms(duration_ms),
+        },
+    )
+
+
+def whole_ms(value: Json) -> int | None:
+    """Milliseconds as a whole number, or ``None`` for anything that is not a sane duration."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    return round(value) if 0 <= value < 1e12 else None  # noqa: PLR2004 - thirty years
+
+
+def hunks_as_patch(path: str, hunks: Sequence[Json]) -> str | None:
+    """A unified diff from hunks of the shape {oldStart, oldLines, newStart, newLines, lines}."""
+    parts: list[str] = []
+    for hunk in hunks:
+        try:
+            head = f"@@ -{hunk['oldStart']},{hunk['oldLines']} +{hunk['newStart']},{hunk['newLines']} @@"
+            parts.append("\n".join([head, *map(str, hunk["lines"])]))
+        except (KeyError, TypeError):
+            return None
+    name = path.lstrip("/")
+    return "\n".join([f"--- a/{name}", f"+++ b/{name}", *parts]) + "\n" if parts else None

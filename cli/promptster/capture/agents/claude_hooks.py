@@ -1,0 +1,237 @@
+"""Claude Code's hook payloads, and the edits that its tools' arguments describe."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from promptster.capture import actions
+from promptster.capture.agents.interface import Finding, HookReport, Identity, raw_finding
+from promptster.capture.providers.interface import ToolUse, mapping, optional_text, sequence, text_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from promptster.capture.providers.interface import Json
+
+_EXIT_CODE = re.compile(r"\AExit code (-?\d{1,10})(?:\n|\Z)")
+_EDIT_TOOLS = {"Edit", "MultiEdit", "Write", "NotebookEdit"}
+
+
+def read(payload: Mapping[str, Json]) -> HookReport:
+    """One payload; an event without a reader is kept raw."""
+    event = text_of(payload.get("hook_event_name"))
+    identity = Identity(
+        agent="claude", session=text_of(payload.get("session_id")), agent_id=text_of(payload.get("agent_id"))
+    )
+    reader = _READERS.get(event, _raw)
+    return reader(event, identity, payload)
+
+
+def _raw(event: str, identity: Identity, payload: Mapping[str, Json]) -> HookReport:
+    return HookReport(event=event, identity=identity, findings=[raw_finding(event or "unknown", payload)])
+
+
+def _prompt(event: str, identity: Identity, payload: Mapping[str, Json]) -> HookReport:
+    text = text_of(payload.get("prompt"))
+    prompt_id = text_of(payload.get("prompt_id"))
+    machine = text.lstrip().startswith(("<task-notification>", "<teammate-message"))
+    fields = {"text": text, "prompt_id": prompt_id or None, "machine": machine or None}
+    key = ("prompt", prompt_id, text) if prompt_id else ()
+    return HookReport(event=event, identity=identity, findings=[Finding(kind="prompt", fields=fields)], key=key)
+
+
+def _call(payload: Mapping[str, Json]) -> ToolUse:
+    return ToolUse(
+        id=text_of(payload.get("tool_use_id")),
+        name=text_of(payload.get("tool_name")),
+        input=payload.get("tool_input"),
+    )
+
+
+def _tool_call(event: str, identity: Identity, payload: Mapping[str, Json]) -> HookReport:
+    call = _call(payload)
+    return HookReport(
+        event=event,
+        identity=identity,
+        findings=[actions.tool_call(tool_use_id=call.id, name=call.name, given=call.input)],
+        stage="call",
+        tool_use_id=call.id,
+        call=call,
+    )
+
+
+def _tool_result(event: str, identity: Identity, payload: Mapping[str, Json]) -> HookReport:
+    call, response = _call(payload), payload.get("tool_response")
+    result = actions.tool_result(
+        tool_use_id=call.id, name=call.name, content=response, is_error=False, duration_ms=payload.get("duration_ms")
+    )
+    return HookReport(
+        event=event,
+        identity=identity,
+        findings=[result, *_done(call, mapping(response), payload)],
+        stage="result",
+        tool_use_id=call.id,
+        call=call,
+    )
+
+
+def _done(call: ToolUse, response: Mapping[str, Json], payload: Mapping[str, Json]) -> Sequence[Finding]:
+    if call.name == "Bash":
+        background = response.get("backgroundTaskId") is not None
+        stopped = background or response.get("interrupted") is True
+        return [
+            actions.command(
+                tool_use_id=call.id,
+                command=text_of(mapping(call.input).get("command")),
+                cwd=text_of(payload.get("cwd")),
+                exit_code=None if stopped else _success_code(response),
+                output=text_of(response.get("stdout")),
+                error_output=text_of(response.get("stderr")),
+                is_error=False,
+                duration_ms=payload.get("duration_ms"),
+            )
+        ]
+    if call.name in _EDIT_TOOLS:
+        return _edit(call, response)
+    return []
+
+
+def _success_code(response: Mapping[str, Json]) -> int | None:
+    """Claude Code calls a few codes other than 0 a success (grep without a match) and says so, without the code."""
+    return None if response.get("returnCodeInterpretation") else 0
+
+
+def _edit(call: ToolUse, response: Mapping[str, Json]) -> Sequence[Finding]:
+    """The whole file before and after, where the tool's response holds it."""
+    before, path = optional_text(response.get("originalFile")), text_of(response.get("filePath"))
+    if call.name not in {"Edit", "Write"} or not path:
+        return edits_from_input(call)
+    if call.name == "Write":
+        created = response.get("type") == "create" or response.get("originalFile") is None
+        after: str | None = text_of(response.get("content"))
+    else:
+        created = not text_of(response.get("oldString")) and not before
+        after = _replaced(before, response)
+    if after is None:
+        return edits_from_input(call)
+    return [
+        actions.file_edit(
+            tool_use_id=call.id,
+            path=path,
+            operation="create" if created else "modify",
+            before=None if created else before or "",
+            after=after,
+            patch=actions.hunks_as_patch(path, sequence(response.get("structuredPatch"))),
+        )
+    ]
+
+
+def _replaced(before: str | None, response: Mapping[str, Json]) -> str | None:
+    old, new = text_of(response.get("oldString")), text_of(response.get("newString"))
+    if not old:
+        return new
+    if before is None or old not in before:
+        return None
+    return before.replace(old, new) if response.get("replaceAll") is True else before.replace(old, new, 1)
+
+
+def edits_from_input(call: ToolUse) -> Sequence[Finding]:
+    """The passages that a tool's arguments replace."""
+    given = mapping(call.input)
+    path = text_of(given.get("file_path")) or text_of(given.get("notebook_path"))
+    if not path:
+        return []
+    if call.name == "Write":
+        return [_passage(call, path, "", text_of(given.get("content")), "modify")]
+    if call.name == "Edit":
+        return [_replacement(call, path, given)]
+    if call.name == "MultiEdit":
+        return [_replacement(call, path, mapping(edit)) for edit in sequence(given.get("edits"))]
+    if call.name == "NotebookEdit":
+        return [_passage(call, path, "", text_of(given.get("new_source")), "modify")]
+    return []
+
+
+def _replacement(call: ToolUse, path: str, given: Mapping[str, Json]) -> Finding:
+    old, new = text_of(given.get("old_string")), text_of(given.get("new_string"))
+    return _passage(call, path, old, new, "modify" if old else "create")
+
+
+def _passage(call: ToolUse, path: str, before: str, after: str, operation: str) -> Finding:
+    return actions.file_edit(tool_use_id=call.id, path=path, operation=operation, before=before or None, after=after)
+
+
+def _tool_failure(event: str, identity: Identity, payload: Mapping[str, Json]) -> HookReport:
+    call, error = _call(payload), text_of(payload.get("error"))
+    findings = [
+        actions.tool_result(
+            tool_use_id=call.id, name=call.name, content=error, is_error=True, duration_ms=payload.get("duration_ms")
+        )
+    ]
+    if call.name == "Bash":
+        failed = _EXIT_CODE.match(error)
+        findings.append(
+            actions.command(
+                tool_use_id=call.id,
+                command=text_of(mapping(call.input).get("command")),
+                cwd=text_of(payload.get("cwd")),
+                exit_code=int(failed[1]) if failed else None,
+                output=error[failed.end() :] if failed else error,
+                is_error=True,
+                duration_ms=payload.get("duration_ms"),
+            )
+        )
+    return HookReport(event=event, identity=identity, findings=findings, stage="result", tool_use_id=call.id, call=call)
+
+
+def _subagent_start(event: str, identity: Identity, payload: Mapping[str, Json]) -> HookReport:
+    fields = {"agent_type": optional_text(payload.get("agent_type"))}
+    return HookReport(event=event, identity=identity, findings=[Finding(kind="subagent_started", fields=fields)])
+
+
+def _subagent_stop(event: str, identity: Identity, payload: Mapping[str, Json]) -> HookReport:
+    """``/compact`` makes a subagent of no type stop that nobody started: not the candidate's subagent."""
+    agent_type = optional_text(payload.get("agent_type"))
+    if agent_type is None:
+        return _raw(event, identity, payload)
+    fields = {"agent_type": agent_type, "text": optional_text(payload.get("last_assistant_message"))}
+    return HookReport(event=event, identity=identity, findings=[Finding(kind="subagent_stopped", fields=fields)])
+
+
+def _compaction(event: str, identity: Identity, payload: Mapping[str, Json]) -> HookReport:
+    fields = {"trigger": optional_text(payload.get("trigger")), "text": optional_text(payload.get("compact_summary"))}
+    return HookReport(event=event, identity=identity, findings=[Finding(kind="compaction", fields=fields)])
+
+
+def _permission(event: str, identity: Identity, payload: Mapping[str, Json]) -> HookReport:
+    call = _call(payload)
+    decision = "asked" if event == "PermissionRequest" else "denied"
+    fields = {
+        "tool_use_id": call.id or None,
+        "name": call.name or None,
+        "input": call.input,
+        "decision": decision,
+        "mode": optional_text(payload.get("permission_mode")),
+    }
+    key = ("permission", decision, call.id) if call.id else ()
+    return HookReport(
+        event=event,
+        identity=identity,
+        findings=[Finding(kind="permission", fields=fields)],
+        tool_use_id=call.id,
+        key=key,
+    )
+
+
+_READERS = {
+    "UserPromptSubmit": _prompt,
+    "PreToolUse": _tool_call,
+    "PostToolUse": _tool_result,
+    "PostToolUseFailure": _tool_failure,
+    "SubagentStart": _subagent_start,
+    "SubagentStop": _subagent_stop,
+    "PostCompact": _compaction,
+    "PermissionRequest": _permission,
+    "PermissionDenied": _permission,
+}

@@ -1,0 +1,68 @@
+"""Whoever speaks a known API without being a known agent: nothing is assumed about what it adds to a prompt."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from promptster.capture.agents.interface import Finding, HookReport, Identity, Prompt, Purpose, raw_finding
+from promptster.capture.providers.interface import text_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from promptster.capture.providers.interface import Json, ModelCall, ToolResult, ToolUse, UserText
+
+
+class Generic:
+    """An unknown agent."""
+
+    name = ""
+
+    def recognises(self, headers: Mapping[str, str]) -> bool:
+        """Any."""
+        del headers
+        return True
+
+    def identify(self, headers: Mapping[str, str], body: Mapping[str, Json]) -> Identity:
+        """Nothing in the request names a session."""
+        del headers, body
+        return Identity(agent="")
+
+    def purpose(self, call: ModelCall, headers: Mapping[str, str], body: Mapping[str, Json]) -> Purpose:
+        """Every call counts as work."""
+        del call, headers, body
+        return "work"
+
+    def prompts(self, run: Sequence[UserText]) -> Sequence[Prompt]:
+        """The whole texts."""
+        return [Prompt(text=item.text, images=item.images) for item in run if item.text or item.images]
+
+    def summarises(self, item: UserText) -> bool:
+        """Cannot be told."""
+        del item
+        return False
+
+    def spawns(self, call: ToolUse) -> str | None:
+        """Cannot be told."""
+        del call
+        return None
+
+    def task(self, run: Sequence[UserText]) -> str:
+        """All of it."""
+        return "\n\n".join(prompt.text for prompt in self.prompts(run))
+
+    def hooks_tell(self, call: ToolUse, result: ToolResult) -> bool:
+        """It has none."""
+        del call, result
+        return False
+
+    def actions(self, call: ToolUse, result: ToolResult) -> Sequence[Finding]:
+        """Cannot be told."""
+        del call, result
+        return []
+
+    def hook(self, payload: Mapping[str, Json]) -> HookReport:
+        """Kept raw."""
+        event = text_of(payload.get("hook_event_name")) or "unknown"
+        identity = Identity(agent="", session=text_of(payload.get("session_id")))
+        return HookReport(event=event, identity=identity, findings=[raw_finding(event, payload)])

@@ -1,0 +1,193 @@
+"""What is new in a request that resends its whole history: which prompts, which tool results, or nothing at all.
+
+A conversation is read as turns. The texts behind the model's last word are the *tail*; only there can a new prompt
+stand, since everything before it was answered. The *position* of a tail is told by the turn before it, so that the same words
+typed at two places are two prompts, and the same words sent twice at one place are one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+from collections import Counter, OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from promptster.capture.agents.interface import Prompt
+from promptster.capture.providers.interface import Item, ModelCall, Reply, Summary, ToolResult, ToolUse, UserText
+
+if TYPE_CHECKING:
+    from promptster.capture.agents.interface import Agent
+
+_POSITIONS_KEPT = 128
+_REQUESTS_KEPT = 32
+_ANSWERED = {"end_turn", "tool_use", "stop_sequence", "stop", "tool_calls", "completed"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Turn:
+    """One request's conversation, read."""
+
+    fingerprint: str
+    """Equal for requests that ask the same again."""
+    position: str
+    """Where the tail stands."""
+    tail: tuple[Prompt, ...]
+    """The words behind the model's last one."""
+    results: tuple[ToolResult, ...]
+    """Every tool result, oldest first."""
+    fresh: frozenset[str]
+    """Ids of the results that stand in the tail."""
+    calls: dict[str, ToolUse]
+    """Every tool call of the history by id."""
+    opening: tuple[str, ...]
+    """The texts before the model's first word, and those of the tail, whoever wrote them."""
+    task: str
+    """The tail's texts as the message that starts a subagent."""
+    beginning: str
+    """Equal for conversations that begin with the same words."""
+
+
+def read_turn(call: ModelCall, agent: Agent, *, purpose: str) -> Turn:
+    """Read a request's items with the agent's habits."""
+    runs = _runs(call.items, agent)
+    marks: list[object] = [purpose, call.previous]
+    context: list[object] = [call.previous]
+    tail: Sequence[Prompt] = ()
+    fresh: set[str] = set()
+    last_user: list[object] = []
+    for side, run in runs:
+        if side == "summary":
+            context, tail, fresh, last_user = ["summary", _mark(run[-1])], (), set(), []
+            marks.extend(_mark(item) for item in run)
+        elif side == "model":
+            context, tail, fresh = [*last_user, *(_mark(item) for item in run)], (), set()
+            marks.extend(_mark(item) for item in run)
+        else:
+            tail, fresh, last_user = _user_run(run, agent)
+            marks.extend(last_user if purpose == "work" else (_mark(item) for item in run))
+    first = _texts(runs[0][1]) if runs else []
+    last = _texts(runs[-1][1]) if runs and runs[-1][0] == "user" else []
+    return Turn(
+        fingerprint=_digest(marks),
+        position=_digest(context),
+        tail=tuple(tail),
+        results=tuple(item for item in call.items if isinstance(item, ToolResult)),
+        fresh=frozenset(fresh),
+        calls={item.id: item for item in call.items if isinstance(item, ToolUse)},
+        opening=tuple(item.text for item in (*first, *last)),
+        task=agent.task(last),
+        beginning=_digest([prompt.text for prompt in agent.prompts(first)]),
+    )
+
+
+def _runs(items: Sequence[Item], agent: Agent) -> list[tuple[str, list[Item]]]:
+    def side(item: Item) -> str:
+        if isinstance(item, Summary) or (isinstance(item, UserText) and agent.summarises(item)):
+            return "summary"
+        return "model" if isinstance(item, (ToolUse, Reply)) else "user"
+
+    return [(name, list(run)) for name, run in itertools.groupby(items, side)]
+
+
+def _texts(run: Sequence[Item]) -> list[UserText]:
+    return [item for item in run if isinstance(item, UserText)]
+
+
+def _user_run(run: Sequence[Item], agent: Agent) -> tuple[Sequence[Prompt], set[str], list[object]]:
+    prompts = agent.prompts(_texts(run))
+    results = {item.id for item in run if isinstance(item, ToolResult)}
+    marks: list[object] = [["result", name] for name in sorted(results)]
+    return prompts, results, [*marks, *(["prompt", prompt.text, len(prompt.images)] for prompt in prompts)]
+
+
+def _mark(item: Item) -> list[object]:
+    match item:
+        case ToolUse() | ToolResult():
+            return [type(item).__name__, item.id]
+        case Summary():
+            return ["Summary", item.key]
+        case _:
+            return [type(item).__name__, item.text]
+
+
+def _digest(marks: Sequence[object]) -> str:
+    return hashlib.sha256(json.dumps(marks).encode()).hexdigest()
+
+
+@dataclass(kw_only=True)
+class Asked:
+    """One logical request with its attempts."""
+
+    seq: int | None
+    """Of its model_request, if that was recorded."""
+    attempts: int = 1
+    """How many were begun."""
+    answered: int = 0
+    """The highest attempt whose end is recorded."""
+    complete: bool = False
+    """Whether an attempt brought a whole answer."""
+    position: str = ""
+    """Where its tail stands."""
+
+
+@dataclass(kw_only=True)
+class _Place:
+    texts: list[str]
+    answered: bool = False
+
+
+@dataclass(kw_only=True)
+class Conversation:
+    """One lane's memory, bounded: its latest requests and the prompts seen at its latest positions."""
+
+    lane: int
+    """The lane's number."""
+    _asked: OrderedDict[str, Asked] = field(default_factory=OrderedDict[str, Asked])
+    _places: OrderedDict[str, _Place] = field(default_factory=OrderedDict[str, _Place])
+
+    def retried(self, fingerprint: str, request_sha256: str) -> Asked | None:
+        """The unanswered request that this one asks again."""
+        asked = self._asked.get(fingerprint) or self._asked.get(request_sha256)
+        return asked if asked is not None and not asked.complete else None
+
+    def remember(self, asked: Asked, *names: str) -> None:
+        """Keep a request under its fingerprint and its body's hash."""
+        for name in names:
+            self._asked[name] = asked
+            self._asked.move_to_end(name)
+        while len(self._asked) > 2 * _REQUESTS_KEPT:
+            self._asked.popitem(last=False)
+
+    def new_prompts(self, turn: Turn) -> list[Prompt]:
+        """The prompts of a request's tail that were not there before; they are remembered."""
+        place = self._places.get(turn.position)
+        texts = [prompt.text for prompt in turn.tail]
+        if place is None:
+            fresh = list(turn.tail)
+        elif place.answered and texts == place.texts:
+            fresh = list(turn.tail[-1:])
+        else:
+            known = Counter(place.texts)
+            fresh = [prompt for prompt in turn.tail if not _take(known, prompt.text)]
+        self._places[turn.position] = _Place(texts=texts)
+        self._places.move_to_end(turn.position)
+        while len(self._places) > _POSITIONS_KEPT:
+            self._places.popitem(last=False)
+        return fresh
+
+    def answer(self, asked: Asked, *, complete: bool, stop_reason: str | None) -> None:
+        """An attempt ended."""
+        asked.complete = asked.complete or complete
+        place = self._places.get(asked.position)
+        if place is not None and complete and (stop_reason is None or stop_reason in _ANSWERED):
+            place.answered = True
+
+
+def _take(known: Counter[str], text: str) -> bool:
+    if known[text] <= 0:
+        return False
+    known[text] -= 1
+    return True

@@ -1,0 +1,332 @@
+"""Capture: observed exchanges and hook payloads go in, drafts come out, each thing once per source.
+
+What was captured before a restart is learned again from the journal by ``absorb``; no other state is kept anywhere.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from promptster.capture import actions
+from promptster.capture.agents import UNKNOWN, agent_named, agent_of
+from promptster.capture.agents.interface import Identity
+from promptster.capture.conversation import Asked, Turn, read_turn
+from promptster.capture.exchange import Exchange, ReadRequest, ReadResponse
+from promptster.capture.hooks import HookDesk, read_hook
+from promptster.capture.lanes import Lanes
+from promptster.capture.learning import Learner
+from promptster.capture.ledger import Ledger
+from promptster.capture.providers.interface import ModelCall, ToolResult, ToolUse
+from promptster.capture.scribe import Scribe, Stamp
+from promptster.capture.silence import SilenceWatch
+from promptster.capture.subagents import Subagents
+from promptster.protocol.events import KINDS
+
+if TYPE_CHECKING:
+    from collections import Counter
+    from collections.abc import Callable, Collection, Mapping
+
+    from promptster.capture.agents.interface import Agent
+    from promptster.clock import Clock
+    from promptster.protocol.events import Draft, OpenedEvent
+    from promptster.proxy.observation import Observer, RequestInfo
+
+HOOKED_AGENTS = frozenset({"claude", "codex"})
+"""Agents that the launcher gives hooks to."""
+
+
+class Capture:
+    """The engine; every method is quick and is called from one thread."""
+
+    def __init__(
+        self,
+        append: Callable[[Draft], int],
+        clock: Clock,
+        *,
+        allowed_kinds: Collection[str] = tuple(KINDS),
+        hooked_agents: Collection[str] = HOOKED_AGENTS,
+    ) -> None:
+        """Capture into ``append``, which returns the event's ``seq`` at once.
+
+        Args:
+            append: the recorder.
+            clock: stamps everything that is not stamped on arrival.
+            allowed_kinds: the policy's kinds; other findings are dropped and counted.
+            hooked_agents: agents whose silence on the hook side is worth an event.
+        """
+        self._scribe = Scribe(append, clock, allowed_kinds)
+        self._lanes = Lanes()
+        self._ledger = Ledger()
+        self._subagents = Subagents(self._scribe, self._lanes)
+        self._silence = SilenceWatch(self._scribe, hooked_agents)
+        self._hooks = HookDesk(self._scribe, self._lanes, self._ledger, self._is_streaming)
+        self._learner = Learner(self._lanes, self._ledger, self._hooks, self._subagents)
+        self._open: dict[Exchange, Identity | None] = {}
+        self._after_pause: set[Identity] = set()
+        self._has_orphans = False
+
+    @property
+    def counts(self) -> Counter[str]:
+        """How much was written, by kind, and how much was passed over, by reason."""
+        return self._scribe.counts
+
+    @property
+    def silent_agents(self) -> frozenset[str]:
+        """Agents whose hooks have fallen silent."""
+        return self._silence.silent_agents
+
+    def absorb(self, event: OpenedEvent) -> None:
+        """Learn from an event that was recorded before this process began; call in order, before anything else."""
+        self._learner.learn(event)
+        self._has_orphans = True
+
+    def open_observer(self, info: RequestInfo) -> Observer:
+        """Watch one exchange of the proxy's."""
+        self._end_orphans()
+        exchange = Exchange(self, self._scribe, info)
+        self._open[exchange] = None
+        return exchange
+
+    def hook(self, agent: str, payload: bytes, *, arrived: tuple[int, int] | None = None) -> None:
+        """Take one hook payload.
+
+        Args:
+            agent: claude, codex or cursor.
+            payload: what the agent gave to the hook, as it came.
+            arrived: wall and monotonic milliseconds of its arrival, if that was not now.
+        """
+        self._end_orphans()
+        if self._scribe.paused:
+            self._scribe.counts["while_paused"] += 1
+            return
+        at = Stamp(*arrived) if arrived else self._scribe.now()
+        report = read_hook(agent, payload)
+        if report is None:
+            self._scribe.counts["hook_unreadable"] += 1
+            return
+        self._silence.heard(report.identity)
+        self._hooks.take(report, at)
+
+    def tick(self) -> None:
+        """Let time pass; to be called at least every half second."""
+        self._end_orphans()
+        if self._scribe.paused:
+            return
+        self._hooks.release_all()
+        self._silence.tick()
+
+    def pause(self) -> None:
+        """Capture nothing until ``resume``; what is under way ends here, as far as it came."""
+        self._hooks.let_go()
+        for exchange in list(self._open):
+            exchange.abandon("paused")
+        self._open.clear()
+        self._scribe.paused = True
+
+    def resume(self) -> None:
+        """Capture again, from the next request on."""
+        self._scribe.paused = False
+        self._after_pause = set(self._lanes.all())
+        self._silence.forget()
+
+    def finish(self) -> None:
+        """The session ends: write what waits, and end what is under way."""
+        self._end_orphans()
+        self._hooks.let_go()
+        for exchange in list(self._open):
+            exchange.abandon("the session ended")
+        self._open.clear()
+        self._silence.tick(ending=True)
+
+    def asked(self, exchange: Exchange, request: ReadRequest) -> None:
+        """An exchange's request is known."""
+        if self._scribe.paused:
+            self._scribe.counts["while_paused"] += 1
+            exchange.abandon("paused")
+            return
+        agent = agent_of(exchange.headers)
+        body = request.body or {}
+        call = exchange.provider.read(body) if exchange.provider else ModelCall(model=None, stream=False, items=())
+        purpose = agent.purpose(call, exchange.headers, body) if request.body else "other"
+        turn = read_turn(call, agent, purpose=purpose)
+        identity = self._subagents.place(agent.identify(exchange.headers, body), turn)
+        exchange.identity, exchange.purpose = identity, purpose
+        self._open[exchange] = identity
+        conversation = self._lanes.conversation(identity)
+        asked = conversation.retried(turn.fingerprint, request.sha256)
+        if asked is not None:
+            asked.attempts += 1
+        else:
+            refs = self._new_turn(agent, identity, turn) if purpose == "work" else ()
+            asked = Asked(seq=self._request(exchange, call, request, refs), position=turn.position)
+            conversation.remember(asked, turn.fingerprint, request.sha256)
+        exchange.attempt = (asked, asked.attempts)
+
+    def answered(self, exchange: Exchange, response: ReadResponse) -> None:
+        """An exchange is over."""
+        self._open.pop(exchange, None)
+        identity, attempt = exchange.identity, exchange.attempt
+        if identity is None or attempt is None:
+            return
+        asked, number = attempt
+        complete = response.outcome == "complete"
+        self._lanes.conversation(identity).answer(asked, complete=complete, stop_reason=response.answer.stop_reason)
+        asked.answered = max(asked.answered, number)
+        seq = self._response(identity, asked, number, response)
+        if complete and exchange.purpose == "work":
+            for use in response.answer.calls:
+                self._tool_call(identity, use, seq)
+        self._hooks.release(identity)
+
+    def passed(self, exchange: Exchange, status: int | None) -> None:
+        """A request that is no model call is over: that it happened is kept, not what it said."""
+        self._open.pop(exchange, None)
+        agent = agent_of(exchange.headers)
+        identity = agent.identify(exchange.headers, {})
+        lane = self._lanes.number(identity) if self._lanes.knows(identity) else 0
+        info = exchange.info
+        payload = {"upstream": info.upstream, "method": info.method, "path": exchange.path, "status": status}
+        fields = {"raw_kind": "http", "payload": payload, **identity.fields()}
+        self._scribe.write("proxy", "agent_other", fields, lane=lane)
+
+    def lost(self, exchange: Exchange, detail: str, count: int) -> None:
+        """Something was forwarded that could not be observed."""
+        now = self._scribe.now()
+        fields = {
+            "source": "proxy",
+            "detail": detail,
+            "lost": count,
+            "from_ms": exchange.began.wall_ms,
+            "to_ms": now.wall_ms,
+        }
+        self._scribe.write("proxy", "capture_gap", fields)
+
+    def _is_streaming(self, identity: Identity) -> bool:
+        return any(other == identity and exchange.purpose == "work" for exchange, other in self._open.items())
+
+    def _new_turn(self, agent: Agent, identity: Identity, turn: Turn) -> tuple[int | None, ...]:
+        """Write what a request tells beside itself; the ``seq`` of its prompts."""
+        self._results(agent, identity, turn)
+        conversation, lane = self._lanes.conversation(identity), self._lanes.number(identity)
+        prompts = conversation.new_prompts(turn)
+        if identity.agent_id:
+            return (self._subagents.began(identity, turn),)
+        return tuple(
+            self._scribe.write(
+                "proxy",
+                "prompt",
+                {
+                    "text": prompt.text,
+                    "images": list(prompt.images) or None,
+                    "machine": prompt.machine or None,
+                    **identity.fields(),
+                },
+                lane=lane,
+            )
+            for prompt in prompts
+        )
+
+    def _request(
+        self, exchange: Exchange, call: ModelCall, request: ReadRequest, refs: tuple[int | None, ...]
+    ) -> int | None:
+        identity = exchange.identity or UNKNOWN.identify({}, {})
+        fields: dict[str, object] = {
+            "provider": exchange.info.upstream,
+            "request_path": exchange.path,
+            "model": call.model,
+            "purpose": exchange.purpose,
+            "stream": call.stream,
+            "request_sha256": request.sha256,
+            **identity.fields(),
+        }
+        if request.body is not None:
+            fields["body"] = request.body
+        elif request.raw:
+            fields["body_raw"] = request.raw
+        if request.cut:
+            self.lost(exchange, "a request was too long to be kept, or not all of it could be read", 0)
+        return self._scribe.write("proxy", "model_request", fields, lane=self._lanes.number(identity), refs=refs)
+
+    def _response(self, identity: Identity, asked: Asked, number: int, response: ReadResponse) -> int | None:
+        answer = response.answer
+        fields: dict[str, object] = {
+            "attempt": number,
+            "outcome": response.outcome,
+            "status": response.status,
+            "text": answer.text or None,
+            "thinking": answer.thinking or None,
+            "tool_use_ids": [use.id for use in answer.calls] or None,
+            "stop_reason": answer.stop_reason,
+            "model": answer.model,
+            "response_id": answer.response_id,
+            "usage": answer.usage,
+            "error": response.error,
+            "retry_after": response.retry_after,
+            "first_byte_ms": response.first_byte_ms,
+            "duration_ms": response.duration_ms,
+            "content": answer.content or None,
+            **identity.fields(),
+        }
+        return self._scribe.write(
+            "proxy", "model_response", fields, lane=self._lanes.number(identity), refs=(asked.seq,)
+        )
+
+    def _tool_call(self, identity: Identity, use: ToolUse, after: int | None) -> None:
+        known = self._ledger.entry(identity, use.id)
+        if known.proxy_call:
+            return
+        known.proxy_call, known.use, known.name, known.identity = True, use, use.name, identity
+        finding = actions.tool_call(tool_use_id=use.id, name=use.name, given=use.input)
+        known.proxy_seq = self._write(identity, finding.kind, finding.fields, after)
+        spawned = agent_named(identity.agent).spawns(use)
+        if spawned:
+            self._subagents.expect(identity, spawned, use.id, known.proxy_seq)
+
+    def _results(self, agent: Agent, identity: Identity, turn: Turn) -> None:
+        unseen = identity in self._after_pause
+        self._after_pause.discard(identity)
+        for result in turn.results:
+            known = self._ledger.find(identity, result.id)
+            if known is not None and known.proxy_result:
+                continue
+            if known is None or not known.proxy_call:
+                use = turn.calls.get(result.id)
+                if unseen or use is None or result.id not in turn.fresh:
+                    continue
+                self._tool_call(identity, use, None)
+            self._result(agent, identity, result)
+
+    def _result(self, agent: Agent, identity: Identity, result: ToolResult) -> None:
+        known = self._ledger.entry(identity, result.id)
+        use = known.use or ToolUse(id=result.id, name=known.name, input=None)
+        known.proxy_result, known.use = True, None
+        finding = actions.tool_result(
+            tool_use_id=result.id, name=use.name, content=result.content, is_error=result.is_error
+        )
+        self._write(identity, finding.kind, finding.fields, known.proxy_seq)
+        for action in agent.actions(use, result):
+            self._write(identity, action.kind, action.fields, known.proxy_seq)
+        if agent.hooks_tell(use, result):
+            self._silence.expect(known, result.id)
+
+    def _write(self, identity: Identity, kind: str, fields: Mapping[str, object], ref: int | None) -> int | None:
+        named = {**fields, **identity.fields()}
+        return self._scribe.write("proxy", kind, named, lane=self._lanes.number(identity), refs=(ref,))
+
+    def _end_orphans(self) -> None:
+        """Attempts that a dead recorder left open ended with it; their retry is the next attempt."""
+        if not self._has_orphans or self._scribe.paused:
+            return
+        self._has_orphans = False
+        for identity, asked in self._learner.orphans():
+            fields = {
+                "attempt": asked.attempts,
+                "outcome": "cut",
+                "error": {"type": "recorder_restarted"},
+                **identity.fields(),
+            }
+            asked.answered = asked.attempts
+            self._scribe.write("proxy", "model_response", fields, lane=self._lanes.number(identity), refs=(asked.seq,))
+
+
+__all__ = ["HOOKED_AGENTS", "Capture"]

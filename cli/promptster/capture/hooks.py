@@ -1,0 +1,177 @@
+"""Hook payloads on their way to drafts: read by the agent's module, told apart from duplicates, kept in order.
+
+A hook may be faster than our look at the stream that caused it. So a tool's first hook waits, two seconds at most, while
+a response of its conversation is still streaming that has not brought this call; whatever follows it waits behind it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import OrderedDict, deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from promptster.capture.agents import agent_named
+from promptster.capture.agents.cursor import Cursor
+from promptster.capture.providers.interface import load, mapping
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from promptster.capture.agents.interface import Finding, HookReport, Identity
+    from promptster.capture.lanes import Lanes
+    from promptster.capture.ledger import Ledger
+    from promptster.capture.providers.interface import Json
+    from promptster.capture.scribe import Scribe, Stamp
+
+HOLD_MS = 2000
+"""How long a hook waits for the response that caused it."""
+
+_SAME_WITHIN_MS = 2000
+_KEYS_KEPT = 20_000
+_TWINS_KEPT = 2_000
+_MAX_HELD = 1_000
+
+
+def read_hook(agent: str, payload: bytes) -> HookReport | None:
+    """Read a payload by the module of the agent that sent it; ``None`` when it is no JSON object.
+
+    Cursor also runs hooks written for Claude Code; its payloads name its version.
+    """
+    body: Mapping[str, Json] = mapping(load(payload))
+    if not body:
+        return None
+    return (Cursor() if "cursor_version" in body else agent_named(agent)).hook(body)
+
+
+@dataclass(kw_only=True)
+class _Twins:
+    """How often each hook event has told of one action, and how often it was recorded."""
+
+    seen: dict[str, int] = field(default_factory=dict[str, int])
+    recorded: int = 0
+    ids: deque[str] = field(default_factory=deque[str])
+
+
+class HookDesk:
+    """Where hook reports wait, and from where they are written."""
+
+    def __init__(self, scribe: Scribe, lanes: Lanes, ledger: Ledger, streaming: Callable[[Identity], bool]) -> None:
+        self._scribe = scribe
+        self._lanes = lanes
+        self._ledger = ledger
+        self._streaming = streaming
+        self._held: dict[Identity, deque[tuple[HookReport, Stamp]]] = {}
+        self._keys: OrderedDict[tuple[str, ...], int] = OrderedDict()
+        self._twins: OrderedDict[tuple[str, ...], _Twins] = OrderedDict()
+
+    def take(self, report: HookReport, at: Stamp) -> None:
+        """Record a report now, or hold it."""
+        queue = self._held.setdefault(report.identity, deque())
+        queue.append((report, at))
+        self.release(report.identity)
+
+    def release(self, identity: Identity) -> None:
+        """Record what no longer has to wait in one conversation."""
+        queue = self._held.get(identity)
+        while queue and not self._waits(*queue[0], crowded=len(queue) > _MAX_HELD):
+            report, at = queue.popleft()
+            self._record(report, at)
+        if queue is not None and not queue:
+            self._held.pop(identity, None)
+
+    def release_all(self) -> None:
+        """Look at every conversation again; time has passed."""
+        for identity in list(self._held):
+            self.release(identity)
+
+    def let_go(self) -> None:
+        """Record everything that waits, at once."""
+        held, self._held = self._held, {}
+        for queue in held.values():
+            for report, at in queue:
+                self._record(report, at)
+
+    def learn_key(self, identity: Identity, key: tuple[str, ...]) -> None:
+        """Take over from the journal that something was recorded."""
+        self._remember((identity.agent, identity.session, identity.agent_id, *key), 0)
+
+    def _waits(self, report: HookReport, at: Stamp, *, crowded: bool) -> bool:
+        if report.stage != "call" or crowded or self._scribe.now().mono_ms - at.mono_ms >= HOLD_MS:
+            return False
+        known = self._ledger.find(report.identity, report.tool_use_id)
+        return not (known and known.proxy_call) and self._streaming(report.identity)
+
+    def _record(self, report: HookReport, at: Stamp) -> None:
+        if self._is_repeated(report, at):
+            self._scribe.counts["hook_repeated"] += 1
+            return
+        refs = self._refs(report)
+        lane = self._lanes.number(report.identity)
+        for finding in report.findings:
+            fields = {**self._fields(report, finding), **report.identity.fields()}
+            seq = self._scribe.write("hook", finding.kind, fields, lane=lane, refs=refs, at=at)
+            if finding.kind == "tool_call" and report.tool_use_id:
+                self._ledger.entry(report.identity, report.tool_use_id).hook_seq = seq
+            elif finding.kind == "agent_other":
+                self._scribe.counts["hook_raw"] += 1
+
+    def _fields(self, report: HookReport, finding: Finding) -> Mapping[str, object]:
+        """The finding's own fields; a command that names no call gets that of its twin."""
+        if finding.fields.get("tool_use_id") or not report.twin or report.twin[0] != "ran":
+            return finding.fields
+        twins = self._twins.get((*_place(report.identity), "call", *report.twin[1:]))
+        return {**finding.fields, "tool_use_id": twins.ids.popleft() or None} if twins and twins.ids else finding.fields
+
+    def _refs(self, report: HookReport) -> tuple[int | None, ...]:
+        if not report.tool_use_id:
+            return ()
+        known = self._ledger.entry(report.identity, report.tool_use_id)
+        known.name = known.name or (report.call.name if report.call else "")
+        if report.stage != "call":
+            return (known.hook_seq if known.hook_seq is not None else known.proxy_seq,)
+        if known.proxy_seq is not None:
+            return (known.proxy_seq,)
+        outer = self._ledger.running(report.identity, "exec") if report.tool_use_id.startswith("exec-") else None
+        return (outer.proxy_seq,) if outer else ()
+
+    def _is_repeated(self, report: HookReport, at: Stamp) -> bool:
+        if report.twin and report.twin[0] != "ran" and self._is_told_by_twin(report):
+            return True
+        if report.tool_use_id and report.stage != "other":
+            known = self._ledger.entry(report.identity, report.tool_use_id)
+            told = known.hook_call if report.stage == "call" else known.hook_result
+            known.hook_call = known.hook_call or report.stage == "call"
+            known.hook_result = known.hook_result or report.stage == "result"
+            return told
+        key = (*_place(report.identity), *(report.key or (report.event, _digest(report))))
+        last = self._keys.get(key)
+        self._remember(key, at.mono_ms)
+        return last is not None and (bool(report.key) or abs(at.mono_ms - last) < _SAME_WITHIN_MS)
+
+    def _is_told_by_twin(self, report: HookReport) -> bool:
+        twins = self._twins.setdefault((*_place(report.identity), *report.twin), _Twins())
+        twins.seen[report.event] = twins.seen.get(report.event, 0) + 1
+        if len(self._twins) > _TWINS_KEPT:
+            self._twins.popitem(last=False)
+        if twins.seen[report.event] <= twins.recorded:
+            return True
+        twins.recorded = twins.seen[report.event]
+        twins.ids.append(report.tool_use_id)
+        return False
+
+    def _remember(self, key: tuple[str, ...], mono_ms: int) -> None:
+        self._keys[key] = mono_ms
+        self._keys.move_to_end(key)
+        if len(self._keys) > _KEYS_KEPT:
+            self._keys.popitem(last=False)
+
+
+def _place(identity: Identity) -> tuple[str, str, str]:
+    return identity.agent, identity.session, identity.agent_id
+
+
+def _digest(report: HookReport) -> str:
+    told = [[finding.kind, dict(finding.fields)] for finding in report.findings]
+    return hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()

@@ -1,0 +1,50 @@
+"""Lanes: each conversation of an agent, and each of its subagents, has the next number; 0 is the session itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from promptster.capture.conversation import Conversation
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from promptster.capture.agents.interface import Identity
+
+
+class Lanes:
+    """Numbers by conversation, and what is remembered of each."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[Identity, int] = {}
+        self._conversations: dict[Identity, Conversation] = {}
+        self._highest = 0
+
+    def number(self, identity: Identity) -> int:
+        """The lane of a conversation; a new one gets the next number."""
+        number = self._numbers.get(identity)
+        if number is None:
+            self._highest += 1
+            number = self._numbers[identity] = self._highest
+        return number
+
+    def all(self) -> Iterable[Identity]:
+        """Every conversation that has a lane."""
+        return self._numbers.keys()
+
+    def knows(self, identity: Identity) -> bool:
+        """Whether the conversation has a lane already."""
+        return identity in self._numbers
+
+    def learn(self, identity: Identity, number: int) -> None:
+        """Take over a number from the journal."""
+        if number > 0:
+            self._numbers.setdefault(identity, number)
+            self._highest = max(self._highest, number)
+
+    def conversation(self, identity: Identity) -> Conversation:
+        """The memory of a conversation."""
+        known = self._conversations.get(identity)
+        if known is None:
+            known = self._conversations[identity] = Conversation(lane=self.number(identity))
+        return known

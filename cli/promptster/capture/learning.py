@@ -1,0 +1,129 @@
+"""What an earlier recorder process captured, learned again from the journal's events."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import TYPE_CHECKING
+
+from promptster.capture.agents import agent_named
+from promptster.capture.agents.interface import Identity
+from promptster.capture.conversation import Asked, read_turn
+from promptster.capture.providers import provider_of
+from promptster.capture.providers.interface import ToolUse, mapping, text_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from promptster.capture.conversation import Turn
+    from promptster.capture.hooks import HookDesk
+    from promptster.capture.lanes import Lanes
+    from promptster.capture.ledger import Ledger
+    from promptster.capture.providers.interface import Json
+    from promptster.capture.subagents import Subagents
+    from promptster.protocol.events import OpenedEvent
+
+_OPEN_KEPT = 256
+
+
+class Learner:
+    """Fills lanes, ledger, hooks and subagents from events, in the order in which they were recorded."""
+
+    def __init__(self, lanes: Lanes, ledger: Ledger, hooks: HookDesk, subagents: Subagents) -> None:
+        self._lanes = lanes
+        self._ledger = ledger
+        self._hooks = hooks
+        self._subagents = subagents
+        self._requests: OrderedDict[int, tuple[Identity, Asked]] = OrderedDict()
+
+    def learn(self, event: OpenedEvent) -> None:
+        """Take over one event."""
+        fields = event.fields
+        identity = Identity(
+            agent=text_of(fields.get("agent")),
+            session=text_of(fields.get("agent_session")),
+            agent_id=text_of(fields.get("agent_id")),
+        )
+        if event.lane:
+            self._lanes.learn(identity, event.lane)
+        match event.src, event.kind:
+            case "proxy", "model_request":
+                self._request(event, identity)
+            case "proxy", "model_response":
+                self._response(event)
+            case "proxy", "subagent_started":
+                self._subagents.learn(identity)
+            case (("proxy" | "hook"), ("tool_call" | "tool_result")):
+                self._tool(event, identity)
+            case "hook", "prompt" if fields.get("prompt_id"):
+                self._hooks.learn_key(identity, ("prompt", text_of(fields["prompt_id"]), text_of(fields.get("text"))))
+            case _:
+                pass
+
+    def orphans(self) -> Iterator[tuple[Identity, Asked]]:
+        """Attempts without an end."""
+        for identity, asked in self._requests.values():
+            if asked.answered < asked.attempts:
+                yield identity, asked
+        self._requests.clear()
+
+    def _request(self, event: OpenedEvent, identity: Identity) -> None:
+        fields = event.fields
+        asked = Asked(seq=event.seq)
+        names = [text_of(fields.get("request_sha256"))]
+        turn = _turn(fields)
+        if turn is not None:
+            asked.position = turn.position
+            names.append(turn.fingerprint)
+            if fields.get("purpose") == "work":
+                self._lanes.conversation(identity).new_prompts(turn)
+                self._subagents.place(identity, turn)
+        self._lanes.conversation(identity).remember(asked, *filter(None, names))
+        self._requests[event.seq] = (identity, asked)
+        if len(self._requests) > _OPEN_KEPT:
+            self._requests.popitem(last=False)
+
+    def _response(self, event: OpenedEvent) -> None:
+        found = self._requests.get(event.refs[0]) if event.refs else None
+        if found is None:
+            return
+        identity, asked = found
+        attempt = event.fields.get("attempt")
+        asked.answered = max(asked.answered, attempt if isinstance(attempt, int) else 1)
+        asked.attempts = max(asked.attempts, asked.answered)
+        reason = event.fields.get("stop_reason")
+        self._lanes.conversation(identity).answer(
+            asked,
+            complete=event.fields.get("outcome") == "complete",
+            stop_reason=reason if isinstance(reason, str) else None,
+        )
+
+    def _tool(self, event: OpenedEvent, identity: Identity) -> None:
+        tool_use_id = text_of(event.fields.get("tool_use_id"))
+        if not tool_use_id:
+            return
+        known = self._ledger.entry(identity, tool_use_id)
+        name = text_of(event.fields.get("name"))
+        known.name = known.name or name
+        match event.src, event.kind:
+            case "proxy", "tool_call":
+                known.proxy_call, known.proxy_seq, known.identity = True, event.seq, identity
+                known.use = ToolUse(id=tool_use_id, name=name, input=event.fields.get("input"))
+                spawned = agent_named(identity.agent).spawns(known.use)
+                if spawned:
+                    self._subagents.expect(identity, spawned, tool_use_id, event.seq)
+            case "proxy", _:
+                known.proxy_result, known.use = True, None
+            case _, "tool_call":
+                known.hook_call, known.hook_seq = True, event.seq
+            case _:
+                known.hook_result = True
+
+
+def _turn(fields: Mapping[str, Json]) -> Turn | None:
+    """The conversation of a recorded request, if its body is here and whole."""
+    body = mapping(fields.get("body"))
+    provider = provider_of("POST", text_of(fields.get("request_path")))
+    if not body or provider is None:
+        return None
+    agent = agent_named(text_of(fields.get("agent")))
+    return read_turn(provider.read(body), agent, purpose=text_of(fields.get("purpose")))

@@ -1,0 +1,67 @@
+"""Tool calls by id: who has told of each, so that nothing is told twice by one source and silence is noticed."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from promptster.capture.agents.interface import Identity
+    from promptster.capture.providers.interface import ToolUse
+
+_CALLS_KEPT = 50_000
+
+Key = tuple[str, str, str]
+
+
+@dataclass(kw_only=True)
+class KnownCall:
+    """What is known of one tool call."""
+
+    identity: Identity
+    """The conversation in which it was first seen."""
+    use: ToolUse | None = None
+    """The call as the model made it, until its result was seen."""
+    name: str = ""
+    """The tool."""
+    proxy_call: bool = False
+    hook_call: bool = False
+    proxy_result: bool = False
+    hook_result: bool = False
+    proxy_seq: int | None = None
+    """``seq`` of the proxy's tool_call."""
+    hook_seq: int | None = None
+    """``seq`` of the hook's tool_call."""
+
+
+class Ledger:
+    """The latest tool calls of all conversations."""
+
+    def __init__(self) -> None:
+        self._calls: OrderedDict[Key, KnownCall] = OrderedDict()
+
+    def find(self, identity: Identity, tool_use_id: str) -> KnownCall | None:
+        """The call, if anyone told of it. Subagents share their session's ids."""
+        return self._calls.get((identity.agent, identity.session, tool_use_id))
+
+    def entry(self, identity: Identity, tool_use_id: str) -> KnownCall:
+        """The call, known or new."""
+        key = (identity.agent, identity.session, tool_use_id)
+        known = self._calls.get(key)
+        if known is None:
+            known = self._calls[key] = KnownCall(identity=identity)
+            if len(self._calls) > _CALLS_KEPT:
+                self._calls.popitem(last=False)
+        return known
+
+    def running(self, identity: Identity, name: str) -> KnownCall | None:
+        """The latest call of a tool in a conversation that the proxy saw begin and not end."""
+        return next(
+            (
+                known
+                for known in reversed(self._calls.values())
+                if known.identity == identity and known.name == name and known.proxy_call and not known.proxy_result
+            ),
+            None,
+        )

@@ -1,0 +1,185 @@
+"""What a provider API says, in nouns that all of them share.
+
+A request is a sequence of items in the order of the conversation; a response is an answer. Nothing here knows agents.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol, cast
+
+Json = Any
+"""A value as ``json.loads`` returns it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class UserText:
+    """Text that stands in the user's role; whether a person typed it is the agent's business to know."""
+
+    text: str
+    """As sent, with whatever the agent put around it."""
+    images: tuple[Json, ...] = ()
+    """Images and documents that stand beside the text, as sent."""
+    typed: bool | None = None
+    """What the agent itself says about who wrote it; ``None`` when it says nothing."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ToolUse:
+    """The model asks the agent to run a tool."""
+
+    id: str
+    """The provider's id of this call, unchanged."""
+    name: str
+    """The tool's name."""
+    input: Json
+    """The tool's arguments; text when they are not JSON."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ToolResult:
+    """What the agent answers to a tool call."""
+
+    id: str
+    """The id of the call that it answers."""
+    text: str
+    """The text parts, joined."""
+    is_error: bool | None = None
+    """What the agent says about success; ``None`` when it says nothing."""
+    content: Json = None
+    """The whole result as sent."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reply:
+    """An earlier piece of the model's own text in the conversation."""
+
+    text: str
+    """The text, or an id where there is none."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Summary:
+    """A compacted history: what stood before it is not sent any more."""
+
+    key: str
+    """Something that tells this summary from another one."""
+
+
+Item = UserText | ToolUse | ToolResult | Reply | Summary
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelCall:
+    """One request for a model's answer."""
+
+    model: str | None
+    """The model asked for."""
+    stream: bool
+    """Whether the answer is asked for as a stream."""
+    items: tuple[Item, ...]
+    """The conversation, oldest first."""
+    previous: str | None = None
+    """The id of the response that this request continues, when the history is kept by the provider."""
+    system: str = ""
+    """The beginning of the system's instructions."""
+    tools: frozenset[str] = frozenset()
+    """Names of the tools offered."""
+
+
+@dataclass(kw_only=True)
+class Answer:
+    """What the model answered, as far as it arrived."""
+
+    text: str = ""
+    thinking: str = ""
+    calls: list[ToolUse] = field(default_factory=list[ToolUse])
+    """Tool calls that arrived whole, in the order of the response."""
+    stop_reason: str | None = None
+    model: str | None = None
+    response_id: str | None = None
+    usage: Json = None
+    content: list[Json] = field(default_factory=list[Json])
+    """Every piece of the response, assembled, unknown ones as they came."""
+    error: Json = None
+    """The error that the provider reported inside the response or instead of it."""
+    finished: bool = False
+    """Whether the provider said that the answer is complete."""
+
+
+class Assembler(Protocol):
+    """Builds one answer from a stream's events or from one JSON document."""
+
+    def event(self, name: str, data: str) -> None:
+        """Take one server-sent event; anything unknown or malformed is passed over."""
+        ...
+
+    def whole(self, body: Json) -> None:
+        """Take the answer in one piece."""
+        ...
+
+    @property
+    def settled(self) -> bool:
+        """Whether the stream has said its last word: complete, or an error."""
+        ...
+
+    def answer(self) -> Answer:
+        """The answer as far as it is known."""
+        ...
+
+
+class Provider(Protocol):
+    """One API."""
+
+    name: str
+    """The API's name."""
+
+    def is_call(self, method: str, path: str) -> bool:
+        """Whether a request asks for a model's answer by this API."""
+        ...
+
+    def read(self, body: Mapping[str, Json]) -> ModelCall:
+        """Read a request's body; what is missing or malformed is left out."""
+        ...
+
+    def assembler(self) -> Assembler:
+        """A fresh assembler for one response."""
+        ...
+
+
+def mapping(value: Json) -> Mapping[str, Json]:
+    """The value if it is an object, else an empty one."""
+    return cast("Mapping[str, Json]", value) if isinstance(value, dict) else {}
+
+
+def sequence(value: Json) -> list[Json]:
+    """The value if it is a list, else an empty one."""
+    return value if isinstance(value, list) else []
+
+
+def text_of(value: Json) -> str:
+    """The value if it is text, else nothing."""
+    return value if isinstance(value, str) else ""
+
+
+def optional_text(value: Json) -> str | None:
+    """The value if it is text that is not empty."""
+    return value if isinstance(value, str) and value else None
+
+
+def load(data: bytes | str) -> Json:
+    """Parse JSON; ``None`` for anything that is not JSON."""
+    try:
+        return json.loads(data)
+    except (ValueError, RecursionError):
+        return None
+
+
+def arguments(value: Json) -> Json:
+    """A tool's arguments: parsed when they are JSON in text, else as they are."""
+    if not isinstance(value, str):
+        return value
+    parsed = load(value)
+    return parsed if isinstance(parsed, (dict, list)) else value

@@ -1,0 +1,262 @@
+"""OpenAI's Responses API: ``POST /responses`` and ``POST /responses/compact``, as Codex speaks it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from promptster.capture.providers.interface import (
+    Answer,
+    Item,
+    Json,
+    ModelCall,
+    Reply,
+    Summary,
+    ToolResult,
+    ToolUse,
+    UserText,
+    arguments,
+    load,
+    mapping,
+    optional_text,
+    sequence,
+    text_of,
+)
+
+_SYSTEM_KEPT = 4000
+_MAX_ITEMS = 10_000
+_CALLS = {"function_call", "custom_tool_call", "local_shell_call"}
+_RESULTS = {"function_call_output", "custom_tool_call_output", "local_shell_call_output"}
+_SUMMARIES = {"compaction", "compaction_summary", "context_compaction"}
+_QUIET = {"reasoning", "item_reference", "compaction_trigger"}
+_FINAL = {"response.completed", "response.incomplete", "response.done"}
+_FAILED = {"response.failed", "response.error", "error"}
+
+
+class OpenAIResponses:
+    """Requests and responses of ``/responses``."""
+
+    name = "openai"
+
+    def is_call(self, method: str, path: str) -> bool:
+        """Creating a response, or compacting a conversation."""
+        return method == "POST" and path.endswith(("/responses", "/responses/compact"))
+
+    def read(self, body: Mapping[str, Json]) -> ModelCall:
+        """The conversation of a request, or the part that the provider does not hold yet."""
+        given = body.get("input")
+        raw = [{"type": "message", "role": "user", "content": given}] if isinstance(given, str) else sequence(given)
+        items: list[Item] = []
+        tools = set(_tool_names(body.get("tools")))
+        for entry in raw:
+            items.extend(_items(mapping(entry)))
+            tools.update(_tool_names(mapping(entry).get("tools")))
+        return ModelCall(
+            model=optional_text(body.get("model")),
+            stream=body.get("stream") is True,
+            items=tuple(items),
+            previous=optional_text(body.get("previous_response_id")),
+            system=text_of(body.get("instructions"))[:_SYSTEM_KEPT],
+            tools=frozenset(tools),
+        )
+
+    def assembler(self) -> _Assembler:
+        """For one response."""
+        return _Assembler()
+
+
+def _tool_names(value: Json) -> Iterator[str]:
+    for entry in sequence(value):
+        tool = mapping(entry)
+        yield text_of(tool.get("name")) or text_of(tool.get("type"))
+        yield from (text_of(mapping(inner).get("name")) for inner in sequence(tool.get("tools")))
+
+
+def _items(entry: Mapping[str, Json]) -> Iterator[Item]:
+    kind = entry.get("type", "message")
+    if kind == "message":
+        yield from _message_items(entry)
+    elif kind in _CALLS:
+        yield tool_use(entry)
+    elif kind in _RESULTS:
+        yield _result(entry)
+    elif kind == "agent_message":
+        yield UserText(text=_agent_message(entry), typed=False)
+    elif kind in _SUMMARIES:
+        yield Summary(key=text_of(entry.get("id")) or text_of(entry.get("encrypted_content"))[:200])
+    elif kind not in _QUIET and entry.get("role") not in {"developer", "system"} and "id" in entry:
+        yield Reply(text=text_of(entry.get("id")))
+
+
+def _message_items(entry: Mapping[str, Json]) -> Iterator[Item]:
+    role, content = entry.get("role"), entry.get("content")
+    parts = [{"type": "input_text", "text": content}] if isinstance(content, str) else sequence(content)
+    if role == "assistant":
+        yield Reply(text="".join(text_of(mapping(part).get("text")) for part in parts))
+    elif role == "user":
+        yield from _user_items(entry, parts)
+
+
+def _agent_message(entry: Mapping[str, Json]) -> str:
+    """What one of Codex's agents wrote to another; the task itself may stand in a field for encrypted content."""
+    parts = (mapping(part) for part in sequence(entry.get("content")))
+    return "".join(text_of(part.get("text")) or text_of(part.get("encrypted_content")) for part in parts)
+
+
+def _user_items(entry: Mapping[str, Json], parts: list[Json]) -> Iterator[Item]:
+    images = tuple(part for part in parts if mapping(part).get("type") in {"input_image", "input_file"})
+    passed = mapping(entry.get("internal_chat_message_metadata_passthrough"))
+    kinds, origins = sequence(passed.get("content_item_kinds")), sequence(passed.get("content_item_metadata"))
+    given = False
+    for index, part in enumerate(parts):
+        text = mapping(part).get("text")
+        if isinstance(text, str):
+            kind = text_of(kinds[index]) if index < len(kinds) else ""
+            origin = mapping(mapping(origins[index]).get("provenance")) if index < len(origins) else {}
+            yield UserText(text=text, images=images, typed=_typed(kind, text_of(origin.get("type"))))
+            given = True
+    if images and not given:
+        yield UserText(text="", images=images)
+
+
+def _typed(kind: str, origin: str) -> bool | None:
+    """Codex names each text's origin; older versions say nothing."""
+    if not kind and not origin:
+        return None
+    return origin == "user" or kind.startswith("user.")
+
+
+def tool_use(entry: Mapping[str, Json]) -> ToolUse:
+    """The call in an item of type function_call, custom_tool_call or local_shell_call."""
+    kind = entry.get("type")
+    if kind == "local_shell_call":
+        return ToolUse(id=_call_id(entry), name="local_shell", input=entry.get("action"))
+    given = entry.get("input") if kind == "custom_tool_call" else arguments(entry.get("arguments"))
+    return ToolUse(id=_call_id(entry), name=text_of(entry.get("name")), input=given)
+
+
+def _call_id(entry: Mapping[str, Json]) -> str:
+    return text_of(entry.get("call_id")) or text_of(entry.get("id"))
+
+
+def _result(entry: Mapping[str, Json]) -> ToolResult:
+    output = entry.get("output")
+    parts = [output] if isinstance(output, str) else [mapping(part).get("text") for part in sequence(output)]
+    success = mapping(output).get("success")
+    if isinstance(output, dict):
+        parts = [mapping(output).get("content")]
+    return ToolResult(
+        id=_call_id(entry),
+        text="\n".join(part for part in parts if isinstance(part, str)),
+        is_error=not success if isinstance(success, bool) else None,
+        content=output,
+    )
+
+
+class _Assembler:
+    """Output items by index; each is replaced by its final form when that arrives."""
+
+    def __init__(self) -> None:
+        self._answer = Answer()
+        self._items: dict[int, dict[str, Any]] = {}
+        self._done: set[int] = set()
+        self._pieces: dict[tuple[int, str], list[str]] = {}
+        self._failed = False
+
+    @property
+    def settled(self) -> bool:
+        return self._answer.finished or self._failed
+
+    def event(self, name: str, data: str) -> None:
+        body = mapping(load(data))
+        kind = text_of(body.get("type")) or name
+        if kind in _FINAL:
+            self._finish(mapping(body.get("response")))
+        elif kind in _FAILED:
+            self._fail(body)
+        elif kind in {"response.created", "response.in_progress"}:
+            self._head(mapping(body.get("response")))
+        else:
+            self._piece(kind, body)
+
+    def whole(self, body: Json) -> None:
+        response = mapping(body)
+        if response.get("error"):
+            self._answer.error = response["error"]
+            self._failed = True
+        elif "output" in response:
+            self._finish(response)
+
+    def answer(self) -> Answer:
+        answer = self._answer
+        items = [(index, self._item(index)) for index in sorted(self._items)]
+        answer.content = [item for _, item in items]
+        answer.text = "".join(_message_text(item) for _, item in items)
+        answer.thinking = "\n\n".join(filter(None, (_reasoning_text(item) for _, item in items)))
+        answer.calls = [tool_use(item) for index, item in items if item.get("type") in _CALLS and index in self._done]
+        return answer
+
+    def _head(self, response: Mapping[str, Json]) -> None:
+        self._answer.response_id = optional_text(response.get("id")) or self._answer.response_id
+        self._answer.model = optional_text(response.get("model")) or self._answer.model
+
+    def _finish(self, response: Mapping[str, Json]) -> None:
+        self._head(response)
+        output = sequence(response.get("output"))
+        if output or not self._items:
+            self._items = {index: dict(mapping(item)) for index, item in enumerate(output[:_MAX_ITEMS])}
+            self._pieces.clear()
+            self._done = set(self._items)
+        reason = mapping(response.get("incomplete_details")).get("reason")
+        self._answer.stop_reason = optional_text(reason) or optional_text(response.get("status")) or "completed"
+        self._answer.usage = response.get("usage")
+        self._answer.finished = True
+
+    def _fail(self, body: Mapping[str, Json]) -> None:
+        response = mapping(body.get("response"))
+        self._head(response)
+        self._answer.error = response.get("error") or body.get("error") or dict(body)
+        self._failed = True
+
+    def _piece(self, kind: str, body: Mapping[str, Json]) -> None:
+        index = body.get("output_index")
+        index = index if isinstance(index, int) else len(self._items) - (kind != "response.output_item.added")
+        if kind in {"response.output_item.added", "response.output_item.done"}:
+            if len(self._items) < _MAX_ITEMS or index in self._items:
+                self._items[index] = dict(mapping(body.get("item")))
+            if kind.endswith(".done"):
+                self._done.add(index)
+        elif kind.endswith(".delta") and isinstance(body.get("delta"), str):
+            self._pieces.setdefault((index, kind), []).append(body["delta"])
+
+    def _item(self, index: int) -> dict[str, Any]:
+        """The item in its final form, or with the deltas that came so far."""
+        item = self._items[index]
+        if index in self._done:
+            return item
+        partial = {kind: "".join(pieces) for (at, kind), pieces in self._pieces.items() if at == index}
+        text = partial.get("response.output_text.delta") or partial.get("response.refusal.delta")
+        thinking = partial.get("response.reasoning_summary_text.delta") or partial.get("response.reasoning_text.delta")
+        given = partial.get("response.function_call_arguments.delta")
+        custom = partial.get("response.custom_tool_call_input.delta")
+        if text and not sequence(item.get("content")):
+            item = {**item, "content": [{"type": "output_text", "text": text}]}
+        if thinking and not sequence(item.get("summary")):
+            item = {**item, "summary": [{"type": "summary_text", "text": thinking}]}
+        if given:
+            item = {**item, "arguments": given}
+        return {**item, "input": custom} if custom else item
+
+
+def _message_text(item: Mapping[str, Json]) -> str:
+    if item.get("type") != "message":
+        return ""
+    parts = (mapping(part) for part in sequence(item.get("content")))
+    return "".join(text_of(part.get("text")) or text_of(part.get("refusal")) for part in parts)
+
+
+def _reasoning_text(item: Mapping[str, Json]) -> str:
+    if item.get("type") != "reasoning":
+        return ""
+    parts = [*sequence(item.get("summary")), *sequence(item.get("content"))]
+    return "\n\n".join(filter(None, (text_of(mapping(part).get("text")) for part in parts)))
