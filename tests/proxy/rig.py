@@ -1,0 +1,266 @@
+"""Two real loopback ends for the forwarder: an agent that writes raw bytes, and a provider that answers by a script."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+import socket
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from promptster.proxy.forward import Forwarder, Limits, Outbound, Upstream
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+    from promptster.proxy.forward import Headers, Outcome, RequestInfo
+
+TOKEN = "a-token-of-these-tests-0123456789_-abcdefg"
+
+
+@dataclass
+class Talk:
+    """One connection that reached a provider."""
+
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+
+    async def head(self) -> bytes:
+        """The next request's head, as it came."""
+        return await self.reader.readuntil(b"\r\n\r\n")
+
+    async def request(self) -> tuple[bytes, bytes]:
+        """The next request's head and its body of known length."""
+        head = await self.head()
+        match = re.search(rb"(?i)\r\ncontent-length:[ \t]*(\d+)", head)
+        return head, await self.reader.readexactly(int(match[1]) if match else 0)
+
+    async def send(self, data: bytes) -> None:
+        """Write, and wait until the socket has room."""
+        self.writer.write(data)
+        await self.writer.drain()
+
+    async def answer(self, body: bytes = b"ok", fields: bytes = b"", status: bytes = b"200 OK") -> None:
+        """A whole response of known length."""
+        await self.send(b"HTTP/1.1 %s\r\nContent-Length: %d\r\n%s\r\n%s" % (status, len(body), fields, body))
+
+    def close(self) -> None:
+        """Close properly."""
+        self.writer.close()
+
+    def reset(self) -> None:
+        """Close by a reset."""
+        sock = self.writer.get_extra_info("socket")
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        self.writer.transport.abort()
+
+
+@dataclass
+class Provider:
+    """A scripted server on a loopback port."""
+
+    port: int
+    connections: int = 0
+
+    def upstream(self, name: str = "anthropic", path: str = "", *, scheme: str = "http") -> Upstream:
+        """This server as an upstream."""
+        return Upstream(name, f"{scheme}://127.0.0.1:{self.port}{path}")
+
+
+@asynccontextmanager
+async def provider(
+    script: Callable[[Talk], Awaitable[None]], *, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[Provider]:
+    """Run ``script`` for every connection; it is cancelled at the end, and what else it raises is raised here."""
+    tasks: list[asyncio.Task[None]] = []
+    state = Provider(port=0)
+
+    async def run(talk: Talk) -> None:
+        try:
+            with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+                await script(talk)
+        finally:
+            talk.writer.close()
+            with contextlib.suppress(OSError):
+                await talk.writer.wait_closed()
+
+    def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        state.connections += 1
+        tasks.append(asyncio.create_task(run(Talk(reader, writer))))
+
+    server = await asyncio.start_server(connected, "127.0.0.1", 0, ssl=tls)
+    state.port = server.sockets[0].getsockname()[1]
+    try:
+        yield state
+    finally:
+        server.close()
+        for task in tasks:
+            task.cancel()
+        for result in await asyncio.gather(*tasks, return_exceptions=True):
+            if isinstance(result, Exception):
+                raise result
+
+
+@dataclass
+class Seen:
+    """An observer that keeps what it is told."""
+
+    info: RequestInfo
+    calls: list[str] = field(default_factory=list[str])
+    request: bytes = b""
+    response: bytes = b""
+    status: int | None = None
+    headers: Headers = ()
+    missing: int = 0
+    endings: list[tuple[Outcome, str]] = field(default_factory=list["tuple[Outcome, str]"])
+    over: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def request_body(self, data: bytes) -> None:
+        self.calls.append("request_body")
+        self.request += data
+
+    def request_end(self) -> None:
+        self.calls.append("request_end")
+
+    def response_head(self, status: int, headers: Headers) -> None:
+        self.calls.append("response_head")
+        self.status, self.headers = status, headers
+
+    def response_body(self, data: bytes) -> None:
+        self.calls.append("response_body")
+        self.response += data
+
+    def missed(self, count_bytes: int) -> None:
+        self.calls.append("missed")
+        self.missing += count_bytes
+
+    def finished(self, outcome: Outcome, detail: str) -> None:
+        self.calls.append("finished")
+        self.endings.append((outcome, detail))
+        self.over.set()
+
+    @property
+    def outcome(self) -> Outcome:
+        """How it ended; exactly once, and last."""
+        assert len(self.endings) == 1
+        assert self.calls[-1] == "finished"
+        return self.endings[0][0]
+
+
+@dataclass
+class Agent:
+    """An agent's connection, byte by byte."""
+
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+    port: int
+
+    async def send(self, data: bytes) -> None:
+        """Write, and wait until the socket has room."""
+        self.writer.write(data)
+        await self.writer.drain()
+
+    async def ask(
+        self, target: str = "/v1/messages", body: bytes = b"", fields: bytes = b"", *, method: bytes = b"POST"
+    ) -> None:
+        """A request below the anthropic prefix, with its length."""
+        await self.send(
+            b"%s /%s/anthropic%s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n%sContent-Length: %d\r\n\r\n%s"
+            % (method, TOKEN.encode(), target.encode(), self.port, fields, len(body), body)
+        )
+
+    async def head(self) -> bytes:
+        """The next response's head, as it came."""
+        return await self.reader.readuntil(b"\r\n\r\n")
+
+    async def answer(self) -> tuple[bytes, bytes]:
+        """The next response's head and its body of known length."""
+        head = await self.head()
+        match = re.search(rb"(?i)\r\ncontent-length: *(\d+)", head)
+        return head, await self.reader.readexactly(int(match[1]) if match else 0)
+
+    async def rest(self) -> bytes:
+        """Everything up to the end of the connection; a reset raises."""
+        return await self.reader.read()
+
+    def leave(self) -> None:
+        """Hang up."""
+        self.writer.transport.abort()
+
+
+@dataclass
+class Proxied:
+    """A forwarder that serves, and what it told."""
+
+    forwarder: Forwarder
+    port: int
+    seen: list[Seen]
+    hooks: list[tuple[str, bytes]]
+    faults: list[Exception]
+    agents: list[Agent]
+
+    async def connect(self) -> Agent:
+        """A new connection of an agent."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        self.agents.append(Agent(reader, writer, self.port))
+        return self.agents[-1]
+
+    async def settled(self) -> Seen:
+        """The newest exchange, once it is over."""
+        while not self.seen:
+            await asyncio.sleep(0)
+        await self.seen[-1].over.wait()
+        return self.seen[-1]
+
+    def buffered(self) -> int:
+        """The most bytes that any of the forwarder's connections holds back for its socket now."""
+        held = [one._transport for one in (*self.forwarder._agents, *self.forwarder._pool._open)]
+        return max((transport.get_write_buffer_size() for transport in held if transport is not None), default=0)
+
+
+@asynccontextmanager
+async def proxied(
+    *upstreams: Upstream,
+    outbound: Outbound | None = None,
+    limits: Limits | None = None,
+    on_hook: Callable[[str, bytes], None] | None = None,
+    observe: Callable[[RequestInfo], Seen] = Seen,
+) -> AsyncIterator[Proxied]:
+    """Serve a forwarder on an ephemeral port; at the end every exchange must have been told to its end once."""
+    seen: list[Seen] = []
+    hooks: list[tuple[str, bytes]] = []
+    faults: list[Exception] = []
+
+    def open_observer(info: RequestInfo) -> Seen:
+        observer = observe(info)
+        seen.append(observer)
+        return observer
+
+    forwarder = Forwarder(
+        token=TOKEN,
+        upstreams={upstream.name: upstream for upstream in upstreams},
+        open_observer=open_observer,
+        on_hook=on_hook or (lambda agent, payload: hooks.append((agent, payload))),
+        outbound=outbound,
+        on_fault=faults.append,
+        limits=limits,
+    )
+    sock = socket.socket()
+    sock.bind(("127.0.0.1", 0))
+    port = sock.getsockname()[1]
+    await forwarder.serve(sock)
+    state = Proxied(forwarder, port, seen, hooks, faults, [])
+    try:
+        yield state
+    finally:
+        for agent in state.agents:
+            agent.writer.close()
+            with contextlib.suppress(OSError):
+                await agent.writer.wait_closed()
+        await forwarder.aclose()
+    assert all(len(one.endings) == 1 for one in seen)
+    stats = forwarder.stats
+    assert stats.requests == stats.complete + stats.cut_by_agent + stats.cut_by_provider + stats.failed

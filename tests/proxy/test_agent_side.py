@@ -1,0 +1,260 @@
+"""Connections from agents, and from whoever else connects."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import pytest
+
+from promptster.proxy.agent_side import MAX_HOOK_BYTES
+from promptster.proxy.forward import Limits
+from tests.proxy.rig import TOKEN, Agent, Talk, provider, proxied
+from tests.proxy.test_http1 import HOSTILE_REQUESTS
+
+
+async def _echo(talk: Talk) -> None:
+    while True:
+        head, body = await talk.request()
+        await talk.answer(head.split(b" ")[1] + b" " + body)
+
+
+def _hook(port: int, fields: bytes, body: bytes = b"") -> bytes:
+    return b"POST /hooks/claude HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nX-Promptster-Token: %s\r\n%s\r\n%s" % (
+        port,
+        TOKEN.encode(),
+        fields,
+        body,
+    )
+
+
+async def _refusal(agent: Agent) -> tuple[int, str]:
+    """The status and code of a refusal that ends the connection; its form is checked here."""
+    head, _, body = (await agent.rest()).partition(b"\r\n\r\n")
+    assert b"\r\nConnection: close" in head
+    error = json.loads(body)["error"]
+    assert error["message"].startswith("promptster: ")
+    return int(head.split(b" ")[1]), error["code"]
+
+
+@pytest.mark.parametrize("name", HOSTILE_REQUESTS)
+async def test_hostile_heads_reach_nobody(name: str) -> None:
+    """Each is answered with a small typed refusal, the connection ends, and the provider is not even connected to."""
+    data, status = HOSTILE_REQUESTS[name]
+    async with provider(_echo) as there, proxied(there.upstream()) as here:
+        agent = await here.connect()
+        await agent.send(data.replace(b"127.0.0.1:4321", b"127.0.0.1:%d" % here.port))
+        assert (await _refusal(agent))[0] == status
+        assert there.connections == 0
+        assert here.seen == []
+        assert here.forwarder.stats.refused == 1
+
+
+@pytest.mark.parametrize(
+    ("head", "expected"),
+    [
+        ("GET /{token}/anthropic/ HTTP/1.1\r\nHost: localhost:{port}\r\n", (421, "wrong_host")),
+        ("GET /{token}/anthropic/ HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nOrigin: http://x\r\n", (403, "browser")),
+        ("GET /wrong/anthropic/ HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n", (403, "wrong_token")),
+        ("GET /{token}/other/ HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n", (404, "unknown_path")),
+        ("GET /{token}/anthropic/ HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\n", (426, "upgrade")),
+    ],
+)
+async def test_the_gate_stands_before_the_provider(head: str, expected: tuple[int, str]) -> None:
+    """A wrong host, a web page, a wrong token, another path, a WebSocket: refused, nothing forwarded, nothing observed."""
+    async with provider(_echo) as there, proxied(there.upstream()) as here:
+        agent = await here.connect()
+        await agent.send((head.format(token=TOKEN, port=here.port) + "\r\n").encode())
+        assert await _refusal(agent) == expected
+        assert there.connections == 0
+        assert here.seen == []
+
+
+async def test_a_refused_head_request_gets_no_body() -> None:
+    """HEAD is answered by a head alone."""
+    async with provider(_echo) as there, proxied(there.upstream()) as here:
+        agent = await here.connect()
+        await agent.send(b"HEAD /x/anthropic/ HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n\r\n" % here.port)
+        answer = await agent.rest()
+        assert answer.startswith(b"HTTP/1.1 403 Forbidden\r\n")
+        assert answer.endswith(b"\r\n\r\n")
+
+
+async def test_what_follows_a_refusal_is_not_served() -> None:
+    """A second request smuggled behind a refused one is dropped."""
+    async with provider(_echo) as there, proxied(there.upstream()) as here:
+        agent = await here.connect()
+        good = b"GET /%s/anthropic/ HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n\r\n" % (TOKEN.encode(), here.port)
+        await agent.send(b"GET http://x/ HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n\r\n" % here.port + good)
+        assert (await _refusal(agent))[0] == 400
+        assert there.connections == 0
+
+
+async def test_pipelined_requests_are_served_in_order() -> None:
+    """Requests sent ahead wait for their turn, also those behind a body and between hooks."""
+    async with provider(_echo) as there, proxied(there.upstream()) as here:
+        agent = await here.connect()
+        for number in range(5):
+            await agent.ask(f"/{number}", b"body%d" % number)
+            await agent.send(_hook(here.port, b"Content-Length: 1\r\n", b"%d" % number))
+        for number in range(5):
+            assert (await agent.answer())[1] == b"/%d body%d" % (number, number)
+            assert (await agent.answer())[1] == b"{}"
+        assert here.hooks == [("claude", b"%d" % number) for number in range(5)]
+        assert there.connections == 1
+
+
+async def test_requests_sent_far_ahead_are_not_piled_up() -> None:
+    """An agent that sends much more than it reads answers to has to wait; nothing is lost."""
+
+    async def script(talk: Talk) -> None:
+        await talk.request()
+        await go.wait()
+        await talk.answer(b"first")
+        await _echo(talk)
+
+    go = asyncio.Event()
+    async with provider(script) as there, proxied(there.upstream()) as here:
+        agent = await here.connect()
+        await agent.ask("/first")
+        sending = asyncio.create_task(agent.ask("/second", b"x" * 20_000_000))
+        while not any(one._pipelined for one in here.forwarder._agents):
+            await asyncio.sleep(0)
+        assert all(len(one._buffer) < 1024 * 1024 for one in here.forwarder._agents)
+        go.set()
+        assert (await agent.answer())[1] == b"first"
+        await sending
+        assert len((await agent.answer())[1]) == len("/second ") + 20_000_000
+
+
+async def test_a_head_may_come_byte_by_byte() -> None:
+    """Cuts anywhere in a head change nothing."""
+    async with provider(_echo) as there, proxied(there.upstream()) as here:
+        agent = await here.connect()
+        request = b"POST /%s/anthropic/x HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nContent-Length: 2\r\n\r\nhi" % (
+            TOKEN.encode(),
+            here.port,
+        )
+        for byte in request:
+            await agent.send(bytes([byte]))
+            await asyncio.sleep(0)
+        assert (await agent.answer())[1] == b"/x hi"
+
+
+async def test_a_head_that_does_not_end_times_out() -> None:
+    """Half a head is answered with 408; a connection without any bytes may stay."""
+    async with provider(_echo) as there, proxied(there.upstream(), limits=Limits(head_timeout_s=0.01)) as here:
+        idle, agent = await here.connect(), await here.connect()
+        await agent.send(b"GET /x HTTP/1.1\r\n")
+        assert await _refusal(agent) == (408, "head_timeout")
+        await idle.ask("/still", b"here")
+        assert (await idle.answer())[1] == b"/still here"
+
+
+async def test_strangers_cannot_crowd_agents_out() -> None:
+    """Beyond the limit the oldest connection that never showed the token goes first."""
+    async with provider(_echo) as there, proxied(there.upstream(), limits=Limits(connections=3)) as here:
+        agent = await here.connect()
+        await agent.ask("/a")
+        await agent.answer()
+        strangers = [await here.connect() for _ in range(6)]
+        for stranger in strangers[:4]:
+            assert await stranger.rest() == b""
+        await agent.ask("/b")
+        assert (await agent.answer())[1] == b"/b "
+        assert len(here.forwarder._agents) == 3
+
+
+async def test_hooks_are_handed_over_before_they_are_answered() -> None:
+    """The payload is there when the answer is, and one connection serves them all."""
+    async with provider(_echo) as there, proxied(there.upstream()) as here:
+        agent = await here.connect()
+        for number in range(3):
+            body = b'{"n": %d}' % number
+            await agent.send(_hook(here.port, b"Content-Length: %d\r\n" % len(body), body))
+            head, answer = await agent.answer()
+            assert (head.split(b"\r\n")[0], answer) == (b"HTTP/1.1 200 OK", b"{}")
+            assert b"Content-Type: application/json\r\n" in head
+            assert here.hooks[-1] == ("claude", body)
+        assert here.forwarder.stats.hooks == 3
+        assert there.connections == 0
+
+
+async def test_a_hook_may_come_in_chunks_and_in_pieces() -> None:
+    """Any framing, and a client that waits for 100 Continue."""
+    async with provider(_echo) as there, proxied(there.upstream()) as here:
+        agent = await here.connect()
+        await agent.send(_hook(here.port, b"Transfer-Encoding: chunked\r\n", b"2\r\nab\r\n"))
+        await agent.send(b"1\r\nc\r\n0\r\nTrailer: x\r\n\r\n")
+        assert (await agent.answer())[1] == b"{}"
+        await agent.send(_hook(here.port, b"Expect: 100-Continue\r\nContent-Length: 3\r\nConnection: close\r\n"))
+        assert await agent.head() == b"HTTP/1.1 100 Continue\r\n\r\n"
+        await agent.send(b"def")
+        assert (await agent.rest()).endswith(b"Connection: close\r\n\r\n{}")
+        assert here.hooks == [("claude", b"abc"), ("claude", b"def")]
+
+
+async def test_a_hook_without_a_payload_is_answered_too() -> None:
+    """Whether it makes sense is for others to say."""
+    async with provider(_echo) as there, proxied(there.upstream()) as here:
+        agent = await here.connect()
+        await agent.send(_hook(here.port, b"Content-Length: 0\r\n"))
+        assert (await agent.answer())[1] == b"{}"
+        assert here.hooks == [("claude", b"")]
+
+
+async def test_a_large_hook_is_taken_and_a_larger_one_refused() -> None:
+    """8 MiB is the limit, announced or counted."""
+    async with provider(_echo) as there, proxied(there.upstream()) as here:
+        agent = await here.connect()
+        await agent.send(_hook(here.port, b"Content-Length: %d\r\n" % MAX_HOOK_BYTES, b"x" * MAX_HOOK_BYTES))
+        assert (await agent.answer())[1] == b"{}"
+        assert len(here.hooks[0][1]) == MAX_HOOK_BYTES
+        await agent.send(_hook(here.port, b"Content-Length: %d\r\n" % (MAX_HOOK_BYTES + 1)))
+        assert await _refusal(agent) == (413, "hook_too_large")
+        other = await here.connect()
+        size = MAX_HOOK_BYTES // 2 + 1
+        chunk = b"%x\r\n%s\r\n" % (size, b"x" * size)
+        await other.send(_hook(here.port, b"Transfer-Encoding: chunked\r\n", chunk))
+        await other.send(chunk)
+        assert await _refusal(other) == (413, "hook_too_large")
+        assert len(here.hooks) == 1
+
+
+async def test_half_a_hook_is_none() -> None:
+    """An agent that dies in the middle of a payload has not sent it; broken chunks neither."""
+    async with provider(_echo) as there, proxied(there.upstream()) as here:
+        agent, other = await here.connect(), await here.connect()
+        await agent.send(_hook(here.port, b"Content-Length: 10\r\n", b"half"))
+        await other.send(_hook(here.port, b"Transfer-Encoding: chunked\r\n", b"zz\r\n"))
+        assert await _refusal(other) == (400, "bad_framing")
+        agent.leave()
+        while any(one.proven for one in here.forwarder._agents):
+            await asyncio.sleep(0)
+        assert here.hooks == []
+
+
+async def test_a_failing_receiver_does_not_fail_the_agent() -> None:
+    """The hook is answered whatever happens to us, and the fault is reported."""
+
+    def fail(agent: str, payload: bytes) -> None:
+        raise ValueError(agent, payload)
+
+    async with provider(_echo) as there, proxied(there.upstream(), on_hook=fail) as here:
+        agent = await here.connect()
+        await agent.send(_hook(here.port, b"Content-Length: 2\r\n", b"{}"))
+        assert (await agent.answer())[1] == b"{}"
+        assert [repr(fault) for fault in here.faults] == ["ValueError('claude', b'{}')"]
+
+
+async def test_connections_are_gone_when_everybody_left() -> None:
+    """Nothing is kept of a closed connection."""
+    async with provider(_echo) as there, proxied(there.upstream()) as here:
+        for _ in range(3):
+            agent = await here.connect()
+            await agent.ask("/x")
+            await agent.answer()
+            agent.leave()
+        while here.forwarder._agents:
+            await asyncio.sleep(0)
+        assert here.forwarder.stats.complete == 3
