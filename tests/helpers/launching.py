@@ -1,15 +1,28 @@
-"""A launch ticket and requests for the agents' recipes, without a running recorder."""
+"""What launch recipes need without a whole recorder: a ticket, requests, and a session whose control socket answers."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import asyncio
+import contextlib
+import os
+import shutil
+import socket
+import sys
+import threading
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
 
+from promptster.keys import FileStore, SessionSecrets, save_secrets
+from promptster.paths import Paths
 from promptster.session.agents.interface import LaunchRequest
 from promptster.session.control import LaunchTicket
+from promptster.session.control_server import ControlServer
 from promptster.session.launcher import hook_command
+from promptster.session.log import Log
+from promptster.session.state import SessionFacts, SessionFolder, SessionState
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Generator, Mapping
     from pathlib import Path
 
 TOKEN = "tok-" + "x" * 39
@@ -42,3 +55,90 @@ def request_for(
         hook_command=hook_command(),
         hooks_only=hooks_only,
     )
+
+
+@dataclass
+class Desk:
+    """A session that is recording, as far as a launcher can tell."""
+
+    paths: Paths
+    folder: SessionFolder
+    workspace: Path
+    recorded: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    """Drafts that were handed to the recorder."""
+
+    def environ(self, **more: str) -> dict[str, str]:
+        """The environment in which our own program finds this session."""
+        kept = {name: os.environ[name] for name in ("TMPDIR", "XDG_RUNTIME_DIR") if name in os.environ}
+        state = str(self.paths.state.parent)
+        return {**kept, "XDG_STATE_HOME": state, "PYTHONPATH": os.pathsep.join(sys.path), **more}
+
+
+@contextlib.contextmanager
+def desk(root: Path, *, answering: bool = True, choices: Mapping[str, Any] | None = None) -> Generator[Desk]:
+    """A session below ``root``, active; with ``answering`` its control socket gives tickets and takes drafts."""
+    paths = Paths(config=root / "config", data=root / "data", state=root / "promptster")
+    workspace = root / "workspace"
+    workspace.mkdir(exist_ok=True)
+    session = "AAAAAAAAAAAAAAAAAAAAAA"
+    facts = SessionFacts(
+        session=session,
+        collector_url="http://127.0.0.1:1",
+        organisation="Acme",
+        title="A task",
+        workspace=str(workspace),
+        created_ms=1,
+        secrets="file",
+        upstreams={"anthropic": "https://api.anthropic.com", "openai": "https://api.openai.com/v1"},
+        choices=dict(choices or {}),
+        state=SessionState.RECORDING,
+    )
+    folder = SessionFolder.create(paths, facts)
+    folder.run.mkdir(mode=0o700, exist_ok=True)
+    folder.activate(paths)
+    save_secrets(FileStore(folder.secrets_file), session, SessionSecrets.generate(session))
+    made = Desk(paths=paths, folder=folder, workspace=workspace)
+    try:
+        with _control(made) if answering else contextlib.nullcontext():
+            yield made
+    finally:
+        shutil.rmtree(folder.run)  # it may stand outside root, where socket paths are short
+
+
+@contextlib.contextmanager
+def _control(made: Desk) -> Generator[None]:
+    """The recorder's own control server on a thread, with two operations of ours."""
+
+    async def launch(_: Mapping[str, Any]) -> Mapping[str, Any]:
+        return asdict(TICKET)
+
+    async def record(request: Mapping[str, Any]) -> Mapping[str, Any]:
+        made.recorded.extend(request["drafts"])
+        return {"seqs": list(range(len(request["drafts"])))}
+
+    listening = socket.socket(socket.AF_UNIX)
+    listening.bind(str(made.folder.control_socket))
+    listening.listen()
+    log = os.open(os.devnull, os.O_WRONLY)
+    ready = threading.Event()
+    calls: dict[str, Any] = {}
+
+    async def live() -> None:
+        stop, loop = asyncio.Event(), asyncio.get_running_loop()
+        calls["stop"] = lambda: loop.call_soon_threadsafe(stop.set)
+        server = ControlServer(listening, {"launch": launch, "record": record}, Log(log))
+        task = loop.create_task(server.run())
+        ready.set()
+        await stop.wait()
+        task.cancel()
+
+    thread = threading.Thread(target=asyncio.run, args=(live(),))
+    thread.start()
+    ready.wait()
+    try:
+        yield
+    finally:
+        calls["stop"]()
+        thread.join()
+        listening.close()
+        os.close(log)

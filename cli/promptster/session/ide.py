@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from promptster.session.current import Current
 
 _CURSOR_VERSION = 1
+_CURSOR_EMPTY: Mapping[str, Any] = {"version": _CURSOR_VERSION, "hooks": {}}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +35,8 @@ class _File:
     """Its path below the workspace."""
     ours: Callable[[LaunchTicket], dict[str, Any]]
     """Our entries."""
+    empty: Mapping[str, Any]
+    """What a file that says nothing yet holds."""
     check: Callable[[Mapping[str, Any]], str | None]
     """Why the agent would not accept this content; ``None`` if it would."""
 
@@ -49,7 +52,7 @@ def prepare_ide(current: Current, ide: str) -> list[Path]:
     before = current.touched.before(file.relative)
     theirs = _parse(file.relative, before)
     merged = merge_settings(theirs, file.ours(current.control.launch()))
-    reason = file.check({**merged, "version": theirs["version"]} if "version" in theirs else merged)
+    reason = file.check({**file.empty, **theirs}) or file.check(merged)
     if reason is not None:
         raise WorkspaceError(
             f"{file.relative} is not in the form that its agent accepts: {reason}",
@@ -119,8 +122,8 @@ def _claude_entries(ticket: LaunchTicket) -> dict[str, Any]:
 
 
 _FILES = {
-    "claude": _File(relative=".claude/settings.local.json", ours=_claude_entries, check=check_claude),
-    "cursor": _File(relative=".cursor/hooks.json", ours=cursor_entries, check=check_cursor),
+    "claude": _File(relative=".claude/settings.local.json", ours=_claude_entries, empty={}, check=check_claude),
+    "cursor": _File(relative=".cursor/hooks.json", ours=cursor_entries, empty=_CURSOR_EMPTY, check=check_cursor),
 }
 
 

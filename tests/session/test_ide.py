@@ -1,0 +1,135 @@
+"""Workspace files for an editor: other people's entries stay, ours go in and come out, refusals change nothing."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.helpers.launching import TICKET, desk
+
+from promptster.errors import UsageError, WorkspaceError
+from promptster.session.current import Current
+from promptster.session.ide import changed_entries, check_cursor, prepare_ide
+from promptster_hooks.agents import cursor
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.helpers.launching import Desk
+
+_FILES = {"claude": ".claude/settings.local.json", "cursor": ".cursor/hooks.json"}
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Iterator[Desk]:
+    """A session whose recorder gives tickets."""
+    with desk(tmp_path) as one:
+        yield one
+
+
+def _write(made: Desk, relative: str, data: bytes) -> None:
+    path = made.workspace / relative
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize("ide", ["claude", "cursor"])
+def test_a_new_file_comes_and_goes(made: Desk, ide: str) -> None:
+    """Where there was nothing, our file appears and is gone afterwards, with its folder."""
+    current = Current(made.folder)
+    assert prepare_ide(current, ide) == [made.workspace / _FILES[ide]]
+    assert TICKET.hook_socket in (made.workspace / _FILES[ide]).read_text()
+    assert changed_entries(made.workspace, ide, TICKET) == []
+    current.touched.restore()
+    assert list(made.workspace.iterdir()) == []
+
+
+def test_claudes_own_entries_stay(made: Desk) -> None:
+    """Permissions, variables and hooks of others stand beside ours; afterwards the bytes are what they were."""
+    before = b'{\n    "permissions": {"allow": ["Bash(ls)"]},\n "env": {"A": "\xc3\xa9"},\n\t'
+    before += b'"hooks": {"Stop": [{"hooks": []}]}}'
+    _write(made, _FILES["claude"], before)
+    current = Current(made.folder)
+    prepare_ide(current, "claude")
+    now: dict[str, Any] = json.loads((made.workspace / _FILES["claude"]).read_bytes())
+    assert now["permissions"] == {"allow": ["Bash(ls)"]}
+    assert now["env"]["A"] == "\u00e9"
+    assert now["env"]["ANTHROPIC_BASE_URL"] == TICKET.base_urls["claude"]
+    assert now["hooks"]["Stop"][0] == {"hooks": []}
+    assert len(now["hooks"]["Stop"]) == 2
+    current.touched.restore()
+    assert (made.workspace / _FILES["claude"]).read_bytes() == before
+
+
+def test_cursors_own_entries_stay(made: Desk) -> None:
+    """A hook of somebody else keeps its place before ours, with all its fields."""
+    theirs = {"command": "mine.sh", "matcher": "Shell", "failClosed": True, "loop_limit": 3}
+    before = json.dumps({"version": 1, "hooks": {"stop": [theirs]}}).encode()
+    _write(made, _FILES["cursor"], before)
+    current = Current(made.folder)
+    prepare_ide(current, "cursor")
+    now = json.loads((made.workspace / _FILES["cursor"]).read_bytes())
+    assert now["hooks"]["stop"][0] == theirs
+    assert set(now["hooks"]) == set(cursor.EVENTS)
+    assert check_cursor(now) is None
+    current.touched.restore()
+    assert (made.workspace / _FILES["cursor"]).read_bytes() == before
+
+
+@pytest.mark.parametrize("ide", ["claude", "cursor"])
+def test_preparing_again_renews_and_adds_nothing(made: Desk, ide: str) -> None:
+    """A second time, as after a reboot, the file is made from what it was before us."""
+    current = Current(made.folder)
+    prepare_ide(current, ide)
+    first = (made.workspace / _FILES[ide]).read_bytes()
+    prepare_ide(current, ide)
+    assert (made.workspace / _FILES[ide]).read_bytes() == first
+
+
+@pytest.mark.parametrize(
+    ("ide", "before"),
+    [
+        ("cursor", b'{"version":2,"hooks":{}}'),
+        ("cursor", b'{"version":1,"hooks":{"onDream":[]}}'),
+        ("cursor", b'{"version":1,"hooks":{"stop":{}}}'),
+        ("cursor", b'{"version":1,"hooks":{"stop":[{"cmd":"x"}]}}'),
+        ("cursor", b'{"version":1,"hooks":[]}'),
+        ("claude", b"{not json"),
+        ("claude", b"[]"),
+        ("claude", b'{"hooks":{"Stop":{}}}'),
+        ("claude", b'{"hooks":{"Stop":[1]}}'),
+        ("claude", b'{"env":[]}'),
+    ],
+)
+def test_a_file_that_its_agent_would_refuse_is_left_alone(made: Desk, ide: str, before: bytes) -> None:
+    """One invalid entry silences every hook of the file: it is said, and not one byte changes."""
+    _write(made, _FILES[ide], before)
+    with pytest.raises(WorkspaceError) as caught:
+        prepare_ide(Current(made.folder), ide)
+    assert caught.value.code == "ide_file_invalid"
+    assert (made.workspace / _FILES[ide]).read_bytes() == before
+
+
+def test_an_unknown_editor_is_refused(made: Desk) -> None:
+    """Only editors whose file we know."""
+    with pytest.raises(UsageError, match="vim"):
+        prepare_ide(Current(made.folder), "vim")
+
+
+@pytest.mark.parametrize("ide", ["claude", "cursor"])
+def test_lost_entries_are_noticed(made: Desk, ide: str) -> None:
+    """If somebody takes our entries out, or the file away, there is an event that names the file and the place."""
+    prepare_ide(Current(made.folder), ide)
+    path = made.workspace / _FILES[ide]
+    content = json.loads(path.read_bytes())
+    name = "Stop" if ide == "claude" else "stop"
+    content["hooks"][name] = []
+    path.write_text(json.dumps(content))
+    (event,) = changed_entries(made.workspace, ide, TICKET)
+    assert event["kind"] == "capture_config_changed"
+    assert event["fields"] == {"path_name": _FILES[ide], "detail": f"changed: hooks.{name}"}
+    path.unlink()
+    (gone,) = changed_entries(made.workspace, ide, TICKET)
+    assert "missing" in gone["fields"]["detail"]
