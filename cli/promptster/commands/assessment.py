@@ -23,7 +23,8 @@ def create(
     *,
     title: Annotated[str, typer.Option(metavar="TEXT", help="What candidates see.")],
     repo: Annotated[
-        str | None, typer.Option(metavar="PATH_OR_URL", help="Cloned into the candidate's workspace; none: their folder.")
+        str | None,
+        typer.Option(metavar="PATH_OR_URL", help="Cloned into the candidate's workspace; none: their folder."),
     ] = None,
     time_limit: Annotated[
         str | None, typer.Option(metavar="90m", help="How long may be recorded; no limit if not given.")

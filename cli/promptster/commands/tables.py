@@ -18,9 +18,7 @@ def table(heading: Sequence[str], rows: Sequence[Sequence[object]], *, empty: st
         yield empty
         return
     cells = [[_cell(value) for value in row] for row in rows]
-    widths = [
-        min(max(len(row[column]) for row in [list(heading), *cells]), _WIDEST) for column in range(len(heading))
-    ]
+    widths = [min(max(len(row[column]) for row in [list(heading), *cells]), _WIDEST) for column in range(len(heading))]
     for row in [list(heading), *cells]:
         yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
 

@@ -70,7 +70,7 @@ class Entry:
     marks: tuple[str, ...] = ()
     """Short words that belong beside the entry, such as ``cut``."""
     action: int | None = None
-    """``seq`` of the entry (the tool call) that opened the action which this one continues; ``None`` where it opens one."""
+    """``seq`` of the entry (the tool call) whose action this one continues; ``None`` where it opens one."""
     withheld: tuple[str, ...] = ()
     """Fields whose value was taken out of the record."""
     cut: Mapping[str, tuple[int, str]] = field(default_factory=dict[str, tuple[int, str]])

@@ -38,7 +38,7 @@ class Verdict:
 
 _VERDICTS = {
     "verified": ("nothing was changed, and nothing that was received is missing", Tone.GOOD),
-    "consistent": ("everything fits together, but no key that you trust vouches for the signer", Tone.WARN),
+    "consistent": ("everything fits together, but no key pinned here vouches for the signer", Tone.WARN),
     "incomplete": ("what is here is genuine, but something is missing", Tone.WARN),
     "altered": ("this is not what was signed; do not rely on it", Tone.BAD),
     "unreadable": ("this is not a bundle that can be checked", Tone.BAD),
@@ -94,7 +94,7 @@ def _signer(verification: Verification) -> str:
     signer = verification.signer
     if signer is None:
         return "no collector key could be made out"
-    trust = "a key that you trust vouches for it" if signer.trusted else "no key that you trust vouches for it"
+    trust = "a key pinned here vouches for it" if signer.trusted else "no key pinned here vouches for it"
     return f"{signer.fingerprint} ({trust})"
 
 

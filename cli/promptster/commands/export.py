@@ -1,0 +1,98 @@
+"""``promptster export``: save a session as a signed bundle, a web page or JSON lines."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from promptster.commands.options import Collector, Json
+from promptster.commands.source import SourceArgument, find_source, read_bundle_of
+from promptster.config import Config, PinnedKeys, write_private
+from promptster.errors import PromptsterError, UsageError
+from promptster.paths import Paths
+from promptster.replay import exporters
+from promptster.replay.session import from_bundle
+from promptster.replay.wording import counted
+from promptster.ui.output import Output
+
+if TYPE_CHECKING:
+    from promptster.replay.exporters.interface import Exporter
+    from promptster.replay.session import Replay
+
+_STDOUT = "-"
+
+
+def command(
+    source: SourceArgument,
+    *,
+    format_: Annotated[
+        str, typer.Option("--format", "-f", metavar="|".join(exporters.names()), help="What to make of it.")
+    ] = "bundle",
+    output: Annotated[
+        str | None,
+        typer.Option(
+            "--output", "-o", metavar="FILE", help="Where to write; - is standard output; else a name is made up."
+        ),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace the file if it is there.")] = False,
+    collector: Collector = None,
+    json: Json = False,
+) -> None:
+    """Save a session: the bundle that anyone can verify, a page that anyone can open, or lines for a program.
+
+    A page and lines are made on this computer, from a bundle that is verified first.
+    """
+    out = Output(json)
+    exporter = exporters.find(format_)
+    if output == _STDOUT and json:
+        raise UsageError("-o - and --json both want standard output", hint="leave one of them out")
+    found = find_source(source)
+    target = Path(output if output is not None else found.name + exporter.suffix).expanduser()
+    if output != _STDOUT:
+        _check_target(target, force=force)
+    config = Config.load(Paths.from_environment())
+    data = read_bundle_of(found, config, collector)
+    replay = from_bundle(data, PinnedKeys(config.paths).fingerprints())
+    written = _write(exporter, replay, None if output == _STDOUT else target)
+    verdict = replay.verification.verdict if replay.verification else ""
+    out.result(
+        {
+            "file": str(target.absolute()),
+            "format": exporter.name,
+            "bytes": written,
+            "session": replay.facts.session,
+            "verdict": verdict,
+        }
+    )
+    if output == _STDOUT:
+        return
+    if not json:
+        out.say(f"wrote {target} ({counted(written, 'byte')}); only you can read it, and it is not encrypted")
+        out.say(f"verdict: {verdict}")
+
+
+def _check_target(target: Path, *, force: bool) -> None:
+    if target.is_dir():
+        raise UsageError(f"{target} is a folder", hint="name a file with -o")
+    if not target.parent.is_dir():
+        raise UsageError(f"there is no folder {target.parent}", hint="make it first")
+    if (target.exists() or target.is_symlink()) and not force:
+        raise UsageError(f"{target} is there already", hint="--force replaces it", code="file_exists")
+
+
+def _write(exporter: Exporter, replay: Replay, target: Path | None) -> int:
+    if target is None:
+        written = 0
+        for piece in exporter.export(replay):
+            written += sys.stdout.buffer.write(piece)
+        sys.stdout.buffer.flush()
+        return written
+    data = b"".join(exporter.export(replay))
+    try:
+        write_private(target, data)
+    except OSError as error:
+        raise PromptsterError(f"cannot write {target}: {error.strerror}", code="file") from error
+    return len(data)

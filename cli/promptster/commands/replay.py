@@ -1,0 +1,45 @@
+"""``promptster replay``: read a session in the terminal."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from promptster.commands.options import Collector, Json
+from promptster.commands.source import SourceArgument, load_replay
+from promptster.commands.verify import document
+from promptster.config import Config
+from promptster.paths import Paths
+from promptster.replay.exporters.jsonl import line
+from promptster.ui.output import Output
+from promptster.ui.pager import show
+from promptster.ui.story import story
+
+
+def command(
+    source: SourceArgument,
+    *,
+    everything: Annotated[bool, typer.Option("--all", help="Every entry, and every text in full.")] = False,
+    collector: Collector = None,
+    json: Json = False,
+) -> None:
+    """Read a session in the terminal: what happened, who saw it, and whether it can be relied on."""
+    out = Output(json)
+    replay = load_replay(source, Config.load(Paths.from_environment()), collector)
+    timeline = replay.timeline
+    out.result(
+        {
+            "session": replay.facts.session,
+            "title": replay.facts.title,
+            "organisation": replay.facts.organisation,
+            "verification": None if replay.verification is None else document(replay.verification),
+            "gaps": [
+                {"kind": gap.kind.value, "text": gap.text, "from_ms": gap.from_ms, "to_ms": gap.to_ms, "seq": gap.seq}
+                for gap in timeline.gaps
+            ],
+            "entries": [line(entry) for entry in timeline.entries],
+        }
+    )
+    if not json:
+        show(story(replay, everything=everything))

@@ -1,0 +1,54 @@
+"""Long output a screen at a time, through the person's own pager where there is a terminal and a pager."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from rich.text import Text
+
+_LESS = "FRX"
+"""less: leave at once if all fits, pass colours on, keep the screen."""
+
+
+def show(lines: Iterable[Text]) -> None:
+    """Print lines that were escaped before; to a terminal they go through a pager."""
+    pager = _pager() if sys.stdout.isatty() and sys.stdin.isatty() else None
+    if pager is None:
+        _print(lines, Console(file=sys.stdout, highlight=False, markup=False, emoji=False, soft_wrap=True))
+        return
+    environment = {"LESS": _LESS, **os.environ, "LESSSECURE": "1"}
+    with subprocess.Popen(pager, stdin=subprocess.PIPE, env=environment, text=True, encoding="utf-8") as process:
+        # Whoever has read enough closes the pager: the rest need not be written.
+        with contextlib.suppress(BrokenPipeError):
+            stream = process.stdin
+            assert stream is not None  # noqa: S101 - it was asked for as a pipe
+            console = Console(
+                file=stream, force_terminal=True, highlight=False, markup=False, emoji=False, soft_wrap=True
+            )
+            _print(lines, console)
+            stream.close()
+        with contextlib.suppress(KeyboardInterrupt):
+            process.wait()
+
+
+def _print(lines: Iterable[Text], console: Console) -> None:
+    for line in lines:
+        console.print(line, soft_wrap=True)
+
+
+def _pager() -> list[str] | None:
+    words = shlex.split(os.environ.get("PAGER", "less"))
+    if not words or words[0] == "cat" or shutil.which(words[0]) is None:
+        return None
+    return words
