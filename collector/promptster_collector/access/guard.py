@@ -1,0 +1,71 @@
+"""The guard that stands before every route and lets through whom the route's own rule names."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+from promptster_collector.access.principal import Access, Credential, Principal
+from promptster_collector.errors import ForbiddenError, NotFoundError, Refusal, UnauthorizedError
+
+if TYPE_CHECKING:
+    from litestar import Request
+    from litestar.connection import ASGIConnection
+    from litestar.handlers import BaseRouteHandler
+
+    from promptster_collector.access.tokens import Tokens
+
+ACCESS = "access"
+"""The key under which a route declares its rule."""
+_PRINCIPAL = "principal"
+
+
+def bearer_of(connection: ASGIConnection[Any, Any, Any, Any]) -> str:
+    """The bearer credential of a request.
+
+    Raises:
+        UnauthorizedError: there is none.
+    """
+    scheme, _, credential = connection.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not credential or not credential.isascii():
+        raise UnauthorizedError("a bearer token is needed", headers={"www-authenticate": "Bearer"})
+    return credential.strip()
+
+
+def _admit(access: Access, principal: Principal, session: object) -> None:
+    if principal.role is None:
+        if not access.candidate:
+            raise ForbiddenError("a candidate's access token does not open this")
+        if session != principal.session:
+            raise NotFoundError("there is no such session")
+    elif principal.role not in access.roles:
+        raise ForbiddenError(f"the role {principal.role.value} does not allow this")
+
+
+class Guard:
+    """Checks a request against its route's rule, before the body is read."""
+
+    def __init__(self, tokens: Tokens) -> None:
+        """Keep where tokens are looked up."""
+        self._tokens = tokens
+
+    async def __call__(self, connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+        """Refuse, or leave the principal for the route.
+
+        Raises:
+            UnauthorizedError: no usable credential.
+            ForbiddenError: the role does not allow it.
+            NotFoundError: another candidate's session.
+        """
+        access = cast("Access | None", handler.opt.get(ACCESS))
+        if access is None:  # only the OPTIONS answers that the framework adds
+            raise Refusal("this is not a method of this route", code="method_not_allowed", status=405)
+        if access.credential is not Credential.BEARER:
+            return
+        principal = await self._tokens.principal(bearer_of(connection))
+        _admit(access, principal, connection.path_params.get("session"))
+        connection.scope["state"][_PRINCIPAL] = principal
+
+
+def principal_of(request: Request[Any, Any, Any]) -> Principal:
+    """The caller that the guard let through."""
+    return cast("Principal", request.scope["state"][_PRINCIPAL])

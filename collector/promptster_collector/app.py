@@ -1,0 +1,226 @@
+"""Puts the parts together: services from a store, routes from the nouns, one guard, one table of problems."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+from litestar import Litestar, Router
+from litestar.datastructures import State as AppState
+from litestar.di import Provide
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
+
+from promptster_collector.access.guard import ACCESS, Guard
+from promptster_collector.access.principal import ANYONE, Access
+from promptster_collector.access.tokens import Tokens
+from promptster_collector.assessments import routes as assessment_routes
+from promptster_collector.assessments.service import Assessments
+from promptster_collector.audit.service import Audit
+from promptster_collector.clock import SystemClock
+from promptster_collector.ingest import routes as ingest_routes
+from promptster_collector.ingest.checks import Checks
+from promptster_collector.ingest.log import Log
+from promptster_collector.ingest.service import Ingest
+from promptster_collector.invites import routes as invite_routes
+from promptster_collector.invites.redemption import Redemption, finish_interrupted
+from promptster_collector.invites.service import Invites
+from promptster_collector.orgs import routes as org_routes
+from promptster_collector.orgs.persons import Persons
+from promptster_collector.orgs.service import Organisations
+from promptster_collector.privacy import routes as privacy_routes
+from promptster_collector.privacy.erasure import Erasure
+from promptster_collector.privacy.retention import RetentionRule
+from promptster_collector.problems import HANDLERS
+from promptster_collector.review import routes as review_routes
+from promptster_collector.review.bundles import Bundles
+from promptster_collector.review.reading import Reading
+from promptster_collector.review.sealer import SegmentSealer
+from promptster_collector.sessions import routes as session_routes
+from promptster_collector.sessions.lifecycle import Lifecycle
+from promptster_collector.sessions.service import Sessions
+from promptster_collector.web import routes as web_routes
+from promptster_collector.worker import Worker
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from litestar.types import Message, Scope
+
+    from promptster_collector.clock import Clock
+    from promptster_collector.settings import Settings
+    from promptster_collector.store.store import Store
+
+ROUTES = [
+    *web_routes.ROUTES,
+    *org_routes.ROUTES,
+    *assessment_routes.ROUTES,
+    *invite_routes.ROUTES,
+    *ingest_routes.ROUTES,
+    *session_routes.ROUTES,
+    *review_routes.ROUTES,
+    *privacy_routes.ROUTES,
+]
+
+_SECURITY_HEADERS = {
+    b"x-content-type-options": b"nosniff",
+    b"x-frame-options": b"DENY",
+    b"referrer-policy": b"no-referrer",
+    b"cross-origin-resource-policy": b"same-origin",
+    b"cross-origin-opener-policy": b"same-origin",
+    b"cache-control": b"no-store",
+    b"content-security-policy": b"default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+}
+_TRANSPORT_SECURITY = (b"strict-transport-security", b"max-age=31536000")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Services:
+    """Every service of one collector."""
+
+    settings: Settings
+    clock: Clock
+    store: Store
+    tokens: Tokens
+    organisations: Organisations
+    assessments: Assessments
+    invites: Invites
+    redemption: Redemption
+    sessions: Sessions
+    ingest: Ingest
+    audit: Audit
+    reading: Reading
+    bundles: Bundles
+    erasure: Erasure
+    worker: Worker
+
+
+def build_services(settings: Settings, store: Store, clock: Clock) -> Services:
+    """Wire the services together; nothing runs yet."""
+    limits = settings.limits
+    worker = Worker(clock, sweep_seconds=settings.sweep_seconds)
+    tokens = Tokens(store, clock, life_ms=limits.token_ms)
+    persons = Persons(store, clock)
+    organisations = Organisations(store, clock, tokens, persons)
+    assessments = Assessments(store, clock, organisations)
+    invites = Invites(
+        store, clock, limits, assessments=assessments, organisations=organisations, persons=persons
+    )
+    lifecycle = Lifecycle(store, clock, on_closed=worker.wake)
+    ingest = Ingest(store, clock, limits, lifecycle=lifecycle, on_stored=worker.wake)
+    log = Log(store, clock)
+    reading = Reading(store)
+    erasure = Erasure(store, clock, forget=(ingest.forget,))
+    worker.add(log.sequence)
+    worker.add(Checks(store, clock, lifecycle).run)
+    worker.add(SegmentSealer(store, clock, reading).run)
+    worker.add_sweep(lifecycle.lapse_overdue)
+    worker.add_sweep(RetentionRule(store, clock, erasure).run)
+    return Services(
+        settings=settings,
+        clock=clock,
+        store=store,
+        tokens=tokens,
+        organisations=organisations,
+        assessments=assessments,
+        invites=invites,
+        redemption=Redemption(store, clock, limits, invites=invites, assessments=assessments),
+        sessions=Sessions(store, clock, assessments, persons),
+        ingest=ingest,
+        audit=Audit(store, clock),
+        reading=reading,
+        bundles=Bundles(store, reading, log),
+        erasure=erasure,
+        worker=worker,
+    )
+
+
+def prepare(services: Services) -> None:
+    """What must be done before a collector listens: tombstones replayed, cut redemptions finished, the log continued."""
+    services.erasure.replay()
+    finish_interrupted(services.store)
+    services.bundles.log.continue_after_restore()
+
+
+def _secured(headers: list[tuple[bytes, bytes]], *, tls: bool) -> list[tuple[bytes, bytes]]:
+    present = {name.lower() for name, _ in headers}
+    added = [(name, value) for name, value in _SECURITY_HEADERS.items() if name not in present]
+    return [*headers, *added, *([_TRANSPORT_SECURITY] if tls else [])]
+
+
+async def _add_security_headers(message: Message, scope: Scope) -> None:
+    if message["type"] == "http.response.start":
+        message["headers"] = _secured(list(message["headers"]), tls=scope.get("scheme") == "https")
+
+
+def _dependencies(services: Services) -> dict[str, Provide]:
+    def provide(value: Any) -> Provide:
+        return Provide(lambda: value, sync_to_thread=False)
+
+    return {
+        "settings": provide(services.settings),
+        "clock": provide(services.clock),
+        "store": provide(services.store),
+        "tokens": provide(services.tokens),
+        "organisations": provide(services.organisations),
+        "assessments": provide(services.assessments),
+        "invites": provide(services.invites),
+        "redemption": provide(services.redemption),
+        "sessions": provide(services.sessions),
+        "ingest": provide(services.ingest),
+        "audit": provide(services.audit),
+        "reading": provide(services.reading),
+        "bundles": provide(services.bundles),
+        "erasure": provide(services.erasure),
+    }
+
+
+def _openapi() -> OpenAPIConfig:
+    return OpenAPIConfig(
+        title="Promptster collector",
+        version=version("promptster"),
+        render_plugins=[JsonRenderPlugin()],
+        openapi_router=Router("/schema", route_handlers=[], opt={ACCESS: ANYONE}),
+    )
+
+
+def require_rules(app: Litestar) -> None:
+    """Every route says who may use it, or the collector does not start."""
+    for route in app.routes:
+        for handler in getattr(route, "route_handlers", []):
+            methods = getattr(handler, "http_methods", set())
+            if methods != {"OPTIONS"} and not isinstance(handler.opt.get(ACCESS), Access):
+                raise RuntimeError(f"the route {route.path} declares no access rule")
+
+
+def build_app(services: Services) -> Litestar:
+    """The ASGI application around the services; starting it starts the background work, stopping it closes the store."""
+
+    @asynccontextmanager
+    async def life(_: Litestar) -> AsyncGenerator[None]:
+        async with services.worker:
+            yield
+        services.store.close()
+
+    app = Litestar(
+        route_handlers=list(ROUTES),
+        dependencies=_dependencies(services),
+        guards=[Guard(services.tokens)],
+        exception_handlers=HANDLERS,
+        before_send=[_add_security_headers],
+        lifespan=[life],
+        openapi_config=_openapi(),
+        logging_config=None,
+        request_max_body_size=services.settings.limits.json_body,
+        state=AppState({"services": services}),
+        debug=False,
+    )
+    require_rules(app)
+    return app
+
+
+def system_clock() -> Clock:
+    """The clock of a real collector."""
+    return SystemClock()

@@ -1,0 +1,66 @@
+"""Routes of assessments."""
+
+from typing import Any
+
+from litestar import Request, get, post
+
+from promptster_collector.access.guard import ACCESS, principal_of
+from promptster_collector.access.principal import INVITERS, TEAM
+from promptster_collector.assessments.schemas import AssessmentAnswer, AssessmentList, AssessmentRequest
+from promptster_collector.assessments.service import AssessmentDraft, AssessmentFacts, Assessments
+from promptster_collector.clock import rfc3339
+from promptster_collector.errors import InvalidError
+
+_MAX_TITLE = 200
+_MAX_REPOSITORY = 2000
+_MAX_MINUTES = 7 * 24 * 60
+_MAX_RETENTION = 180
+
+
+def _draft(data: AssessmentRequest) -> AssessmentDraft:
+    title = data.title.strip()
+    if not 1 <= len(title) <= _MAX_TITLE or not title.isprintable():
+        raise InvalidError(f"a title has 1 to {_MAX_TITLE} printable characters", code="title")
+    repository = data.repository or None
+    if repository is not None and (len(repository) > _MAX_REPOSITORY or not repository.isprintable()):
+        raise InvalidError("the repository is not a path or an address", code="repository")
+    if not 0 <= data.time_limit_minutes <= _MAX_MINUTES:
+        raise InvalidError("a time limit is at most seven days, 0 for none", code="time_limit")
+    if not 1 <= data.retention_days <= _MAX_RETENTION:
+        raise InvalidError(f"retention is 1 to {_MAX_RETENTION} days", code="retention")
+    return AssessmentDraft(
+        title=title,
+        repository=repository,
+        time_limit_minutes=data.time_limit_minutes,
+        retention_days=data.retention_days,
+    )
+
+
+def _answer(facts: AssessmentFacts) -> AssessmentAnswer:
+    return AssessmentAnswer(
+        id=facts.id,
+        title=facts.title,
+        repository=facts.repository,
+        time_limit_minutes=facts.time_limit_minutes,
+        retention_days=facts.retention_days,
+        policy_sha256=facts.policy_sha256,
+        created_at=rfc3339(facts.created_ms),
+    )
+
+
+@post("/v1/assessments", opt={ACCESS: INVITERS})
+async def create_assessment(
+    request: Request[Any, Any, Any], assessments: Assessments, data: AssessmentRequest
+) -> AssessmentAnswer:
+    """Set up an assessment; its policy is fixed with it."""
+    return _answer(await assessments.create(principal_of(request).organisation, _draft(data)))
+
+
+@get("/v1/assessments", opt={ACCESS: TEAM})
+async def list_assessments(request: Request[Any, Any, Any], assessments: Assessments) -> AssessmentList:
+    """The organisation's assessments."""
+    listed = await assessments.list(principal_of(request).organisation)
+    return AssessmentList(assessments=[_answer(facts) for facts in listed])
+
+
+ROUTES = [create_assessment, list_assessments]

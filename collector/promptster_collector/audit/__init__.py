@@ -1,0 +1,1 @@
+"""The audit of reads: who looked at which session."""

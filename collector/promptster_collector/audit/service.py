@@ -1,0 +1,59 @@
+"""Writes a row before anything of a session is handed out; a read that cannot be written down does not happen."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from sqlalchemy import insert, select
+
+from promptster_collector.errors import NotFoundError
+from promptster_collector.store.schema import Read, Session
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from promptster_collector.access.principal import Principal
+    from promptster_collector.clock import Clock
+    from promptster_collector.store.store import Store
+
+
+class Action(StrEnum):
+    """What was handed out."""
+
+    EVENTS = "events"
+    EVIDENCE = "evidence"
+    BUNDLE = "bundle"
+    EXPORT = "export"
+
+
+class Audit:
+    """The audit of reads."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        """Keep where rows go."""
+        self._store = store
+        self._clock = clock
+
+    async def record(self, principal: Principal, session: str, action: Action) -> None:
+        """Write one read down.
+
+        Raises:
+            NotFoundError: the caller's organisation has no such session.
+        """
+        mine = (Session.id == session) & (Session.organisation == principal.organisation)
+        values = {
+            "organisation": principal.organisation,
+            "session": session,
+            "reader": principal.reader,
+            "token": principal.token,
+            "action": action.value,
+            "at_ms": self._clock.wall_ms(),
+        }
+
+        def job(connection: Connection) -> None:
+            if connection.execute(select(Session.id).where(mine)).one_or_none() is None:
+                raise NotFoundError("there is no such session", code="unknown_session")
+            connection.execute(insert(Read), values)
+
+        await self._store.database.write(job)

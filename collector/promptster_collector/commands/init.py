@@ -1,0 +1,55 @@
+"""``promptster-collector init``: a data folder with its keys, one organisation, and its owner's first token."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from promptster_collector.commands.output import document, say
+from promptster_collector.errors import SetupError
+
+_MAX_NAME = 100
+_EMAIL = re.compile(r"[^\s@<>]{1,200}@[^\s@<>]{1,200}")
+
+
+def _check(org: str, owner_email: str) -> None:
+    if not 1 <= len(org.strip()) <= _MAX_NAME or not org.isprintable():
+        raise SetupError(f"an organisation's name has 1 to {_MAX_NAME} printable characters", code="organisation")
+    if _EMAIL.fullmatch(owner_email) is None:
+        raise SetupError("the owner's e-mail address is not one", code="email")
+
+
+def command(
+    data: Annotated[Path, typer.Option(help="Folder to create.")],
+    org: Annotated[str, typer.Option(help="The organisation's name, as candidates read it.")],
+    owner_email: Annotated[str, typer.Option(help="Who owns the organisation here.")],
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,  # noqa: FBT002 - an option
+) -> None:
+    """Create a data folder: keys, databases, one organisation, its owner and the owner's token.
+
+    The token is shown once. Back up master.key, keystore and the rest apart from each other.
+    """
+    from promptster_collector.app import build_services, system_clock  # noqa: PLC0415 - costs start-up time
+    from promptster_collector.settings import Settings  # noqa: PLC0415 - likewise
+    from promptster_collector.store.store import Store, mark_ready  # noqa: PLC0415 - likewise
+
+    _check(org, owner_email)
+    settings = Settings(data=data.absolute())
+    clock = system_clock()
+    store = Store.create(settings, clock)
+    try:
+        made = build_services(settings, store, clock).organisations.create(name=org.strip(), owner_email=owner_email)
+        mark_ready(settings)
+        fingerprint = store.identity.fingerprint
+    finally:
+        store.close()
+    if json:
+        document({"organisation": made.name, "token": made.token.token, "key_fingerprint": fingerprint})
+        return
+    say(f"{made.name} is set up in {settings.data}\n")
+    say(f"owner's token (shown once):  {made.token.token}")
+    say(f"collector key fingerprint:   {fingerprint}\n")
+    say(f"next: promptster-collector serve --data {data}")

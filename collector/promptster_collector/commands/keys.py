@@ -1,0 +1,39 @@
+"""``promptster-collector keys``: the public keys with their succession, as a file for ``promptster verify --trust``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from promptster_collector.commands.output import document, say
+
+
+def command(
+    data: Annotated[Path, typer.Option(help="The collector's data folder.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="File to write; - for standard output.")],
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,  # noqa: FBT002 - an option
+) -> None:
+    """Write the collector's public keys with their succession."""
+    from promptster.protocol.keys import parse_keyfile  # noqa: PLC0415 - costs start-up time
+    from promptster_collector.settings import Settings  # noqa: PLC0415 - likewise
+    from promptster_collector.store.keys.identity import public_keyfile  # noqa: PLC0415 - likewise
+    from promptster_collector.store.keys.keystore import read_records  # noqa: PLC0415 - likewise
+    from promptster_collector.store.store import require_data_folder  # noqa: PLC0415 - likewise
+
+    settings = Settings(data=data.absolute())
+    require_data_folder(settings)
+    keyfile = public_keyfile(read_records(settings.keystore_url))
+    fingerprints = parse_keyfile(keyfile).fingerprints
+    if str(output) == "-":
+        sys.stdout.write(keyfile.decode())
+        return
+    output.write_bytes(keyfile)
+    if json:
+        document({"keyfile": str(output.absolute()), "fingerprints": list(fingerprints)})
+        return
+    say(f"wrote {output}")
+    for fingerprint in fingerprints:
+        say(f"collector key {fingerprint}")

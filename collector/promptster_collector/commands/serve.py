@@ -1,0 +1,32 @@
+"""``promptster-collector serve``: the collector on one address, until SIGTERM or SIGINT."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from promptster_collector.errors import SetupError
+
+
+def command(
+    data: Annotated[Path, typer.Option(help="The data folder that init made.")],
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 for any free one.")] = 8443,
+    ready_file: Annotated[
+        Path | None, typer.Option(help="Holds the base URL as soon as requests are answered.")
+    ] = None,
+    tls_cert: Annotated[Path | None, typer.Option(help="Certificate chain (PEM).")] = None,
+    tls_key: Annotated[Path | None, typer.Option(help="Its private key (PEM).")] = None,
+    public_url: Annotated[str, typer.Option(help="The base URL that invite links name.")] = "",
+    json: Annotated[bool, typer.Option("--json", help="Print errors as one JSON document.")] = False,  # noqa: ARG001, FBT002 - read by the front door
+) -> None:
+    """Serve a data folder. Plain HTTP is for loopback only; everything else needs a certificate."""
+    from promptster_collector.serving import Listening, serve  # noqa: PLC0415 - costs start-up time
+    from promptster_collector.settings import Settings  # noqa: PLC0415 - likewise
+
+    if (tls_cert is None) != (tls_key is None):
+        raise SetupError("a certificate and its key go together", hint="give --tls-cert and --tls-key", code="tls")
+    listening = Listening(host=host, port=port, tls_cert=tls_cert, tls_key=tls_key, ready_file=ready_file)
+    serve(Settings(data=data.absolute(), public_url=public_url.rstrip("/")), listening)

@@ -1,0 +1,107 @@
+"""What the collector refuses, in one family; ``app`` turns each into an HTTP problem document.
+
+``PromptsterError``
+├── ``SetupError``      the data folder, a key file or the command line of the collector cannot be used
+└── ``Refusal``         a request is answered with a problem document; ``status`` and ``code`` are part of the contract
+    ├── ``NotFoundError``      404, also for everything that belongs to someone else
+    ├── ``UnauthorizedError``  401
+    ├── ``ForbiddenError``     403, a role that may not do this on objects it may see
+    ├── ``ConflictError``      409
+    ├── ``GoneError``          410
+    ├── ``InvalidError``       422
+    └── ``BusyError``          429 or 503, with Retry-After
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from promptster.errors import PromptsterError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class SetupError(PromptsterError):
+    """The collector cannot be set up or started as asked."""
+
+    default_code = "setup"
+
+
+class Refusal(PromptsterError):
+    """A request that is answered with a problem document.
+
+    ``extra`` holds further members of that document, ``headers`` further headers of the answer.
+    """
+
+    default_code = "refused"
+    default_status: ClassVar[int] = 400
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str | None = None,
+        hint: str | None = None,
+        status: int | None = None,
+        extra: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        """Keep the texts, and what the answer carries beside them."""
+        super().__init__(message, hint=hint, code=code)
+        self.status = status or self.default_status
+        self.extra = dict(extra or {})
+        self.headers = dict(headers or {})
+
+
+class NotFoundError(Refusal):
+    """There is no such object, or it is not the caller's to know of."""
+
+    default_code = "not_found"
+    default_status = 404
+
+
+class UnauthorizedError(Refusal):
+    """The request carries no usable credential."""
+
+    default_code = "unauthorized"
+    default_status = 401
+
+
+class ForbiddenError(Refusal):
+    """The caller is known, and its role does not allow this."""
+
+    default_code = "forbidden"
+    default_status = 403
+
+
+class ConflictError(Refusal):
+    """The object's state does not allow this."""
+
+    default_code = "conflict"
+    default_status = 409
+
+
+class GoneError(Refusal):
+    """The object has ended for good."""
+
+    default_code = "gone"
+    default_status = 410
+
+
+class InvalidError(Refusal):
+    """The request is well-formed HTTP, and its content is not acceptable."""
+
+    default_code = "invalid"
+    default_status = 422
+
+
+class BusyError(Refusal):
+    """Try again later."""
+
+    default_code = "rate_limited"
+    default_status = 429
+
+    def __init__(self, message: str, *, retry_after: int = 1, code: str | None = None, status: int | None = None) -> None:
+        """Say in whole seconds when to try again."""
+        super().__init__(message, code=code, status=status, headers={"retry-after": str(retry_after)})

@@ -1,0 +1,1 @@
+"""Ingest: batches are taken durably and receipted; behind that they are logged and checked."""

@@ -1,0 +1,184 @@
+"""Right behind ingest: every batch is opened and checked, in order, and the outcome is signed.
+
+The check is a word about content, where the receipt is one about custody. A batch that fails stays as an unreadable span;
+its neighbours stay readable. The closing event is found here, and ends the session when everything before it is checked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+from sqlalchemy import select, update
+
+from promptster.protocol.batch import WireBatch, open_body
+from promptster.protocol.errors import ProtocolError
+from promptster.protocol.kinds import Kind, Source
+from promptster.protocol.receipt import SUBMITTED, Check
+from promptster_collector.assessments.policies import policy_of
+from promptster_collector.sessions.states import State
+from promptster_collector.store.inbox import wire_of
+from promptster_collector.store.keys.keystore import KeyDestroyedError
+from promptster_collector.store.keys.names import content_key
+from promptster_collector.store.schema import Batch, Session
+from promptster_collector.store.sealing import UnsealError
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, Row
+
+    from promptster.protocol.events import RecordedEvent
+    from promptster_collector.clock import Clock
+    from promptster_collector.sessions.lifecycle import Lifecycle
+    from promptster_collector.store.store import Store
+
+_GROUP = 32
+"""Batches that one round checks."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Finding:
+    """What opening one batch showed."""
+
+    code: str | None = None
+    discarded: int = 0
+    counts: Counter[str]
+    """Events by source."""
+    totals: dict[str, int] | None = None
+    """What the closing event says, when there is one."""
+
+
+class _TotalsError(ProtocolError):
+    """The closing event contradicts what was received."""
+
+    default_code = "totals"
+
+
+class Checks:
+    """Opens what ingest took."""
+
+    def __init__(self, store: Store, clock: Clock, lifecycle: Lifecycle) -> None:
+        """Keep where batches are stored."""
+        self._store = store
+        self._clock = clock
+        self._lifecycle = lifecycle
+        self._kinds: dict[str, frozenset[str]] = {}
+
+    async def run(self) -> bool:
+        """Check the oldest batches that are not checked; whether there were any."""
+        statement = (
+            select(
+                Batch.session,
+                Batch.organisation,
+                Batch.n,
+                Batch.header_sha256,
+                Batch.head_sealed,
+                Batch.body_sealed,
+                Session.policy_sealed,
+                Session.assessment,
+            )
+            .join(Session, Session.id == Batch.session)
+            .where(Batch.checked_ms.is_(None))
+            .order_by(Batch.arrival)
+            .limit(_GROUP)
+        )
+        rows = await self._store.database.read(lambda connection: connection.execute(statement).all())
+        for row in rows:
+            await self._check(row)
+        return bool(rows)
+
+    async def _check(self, row: Row[Any]) -> None:
+        try:
+            finding = await asyncio.to_thread(self._examine, row)
+            await self._store.database.write(lambda connection: self._record(connection, row, finding))
+        except KeyDestroyedError:
+            return  # the session was erased a moment ago, and its rows are about to go
+
+    def _examine(self, row: Row[Any]) -> _Finding:
+        try:
+            batch = wire_of(self._store, row)
+            events = open_body(batch, self._store.keys.get(content_key(row.organisation, row.session)))
+            return self._look_through(row, batch, events)
+        except ProtocolError as error:
+            return _Finding(code=error.code, counts=Counter())
+        except UnsealError:
+            return _Finding(code="storage_damaged", counts=Counter())
+
+    def _look_through(self, row: Row[Any], batch: WireBatch, events: list[RecordedEvent]) -> _Finding:
+        kinds = self._allowed(row)
+        closing = [event for event in events if event.kind == Kind.CLOSED]
+        if closing and (len(closing) > 1 or events[-1] is not closing[0]):
+            raise _TotalsError("the closing event is not the last one", code="closed_not_last")
+        return _Finding(
+            discarded=sum(event.kind not in kinds for event in events),
+            counts=Counter(event.src for event in events),
+            totals=_totals(closing[0]) if closing and batch.header.count == len(events) else None,
+        )
+
+    def _allowed(self, row: Row[Any]) -> frozenset[str]:
+        kinds = self._kinds.get(row.assessment)
+        if kinds is None:
+            sealer = self._store.of_session(row.organisation, row.session)
+            policy = policy_of(sealer.unseal(row.policy_sealed, "policy"))
+            kinds = self._kinds[row.assessment] = frozenset(policy.kinds)
+        return kinds
+
+    def _record(self, connection: Connection, row: Row[Any], finding: _Finding) -> None:
+        columns = select(Session.state, Session.next_n, Session.source_counts).where(Session.id == row.session)
+        session = connection.execute(columns.with_for_update()).one_or_none()
+        if session is None or session.state not in {State.OPEN.value, State.CLOSING.value}:
+            return
+        counts = Counter(cast("dict[str, int]", json.loads(session.source_counts)))
+        code = finding.code or self._closing_fault(finding, counts, last=session.next_n == row.n + 1)
+        self._sign(connection, row, finding, code)
+        counts.update(finding.counts)
+        if finding.code is not None:
+            counts["unreadable"] += 1
+        values = {"checked_n": row.n, "source_counts": json.dumps(counts, sort_keys=True)}
+        connection.execute(update(Session).where(Session.id == row.session).values(values))
+        if finding.totals is not None and code is None:
+            self._lifecycle.close(connection, row.session, SUBMITTED)
+
+    @staticmethod
+    def _closing_fault(finding: _Finding, before: Counter[str], *, last: bool) -> str | None:
+        """Why a closing event does not close; totals may count the closing event itself or leave it out."""
+        if finding.totals is None:
+            return None
+        if not last:
+            return "closed_not_last"
+        if before["unreadable"]:
+            return None
+        received = before + finding.counts
+        without = received - Counter({Source.RECORDER.value: 1})
+        said = Counter(finding.totals)
+        return None if +said in (+received, +without) else "totals"
+
+    def _sign(self, connection: Connection, row: Row[Any], finding: _Finding, code: str | None) -> None:
+        signer = self._store.identity.signer
+        check = signer.sign(
+            Check(
+                kid=signer.kid,
+                session=row.session,
+                n=row.n,
+                header_sha256=row.header_sha256,
+                ok=code is None,
+                code=code,
+                discarded=finding.discarded,
+            )
+        )
+        sealed = self._store.of_session(row.organisation, row.session).seal(check.encode(), f"check/{row.n}")
+        values = {"checked_ms": self._clock.wall_ms(), "check_sealed": sealed, "readable": finding.code is None}
+        mine = (Batch.session == row.session) & (Batch.n == row.n)
+        connection.execute(update(Batch).where(mine).values(values))
+
+
+def _totals(event: RecordedEvent) -> dict[str, int]:
+    said = event.open().fields.get("totals")
+    if not isinstance(said, dict):
+        raise _TotalsError("the closing event names no totals", code="totals")
+    counts = cast("dict[object, object]", said)
+    if not all(isinstance(name, str) and type(count) is int for name, count in counts.items()):
+        raise _TotalsError("the closing event's totals are not counts", code="totals")
+    return cast("dict[str, int]", said)

@@ -1,0 +1,132 @@
+"""The collector's log: one sequencer gives every receipt its leaf and signs a checkpoint behind each group.
+
+After a restore of the database the last known checkpoint is newer than the log in it. The log then goes on under another
+origin, whose first leaf is that checkpoint, and what is still running is logged there again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sqlalchemy import insert, select, update
+
+from promptster.protocol.log import LogProof, sign_checkpoint
+from promptster.protocol.merkle import leaf_hash
+from promptster_collector.ingest.tree import Tree
+from promptster_collector.sessions.states import State
+from promptster_collector.store.alarms import AlarmKind, raise_alarm
+from promptster_collector.store.schema import Batch, LogCheckpoint, LogOrigin, Session
+from promptster_collector.store.tombstones import LastCheckpoint
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from promptster_collector.clock import Clock
+    from promptster_collector.store.store import Store
+
+_GROUP = 1000
+"""Receipts that enter the log under one checkpoint."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Logged:
+    """What the log says about one session's receipts."""
+
+    checkpoint: str | None
+    """The first signed note under which all of them stand; ``None`` while they do not."""
+    proofs: tuple[LogProof, ...]
+
+
+class Log:
+    """The sequencer behind ingest, and proofs for whoever asks."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        """Keep where the log is stored."""
+        self._store = store
+        self._clock = clock
+        signer = store.identity.signer
+        self._base = f"promptster.log/{signer.kid}"
+
+    def continue_after_restore(self) -> None:
+        """Make the first origin, or another one when the database is older than the last checkpoint; blocks."""
+        last = self._store.tombstones.last_checkpoint()
+        note = self._store.database.write_now(lambda connection: self._continue(connection, last))
+        if note is not None:
+            self._store.tombstones.note_checkpoint(note)
+
+    def _continue(self, connection: Connection, last: LastCheckpoint | None) -> LastCheckpoint | None:
+        newest = connection.execute(select(LogOrigin).order_by(LogOrigin.number.desc()).limit(1)).one_or_none()
+        if newest is None and last is None:
+            self._open(connection, 0)
+            return None
+        if last is None or (newest is not None and (newest.number, newest.size) >= (last.number, last.size)):
+            return None
+        number = last.number + 1
+        self._open(connection, number)
+        leaf = leaf_hash(last.note.encode())
+        running = select(Session.id).where(Session.state.in_([State.OPEN.value, State.CLOSING.value]))
+        again = update(Batch).where(Batch.session.in_(running)).values(leaf_origin=None, leaf_index=None)
+        connection.execute(again)
+        raise_alarm(connection, None, AlarmKind.LOG_RESTARTED, at_ms=self._clock.wall_ms())
+        return self._grow(connection, number, 0, [leaf])
+
+    def _name(self, number: int) -> str:
+        return f"{self._base}/{number}"
+
+    def _open(self, connection: Connection, number: int) -> None:
+        values = {"number": number, "origin": self._name(number), "size": 0, "created_ms": self._clock.wall_ms()}
+        connection.execute(insert(LogOrigin), values)
+
+    def _grow(self, connection: Connection, number: int, size: int, leaves: list[bytes]) -> LastCheckpoint:
+        tree = Tree(connection, number)
+        tree.append(size, leaves)
+        grown = size + len(leaves)
+        note = sign_checkpoint(
+            origin=self._name(number), size=grown, root=tree.root(grown), key=self._store.identity.log_signer
+        )
+        connection.execute(update(LogOrigin).where(LogOrigin.number == number).values(size=grown))
+        connection.execute(
+            insert(LogCheckpoint),
+            {"origin": number, "size": grown, "note": note.encode(), "created_ms": self._clock.wall_ms()},
+        )
+        return LastCheckpoint(number=number, size=grown, note=note)
+
+    async def sequence(self) -> bool:
+        """Give the receipts that have none their leaves; whether there were any."""
+        last = await self._store.database.write(self._sequence)
+        if last is None:
+            return False
+        self._store.tombstones.note_checkpoint(last)
+        return True
+
+    def _sequence(self, connection: Connection) -> LastCheckpoint | None:
+        waiting = select(Batch.arrival, Batch.leaf_sha256).where(Batch.leaf_index.is_(None))
+        rows = connection.execute(waiting.order_by(Batch.arrival).limit(_GROUP)).all()
+        if not rows:
+            return None
+        origin = connection.execute(select(LogOrigin).order_by(LogOrigin.number.desc()).limit(1)).one()
+        last = self._grow(connection, origin.number, origin.size, [row.leaf_sha256 for row in rows])
+        for index, row in enumerate(rows, start=origin.size):
+            place = {"leaf_origin": origin.number, "leaf_index": index}
+            connection.execute(update(Batch).where(Batch.arrival == row.arrival).values(place))
+        return last
+
+    def of_session(self, connection: Connection, session: str) -> Logged:
+        """The first checkpoint under which all logged receipts of a session stand, with their proofs."""
+        logged = (Batch.session == session) & Batch.leaf_index.is_not(None)
+        statement = select(Batch.n, Batch.leaf_origin, Batch.leaf_index).where(logged).order_by(Batch.n)
+        rows = connection.execute(statement).all()
+        if not rows:
+            return Logged(checkpoint=None, proofs=())
+        origin = max(row.leaf_origin for row in rows)
+        rows = [row for row in rows if row.leaf_origin == origin]
+        enough = (LogCheckpoint.origin == origin) & (LogCheckpoint.size > max(row.leaf_index for row in rows))
+        first = select(LogCheckpoint.size, LogCheckpoint.note).where(enough).order_by(LogCheckpoint.size).limit(1)
+        size, note = connection.execute(first).one()
+        tree = Tree(connection, origin)
+        proofs = tuple(
+            LogProof(n=row.n, index=row.leaf_index, proof=tuple(tree.inclusion_proof(row.leaf_index, size)))
+            for row in rows
+        )
+        return Logged(checkpoint=note.decode(), proofs=proofs)

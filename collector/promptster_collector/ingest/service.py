@@ -1,0 +1,374 @@
+"""The path of one batch: cheapest check first, one durable commit, the receipt's exact bytes.
+
+Everything that needs no row is done before the writer's turn: form, rate, signature, sealing. Under the row lock stand
+only state, order and the two rows. Nothing else is on this path; opening and logging come behind it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import bindparam, func, insert, select, update
+
+from promptster.protocol.batch import WireBatch, parse_batch, verify_batch_signature
+from promptster.protocol.encoding import b64u_decode, b64u_encode
+from promptster.protocol.errors import LimitError, ProtocolError
+from promptster.protocol.log import log_leaf
+from promptster.protocol.receipt import Receipt
+from promptster.protocol.signing import Envelope, open_envelope
+from promptster_collector.errors import ConflictError, GoneError, InvalidError, NotFoundError, Refusal
+from promptster_collector.ingest.pace import Pace
+from promptster_collector.sessions.states import GONE, State
+from promptster_collector.store.alarms import AlarmKind, raise_alarm
+from promptster_collector.store.schema import Batch, Conflict, Session
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sqlalchemy import Connection, Row
+
+    from promptster_collector.clock import Clock
+    from promptster_collector.sessions.lifecycle import Lifecycle
+    from promptster_collector.settings import Limits
+    from promptster_collector.store.sealing import Sealer
+    from promptster_collector.store.store import Store
+
+_FACTS = 4096
+_CONFLICTS = 4
+"""Second headers kept for a session."""
+_THREAD_ABOVE = 256 * 1024
+"""Bytes from which checking and sealing leave the event loop."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Taken:
+    """A batch that is stored."""
+
+    receipt: bytes
+    """The receipt's exact bytes."""
+    checked_n: int
+    """Highest batch that was opened and checked; -1 for none."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Facts:
+    """What never changes about a session."""
+
+    organisation: str
+    public_key: bytes
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Prepared:
+    """A batch with everything that can be made before the writer's turn."""
+
+    session: str
+    facts: _Facts
+    batch: WireBatch
+    sealer: Sealer
+    receipt: bytes
+    returned: bool
+    """Whether the receipt is an earlier one that the sender handed back."""
+    row: dict[str, Any]
+    now_ms: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Outcome:
+    """What the writer found: a stored receipt, or the facts of a refusal."""
+
+    word: str
+    receipt_sealed: bytes | None = None
+    head_sealed: bytes | None = None
+    close_sealed: bytes | None = None
+    tombstone: bytes | None = None
+    expected: int = 0
+    checked_n: int = -1
+
+
+class Ingest:
+    """Takes batches."""
+
+    def __init__(
+        self, store: Store, clock: Clock, limits: Limits, *, lifecycle: Lifecycle, on_stored: Callable[[], None]
+    ) -> None:
+        """Call ``on_stored`` after each new batch."""
+        self._store = store
+        self._clock = clock
+        self._limits = limits
+        self._lifecycle = lifecycle
+        self._on_stored = on_stored
+        self._pace = Pace(clock, per_second=limits.batches_per_second)
+        self._facts: OrderedDict[str, _Facts] = OrderedDict()
+
+    def forget(self, session: str) -> None:
+        """Drop what is remembered of a session that was erased."""
+        self._facts.pop(session, None)
+
+    async def put(self, session: str, n: int, wire: bytes, *, earlier_receipt: str | None = None) -> Taken:
+        """Take one batch.
+
+        Raises:
+            Refusal: with the problem that says why not; nothing was changed then.
+            ProtocolError: the bytes, the signature or the earlier receipt are off.
+        """
+        batch = self._parse(wire)
+        if (batch.header.session, batch.header.n) != (session, n):
+            raise InvalidError("the batch was made for another place", code="wrong_place")
+        facts = await self._facts_of(session)
+        self._pace.take(session)
+        if len(wire) > _THREAD_ABOVE:
+            prepared = await asyncio.to_thread(self._prepare, session, facts, batch, earlier_receipt)
+        else:
+            prepared = self._prepare(session, facts, batch, earlier_receipt)
+        outcome = await self._store.database.write(lambda connection: self._store_batch(connection, prepared), savepoint=False)
+        return await self._answer(prepared, outcome)
+
+    def _parse(self, wire: bytes) -> WireBatch:
+        try:
+            batch = parse_batch(wire)
+        except LimitError as error:
+            raise Refusal(error.message, code=error.code, status=413) from error
+        if batch.header.len > self._limits.batch_body:
+            raise Refusal("the batch's body is too large", code="body_size", status=413)
+        return batch
+
+    async def _facts_of(self, session: str) -> _Facts:
+        facts = self._facts.get(session)
+        if facts is None:
+            columns = select(Session.organisation, Session.public_key, Session.state, Session.tombstone).where(Session.id == session)
+            row = await self._store.database.read(lambda connection: connection.execute(columns).one_or_none())
+            if row is None:
+                raise NotFoundError("there is no such session", code="unknown_session")
+            if row.public_key is None:
+                raise _gone(row.state, row.tombstone)
+            facts = self._facts[session] = _Facts(organisation=row.organisation, public_key=row.public_key)
+            if len(self._facts) > _FACTS:
+                self._facts.popitem(last=False)
+        return facts
+
+    def _prepare(self, session: str, facts: _Facts, batch: WireBatch, earlier_receipt: str | None) -> _Prepared:
+        verify_batch_signature(batch, facts.public_key)
+        now = self._clock.wall_ms()
+        receipt = self._new_receipt(batch, now) if earlier_receipt is None else self._own_receipt(batch, earlier_receipt)
+        receipt_bytes = receipt.encode()
+        sealer = self._store.of_session(facts.organisation, session)
+        header, n = batch.header, batch.header.n
+        row = {
+            "organisation": facts.organisation,
+            "session": session,
+            "n": n,
+            "first": header.first,
+            "count": header.count,
+            "header_sha256": batch.header_sha256,
+            "head_sealed": sealer.seal(batch.envelope.encode(), f"head/{n}"),
+            "body_sealed": sealer.seal(batch.body, f"body/{n}"),
+            "received_ms": Receipt.parse(receipt.payload).received_ms if earlier_receipt else now,
+            "receipt_sealed": sealer.seal(receipt_bytes, f"receipt/{n}"),
+            "leaf_sha256": log_leaf(receipt),
+            "leaf_origin": None,
+            "leaf_index": None,
+            "checked_ms": None,
+            "check_sealed": None,
+            "readable": None,
+        }
+        return _Prepared(
+            session=session,
+            facts=facts,
+            batch=batch,
+            sealer=sealer,
+            receipt=receipt_bytes,
+            returned=earlier_receipt is not None,
+            row=row,
+            now_ms=now,
+        )
+
+    def _new_receipt(self, batch: WireBatch, now_ms: int) -> Envelope:
+        signer = self._store.identity.signer
+        return signer.sign(
+            Receipt(
+                kid=signer.kid,
+                session=batch.header.session,
+                n=batch.header.n,
+                header_sha256=batch.header_sha256,
+                received_ms=now_ms,
+            )
+        )
+
+    def _own_receipt(self, batch: WireBatch, text: str) -> Envelope:
+        """A receipt that this collector gave before its database was restored."""
+        try:
+            envelope = Envelope.decode(b64u_decode(text))
+            key = self._store.identity.succession.find(Receipt.parse(envelope.payload).kid)
+            if key is None:
+                raise InvalidError("the earlier receipt is not one of this collector's", code="receipt_unknown")
+            receipt = open_envelope(Receipt, envelope, key)
+        except ProtocolError as error:
+            raise InvalidError("the earlier receipt cannot be read", code="receipt_invalid") from error
+        mine = (batch.header.session, batch.header.n, batch.header_sha256)
+        if (receipt.session, receipt.n, receipt.header_sha256) != mine:
+            raise InvalidError("the earlier receipt belongs to another batch", code="receipt_invalid")
+        return envelope
+
+    def _store_batch(self, connection: Connection, prepared: _Prepared) -> _Outcome:
+        row = connection.execute(_LOCKED, {"session": prepared.session}).one_or_none()
+        if row is None:
+            return _Outcome(word="unknown")
+        if row.state in GONE:
+            return _Outcome(word=row.state, tombstone=row.tombstone)
+        header = prepared.batch.header
+        if header.n < row.next_n:
+            return self._known(connection, prepared, row.checked_n)
+        if row.state != State.OPEN.value:
+            return _Outcome(word="closed", close_sealed=row.close_sealed)
+        if prepared.now_ms > row.upload_until_ms:
+            return _Outcome(word="lapsed")
+        if header.n > row.next_n:
+            return _Outcome(word="gap", expected=row.next_n)
+        if header.prev != row.head_sha256 or header.first != row.next_seq:
+            return _Outcome(word="prev" if header.prev != row.head_sha256 else "first")
+        if row.stored_bytes + header.len > self._limits.session_bytes:
+            return _Outcome(word="full")
+        self._insert(connection, prepared, row)
+        return _Outcome(word="stored", checked_n=row.checked_n)
+
+    def _insert(self, connection: Connection, prepared: _Prepared, row: Row[Any]) -> None:
+        header = prepared.batch.header
+        connection.execute(_INSERT, prepared.row)
+        connection.execute(
+            _ADVANCE,
+            {
+                "of_session": prepared.session,
+                "next_n": header.n + 1,
+                "next_seq": header.first + header.count,
+                "head_sha256": prepared.batch.header_sha256,
+                "stored_bytes": row.stored_bytes + header.len,
+            },
+        )
+        if prepared.returned:
+            raise_alarm(
+                connection,
+                prepared.facts.organisation,
+                AlarmKind.RECEIPT_RETURNED,
+                at_ms=prepared.now_ms,
+                session=prepared.session,
+            )
+
+    def _known(self, connection: Connection, prepared: _Prepared, checked_n: int) -> _Outcome:
+        known = (Batch.session == prepared.session) & (Batch.n == prepared.batch.header.n)
+        stored = connection.execute(
+            select(Batch.header_sha256, Batch.head_sealed, Batch.receipt_sealed).where(known)
+        ).one()
+        if stored.header_sha256 == prepared.batch.header_sha256:
+            return _Outcome(word="known", receipt_sealed=stored.receipt_sealed, checked_n=checked_n)
+        self._keep_conflict(connection, prepared)
+        return _Outcome(
+            word="conflict", head_sealed=stored.head_sealed, receipt_sealed=stored.receipt_sealed, checked_n=checked_n
+        )
+
+    def _keep_conflict(self, connection: Connection, prepared: _Prepared) -> None:
+        of_session = Conflict.session == prepared.session
+        same = of_session & (Conflict.header_sha256 == prepared.batch.header_sha256)
+        if connection.execute(select(Conflict.id).where(same)).first() is not None:
+            return
+        if connection.execute(select(func.count()).where(of_session)).scalar_one() >= _CONFLICTS:
+            return
+        n = prepared.batch.header.n
+        connection.execute(
+            insert(Conflict),
+            {
+                "organisation": prepared.facts.organisation,
+                "session": prepared.session,
+                "n": n,
+                "header_sha256": prepared.batch.header_sha256,
+                "head_sealed": prepared.sealer.seal(prepared.batch.envelope.encode(), f"conflict/{n}"),
+                "at_ms": prepared.now_ms,
+            },
+        )
+        raise_alarm(
+            connection,
+            prepared.facts.organisation,
+            AlarmKind.BATCH_CONFLICT,
+            at_ms=prepared.now_ms,
+            session=prepared.session,
+        )
+
+    async def _answer(self, prepared: _Prepared, outcome: _Outcome) -> Taken:
+        n, word = prepared.batch.header.n, outcome.word
+        if word == "stored":
+            self._on_stored()
+            return Taken(receipt=prepared.receipt, checked_n=outcome.checked_n)
+        if word == "known" and outcome.receipt_sealed is not None:
+            receipt = prepared.sealer.unseal(outcome.receipt_sealed, f"receipt/{n}")
+            return Taken(receipt=receipt, checked_n=outcome.checked_n)
+        if word == "lapsed":
+            outcome = _Outcome(word="closed", close_sealed=await self._lifecycle.lapse(prepared.session))
+        raise _refusal(prepared, outcome)
+
+
+def _gone(state: str, tombstone: bytes | None) -> GoneError:
+    envelope = None if tombstone is None else Envelope.decode(tombstone).to_json()
+    return GoneError("the session has been erased", code=state, extra={"tombstone": envelope})
+
+
+def _refusal(prepared: _Prepared, outcome: _Outcome) -> Refusal:
+    n = prepared.batch.header.n
+    match outcome.word:
+        case "unknown":
+            return NotFoundError("there is no such session", code="unknown_session")
+        case "gap":
+            return ConflictError(
+                "batches before this one are missing", code="gap", extra={"expected": outcome.expected}
+            )
+        case "conflict":
+            head = prepared.sealer.unseal(outcome.head_sealed or b"", f"head/{n}")
+            receipt = prepared.sealer.unseal(outcome.receipt_sealed or b"", f"receipt/{n}")
+            extra = {
+                "header": b64u_encode(Envelope.decode(head).payload),
+                "receipt": Envelope.decode(receipt).to_json(),
+            }
+            return ConflictError("another batch of this number is stored", code="conflict", extra=extra)
+        case "closed":
+            close = prepared.sealer.unseal(outcome.close_sealed, "close") if outcome.close_sealed else None
+            extra = {"close": None if close is None else Envelope.decode(close).to_json()}
+            return GoneError("the session has ended", code="closed", extra=extra)
+        case "prev":
+            return InvalidError("the batch does not follow the stored one", code="prev_mismatch")
+        case "first":
+            return InvalidError("the batch's first event is not the next one", code="first_mismatch")
+        case "full":
+            return Refusal("the session holds as much as it may", code="session_full", status=413)
+        case state:
+            return _gone(state, outcome.tombstone)
+
+
+def _locked_session() -> Any:
+    columns = (
+        Session.state,
+        Session.next_n,
+        Session.next_seq,
+        Session.head_sha256,
+        Session.stored_bytes,
+        Session.checked_n,
+        Session.upload_until_ms,
+        Session.close_sealed,
+        Session.tombstone,
+    )
+    return select(*columns).where(Session.id == bindparam("session")).with_for_update()
+
+
+def _advance_session() -> Any:
+    return update(Session.__table__).where(Session.id == bindparam("of_session")).values(  # type: ignore[arg-type]
+        next_n=bindparam("next_n"),
+        next_seq=bindparam("next_seq"),
+        head_sha256=bindparam("head_sha256"),
+        stored_bytes=bindparam("stored_bytes"),
+    )
+
+
+_LOCKED = _locked_session()
+_INSERT = insert(Batch.__table__)  # type: ignore[arg-type]
+_ADVANCE = _advance_session()

@@ -1,0 +1,277 @@
+"""Redemption: an invite becomes a session, once.
+
+1. The request's documents are verified against the invite and against each other.
+2. The box is opened; content key and a new session data key go into the key store, marked pending.
+3. One write marks the invite used and makes the session; of any number of attempts one gets here.
+4. The keys are confirmed and the sealing pair's private half is destroyed. The box is not kept.
+A crash between these steps is finished or undone at the next start (``finish_interrupted``).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sqlalchemy import insert, select, update
+
+from promptster.protocol.consent import Certificate, Consent, Redeem
+from promptster.protocol.errors import SealError
+from promptster.protocol.invite import Invite as InviteDocument
+from promptster.protocol.sealing import access_token, open_box
+from promptster.protocol.signing import Envelope, open_envelope
+from promptster_collector.access.tokens import token_sha256
+from promptster_collector.errors import ConflictError, GoneError, InvalidError
+from promptster_collector.sessions.states import State
+from promptster_collector.settings import MINUTE_MS
+from promptster_collector.store.alarms import AlarmKind, raise_alarm
+from promptster_collector.store.keys.keystore import KeyDestroyedError
+from promptster_collector.store.keys.names import content_key, sealing_key, session_key
+from promptster_collector.store.schema import Invite, Session
+from promptster_collector.store.sealing import Sealer
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from promptster_collector.assessments.service import AssessmentFacts, Assessments
+    from promptster_collector.clock import Clock
+    from promptster_collector.invites.service import InviteFacts, Invites
+    from promptster_collector.settings import Limits
+    from promptster_collector.store.store import Store
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """A redemption as it was sent."""
+
+    consent: Envelope
+    redeem: Envelope
+    box: bytes
+
+    @property
+    def sha256(self) -> bytes:
+        """By which the same request is known again."""
+        digest = hashlib.sha256()
+        for part in (self.consent.encode(), self.redeem.encode(), self.box):
+            digest.update(len(part).to_bytes(4, "big") + part)
+        return digest.digest()
+
+
+class _LostRaceError(ConflictError):
+    """Another redemption was faster."""
+
+    default_code = "invite_used"
+
+
+def _verified_consent(facts: InviteFacts, assessment: AssessmentFacts, request: Request) -> Consent:
+    """The consent, if it is about this invite and everything is signed by the key it names."""
+    consent = open_envelope(Consent, request.consent, Consent.parse(request.consent.payload).session_public_key)
+    redeem = open_envelope(Redeem, request.redeem, consent.session_public_key)
+    document = InviteDocument.parse(facts.document.payload)
+    checks = {
+        "consent_invite": consent.invite == facts.id,
+        "consent_organisation": consent.organisation == document.organisation,
+        "consent_policy": consent.policy_sha256 == assessment.policy_sha256,
+        "consent_sealing_key": consent.sealing_key_id == facts.sealing_key_id,
+        "redeem_consent": redeem.consent_sha256 == request.consent.sha256,
+        "redeem_box": redeem.box_sha256 == hashlib.sha256(request.box).digest(),
+    }
+    for code, holds in checks.items():
+        if not holds:
+            raise InvalidError("the redemption's parts do not belong to this invite", code=code)
+    return consent
+
+
+class Redemption:
+    """Redeems invites."""
+
+    def __init__(self, store: Store, clock: Clock, limits: Limits, *, invites: Invites, assessments: Assessments) -> None:
+        """Keep where invites and sessions are stored."""
+        self._store = store
+        self._clock = clock
+        self._limits = limits
+        self._invites = invites
+        self._assessments = assessments
+        self._lock = asyncio.Lock()
+        """One redemption at a time: two that name the same session must not meet in the key store."""
+
+    async def redeem(self, invite: str, secret: str, request: Request) -> Envelope:
+        """Exchange an invite for its session's certificate; the same request gets the same certificate.
+
+        Raises:
+            NotFoundError: there is no such invite, or the secret is another's.
+            InvalidError: the request's parts do not belong together or to the invite.
+            ConflictError: the invite was used by another request.
+            GoneError: it has expired.
+            ProtocolError: a document or signature is off.
+        """
+        async with self._lock:
+            return await self._redeem(invite, secret, request)
+
+    async def _redeem(self, invite: str, secret: str, request: Request) -> Envelope:
+        facts = await self._invites.find(invite, secret)
+        if facts.used_ms is not None:
+            return await self._again(facts, request)
+        self._invites.require_unexpired(facts)
+        assessment = await self._assessments.get(facts.organisation, facts.assessment)
+        consent = _verified_consent(facts, assessment, request)
+        key = self._open_box(facts, request.box)
+        envelope, certificate = self._certificate(facts, assessment, consent, request)
+        data_key = os.urandom(32)
+        keys = {
+            session_key(facts.organisation, consent.session): data_key,
+            content_key(facts.organisation, consent.session): key,
+        }
+        await self._refuse_taken_session(consent.session)
+        await asyncio.to_thread(self._store.keys.put, keys, created_ms=self._clock.wall_ms(), pending=True)
+        sealer = Sealer(data_key, organisation=facts.organisation, session=consent.session)
+        values = _session_row(facts, assessment, certificate, request, sealer, envelope)
+        values["access_sha256"] = token_sha256(access_token(key, consent.session))
+        values["started_ms"] = self._clock.wall_ms()
+        try:
+            await self._store.database.write(lambda connection: self._mark(connection, facts, request, values))
+        except ConflictError:
+            await asyncio.to_thread(
+                self._store.keys.destroy_session, facts.organisation, consent.session, person=None
+            )
+            return await self._again(await self._invites.find(invite, secret), request)
+        await asyncio.to_thread(self._store.keys.confirm, facts.organisation, consent.session)
+        await asyncio.to_thread(self._store.keys.destroy, [sealing_key(facts.organisation, facts.sealing_key_id)])
+        return envelope
+
+    async def _again(self, facts: InviteFacts, request: Request) -> Envelope:
+        """The answer for a used invite: the stored certificate to the same request, an alarm to any other."""
+        if facts.request_sha256 == request.sha256 and facts.session is not None:
+            session = facts.session
+            statement = select(Session.certificate_sealed).where(Session.id == session)
+            sealed = await self._store.database.read(lambda connection: connection.execute(statement).scalar_one_or_none())
+            if sealed is None:
+                raise GoneError("the session behind this invite has been erased", code="erased")
+            return Envelope.decode(self._store.of_session(facts.organisation, session).unseal(sealed, "certificate"))
+        now = self._clock.wall_ms()
+        await self._store.database.write(
+            lambda connection: raise_alarm(
+                connection, facts.organisation, AlarmKind.INVITE_REUSED, at_ms=now, invite=facts.id, session=facts.session
+            )
+        )
+        hint = "if it was not you, tell the hiring team; they can invite you again"
+        raise ConflictError("this invite has been used", code="invite_used", hint=hint)
+
+    async def _refuse_taken_session(self, session: str) -> None:
+        statement = select(Session.id).where(Session.id == session)
+        taken = await self._store.database.read(lambda connection: connection.execute(statement).one_or_none())
+        if taken is not None:
+            raise InvalidError("a session of this name exists already", code="session_taken")
+
+    def _open_box(self, facts: InviteFacts, box: bytes) -> bytes:
+        try:
+            private_key = self._store.keys.get(sealing_key(facts.organisation, facts.sealing_key_id))
+        except KeyDestroyedError:
+            hint = "ask the hiring team for a new invite"
+            raise GoneError("this invite cannot be redeemed any more", code="invite_used", hint=hint) from None
+        try:
+            return open_box(box, private_key)
+        except SealError as error:
+            raise InvalidError("the sealed content key does not open", code="box") from error
+
+    def _certificate(
+        self, facts: InviteFacts, assessment: AssessmentFacts, consent: Consent, request: Request
+    ) -> tuple[Envelope, Certificate]:
+        now = self._clock.wall_ms()
+        limit = assessment.time_limit_minutes * MINUTE_MS or self._limits.untimed_session_ms
+        certificate = Certificate(
+            kid=self._store.identity.signer.kid,
+            session=consent.session,
+            organisation=consent.organisation,
+            invite_id=facts.id,
+            session_public_key=consent.session_public_key,
+            consent_sha256=request.consent.sha256,
+            policy_sha256=assessment.policy_sha256,
+            record_until=now + limit,
+            upload_until=now + limit + self._limits.upload_ms,
+            limits={
+                "batch_bytes": self._limits.batch_body,
+                "batches_per_second": self._limits.batches_per_second,
+                "session_bytes": self._limits.session_bytes,
+            },
+            continues=None,
+        )
+        return self._store.identity.signer.sign(certificate), certificate
+
+    def _mark(
+        self, connection: Connection, facts: InviteFacts, request: Request, values: dict[str, object]
+    ) -> None:
+        unused = (Invite.id == facts.id) & Invite.used_ms.is_(None)
+        marked = connection.execute(
+            update(Invite)
+            .where(unused)
+            .values(
+                used_ms=values["started_ms"],
+                request_sha256=request.sha256,
+                box_sha256=hashlib.sha256(request.box).digest(),
+                session=values["id"],
+            )
+        )
+        if marked.rowcount != 1:
+            raise _LostRaceError("this invite has been used")
+        connection.execute(insert(Session).values(values))
+
+
+def _session_row(
+    facts: InviteFacts,
+    assessment: AssessmentFacts,
+    certificate: Certificate,
+    request: Request,
+    sealer: Sealer,
+    envelope: Envelope,
+) -> dict[str, object]:
+    return {
+        "id": certificate.session,
+        "organisation": facts.organisation,
+        "assessment": facts.assessment,
+        "invite": facts.id,
+        "person": facts.person,
+        "state": State.OPEN.value,
+        "public_key": certificate.session_public_key,
+        "certificate_sealed": sealer.seal(envelope.encode(), "certificate"),
+        "consent_sealed": sealer.seal(request.consent.encode(), "consent"),
+        "redeem_sealed": sealer.seal(request.redeem.encode(), "redeem"),
+        "policy_sealed": sealer.seal(assessment.policy, "policy"),
+        "retention_days": assessment.retention_days,
+        "record_until_ms": certificate.record_until,
+        "upload_until_ms": certificate.upload_until,
+        "next_n": 0,
+        "next_seq": 0,
+        "head_sha256": envelope.sha256,
+        "stored_bytes": 0,
+        "checked_n": -1,
+        "source_counts": "{}",
+        "closed_ms": None,
+        "close_sealed": None,
+        "sealed_ms": None,
+        "tombstone": None,
+    }
+
+
+def finish_interrupted(store: Store) -> None:
+    """Finish or undo redemptions that a crash cut; blocks, for use before the collector listens."""
+    for organisation, session in store.keys.pending():
+        known = store.database.read_now(
+            lambda connection, session=session: connection.execute(
+                select(Session.id).where(Session.id == session)
+            ).one_or_none()
+        )
+        if known is None:
+            store.keys.destroy_session(organisation, session, person=None)
+        else:
+            store.keys.confirm(organisation, session)
+    used = store.database.read_now(
+        lambda connection: set(
+            connection.execute(select(Invite.sealing_key_id).where(Invite.used_ms.is_not(None))).scalars()
+        )
+    )
+    gone = [sealing_key(organisation, key_id) for organisation, key_id in store.keys.sealing_key_ids() if key_id in used]
+    if gone:
+        store.keys.destroy(gone)

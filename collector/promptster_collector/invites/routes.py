@@ -1,0 +1,88 @@
+"""Routes of invites."""
+
+import re
+from typing import Any
+
+from litestar import Request, get, post
+
+from promptster.protocol.encoding import b64u_decode, b64u_encode
+from promptster.protocol.signing import Envelope
+from promptster_collector.access.guard import ACCESS, bearer_of, principal_of
+from promptster_collector.access.principal import INVITED, INVITERS
+from promptster_collector.clock import rfc3339
+from promptster_collector.errors import InvalidError
+from promptster_collector.invites.redemption import Redemption
+from promptster_collector.invites.redemption import Request as Redeeming
+from promptster_collector.invites.schemas import (
+    AssessmentForCandidate,
+    InviteAnswer,
+    InviteForCandidate,
+    InviteRequest,
+    RedeemAnswer,
+    RedeemRequest,
+)
+from promptster_collector.invites.service import Invites
+from promptster_collector.orgs.persons import Identity
+from promptster_collector.settings import Settings
+from promptster_collector.store.store import Store
+
+_MAX_NAME = 200
+_EMAIL = re.compile(r"[^\s@<>]{1,200}@[^\s@<>]{1,200}")
+_MAX_BOX = 1000
+
+
+def _who(data: InviteRequest) -> Identity:
+    name = data.name.strip()
+    if not 1 <= len(name) <= _MAX_NAME or not name.isprintable():
+        raise InvalidError(f"a name has 1 to {_MAX_NAME} printable characters", code="name")
+    email = data.email.strip()
+    if _EMAIL.fullmatch(email) is None or not email.isprintable():
+        raise InvalidError("this is not an e-mail address", code="email")
+    return Identity(name=name, email=email)
+
+
+def _public_url(request: Request[Any, Any, Any], settings: Settings) -> str:
+    return settings.public_url or str(request.base_url).rstrip("/")
+
+
+@post("/v1/assessments/{assessment:str}/invites", opt={ACCESS: INVITERS})
+async def create_invite(
+    request: Request[Any, Any, Any], invites: Invites, settings: Settings, assessment: str, data: InviteRequest
+) -> InviteAnswer:
+    """Invite one person; the answer is the only place where code and link can be read."""
+    organisation = principal_of(request).organisation
+    made = await invites.create(organisation, assessment, _who(data), public_url=_public_url(request, settings))
+    return InviteAnswer(code=made.code, link=made.link, expires_at=rfc3339(made.expires_ms))
+
+
+@get("/v1/invites/{invite:str}", opt={ACCESS: INVITED})
+async def show_invite(request: Request[Any, Any, Any], invites: Invites, store: Store, invite: str) -> InviteForCandidate:
+    """The invite and its policy, for whoever holds its secret."""
+    facts, assessment = await invites.show(invite, bearer_of(request))
+    return InviteForCandidate(
+        invite=facts.document.to_json(),
+        policy=b64u_encode(assessment.policy),
+        assessment=AssessmentForCandidate(
+            title=assessment.title,
+            repository=assessment.repository,
+            time_limit_minutes=assessment.time_limit_minutes,
+        ),
+        keys=store.identity.keyfile_object,
+    )
+
+
+@post("/v1/invites/{invite:str}/redeem", opt={ACCESS: INVITED}, status_code=200)
+async def redeem_invite(
+    request: Request[Any, Any, Any], redemption: Redemption, store: Store, invite: str, data: RedeemRequest
+) -> RedeemAnswer:
+    """Exchange the invite for the session's certificate; the same request gets the same answer."""
+    if len(data.box) > _MAX_BOX:
+        raise InvalidError("the sealed content key is too long", code="box")
+    redeeming = Redeeming(
+        consent=Envelope.from_json(data.consent), redeem=Envelope.from_json(data.redeem), box=b64u_decode(data.box)
+    )
+    certificate = await redemption.redeem(invite, bearer_of(request), redeeming)
+    return RedeemAnswer(certificate=certificate.to_json(), keys=store.identity.keyfile_object)
+
+
+ROUTES = [create_invite, show_invite, redeem_invite]

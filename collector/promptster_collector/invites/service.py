@@ -1,0 +1,182 @@
+"""Invites: made with a sealing pair of their own, shown to whoever holds the secret."""
+
+from __future__ import annotations
+
+import hmac
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sqlalchemy import insert, select
+
+from promptster.protocol.encoding import b64u_decode
+from promptster.protocol.errors import EncodingError
+from promptster.protocol.invite import Invite as InviteDocument
+from promptster.protocol.invite import new_invite_code, secret_sha256
+from promptster.protocol.sealing import SealingKey
+from promptster.protocol.signing import Envelope
+from promptster_collector.errors import ConflictError, GoneError, NotFoundError
+from promptster_collector.store.keys.names import sealing_key
+from promptster_collector.store.schema import Invite
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from promptster_collector.assessments.service import AssessmentFacts, Assessments
+    from promptster_collector.clock import Clock
+    from promptster_collector.orgs.persons import Identity, Persons
+    from promptster_collector.orgs.service import Organisations
+    from promptster_collector.settings import Limits
+    from promptster_collector.store.store import Store
+
+_MAX_SECRET = 100
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewInvite:
+    """An invite just made; the only moment its code can be read."""
+
+    code: str
+    link: str
+    expires_ms: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class InviteFacts:
+    """One invite as its service needs it."""
+
+    id: str
+    organisation: str
+    assessment: str
+    person: str | None
+    document: Envelope
+    sealing_key_id: str
+    expires_ms: int
+    used_ms: int | None
+    request_sha256: bytes | None
+    session: str | None
+
+
+class Invites:
+    """The invites of all organisations."""
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        limits: Limits,
+        *,
+        assessments: Assessments,
+        organisations: Organisations,
+        persons: Persons,
+    ) -> None:
+        """Keep where they are stored, and whom they are made of."""
+        self._store = store
+        self._clock = clock
+        self._limits = limits
+        self._assessments = assessments
+        self._organisations = organisations
+        self._persons = persons
+
+    async def create(self, organisation: str, assessment: str, who: Identity, *, public_url: str) -> NewInvite:
+        """Invite one person to one assessment.
+
+        Raises:
+            NotFoundError: the organisation has no such assessment.
+        """
+        facts = await self._assessments.get(organisation, assessment)
+        now = self._clock.wall_ms()
+        expires = now + self._limits.invite_ms
+        code = new_invite_code(os.urandom(32), self._store.identity.signer.public_key)
+        pair = SealingKey.generate(os.urandom)
+        document = InviteDocument(
+            kid=self._store.identity.signer.kid,
+            invite_id=code.invite_id,
+            organisation=await self._organisations.name(organisation),
+            policy_sha256=facts.policy_sha256,
+            sealing_key_id=pair.key_id,
+            sealing_public_key=pair.public_key,
+            expires=expires,
+        )
+        envelope = self._store.identity.signer.sign(document)
+        sealed = self._store.of_organisation(organisation).seal(envelope.encode(), f"invite.document/{code.invite_id}")
+        self._store.keys.put({sealing_key(organisation, pair.key_id): pair.private_key}, created_ms=now)
+
+        def job(connection: Connection) -> None:
+            connection.execute(
+                insert(Invite).values(
+                    id=code.invite_id,
+                    organisation=organisation,
+                    assessment=assessment,
+                    person=self._persons.name(connection, organisation, who),
+                    secret_sha256=secret_sha256(code.secret),
+                    document_sealed=sealed,
+                    sealing_key_id=pair.key_id,
+                    created_ms=now,
+                    expires_ms=expires,
+                    used_ms=None,
+                    request_sha256=None,
+                    box_sha256=None,
+                    session=None,
+                )
+            )
+
+        async with self._store.person_lock:
+            await self._store.database.write(job)
+        return NewInvite(code=code.code, link=code.link(public_url), expires_ms=expires)
+
+    async def find(self, invite: str, secret_text: str) -> InviteFacts:
+        """The invite behind a secret.
+
+        Raises:
+            NotFoundError: there is none, or the secret is another's.
+        """
+        unknown = NotFoundError(
+            "there is no such invite", code="unknown_invite", hint="check that the link was copied whole"
+        )
+        try:
+            secret = b64u_decode(secret_text[:_MAX_SECRET])
+        except EncodingError:
+            raise unknown from None
+        statement = select(Invite).where(Invite.id == invite)
+        row = await self._store.database.read(lambda connection: connection.execute(statement).one_or_none())
+        if row is None or not hmac.compare_digest(row.secret_sha256, secret_sha256(secret)):
+            raise unknown
+        sealer = self._store.of_organisation(row.organisation)
+        return InviteFacts(
+            id=row.id,
+            organisation=row.organisation,
+            assessment=row.assessment,
+            person=row.person,
+            document=Envelope.decode(sealer.unseal(row.document_sealed, f"invite.document/{row.id}")),
+            sealing_key_id=row.sealing_key_id,
+            expires_ms=row.expires_ms,
+            used_ms=row.used_ms,
+            request_sha256=row.request_sha256,
+            session=row.session,
+        )
+
+    async def show(self, invite: str, secret_text: str) -> tuple[InviteFacts, AssessmentFacts]:
+        """The invite and its assessment, for whoever holds the secret and has not used it.
+
+        Raises:
+            NotFoundError: there is none, or the secret is another's.
+            ConflictError: it has been used.
+            GoneError: it has expired.
+        """
+        facts = await self.find(invite, secret_text)
+        if facts.used_ms is not None:
+            hint = "if it was not you, tell the hiring team; they can invite you again"
+            raise ConflictError("this invite has been used", code="invite_used", hint=hint)
+        self.require_unexpired(facts)
+        return facts, await self._assessments.get(facts.organisation, facts.assessment)
+
+    def require_unexpired(self, facts: InviteFacts) -> None:
+        """Refuse invites whose time is over.
+
+        Raises:
+            GoneError: it has expired.
+        """
+        if facts.expires_ms <= self._clock.wall_ms():
+            hint = "ask the hiring team for a new one"
+            raise GoneError("this invite has expired", code="invite_expired", hint=hint)

@@ -1,0 +1,1 @@
+"""Organisations and the people they know: members of the hiring team, and candidates."""

@@ -1,0 +1,83 @@
+"""Routes about the caller, its organisation and that organisation's tokens."""
+
+from typing import Any
+
+from litestar import Request, delete, get, post
+
+from promptster_collector.access.guard import ACCESS, principal_of
+from promptster_collector.access.principal import OWNERS, TEAM, Role
+from promptster_collector.orgs.schemas import Me, TokenAnswer, TokenEntry, TokenList, TokenRequest
+from promptster_collector.access.tokens import ListedToken, Tokens
+from promptster_collector.clock import Clock, rfc3339
+from promptster_collector.errors import InvalidError
+from promptster_collector.orgs.service import Organisations
+from promptster_collector.settings import DAY_MS
+
+_MAX_LABEL = 200
+_MAX_DAYS = 3660
+
+
+@get("/v1/me", opt={ACCESS: TEAM})
+async def me(request: Request[Any, Any, Any], organisations: Organisations) -> Me:
+    """The organisation and role behind the token."""
+    principal = principal_of(request)
+    name = await organisations.name(principal.organisation)
+    return Me(organisation=name, role=principal.reader)
+
+
+def _role(word: str) -> Role:
+    try:
+        return Role(word)
+    except ValueError:
+        hint = f"roles are {', '.join(Role)}"
+        raise InvalidError("there is no such role", code="role", hint=hint) from None
+
+
+def _checked(data: TokenRequest) -> int | None:
+    if len(data.label) > _MAX_LABEL:
+        raise InvalidError(f"a label has at most {_MAX_LABEL} characters", code="label")
+    days = data.expires_in_days
+    if days is not None and not 1 <= days <= _MAX_DAYS:
+        raise InvalidError("a token lives a day at least", code="expires_in_days")
+    return None if days is None else days * DAY_MS
+
+
+@post("/v1/tokens", opt={ACCESS: OWNERS})
+async def create_token(request: Request[Any, Any, Any], tokens: Tokens, data: TokenRequest) -> TokenAnswer:
+    """Make a token; the answer is the only place where it can be read."""
+    life_ms = _checked(data)
+    made = await tokens.create(
+        principal_of(request).organisation, _role(data.role), label=data.label, life_ms=life_ms
+    )
+    return TokenAnswer(
+        id=made.id, token=made.token, role=made.role.value, label=data.label, expires_at=rfc3339(made.expires_ms)
+    )
+
+
+def _entry(token: ListedToken, now_ms: int) -> TokenEntry:
+    return TokenEntry(
+        id=token.id,
+        role=token.role.value,
+        label=token.label,
+        created_at=rfc3339(token.created_ms),
+        expires_at=rfc3339(token.expires_ms),
+        revoked_at=None if token.revoked_ms is None else rfc3339(token.revoked_ms),
+        active=token.revoked_ms is None and token.expires_ms > now_ms,
+    )
+
+
+@get("/v1/tokens", opt={ACCESS: OWNERS})
+async def list_tokens(request: Request[Any, Any, Any], tokens: Tokens, clock: Clock) -> TokenList:
+    """The organisation's tokens, without their secrets."""
+    listed = await tokens.list(principal_of(request).organisation)
+    return TokenList(tokens=[_entry(token, clock.wall_ms()) for token in listed])
+
+
+@delete("/v1/tokens/{token:str}", opt={ACCESS: OWNERS})
+async def revoke_token(request: Request[Any, Any, Any], tokens: Tokens, token: str) -> None:
+    """End a token at once."""
+    principal = principal_of(request)
+    await tokens.revoke(principal.organisation, token, by=principal.token)
+
+
+ROUTES = [me, create_token, list_tokens, revoke_token]

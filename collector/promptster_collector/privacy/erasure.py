@@ -1,0 +1,170 @@
+"""Erasure: a session ends for good, in an order that a crash at any point cannot undo.
+
+1. The signed tombstone is on the disk, outside the database and the key store.
+2. One transaction in the key store destroys every key of the session, and its person's if nothing else stands on it.
+3. One write shreds the session's rows; its state and the tombstone stay.
+4. Segment files are removed and the write-ahead log is folded in.
+``replay`` does 2 to 4 again for every tombstone before a collector listens, so that a restored backup gives nothing back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from sqlalchemy import delete, func, select, update
+
+from promptster.protocol.privacy import ERASED, EXPIRED, WITHDRAWN, Tombstone, Withdrawal
+from promptster.protocol.signing import Envelope, open_envelope
+from promptster_collector.audit.service import Action
+from promptster_collector.errors import InvalidError, NotFoundError
+from promptster_collector.orgs import persons
+from promptster_collector.sessions.states import GONE, State
+from promptster_collector.settings import DAY_MS
+from promptster_collector.store.schema import Alarm, Batch, Conflict, Invite, Read, Segment, Session
+from promptster_collector.store.tombstones import Grave, grave
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from sqlalchemy import Connection
+
+    from promptster_collector.clock import Clock
+    from promptster_collector.store.store import Store
+
+KEYSTORE_BACKUP_DAYS = 7
+"""Days that a backup of the key store may live."""
+_STATES = {WITHDRAWN: State.WITHDRAWN, ERASED: State.ERASED, EXPIRED: State.ERASED}
+
+_SHREDDED = {
+    "public_key": None,
+    "access_sha256": None,
+    "certificate_sealed": None,
+    "consent_sealed": None,
+    "redeem_sealed": None,
+    "policy_sealed": None,
+    "close_sealed": None,
+    "head_sha256": None,
+    "person": None,
+    "next_n": 0,
+    "next_seq": 0,
+    "stored_bytes": 0,
+    "checked_n": -1,
+    "source_counts": "{}",
+}
+
+
+class Erasure:
+    """Erases sessions."""
+
+    def __init__(self, store: Store, clock: Clock, *, forget: Iterable[Callable[[str], None]] = ()) -> None:
+        """Tell each of ``forget`` about a session that is gone."""
+        self._store = store
+        self._clock = clock
+        self._forget = tuple(forget)
+
+    async def withdraw(self, session: str, request: Envelope) -> Envelope:
+        """End a session on the candidate's signed word; asked again, the same tombstone.
+
+        Raises:
+            NotFoundError: there is no such session.
+            ProtocolError: the signature is not that of the session's key.
+            InvalidError: the withdrawal names another session.
+        """
+        columns = select(Session.organisation, Session.public_key, Session.tombstone).where(Session.id == session)
+        row = await self._store.database.read(lambda connection: connection.execute(columns).one_or_none())
+        if row is None:
+            raise NotFoundError("there is no such session", code="unknown_session")
+        if row.tombstone is not None:
+            return Envelope.decode(row.tombstone)
+        if open_envelope(Withdrawal, request, row.public_key).session != session:
+            raise InvalidError("the withdrawal names another session", code="wrong_session")
+        return await self.erase(row.organisation, session, WITHDRAWN)
+
+    async def erase(self, organisation: str, session: str, outcome: str) -> Envelope:
+        """Destroy a session's keys and shred its rows; answers the signed tombstone.
+
+        Raises:
+            NotFoundError: the organisation has no such session.
+        """
+        async with self._store.person_lock:
+            found = await self._store.database.read(
+                lambda connection: self._dig(connection, organisation, session, outcome)
+            )
+            await asyncio.to_thread(self._store.tombstones.bury, found)
+            await asyncio.to_thread(
+                self._store.keys.destroy_session, organisation, session, person=found.person
+            )
+            versions = await self._store.database.write(lambda connection: shred(connection, found))
+        for forget in self._forget:
+            forget(session)
+        await asyncio.to_thread(self._clear_files, session, versions)
+        return Envelope.decode(found.envelope)
+
+    def _dig(self, connection: Connection, organisation: str, session: str, outcome: str) -> Grave:
+        mine = (Session.id == session) & (Session.organisation == organisation)
+        row = connection.execute(select(Session).where(mine)).one_or_none()
+        if row is None:
+            raise NotFoundError("there is no such session", code="unknown_session")
+        person = row.person
+        if person is not None and persons.is_needed(connection, person, besides_session=session):
+            person = None
+        if row.tombstone is not None:
+            envelope, state = row.tombstone, row.state
+        else:
+            envelope, state = self._sign(connection, row.id, row.next_n, outcome).encode(), _STATES[outcome].value
+        return grave(organisation=organisation, session=session, person=person, state=state, envelope=envelope)
+
+    def _sign(self, connection: Connection, session: str, batches: int, outcome: str) -> Envelope:
+        handed_out = (Read.session == session) & Read.action.in_([Action.BUNDLE.value, Action.EXPORT.value])
+        exports = connection.execute(select(func.count()).where(handed_out)).scalar_one()
+        now = self._clock.wall_ms()
+        signer = self._store.identity.signer
+        return signer.sign(
+            Tombstone(
+                kid=signer.kid,
+                session=session,
+                outcome=outcome,
+                at_ms=now,
+                backups_until_ms=now + KEYSTORE_BACKUP_DAYS * DAY_MS,
+                batches=batches,
+                exports=exports,
+            )
+        )
+
+    def _clear_files(self, session: str, versions: list[int]) -> None:
+        for version in versions:
+            self._store.segments.remove(session, version)
+        self._store.database.truncate_wal()
+
+    def replay(self) -> None:
+        """Erase again what was erased, whatever backup the database comes from; blocks, before the collector listens."""
+        for found in self._store.tombstones.graves():
+            self._store.keys.destroy_session(found.organisation, found.session, person=found.person)
+            known = self._store.database.read_now(lambda connection, found=found: _state(connection, found.session))
+            if known is not None and known not in GONE:
+                versions = self._store.database.write_now(lambda connection, found=found: shred(connection, found))
+                self._clear_files(found.session, versions)
+
+
+def _state(connection: Connection, session: str) -> str | None:
+    return connection.execute(select(Session.state).where(Session.id == session)).scalar_one_or_none()
+
+
+def shred(connection: Connection, found: Grave) -> list[int]:
+    """Remove every row of a session inside somebody's write; answers the versions of its segments."""
+    session = found.session
+    locked = select(Session.id).where(Session.id == session).with_for_update()
+    if connection.execute(locked).one_or_none() is None:
+        return []
+    versions = list(connection.execute(select(Segment.version).where(Segment.session == session)).scalars())
+    for table in (Batch, Conflict, Segment, Read):
+        connection.execute(delete(table).where(table.session == session))
+    connection.execute(delete(Alarm).where(Alarm.session == session))
+    values = _SHREDDED | {"state": found.state, "tombstone": found.envelope}
+    connection.execute(update(Session).where(Session.id == session).values(values))
+    cleared = {"person": None, "request_sha256": None, "box_sha256": None}
+    connection.execute(update(Invite).where(Invite.session == session).values(cleared))
+    if found.person is not None:
+        persons.remove(connection, found.person)
+    return versions

@@ -1,0 +1,125 @@
+"""The one table that turns errors into HTTP problem documents (RFC 9457)."""
+
+from __future__ import annotations
+
+import json
+import logging
+import traceback
+from typing import TYPE_CHECKING, Any
+
+from litestar import Response
+from litestar.exceptions import HTTPException, SerializationException, ValidationException
+
+from promptster.protocol.errors import LimitError, ProtocolError
+from promptster_collector.errors import Refusal
+from promptster_collector.store.sealing import UnsealError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from litestar import Request
+
+log = logging.getLogger("promptster_collector")
+
+MEDIA_TYPE = "application/problem+json"
+_TITLES: Mapping[int, str] = {
+    400: "Bad request",
+    401: "Unauthorized",
+    403: "Forbidden",
+    404: "Not found",
+    405: "Method not allowed",
+    409: "Conflict",
+    410: "Gone",
+    413: "Content too large",
+    415: "Unsupported media type",
+    422: "Unprocessable content",
+    429: "Too many requests",
+    500: "Internal error",
+    503: "Service unavailable",
+}
+_HTTP_CODES: Mapping[int, str] = {
+    400: "invalid_request",
+    404: "not_found",
+    405: "method_not_allowed",
+    413: "too_large",
+    415: "unsupported_media_type",
+}
+
+
+def problem(
+    status: int,
+    code: str,
+    detail: str,
+    *,
+    hint: str | None = None,
+    extra: Mapping[str, Any] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> Response[bytes]:
+    """A problem document as an answer."""
+    document: dict[str, Any] = {
+        "type": "about:blank",
+        "title": _TITLES.get(status, "Error"),
+        "status": status,
+        "detail": detail,
+        "code": code,
+        **(extra or {}),
+    }
+    if hint is not None:
+        document["hint"] = hint
+    content = json.dumps(document, ensure_ascii=True).encode()
+    return Response(content, status_code=status, media_type=MEDIA_TYPE, headers=dict(headers or {}))
+
+
+def _on_refusal(_: Request[Any, Any, Any], error: Refusal) -> Response[bytes]:
+    return problem(error.status, error.code, error.message, hint=error.hint, extra=error.extra, headers=error.headers)
+
+
+def _on_protocol(_: Request[Any, Any, Any], error: ProtocolError) -> Response[bytes]:
+    if error.fault == "local":
+        return _on_anything(_, error)
+    return problem(413 if isinstance(error, LimitError) else 422, error.code, error.message, hint=error.hint)
+
+
+def _on_validation(_: Request[Any, Any, Any], error: ValidationException) -> Response[bytes]:
+    """Names what is off, and never repeats what was sent."""
+    found = error.extra if isinstance(error.extra, list) else []
+    keys = sorted({str(item.get("key")) for item in found if isinstance(item, dict) and item.get("key")})
+    detail = f"the request is not of the expected form: {', '.join(keys)}" if keys else "the request is not of the expected form"
+    return problem(400, "invalid_request", detail)
+
+
+def _on_http(_: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
+    status = error.status_code
+    if status >= 500:  # noqa: PLR2004 - the server's own errors
+        return _on_anything(_, error)
+    headers = {name: value for name, value in (error.headers or {}).items() if name.lower() == "allow"}
+    title = _TITLES.get(status, "Error").lower()
+    return problem(status, _HTTP_CODES.get(status, "invalid_request"), title, headers=headers)
+
+
+def _on_serialization(_: Request[Any, Any, Any], __: SerializationException) -> Response[bytes]:
+    return problem(400, "invalid_request", "the request's body cannot be read")
+
+
+def _on_unseal(_: Request[Any, Any, Any], __: UnsealError) -> Response[bytes]:
+    log.error("a stored value cannot be opened")
+    return problem(503, "storage_damaged", "stored data cannot be opened", headers={"retry-after": "60"})
+
+
+def _on_anything(_: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    """Our own fault: the log gets type and place, nobody gets content."""
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f"{frames[-1].name}:{frames[-1].lineno}" if frames else "?"
+    log.error("internal error %s at %s", type(error).__name__, place)
+    return problem(500, "internal", "the collector could not do this")
+
+
+HANDLERS: dict[type[Exception] | int, Any] = {
+    Refusal: _on_refusal,
+    ProtocolError: _on_protocol,
+    ValidationException: _on_validation,
+    SerializationException: _on_serialization,
+    UnsealError: _on_unseal,
+    HTTPException: _on_http,
+    Exception: _on_anything,
+}

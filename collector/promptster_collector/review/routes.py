@@ -1,0 +1,101 @@
+"""Routes that hand out what a session holds; each writes an audit row first."""
+
+from typing import Any
+
+from litestar import Request, Response, get
+
+from promptster.protocol.encoding import b64u_encode
+from promptster.protocol.events import OpenedEvent
+from promptster.replay.errors import ExportError
+from promptster_collector.access.guard import ACCESS, principal_of
+from promptster_collector.access.principal import READERS
+from promptster_collector.audit.service import Action, Audit
+from promptster_collector.errors import InvalidError
+from promptster_collector.review.bundles import Bundles
+from promptster_collector.review.reading import Reading
+from promptster_collector.review.schemas import EventEntry, EventPage, EvidenceAnswer
+
+_BUNDLE_TYPE = "application/vnd.promptster.bundle"
+_MAX_PAGE = 5000
+
+
+@get("/v1/sessions/{session:str}/evidence", opt={ACCESS: READERS})
+async def session_evidence(
+    request: Request[Any, Any, Any], bundles: Bundles, audit: Audit, session: str
+) -> EvidenceAnswer:
+    """Receipts, checks, close and log proofs of a session."""
+    principal = principal_of(request)
+    await audit.record(principal, session, Action.EVIDENCE)
+    return EvidenceAnswer(**await bundles.evidence(principal.organisation, session))
+
+
+@get("/v1/sessions/{session:str}/bundle", opt={ACCESS: READERS}, media_type=_BUNDLE_TYPE)
+async def session_bundle(
+    request: Request[Any, Any, Any], bundles: Bundles, audit: Audit, session: str
+) -> Response[bytes]:
+    """The session's signed bundle."""
+    principal = principal_of(request)
+    await audit.record(principal, session, Action.BUNDLE)
+    return _file(await bundles.bundle(principal.organisation, session), _BUNDLE_TYPE, ".promptster")
+
+
+@get("/v1/sessions/{session:str}/export", opt={ACCESS: READERS})
+async def session_export(
+    request: Request[Any, Any, Any],
+    bundles: Bundles,
+    audit: Audit,
+    session: str,
+    format: str = "bundle",  # noqa: A002 - the query parameter's name
+) -> Response[bytes]:
+    """The session in one of the export formats."""
+    principal = principal_of(request)
+    await audit.record(principal, session, Action.EXPORT)
+    try:
+        export = await bundles.export(principal.organisation, session, format)
+    except ExportError as error:
+        raise InvalidError(error.message, code=error.code, hint=error.hint) from error
+    return _file(export.data, export.media_type, export.suffix)
+
+
+def _file(data: bytes, media_type: str, suffix: str) -> Response[bytes]:
+    headers = {"content-disposition": f'attachment; filename="session{suffix}"'}
+    return Response(data, media_type=media_type, headers=headers)
+
+
+@get("/v1/sessions/{session:str}/events", opt={ACCESS: READERS})
+async def session_events(
+    request: Request[Any, Any, Any],
+    reading: Reading,
+    audit: Audit,
+    session: str,
+    after: int = -1,
+    limit: int = 500,
+) -> EventPage:
+    """Events behind ``after``, also while the session runs."""
+    if not 1 <= limit <= _MAX_PAGE or not -1 <= after < 1 << 53:
+        raise InvalidError(f"a page has 1 to {_MAX_PAGE} events", code="page")
+    principal = principal_of(request)
+    await audit.record(principal, session, Action.EVENTS)
+    page = await reading.page(principal.organisation, session, after=after, limit=limit)
+    last = page.events[-1].seq if page.events else after
+    return EventPage(state=page.state, events=[_entry(event) for event in page.events], next=last)
+
+
+def _entry(event: OpenedEvent) -> EventEntry:
+    fields = {name: b64u_encode(value) if isinstance(value, bytes) else value for name, value in event.fields.items()}
+    return EventEntry(
+        seq=event.seq,
+        src=event.src,
+        src_seq=event.src_seq,
+        kind=event.kind,
+        ms=event.ms,
+        mono_ms=event.mono_ms,
+        lane=event.lane,
+        refs=list(event.refs),
+        fields=fields,
+        withheld=sorted(event.withheld),
+        cut={name: [length, digest] for name, (length, digest) in event.cut.items()},
+    )
+
+
+ROUTES = [session_evidence, session_bundle, session_export, session_events]

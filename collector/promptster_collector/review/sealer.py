@@ -1,0 +1,134 @@
+"""Sealing: an ended session becomes one encrypted Parquet segment, and its bodies leave the inbox.
+
+1. All batches are checked and logged, and the session is closing.
+2. Its events are written as Parquet in memory, sealed under a new segment key, and stored durably.
+3. The file is read back, opened and compared with what the inbox holds.
+4. One write lists the segment, empties the inbox's bodies and sets the state to sealed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sqlalchemy import func, insert, select, update
+
+from promptster_collector.errors import Refusal
+from promptster_collector.review.reading import segment_purpose
+from promptster_collector.review.rows import row_of
+from promptster_collector.sessions.states import State
+from promptster_collector.store.keys.keystore import KeyDestroyedError
+from promptster_collector.store.keys.names import segment_key
+from promptster_collector.store.parquet import read_parquet, write_parquet
+from promptster_collector.store.schema import Batch, Segment, Session
+from promptster_collector.store.sealing import Sealer
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from promptster_collector.clock import Clock
+    from promptster_collector.review.reading import Reading
+    from promptster_collector.store.store import Store
+
+_GROUP = 4
+"""Sessions that one round seals."""
+
+
+class SealingFailedError(Refusal):
+    """A segment does not give back what was put into it; the inbox stays as it is."""
+
+    default_code = "sealing_failed"
+    default_status = 503
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Sealed:
+    version: int
+    sha256: bytes
+    size: int
+    events: int
+
+
+class SegmentSealer:
+    """Seals ended sessions."""
+
+    def __init__(self, store: Store, clock: Clock, reading: Reading) -> None:
+        """Keep where sessions and segments are."""
+        self._store = store
+        self._clock = clock
+        self._reading = reading
+
+    async def run(self) -> bool:
+        """Seal some sessions that are ready; whether there were any."""
+        waiting = (Batch.session == Session.id) & (Batch.checked_ms.is_(None) | Batch.leaf_index.is_(None))
+        ready = (Session.state == State.CLOSING.value) & ~select(Batch.n).where(waiting).exists()
+        statement = select(Session.organisation, Session.id).where(ready).order_by(Session.closed_ms).limit(_GROUP)
+        rows = await self._store.database.read(lambda connection: connection.execute(statement).all())
+        for row in rows:
+            await self._seal(row.organisation, row.id)
+        return bool(rows)
+
+    async def _seal(self, organisation: str, session: str) -> None:
+        try:
+            sealed = await asyncio.to_thread(self._write, organisation, session)
+        except KeyDestroyedError:
+            return  # erased a moment ago
+        listed = await self._store.database.write(
+            lambda connection: self._list(connection, organisation, session, sealed)
+        )
+        if not listed:
+            await asyncio.to_thread(self._undo, organisation, session, sealed.version)
+        await asyncio.to_thread(self._store.database.truncate_wal)
+
+    def _write(self, organisation: str, session: str) -> _Sealed:
+        record, version = self._store.database.read_now(
+            lambda connection: (
+                self._reading.load(connection, organisation, session, with_events=True),
+                self._next_version(connection, session),
+            )
+        )
+        rows = [row_of(batch.n, event) for batch in record.batches for event in batch.events]
+        key, name = os.urandom(32), segment_key(organisation, session, version)
+        sealer = Sealer(key, organisation=organisation, session=session)
+        sealed = sealer.seal(write_parquet(rows), segment_purpose(version))
+        self._store.keys.put({name: key}, created_ms=self._clock.wall_ms())
+        digest = self._store.segments.write(session, version, sealed)
+        stored = self._store.segments.read(session, version, digest)
+        if read_parquet(sealer.unseal(stored, segment_purpose(version))) != rows:
+            raise SealingFailedError("a sealed session does not read back")
+        return _Sealed(version=version, sha256=digest, size=len(sealed), events=len(rows))
+
+    @staticmethod
+    def _next_version(connection: Connection, session: str) -> int:
+        newest = select(func.max(Segment.version)).where(Segment.session == session)
+        return (connection.execute(newest).scalar_one() or 0) + 1
+
+    def _undo(self, organisation: str, session: str, version: int) -> None:
+        """The session was erased meanwhile: its new segment goes too."""
+        self._store.keys.destroy([segment_key(organisation, session, version)])
+        self._store.segments.remove(session, version)
+
+    def _list(self, connection: Connection, organisation: str, session: str, sealed: _Sealed) -> bool:
+        now = self._clock.wall_ms()
+        state = select(Session.state).where(Session.id == session).with_for_update()
+        if connection.execute(state).scalar_one() != State.CLOSING.value:
+            return False
+        connection.execute(
+            insert(Segment),
+            {
+                "organisation": organisation,
+                "session": session,
+                "version": sealed.version,
+                "file_sha256": sealed.sha256,
+                "size": sealed.size,
+                "events": sealed.events,
+                "created_ms": now,
+            },
+        )
+        connection.execute(update(Batch).where(Batch.session == session).values(body_sealed=None))
+        connection.execute(
+            update(Session).where(Session.id == session).values(state=State.SEALED.value, sealed_ms=now)
+        )
+        return True

@@ -1,0 +1,194 @@
+"""Listening: binds the address, prepares the store, runs uvicorn, writes the ready file when requests are answered."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ipaddress
+import logging
+import signal
+import socket
+import ssl
+import sys
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import uvicorn
+
+from promptster_collector.app import build_app, build_services, prepare, system_clock
+from promptster_collector.errors import SetupError
+from promptster_collector.store.files import write_atomically
+from promptster_collector.store.store import FolderLock, Store, require_data_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from promptster_collector.settings import Settings
+
+log = logging.getLogger("promptster_collector")
+
+_BACKLOG = 1024
+_GRACE = 10
+"""Seconds that running requests have at the end."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listening:
+    """Where and how to listen."""
+
+    host: str
+    port: int
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    ready_file: Path | None = None
+
+    @property
+    def tls(self) -> bool:
+        """Whether a certificate was given."""
+        return self.tls_cert is not None
+
+
+def _is_loopback(host: str) -> bool:
+    with contextlib.suppress(ValueError):
+        return ipaddress.ip_address(host).is_loopback
+    return False
+
+
+def _refuse_plain(listening: Listening) -> None:
+    if listening.tls or _is_loopback(listening.host):
+        return
+    raise SetupError(
+        "plain HTTP is served on loopback only",
+        hint="give --tls-cert and --tls-key, or --host 127.0.0.1 behind a proxy that speaks TLS",
+        code="plain_http_refused",
+    )
+
+
+def _bind(listening: Listening) -> socket.socket:
+    family = socket.AF_INET6 if ":" in listening.host else socket.AF_INET
+    server = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        server.bind((listening.host, listening.port))
+        server.listen(_BACKLOG)
+    except OSError as error:
+        server.close()
+        hint = "choose another --port, or 0 for any free one"
+        raise SetupError(f"cannot listen on {listening.host}:{listening.port}", hint=hint, code="address") from error
+    server.setblocking(False)
+    return server
+
+
+def base_url(server: socket.socket, listening: Listening) -> str:
+    """The URL under which a bound socket is reached."""
+    host, port = server.getsockname()[:2]
+    shown = f"[{host}]" if ":" in host else host
+    return f"{'https' if listening.tls else 'http'}://{shown}:{port}"
+
+
+def _log_to_stderr() -> None:
+    """Lines without content: no names, addresses, tokens or bodies; uvicorn's own lines stay below."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    log.handlers[:] = [handler]
+    log.setLevel(logging.INFO)
+    log.propagate = False
+    for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+
+
+class _Server(uvicorn.Server):
+    """Uvicorn that says when it answers, and ends with exit code 0 on a signal."""
+
+    def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._on_ready = on_ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets=sockets)
+        if self.started and not self.should_exit:
+            self._on_ready()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._end)
+        try:
+            yield
+        finally:
+            for number in (signal.SIGTERM, signal.SIGINT):
+                loop.remove_signal_handler(number)
+
+    def _end(self) -> None:
+        self.should_exit = True
+
+
+def _modern_tls(_: uvicorn.Config, default: Callable[[], ssl.SSLContext]) -> ssl.SSLContext:
+    context = default()
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
+
+
+def _config(settings: Settings, listening: Listening, store: Store) -> uvicorn.Config:
+    services = build_services(settings, store, system_clock())
+    prepare(services)
+    return uvicorn.Config(
+        build_app(services),
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        lifespan="on",
+        ws="none",
+        timeout_graceful_shutdown=_GRACE,
+        timeout_keep_alive=75,
+        h11_max_incomplete_event_size=64 * 1024,
+        ssl_certfile=listening.tls_cert,
+        ssl_keyfile=listening.tls_key,
+        ssl_context_factory=_modern_tls if listening.tls else None,
+    )
+
+
+def serve(settings: Settings, listening: Listening) -> None:
+    """Serve until a signal.
+
+    Raises:
+        SetupError: the folder, the address or the certificate cannot be used.
+    """
+    _log_to_stderr()
+    _refuse_plain(listening)
+    require_data_folder(settings)
+    lock = FolderLock(settings)
+    try:
+        with _bind(listening) as server:
+            url = base_url(server, listening)
+            settings = settings if settings.public_url else replace(settings, public_url=url)
+            _run(settings, listening, server, url)
+    finally:
+        lock.release()
+
+
+def _run(settings: Settings, listening: Listening, server: socket.socket, url: str) -> None:
+    def on_ready() -> None:
+        if listening.ready_file is not None:
+            write_atomically(listening.ready_file, url.encode(), durable=False)
+        log.info("listening on %s", url)
+
+    store = Store.open(settings)
+    try:
+        config = _config(settings, listening, store)
+        config.load()
+    except ssl.SSLError as error:
+        store.close()
+        raise SetupError("the certificate or its key cannot be used", code="tls") from error
+    except BaseException:
+        store.close()
+        raise
+    running = _Server(config, on_ready)
+    running.run(sockets=[server])
+    store.close()
+    log.info("stopped")
+    if not running.started:
+        raise SetupError("the collector could not start", code="start")

@@ -1,0 +1,1 @@
+"""Sessions: their states, what is known about each, and how they end."""

@@ -1,0 +1,73 @@
+"""How a session ends: by its own closing event, or because its time ran out. Erasure is privacy's matter."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy import select, update
+
+from promptster.protocol.receipt import LAPSED, Close
+from promptster_collector.sessions.states import State
+from promptster_collector.store.schema import Session
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sqlalchemy import Connection
+
+    from promptster_collector.clock import Clock
+    from promptster_collector.store.store import Store
+
+
+class Lifecycle:
+    """Moves sessions from open to closing, under the row lock that ingest takes."""
+
+    def __init__(self, store: Store, clock: Clock, *, on_closed: Callable[[], None]) -> None:
+        """Call ``on_closed`` after a session has ended."""
+        self._store = store
+        self._clock = clock
+        self._on_closed = on_closed
+
+    def close(self, connection: Connection, session: str, outcome: str) -> bytes | None:
+        """Sign the end of an open session inside somebody's write; answers the sealed close, new or old."""
+        columns = (
+            Session.organisation,
+            Session.state,
+            Session.next_n,
+            Session.next_seq,
+            Session.head_sha256,
+            Session.close_sealed,
+        )
+        row = connection.execute(select(*columns).where(Session.id == session).with_for_update()).one_or_none()
+        if row is None or row.state != State.OPEN.value or row.head_sha256 is None:
+            return None if row is None else row.close_sealed
+        now = self._clock.wall_ms()
+        signer = self._store.identity.signer
+        envelope = signer.sign(
+            Close(
+                kid=signer.kid,
+                session=session,
+                outcome=outcome,
+                n=row.next_n,
+                events=row.next_seq,
+                head=row.head_sha256,
+                at_ms=now,
+            )
+        )
+        sealed = self._store.of_session(row.organisation, session).seal(envelope.encode(), "close")
+        values = {"state": State.CLOSING.value, "close_sealed": sealed, "closed_ms": now}
+        connection.execute(update(Session).where(Session.id == session).values(values))
+        return sealed
+
+    async def lapse(self, session: str) -> bytes | None:
+        """End a session whose upload time is over; answers the sealed close."""
+        sealed = await self._store.database.write(lambda connection: self.close(connection, session, LAPSED))
+        self._on_closed()
+        return sealed
+
+    async def lapse_overdue(self) -> None:
+        """End every open session whose upload time is over."""
+        overdue = (Session.state == State.OPEN.value) & (Session.upload_until_ms < self._clock.wall_ms())
+        statement = select(Session.id).where(overdue).limit(100)
+        for session in await self._store.database.read(lambda connection: connection.execute(statement).scalars().all()):
+            await self.lapse(session)

@@ -1,0 +1,44 @@
+"""Routes of sessions."""
+
+from typing import Any
+
+from litestar import Request, get
+
+from promptster_collector.access.guard import ACCESS, principal_of
+from promptster_collector.access.principal import READERS, TEAM
+from promptster_collector.clock import rfc3339
+from promptster_collector.sessions.schemas import HeadAnswer, SessionEntry, SessionList
+from promptster_collector.sessions.service import ListedSession, Sessions
+
+
+@get("/v1/sessions/{session:str}/head", opt={ACCESS: READERS})
+async def session_head(request: Request[Any, Any, Any], sessions: Sessions, session: str) -> HeadAnswer:
+    """How far a session has come."""
+    head = await sessions.head(principal_of(request), session)
+    return HeadAnswer(
+        state=head.state, next=head.next_n, events=head.events, checked=head.checked_n, closed=head.closed
+    )
+
+
+def _entry(session: ListedSession) -> SessionEntry:
+    return SessionEntry(
+        session=session.session,
+        assessment=session.assessment,
+        title=session.title,
+        name=session.name,
+        email=session.email,
+        state=session.state,
+        started_at=rfc3339(session.started_ms),
+        events=session.events,
+        checked=session.checked_n,
+        closed_at=None if session.closed_ms is None else rfc3339(session.closed_ms),
+    )
+
+
+@get("/v1/sessions", opt={ACCESS: TEAM})
+async def list_sessions(request: Request[Any, Any, Any], sessions: Sessions) -> SessionList:
+    """The organisation's sessions: who has started, who has finished."""
+    return SessionList(sessions=[_entry(session) for session in await sessions.list(principal_of(request))])
+
+
+ROUTES = [session_head, list_sessions]

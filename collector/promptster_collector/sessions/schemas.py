@@ -1,0 +1,41 @@
+"""Bodies of the session routes."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeadAnswer:
+    """How far a session has come."""
+
+    state: str
+    next: int
+    """The batch number that is expected next."""
+    events: int
+    """Events acknowledged by receipts."""
+    checked: int
+    """Highest batch number that was opened and checked; -1 for none."""
+    closed: bool
+    """Whether the session has ended, in whatever way."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SessionEntry:
+    """One session in the team's list."""
+
+    session: str
+    assessment: str
+    title: str
+    name: str | None
+    email: str | None
+    state: str
+    started_at: str
+    events: int
+    checked: int
+    closed_at: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SessionList:
+    """The organisation's sessions, newest first."""
+
+    sessions: list[SessionEntry]

@@ -1,0 +1,126 @@
+"""What is known about sessions: the list for the hiring team, the head for the candidate's program."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sqlalchemy import select
+
+from promptster_collector.access.principal import INVITERS
+from promptster_collector.errors import NotFoundError
+from promptster_collector.sessions.states import GONE, State
+from promptster_collector.store.schema import Session
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from promptster_collector.access.principal import Principal
+    from promptster_collector.assessments.service import Assessments
+    from promptster_collector.clock import Clock
+    from promptster_collector.orgs.persons import Identity, Persons
+    from promptster_collector.store.store import Store
+
+
+@dataclass(frozen=True, kw_only=True)
+class SessionHead:
+    """How far a session has come."""
+
+    state: str
+    next_n: int
+    events: int
+    checked_n: int
+    closed: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListedSession:
+    """One session as the hiring team sees it."""
+
+    session: str
+    assessment: str
+    title: str
+    name: str | None
+    email: str | None
+    state: str
+    started_ms: int
+    events: int
+    checked_n: int
+    closed_ms: int | None
+
+
+class Sessions:
+    """The sessions of all organisations, each seen by its own only."""
+
+    def __init__(self, store: Store, clock: Clock, assessments: Assessments, persons: Persons) -> None:
+        """Keep where they are stored."""
+        self._store = store
+        self._clock = clock
+        self._assessments = assessments
+        self._persons = persons
+
+    async def head(self, principal: Principal, session: str) -> SessionHead:
+        """How far a session has come.
+
+        Raises:
+            NotFoundError: the caller's organisation has no such session.
+        """
+        columns = (Session.state, Session.next_n, Session.next_seq, Session.checked_n)
+        mine = (Session.id == session) & (Session.organisation == principal.organisation)
+        statement = select(*columns).where(mine)
+        row = await self._store.database.read(lambda connection: connection.execute(statement).one_or_none())
+        if row is None:
+            raise NotFoundError("there is no such session", code="unknown_session")
+        return SessionHead(
+            state=row.state,
+            next_n=row.next_n,
+            events=row.next_seq,
+            checked_n=row.checked_n,
+            closed=row.state != State.OPEN.value,
+        )
+
+    async def list(self, principal: Principal) -> list[ListedSession]:
+        """Every session of the organisation, newest first; addresses only for those who invite."""
+        organisation = principal.organisation
+        titles = {facts.id: facts.title for facts in await self._assessments.list(organisation)}
+        show_email = principal.role in INVITERS.roles
+
+        def job(connection: Connection) -> list[ListedSession]:
+            statement = (
+                select(
+                    Session.id,
+                    Session.assessment,
+                    Session.person,
+                    Session.state,
+                    Session.started_ms,
+                    Session.next_seq,
+                    Session.checked_n,
+                    Session.closed_ms,
+                )
+                .where(Session.organisation == organisation)
+                .order_by(Session.started_ms.desc(), Session.id)
+            )
+            rows = connection.execute(statement).all()
+            persons = [row.person for row in rows if row.person is not None and row.state not in GONE]
+            known = self._persons.identities(connection, organisation, persons)
+            return [
+                ListedSession(
+                    session=row.id,
+                    assessment=row.assessment,
+                    title=titles.get(row.assessment, ""),
+                    name=_of(known.get(row.person), "name"),
+                    email=_of(known.get(row.person), "email") if show_email else None,
+                    state=row.state,
+                    started_ms=row.started_ms,
+                    events=row.next_seq,
+                    checked_n=row.checked_n,
+                    closed_ms=row.closed_ms,
+                )
+                for row in rows
+            ]
+
+        return await self._store.database.read(job)
+
+
+def _of(identity: Identity | None, part: str) -> str | None:
+    return None if identity is None else str(getattr(identity, part))

@@ -1,0 +1,96 @@
+"""What an operator may set, and where the collector's files stand.
+
+Database and segments are named so that other back ends can come by URL; the key store, the master key and the tombstones
+are folders of their own because each has backups of its own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MINUTE_MS = 60_000
+HOUR_MS = 60 * MINUTE_MS
+DAY_MS = 24 * HOUR_MS
+MIB = 1 << 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """The figures that ingest, invites and reading enforce."""
+
+    batch_body: int = 4 * MIB
+    """Bytes of a batch's sealed body."""
+    session_bytes: int = 512 * MIB
+    """Bytes of all sealed bodies of one session."""
+    batches_per_second: int = 20
+    """Batches one session may send in a second; the same number may come as a burst."""
+    invite_ms: int = 72 * HOUR_MS
+    """How long an invite can be redeemed."""
+    untimed_session_ms: int = 24 * HOUR_MS
+    """How long a session without a time limit may record."""
+    upload_ms: int = 72 * HOUR_MS
+    """How long after the end of recording batches are still taken."""
+    token_ms: int = 365 * DAY_MS
+    """How long a team token lives unless its creator says less."""
+    json_body: int = 256 * 1024
+    """Bytes of a JSON request."""
+    query_memory: str = "256MB"
+    """What one in-memory DuckDB may use."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """One collector's folder and limits."""
+
+    data: Path
+    """The data folder."""
+    public_url: str = ""
+    """The base URL that links name; empty until the listening address is known."""
+    limits: Limits = field(default_factory=Limits)
+    """Figures to enforce."""
+    sweep_seconds: float = 60.0
+    """How often expiry, retention and unfinished work are looked at without being asked."""
+
+    @property
+    def marker(self) -> Path:
+        """Says that this is a collector's data folder, and in which format."""
+        return self.data / "settings.json"
+
+    @property
+    def lock(self) -> Path:
+        """Held by the one process that serves this folder."""
+        return self.data / "serve.lock"
+
+    @property
+    def database_url(self) -> str:
+        """SQLAlchemy URL of the control database."""
+        return f"sqlite:///{self.data / 'control' / 'control.sqlite3'}"
+
+    @property
+    def segments(self) -> Path:
+        """Folder of sealed sessions."""
+        return self.data / "segments"
+
+    @property
+    def keystore_url(self) -> str:
+        """SQLAlchemy URL of the key store."""
+        return f"sqlite:///{self.data / 'keystore' / 'keystore.sqlite3'}"
+
+    @property
+    def master_key(self) -> Path:
+        """The 0600 file with the key that wraps all others."""
+        return self.data / "master.key"
+
+    @property
+    def tombstones(self) -> Path:
+        """Folder of tombstones and of the log's last checkpoint; never restored from a backup."""
+        return self.data / "tombstones"
+
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        """Every folder that ``init`` creates, mode 0700."""
+        return (self.data, self.data / "control", self.segments, self.data / "keystore", self.tombstones)

@@ -1,0 +1,42 @@
+"""Alarms: what an operator should look at, as rows without content."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from sqlalchemy import insert
+
+from promptster_collector.store.schema import Alarm
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+
+class AlarmKind(StrEnum):
+    """What happened."""
+
+    INVITE_REUSED = "invite_reused"
+    """Somebody tried a used invite with another key."""
+    BATCH_CONFLICT = "batch_conflict"
+    """A second batch came for a number that was taken."""
+    RECEIPT_RETURNED = "receipt_returned"
+    """A candidate's program handed back a receipt that this database had lost."""
+    LOG_RESTARTED = "log_restarted"
+    """The database is older than the last checkpoint; the log goes on under another origin."""
+
+
+def raise_alarm(
+    connection: Connection,
+    organisation: str | None,
+    kind: AlarmKind,
+    *,
+    at_ms: int,
+    invite: str | None = None,
+    session: str | None = None,
+) -> None:
+    """Write one alarm inside somebody's write; without an organisation it is the collector's own."""
+    connection.execute(
+        insert(Alarm),
+        {"organisation": organisation, "kind": kind.value, "invite": invite, "session": session, "at_ms": at_ms},
+    )

@@ -1,0 +1,88 @@
+"""What each stored column holds: said beside the column, printed by ``storage-map``, and demanded by a test."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy.orm import MappedColumn, mapped_column
+
+if TYPE_CHECKING:
+    from sqlalchemy import MetaData
+
+INFO_KEY = "storage_map"
+
+
+class DataClass(StrEnum):
+    """How sensitive a stored value is."""
+
+    OPERATIONAL = "operational"
+    """Counts, times, states and random ids of the service itself."""
+    PSEUDONYM = "pseudonym"
+    """Belongs to one candidate's session without naming anybody."""
+    IDENTIFIER = "direct identifier"
+    """A name or an e-mail address."""
+    CONTENT = "session content"
+    """What a candidate and an agent wrote."""
+    BUSINESS = "business"
+    """What the organisation wrote about its assessments."""
+    SECRET = "secret"  # noqa: S105 - the name of a class of data
+    """A key, or what a credential is compared with."""
+    PUBLIC = "public"
+    """Signed statements and hashes made to be handed out."""
+
+
+class Cipher(StrEnum):
+    """How a stored value is protected."""
+
+    NONE = "none"
+    SEALED = "AES-256-GCM"
+    SEALED_TWICE = "AES-256-GCM twice"
+    WRAPPED = "AES-256-GCM key wrap"
+    HASHED = "SHA-256"
+    KEYED_HASH = "HMAC-SHA-256"
+
+
+class Retention(StrEnum):
+    """When a stored value goes."""
+
+    COLLECTOR = "life of the collector"
+    ORGANISATION = "life of the organisation"
+    INVITE = "until redeemed or expired, then with the person"
+    SESSION = "until erasure or the end of retention"
+    INBOX = "until the session is sealed"
+    PERSON = "last session of the person"
+    KEY = "until erasure, rewrite or rotation"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Holding:
+    """One column's declaration."""
+
+    data: DataClass
+    cipher: Cipher
+    key: str
+    retention: Retention
+
+
+def declared(
+    *types: Any,
+    data: DataClass = DataClass.OPERATIONAL,
+    cipher: Cipher = Cipher.NONE,
+    key: str = "",
+    retention: Retention = Retention.SESSION,
+    **options: Any,
+) -> MappedColumn[Any]:
+    """A column together with what it holds."""
+    holding = Holding(data=data, cipher=cipher, key=key, retention=retention)
+    return mapped_column(*types, info={INFO_KEY: holding}, **options)
+
+
+def holdings(metadata: MetaData) -> dict[tuple[str, str], Holding | None]:
+    """Every column of the metadata with its declaration, ``None`` where someone forgot it."""
+    return {
+        (table.name, column.name): column.info.get(INFO_KEY)
+        for table in metadata.sorted_tables
+        for column in table.columns
+    }

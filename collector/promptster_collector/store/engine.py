@@ -1,0 +1,81 @@
+"""Engines: where SQLite's pragmas and its way to begin a transaction are set, and nowhere else."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Engine, create_engine, event
+from sqlalchemy.pool import NullPool, QueuePool
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_CONTROL_PRAGMAS = (
+    "PRAGMA journal_mode=WAL",
+    "PRAGMA synchronous=FULL",
+    "PRAGMA secure_delete=ON",
+    "PRAGMA foreign_keys=ON",
+    "PRAGMA busy_timeout=10000",
+    "PRAGMA temp_store=MEMORY",
+    "PRAGMA cache_size=-4096",
+)
+_KEYSTORE_PRAGMAS = (
+    "PRAGMA journal_mode=DELETE",
+    "PRAGMA synchronous=EXTRA",
+    "PRAGMA secure_delete=ON",
+    "PRAGMA foreign_keys=ON",
+    "PRAGMA busy_timeout=10000",
+    "PRAGMA temp_store=MEMORY",
+)
+
+
+class Use(Enum):
+    """What an engine's connections are for."""
+
+    READ = "BEGIN"
+    WRITE = "BEGIN IMMEDIATE"
+
+
+def _prepare_sqlite(engine: Engine, pragmas: Sequence[str], begin: str) -> None:
+    @event.listens_for(engine, "connect")
+    def on_connect(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None
+        for pragma in pragmas:
+            connection.execute(pragma)
+
+    @event.listens_for(engine, "begin")
+    def on_begin(connection: Any) -> None:
+        connection.exec_driver_sql(begin)
+
+
+def _engine(url: str, use: Use, pragmas: Sequence[str], **options: Any) -> Engine:
+    engine = create_engine(url, **options)
+    if engine.dialect.name == "sqlite":
+        _prepare_sqlite(engine, pragmas, use.value)
+    return engine
+
+
+def control_engine(url: str, use: Use) -> Engine:
+    """An engine for the control database: one connection to write with, a few to read with."""
+    size = 1 if use is Use.WRITE else 4
+    options: dict[str, Any] = {"poolclass": QueuePool, "pool_size": size, "max_overflow": 0}
+    if url.startswith("sqlite"):
+        options["connect_args"] = {"check_same_thread": False}
+    return _engine(url, use, _CONTROL_PRAGMAS, **options)
+
+
+def keystore_engine(url: str, use: Use) -> Engine:
+    """An engine for the key store: connections are opened per use, so that no file handle outlives a destruction."""
+    return _engine(url, use, _KEYSTORE_PRAGMAS, poolclass=NullPool)
+
+
+def truncate_wal(engine: Engine) -> None:
+    """Fold the write-ahead log into the database, so that shredded pages do not linger in it."""
+    if engine.dialect.name != "sqlite":
+        return
+    raw = engine.raw_connection()
+    try:
+        raw.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    finally:
+        raw.close()

@@ -1,0 +1,58 @@
+"""Stored batches, taken out of their sealing again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from promptster.protocol.batch import BatchHeader, WireBatch
+from promptster.protocol.signing import Envelope
+
+if TYPE_CHECKING:
+    from sqlalchemy import Row
+
+    from promptster_collector.store.sealing import Sealer
+    from promptster_collector.store.store import Store
+
+
+def head_of(sealer: Sealer, row: Row[Any]) -> Envelope:
+    """A batch's header with its signature.
+
+    Raises:
+        UnsealError: the row was changed.
+    """
+    return Envelope.decode(sealer.unseal(row.head_sealed, f"head/{row.n}"))
+
+
+def wire_of(store: Store, row: Row[Any]) -> WireBatch:
+    """A batch as it was sent; its body must still be in the inbox.
+
+    Raises:
+        KeyDestroyedError: the session was erased.
+        UnsealError: the row was changed.
+    """
+    sealer = store.of_session(row.organisation, row.session)
+    head = head_of(sealer, row)
+    return WireBatch(
+        header=BatchHeader.parse(head.payload),
+        header_bytes=head.payload,
+        signature=head.signature,
+        body=sealer.unseal(row.body_sealed, f"body/{row.n}"),
+    )
+
+
+def receipt_of(sealer: Sealer, row: Row[Any]) -> Envelope:
+    """A batch's receipt.
+
+    Raises:
+        UnsealError: the row was changed.
+    """
+    return Envelope.decode(sealer.unseal(row.receipt_sealed, f"receipt/{row.n}"))
+
+
+def check_of(sealer: Sealer, row: Row[Any]) -> Envelope | None:
+    """A batch's check, once there is one.
+
+    Raises:
+        UnsealError: the row was changed.
+    """
+    return None if row.check_sealed is None else Envelope.decode(sealer.unseal(row.check_sealed, f"check/{row.n}"))

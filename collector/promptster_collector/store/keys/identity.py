@@ -1,0 +1,83 @@
+"""Who this collector is: the key it signs documents with, the key its log is signed with, and their public succession."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from promptster.protocol.keys import KeySuccession, first_key, keyfile_object, log_key, parse_keyfile, write_keyfile
+from promptster.protocol.signing import Envelope, SigningKey, fingerprint
+from promptster_collector.errors import SetupError
+from promptster_collector.store.keys.names import KeyName, Purpose
+
+if TYPE_CHECKING:
+    from promptster_collector.store.keys.keystore import KeyStore
+
+
+def public_keyfile(records: list[tuple[Purpose, str, bytes]]) -> bytes:
+    """The key file's exact bytes from the stored records."""
+    if not records:
+        raise SetupError("this data folder has no collector key", hint="run promptster-collector init", code="no_keys")
+    return write_keyfile(Envelope.decode(record) for _, _, record in records)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Identity:
+    """The collector's current private keys, opened, and the public succession."""
+
+    signer: SigningKey
+    """Signs documents."""
+    log_signer: SigningKey
+    """Signs checkpoints."""
+    keyfile: bytes
+    """Exact bytes of the public key file."""
+    keyfile_object: dict[str, Any]
+    """The same as a JSON object."""
+    succession: KeySuccession
+    """The same, verified."""
+
+    @property
+    def fingerprint(self) -> str:
+        """The full name of the current collector key."""
+        return fingerprint(self.signer.public_key)
+
+    @classmethod
+    def create(cls, keys: KeyStore, *, now_ms: int) -> Identity:
+        """Make the first collector key and the first log key."""
+        signer = SigningKey.generate(os.urandom)
+        log = SigningKey.generate(os.urandom)
+        keys.put(
+            {
+                KeyName(purpose=Purpose.COLLECTOR, label=signer.kid): signer.seed,
+                KeyName(purpose=Purpose.LOG, label=log.kid): log.seed,
+            },
+            created_ms=now_ms,
+        )
+        record = first_key(signer, created_ms=now_ms)
+        keys.add_record(purpose=Purpose.COLLECTOR, kid=signer.kid, record=record.encode())
+        record = log_key(signer, log.public_key, created_ms=now_ms)
+        keys.add_record(purpose=Purpose.LOG, kid=log.kid, record=record.encode())
+        return cls.load(keys)
+
+    @classmethod
+    def load(cls, keys: KeyStore) -> Identity:
+        """Open the newest key of each purpose.
+
+        Raises:
+            SetupError: there are none.
+        """
+        records = keys.records()
+        keyfile = public_keyfile(records)
+        current = {purpose: kid for purpose, kid, _ in records}
+        seeds = {
+            purpose: keys.get(KeyName(purpose=purpose, label=current[purpose]))
+            for purpose in (Purpose.COLLECTOR, Purpose.LOG)
+        }
+        return cls(
+            signer=SigningKey(seeds[Purpose.COLLECTOR]),
+            log_signer=SigningKey(seeds[Purpose.LOG]),
+            keyfile=keyfile,
+            keyfile_object=keyfile_object(Envelope.decode(record) for _, _, record in records),
+            succession=parse_keyfile(keyfile),
+        )

@@ -1,0 +1,173 @@
+"""Wrapped keys: put, get, destroy.
+
+Opened keys are kept in memory, because every batch needs its session's; whoever destroys a key in the store drops it from
+there in the same call.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from typing import TYPE_CHECKING
+
+from sqlalchemy import ColumnElement, Engine, and_, delete, func, insert, select, update
+
+from promptster_collector.errors import GoneError
+from promptster_collector.store.engine import Use, keystore_engine
+from promptster_collector.store.keys.names import KeyName, Purpose
+from promptster_collector.store.keys.schema import KeyRecordRow, WrappedKey
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from promptster_collector.store.keys.master import MasterKey
+
+_OPENED = 4096
+"""Opened keys kept in memory."""
+
+
+class KeyDestroyedError(GoneError):
+    """The key that would open this has been destroyed."""
+
+    default_code = "erased"
+
+
+def _is(name: KeyName) -> ColumnElement[bool]:
+    return and_(
+        WrappedKey.organisation == name.organisation,
+        WrappedKey.purpose == name.purpose.value,
+        WrappedKey.session == name.session,
+        WrappedKey.person == name.person,
+        WrappedKey.label == name.label,
+    )
+
+
+class KeyStore:
+    """The key store of one collector."""
+
+    def __init__(self, url: str, master: MasterKey) -> None:
+        """Open nothing yet."""
+        self._engine = keystore_engine(url, Use.READ)
+        self._writing = keystore_engine(url, Use.WRITE)
+        self._master = master
+        self._opened: OrderedDict[KeyName, bytes] = OrderedDict()
+        self._lock = threading.RLock()
+
+    def put(self, keys: Mapping[KeyName, bytes], *, created_ms: int, pending: bool = False) -> None:
+        """Store keys in one transaction; a key of the same name is replaced."""
+        with self._lock, self._writing.begin() as connection:
+            for name, secret in keys.items():
+                connection.execute(delete(WrappedKey).where(_is(name)))
+                connection.execute(
+                    insert(WrappedKey).values(
+                        organisation=name.organisation,
+                        purpose=name.purpose.value,
+                        session=name.session,
+                        person=name.person,
+                        label=name.label,
+                        pending=pending,
+                        wrapped=self._master.wrap(name, secret),
+                        created_ms=created_ms,
+                    )
+                )
+                self._opened.pop(name, None)
+
+    def get(self, name: KeyName) -> bytes:
+        """Open one key.
+
+        Raises:
+            KeyDestroyedError: there is none of this name (any more).
+            UnsealError: the master key is another one, or the row was changed.
+        """
+        with self._lock:
+            opened = self._opened.get(name)
+            if opened is not None:
+                self._opened.move_to_end(name)
+                return opened
+            with self._engine.connect() as connection:
+                wrapped = connection.execute(select(WrappedKey.wrapped).where(_is(name))).scalar_one_or_none()
+            if wrapped is None:
+                raise KeyDestroyedError("the key for this has been destroyed")
+            return self._remember(name, self._master.unwrap(name, wrapped))
+
+    def _remember(self, name: KeyName, secret: bytes) -> bytes:
+        self._opened[name] = secret
+        while len(self._opened) > _OPENED:
+            self._opened.popitem(last=False)
+        return secret
+
+    def destroy(self, names: Iterable[KeyName]) -> None:
+        """Destroy single keys in one transaction."""
+        with self._lock:
+            gone = list(names)
+            with self._writing.begin() as connection:
+                for name in gone:
+                    connection.execute(delete(WrappedKey).where(_is(name)))
+            for name in gone:
+                self._opened.pop(name, None)
+
+    def destroy_session(self, organisation: str, session: str, *, person: str | None) -> None:
+        """Destroy every key of a session, and its person's when that was the last use of it, in one transaction."""
+        of_session = and_(WrappedKey.organisation == organisation, WrappedKey.session == session)
+        with self._lock:
+            with self._writing.begin() as connection:
+                connection.execute(delete(WrappedKey).where(of_session))
+                if person is not None:
+                    name = KeyName(purpose=Purpose.PERSON, organisation=organisation, person=person)
+                    connection.execute(delete(WrappedKey).where(_is(name)))
+            for name in [name for name in self._opened if name.session == session or name.person == person]:
+                self._opened.pop(name, None)
+
+    def confirm(self, organisation: str, session: str) -> None:
+        """The control database knows this session now."""
+        of_session = and_(WrappedKey.organisation == organisation, WrappedKey.session == session)
+        with self._lock, self._writing.begin() as connection:
+            connection.execute(update(WrappedKey).where(of_session).values(pending=False))
+
+    def pending(self) -> list[tuple[str, str]]:
+        """Organisation and session of keys whose redemption was not seen to its end."""
+        statement = select(WrappedKey.organisation, WrappedKey.session).where(WrappedKey.pending).distinct()
+        with self._engine.connect() as connection:
+            return [(row.organisation, row.session) for row in connection.execute(statement)]
+
+    def sealing_key_ids(self) -> list[tuple[str, str]]:
+        """Organisation and id of every sealing pair whose private half still exists."""
+        statement = select(WrappedKey.organisation, WrappedKey.label).where(
+            WrappedKey.purpose == Purpose.SEALING.value
+        )
+        with self._engine.connect() as connection:
+            return [(row.organisation, row.label) for row in connection.execute(statement)]
+
+    def add_record(self, *, purpose: Purpose, kid: str, record: bytes) -> None:
+        """Append a signed public key record to the succession."""
+        with self._lock, self._writing.begin() as connection:
+            position = connection.execute(select(func.count()).select_from(KeyRecordRow)).scalar_one()
+            connection.execute(
+                insert(KeyRecordRow).values(position=position, purpose=purpose.value, kid=kid, record=record)
+            )
+
+    def records(self) -> list[tuple[Purpose, str, bytes]]:
+        """Purpose, key id and record of every collector and log key, in order."""
+        return _records(self._engine)
+
+    def close(self) -> None:
+        """Forget every opened key."""
+        with self._lock:
+            self._opened.clear()
+        self._engine.dispose()
+        self._writing.dispose()
+
+
+def _records(engine: Engine) -> list[tuple[Purpose, str, bytes]]:
+    with engine.connect() as connection:
+        rows = connection.execute(select(KeyRecordRow).order_by(KeyRecordRow.position)).all()
+    return [(Purpose(row.purpose), row.kid, row.record) for row in rows]
+
+
+def read_records(url: str) -> list[tuple[Purpose, str, bytes]]:
+    """The public records of a key store, without its master key; also while it is served."""
+    engine = keystore_engine(url, Use.READ)
+    try:
+        return _records(engine)
+    finally:
+        engine.dispose()

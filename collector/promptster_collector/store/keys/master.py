@@ -1,0 +1,69 @@
+"""The master key: a 0600 file that wraps every other key."""
+
+from __future__ import annotations
+
+import os
+import stat
+from typing import TYPE_CHECKING
+
+from promptster_collector.errors import SetupError
+from promptster_collector.store.files import write_durably
+from promptster_collector.store.sealing import associated_data, seal, unseal
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from promptster_collector.store.keys.names import KeyName
+
+_SIZE = 32
+
+
+class MasterKey:
+    """Wraps and unwraps keys, each bound to its name."""
+
+    def __init__(self, key: bytes) -> None:
+        """Keep the 32 bytes."""
+        self._key = key
+
+    @classmethod
+    def create(cls, path: Path) -> MasterKey:
+        """Make a new key file, readable by its owner only.
+
+        Raises:
+            SetupError: there is one already.
+        """
+        if path.exists():
+            raise SetupError("there is a master key already", hint="choose another data folder")
+        key = os.urandom(_SIZE)
+        write_durably(path, key)
+        return cls(key)
+
+    @classmethod
+    def load(cls, path: Path) -> MasterKey:
+        """Read the key file.
+
+        Raises:
+            SetupError: it is missing, has another size, or others may read it.
+        """
+        try:
+            mode = path.stat().st_mode
+            key = path.read_bytes()
+        except OSError as error:
+            raise SetupError("the master key cannot be read", hint=f"restore {path.name}", code="master_key") from error
+        if stat.S_IMODE(mode) & 0o077:
+            raise SetupError("others may read the master key", hint=f"chmod 600 {path}", code="master_key")
+        if len(key) != _SIZE:
+            raise SetupError("the master key file is damaged", hint=f"restore {path.name}", code="master_key")
+        return cls(key)
+
+    def wrap(self, name: KeyName, secret: bytes) -> bytes:
+        """Encrypt a key under its name."""
+        return seal(self._key, secret, associated_data(name.organisation, name.session, name.context))
+
+    def unwrap(self, name: KeyName, wrapped: bytes) -> bytes:
+        """Decrypt a key that was wrapped under this name.
+
+        Raises:
+            UnsealError: it was wrapped under another name or master key.
+        """
+        return unseal(self._key, wrapped, associated_data(name.organisation, name.session, name.context))

@@ -1,0 +1,16 @@
+"""Alembic's entry for the key store: runs on the connection that it is handed."""
+
+from __future__ import annotations
+
+from alembic import context
+
+from promptster_collector.store.keys.schema import KeyBase
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=KeyBase.metadata,
+    render_as_batch=True,
+    transactional_ddl=True,
+)
+with context.begin_transaction():
+    context.run_migrations()

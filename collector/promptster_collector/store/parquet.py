@@ -1,0 +1,131 @@
+"""A session's events as Parquet, written and read by DuckDB entirely in memory.
+
+Each call has a DuckDB of its own that can reach no file of the machine, loads no extension and never spills to disk: its
+only file system is a dictionary that goes with the call.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    import duckdb
+
+_FILE = "memory://session.parquet"
+_LOAD_ROWS = 2000
+"""Rows handed to DuckDB in one statement."""
+_MIB = 1 << 20
+_FLOOR = 256 * _MIB
+"""Memory that even the smallest session may use."""
+
+_TYPES = {
+    "n": "INTEGER",
+    "seq": "BIGINT",
+    "src": "VARCHAR",
+    "kind": "VARCHAR",
+    "lane": "BIGINT",
+    "ms": "BIGINT",
+    "mono_ms": "BIGINT",
+    "public": "BLOB",
+    "secrets": "BLOB",
+    "blocks": "BLOB",
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EventRow:
+    """One event on its way into or out of a segment."""
+
+    n: int
+    """The batch it came in."""
+    seq: int
+    src: str
+    kind: str
+    lane: int
+    ms: int
+    mono_ms: int
+    public: bytes
+    """The event's exact public bytes."""
+    secrets: bytes
+    """Salts and stored values as on the wire; empty when there are none."""
+    blocks: bytes
+    """Blocks first used by this event, as frames."""
+
+
+def _memory_files() -> Any:
+    """A file system of its own for each call: fsspec's is shared by the whole process otherwise."""
+    # duckdb and fsspec cost memory that an idle collector should not hold.
+    from fsspec.implementations.memory import MemoryFileSystem  # noqa: PLC0415
+
+    class OwnMemory(MemoryFileSystem):
+        """fsspec's memory file system without sharing."""
+
+        cachable = False
+
+    files = OwnMemory()
+    files.store = {}
+    files.pseudo_dirs = [""]
+    return files
+
+
+@contextmanager
+def sandbox(files: Any, memory: int) -> Iterator[duckdb.DuckDBPyConnection]:
+    """An in-memory DuckDB that reaches nothing but ``files``."""
+    import duckdb  # noqa: PLC0415 - see above
+
+    connection = duckdb.connect(":memory:")
+    try:
+        connection.register_filesystem(files)
+        for setting in (
+            "temp_directory=''",
+            f"memory_limit='{max(memory, _FLOOR) // _MIB}MiB'",
+            "threads=1",
+            "autoinstall_known_extensions=false",
+            "autoload_known_extensions=false",
+            "allow_community_extensions=false",
+            "disabled_filesystems='LocalFileSystem'",
+            "lock_configuration=true",
+        ):
+            connection.execute(f"SET {setting}")
+        yield connection
+    finally:
+        connection.close()
+
+
+def write_parquet(rows: Sequence[EventRow]) -> bytes:
+    """Rows as one Parquet file."""
+    size = sum(len(row.public) + len(row.secrets) + len(row.blocks) for row in rows)
+    files = _memory_files()
+    columns = ", ".join(f"{name} {kind}" for name, kind in _TYPES.items())
+    lists = ", ".join(f"unnest(${name}::{kind}[])" for name, kind in _TYPES.items())
+    with sandbox(files, 4 * size) as connection:
+        connection.execute(f"CREATE TABLE events ({columns})")
+        for start in range(0, len(rows), _LOAD_ROWS):
+            part = rows[start : start + _LOAD_ROWS]
+            values = {name: [getattr(row, name) for row in part] for name in _TYPES}
+            connection.execute(f"INSERT INTO events SELECT {lists}", values)  # noqa: S608 - names are the table above
+        connection.execute(f"COPY events TO '{_FILE}' (FORMAT parquet, COMPRESSION zstd)")
+    data: bytes = files.cat_file(_FILE)
+    return data
+
+
+def read_parquet(data: bytes, *, after: int = -1, limit: int | None = None) -> list[EventRow]:
+    """Rows of a Parquet file in order.
+
+    Args:
+        data: the file.
+        after: only events behind this ``seq``.
+        limit: at most so many of them.
+    """
+    files = _memory_files()
+    files.pipe_file(_FILE, data)
+    names = ", ".join(_TYPES)
+    cut = "" if limit is None else f" LIMIT {int(limit)}"
+    query = f"SELECT {names} FROM read_parquet('{_FILE}') WHERE seq > $after ORDER BY seq{cut}"  # noqa: S608 - no outside text
+    with sandbox(files, 4 * len(data) + _FLOOR) as connection:
+        found = connection.execute(query, {"after": after}).fetchall()
+    return [EventRow(**dict(zip(_TYPES, row, strict=True))) for row in found]

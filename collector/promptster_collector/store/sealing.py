@@ -1,0 +1,68 @@
+"""AES-256-GCM for everything at rest: nonce (12) || ciphertext || tag, bound to its place by the associated data.
+
+The associated data names organisation, session and purpose, so that no sealed value can be put in another's place.
+"""
+
+from __future__ import annotations
+
+import os
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from promptster.errors import PromptsterError
+
+_CONTEXT = b"promptster/at-rest/1\x00"
+_NONCE = 12
+
+
+class UnsealError(PromptsterError):
+    """A stored value does not open: another key, another place, or changed bytes."""
+
+    default_code = "unsealable"
+
+
+def associated_data(organisation: str, session: str, purpose: str) -> bytes:
+    """Three names, each with its length, after a context of their own."""
+    parts = [name.encode() for name in (organisation, session, purpose)]
+    return _CONTEXT + b"".join(len(part).to_bytes(2, "big") + part for part in parts)
+
+
+def seal(key: bytes, plain: bytes, aad: bytes) -> bytes:
+    """Encrypt under a 32-byte key."""
+    nonce = os.urandom(_NONCE)
+    return nonce + AESGCM(key).encrypt(nonce, plain, aad)
+
+
+def unseal(key: bytes, sealed: bytes, aad: bytes) -> bytes:
+    """Decrypt what ``seal`` made.
+
+    Raises:
+        UnsealError: another key or place, or changed bytes.
+    """
+    try:
+        return AESGCM(key).decrypt(sealed[:_NONCE], sealed[_NONCE:], aad)
+    except (InvalidTag, ValueError) as error:
+        raise UnsealError("a stored value cannot be opened") from error
+
+
+class Sealer:
+    """One key together with the organisation and session it belongs to."""
+
+    def __init__(self, key: bytes, *, organisation: str, session: str = "") -> None:
+        """Keep key and place."""
+        self._key = key
+        self._organisation = organisation
+        self._session = session
+
+    def seal(self, plain: bytes, purpose: str) -> bytes:
+        """Encrypt for one purpose."""
+        return seal(self._key, plain, associated_data(self._organisation, self._session, purpose))
+
+    def unseal(self, sealed: bytes, purpose: str) -> bytes:
+        """Decrypt what was sealed for this purpose.
+
+        Raises:
+            UnsealError: another key, place or purpose, or changed bytes.
+        """
+        return unseal(self._key, sealed, associated_data(self._organisation, self._session, purpose))

@@ -1,0 +1,155 @@
+"""Everything the collector keeps, opened together."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import json
+import os
+import secrets
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Self
+
+from promptster_collector.errors import SetupError
+from promptster_collector.store.database import Database
+from promptster_collector.store.files import write_durably
+from promptster_collector.store.keys.identity import Identity
+from promptster_collector.store.keys.keystore import KeyStore
+from promptster_collector.store.keys.master import MasterKey
+from promptster_collector.store.keys.names import organisation_key, session_key
+from promptster_collector.store.migrate import migrate_all
+from promptster_collector.store.sealing import Sealer
+from promptster_collector.store.segments import SegmentFolder
+from promptster_collector.store.tombstones import TombstoneFolder
+
+if TYPE_CHECKING:
+    from promptster_collector.clock import Clock
+    from promptster_collector.settings import Settings
+
+_FORMAT = 1
+
+
+def new_id() -> str:
+    """A random name for a row: 64 bits, hexadecimal."""
+    return secrets.token_hex(8)
+
+
+class FolderLock:
+    """Held by the one process that works on a data folder; the system lets go of it when that process ends."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Take the lock.
+
+        Raises:
+            SetupError: another process holds it.
+        """
+        self._descriptor = os.open(settings.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(self._descriptor)
+            hint = "stop the other promptster-collector first"
+            raise SetupError("another collector is serving this data folder", hint=hint, code="data_in_use") from error
+
+    def release(self) -> None:
+        """Let go."""
+        os.close(self._descriptor)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Store:
+    """Databases, keys, segments and tombstones of one data folder."""
+
+    database: Database
+    keys: KeyStore
+    identity: Identity
+    segments: SegmentFolder
+    tombstones: TombstoneFolder
+    person_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held while somebody decides whether a person is still needed, and while one is named."""
+
+    def of_organisation(self, organisation: str) -> Sealer:
+        """Seals what an organisation wrote.
+
+        Raises:
+            KeyDestroyedError: its key is gone.
+        """
+        return Sealer(self.keys.get(organisation_key(organisation)), organisation=organisation)
+
+    def of_session(self, organisation: str, session: str) -> Sealer:
+        """Seals what belongs to one session.
+
+        Raises:
+            KeyDestroyedError: its key is gone.
+        """
+        return Sealer(self.keys.get(session_key(organisation, session)), organisation=organisation, session=session)
+
+    def close(self) -> None:
+        """Finish writes and forget keys."""
+        self.database.close()
+        self.keys.close()
+
+    @classmethod
+    def create(cls, settings: Settings, clock: Clock) -> Self:
+        """Make a new data folder with its keys.
+
+        Raises:
+            SetupError: there is one already.
+        """
+        if settings.marker.exists() or settings.master_key.exists():
+            hint = "choose another folder, or start it with promptster-collector serve"
+            raise SetupError("this data folder is set up already", hint=hint, code="already_initialised")
+        for folder in settings.folders:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            folder.chmod(0o700)
+        master = MasterKey.create(settings.master_key)
+        migrate_all(database_url=settings.database_url, keystore_url=settings.keystore_url)
+        keys = KeyStore(settings.keystore_url, master)
+        identity = Identity.create(keys, now_ms=clock.wall_ms())
+        return cls._assemble(settings, keys, identity)
+
+    @classmethod
+    def open(cls, settings: Settings) -> Self:
+        """Open an existing data folder and bring it up to date.
+
+        Raises:
+            SetupError: it is none, or a part of it is missing.
+        """
+        require_data_folder(settings)
+        master = MasterKey.load(settings.master_key)
+        migrate_all(database_url=settings.database_url, keystore_url=settings.keystore_url)
+        keys = KeyStore(settings.keystore_url, master)
+        return cls._assemble(settings, keys, Identity.load(keys))
+
+    @classmethod
+    def _assemble(cls, settings: Settings, keys: KeyStore, identity: Identity) -> Self:
+        return cls(
+            database=Database(settings.database_url),
+            keys=keys,
+            identity=identity,
+            segments=SegmentFolder(settings.segments),
+            tombstones=TombstoneFolder(settings.tombstones),
+        )
+
+
+def mark_ready(settings: Settings) -> None:
+    """Say that ``init`` came to its end."""
+    write_durably(settings.marker, json.dumps({"format": _FORMAT}).encode())
+
+
+def require_data_folder(settings: Settings) -> None:
+    """Refuse folders that ``init`` did not make, and halves of one.
+
+    Raises:
+        SetupError: the folder cannot be used.
+    """
+    hint = "run promptster-collector init --data FOLDER --org NAME --owner-email ADDRESS"
+    try:
+        marker = json.loads(settings.marker.read_bytes())
+    except (OSError, ValueError) as error:
+        raise SetupError("this is not a collector's data folder", hint=hint, code="not_initialised") from error
+    if marker != {"format": _FORMAT}:
+        raise SetupError("this data folder was made by another version", hint="update promptster", code="format")
+    missing = [folder.name for folder in settings.folders if not folder.is_dir()]
+    if missing:
+        raise SetupError(f"missing in the data folder: {', '.join(missing)}", hint="restore it", code="incomplete_data")

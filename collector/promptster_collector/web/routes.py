@@ -1,0 +1,44 @@
+"""Routes open to everyone."""
+
+from dataclasses import dataclass
+from importlib.metadata import version
+
+from litestar import MediaType, Response, get
+
+from promptster_collector.access.guard import ACCESS
+from promptster_collector.access.principal import ANYONE
+from promptster_collector.store.store import Store
+from promptster_collector.web.pages import INVITE_PAGE, PAGE_POLICY
+
+
+@dataclass(frozen=True)
+class Health:
+    """That the collector answers."""
+
+    status: str
+    version: str
+
+
+@get("/healthz", opt={ACCESS: ANYONE}, sync_to_thread=False)
+def healthz() -> Health:
+    """Say that the collector answers, and its version."""
+    return Health(status="ok", version=version("promptster"))
+
+
+@get("/v1/keys", opt={ACCESS: ANYONE}, sync_to_thread=False, media_type=MediaType.JSON)
+def public_keys(store: Store) -> Response[bytes]:
+    """The public keys with their succession: a key file's exact bytes."""
+    return Response(store.identity.keyfile, media_type=MediaType.JSON)
+
+
+@get("/i/{invite:str}", opt={ACCESS: ANYONE}, sync_to_thread=False, media_type=MediaType.HTML)
+def invite_page(invite: str) -> Response[str]:  # noqa: ARG001 - the same page for every invite, real or not
+    """What an invite's link shows in a browser."""
+    return Response(
+        INVITE_PAGE,
+        media_type=MediaType.HTML,
+        headers={"content-security-policy": PAGE_POLICY, "cache-control": "public, max-age=3600"},
+    )
+
+
+ROUTES = [healthz, public_keys, invite_page]

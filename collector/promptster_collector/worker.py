@@ -1,0 +1,99 @@
+"""Work behind the requests: logging, checking, sealing as soon as there is something; expiry now and then."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import traceback
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from promptster_collector.clock import Clock
+
+log = logging.getLogger("promptster_collector")
+
+_PAUSE = 0.05
+"""Seconds between two rounds, so that one round takes several batches."""
+_AFTER_FAULT = 2.0
+"""Seconds until work that failed is tried again."""
+
+
+class Worker:
+    """Runs steps in order, round after round, while there is work; each step says whether it did anything."""
+
+    def __init__(self, clock: Clock, *, sweep_seconds: float) -> None:
+        """Nothing runs before the worker is entered as a context."""
+        self._clock = clock
+        self._sweep_seconds = sweep_seconds
+        self._steps: list[Callable[[], Awaitable[bool]]] = []
+        self._sweeps: list[Callable[[], Awaitable[None]]] = []
+        self._wanted = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    def add(self, step: Callable[[], Awaitable[bool]]) -> None:
+        """Append a step."""
+        self._steps.append(step)
+
+    def add_sweep(self, sweep: Callable[[], Awaitable[None]]) -> None:
+        """Append something to be done at the start and every sweep interval."""
+        self._sweeps.append(sweep)
+
+    def wake(self) -> None:
+        """There is work."""
+        self._wanted.set()
+
+    async def __aenter__(self) -> Self:
+        """Start."""
+        self._wanted.set()
+        self._task = asyncio.create_task(self._run(), name="worker")
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Stop after the step that is running."""
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+
+    async def drain(self) -> None:
+        """Do everything that can be done now, here; for tests and for a quiet end."""
+        await self.sweep()
+        while await self.work():
+            pass
+
+    async def _run(self) -> None:
+        next_sweep = self._clock.monotonic()
+        while True:
+            if self._clock.monotonic() >= next_sweep:
+                next_sweep = self._clock.monotonic() + self._sweep_seconds
+                await self._guarded(self.sweep)
+            self._wanted.clear()
+            while await self._guarded(self.work):
+                await asyncio.sleep(_PAUSE)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._wanted.wait(), max(next_sweep - self._clock.monotonic(), 0.01))
+            await asyncio.sleep(_PAUSE)
+
+    async def sweep(self) -> None:
+        """Look at everything that time alone changes."""
+        for sweep in self._sweeps:
+            await sweep()
+
+    async def work(self) -> bool:
+        """One round through all steps; whether any of them did something."""
+        return any([await step() for step in self._steps])
+
+    async def _guarded(self, job: Callable[[], Awaitable[bool | None]]) -> bool:
+        """Never end because one round failed: the log gets type and place, and it is tried again later."""
+        try:
+            return bool(await job())
+        except Exception as error:  # noqa: BLE001 - background work must outlive any fault
+            frames = traceback.extract_tb(error.__traceback__)
+            place = f"{frames[-1].name}:{frames[-1].lineno}" if frames else "?"
+            log.error("background work failed: %s at %s", type(error).__name__, place)  # noqa: TRY400 - a traceback may show content
+            await asyncio.sleep(_AFTER_FAULT)
+            self._wanted.set()
+            return False
