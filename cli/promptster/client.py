@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import httpx
 
-from promptster.config import Network, collector_url
+from promptster.config import Network, collector_url, is_object
 from promptster.errors import CollectorError, NotSignedInError
 from promptster.protocol.documents import encode
 from promptster.protocol.encoding import b64u_decode, b64u_encode
@@ -118,7 +118,7 @@ class _Answer:
             value = json.loads(self.body)
         except ValueError:
             value = None
-        if not isinstance(value, dict):
+        if not is_object(value):
             raise CollectorError(
                 "the collector's answer is not what was expected",
                 hint="check the address; another program may answer there",

@@ -12,8 +12,10 @@ import sys
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
+
+from promptster.config import is_object
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -102,10 +104,8 @@ def _settings_env(file: Path) -> dict[str, str]:
         value = json.loads(file.read_bytes())
     except (OSError, ValueError):
         return {}
-    env = cast("dict[str, Any]", value).get("env") if isinstance(value, dict) else None
-    if not isinstance(env, dict):
-        return {}
-    return {str(name): str(text) for name, text in env.items()}
+    env = value.get("env") if is_object(value) else None
+    return {name: str(text) for name, text in env.items()} if is_object(env) else {}
 
 
 def _codex(environ: Mapping[str, str], known: Collection[str]) -> list[Finding]:
@@ -119,12 +119,12 @@ def _codex(environ: Mapping[str, str], known: Collection[str]) -> list[Finding]:
     except (OSError, ValueError):
         return found
     profiles = config.get("profiles")
-    profile = profiles.get(config.get("profile"), {}) if isinstance(profiles, dict) else {}  # pyright: ignore[reportUnknownVariableType,reportUnknownMemberType]
-    provider = profile.get("model_provider") or config.get("model_provider")  # pyright: ignore[reportUnknownVariableType,reportUnknownMemberType]
+    profile = profiles.get(str(config.get("profile"))) if is_object(profiles) else None
+    provider = (profile.get("model_provider") if is_object(profile) else None) or config.get("model_provider")
     providers = config.get("model_providers")
     if isinstance(provider, str) and provider not in _CODEX_OWN:
-        entry = cast("dict[str, Any]", providers).get(provider) if isinstance(providers, dict) else None
-        base = str(cast("dict[str, Any]", entry).get("base_url", "")) if isinstance(entry, dict) else ""
+        entry = providers.get(provider) if is_object(providers) else None
+        base = str(entry.get("base_url", "")) if is_object(entry) else ""
         if not base or _place(base) not in known:
             what = f"the provider {provider}" + (f" at {_place(base)}" if base else "")
             found.append(Finding(agent="codex", what=what, where=str(file)))

@@ -111,9 +111,8 @@ class TouchedFiles:
             WorkspaceError: the path leaves the workspace, or is a link or no regular file.
         """
         path = self._inside(relative)
-        record = next((kept for kept in self._records() if kept.path == relative), None)
-        if record is None:
-            record = self._observe(path, relative)
+        record = self._record(relative)
+        record = self._observe(path, relative) if record is None else self._rebased(record, path)
         if data not in record.written:
             record = replace(record, written=(*record.written, data))
         self._vault.put(self._name(relative), record.to_json())
@@ -121,9 +120,10 @@ class TouchedFiles:
         _replace(path, data, mode=record.mode & _OURS)
 
     def before(self, relative: str) -> bytes | None:
-        """A file's content as it was before us, whether or not it is touched yet."""
-        record = next((kept for kept in self._records() if kept.path == relative), None)
-        return record.before if record else _read(self._inside(relative))
+        """A file's content without us, whether or not it is touched yet: other people's later changes are in it."""
+        path = self._inside(relative)
+        record = self._record(relative)
+        return _read(path) if record is None else self._resolve(record, _read(path))[0]
 
     def as_restored(self) -> dict[bytes, bytes | None]:
         """What every touched file would hold if it were put back now; ``None`` for absent."""
@@ -191,6 +191,16 @@ class TouchedFiles:
 
     def _records(self) -> list[_Record]:
         return [_Record.from_json(self._vault.get(name)) for name in self._vault.names()]
+
+    def _record(self, relative: str) -> _Record | None:
+        return next((kept for kept in self._records() if kept.path == relative), None)
+
+    def _rebased(self, record: _Record, path: Path) -> _Record:
+        """The record once somebody else has changed the file: their content without ours is what will be put back."""
+        now = _read(path)
+        if now == record.before or now in record.written:
+            return record
+        return replace(record, before=self._resolve(record, now)[0], written=())
 
     @staticmethod
     def _name(relative: str) -> str:

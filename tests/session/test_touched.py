@@ -1,0 +1,199 @@
+"""Files of other programs: journaled before they are changed, and put back."""
+
+from __future__ import annotations
+
+import os
+import stat
+from typing import TYPE_CHECKING
+
+import pytest
+
+from promptster.errors import SessionError, WorkspaceError
+from promptster.protocol.encoding import b64u_encode
+from promptster.session.touched import Outcome, TouchedFiles
+from promptster.session.vault import Vault
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SESSION = b64u_encode(bytes(16))
+KEY = bytes(range(32))
+NAME = ".claude/settings.local.json"
+OURS = b'{"env": {"URL": "ours"}}'
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Path:
+    """An empty workspace."""
+    folder = tmp_path / "work"
+    folder.mkdir()
+    return folder
+
+
+def touched_files(workspace: Path) -> TouchedFiles:
+    """As a new process would see them."""
+    return TouchedFiles(workspace, Vault(workspace.parent / "touched", KEY, SESSION))
+
+
+def test_bytes_mode_and_times_come_back(workspace: Path) -> None:
+    """Whatever stood there, byte for byte; while our content stands there, only the owner can read it."""
+    file = workspace / NAME
+    file.parent.mkdir()
+    file.write_bytes(b'{ "theirs":\t1 }\r\n')
+    file.chmod(0o644)
+    os.utime(file, ns=(1_000_000_000, 2_000_000_000))
+    touched_files(workspace).write(NAME, OURS)
+    assert file.read_bytes() == OURS
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    (restored,) = touched_files(workspace).restore()
+    assert restored.outcome is Outcome.PUT_BACK
+    assert file.read_bytes() == b'{ "theirs":\t1 }\r\n'
+    assert stat.S_IMODE(file.stat().st_mode) == 0o644
+    assert file.stat().st_mtime_ns == 2_000_000_000
+    assert touched_files(workspace).restore() == []
+
+
+def test_what_was_absent_is_absent_again(workspace: Path) -> None:
+    """Folders that were made for it go too, unless somebody put something there."""
+    files = touched_files(workspace)
+    files.write(NAME, OURS)
+    files.write(".cursor/hooks.json", b"{}")
+    (workspace / ".cursor" / "rules").write_text("theirs")
+    assert len(files.pending) == 2
+    files.restore()
+    assert sorted(path.name for path in workspace.iterdir()) == [".cursor"]
+    assert [path.name for path in (workspace / ".cursor").iterdir()] == ["rules"]
+    assert files.pending == []
+
+
+def test_the_former_state_is_durable_before_the_change(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A crash at the very moment of the change can be undone."""
+    (workspace / "a.json").write_bytes(b"{}")
+
+    def crash(*_arguments: object, **_named: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("promptster.session.touched._replace", crash)
+    with pytest.raises(KeyboardInterrupt):
+        touched_files(workspace).write("a.json", OURS)
+    monkeypatch.undo()
+    assert touched_files(workspace).restore()[0].outcome is Outcome.PUT_BACK
+    assert (workspace / "a.json").read_bytes() == b"{}"
+
+
+def test_leftovers_of_a_crash_are_cleaned_up(workspace: Path) -> None:
+    """New content that never took the name goes with the rest."""
+    files = touched_files(workspace)
+    files.write("a.json", OURS)
+    (workspace / ".a.json.promptster-new").write_bytes(b"half")
+    files.restore()
+    assert list(workspace.iterdir()) == []
+
+
+def test_other_peoples_changes_are_not_lost(workspace: Path) -> None:
+    """Only our entries are taken out of a file that somebody changed meanwhile."""
+    (workspace / "a.json").write_bytes(b'{"theirs": 1}')
+    files = touched_files(workspace)
+    files.write("a.json", b'{"theirs": 1, "ours": 2}')
+    (workspace / "a.json").write_bytes(b'{"theirs": 3, "ours": 2, "more": 4}')
+    assert files.as_restored() == {b"a.json": b'{\n  "theirs": 3,\n  "more": 4\n}\n'}
+    (restored,) = files.restore()
+    assert restored.outcome is Outcome.ENTRIES_REMOVED
+    assert "our entries removed" in restored.sentence()
+    assert (workspace / "a.json").read_bytes() == b'{\n  "theirs": 3,\n  "more": 4\n}\n'
+
+
+def test_changes_between_two_writes_of_ours_are_not_lost(workspace: Path) -> None:
+    """A second merge starts from what others made of the file, and so does putting back."""
+    (workspace / "a.json").write_bytes(b'{"theirs": 1}')
+    files = touched_files(workspace)
+    files.write("a.json", b'{"theirs": 1, "ours": 2}')
+    (workspace / "a.json").write_bytes(b'{"theirs": 1, "ours": 2, "more": 4}')
+    theirs = files.before("a.json")
+    assert theirs == b'{\n  "theirs": 1,\n  "more": 4\n}\n'
+    files.write("a.json", b'{"theirs": 1, "more": 4, "ours": 5}')
+    assert files.before("a.json") == theirs
+    files.restore()
+    assert (workspace / "a.json").read_bytes() == theirs
+
+
+def test_writing_again_keeps_the_first_state(workspace: Path) -> None:
+    """However often we renew our entries, what comes back is what was there before the first time."""
+    (workspace / "a.json").write_bytes(b"{}")
+    files = touched_files(workspace)
+    files.write("a.json", b'{"ours": 1}')
+    files.write("a.json", b'{"ours": 2}')
+    assert files.as_restored() == {b"a.json": b"{}"}
+    files.restore()
+    assert (workspace / "a.json").read_bytes() == b"{}"
+
+
+def test_a_file_that_cannot_be_understood_is_left(workspace: Path) -> None:
+    """And said: nobody guesses what is ours in it."""
+    files = touched_files(workspace)
+    files.write("a.json", OURS)
+    (workspace / "a.json").write_bytes(b"not json any more")
+    (restored,) = files.restore()
+    assert restored.outcome is Outcome.LEFT
+    assert (workspace / "a.json").read_bytes() == b"not json any more"
+
+
+def test_a_deleted_file_is_not_brought_back_over_a_decision(workspace: Path) -> None:
+    """Whoever deleted the file wanted it gone; our entries are gone with it."""
+    (workspace / "a.json").write_bytes(b"{}")
+    files = touched_files(workspace)
+    files.write("a.json", OURS)
+    (workspace / "a.json").unlink()
+    assert files.restore()[0].outcome is Outcome.ENTRIES_REMOVED
+    assert not (workspace / "a.json").exists()
+
+
+@pytest.mark.parametrize("name", ["../out.json", "/etc/passwd", "link/file.json", "file-link.json", "folder"])
+def test_nothing_outside_the_workspace_is_written(workspace: Path, name: str) -> None:
+    """Not by a path, not through a link, and nothing that is no file."""
+    outside = workspace.parent / "outside"
+    outside.mkdir()
+    (outside / "target.json").write_bytes(b"{}")
+    (workspace / "link").symlink_to(outside)
+    (workspace / "file-link.json").symlink_to(outside / "target.json")
+    (workspace / "folder").mkdir()
+    with pytest.raises(WorkspaceError):
+        touched_files(workspace).write(name, OURS)
+    assert (outside / "target.json").read_bytes() == b"{}"
+    assert [path.name for path in outside.iterdir()] == ["target.json"]
+
+
+def test_what_cannot_be_put_back_is_named_and_can_be_tried_again(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The others are put back meanwhile."""
+    for name in ("a.json", "b.json"):
+        (workspace / name).write_bytes(b"{}")
+        touched_files(workspace).write(name, OURS)
+    real = os.fchmod
+    refused: list[int] = []
+
+    def full(handle: int, mode: int) -> None:
+        if not refused:
+            refused.append(handle)
+            raise OSError(28, "no space left on device")
+        real(handle, mode)
+
+    monkeypatch.setattr(os, "fchmod", full)
+    with pytest.raises(WorkspaceError, match="no space left"):
+        touched_files(workspace).restore()
+    assert len(touched_files(workspace).pending) == 1
+    touched_files(workspace).restore()
+    assert {(workspace / name).read_bytes() for name in ("a.json", "b.json")} == {b"{}"}
+
+
+def test_the_journal_is_sealed(workspace: Path) -> None:
+    """Neither content nor path stands in the state folder in clear, and another key opens nothing."""
+    (workspace / "a.json").write_bytes(b'{"secret-entry": 1}')
+    touched_files(workspace).write("a.json", OURS)
+    folder = workspace.parent / "touched"
+    content = b"".join(path.read_bytes() for path in folder.iterdir())
+    assert b"secret-entry" not in content
+    assert all(stat.S_IMODE(path.stat().st_mode) == 0o600 for path in folder.iterdir())
+    with pytest.raises(SessionError):
+        TouchedFiles(workspace, Vault(folder, bytes(32), SESSION)).restore()

@@ -1,0 +1,127 @@
+"""Settings: what the environment and the file say, and the keys that are pinned."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from promptster.config import Config, Network, PinnedKeys, collector_url, write_private
+from promptster.errors import CollectorError, ConfigurationError
+from promptster.paths import Paths
+from promptster.protocol.keys import first_key, log_key, next_key, write_keyfile
+from promptster.protocol.signing import SigningKey
+
+URL = "https://collector.example"
+
+
+@pytest.fixture
+def paths(tmp_path: Path) -> Paths:
+    """One user's folders, not made yet."""
+    return Paths(config=tmp_path / "config", data=tmp_path / "data", state=tmp_path / "state")
+
+
+@pytest.mark.parametrize(
+    ("text", "url"),
+    [
+        ("https://host/", "https://host"),
+        (" https://Host:8443/base/ ", "https://host:8443/base"),
+        ("http://127.0.0.1:8000", "http://127.0.0.1:8000"),
+        ("http://[::1]:8000/", "http://[::1]:8000"),
+    ],
+)
+def test_an_address_has_one_spelling(text: str, url: str) -> None:
+    """White space, case of the host and a trailing slash do not matter."""
+    assert collector_url(text) == url
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["http://host", "http://localhost:1", "ftp://host", "host", "https://user@host", "https://h:x", "https://h?q=1"],
+)
+def test_plain_http_beyond_loopback_and_other_things_are_refused(text: str) -> None:
+    """Only https, or http to a literal loopback address."""
+    with pytest.raises(ConfigurationError):
+        collector_url(text)
+
+
+def test_the_environment_wins_over_the_file(paths: Paths) -> None:
+    """Both can name the collector and the way out."""
+    write_private(paths.config / "settings.json", json.dumps({"collector": URL, "https_proxy": "http://a:1"}).encode())
+    assert Config.load(paths, {}).collector == URL
+    assert Config.load(paths, {}).network.proxy_url == "http://a:1"
+    config = Config.load(paths, {"PROMPTSTER_COLLECTOR": "https://other", "HTTPS_PROXY": "http://b:2"})
+    assert config.collector == "https://other"
+    assert config.network.proxy_url == "http://b:2"
+
+
+def test_remembering_a_collector_keeps_other_settings(paths: Paths) -> None:
+    """The file is rewritten whole, readable only by its owner."""
+    file = paths.config / "settings.json"
+    write_private(file, json.dumps({"https_proxy": "http://a:1"}).encode())
+    Config.load(paths, {}).remember_collector(URL + "/")
+    assert json.loads(file.read_bytes()) == {"https_proxy": "http://a:1", "collector": URL}
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert [path.name for path in file.parent.iterdir()] == ["settings.json"]
+
+
+@pytest.mark.parametrize("content", [b"{", b"[]", b'{"collector": 1}'])
+def test_a_damaged_settings_file_is_named(paths: Paths, content: bytes) -> None:
+    """It is an error with the file's name, not a traceback and not silence."""
+    write_private(paths.config / "settings.json", content)
+    with pytest.raises(ConfigurationError, match=r"settings\.json"):
+        Config.load(paths, {})
+
+
+def test_a_missing_certificate_file_is_an_error(paths: Paths, tmp_path: Path) -> None:
+    """A wrong path would otherwise mean that the wrong authorities are trusted."""
+    with pytest.raises(ConfigurationError, match="no certificate file"):
+        Config.load(paths, {"PROMPTSTER_CA_FILE": str(tmp_path / "none.pem")})
+
+
+def test_loopback_and_excluded_hosts_never_use_the_proxy() -> None:
+    """A proxy would see what is said to this machine, or could not reach a company's own hosts."""
+    network = Network(proxy_url="http://proxy:1", no_proxy=("corp.example", ".lan"))
+    assert network.proxy_for("http://127.0.0.1:1/x") is None
+    assert network.proxy_for("https://corp.example") is None
+    assert network.proxy_for("https://a.corp.example") is None
+    assert network.proxy_for("https://box.lan") is None
+    assert network.proxy_for("https://notcorp.example") == "http://proxy:1"
+    assert Network(proxy_url="http://proxy:1", no_proxy=("*",)).proxy_for("https://x") is None
+
+
+def test_pinned_keys_may_be_continued_and_never_exchanged(paths: Paths) -> None:
+    """A succession that goes on is taken over; another collector's keys are refused."""
+    first, second, stranger = (SigningKey.generate(os.urandom) for _ in range(3))
+    records = [first_key(first, created_ms=1), log_key(first, SigningKey.generate(os.urandom).public_key, created_ms=1)]
+    pins = PinnedKeys(paths)
+    assert pins.get(URL) is None
+    pins.pin(URL, write_keyfile(records))
+    grown = [*records, next_key(first, second.public_key, created_ms=2)]
+    pins.pin(URL, write_keyfile(grown))
+    pins.pin(URL + "/other", write_keyfile([first_key(stranger, created_ms=1)]))
+    assert len(pins.fingerprints()) == 3
+    with pytest.raises(CollectorError) as caught:
+        pins.pin(URL, write_keyfile([first_key(stranger, created_ms=1)]))
+    assert caught.value.code == "collector_keys_changed"
+    kept = pins.get(URL)
+    assert kept is not None
+    assert len(kept.fingerprints) == 2
+
+
+def test_a_write_that_fails_leaves_the_old_file_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A crash between write and rename shows the old content and no leftovers."""
+    file = tmp_path / "file"
+    write_private(file, b"old")
+
+    def broken(self: Path, target: Path) -> Path:
+        raise OSError(5, "input/output error", str(self), None, str(target))
+
+    monkeypatch.setattr(Path, "replace", broken)
+    with pytest.raises(OSError, match="input/output"):
+        write_private(file, b"new")
+    assert file.read_bytes() == b"old"
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]

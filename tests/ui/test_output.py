@@ -1,0 +1,64 @@
+"""Where words and results go."""
+
+from __future__ import annotations
+
+import io
+import json
+
+from promptster.errors import PromptsterError
+from promptster.ui.output import Output, json_document
+
+
+def _output(*, json: bool) -> tuple[Output, io.StringIO, io.StringIO]:
+    stdout, stderr = io.StringIO(), io.StringIO()
+    return Output(json, stdout=stdout, stderr=stderr), stdout, stderr
+
+
+def test_with_json_standard_output_is_exactly_one_document() -> None:
+    """Words for people go to standard error, the result alone to standard output."""
+    out, stdout, stderr = _output(json=True)
+    out.say("hello")
+    out.note("progress")
+    out.result({"session": "x"})
+    assert json.loads(stdout.getvalue()) == {"session": "x"}
+    assert stderr.getvalue() == "hello\nprogress\n"
+
+
+def test_without_json_words_go_to_standard_output_and_the_result_is_silent() -> None:
+    """A person reads words, not documents."""
+    out, stdout, stderr = _output(json=False)
+    out.result({"session": "x"})
+    out.say("hello")
+    assert (stdout.getvalue(), stderr.getvalue()) == ("hello\n", "")
+
+
+def test_an_error_is_one_document_or_two_lines() -> None:
+    """The same three texts, for a script and for a person."""
+    error = PromptsterError("it broke", hint="try again", code="broken")
+    out, stdout, stderr = _output(json=True)
+    out.error(error)
+    assert json.loads(stdout.getvalue()) == {"error": {"code": "broken", "message": "it broke", "hint": "try again"}}
+    out, stdout, stderr = _output(json=False)
+    out.error(error)
+    assert (stdout.getvalue(), stderr.getvalue()) == ("", "error: it broke\nhint:  try again\n")
+
+
+def test_nothing_that_is_printed_can_steer_a_terminal() -> None:
+    """Words are escaped; JSON is ASCII without control characters."""
+    hostile = "\x1b[2J\u202e\x7f\x9b"
+    out, stdout, _ = _output(json=False)
+    out.say(hostile)
+    assert stdout.getvalue() == "\\x1b[2J\\u202e\\x7f\\x9b\n"
+    document = json_document({"text": hostile})
+    assert document.isascii()
+    assert document.isprintable()
+    assert json.loads(document) == {"text": hostile}
+
+
+def test_progress_is_lines_where_there_is_no_terminal() -> None:
+    """A log file gets no control sequences."""
+    out, _, stderr = _output(json=False)
+    out.progress("1 of 2")
+    out.progress("2 of 2")
+    out.progress_end()
+    assert stderr.getvalue() == "1 of 2\n2 of 2\n"
