@@ -106,7 +106,13 @@ def build_services(settings: Settings, store: Store, clock: Clock) -> Services:
     organisations = Organisations(store, clock, tokens, persons)
     assessments = Assessments(store, clock, organisations)
     invites = Invites(
-        store, clock, limits, assessments=assessments, organisations=organisations, persons=persons
+        store,
+        clock,
+        limits,
+        assessments=assessments,
+        organisations=organisations,
+        persons=persons,
+        public_url=settings.public_url,
     )
     lifecycle = Lifecycle(store, clock, on_closed=worker.wake)
     ingest = Ingest(store, clock, limits, lifecycle=lifecycle, on_stored=worker.wake)
@@ -160,9 +166,7 @@ def _dependencies(services: Services) -> dict[str, Provide]:
         return Provide(lambda: value, sync_to_thread=False)
 
     return {
-        "settings": provide(services.settings),
-        "clock": provide(services.clock),
-        "store": provide(services.store),
+        "public_keys": provide(services.store.identity.public),
         "tokens": provide(services.tokens),
         "organisations": provide(services.organisations),
         "assessments": provide(services.assessments),

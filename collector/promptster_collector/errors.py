@@ -102,6 +102,8 @@ class BusyError(Refusal):
     default_code = "rate_limited"
     default_status = 429
 
-    def __init__(self, message: str, *, retry_after: int = 1, code: str | None = None, status: int | None = None) -> None:
+    def __init__(
+        self, message: str, *, retry_after: int = 1, code: str | None = None, status: int | None = None
+    ) -> None:
         """Say in whole seconds when to try again."""
         super().__init__(message, code=code, status=status, headers={"retry-after": str(retry_after)})

@@ -84,7 +84,11 @@ def _on_validation(_: Request[Any, Any, Any], error: ValidationException) -> Res
     """Names what is off, and never repeats what was sent."""
     found = error.extra if isinstance(error.extra, list) else []
     keys = sorted({str(item.get("key")) for item in found if isinstance(item, dict) and item.get("key")})
-    detail = f"the request is not of the expected form: {', '.join(keys)}" if keys else "the request is not of the expected form"
+    detail = (
+        f"the request is not of the expected form: {', '.join(keys)}"
+        if keys
+        else "the request is not of the expected form"
+    )
     return problem(400, "invalid_request", detail)
 
 

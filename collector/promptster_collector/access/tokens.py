@@ -56,6 +56,8 @@ class ListedToken:
     created_ms: int
     expires_ms: int
     revoked_ms: int | None
+    active: bool
+    """Whether it opens anything now."""
 
 
 class Tokens:
@@ -73,7 +75,9 @@ class Tokens:
         """Make a token inside somebody's write."""
         token = TEAM_PREFIX + b64u_encode(os.urandom(32))
         now = self._clock.wall_ms()
-        made = NewToken(id=new_id(), token=token, role=role, expires_ms=now + min(life_ms or self._life_ms, self._life_ms))
+        made = NewToken(
+            id=new_id(), token=token, role=role, expires_ms=now + min(life_ms or self._life_ms, self._life_ms)
+        )
         sealed = self._store.of_organisation(organisation).seal(label.encode(), f"token.label/{made.id}")
         connection.execute(
             insert(Token).values(
@@ -99,7 +103,7 @@ class Tokens:
         """Every token of the organisation, oldest first."""
         statement = select(Token).where(Token.organisation == organisation).order_by(Token.created_ms, Token.id)
         rows = await self._store.database.read(lambda connection: connection.execute(statement).all())
-        sealer = self._store.of_organisation(organisation)
+        sealer, now = self._store.of_organisation(organisation), self._clock.wall_ms()
         return [
             ListedToken(
                 id=row.id,
@@ -108,6 +112,7 @@ class Tokens:
                 created_ms=row.created_ms,
                 expires_ms=row.expires_ms,
                 revoked_ms=row.revoked_ms,
+                active=row.revoked_ms is None and row.expires_ms > now,
             )
             for row in rows
         ]

@@ -53,7 +53,9 @@ def _facts(row: Row[tuple[Assessment]], sealer: Sealer) -> AssessmentFacts:
         id=row.id,
         organisation=row.organisation,
         title=sealer.unseal(row.title_sealed, f"assessment.title/{row.id}").decode(),
-        repository=None if repository is None else sealer.unseal(repository, f"assessment.repository/{row.id}").decode(),
+        repository=None
+        if repository is None
+        else sealer.unseal(repository, f"assessment.repository/{row.id}").decode(),
         time_limit_minutes=row.time_limit_minutes,
         retention_days=row.retention_days,
         policy=sealer.unseal(row.policy_sealed, f"assessment.policy/{row.id}"),

@@ -124,7 +124,9 @@ class Ingest:
             prepared = await asyncio.to_thread(self._prepare, session, facts, batch, earlier_receipt)
         else:
             prepared = self._prepare(session, facts, batch, earlier_receipt)
-        outcome = await self._store.database.write(lambda connection: self._store_batch(connection, prepared), savepoint=False)
+        outcome = await self._store.database.write(
+            lambda connection: self._store_batch(connection, prepared), savepoint=False
+        )
         return await self._answer(prepared, outcome)
 
     def _parse(self, wire: bytes) -> WireBatch:
@@ -139,7 +141,9 @@ class Ingest:
     async def _facts_of(self, session: str) -> _Facts:
         facts = self._facts.get(session)
         if facts is None:
-            columns = select(Session.organisation, Session.public_key, Session.state, Session.tombstone).where(Session.id == session)
+            columns = select(Session.organisation, Session.public_key, Session.state, Session.tombstone).where(
+                Session.id == session
+            )
             row = await self._store.database.read(lambda connection: connection.execute(columns).one_or_none())
             if row is None:
                 raise NotFoundError("there is no such session", code="unknown_session")
@@ -153,7 +157,9 @@ class Ingest:
     def _prepare(self, session: str, facts: _Facts, batch: WireBatch, earlier_receipt: str | None) -> _Prepared:
         verify_batch_signature(batch, facts.public_key)
         now = self._clock.wall_ms()
-        receipt = self._new_receipt(batch, now) if earlier_receipt is None else self._own_receipt(batch, earlier_receipt)
+        receipt = (
+            self._new_receipt(batch, now) if earlier_receipt is None else self._own_receipt(batch, earlier_receipt)
+        )
         receipt_bytes = receipt.encode()
         sealer = self._store.of_session(facts.organisation, session)
         header, n = batch.header, batch.header.n
@@ -361,11 +367,15 @@ def _locked_session() -> Any:
 
 
 def _advance_session() -> Any:
-    return update(Session.__table__).where(Session.id == bindparam("of_session")).values(  # type: ignore[arg-type]
-        next_n=bindparam("next_n"),
-        next_seq=bindparam("next_seq"),
-        head_sha256=bindparam("head_sha256"),
-        stored_bytes=bindparam("stored_bytes"),
+    return (
+        update(Session.__table__)
+        .where(Session.id == bindparam("of_session"))
+        .values(  # type: ignore[arg-type]
+            next_n=bindparam("next_n"),
+            next_seq=bindparam("next_seq"),
+            head_sha256=bindparam("head_sha256"),
+            stored_bytes=bindparam("stored_bytes"),
+        )
     )
 
 

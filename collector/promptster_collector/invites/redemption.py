@@ -87,7 +87,9 @@ def _verified_consent(facts: InviteFacts, assessment: AssessmentFacts, request: 
 class Redemption:
     """Redeems invites."""
 
-    def __init__(self, store: Store, clock: Clock, limits: Limits, *, invites: Invites, assessments: Assessments) -> None:
+    def __init__(
+        self, store: Store, clock: Clock, limits: Limits, *, invites: Invites, assessments: Assessments
+    ) -> None:
         """Keep where invites and sessions are stored."""
         self._store = store
         self._clock = clock
@@ -133,9 +135,7 @@ class Redemption:
         try:
             await self._store.database.write(lambda connection: self._mark(connection, facts, request, values))
         except ConflictError:
-            await asyncio.to_thread(
-                self._store.keys.destroy_session, facts.organisation, consent.session, person=None
-            )
+            await asyncio.to_thread(self._store.keys.destroy_session, facts.organisation, consent.session, person=None)
             return await self._again(await self._invites.find(invite, secret), request)
         await asyncio.to_thread(self._store.keys.confirm, facts.organisation, consent.session)
         await asyncio.to_thread(self._store.keys.destroy, [sealing_key(facts.organisation, facts.sealing_key_id)])
@@ -146,14 +146,21 @@ class Redemption:
         if facts.request_sha256 == request.sha256 and facts.session is not None:
             session = facts.session
             statement = select(Session.certificate_sealed).where(Session.id == session)
-            sealed = await self._store.database.read(lambda connection: connection.execute(statement).scalar_one_or_none())
+            sealed = await self._store.database.read(
+                lambda connection: connection.execute(statement).scalar_one_or_none()
+            )
             if sealed is None:
                 raise GoneError("the session behind this invite has been erased", code="erased")
             return Envelope.decode(self._store.of_session(facts.organisation, session).unseal(sealed, "certificate"))
         now = self._clock.wall_ms()
         await self._store.database.write(
             lambda connection: raise_alarm(
-                connection, facts.organisation, AlarmKind.INVITE_REUSED, at_ms=now, invite=facts.id, session=facts.session
+                connection,
+                facts.organisation,
+                AlarmKind.INVITE_REUSED,
+                at_ms=now,
+                invite=facts.id,
+                session=facts.session,
             )
         )
         hint = "if it was not you, tell the hiring team; they can invite you again"
@@ -200,9 +207,7 @@ class Redemption:
         )
         return self._store.identity.signer.sign(certificate), certificate
 
-    def _mark(
-        self, connection: Connection, facts: InviteFacts, request: Request, values: dict[str, object]
-    ) -> None:
+    def _mark(self, connection: Connection, facts: InviteFacts, request: Request, values: dict[str, object]) -> None:
         unused = (Invite.id == facts.id) & Invite.used_ms.is_(None)
         marked = connection.execute(
             update(Invite)
@@ -272,6 +277,8 @@ def finish_interrupted(store: Store) -> None:
             connection.execute(select(Invite.sealing_key_id).where(Invite.used_ms.is_not(None))).scalars()
         )
     )
-    gone = [sealing_key(organisation, key_id) for organisation, key_id in store.keys.sealing_key_ids() if key_id in used]
+    gone = [
+        sealing_key(organisation, key_id) for organisation, key_id in store.keys.sealing_key_ids() if key_id in used
+    ]
     if gone:
         store.keys.destroy(gone)

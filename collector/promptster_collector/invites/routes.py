@@ -23,8 +23,7 @@ from promptster_collector.invites.schemas import (
 )
 from promptster_collector.invites.service import Invites
 from promptster_collector.orgs.persons import Identity
-from promptster_collector.settings import Settings
-from promptster_collector.store.store import Store
+from promptster_collector.store.keys.identity import PublicKeys
 
 _MAX_NAME = 200
 _EMAIL = re.compile(r"[^\s@<>]{1,200}@[^\s@<>]{1,200}")
@@ -41,22 +40,20 @@ def _who(data: InviteRequest) -> Identity:
     return Identity(name=name, email=email)
 
 
-def _public_url(request: Request[Any, Any, Any], settings: Settings) -> str:
-    return settings.public_url or str(request.base_url).rstrip("/")
-
-
 @post("/v1/assessments/{assessment:str}/invites", opt={ACCESS: INVITERS})
 async def create_invite(
-    request: Request[Any, Any, Any], invites: Invites, settings: Settings, assessment: str, data: InviteRequest
+    request: Request[Any, Any, Any], invites: Invites, assessment: str, data: InviteRequest
 ) -> InviteAnswer:
     """Invite one person; the answer is the only place where code and link can be read."""
     organisation = principal_of(request).organisation
-    made = await invites.create(organisation, assessment, _who(data), public_url=_public_url(request, settings))
+    made = await invites.create(organisation, assessment, _who(data), base_url=str(request.base_url))
     return InviteAnswer(code=made.code, link=made.link, expires_at=rfc3339(made.expires_ms))
 
 
 @get("/v1/invites/{invite:str}", opt={ACCESS: INVITED})
-async def show_invite(request: Request[Any, Any, Any], invites: Invites, store: Store, invite: str) -> InviteForCandidate:
+async def show_invite(
+    request: Request[Any, Any, Any], invites: Invites, public_keys: PublicKeys, invite: str
+) -> InviteForCandidate:
     """The invite and its policy, for whoever holds its secret."""
     facts, assessment = await invites.show(invite, bearer_of(request))
     return InviteForCandidate(
@@ -67,13 +64,13 @@ async def show_invite(request: Request[Any, Any, Any], invites: Invites, store: 
             repository=assessment.repository,
             time_limit_minutes=assessment.time_limit_minutes,
         ),
-        keys=store.identity.keyfile_object,
+        keys=public_keys.document,
     )
 
 
 @post("/v1/invites/{invite:str}/redeem", opt={ACCESS: INVITED}, status_code=200)
 async def redeem_invite(
-    request: Request[Any, Any, Any], redemption: Redemption, store: Store, invite: str, data: RedeemRequest
+    request: Request[Any, Any, Any], redemption: Redemption, public_keys: PublicKeys, invite: str, data: RedeemRequest
 ) -> RedeemAnswer:
     """Exchange the invite for the session's certificate; the same request gets the same answer."""
     if len(data.box) > _MAX_BOX:
@@ -82,7 +79,7 @@ async def redeem_invite(
         consent=Envelope.from_json(data.consent), redeem=Envelope.from_json(data.redeem), box=b64u_decode(data.box)
     )
     certificate = await redemption.redeem(invite, bearer_of(request), redeeming)
-    return RedeemAnswer(certificate=certificate.to_json(), keys=store.identity.keyfile_object)
+    return RedeemAnswer(certificate=certificate.to_json(), keys=public_keys.document)
 
 
 ROUTES = [create_invite, show_invite, redeem_invite]

@@ -69,8 +69,10 @@ class Invites:
         assessments: Assessments,
         organisations: Organisations,
         persons: Persons,
+        public_url: str,
     ) -> None:
         """Keep where they are stored, and whom they are made of."""
+        self._public_url = public_url
         self._store = store
         self._clock = clock
         self._limits = limits
@@ -78,8 +80,8 @@ class Invites:
         self._organisations = organisations
         self._persons = persons
 
-    async def create(self, organisation: str, assessment: str, who: Identity, *, public_url: str) -> NewInvite:
-        """Invite one person to one assessment.
+    async def create(self, organisation: str, assessment: str, who: Identity, *, base_url: str) -> NewInvite:
+        """Invite one person to one assessment; the link names the public URL, or ``base_url`` when none is set.
 
         Raises:
             NotFoundError: the organisation has no such assessment.
@@ -123,7 +125,7 @@ class Invites:
 
         async with self._store.person_lock:
             await self._store.database.write(job)
-        return NewInvite(code=code.code, link=code.link(public_url), expires_ms=expires)
+        return NewInvite(code=code.code, link=code.link(self._public_url or base_url), expires_ms=expires)
 
     async def find(self, invite: str, secret_text: str) -> InviteFacts:
         """The invite behind a secret.

@@ -8,7 +8,7 @@ from promptster_collector.access.guard import ACCESS, principal_of
 from promptster_collector.access.principal import OWNERS, TEAM, Role
 from promptster_collector.orgs.schemas import Me, TokenAnswer, TokenEntry, TokenList, TokenRequest
 from promptster_collector.access.tokens import ListedToken, Tokens
-from promptster_collector.clock import Clock, rfc3339
+from promptster_collector.clock import rfc3339
 from promptster_collector.errors import InvalidError
 from promptster_collector.orgs.service import Organisations
 from promptster_collector.settings import DAY_MS
@@ -46,15 +46,13 @@ def _checked(data: TokenRequest) -> int | None:
 async def create_token(request: Request[Any, Any, Any], tokens: Tokens, data: TokenRequest) -> TokenAnswer:
     """Make a token; the answer is the only place where it can be read."""
     life_ms = _checked(data)
-    made = await tokens.create(
-        principal_of(request).organisation, _role(data.role), label=data.label, life_ms=life_ms
-    )
+    made = await tokens.create(principal_of(request).organisation, _role(data.role), label=data.label, life_ms=life_ms)
     return TokenAnswer(
         id=made.id, token=made.token, role=made.role.value, label=data.label, expires_at=rfc3339(made.expires_ms)
     )
 
 
-def _entry(token: ListedToken, now_ms: int) -> TokenEntry:
+def _entry(token: ListedToken) -> TokenEntry:
     return TokenEntry(
         id=token.id,
         role=token.role.value,
@@ -62,15 +60,15 @@ def _entry(token: ListedToken, now_ms: int) -> TokenEntry:
         created_at=rfc3339(token.created_ms),
         expires_at=rfc3339(token.expires_ms),
         revoked_at=None if token.revoked_ms is None else rfc3339(token.revoked_ms),
-        active=token.revoked_ms is None and token.expires_ms > now_ms,
+        active=token.active,
     )
 
 
 @get("/v1/tokens", opt={ACCESS: OWNERS})
-async def list_tokens(request: Request[Any, Any, Any], tokens: Tokens, clock: Clock) -> TokenList:
+async def list_tokens(request: Request[Any, Any, Any], tokens: Tokens) -> TokenList:
     """The organisation's tokens, without their secrets."""
     listed = await tokens.list(principal_of(request).organisation)
-    return TokenList(tokens=[_entry(token, clock.wall_ms()) for token in listed])
+    return TokenList(tokens=[_entry(token) for token in listed])
 
 
 @delete("/v1/tokens/{token:str}", opt={ACCESS: OWNERS})

@@ -92,9 +92,7 @@ class Erasure:
                 lambda connection: self._dig(connection, organisation, session, outcome)
             )
             await asyncio.to_thread(self._store.tombstones.bury, found)
-            await asyncio.to_thread(
-                self._store.keys.destroy_session, organisation, session, person=found.person
-            )
+            await asyncio.to_thread(self._store.keys.destroy_session, organisation, session, person=found.person)
             versions = await self._store.database.write(lambda connection: shred(connection, found))
         for forget in self._forget:
             forget(session)

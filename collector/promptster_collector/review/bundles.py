@@ -50,7 +50,7 @@ class Bundles:
         record = await self._reading.record(organisation, session, with_events=False)
         logged = await self._logged(session)
         return {
-            "keys": self._store.identity.keyfile_object,
+            "keys": self._store.identity.public.document,
             "certificate": record.certificate.to_json(),
             "policy": b64u_encode(record.policy),
             "consent": record.consent.to_json(),
@@ -78,7 +78,7 @@ class Bundles:
 
     def _bundle(self, record: SessionRecord, logged: Logged) -> bytes:
         parts = parts_from_batches(
-            keys=self._store.identity.keyfile,
+            keys=self._store.identity.public.data,
             certificate=record.certificate,
             policy=record.policy,
             consent=record.consent,

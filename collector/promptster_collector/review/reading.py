@@ -90,7 +90,9 @@ class Reading:
             NotFoundError: the organisation has no such session.
             GoneError: it was erased.
         """
-        return await asyncio.to_thread(self._store.database.read_now, lambda c: self.load(c, organisation, session, with_events=with_events))
+        return await asyncio.to_thread(
+            self._store.database.read_now, lambda c: self.load(c, organisation, session, with_events=with_events)
+        )
 
     def load(self, connection: Connection, organisation: str, session: str, *, with_events: bool) -> SessionRecord:
         """The same inside somebody's read."""

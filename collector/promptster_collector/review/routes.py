@@ -59,7 +59,7 @@ async def session_export(
 
 def _file(data: bytes, media_type: str, suffix: str) -> Response[bytes]:
     headers = {"content-disposition": f'attachment; filename="session{suffix}"'}
-    return Response(data, media_type=media_type, headers=headers)
+    return Response(data, media_type=media_type.partition(";")[0], headers=headers)
 
 
 @get("/v1/sessions/{session:str}/events", opt={ACCESS: READERS})

@@ -50,9 +50,7 @@ def event_of(row: EventRow) -> RecordedEvent:
 
 def within_policy(events: Sequence[RecordedEvent], kinds: Collection[str]) -> tuple[RecordedEvent, ...]:
     """The events, without the values of those whose kind the policy does not allow."""
-    return tuple(
-        event if event.kind in kinds else RecordedEvent.assemble(event.public, {}) for event in events
-    )
+    return tuple(event if event.kind in kinds else RecordedEvent.assemble(event.public, {}) for event in events)
 
 
 def by_batch(rows: Iterable[EventRow]) -> dict[int, tuple[RecordedEvent, ...]]:

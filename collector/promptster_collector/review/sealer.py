@@ -128,7 +128,5 @@ class SegmentSealer:
             },
         )
         connection.execute(update(Batch).where(Batch.session == session).values(body_sealed=None))
-        connection.execute(
-            update(Session).where(Session.id == session).values(state=State.SEALED.value, sealed_ms=now)
-        )
+        connection.execute(update(Session).where(Session.id == session).values(state=State.SEALED.value, sealed_ms=now))
         return True

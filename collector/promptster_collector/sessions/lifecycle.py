@@ -69,5 +69,7 @@ class Lifecycle:
         """End every open session whose upload time is over."""
         overdue = (Session.state == State.OPEN.value) & (Session.upload_until_ms < self._clock.wall_ms())
         statement = select(Session.id).where(overdue).limit(100)
-        for session in await self._store.database.read(lambda connection: connection.execute(statement).scalars().all()):
+        for session in await self._store.database.read(
+            lambda connection: connection.execute(statement).scalars().all()
+        ):
             await self.lapse(session)

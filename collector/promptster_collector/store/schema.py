@@ -34,7 +34,11 @@ class Organisation(Base):
     __tablename__ = "organisations"
     id: Mapped[str] = declared(String(64), primary_key=True, retention=Retention.ORGANISATION)
     name_sealed: Mapped[bytes] = declared(
-        LargeBinary, data=DataClass.BUSINESS, cipher=Cipher.SEALED, key=_ORGANISATION_KEY, retention=Retention.ORGANISATION
+        LargeBinary,
+        data=DataClass.BUSINESS,
+        cipher=Cipher.SEALED,
+        key=_ORGANISATION_KEY,
+        retention=Retention.ORGANISATION,
     )
     created_ms: Mapped[int] = declared(BigInteger, retention=Retention.ORGANISATION)
 
@@ -81,7 +85,11 @@ class Token(Base):
     organisation: Mapped[str] = _organisation()
     role: Mapped[str] = declared(String(16), retention=Retention.ORGANISATION)
     label_sealed: Mapped[bytes] = declared(
-        LargeBinary, data=DataClass.BUSINESS, cipher=Cipher.SEALED, key=_ORGANISATION_KEY, retention=Retention.ORGANISATION
+        LargeBinary,
+        data=DataClass.BUSINESS,
+        cipher=Cipher.SEALED,
+        key=_ORGANISATION_KEY,
+        retention=Retention.ORGANISATION,
     )
     secret_sha256: Mapped[bytes] = declared(
         LargeBinary(32), unique=True, data=DataClass.SECRET, cipher=Cipher.HASHED, retention=Retention.ORGANISATION
@@ -98,15 +106,27 @@ class Assessment(Base):
     id: Mapped[str] = declared(String(64), primary_key=True, retention=Retention.ORGANISATION)
     organisation: Mapped[str] = _organisation()
     title_sealed: Mapped[bytes] = declared(
-        LargeBinary, data=DataClass.BUSINESS, cipher=Cipher.SEALED, key=_ORGANISATION_KEY, retention=Retention.ORGANISATION
+        LargeBinary,
+        data=DataClass.BUSINESS,
+        cipher=Cipher.SEALED,
+        key=_ORGANISATION_KEY,
+        retention=Retention.ORGANISATION,
     )
     repository_sealed: Mapped[bytes | None] = declared(
-        LargeBinary, data=DataClass.BUSINESS, cipher=Cipher.SEALED, key=_ORGANISATION_KEY, retention=Retention.ORGANISATION
+        LargeBinary,
+        data=DataClass.BUSINESS,
+        cipher=Cipher.SEALED,
+        key=_ORGANISATION_KEY,
+        retention=Retention.ORGANISATION,
     )
     time_limit_minutes: Mapped[int] = declared(Integer, retention=Retention.ORGANISATION)
     retention_days: Mapped[int] = declared(Integer, retention=Retention.ORGANISATION)
     policy_sealed: Mapped[bytes] = declared(
-        LargeBinary, data=DataClass.BUSINESS, cipher=Cipher.SEALED, key=_ORGANISATION_KEY, retention=Retention.ORGANISATION
+        LargeBinary,
+        data=DataClass.BUSINESS,
+        cipher=Cipher.SEALED,
+        key=_ORGANISATION_KEY,
+        retention=Retention.ORGANISATION,
     )
     policy_sha256: Mapped[str] = declared(
         String(64), data=DataClass.PUBLIC, cipher=Cipher.HASHED, retention=Retention.ORGANISATION
@@ -205,9 +225,7 @@ class Batch(Base):
     first: Mapped[int] = declared(BigInteger)
     count: Mapped[int] = declared(Integer)
     header_sha256: Mapped[bytes] = declared(LargeBinary(32), data=DataClass.PSEUDONYM, cipher=Cipher.HASHED)
-    head_sealed: Mapped[bytes] = declared(
-        LargeBinary, data=DataClass.PSEUDONYM, cipher=Cipher.SEALED, key=_SESSION_KEY
-    )
+    head_sealed: Mapped[bytes] = declared(LargeBinary, data=DataClass.PSEUDONYM, cipher=Cipher.SEALED, key=_SESSION_KEY)
     body_sealed: Mapped[bytes | None] = declared(
         LargeBinary, data=DataClass.CONTENT, cipher=Cipher.SEALED, key=_SESSION_KEY, retention=Retention.INBOX
     )
@@ -235,9 +253,7 @@ class Conflict(Base):
     session: Mapped[str] = declared(ForeignKey("sessions.id"), index=True, data=DataClass.PSEUDONYM)
     n: Mapped[int] = declared(Integer)
     header_sha256: Mapped[bytes] = declared(LargeBinary(32), data=DataClass.PSEUDONYM, cipher=Cipher.HASHED)
-    head_sealed: Mapped[bytes] = declared(
-        LargeBinary, data=DataClass.PSEUDONYM, cipher=Cipher.SEALED, key=_SESSION_KEY
-    )
+    head_sealed: Mapped[bytes] = declared(LargeBinary, data=DataClass.PSEUDONYM, cipher=Cipher.SEALED, key=_SESSION_KEY)
     at_ms: Mapped[int] = declared(BigInteger)
 
 

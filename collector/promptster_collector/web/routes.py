@@ -7,7 +7,7 @@ from litestar import MediaType, Response, get
 
 from promptster_collector.access.guard import ACCESS
 from promptster_collector.access.principal import ANYONE
-from promptster_collector.store.store import Store
+from promptster_collector.store.keys.identity import PublicKeys
 from promptster_collector.web.pages import INVITE_PAGE, PAGE_POLICY
 
 
@@ -26,9 +26,9 @@ def healthz() -> Health:
 
 
 @get("/v1/keys", opt={ACCESS: ANYONE}, sync_to_thread=False, media_type=MediaType.JSON)
-def public_keys(store: Store) -> Response[bytes]:
+def key_file(public_keys: PublicKeys) -> Response[bytes]:
     """The public keys with their succession: a key file's exact bytes."""
-    return Response(store.identity.keyfile, media_type=MediaType.JSON)
+    return Response(public_keys.data, media_type=MediaType.JSON)
 
 
 @get("/i/{invite:str}", opt={ACCESS: ANYONE}, sync_to_thread=False, media_type=MediaType.HTML)
@@ -41,4 +41,4 @@ def invite_page(invite: str) -> Response[str]:  # noqa: ARG001 - the same page f
     )
 
 
-ROUTES = [healthz, public_keys, invite_page]
+ROUTES = [healthz, key_file, invite_page]

@@ -22,6 +22,17 @@ def public_keyfile(records: list[tuple[Purpose, str, bytes]]) -> bytes:
     return write_keyfile(Envelope.decode(record) for _, _, record in records)
 
 
+class PublicKeys:
+    """The public key file, as it is handed out."""
+
+    def __init__(self, data: bytes, document: dict[str, Any]) -> None:
+        """Keep both forms."""
+        self.data = data
+        """Exact bytes."""
+        self.document = document
+        """The same as a JSON object."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Identity:
     """The collector's current private keys, opened, and the public succession."""
@@ -30,10 +41,8 @@ class Identity:
     """Signs documents."""
     log_signer: SigningKey
     """Signs checkpoints."""
-    keyfile: bytes
-    """Exact bytes of the public key file."""
-    keyfile_object: dict[str, Any]
-    """The same as a JSON object."""
+    public: PublicKeys
+    """The public key file."""
     succession: KeySuccession
     """The same, verified."""
 
@@ -77,7 +86,6 @@ class Identity:
         return cls(
             signer=SigningKey(seeds[Purpose.COLLECTOR]),
             log_signer=SigningKey(seeds[Purpose.LOG]),
-            keyfile=keyfile,
-            keyfile_object=keyfile_object(Envelope.decode(record) for _, _, record in records),
+            public=PublicKeys(keyfile, keyfile_object(Envelope.decode(record) for _, _, record in records)),
             succession=parse_keyfile(keyfile),
         )

@@ -132,9 +132,7 @@ class KeyStore:
 
     def sealing_key_ids(self) -> list[tuple[str, str]]:
         """Organisation and id of every sealing pair whose private half still exists."""
-        statement = select(WrappedKey.organisation, WrappedKey.label).where(
-            WrappedKey.purpose == Purpose.SEALING.value
-        )
+        statement = select(WrappedKey.organisation, WrappedKey.label).where(WrappedKey.purpose == Purpose.SEALING.value)
         with self._engine.connect() as connection:
             return [(row.organisation, row.label) for row in connection.execute(statement)]
 
