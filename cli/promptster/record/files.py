@@ -143,7 +143,11 @@ class SystemFiles:
 
     def make_folder(self, folder: Path) -> None:
         """Make a folder (and those above it) with mode 0700."""
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        missing = [folder]
+        while not missing[-1].parent.exists():
+            missing.append(missing[-1].parent)
+        for path in reversed(missing):
+            path.mkdir(mode=0o700, exist_ok=True)
 
     def free_bytes(self, folder: Path) -> int:
         """Bytes that an ordinary user can still write there."""

@@ -15,11 +15,13 @@ from typing import TYPE_CHECKING
 from promptster.record.files import write_all, write_whole
 from promptster.record.reading import (
     FILE_HEADER,
-    MAGIC,
     RECORD_HEADER,
     SUFFIX,
     Cipher,
+    Extent,
     Scan,
+    chain_after_header,
+    file_header,
     journal_names,
     link,
     read,
@@ -121,9 +123,9 @@ class Journal:
         chain = scan(self._files, self._folder, self._cipher, self._session).chain_before(base)
         if chain is None or first < base:
             raise ValueError("a journal can go on only behind what it holds")
-        header = FILE_HEADER.pack(MAGIC, base, first, chain)
+        header = file_header(base=base, first=first, chain=chain)
         content = bytearray(header)
-        last = chain if base == first else link(chain, first, header)
+        last = chain_after_header(header, base=base, first=first, chain=chain)
         for seq, data in enumerate(entries, start=first):
             sealed = self._cipher.seal(data, position=seq, random=self._random)
             last = link(last, seq, sealed)
@@ -166,7 +168,7 @@ class Journal:
         path = self._next_path()
         handle = self._files.open_append(path, create=True)
         self._handle, self._size = handle, FILE_HEADER.size
-        write_all(self._files, handle, FILE_HEADER.pack(MAGIC, self.next_seq, self.next_seq, self._chain))
+        write_all(self._files, handle, file_header(base=self.next_seq, first=self.next_seq, chain=self._chain))
         self._files.sync_folder(self._folder)
         return handle
 
@@ -178,31 +180,34 @@ class Journal:
     def _repair(self, found: Scan) -> Recovery:
         """Make the prefix durable and move aside what does not belong to it; what cannot be moved is ignored."""
         torn = found.torn_bytes
-        for extent in found.extents:
-            handle = self._files.open_append(extent.path, create=False)
-            try:
-                self._files.sync(handle)
-            finally:
-                self._files.close(handle)
-        if torn:
-            with contextlib.suppress(OSError):
-                self._set_tail_aside(found)
+        last = next((extent for extent in reversed(found.extents) if extent.chain), None)
+        if last is not None:
+            self._write_anew(last)
+        if torn and found.extents[-1] is not last:
+            self._set_aside(found.extents[-1].path)
         for path in found.refused:
-            with contextlib.suppress(OSError):
-                self._files.rename(path, path.with_name(path.name + ".torn"))
+            self._set_aside(path)
         self._files.sync_folder(self._folder)
         return Recovery(torn_bytes=torn, refused_files=len(found.refused))
 
-    def _set_tail_aside(self, found: Scan) -> None:
-        last = found.extents[-1]
-        tail = self._files.read(last.path)[last.end :]
-        write_whole(self._files, last.path.with_name(f"{last.path.name}.{last.end}.torn"), tail)
-        handle = self._files.open_append(last.path, create=False)
-        try:
-            self._files.truncate(handle, last.end)
-            self._files.sync(handle)
-        finally:
-            self._files.close(handle)
+    def _write_anew(self, last: Extent) -> None:
+        """Copy the last file's valid records into a new file, which takes its place.
+
+        A mere sync would not do: after a failed one, the system shows records in that file which will never be written.
+        """
+        data = self._files.read(last.path)
+        copy = self._next_path()
+        write_whole(self._files, copy, data[: last.end])
+        if last.end < last.size:
+            self._set_aside(last.path)
+        else:
+            with contextlib.suppress(OSError):
+                self._files.unlink(last.path)
+        last.path = copy
+
+    def _set_aside(self, path: Path) -> None:
+        with contextlib.suppress(OSError):
+            self._files.rename(path, path.with_name(path.name + ".torn"))
 
 
 class JournalLostError(Exception):

@@ -2,14 +2,14 @@
 
 A journal is a folder of files ``00000000.journal``, ``00000001.journal`` and so on::
 
-    file   = "PSJ1" || u64be base || u64be first || chain (32) || record ...
+    file   = "PSJ1" || u64be base || u64be first || chain (32) || check (16) || record ...
     record = u32be length || u64be seq || check (16) || sealed data (length bytes)
 
-``check`` is cut from the running chain value SHA256(previous value || seq || length || sealed data). A file's header
-says that it continues after record ``base - 1``, whose chain value it repeats, and that its own first record is
-``first``. So records from ``base`` on in earlier files are superseded: that is how a file begun after a failed write
-leaves behind what nobody was promised, and how numbering can move on when the collector holds other events under the
-same numbers.
+A record's check is cut from the running chain value SHA256(previous value || seq || length || sealed data), a header's
+from the SHA256 of what stands before it. A file's header says that it continues after record ``base - 1``, whose chain
+value it repeats, and that its own first record is ``first``. So records from ``base`` on in earlier files are
+superseded: that is how a file begun after a failed write leaves behind what nobody was promised, and how numbering can
+move on when the collector holds other events under the same numbers.
 
 Reading here changes nothing on disk; ``promptster.record.journal`` writes and repairs.
 """
@@ -32,13 +32,14 @@ if TYPE_CHECKING:
 
 MAGIC = b"PSJ1"
 SUFFIX = ".journal"
-FILE_HEADER = struct.Struct(">4sQQ32s")
+FILE_HEADER = struct.Struct(">4sQQ32s16s")
 RECORD_HEADER = struct.Struct(">IQ16s")
 RECORD_LIMIT = 64 * 1024 * 1024
 """Bytes of one record's sealed data; more is damage, not data."""
 
 _GENESIS = b"promptster/journal/1\x00"
 _CHAIN = struct.Struct(">QI")
+_CHECKED = struct.Struct(">4sQQ32s")
 
 
 class Cipher(Protocol):
@@ -55,6 +56,17 @@ class Cipher(Protocol):
             ProtocolError: it was not sealed by this key for this position.
         """
         ...
+
+
+def file_header(*, base: int, first: int, chain: bytes) -> bytes:
+    """The header of a file that goes on at ``first`` behind the record before ``base``, whose chain value is given."""
+    checked = _CHECKED.pack(MAGIC, base, first, chain)
+    return checked + hashlib.sha256(checked).digest()[:16]
+
+
+def chain_after_header(header: bytes, *, base: int, first: int, chain: bytes) -> bytes:
+    """The chain's value before a file's first record; a jump in the numbers is part of the chain."""
+    return chain if base == first else link(chain, first, header)
 
 
 def genesis(session: str) -> bytes:
@@ -148,7 +160,10 @@ def scan(files: Files, folder: Path, cipher: Cipher, session: str) -> Scan:
     result = Scan(extents=[], genesis=genesis(session), refused=[])
     for name in journal_names(files, folder):
         path = folder / name
-        data = files.read(path)
+        try:
+            data = files.read(path)
+        except FileNotFoundError:  # a recorder that starts puts a copy in a file's place
+            continue
         extent = _begin(result, path, data)
         if extent is None:
             result.refused.append(path)
@@ -167,7 +182,7 @@ def scan(files: Files, folder: Path, cipher: Cipher, session: str) -> Scan:
 def read(files: Files, found: Scan, cipher: Cipher, *, start: int = 0) -> Iterator[tuple[int, bytes]]:
     """The records of a prefix from ``start`` on: (seq, data), in order, each once."""
     for extent in found.extents:
-        if extent.next_seq <= start:
+        if not extent.chain or extent.next_seq <= start:
             continue
         data = files.read(extent.path)
         offset = FILE_HEADER.size
@@ -182,12 +197,15 @@ def _begin(result: Scan, path: Path, data: bytes) -> Extent | None:
     """The extent for a file whose header continues the prefix; what it supersedes no longer counts."""
     if len(data) < FILE_HEADER.size:
         return None
-    magic, base, first, chain = FILE_HEADER.unpack_from(data)
-    if magic != MAGIC or first < base or result.chain_before(base) != chain:
+    _magic, base, first, chain, _check = FILE_HEADER.unpack_from(data)
+    header = data[: FILE_HEADER.size]
+    if file_header(base=base, first=first, chain=chain) != header:
+        return None
+    if first < base or result.chain_before(base) != chain:
         return None
     if base < result.next_seq:
         result.cut(base)
-    before = chain if base == first else link(chain, first, FILE_HEADER.pack(magic, base, first, chain))
+    before = chain_after_header(header, base=base, first=first, chain=chain)
     return Extent(path=path, base=base, first=first, before=before, size=len(data))
 
 

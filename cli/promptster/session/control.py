@@ -17,8 +17,10 @@ can connect is the candidate. The recorder's side is ``promptster.session.contro
 
 from __future__ import annotations
 
+import fcntl
 import json
 import socket
+import time
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
@@ -138,8 +140,29 @@ class ControlClient:
         return int(answer["received"]), int(answer["events"])
 
     def stop(self, *, withdrawn: bool = False) -> None:
-        """End recorder and supervisor. ``withdrawn`` leaves nothing more to the journal or the wire."""
+        """End recorder and supervisor; both are gone when this returns.
+
+        ``withdrawn`` leaves nothing more to the journal or the wire.
+
+        Raises:
+            SessionError: nobody answered, or the processes did not end in time.
+        """
         self.call("stop", withdrawn=withdrawn)
+        self._wait_until_released()
+
+    def _wait_until_released(self) -> None:
+        """Wait for the folder's lock, which supervisor and recorder hold until they end."""
+        deadline = time.monotonic() + self._timeout
+        with self._folder.lock_file.open("rb") as lock:
+            while True:
+                try:
+                    fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+                except OSError:
+                    if time.monotonic() > deadline:
+                        raise self._unreachable() from None
+                    time.sleep(0.01)
+                else:
+                    return
 
     def call(self, op: str, *, timeout: float | None = None, **arguments: Any) -> dict[str, Any]:
         """Ask one thing.

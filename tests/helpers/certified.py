@@ -1,0 +1,163 @@
+"""A session that a made-up collector has certified, down to its folder: real keys, real signatures, no server."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from promptster.keys import SessionSecrets
+from promptster.protocol.consent import Certificate, Consent
+from promptster.protocol.encoding import b64u_encode
+from promptster.protocol.keys import first_key, parse_keyfile, write_keyfile
+from promptster.protocol.kinds import Kind
+from promptster.protocol.policy import make_policy, policy_sha256
+from promptster.protocol.signing import Envelope, SigningKey
+from promptster.session.state import SessionFacts, SessionFolder, SessionState
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from promptster.paths import Paths
+    from promptster.protocol.keys import KeySuccession
+
+NOW_MS = 1_795_600_000_000
+
+
+class SeededBytes:
+    """A source of bytes that is the same in every run."""
+
+    def __init__(self, seed: int = 0) -> None:
+        self._count = itertools.count()
+        self._seed = seed
+
+    def __call__(self, size: int) -> bytes:
+        """The next ``size`` bytes."""
+        return hashlib.shake_256(b"%d/%d" % (self._seed, next(self._count))).digest(size)
+
+
+@dataclass
+class Certified:
+    """Everything that a redemption leaves behind."""
+
+    seed: int = 0
+    record_until: int = NOW_MS + 10**10
+    upload_until: int = NOW_MS + 10**10
+    upstreams: dict[str, str] = field(default_factory=lambda: {"anthropic": "https://api.anthropic.com"})
+    overrides: tuple[str, ...] = ()
+
+    @cached_property
+    def random(self) -> SeededBytes:
+        """Bytes for this session's keys."""
+        return SeededBytes(self.seed)
+
+    @cached_property
+    def collector_key(self) -> SigningKey:
+        """What the collector signs with."""
+        return SigningKey.generate(self.random)
+
+    @cached_property
+    def keyfile(self) -> bytes:
+        """The collector's key file."""
+        return write_keyfile([first_key(self.collector_key, created_ms=NOW_MS)])
+
+    @cached_property
+    def keys(self) -> KeySuccession:
+        """The collector's public keys."""
+        return parse_keyfile(self.keyfile)
+
+    @cached_property
+    def session(self) -> str:
+        """The session's id."""
+        return b64u_encode(b"\x00" + self.random(15))
+
+    @cached_property
+    def secrets(self) -> SessionSecrets:
+        """The candidate's secrets."""
+        return SessionSecrets.generate(self.session, self.random)
+
+    @cached_property
+    def policy(self) -> bytes:
+        """The policy's exact bytes."""
+        return make_policy(
+            organisation="Acme",
+            title="Take-home",
+            kinds=sorted(Kind),
+            retention_days=30,
+            time_limit_minutes=0,
+            providers=self.upstreams,
+            hooks=True,
+            analysis_by_llm=False,
+            readers=["reviewer"],
+        ).payload()
+
+    @cached_property
+    def consent(self) -> Envelope:
+        """The signed consent."""
+        return self.secrets.signing_key.sign(
+            Consent(
+                organisation="Acme",
+                invite=b64u_encode(self.random(16)),
+                policy_sha256=policy_sha256(self.policy),
+                session=self.session,
+                session_public_key=self.secrets.signing_key.public_key,
+                sealing_key_id=b64u_encode(self.random(16)),
+                choices={},
+                locale="en",
+                shown_ms=NOW_MS,
+                decided_ms=NOW_MS + 1,
+                cli="test",
+            )
+        )
+
+    @cached_property
+    def certificate(self) -> Envelope:
+        """The signed certificate."""
+        return self.collector_key.sign(
+            Certificate(
+                kid=self.collector_key.kid,
+                session=self.session,
+                organisation="Acme",
+                invite_id=Consent.parse(self.consent.payload).invite,
+                session_public_key=self.secrets.signing_key.public_key,
+                consent_sha256=self.consent.sha256,
+                policy_sha256=policy_sha256(self.policy),
+                record_until=self.record_until,
+                upload_until=self.upload_until,
+                limits={},
+                continues=None,
+            )
+        )
+
+    def folder(self, paths: Paths, *, collector_url: str = "http://127.0.0.1:9") -> SessionFolder:
+        """The session's folder, as ``promptster start`` leaves it before the recorder runs."""
+        facts = SessionFacts(
+            session=self.session,
+            collector_url=collector_url,
+            organisation="Acme",
+            title="Take-home",
+            workspace="/nowhere",
+            created_ms=NOW_MS,
+            secrets="file",
+            upstreams=self.upstreams,
+            overrides=self.overrides,
+            record_until=self.record_until,
+            upload_until=self.upload_until,
+            state=SessionState.PREPARING,
+        )
+        folder = SessionFolder.create(paths, facts)
+        folder.write_document("policy.json", self.policy)
+        folder.write_document("consent.json", self.consent.encode())
+        folder.write_document("certificate.json", self.certificate.encode())
+        folder.write_document("keys.json", self.keyfile)
+        folder.activate(paths)
+        return folder
+
+
+def paths_below(folder: Path) -> Any:
+    """The three folders of a made-up user."""
+    from promptster.paths import Paths  # noqa: PLC0415 - keeps the helper's import light
+
+    return Paths(config=folder / "config", data=folder / "data", state=folder / "state")

@@ -1,0 +1,304 @@
+"""The journal keeps what it promised, whatever the disk does."""
+
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+
+import pytest
+from tests.helpers.certified import SeededBytes
+from tests.helpers.disk import MemoryDisk, PowerLossError, seeded
+
+from promptster.protocol.sealing import JournalCipher
+from promptster.record import journal as journal_module
+from promptster.record.files import Files
+from promptster.record.journal import Journal, JournalLostError
+
+FOLDER = Path("/journal")
+SESSION = "AAAAAAAAAAAAAAAAAAAAAA"
+CIPHER = JournalCipher(b"k" * 32, SESSION)
+
+
+def opened(disk: Files, *, cipher: JournalCipher = CIPHER) -> Journal:
+    """The journal on this disk."""
+    return Journal(disk, FOLDER, cipher, SESSION, SeededBytes())
+
+
+def contents(disk: Files) -> list[bytes]:
+    """What a reader finds there."""
+    return [data for _, data in opened(disk).records()]
+
+
+def entries(count: int, *, start: int = 0, size: int = 40) -> list[bytes]:
+    """Distinguishable data."""
+    return [b"%d:" % number + bytes(size) for number in range(start, start + count)]
+
+
+def journals(disk: MemoryDisk) -> list[Path]:
+    """The journal's own files."""
+    return [path for path in disk.paths() if path.suffix == ".journal"]
+
+
+def test_what_was_appended_is_read_back_in_order() -> None:
+    """Records come back once each, in order, after any number of reopenings."""
+    disk = MemoryDisk()
+    for part in range(3):
+        opened(disk).append(entries(4, start=4 * part))
+    journal = opened(disk)
+    assert [seq for seq, _ in journal.records()] == list(range(12))
+    assert contents(disk) == entries(12)
+    assert journal.recovery.clean
+
+
+def test_reading_can_start_anywhere() -> None:
+    """Readers that know the beginning ask for the rest."""
+    disk = MemoryDisk()
+    opened(disk).append(entries(5))
+    opened(disk).append(entries(5, start=5))
+    assert [seq for seq, _ in opened(disk).records(start=7)] == [7, 8, 9]
+
+
+def test_nothing_is_readable_without_the_key() -> None:
+    """No data lies in the clear, and another session's key reads nothing."""
+    disk = MemoryDisk()
+    opened(disk).append([b"a prompt that nobody else should read"])
+    raw = b"".join(disk.read(path) for path in disk.paths())
+    assert b"prompt" not in raw
+    assert opened(disk, cipher=JournalCipher(b"x" * 32, SESSION)).next_seq == 0
+
+
+def test_a_full_file_is_followed_by_a_new_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files rotate at their limit, and a record larger than the limit still has its place."""
+    monkeypatch.setattr(journal_module, "ROTATE_AT", 2000)
+    disk = MemoryDisk()
+    journal = opened(disk)
+    wanted = entries(30, size=200) + entries(1, start=30, size=5000) + entries(3, start=31)
+    for data in wanted:
+        journal.append([data])
+    assert len(journals(disk)) > 5
+    assert contents(disk) == wanted
+
+
+def test_a_torn_tail_is_kept_aside_and_told() -> None:
+    """Half a record at the end costs that record only; its bytes stay beside for whoever wants to look."""
+    disk = MemoryDisk()
+    opened(disk).append(entries(5))
+    path = journals(disk)[-1]
+    handle = disk.open_append(path, create=False)
+    disk.truncate(handle, disk.size(path) - 3)
+    journal = opened(disk)
+    assert journal.next_seq == 4
+    assert journal.recovery.torn_bytes > 0
+    assert any(other.suffix == ".torn" for other in disk.paths())
+    journal.append([b"later"])
+    assert contents(disk) == [*entries(4), b"later"]
+
+
+def test_any_flipped_bit_ends_the_prefix_before_it() -> None:
+    """Damage is never read as data: what comes back is always an exact prefix, and the journal goes on from there."""
+    chance = seeded(7)
+    for _ in range(150):
+        disk = MemoryDisk()
+        opened(disk).append(entries(3))
+        opened(disk).append(entries(3, start=3))
+        path = chance.choice(journals(disk))
+        disk.flip(path, chance.randrange(disk.size(path)), chance.randrange(8))
+        journal = opened(disk)
+        found = [data for _, data in journal.records()]
+        assert found == entries(6)[: len(found)]
+        assert len(found) < 6
+        journal.append([b"next"])
+        assert contents(disk) == [*found, b"next"]
+
+
+def test_a_deleted_file_ends_the_prefix() -> None:
+    """Without the file before them, later records have no place; they are set aside, not guessed at."""
+    disk = MemoryDisk()
+    for part in range(3):
+        opened(disk).append(entries(2, start=2 * part))
+    disk.unlink(journals(disk)[1])
+    journal = opened(disk)
+    assert journal.next_seq == 2
+    assert journal.recovery.refused_files == 1
+    journal.append([b"next"])
+    assert contents(disk) == [*entries(2), b"next"]
+
+
+def test_a_failed_sync_is_not_believed_later() -> None:
+    """After fsync failed, the records are written into a new file: the cache may show what is not there."""
+    disk = MemoryDisk()
+    journal = opened(disk)
+    journal.append(entries(2))
+
+    def fail_first_sync(name: str, _number: int) -> None:
+        if name == "sync":
+            disk.on_call = None
+            raise OSError(errno.EIO, "io error")
+
+    disk.on_call = fail_first_sync
+    with pytest.raises(OSError, match="io error"):
+        journal.append(entries(2, start=2))
+    assert journal.next_seq == 2
+    journal.reopen()
+    journal.append(entries(2, start=2))
+    assert len(journals(disk)) == 2
+    assert contents(disk.crash(seeded(1))) == entries(4)
+
+
+def test_a_short_write_is_continued() -> None:
+    """A disk that takes few bytes at a time is asked again."""
+    disk = MemoryDisk()
+    disk.shorten = lambda size: min(size, 7)
+    opened(disk).append(entries(3))
+    disk.shorten = None
+    assert contents(disk) == entries(3)
+
+
+def test_a_disk_that_takes_nothing_is_an_error() -> None:
+    """Zero bytes without an error would be an endless loop."""
+    disk = MemoryDisk()
+    journal = opened(disk)
+    disk.shorten = lambda _size: 0
+    with pytest.raises(OSError, match="took no bytes"):
+        journal.append(entries(1))
+
+
+@pytest.mark.parametrize("word", ["open", "write", "sync", "sync_folder"])
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO])
+def test_every_failing_call_leaves_the_promise_intact(word: str, number: int) -> None:
+    """Whichever call fails, and however often: nothing promised is lost, and what was refused can be written later."""
+    disk = MemoryDisk()
+    journal = opened(disk)
+    journal.append(entries(2))
+    left = 3
+
+    def fail(name: str, _call: int) -> None:
+        nonlocal left
+        if name == word and left:
+            left -= 1
+            raise OSError(number, "refused")
+
+    journal.close()
+    disk.on_call = fail
+    for _ in range(3):
+        with pytest.raises(OSError, match="refused"):
+            journal.append(entries(2, start=2))
+        journal.reopen()
+    disk.on_call = None
+    journal.append(entries(2, start=2))
+    assert contents(disk) == entries(4)
+    assert contents(disk.crash(seeded(2))) == entries(4)
+
+
+def test_a_journal_that_vanished_is_told_apart_from_a_disk_that_fails() -> None:
+    """If durable records are gone while the recorder runs, going on would number anew what was promised."""
+    disk = MemoryDisk()
+    journal = opened(disk)
+    journal.append(entries(2))
+    for path in journals(disk):
+        disk.unlink(path)
+    with pytest.raises(JournalLostError):
+        journal.reopen()
+
+
+def test_a_jump_moves_the_numbers_on() -> None:
+    """After a jump, records before its base count, those behind it do not, and numbering goes on at its first."""
+    disk = MemoryDisk()
+    journal = opened(disk)
+    journal.append(entries(6))
+    journal.jump(base=4, first=10, entries=[b"ten", b"eleven"])
+    assert journal.next_seq == 12
+    journal.append([b"twelve"])
+    again = opened(disk)
+    assert list(again.records()) == [*enumerate(entries(4)), (10, b"ten"), (11, b"eleven"), (12, b"twelve")]
+    assert again.jumped(base=4, first=10)
+    assert not again.jumped(base=4, first=11)
+
+
+def test_a_second_jump_may_replace_the_first() -> None:
+    """A jump whose base is the first jump's beginning lets none of that one's records count."""
+    disk = MemoryDisk()
+    journal = opened(disk)
+    journal.append(entries(3))
+    journal.jump(base=2, first=5, entries=[b"five"])
+    journal.jump(base=5, first=9, entries=[b"nine"])
+    assert list(opened(disk).records()) == [*enumerate(entries(2)), (9, b"nine")]
+
+
+def test_a_jump_never_goes_backwards_or_over_a_hole() -> None:
+    """Numbers only grow, and only from what is there."""
+    journal = opened(MemoryDisk())
+    journal.append(entries(3))
+    with pytest.raises(ValueError, match="go on only behind"):
+        journal.jump(base=2, first=1, entries=[])
+    with pytest.raises(ValueError, match="go on only behind"):
+        journal.jump(base=7, first=9, entries=[])
+
+
+class Machine:
+    """Writes groups of records and loses power at a chosen call, again and again."""
+
+    def __init__(self, seed: int) -> None:
+        self.chance = seeded(seed)
+        self.disk = MemoryDisk()
+        self.promised: list[bytes] = []
+        self.tried: list[bytes] = []
+        self.count = 0
+
+    def live(self) -> None:
+        """One life: open, check, write until the power goes."""
+        stop_at = self.disk.calls + self.chance.randint(1, 40)
+        fails = self.chance.random() < 0.3
+
+        def disturb(_name: str, number: int) -> None:
+            if number >= stop_at:
+                raise PowerLossError
+            if fails and self.chance.random() < 0.1:
+                raise OSError(self.chance.choice([errno.EIO, errno.ENOSPC]), "refused")
+
+        self.disk.on_call = disturb
+        self.disk.shorten = (lambda size: self.chance.randint(1, size)) if self.chance.random() < 0.3 else None
+        try:
+            journal = opened(self.disk)
+            self.check([data for _, data in journal.records()])
+            while True:
+                self.write(journal)
+        except PowerLossError:
+            pass
+        except OSError:
+            pass  # the journal could not be opened; the next life tries again
+        self.disk.on_call = None
+        if self.chance.random() < 0.6:  # else only the process died, and the cache outlived it
+            self.disk = self.disk.crash(self.chance)
+
+    def write(self, journal: Journal) -> None:
+        """One group, repeated until the disk takes it."""
+        group = [b"%d" % (self.count + number) for number in range(self.chance.randint(1, 4))]
+        self.count += len(group)
+        self.tried = [*self.promised, *group]
+        while True:
+            try:
+                journal.append(group)
+            except OSError:
+                journal.reopen()
+                continue
+            self.promised += group
+            return
+
+    def check(self, found: list[bytes]) -> None:
+        """Everything promised is there, once, in order; behind it at most what was being written."""
+        assert found[: len(self.promised)] == self.promised
+        assert found == self.tried[: len(found)]
+        self.promised = found
+        self.tried = list(found)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_power_loss_at_any_call(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Over thousands of power losses at every kind of call, what ``append`` returned from is never lost or doubled."""
+    monkeypatch.setattr(journal_module, "ROTATE_AT", 700)
+    machine = Machine(seed)
+    for _ in range(60):
+        machine.live()
+    machine.check(contents(machine.disk))
+    assert machine.promised
