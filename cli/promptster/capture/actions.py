@@ -49,7 +49,7 @@ def file_edit(
             "operation": operation,
             "before": before,
             "after": after,
-            "patch": patch,
+            "patch": patch or None,
         },
     )
 

@@ -1,8 +1,8 @@
 """What is new in a request that resends its whole history: which prompts, which tool results, or nothing at all.
 
 A conversation is read as turns. The texts behind the model's last word are the *tail*; only there can a new prompt
-stand, since everything before it was answered. The *position* of a tail is told by the turn before it, so that the same words
-typed at two places are two prompts, and the same words sent twice at one place are one.
+stand, since everything before it was answered. The *position* of a tail is told by the turn before it, so that the
+same words typed at two places are two prompts, and the same words sent twice at one place are one.
 """
 
 from __future__ import annotations
@@ -40,6 +40,8 @@ class Turn:
     """Every tool result, oldest first."""
     fresh: frozenset[str]
     """Ids of the results that stand in the tail."""
+    history: frozenset[str]
+    """The words before the tail, whoever wrote them."""
     calls: dict[str, ToolUse]
     """Every tool call of the history by id."""
     opening: tuple[str, ...]
@@ -52,7 +54,7 @@ class Turn:
 
 def read_turn(call: ModelCall, agent: Agent, *, purpose: str) -> Turn:
     """Read a request's items with the agent's habits."""
-    runs = _runs(call.items, agent)
+    runs = _without_resumption(_runs(call.items, agent), agent)
     marks: list[object] = [purpose, call.previous]
     context: list[object] = [call.previous]
     tail: Sequence[Prompt] = ()
@@ -76,6 +78,7 @@ def read_turn(call: ModelCall, agent: Agent, *, purpose: str) -> Turn:
         tail=tuple(tail),
         results=tuple(item for item in call.items if isinstance(item, ToolResult)),
         fresh=frozenset(fresh),
+        history=frozenset(item.text for _, run in runs[:-1] for item in _texts(run)),
         calls={item.id: item for item in call.items if isinstance(item, ToolUse)},
         opening=tuple(item.text for item in (*first, *last)),
         task=agent.task(last),
@@ -90,6 +93,16 @@ def _runs(items: Sequence[Item], agent: Agent) -> list[tuple[str, list[Item]]]:
         return "model" if isinstance(item, (ToolUse, Reply)) else "user"
 
     return [(name, list(run)) for name, run in itertools.groupby(items, side)]
+
+
+def _without_resumption(runs: list[tuple[str, list[Item]]], agent: Agent) -> list[tuple[str, list[Item]]]:
+    """To go on where an answer was cut off is to ask the same again: the partial answer and the added text go."""
+    while len(runs) > 2 and runs[-1][0] == "user" and runs[-2][0] == "model":  # noqa: PLR2004 - question, answer, text
+        texts = _texts(runs[-1][1])
+        if len(texts) != len(runs[-1][1]) or agent.prompts(texts) or not any(map(agent.resumes, texts)):
+            break
+        runs = runs[:-2]
+    return runs
 
 
 def _texts(run: Sequence[Item]) -> list[UserText]:
@@ -147,6 +160,7 @@ class Conversation:
     """The lane's number."""
     _asked: OrderedDict[str, Asked] = field(default_factory=OrderedDict[str, Asked])
     _places: OrderedDict[str, _Place] = field(default_factory=OrderedDict[str, _Place])
+    _latest: _Place | None = None
 
     def retried(self, fingerprint: str, request_sha256: str) -> Asked | None:
         """The unanswered request that this one asks again."""
@@ -166,17 +180,24 @@ class Conversation:
         place = self._places.get(turn.position)
         texts = [prompt.text for prompt in turn.tail]
         if place is None:
-            fresh = list(turn.tail)
+            known = self._carried_over(turn)
+            fresh = [prompt for prompt in turn.tail if not _take(known, prompt.text)]
         elif place.answered and texts == place.texts:
             fresh = list(turn.tail[-1:])
         else:
             known = Counter(place.texts)
             fresh = [prompt for prompt in turn.tail if not _take(known, prompt.text)]
-        self._places[turn.position] = _Place(texts=texts)
+        self._latest = self._places[turn.position] = _Place(texts=texts)
         self._places.move_to_end(turn.position)
         while len(self._places) > _POSITIONS_KEPT:
             self._places.popitem(last=False)
         return fresh
+
+    def _carried_over(self, turn: Turn) -> Counter[str]:
+        """Words that nobody answered and that come again behind another history, shortened by the agent."""
+        if self._latest is None or self._latest.answered:
+            return Counter()
+        return Counter(text for text in self._latest.texts if text not in turn.history)
 
     def answer(self, asked: Asked, *, complete: bool, stop_reason: str | None) -> None:
         """An attempt ended."""

@@ -20,6 +20,7 @@ from promptster.capture.providers.interface import ModelCall, ToolResult, ToolUs
 from promptster.capture.scribe import Scribe, Stamp
 from promptster.capture.silence import SilenceWatch
 from promptster.capture.subagents import Subagents
+from promptster.capture.typed import TypedWords
 from promptster.protocol.events import KINDS
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ class Capture:
         self._lanes = Lanes()
         self._ledger = Ledger()
         self._subagents = Subagents(self._scribe, self._lanes)
+        self._typed = TypedWords()
         self._silence = SilenceWatch(self._scribe, hooked_agents)
         self._hooks = HookDesk(self._scribe, self._lanes, self._ledger, self._is_streaming)
         self._learner = Learner(self._lanes, self._ledger, self._hooks, self._subagents)
@@ -105,6 +107,7 @@ class Capture:
             self._scribe.counts["hook_unreadable"] += 1
             return
         self._silence.heard(report.identity)
+        self._typed.report(report)
         self._hooks.take(report, at)
 
     def tick(self) -> None:
@@ -173,9 +176,11 @@ class Capture:
         self._lanes.conversation(identity).answer(asked, complete=complete, stop_reason=response.answer.stop_reason)
         asked.answered = max(asked.answered, number)
         seq = self._response(identity, asked, number, response)
-        if complete and exchange.purpose == "work":
-            for use in response.answer.calls:
+        for use in response.answer.calls if exchange.purpose == "work" else ():
+            if complete:
                 self._tool_call(identity, use, seq)
+            else:
+                self._ledger.entry(identity, use.id).response_seq = seq
         self._hooks.release(identity)
 
     def passed(self, exchange: Exchange, status: int | None) -> None:
@@ -208,7 +213,7 @@ class Capture:
         """Write what a request tells beside itself; the ``seq`` of its prompts."""
         self._results(agent, identity, turn)
         conversation, lane = self._lanes.conversation(identity), self._lanes.number(identity)
-        prompts = conversation.new_prompts(turn)
+        prompts = self._typed.judge(agent, identity, conversation.new_prompts(turn))
         if identity.agent_id:
             return (self._subagents.began(identity, turn),)
         return tuple(
@@ -293,7 +298,7 @@ class Capture:
                 use = turn.calls.get(result.id)
                 if unseen or use is None or result.id not in turn.fresh:
                     continue
-                self._tool_call(identity, use, None)
+                self._tool_call(identity, use, known.response_seq if known else None)
             self._result(agent, identity, result)
 
     def _result(self, agent: Agent, identity: Identity, result: ToolResult) -> None:

@@ -1,7 +1,7 @@
 """Hook payloads on their way to drafts: read by the agent's module, told apart from duplicates, kept in order.
 
-A hook may be faster than our look at the stream that caused it. So a tool's first hook waits, two seconds at most, while
-a response of its conversation is still streaming that has not brought this call; whatever follows it waits behind it.
+A hook may be faster than our look at the stream that caused it. So a tool's first hook waits, two seconds at most,
+while a response of its conversation is still streaming that has not brought this call; whatever follows it waits behind it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 HOLD_MS = 2000
 """How long a hook waits for the response that caused it."""
 
-_SAME_WITHIN_MS = 2000
+_SAME_WITHIN_MS = 1000
+"""Two layers of settings that both hold our hook report one event this close together; people do not type so fast."""
 _KEYS_KEPT = 20_000
 _TWINS_KEPT = 2_000
 _MAX_HELD = 1_000
@@ -93,9 +94,9 @@ class HookDesk:
             for report, at in queue:
                 self._record(report, at)
 
-    def learn_key(self, identity: Identity, key: tuple[str, ...]) -> None:
+    def learn_key(self, identity: Identity, key: tuple[str, ...], wall_ms: int) -> None:
         """Take over from the journal that something was recorded."""
-        self._remember((identity.agent, identity.session, identity.agent_id, *key), 0)
+        self._remember((*_place(identity), *key), wall_ms)
 
     def _waits(self, report: HookReport, at: Stamp, *, crowded: bool) -> bool:
         if report.stage != "call" or crowded or self._scribe.now().mono_ms - at.mono_ms >= HOLD_MS:
@@ -147,8 +148,9 @@ class HookDesk:
             return told
         key = (*_place(report.identity), *(report.key or (report.event, _digest(report))))
         last = self._keys.get(key)
-        self._remember(key, at.mono_ms)
-        return last is not None and (bool(report.key) or abs(at.mono_ms - last) < _SAME_WITHIN_MS)
+        self._remember(key, at.wall_ms)
+        is_lasting = bool(report.key) and not report.is_short_lived
+        return last is not None and (is_lasting or abs(at.wall_ms - last) < _SAME_WITHIN_MS)
 
     def _is_told_by_twin(self, report: HookReport) -> bool:
         twins = self._twins.setdefault((*_place(report.identity), *report.twin), _Twins())
@@ -161,8 +163,8 @@ class HookDesk:
         twins.ids.append(report.tool_use_id)
         return False
 
-    def _remember(self, key: tuple[str, ...], mono_ms: int) -> None:
-        self._keys[key] = mono_ms
+    def _remember(self, key: tuple[str, ...], wall_ms: int) -> None:
+        self._keys[key] = wall_ms
         self._keys.move_to_end(key)
         if len(self._keys) > _KEYS_KEPT:
             self._keys.popitem(last=False)

@@ -54,8 +54,9 @@ class Learner:
                 self._subagents.learn(identity)
             case (("proxy" | "hook"), ("tool_call" | "tool_result")):
                 self._tool(event, identity)
-            case "hook", "prompt" if fields.get("prompt_id"):
-                self._hooks.learn_key(identity, ("prompt", text_of(fields["prompt_id"]), text_of(fields.get("text"))))
+            case "hook", "prompt":
+                key = ("prompt", text_of(fields.get("prompt_id")), text_of(fields.get("text")))
+                self._hooks.learn_key(identity, key, event.ms)
             case _:
                 pass
 

@@ -31,6 +31,8 @@ class KnownCall:
     hook_result: bool = False
     proxy_seq: int | None = None
     """``seq`` of the proxy's tool_call."""
+    response_seq: int | None = None
+    """``seq`` of a response that broke off behind this call, so that only a later request shows whether it was run."""
     hook_seq: int | None = None
     """``seq`` of the hook's tool_call."""
 

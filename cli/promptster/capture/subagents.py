@@ -68,7 +68,7 @@ class Subagents:
         return self._scribe.write("proxy", "subagent_started", fields, lane=self._lanes.number(identity), refs=refs)
 
     def _find(self, identity: Identity, turn: Turn) -> _Expected | None:
-        for text in turn.opening:
+        for text in (*turn.opening, turn.task):
             expected = self._expected.get((identity.agent, identity.session, text.strip()))
             if expected is not None:
                 return expected

@@ -19,7 +19,7 @@ _REMINDER = re.compile(r"<system-reminder>(.*?)</system-reminder>", re.DOTALL)
 _NOTIFICATION = re.compile(r"<task-notification>.*</task-notification>", re.DOTALL)
 _QUEUED = re.compile(
     r"^\s*The user sent (?:a new message while you were working|the following message):\n(.*?)"
-    r"(?:\n\n(?:IMPORTANT|This is|After completing|Please address)\b.*)?\s*$",
+    r"(?:\n\n(?:IMPORTANT:|This is how Claude Code surfaces|After completing your current task).*)?\s*$",
     re.DOTALL,
 )
 _COMMAND = re.compile(r"<command-name>\s*/?(.*?)</command-name>", re.DOTALL)
@@ -39,6 +39,9 @@ _ADDED_TEXT = (
     "[SUGGESTION MODE:",
     "[structured-output-enforce]",
     "Your response above was cut off mid-stream",
+    "Your response above was stopped by a safety classifier",
+    "The turn did not end: a tool call in your last message",
+    "The PermissionDenied hook indicated you may retry",
     "Your response was cut off because it exceeded the output token limit",
     "Output token limit hit",
     "The previous response failed to produce a valid tool call",
@@ -53,7 +56,12 @@ _COMPACTION = (
     "CRITICAL: Respond with TEXT ONLY",
     "Your task is to create a detailed summary of th",
 )
-_SUGGESTION = "[SUGGESTION MODE:"
+_OWN_REQUESTS = (
+    "[SUGGESTION MODE:",
+    "The user stepped away and is coming back. Recap",
+    "You are now acting as the memory extraction subagent",
+)
+_RESUMES = "Your response above was cut off mid-stream"
 _EXIT_CODE = re.compile(r"\AExit code (-?\d{1,10})(?:\n|\Z)")
 _EMPTY_OUTPUT = "(Bash completed with no output)"
 _NOT_RUN = (
@@ -66,13 +74,21 @@ _NOT_RUN = (
     "User rejected tool use",
     "[Tool call did not complete",
 )
-_BACKGROUND = "Command running in background with ID"
+_CREATED = "File created successfully"
+_BACKGROUND = re.compile(
+    r"\ACommand running in background with ID|^Command did not complete within its .* was moved to the background"
+    r"|^Command was manually backgrounded",
+    re.MULTILINE,
+)
+_ONE_IS_FINE = frozenset({"grep", "egrep", "fgrep", "rg", "find", "diff", "test", "["})
+_SEPARATOR = re.compile(r"\|\|?|&&?|;|\n")
 
 
 class ClaudeCode:
     """Claude Code's requests."""
 
     name = "claude"
+    hooks_every_prompt = True
 
     def recognises(self, headers: Mapping[str, str]) -> bool:
         """By the session header or the program's own name."""
@@ -89,7 +105,7 @@ class ClaudeCode:
         last = next((item.text for item in reversed(call.items) if hasattr(item, "text")), "")
         if any(marker in last for marker in _COMPACTION):
             return "compaction"
-        if _SUGGESTION in last:
+        if last.lstrip().startswith(_OWN_REQUESTS):
             return "other"
         return _side_purpose(call, body) or "work"
 
@@ -110,12 +126,18 @@ class ClaudeCode:
                 found.append(Prompt(text=words, images=item.images))
                 expansion = True
             elif shell := _SHELL.match(rest):
-                found.append(Prompt(text=f"! {shell[1].strip()}"))
+                found.append(Prompt(text=f"! {shell[1].strip()}", is_hooked=False))
+            elif queued := _QUEUED.match(rest):
+                found.append(Prompt(text=queued[1].strip(), images=item.images))
             elif (rest or (item.images and not item.text)) and not _added(rest):
                 if not expansion:
                     found.append(Prompt(text=rest, images=item.images))
                 expansion = False
         return found
+
+    def resumes(self, item: UserText) -> bool:
+        """What Claude Code adds after an error in the middle of a stream that had brought some text."""
+        return item.text.startswith(_RESUMES)
 
     def summarises(self, item: UserText) -> bool:
         """The text with which a compacted conversation begins."""
@@ -140,7 +162,8 @@ class ClaudeCode:
             return []
         if call.name == "Bash":
             return [_command(call, result)]
-        return [] if result.is_error else claude_hooks.edits_from_input(call)
+        created = result.text.startswith(_CREATED)
+        return [] if result.is_error else claude_hooks.edits_from_input(call, created=created)
 
     def hook(self, payload: Mapping[str, Json]) -> HookReport:
         """One hook payload."""
@@ -157,11 +180,13 @@ def _side_purpose(call: ModelCall, body: Mapping[str, Json]) -> Purpose | None:
     """Requests that Claude Code sends for itself offer no tools, or one that takes its verdict."""
     schema = mapping(mapping(mapping(body.get("output_config")).get("format")).get("schema")).get("properties")
     keys = set(mapping(schema))
-    if "title" in keys or "Generate a concise, sentence-case title" in call.system or "isNewTopic" in call.system:
+    if call.tools and not keys:
+        return None
+    if "title" in keys or "isNewTopic" in keys or "sentence-case title" in call.system:
         return "title"
-    if "security monitor" in call.system or {"block", "shouldBlock"} & keys or "classify_result" in call.tools:
+    if "security monitor" in call.system or "<block>" in call.system or {"block", "shouldBlock"} & keys:
         return "classifier"
-    return None if call.tools else "other"
+    return "other"
 
 
 def _split_reminders(text: str) -> tuple[list[Prompt], str]:
@@ -184,11 +209,18 @@ def _added(text: str) -> bool:
     return stripped.startswith(_ADDED_TEXT) or stripped in _ADDED_EXACTLY or _ADDED_TAG.match(stripped) is not None
 
 
+def _may_be_one(call: ToolUse) -> bool:
+    """Claude Code calls code 1 of a few commands a success and does not tell it from 0: the last command counts."""
+    text = text_of(mapping(call.input).get("command"))
+    words = next((part.split() for part in reversed(_SEPARATOR.split(text)) if part.split()), [""])
+    return words[0] in _ONE_IS_FINE or (words[0] == "git" and bool({"diff", "grep"} & set(words[1:])))
+
+
 def _command(call: ToolUse, result: ToolResult) -> Finding:
     text, exit_code = result.text, None
     if failed := _EXIT_CODE.match(text):
         exit_code, text = int(failed[1]), text[failed.end() :]
-    elif not result.is_error and not text.startswith(_BACKGROUND):
+    elif not result.is_error and not _BACKGROUND.search(text) and not _may_be_one(call):
         exit_code = 0
     return actions.command(
         tool_use_id=call.id,

@@ -37,8 +37,13 @@ def _prompt(event: str, identity: Identity, payload: Mapping[str, Json]) -> Hook
     prompt_id = text_of(payload.get("prompt_id"))
     machine = text.lstrip().startswith(("<task-notification>", "<teammate-message"))
     fields = {"text": text, "prompt_id": prompt_id or None, "machine": machine or None}
-    key = ("prompt", prompt_id, text) if prompt_id else ()
-    return HookReport(event=event, identity=identity, findings=[Finding(kind="prompt", fields=fields)], key=key)
+    return HookReport(
+        event=event,
+        identity=identity,
+        findings=[Finding(kind="prompt", fields=fields)],
+        key=("prompt", prompt_id, text),
+        is_short_lived=True,
+    )
 
 
 def _call(payload: Mapping[str, Json]) -> ToolUse:
@@ -97,9 +102,9 @@ def _done(call: ToolUse, response: Mapping[str, Json], payload: Mapping[str, Jso
     return []
 
 
-def _success_code(response: Mapping[str, Json]) -> int | None:
-    """Claude Code calls a few codes other than 0 a success (grep without a match) and says so, without the code."""
-    return None if response.get("returnCodeInterpretation") else 0
+def _success_code(response: Mapping[str, Json]) -> int:
+    """Claude Code calls code 1 of a few commands (grep without a match) a success, and says so in words."""
+    return 1 if response.get("returnCodeInterpretation") else 0
 
 
 def _edit(call: ToolUse, response: Mapping[str, Json]) -> Sequence[Finding]:
@@ -136,21 +141,38 @@ def _replaced(before: str | None, response: Mapping[str, Json]) -> str | None:
     return before.replace(old, new) if response.get("replaceAll") is True else before.replace(old, new, 1)
 
 
-def edits_from_input(call: ToolUse) -> Sequence[Finding]:
-    """The passages that a tool's arguments replace."""
+def edits_from_input(call: ToolUse, *, created: bool = False) -> Sequence[Finding]:
+    """The passages that a tool's arguments replace.
+
+    Args:
+        call: a call of one of the tools that edit files.
+        created: whether the tool said that the file is new.
+    """
     given = mapping(call.input)
     path = text_of(given.get("file_path")) or text_of(given.get("notebook_path"))
     if not path:
         return []
     if call.name == "Write":
-        return [_passage(call, path, "", text_of(given.get("content")), "modify")]
+        return [_written(call, path, text_of(given.get("content")), created=created)]
     if call.name == "Edit":
         return [_replacement(call, path, given)]
     if call.name == "MultiEdit":
         return [_replacement(call, path, mapping(edit)) for edit in sequence(given.get("edits"))]
     if call.name == "NotebookEdit":
-        return [_passage(call, path, "", text_of(given.get("new_source")), "modify")]
+        return [_written(call, path, text_of(given.get("new_source")), created=False)]
     return []
+
+
+def _written(call: ToolUse, path: str, after: str, *, created: bool) -> Finding:
+    """A file written whole: what stood there before is not known from the arguments, so a change has no patch."""
+    return actions.file_edit(
+        tool_use_id=call.id,
+        path=path,
+        operation="create" if created else "modify",
+        before=None,
+        after=after,
+        patch=None if created else "",
+    )
 
 
 def _replacement(call: ToolUse, path: str, given: Mapping[str, Json]) -> Finding:

@@ -66,6 +66,7 @@ class Codex:
     """Codex's requests and hooks."""
 
     name = "codex"
+    hooks_every_prompt = False
 
     def recognises(self, headers: Mapping[str, str]) -> bool:
         """By the originator, the program's own name or its metadata."""
@@ -108,6 +109,11 @@ class Codex:
             elif item.typed is not False and not _ADDED.match(item.text) and (item.text.strip() or item.images):
                 found.append(Prompt(text=item.text, images=item.images))
         return found
+
+    def resumes(self, item: UserText) -> bool:
+        """Codex asks the same again instead."""
+        del item
+        return False
 
     def summarises(self, item: UserText) -> bool:
         """The text that stands for an earlier history when Codex itself compacted it."""
@@ -262,7 +268,9 @@ def _call(payload: Mapping[str, Json]) -> ToolUse:
 def _prompt(event: str, identity: Identity, payload: Mapping[str, Json]) -> HookReport:
     text, turn = text_of(payload.get("prompt")), text_of(payload.get("turn_id"))
     finding = Finding(kind="prompt", fields={"text": text, "prompt_id": turn or None})
-    return HookReport(event=event, identity=identity, findings=[finding], key=("prompt", turn, text) if turn else ())
+    return HookReport(
+        event=event, identity=identity, findings=[finding], key=("prompt", turn, text), is_short_lived=True
+    )
 
 
 def _tool_call(event: str, identity: Identity, payload: Mapping[str, Json]) -> HookReport:

@@ -53,6 +53,7 @@ def _report(
     call: ToolUse | None = None,
     key: tuple[str, ...] = (),
     twin: tuple[str, ...] = (),
+    is_short_lived: bool = False,
 ) -> HookReport:
     return HookReport(
         event=event,
@@ -63,6 +64,7 @@ def _report(
         key=key,
         twin=twin,
         call=call,
+        is_short_lived=is_short_lived,
     )
 
 
@@ -85,8 +87,8 @@ def _twin(call: ToolUse, payload: Mapping[str, Json], stage: str) -> tuple[str, 
 def _prompt(event: str, identity: Identity, payload: Mapping[str, Json]) -> HookReport:
     text, generation = text_of(payload.get("prompt")), text_of(payload.get("generation_id"))
     fields = {"text": text, "prompt_id": generation or None, "images": sequence(payload.get("attachments")) or None}
-    key = ("prompt", generation, text) if generation else ()
-    return _report(event, identity, Finding(kind="prompt", fields=fields), key=key)
+    finding = Finding(kind="prompt", fields=fields)
+    return _report(event, identity, finding, key=("prompt", generation, text), is_short_lived=True)
 
 
 def _tool_call(event: str, identity: Identity, payload: Mapping[str, Json]) -> HookReport:

@@ -17,6 +17,7 @@ class Generic:
     """An unknown agent."""
 
     name = ""
+    hooks_every_prompt = False
 
     def recognises(self, headers: Mapping[str, str]) -> bool:
         """Any."""
@@ -36,6 +37,11 @@ class Generic:
     def prompts(self, run: Sequence[UserText]) -> Sequence[Prompt]:
         """The whole texts."""
         return [Prompt(text=item.text, images=item.images) for item in run if item.text or item.images]
+
+    def resumes(self, item: UserText) -> bool:
+        """Cannot be told."""
+        del item
+        return False
 
     def summarises(self, item: UserText) -> bool:
         """Cannot be told."""

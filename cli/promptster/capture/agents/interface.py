@@ -39,6 +39,8 @@ class Prompt:
     """Whether a machine wrote them, such as a notification about a finished task."""
     images: tuple[Json, ...] = ()
     """What was attached, as sent."""
+    is_hooked: bool = True
+    """Whether the agent's hooks report such words too."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +70,8 @@ class HookReport:
     """The call it belongs to, as the provider names it."""
     key: tuple[str, ...] = ()
     """Tells this event from every other one of the conversation; empty when only the payload itself can."""
+    is_short_lived: bool = False
+    """Whether the key tells events apart only for a moment: words that wait in a queue share their turn's id."""
     twin: tuple[str, ...] = ()
     """Equal for two hook events of one agent that report the same action."""
     call: ToolUse | None = None
@@ -79,6 +83,8 @@ class Agent(Protocol):
 
     name: str
     """As in hook addresses and in events."""
+    hooks_every_prompt: bool
+    """Whether everything that a person types is reported by a hook before it is sent."""
 
     def recognises(self, headers: Mapping[str, str]) -> bool:
         """Whether a request with these header fields comes from this agent."""
@@ -94,6 +100,10 @@ class Agent(Protocol):
 
     def prompts(self, run: Sequence[UserText]) -> Sequence[Prompt]:
         """The words in texts that follow each other in the user's role, without what the agent added."""
+        ...
+
+    def resumes(self, item: UserText) -> bool:
+        """Whether a user's text only asks the model to go on with an answer that was cut off."""
         ...
 
     def summarises(self, item: UserText) -> bool:
