@@ -61,7 +61,7 @@ def wait_for(path: Path, process: subprocess.Popen[bytes]) -> str:
         if process.poll() is not None:
             break
         time.sleep(0.05)
-    sys.exit(f"the demonstration stopped: {path.stem} did not start")
+    sys.exit(f"the demonstration stopped: {path.stem} did not start\n{path.with_suffix('.log').read_text()}")
 
 
 @contextmanager
@@ -147,17 +147,13 @@ def play(stage: Path, output: Path, wanted: str) -> None:
         serve = [str(BIN / "promptster-collector"), "serve", "--data", str(data), "--host", "127.0.0.1", "--port", "0"]
         collector = stack.enter_context(server([*serve, "--ready-file", str(ready)], ready, stage / "collector.log"))
         ready = stage / "provider.ready"
-        script = [
-            sys.executable,
-            "-m",
-            "tests.helpers.provider",
-            "--script",
-            str(HERE / f"{agent}.json"),
-            "--port",
-            "0",
-        ]
-        provider = stack.enter_context(server([*script, "--ready-file", str(ready)], ready, stage / "provider.log"))
+        script = ["--script", str(HERE / f"{agent}.json"), "--var", f"workspace={stage / 'workspace'}"]
+        speak = [sys.executable, "-m", "tests.helpers.provider", *script, "--port", "0"]
+        provider = stack.enter_context(server([*speak, "--ready-file", str(ready)], ready, stage / "provider.log"))
         invite = invite_candidate(recruiter, collector, owner, stage / "task")
+        stack.callback(
+            candidate.call, "stop"
+        )  # nothing is left running, whatever happens; after submit it does nothing
         bundle = take_assessment(
             candidate, invite, provider, agent_words(agent, practice=practice), stage / "workspace"
         )
@@ -203,7 +199,7 @@ def take_assessment(
     print(f"session {started['session']}")
     print(candidate.run("run", *words, cwd=workspace))
     seen = candidate.ask("inspect")
-    print(f"captured so far: {len(seen['events'])} events")
+    print(f"captured so far: {len(seen['entries'])} entries")
     submitted = candidate.ask("submit", "--yes", cwd=workspace)
     print(f"received {submitted['received']} of {submitted['events']} events")
     return Path(submitted["bundle"])

@@ -14,6 +14,7 @@ import os
 import shlex
 import subprocess
 import sys
+import time
 import urllib.parse
 import uuid
 from collections.abc import Iterator, Mapping
@@ -24,6 +25,12 @@ from typing import Any
 MODEL = "practice-1"
 MAX_CALLS = 50
 """Calls to the provider in one run; a script that never ends its turn stops here."""
+
+MAX_ATTEMPTS = 8
+"""Tries of one call while the provider is busy."""
+RETRIED = frozenset({429, 500, 502, 503, 529})
+RETRY_SECONDS = 0.5
+"""Pause before the next try where the provider names none."""
 
 TOOLS: list[dict[str, Any]] = [
     {
@@ -208,10 +215,16 @@ class Agent:
             "anthropic-version": "2023-06-01",
             "X-Claude-Code-Session-Id": self.session,
         }
-        response = post(f"{self.base_url}/v1/messages?beta=true", headers, json.dumps(body).encode(), 60)
-        if response.status != http.client.OK:
-            sys.exit(f"the provider answered {response.status}: {response.read(500).decode(errors='replace')}")
-        return read_message(response)
+        data = json.dumps(body).encode()
+        for _ in range(MAX_ATTEMPTS):
+            response = post(f"{self.base_url}/v1/messages?beta=true", headers, data, 60)
+            if response.status == http.client.OK:
+                return read_message(response)
+            answer = response.read(500).decode(errors="replace")
+            if response.status not in RETRIED:
+                break
+            time.sleep(float(response.headers.get("retry-after", RETRY_SECONDS)))
+        sys.exit(f"the provider answered {response.status}: {answer}")
 
     def _call(self, block: Mapping[str, Any]) -> dict[str, Any]:
         name, arguments, call = block["name"], block["input"], block["id"]
