@@ -144,7 +144,7 @@ def build_services(settings: Settings, store: Store, clock: Clock) -> Services:
 
 
 def prepare(services: Services) -> None:
-    """What must be done before a collector listens: tombstones replayed, cut redemptions finished, the log continued."""
+    """What must be done before a collector listens: replay tombstones, finish cut redemptions, continue the log."""
     services.erasure.replay()
     finish_interrupted(services.store)
     services.bundles.log.continue_after_restore()
@@ -194,13 +194,13 @@ def require_rules(app: Litestar) -> None:
     """Every route says who may use it, or the collector does not start."""
     for route in app.routes:
         for handler in getattr(route, "route_handlers", []):
-            methods = getattr(handler, "http_methods", set())
-            if methods != {"OPTIONS"} and not isinstance(handler.opt.get(ACCESS), Access):
+            ruled = isinstance(handler.opt.get(ACCESS), Access)
+            if not ruled and getattr(handler, "http_methods", None) != {"OPTIONS"}:
                 raise RuntimeError(f"the route {route.path} declares no access rule")
 
 
 def build_app(services: Services) -> Litestar:
-    """The ASGI application around the services; starting it starts the background work, stopping it closes the store."""
+    """The ASGI application; starting it starts the background work, stopping it closes the store."""
 
     @asynccontextmanager
     async def life(_: Litestar) -> AsyncGenerator[None]:

@@ -28,7 +28,7 @@ class SetupError(PromptsterError):
     default_code = "setup"
 
 
-class Refusal(PromptsterError):
+class Refusal(PromptsterError):  # noqa: N818 - what the contract calls it
     """A request that is answered with a problem document.
 
     ``extra`` holds further members of that document, ``headers`` further headers of the answer.

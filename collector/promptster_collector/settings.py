@@ -1,7 +1,7 @@
 """What an operator may set, and where the collector's files stand.
 
-Database and segments are named so that other back ends can come by URL; the key store, the master key and the tombstones
-are folders of their own because each has backups of its own.
+Database and segments are named so that other back ends can come by URL; the key store, the master key and the
+tombstones stand apart because each has backups of its own.
 """
 
 from __future__ import annotations

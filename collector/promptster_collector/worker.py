@@ -32,6 +32,7 @@ class Worker:
         self._sweeps: list[Callable[[], Awaitable[None]]] = []
         self._wanted = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._turn = asyncio.Lock()
 
     def add(self, step: Callable[[], Awaitable[bool]]) -> None:
         """Append a step."""
@@ -71,7 +72,7 @@ class Worker:
                 next_sweep = self._clock.monotonic() + self._sweep_seconds
                 await self._guarded(self.sweep)
             self._wanted.clear()
-            while await self._guarded(self.work):
+            while await self._guarded(self.work):  # noqa: ASYNC110 - a pause between rounds, not a wait
                 await asyncio.sleep(_PAUSE)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._wanted.wait(), max(next_sweep - self._clock.monotonic(), 0.01))
@@ -79,12 +80,14 @@ class Worker:
 
     async def sweep(self) -> None:
         """Look at everything that time alone changes."""
-        for sweep in self._sweeps:
-            await sweep()
+        async with self._turn:
+            for sweep in self._sweeps:
+                await sweep()
 
     async def work(self) -> bool:
         """One round through all steps; whether any of them did something."""
-        return any([await step() for step in self._steps])
+        async with self._turn:
+            return any([await step() for step in self._steps])
 
     async def _guarded(self, job: Callable[[], Awaitable[bool | None]]) -> bool:
         """Never end because one round failed: the log gets type and place, and it is tried again later."""

@@ -1,7 +1,7 @@
 """A real collector for tests: ``init`` once, ``serve`` in a process of its own on loopback.
 
-``with collector(folder) as running:`` gives its base URL, the owner's token, the data folder, and ways to stop, kill and
-start it again.
+``with collector(folder) as running:`` gives its base URL, the token of its owner, its data folder, and ways to stop,
+kill and start it again.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ ORGANISATION = "Acme"
 
 def run_command(*arguments: str | os.PathLike[str]) -> subprocess.CompletedProcess[str]:
     """Run one command of ``promptster-collector`` to its end."""
-    words = [*COMMAND, *map(os.fspath, arguments)]
+    words = [*COMMAND, *(os.fspath(word) for word in arguments)]
     return subprocess.run(words, capture_output=True, text=True, timeout=120, check=False)
 
 

@@ -3,6 +3,8 @@
 from typing import Any
 
 from litestar import Request, get, post
+from litestar.di import NamedDependency
+from litestar.params import JSONBody
 
 from promptster_collector.access.guard import ACCESS, principal_of
 from promptster_collector.access.principal import INVITERS, TEAM
@@ -17,7 +19,7 @@ _MAX_MINUTES = 7 * 24 * 60
 _MAX_RETENTION = 180
 
 
-def _draft(data: AssessmentRequest) -> AssessmentDraft:
+def _draft(data: JSONBody[AssessmentRequest]) -> AssessmentDraft:
     title = data.title.strip()
     if not 1 <= len(title) <= _MAX_TITLE or not title.isprintable():
         raise InvalidError(f"a title has 1 to {_MAX_TITLE} printable characters", code="title")
@@ -50,14 +52,16 @@ def _answer(facts: AssessmentFacts) -> AssessmentAnswer:
 
 @post("/v1/assessments", opt={ACCESS: INVITERS})
 async def create_assessment(
-    request: Request[Any, Any, Any], assessments: Assessments, data: AssessmentRequest
+    request: Request[Any, Any, Any], assessments: NamedDependency[Assessments], data: JSONBody[AssessmentRequest]
 ) -> AssessmentAnswer:
     """Set up an assessment; its policy is fixed with it."""
     return _answer(await assessments.create(principal_of(request).organisation, _draft(data)))
 
 
 @get("/v1/assessments", opt={ACCESS: TEAM})
-async def list_assessments(request: Request[Any, Any, Any], assessments: Assessments) -> AssessmentList:
+async def list_assessments(
+    request: Request[Any, Any, Any], assessments: NamedDependency[Assessments]
+) -> AssessmentList:
     """The organisation's assessments."""
     listed = await assessments.list(principal_of(request).organisation)
     return AssessmentList(assessments=[_answer(facts) for facts in listed])

@@ -14,10 +14,11 @@ from promptster_collector.store.schema import Assessment
 from promptster_collector.store.store import new_id
 
 if TYPE_CHECKING:
-    from sqlalchemy import Row
+    from sqlalchemy import Connection
 
     from promptster_collector.clock import Clock
     from promptster_collector.orgs.service import Organisations
+    from promptster_collector.store.database import AnyRow
     from promptster_collector.store.sealing import Sealer
     from promptster_collector.store.store import Store
 
@@ -47,7 +48,7 @@ class AssessmentDraft:
     retention_days: int
 
 
-def _facts(row: Row[tuple[Assessment]], sealer: Sealer) -> AssessmentFacts:
+def _facts(row: AnyRow, sealer: Sealer) -> AssessmentFacts:
     repository = row.repository_sealed
     return AssessmentFacts(
         id=row.id,
@@ -94,8 +95,11 @@ class Assessments:
             policy_sha256=hashlib.sha256(policy).hexdigest(),
             created_ms=self._clock.wall_ms(),
         )
-        statement = insert(Assessment).values(_row(facts, sealer))
-        await self._store.database.write(lambda connection: connection.execute(statement) and None)
+
+        def job(connection: Connection) -> None:
+            connection.execute(insert(Assessment), _row(facts, sealer))
+
+        await self._store.database.write(job)
         return facts
 
     async def list(self, organisation: str) -> list[AssessmentFacts]:

@@ -12,9 +12,10 @@ from promptster_collector.commands.output import document, say
 
 
 def command(
+    *,
     data: Annotated[Path, typer.Option(help="The collector's data folder.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="File to write; - for standard output.")],
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,  # noqa: FBT002 - an option
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Write the collector's public keys with their succession."""
     from promptster.protocol.keys import parse_keyfile  # noqa: PLC0415 - costs start-up time

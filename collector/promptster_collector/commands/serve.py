@@ -11,6 +11,7 @@ from promptster_collector.errors import SetupError
 
 
 def command(
+    *,
     data: Annotated[Path, typer.Option(help="The data folder that init made.")],
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 for any free one.")] = 8443,
@@ -20,7 +21,7 @@ def command(
     tls_cert: Annotated[Path | None, typer.Option(help="Certificate chain (PEM).")] = None,
     tls_key: Annotated[Path | None, typer.Option(help="Its private key (PEM).")] = None,
     public_url: Annotated[str, typer.Option(help="The base URL that invite links name.")] = "",
-    json: Annotated[bool, typer.Option("--json", help="Print errors as one JSON document.")] = False,  # noqa: ARG001, FBT002 - read by the front door
+    json: Annotated[bool, typer.Option("--json", help="Print errors as one JSON document.")] = False,  # noqa: ARG001 - read by the front door
 ) -> None:
     """Serve a data folder. Plain HTTP is for loopback only; everything else needs a certificate."""
     from promptster_collector.serving import Listening, serve  # noqa: PLC0415 - costs start-up time

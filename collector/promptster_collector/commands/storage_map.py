@@ -11,7 +11,8 @@ from promptster_collector.commands.output import document, say
 
 
 def command(
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,  # noqa: FBT002 - an option
+    *,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Print every file, table and column with its data class, cipher, key and retention."""
     from promptster_collector.privacy.storage_map import storage_map  # noqa: PLC0415 - costs start-up time

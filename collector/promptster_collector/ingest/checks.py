@@ -1,7 +1,8 @@
 """Right behind ingest: every batch is opened and checked, in order, and the outcome is signed.
 
-The check is a word about content, where the receipt is one about custody. A batch that fails stays as an unreadable span;
-its neighbours stay readable. The closing event is found here, and ends the session when everything before it is checked.
+The check is a word about content, where the receipt is one about custody. A batch that fails stays as an unreadable
+span; its neighbours stay readable. The closing event is found here, and ends the session when everything before it is
+checked.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import asyncio
 import json
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 from sqlalchemy import select, update
 
@@ -27,11 +28,12 @@ from promptster_collector.store.schema import Batch, Session
 from promptster_collector.store.sealing import UnsealError
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection, Row
+    from sqlalchemy import Connection
 
     from promptster.protocol.events import RecordedEvent
     from promptster_collector.clock import Clock
     from promptster_collector.sessions.lifecycle import Lifecycle
+    from promptster_collector.store.database import AnyRow
     from promptster_collector.store.store import Store
 
 _GROUP = 32
@@ -89,14 +91,14 @@ class Checks:
             await self._check(row)
         return bool(rows)
 
-    async def _check(self, row: Row[Any]) -> None:
+    async def _check(self, row: AnyRow) -> None:
         try:
             finding = await asyncio.to_thread(self._examine, row)
             await self._store.database.write(lambda connection: self._record(connection, row, finding))
         except KeyDestroyedError:
             return  # the session was erased a moment ago, and its rows are about to go
 
-    def _examine(self, row: Row[Any]) -> _Finding:
+    def _examine(self, row: AnyRow) -> _Finding:
         try:
             batch = wire_of(self._store, row)
             events = open_body(batch, self._store.keys.get(content_key(row.organisation, row.session)))
@@ -106,7 +108,7 @@ class Checks:
         except UnsealError:
             return _Finding(code="storage_damaged", counts=Counter())
 
-    def _look_through(self, row: Row[Any], batch: WireBatch, events: list[RecordedEvent]) -> _Finding:
+    def _look_through(self, row: AnyRow, batch: WireBatch, events: list[RecordedEvent]) -> _Finding:
         kinds = self._allowed(row)
         closing = [event for event in events if event.kind == Kind.CLOSED]
         if closing and (len(closing) > 1 or events[-1] is not closing[0]):
@@ -117,7 +119,7 @@ class Checks:
             totals=_totals(closing[0]) if closing and batch.header.count == len(events) else None,
         )
 
-    def _allowed(self, row: Row[Any]) -> frozenset[str]:
+    def _allowed(self, row: AnyRow) -> frozenset[str]:
         kinds = self._kinds.get(row.assessment)
         if kinds is None:
             sealer = self._store.of_session(row.organisation, row.session)
@@ -125,10 +127,13 @@ class Checks:
             kinds = self._kinds[row.assessment] = frozenset(policy.kinds)
         return kinds
 
-    def _record(self, connection: Connection, row: Row[Any], finding: _Finding) -> None:
+    def _record(self, connection: Connection, row: AnyRow, finding: _Finding) -> None:
         columns = select(Session.state, Session.next_n, Session.source_counts).where(Session.id == row.session)
         session = connection.execute(columns.with_for_update()).one_or_none()
         if session is None or session.state not in {State.OPEN.value, State.CLOSING.value}:
+            return
+        mine = (Batch.session == row.session) & (Batch.n == row.n)
+        if connection.execute(select(Batch.checked_ms).where(mine)).scalar_one() is not None:
             return
         counts = Counter(cast("dict[str, int]", json.loads(session.source_counts)))
         code = finding.code or self._closing_fault(finding, counts, last=session.next_n == row.n + 1)
@@ -155,7 +160,7 @@ class Checks:
         said = Counter(finding.totals)
         return None if +said in (+received, +without) else "totals"
 
-    def _sign(self, connection: Connection, row: Row[Any], finding: _Finding, code: str | None) -> None:
+    def _sign(self, connection: Connection, row: AnyRow, finding: _Finding, code: str | None) -> None:
         signer = self._store.identity.signer
         check = signer.sign(
             Check(

@@ -1,7 +1,7 @@
 """The collector's log: one sequencer gives every receipt its leaf and signs a checkpoint behind each group.
 
-After a restore of the database the last known checkpoint is newer than the log in it. The log then goes on under another
-origin, whose first leaf is that checkpoint, and what is still running is logged there again.
+After a restore of the database the last known checkpoint is newer than the log in it. The log then goes on under
+another origin, whose first leaf is that checkpoint, and what is still running is logged there again.
 """
 
 from __future__ import annotations

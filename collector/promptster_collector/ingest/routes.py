@@ -3,6 +3,8 @@
 from typing import Any
 
 from litestar import MediaType, Request, Response, put
+from litestar.di import NamedDependency
+from litestar.params import FromPath
 
 from promptster.protocol.batch import MAX_WIRE
 from promptster_collector.access.guard import ACCESS
@@ -26,7 +28,9 @@ def _response(taken: Taken) -> Response[bytes]:
     request_max_body_size=MAX_WIRE,
     media_type=MediaType.JSON,
 )
-async def put_batch(request: Request[Any, Any, Any], ingest: Ingest, session: str, n: int) -> Response[bytes]:
+async def put_batch(
+    request: Request[Any, Any, Any], ingest: NamedDependency[Ingest], session: FromPath[str], n: FromPath[int]
+) -> Response[bytes]:
     """Store one signed, sealed batch; the answer is its receipt. Sending it again gets the same receipt."""
     wire = await request.body()
     return _response(await ingest.put(session, n, wire, earlier_receipt=request.headers.get(RECEIPT_HEADER)))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -26,13 +27,12 @@ from promptster_collector.store.alarms import AlarmKind, raise_alarm
 from promptster_collector.store.schema import Batch, Conflict, Session
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from sqlalchemy import Connection, Row
+    from sqlalchemy import Connection
 
     from promptster_collector.clock import Clock
     from promptster_collector.sessions.lifecycle import Lifecycle
     from promptster_collector.settings import Limits
+    from promptster_collector.store.database import AnyRow
     from promptster_collector.store.sealing import Sealer
     from promptster_collector.store.store import Store
 
@@ -230,18 +230,25 @@ class Ingest:
             return self._known(connection, prepared, row.checked_n)
         if row.state != State.OPEN.value:
             return _Outcome(word="closed", close_sealed=row.close_sealed)
-        if prepared.now_ms > row.upload_until_ms:
-            return _Outcome(word="lapsed")
-        if header.n > row.next_n:
-            return _Outcome(word="gap", expected=row.next_n)
-        if header.prev != row.head_sha256 or header.first != row.next_seq:
-            return _Outcome(word="prev" if header.prev != row.head_sha256 else "first")
-        if row.stored_bytes + header.len > self._limits.session_bytes:
-            return _Outcome(word="full")
+        word = self._out_of_order(prepared, row)
+        if word is not None:
+            return _Outcome(word=word, expected=row.next_n)
         self._insert(connection, prepared, row)
         return _Outcome(word="stored", checked_n=row.checked_n)
 
-    def _insert(self, connection: Connection, prepared: _Prepared, row: Row[Any]) -> None:
+    def _out_of_order(self, prepared: _Prepared, row: AnyRow) -> str | None:
+        """What keeps an unknown batch from being the next one; the first reason that holds."""
+        header = prepared.batch.header
+        reasons = {
+            "lapsed": prepared.now_ms > row.upload_until_ms,
+            "gap": header.n > row.next_n,
+            "prev": header.prev != row.head_sha256,
+            "first": header.first != row.next_seq,
+            "full": row.stored_bytes + header.len > self._limits.session_bytes,
+        }
+        return next((word for word, holds in reasons.items() if holds), None)
+
+    def _insert(self, connection: Connection, prepared: _Prepared, row: AnyRow) -> None:
         header = prepared.batch.header
         connection.execute(_INSERT, prepared.row)
         connection.execute(
@@ -320,11 +327,19 @@ def _gone(state: str, tombstone: bytes | None) -> GoneError:
     return GoneError("the session has been erased", code=state, extra={"tombstone": envelope})
 
 
+_PLAIN: Mapping[str, Callable[[], Refusal]] = {
+    "unknown": lambda: NotFoundError("there is no such session", code="unknown_session"),
+    "prev": lambda: InvalidError("the batch does not follow the stored one", code="prev_mismatch"),
+    "first": lambda: InvalidError("the batch's first event is not the next one", code="first_mismatch"),
+    "full": lambda: Refusal("the session holds as much as it may", code="session_full", status=413),
+}
+
+
 def _refusal(prepared: _Prepared, outcome: _Outcome) -> Refusal:
     n = prepared.batch.header.n
     match outcome.word:
-        case "unknown":
-            return NotFoundError("there is no such session", code="unknown_session")
+        case word if word in _PLAIN:
+            return _PLAIN[word]()
         case "gap":
             return ConflictError(
                 "batches before this one are missing", code="gap", extra={"expected": outcome.expected}
@@ -339,14 +354,8 @@ def _refusal(prepared: _Prepared, outcome: _Outcome) -> Refusal:
             return ConflictError("another batch of this number is stored", code="conflict", extra=extra)
         case "closed":
             close = prepared.sealer.unseal(outcome.close_sealed, "close") if outcome.close_sealed else None
-            extra = {"close": None if close is None else Envelope.decode(close).to_json()}
-            return GoneError("the session has ended", code="closed", extra=extra)
-        case "prev":
-            return InvalidError("the batch does not follow the stored one", code="prev_mismatch")
-        case "first":
-            return InvalidError("the batch's first event is not the next one", code="first_mismatch")
-        case "full":
-            return Refusal("the session holds as much as it may", code="session_full", status=413)
+            signed = None if close is None else Envelope.decode(close).to_json()
+            return GoneError("the session has ended", code="closed", extra={"close": signed})
         case state:
             return _gone(state, outcome.tombstone)
 
@@ -368,9 +377,9 @@ def _locked_session() -> Any:
 
 def _advance_session() -> Any:
     return (
-        update(Session.__table__)
+        update(Session)
         .where(Session.id == bindparam("of_session"))
-        .values(  # type: ignore[arg-type]
+        .values(
             next_n=bindparam("next_n"),
             next_seq=bindparam("next_seq"),
             head_sha256=bindparam("head_sha256"),
@@ -380,5 +389,5 @@ def _advance_session() -> Any:
 
 
 _LOCKED = _locked_session()
-_INSERT = insert(Batch.__table__)  # type: ignore[arg-type]
+_INSERT = insert(Batch)
 _ADVANCE = _advance_session()

@@ -1,4 +1,4 @@
-"""The log's Merkle tree over stored nodes: complete subtrees are kept, everything else is computed from them (RFC 6962)."""
+"""The log's Merkle tree (RFC 6962) over stored nodes: complete subtrees are kept, the rest is computed from them."""
 
 from __future__ import annotations
 

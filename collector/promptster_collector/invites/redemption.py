@@ -13,6 +13,7 @@ import asyncio
 import hashlib
 import os
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from sqlalchemy import insert, select, update
@@ -129,7 +130,14 @@ class Redemption:
         await self._refuse_taken_session(consent.session)
         await asyncio.to_thread(self._store.keys.put, keys, created_ms=self._clock.wall_ms(), pending=True)
         sealer = Sealer(data_key, organisation=facts.organisation, session=consent.session)
-        values = _session_row(facts, assessment, certificate, request, sealer, envelope)
+        values = _session_row(
+            facts=facts,
+            assessment=assessment,
+            certificate=certificate,
+            request=request,
+            sealer=sealer,
+            envelope=envelope,
+        )
         values["access_sha256"] = token_sha256(access_token(key, consent.session))
         values["started_ms"] = self._clock.wall_ms()
         try:
@@ -225,6 +233,7 @@ class Redemption:
 
 
 def _session_row(
+    *,
     facts: InviteFacts,
     assessment: AssessmentFacts,
     certificate: Certificate,
@@ -260,15 +269,14 @@ def _session_row(
     }
 
 
+def _is_known(connection: Connection, session: str) -> bool:
+    return connection.execute(select(Session.id).where(Session.id == session)).one_or_none() is not None
+
+
 def finish_interrupted(store: Store) -> None:
     """Finish or undo redemptions that a crash cut; blocks, for use before the collector listens."""
     for organisation, session in store.keys.pending():
-        known = store.database.read_now(
-            lambda connection, session=session: connection.execute(
-                select(Session.id).where(Session.id == session)
-            ).one_or_none()
-        )
-        if known is None:
+        if not store.database.read_now(partial(_is_known, session=session)):
             store.keys.destroy_session(organisation, session, person=None)
         else:
             store.keys.confirm(organisation, session)

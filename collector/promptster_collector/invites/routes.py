@@ -4,6 +4,8 @@ import re
 from typing import Any
 
 from litestar import Request, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath, JSONBody
 
 from promptster.protocol.encoding import b64u_decode, b64u_encode
 from promptster.protocol.signing import Envelope
@@ -30,7 +32,7 @@ _EMAIL = re.compile(r"[^\s@<>]{1,200}@[^\s@<>]{1,200}")
 _MAX_BOX = 1000
 
 
-def _who(data: InviteRequest) -> Identity:
+def _who(data: JSONBody[InviteRequest]) -> Identity:
     name = data.name.strip()
     if not 1 <= len(name) <= _MAX_NAME or not name.isprintable():
         raise InvalidError(f"a name has 1 to {_MAX_NAME} printable characters", code="name")
@@ -42,7 +44,10 @@ def _who(data: InviteRequest) -> Identity:
 
 @post("/v1/assessments/{assessment:str}/invites", opt={ACCESS: INVITERS})
 async def create_invite(
-    request: Request[Any, Any, Any], invites: Invites, assessment: str, data: InviteRequest
+    request: Request[Any, Any, Any],
+    invites: NamedDependency[Invites],
+    assessment: FromPath[str],
+    data: JSONBody[InviteRequest],
 ) -> InviteAnswer:
     """Invite one person; the answer is the only place where code and link can be read."""
     organisation = principal_of(request).organisation
@@ -52,7 +57,10 @@ async def create_invite(
 
 @get("/v1/invites/{invite:str}", opt={ACCESS: INVITED})
 async def show_invite(
-    request: Request[Any, Any, Any], invites: Invites, public_keys: PublicKeys, invite: str
+    request: Request[Any, Any, Any],
+    invites: NamedDependency[Invites],
+    public_keys: NamedDependency[PublicKeys],
+    invite: FromPath[str],
 ) -> InviteForCandidate:
     """The invite and its policy, for whoever holds its secret."""
     facts, assessment = await invites.show(invite, bearer_of(request))
@@ -70,7 +78,11 @@ async def show_invite(
 
 @post("/v1/invites/{invite:str}/redeem", opt={ACCESS: INVITED}, status_code=200)
 async def redeem_invite(
-    request: Request[Any, Any, Any], redemption: Redemption, public_keys: PublicKeys, invite: str, data: RedeemRequest
+    request: Request[Any, Any, Any],
+    redemption: NamedDependency[Redemption],
+    public_keys: NamedDependency[PublicKeys],
+    invite: FromPath[str],
+    data: JSONBody[RedeemRequest],
 ) -> RedeemAnswer:
     """Exchange the invite for the session's certificate; the same request gets the same answer."""
     if len(data.box) > _MAX_BOX:

@@ -3,13 +3,15 @@
 from typing import Any
 
 from litestar import Request, delete, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath, JSONBody
 
 from promptster_collector.access.guard import ACCESS, principal_of
 from promptster_collector.access.principal import OWNERS, TEAM, Role
-from promptster_collector.orgs.schemas import Me, TokenAnswer, TokenEntry, TokenList, TokenRequest
 from promptster_collector.access.tokens import ListedToken, Tokens
 from promptster_collector.clock import rfc3339
 from promptster_collector.errors import InvalidError
+from promptster_collector.orgs.schemas import Me, TokenAnswer, TokenEntry, TokenList, TokenRequest
 from promptster_collector.orgs.service import Organisations
 from promptster_collector.settings import DAY_MS
 
@@ -18,7 +20,7 @@ _MAX_DAYS = 3660
 
 
 @get("/v1/me", opt={ACCESS: TEAM})
-async def me(request: Request[Any, Any, Any], organisations: Organisations) -> Me:
+async def me(request: Request[Any, Any, Any], organisations: NamedDependency[Organisations]) -> Me:
     """The organisation and role behind the token."""
     principal = principal_of(request)
     name = await organisations.name(principal.organisation)
@@ -33,7 +35,7 @@ def _role(word: str) -> Role:
         raise InvalidError("there is no such role", code="role", hint=hint) from None
 
 
-def _checked(data: TokenRequest) -> int | None:
+def _checked(data: JSONBody[TokenRequest]) -> int | None:
     if len(data.label) > _MAX_LABEL:
         raise InvalidError(f"a label has at most {_MAX_LABEL} characters", code="label")
     days = data.expires_in_days
@@ -43,7 +45,9 @@ def _checked(data: TokenRequest) -> int | None:
 
 
 @post("/v1/tokens", opt={ACCESS: OWNERS})
-async def create_token(request: Request[Any, Any, Any], tokens: Tokens, data: TokenRequest) -> TokenAnswer:
+async def create_token(
+    request: Request[Any, Any, Any], tokens: NamedDependency[Tokens], data: JSONBody[TokenRequest]
+) -> TokenAnswer:
     """Make a token; the answer is the only place where it can be read."""
     life_ms = _checked(data)
     made = await tokens.create(principal_of(request).organisation, _role(data.role), label=data.label, life_ms=life_ms)
@@ -65,14 +69,14 @@ def _entry(token: ListedToken) -> TokenEntry:
 
 
 @get("/v1/tokens", opt={ACCESS: OWNERS})
-async def list_tokens(request: Request[Any, Any, Any], tokens: Tokens) -> TokenList:
+async def list_tokens(request: Request[Any, Any, Any], tokens: NamedDependency[Tokens]) -> TokenList:
     """The organisation's tokens, without their secrets."""
     listed = await tokens.list(principal_of(request).organisation)
     return TokenList(tokens=[_entry(token) for token in listed])
 
 
 @delete("/v1/tokens/{token:str}", opt={ACCESS: OWNERS})
-async def revoke_token(request: Request[Any, Any, Any], tokens: Tokens, token: str) -> None:
+async def revoke_token(request: Request[Any, Any, Any], tokens: NamedDependency[Tokens], token: FromPath[str]) -> None:
     """End a token at once."""
     principal = principal_of(request)
     await tokens.revoke(principal.organisation, token, by=principal.token)

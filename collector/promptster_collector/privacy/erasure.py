@@ -4,12 +4,13 @@
 2. One transaction in the key store destroys every key of the session, and its person's if nothing else stands on it.
 3. One write shreds the session's rows; its state and the tombstone stay.
 4. Segment files are removed and the write-ahead log is folded in.
-``replay`` does 2 to 4 again for every tombstone before a collector listens, so that a restored backup gives nothing back.
+``replay`` does 2 to 4 again for every tombstone before a collector listens, so that no restored backup gives it back.
 """
 
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING
 
 from sqlalchemy import delete, func, select, update
@@ -136,12 +137,12 @@ class Erasure:
         self._store.database.truncate_wal()
 
     def replay(self) -> None:
-        """Erase again what was erased, whatever backup the database comes from; blocks, before the collector listens."""
+        """Erase again what was erased, whatever backup the database is; blocks, before the collector listens."""
         for found in self._store.tombstones.graves():
             self._store.keys.destroy_session(found.organisation, found.session, person=found.person)
-            known = self._store.database.read_now(lambda connection, found=found: _state(connection, found.session))
+            known = self._store.database.read_now(partial(_state, session=found.session))
             if known is not None and known not in GONE:
-                versions = self._store.database.write_now(lambda connection, found=found: shred(connection, found))
+                versions = self._store.database.write_now(partial(shred, found=found))
                 self._clear_files(found.session, versions)
 
 

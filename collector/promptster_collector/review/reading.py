@@ -1,14 +1,14 @@
 """Everything stored about one session, in clear, for as long as an answer takes.
 
-A session that is not sealed yet is read from the inbox, batch by batch; a sealed one from its segment. Both give the same
-events, so every export is the same before and after sealing.
+A session that is not sealed yet is read from the inbox, batch by batch; a sealed one from its segment. Both give the
+same events, so every export is the same before and after sealing.
 """
 
 from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 
@@ -27,11 +27,12 @@ from promptster_collector.store.schema import Batch, Segment, Session
 from promptster_collector.store.sealing import Sealer
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
-    from sqlalchemy import Connection, Row
+    from sqlalchemy import Connection
 
     from promptster.protocol.events import OpenedEvent, RecordedEvent
+    from promptster_collector.store.database import AnyRow
     from promptster_collector.store.store import Store
 
 
@@ -123,7 +124,7 @@ class Reading:
         )
 
     @staticmethod
-    def _session(connection: Connection, organisation: str, session: str) -> Row[Any]:
+    def _session(connection: Connection, organisation: str, session: str) -> AnyRow:
         mine = (Session.id == session) & (Session.organisation == organisation)
         row = connection.execute(select(Session).where(mine)).one_or_none()
         if row is None:
@@ -134,7 +135,7 @@ class Reading:
         return row
 
     def _events(
-        self, connection: Connection, organisation: str, rows: list[Row[Any]] | Any, policy: bytes
+        self, connection: Connection, organisation: str, rows: Sequence[AnyRow], policy: bytes
     ) -> Mapping[int, tuple[RecordedEvent, ...]]:
         if not rows:
             return {}
@@ -146,7 +147,7 @@ class Reading:
         key = self._store.keys.get(content_key(organisation, session))
         return {row.n: within_policy(self._open(row, key), kinds) for row in rows}
 
-    def _open(self, row: Row[Any], key: bytes) -> list[RecordedEvent]:
+    def _open(self, row: AnyRow, key: bytes) -> list[RecordedEvent]:
         if row.body_sealed is None or row.readable is False:
             return []
         try:
@@ -182,12 +183,12 @@ class Reading:
             events = [event_of(found) for found in read_parquet(segment, after=after, limit=limit)]
         else:
             policy = self._store.of_session(organisation, session).unseal(row.policy_sealed, "policy")
-            events = self._live(connection, organisation, session, policy, after, limit)
+            events = self._live(connection, organisation, session, policy=policy, after=after, limit=limit)
         blocks = self._missing_blocks(connection, organisation, session, events)
         return Page(state=row.state, events=tuple(event.open(blocks) for event in events))
 
     def _live(
-        self, connection: Connection, organisation: str, session: str, policy: bytes, after: int, limit: int
+        self, connection: Connection, organisation: str, session: str, *, policy: bytes, after: int, limit: int
     ) -> list[RecordedEvent]:
         kinds = policy_of(policy).kinds
         key = self._store.keys.get(content_key(organisation, session))

@@ -3,6 +3,8 @@
 from typing import Any
 
 from litestar import Request, Response, get
+from litestar.di import NamedDependency
+from litestar.params import FromPath, FromQuery
 
 from promptster.protocol.encoding import b64u_encode
 from promptster.protocol.events import OpenedEvent
@@ -21,7 +23,10 @@ _MAX_PAGE = 5000
 
 @get("/v1/sessions/{session:str}/evidence", opt={ACCESS: READERS})
 async def session_evidence(
-    request: Request[Any, Any, Any], bundles: Bundles, audit: Audit, session: str
+    request: Request[Any, Any, Any],
+    bundles: NamedDependency[Bundles],
+    audit: NamedDependency[Audit],
+    session: FromPath[str],
 ) -> EvidenceAnswer:
     """Receipts, checks, close and log proofs of a session."""
     principal = principal_of(request)
@@ -31,7 +36,10 @@ async def session_evidence(
 
 @get("/v1/sessions/{session:str}/bundle", opt={ACCESS: READERS}, media_type=_BUNDLE_TYPE)
 async def session_bundle(
-    request: Request[Any, Any, Any], bundles: Bundles, audit: Audit, session: str
+    request: Request[Any, Any, Any],
+    bundles: NamedDependency[Bundles],
+    audit: NamedDependency[Audit],
+    session: FromPath[str],
 ) -> Response[bytes]:
     """The session's signed bundle."""
     principal = principal_of(request)
@@ -42,10 +50,10 @@ async def session_bundle(
 @get("/v1/sessions/{session:str}/export", opt={ACCESS: READERS})
 async def session_export(
     request: Request[Any, Any, Any],
-    bundles: Bundles,
-    audit: Audit,
-    session: str,
-    format: str = "bundle",  # noqa: A002 - the query parameter's name
+    bundles: NamedDependency[Bundles],
+    audit: NamedDependency[Audit],
+    session: FromPath[str],
+    format: FromQuery[str] = "bundle",  # noqa: A002 - the query parameter's name
 ) -> Response[bytes]:
     """The session in one of the export formats."""
     principal = principal_of(request)
@@ -65,11 +73,12 @@ def _file(data: bytes, media_type: str, suffix: str) -> Response[bytes]:
 @get("/v1/sessions/{session:str}/events", opt={ACCESS: READERS})
 async def session_events(
     request: Request[Any, Any, Any],
-    reading: Reading,
-    audit: Audit,
-    session: str,
-    after: int = -1,
-    limit: int = 500,
+    *,
+    reading: NamedDependency[Reading],
+    audit: NamedDependency[Audit],
+    session: FromPath[str],
+    after: FromQuery[int] = -1,
+    limit: FromQuery[int] = 500,
 ) -> EventPage:
     """Events behind ``after``, also while the session runs."""
     if not 1 <= limit <= _MAX_PAGE or not -1 <= after < 1 << 53:

@@ -18,7 +18,7 @@ from sqlalchemy import func, insert, select, update
 from promptster_collector.errors import Refusal
 from promptster_collector.review.reading import segment_purpose
 from promptster_collector.review.rows import row_of
-from promptster_collector.sessions.states import State
+from promptster_collector.sessions.states import GONE, State
 from promptster_collector.store.keys.keystore import KeyDestroyedError
 from promptster_collector.store.keys.names import segment_key
 from promptster_collector.store.parquet import read_parquet, write_parquet
@@ -111,10 +111,12 @@ class SegmentSealer:
         self._store.segments.remove(session, version)
 
     def _list(self, connection: Connection, organisation: str, session: str, sealed: _Sealed) -> bool:
+        """Whether the segment may stay."""
         now = self._clock.wall_ms()
         state = select(Session.state).where(Session.id == session).with_for_update()
-        if connection.execute(state).scalar_one() != State.CLOSING.value:
-            return False
+        found = connection.execute(state).scalar_one()
+        if found != State.CLOSING.value:
+            return found not in GONE
         connection.execute(
             insert(Segment),
             {

@@ -3,6 +3,8 @@
 from typing import Any
 
 from litestar import Request, get
+from litestar.di import NamedDependency
+from litestar.params import FromPath
 
 from promptster_collector.access.guard import ACCESS, principal_of
 from promptster_collector.access.principal import READERS, TEAM
@@ -12,7 +14,9 @@ from promptster_collector.sessions.service import ListedSession, Sessions
 
 
 @get("/v1/sessions/{session:str}/head", opt={ACCESS: READERS})
-async def session_head(request: Request[Any, Any, Any], sessions: Sessions, session: str) -> HeadAnswer:
+async def session_head(
+    request: Request[Any, Any, Any], sessions: NamedDependency[Sessions], session: FromPath[str]
+) -> HeadAnswer:
     """How far a session has come."""
     head = await sessions.head(principal_of(request), session)
     return HeadAnswer(
@@ -36,7 +40,7 @@ def _entry(session: ListedSession) -> SessionEntry:
 
 
 @get("/v1/sessions", opt={ACCESS: TEAM})
-async def list_sessions(request: Request[Any, Any, Any], sessions: Sessions) -> SessionList:
+async def list_sessions(request: Request[Any, Any, Any], sessions: NamedDependency[Sessions]) -> SessionList:
     """The organisation's sessions: who has started, who has finished."""
     return SessionList(sessions=[_entry(session) for session in await sessions.list(principal_of(request))])
 

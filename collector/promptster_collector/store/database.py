@@ -22,7 +22,10 @@ from promptster_collector.store.engine import Use, control_engine, truncate_wal
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sqlalchemy import Connection
+    from sqlalchemy import Connection, Row
+
+    AnyRow = Row[*tuple[Any, ...]]
+    """A row whose columns the reader knows."""
 
 T = TypeVar("T")
 

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from promptster.protocol.batch import BatchHeader, WireBatch
 from promptster.protocol.signing import Envelope
 
 if TYPE_CHECKING:
-    from sqlalchemy import Row
-
+    from promptster_collector.store.database import AnyRow
     from promptster_collector.store.sealing import Sealer
     from promptster_collector.store.store import Store
 
 
-def head_of(sealer: Sealer, row: Row[Any]) -> Envelope:
+def head_of(sealer: Sealer, row: AnyRow) -> Envelope:
     """A batch's header with its signature.
 
     Raises:
@@ -23,7 +22,7 @@ def head_of(sealer: Sealer, row: Row[Any]) -> Envelope:
     return Envelope.decode(sealer.unseal(row.head_sealed, f"head/{row.n}"))
 
 
-def wire_of(store: Store, row: Row[Any]) -> WireBatch:
+def wire_of(store: Store, row: AnyRow) -> WireBatch:
     """A batch as it was sent; its body must still be in the inbox.
 
     Raises:
@@ -40,7 +39,7 @@ def wire_of(store: Store, row: Row[Any]) -> WireBatch:
     )
 
 
-def receipt_of(sealer: Sealer, row: Row[Any]) -> Envelope:
+def receipt_of(sealer: Sealer, row: AnyRow) -> Envelope:
     """A batch's receipt.
 
     Raises:
@@ -49,7 +48,7 @@ def receipt_of(sealer: Sealer, row: Row[Any]) -> Envelope:
     return Envelope.decode(sealer.unseal(row.receipt_sealed, f"receipt/{row.n}"))
 
 
-def check_of(sealer: Sealer, row: Row[Any]) -> Envelope | None:
+def check_of(sealer: Sealer, row: AnyRow) -> Envelope | None:
     """A batch's check, once there is one.
 
     Raises:

@@ -1,13 +1,14 @@
 """A session's events as Parquet, written and read by DuckDB entirely in memory.
 
-Each call has a DuckDB of its own that can reach no file of the machine, loads no extension and never spills to disk: its
-only file system is a dictionary that goes with the call.
+Each call has a DuckDB of its own that can reach no file of the machine, loads no extension and never spills to disk:
+its only file system is a dictionary that goes with the call.
 """
 
 from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -59,14 +60,8 @@ class EventRow:
 def _memory_files() -> Any:
     """A file system of its own for each call: fsspec's is shared by the whole process otherwise."""
     # duckdb and fsspec cost memory that an idle collector should not hold.
-    from fsspec.implementations.memory import MemoryFileSystem  # noqa: PLC0415
-
-    class OwnMemory(MemoryFileSystem):
-        """fsspec's memory file system without sharing."""
-
-        cachable = False
-
-    files = OwnMemory()
+    memory: Any = import_module("fsspec.implementations.memory")
+    files = memory.MemoryFileSystem(skip_instance_cache=True)
     files.store = {}
     files.pseudo_dirs = [""]
     return files
@@ -107,7 +102,7 @@ def write_parquet(rows: Sequence[EventRow]) -> bytes:
         for start in range(0, len(rows), _LOAD_ROWS):
             part = rows[start : start + _LOAD_ROWS]
             values = {name: [getattr(row, name) for row in part] for name in _TYPES}
-            connection.execute(f"INSERT INTO events SELECT {lists}", values)  # noqa: S608 - names are the table above
+            connection.execute(f"INSERT INTO events SELECT {lists}", values)
         connection.execute(f"COPY events TO '{_FILE}' (FORMAT parquet, COMPRESSION zstd)")
     data: bytes = files.cat_file(_FILE)
     return data

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from importlib.metadata import version
 
 from litestar import MediaType, Response, get
+from litestar.di import NamedDependency
+from litestar.params import FromPath
 
 from promptster_collector.access.guard import ACCESS
 from promptster_collector.access.principal import ANYONE
@@ -26,13 +28,13 @@ def healthz() -> Health:
 
 
 @get("/v1/keys", opt={ACCESS: ANYONE}, sync_to_thread=False, media_type=MediaType.JSON)
-def key_file(public_keys: PublicKeys) -> Response[bytes]:
+def key_file(public_keys: NamedDependency[PublicKeys]) -> Response[bytes]:
     """The public keys with their succession: a key file's exact bytes."""
     return Response(public_keys.data, media_type=MediaType.JSON)
 
 
 @get("/i/{invite:str}", opt={ACCESS: ANYONE}, sync_to_thread=False, media_type=MediaType.HTML)
-def invite_page(invite: str) -> Response[str]:  # noqa: ARG001 - the same page for every invite, real or not
+def invite_page(invite: FromPath[str]) -> Response[str]:  # noqa: ARG001 - the same page for every invite, real or not
     """What an invite's link shows in a browser."""
     return Response(
         INVITE_PAGE,

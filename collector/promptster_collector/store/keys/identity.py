@@ -1,4 +1,4 @@
-"""Who this collector is: the key it signs documents with, the key its log is signed with, and their public succession."""
+"""Who this collector is: the keys that sign its documents and its log, and their public succession."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Wrapped keys: put, get, destroy.
 
-Opened keys are kept in memory, because every batch needs its session's; whoever destroys a key in the store drops it from
-there in the same call.
+Opened keys are kept in memory, because every batch needs its session's; whoever destroys a key in the store drops it
+from there in the same call.
 """
 
 from __future__ import annotations

@@ -1,0 +1,117 @@
+"""A collector inside the test's own process, with a clock that the test owns.
+
+``Site`` has everything an HTTP client sees (``client``) and everything behind it (``services``). Background work runs when
+the test says so: ``drain``.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from litestar import Litestar
+from litestar.testing import TestClient
+
+from promptster_collector.app import Services, build_app, build_services, prepare
+from promptster_collector.orgs.service import NewOrganisation
+from promptster_collector.settings import Limits, Settings
+from promptster_collector.store.store import Store, mark_ready
+from tests.helpers.candidate import now_ms
+
+OWNER = "olga.owner@example.com"
+
+
+@dataclass
+class OwnedClock:
+    """Time that moves when a test says so."""
+
+    ms: int = field(default_factory=now_ms)
+
+    def wall_ms(self) -> int:
+        """Milliseconds since the Unix epoch."""
+        return self.ms
+
+    def monotonic(self) -> float:
+        """Seconds, moving with the wall clock."""
+        return self.ms / 1000
+
+    def pass_ms(self, milliseconds: int) -> None:
+        """Let time pass."""
+        self.ms += milliseconds
+
+
+@dataclass(frozen=True, kw_only=True)
+class Template:
+    """A data folder that ``init`` made, to be copied."""
+
+    data: Path
+    token: str
+
+
+def make_template(folder: Path, *, organisation: str = "Acme") -> Template:
+    """What ``promptster-collector init`` does, once."""
+    settings = Settings(data=folder)
+    clock = OwnedClock()
+    store = Store.create(settings, clock)
+    made = build_services(settings, store, clock).organisations.create(name=organisation, owner_email=OWNER)
+    mark_ready(settings)
+    store.close()
+    return Template(data=folder, token=made.token.token)
+
+
+@dataclass
+class Site:
+    """One collector, running in this process."""
+
+    settings: Settings
+    clock: OwnedClock
+    services: Services
+    client: TestClient[Litestar]
+    token: str
+
+    @property
+    def data(self) -> Path:
+        """The data folder."""
+        return self.settings.data
+
+    @property
+    def store(self) -> Store:
+        """The store behind it."""
+        return self.services.store
+
+    def drain(self) -> None:
+        """Do all background work that there is."""
+        with self.client.portal() as portal:
+            portal.call(self.services.worker.drain)
+
+    def other_organisation(self, name: str = "Bolt") -> NewOrganisation:
+        """A second organisation on the same collector."""
+        return self.services.organisations.create(name=name, owner_email="otto.owner@example.com")
+
+    def rows(self, statement: Any) -> Any:
+        """Rows of the control database."""
+        return self.store.database.read_now(lambda connection: connection.execute(statement).all())
+
+
+def copy_data(source: Path, target: Path) -> None:
+    """Copy a data folder as a backup tool would, permissions kept."""
+    shutil.copytree(source, target, copy_function=shutil.copy2)
+
+
+@contextmanager
+def running_site(data: Path, token: str, *, clock: OwnedClock | None = None, limits: Limits | None = None) -> Iterator[Site]:
+    """Open a data folder, run the collector around it, and close it again."""
+    settings = Settings(data=data, public_url="https://collector.example", sweep_seconds=3600.0)
+    settings = settings if limits is None else replace(settings, limits=limits)
+    owned = clock or OwnedClock()
+    services = build_services(settings, Store.open(settings), owned)
+    try:
+        prepare(services)
+        with TestClient(build_app(services), base_url="http://collector.example") as client:
+            yield Site(settings=settings, clock=owned, services=services, client=client, token=token)
+    finally:
+        services.store.close()
