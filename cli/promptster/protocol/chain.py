@@ -46,6 +46,8 @@ class Chain:
     """Batches whose events are not all here, or do not lead to the root."""
     absent: frozenset[int]
     """Those of them of which no event is here at all."""
+    unproven: frozenset[int]
+    """``seq`` of events that are here or that a header covers, and that nothing proves."""
 
 
 def in_order(  # the four names by which lists can be off
@@ -150,7 +152,8 @@ def _read_events(report: Report, links: dict[int, ChainLink], events: Sequence[b
     _report_missing(report, missing, covered)
     if unsigned := sorted(here.keys() - covered):
         report.altered("inserted", f"no signed batch covers the events {spoken(spans(unsigned))}")
-    return Chain(links, proven, frozenset(broken), frozenset(absent))
+    unproven = (covered | here.keys()) - proven.keys()
+    return Chain(links, proven, frozenset(broken), frozenset(absent), frozenset(unproven))
 
 
 def _report_missing(report: Report, missing: list[int], covered: set[int]) -> None:

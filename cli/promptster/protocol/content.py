@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import cast
 
 from promptster.protocol.bundle import BundleParts, redactions_in_session
 from promptster.protocol.chain import Chain, ProvenEvent
@@ -27,8 +28,8 @@ def read_content(report: Report, evidence: Evidence, parts: BundleParts, chain: 
     """Open every proven event as far as its values are here and true."""
     blocks = _read_blocks(report, parts)
     recorded = [_assemble(report, item, parts.values.get(seq, {})) for seq, item in chain.proven.items()]
-    if foreign := parts.values.keys() - chain.proven.keys():
-        _report_foreign(report, chain, foreign)
+    for seq in sorted(parts.values.keys() - chain.proven.keys() - chain.unproven):
+        report.altered("value_unknown", f"values are here for event {seq}, which is not")
     redacted = _redactions(evidence, recorded)
     hidden_blocks = {record.block for record in evidence.redactions}
     used: set[bytes | None] = set()
@@ -41,7 +42,7 @@ def read_content(report: Report, evidence: Evidence, parts: BundleParts, chain: 
     for block_id in sorted(blocks.keys() - used):
         report.altered("block_unknown", f"no shown value refers to block {block_id.hex()[:16]}")
     _report_outside(report, evidence, opened)
-    if not chain.broken:
+    if opened and opened[-1].seq == len(opened) - 1:
         _report_totals(report, opened)
     return Content(tuple(opened), tuple(redacted.values()))
 
@@ -62,16 +63,6 @@ def _assemble(report: Report, item: ProvenEvent, secrets: Mapping[str, Secret]) 
     except EventError as error:
         report.altered("value_altered", f"event {item.event.seq}: {error}")
         return RecordedEvent(public=item.public, parsed=item.event, secrets={})
-
-
-def _report_foreign(report: Report, chain: Chain, foreign: set[int]) -> None:
-    covered = {
-        seq
-        for n in chain.broken
-        for seq in range(chain.links[n].header.first, chain.links[n].header.first + chain.links[n].header.count)
-    }
-    for seq in sorted(foreign - covered):
-        report.altered("value_unknown", f"values are here for event {seq}, which is not")
 
 
 def _redactions(evidence: Evidence, recorded: list[RecordedEvent]) -> dict[tuple[int, str], Redacted]:
@@ -115,8 +106,12 @@ def _report_totals(report: Report, opened: list[OpenedEvent]) -> None:
     """The closing event counts events by source, with or without itself."""
     counted = Counter(event.src for event in opened)
     for event in opened:
-        totals = event.fields.get("totals")
-        if totals is not None and totals not in (counted, counted - Counter([event.src])):
+        if "totals" not in event.fields:
+            continue
+        totals: object = event.fields["totals"]
+        entries = cast("dict[str, object]", totals) if isinstance(totals, dict) else {}
+        said = {source: count for source, count in entries.items() if count != 0}
+        if said not in (counted, counted - Counter([event.src])):
             report.incomplete("totals", "the closing event counts other events than those that are here")
 
 

@@ -1,8 +1,8 @@
 """Canonical documents: JSON whose bytes equal their RFC 8785 form, with exactly the keys of their type.
 
 A document type is a frozen keyword-only dataclass below ``Record``; the functions ``text``, ``integer``, ``binary``
-and so on declare a field's form. What is refused when reading is refused when writing too, by the same code. ``v`` stands in
-every document and is not a field of the dataclass. Signing is not done here.
+and so on declare a field's form. What is refused when reading is refused when writing too, by the same code. ``v``
+stands in every document and is not a field of the dataclass. Signing is not done here.
 """
 
 from __future__ import annotations

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -35,6 +34,9 @@ class Evidence:
     signers: set[int] = field(default_factory=set[int])
     """Positions in the succession of the keys that signed anything here."""
     receipts: dict[int, Receipt] = field(default_factory=dict[int, Receipt])
+    """Of batches whose header is here."""
+    signed_receipts: dict[int, Envelope] = field(default_factory=dict[int, Envelope])
+    """Every receipt that the collector signed, as the log holds it."""
     checks: dict[int, Check] = field(default_factory=dict[int, Check])
     redactions: list[RedactionRecord] = field(default_factory=list[RedactionRecord])
     close: Close | None = None
@@ -145,8 +147,10 @@ def _open_list(
 
 def read_custody(report: Report, evidence: Evidence, parts: BundleParts, chain: Chain) -> None:
     """Receipts and checks, against the headers that they name."""
-    receipts = _of_batches(report, evidence, Receipt, parts.receipts, chain)
-    checks = _of_batches(report, evidence, Check, parts.checks, chain)
+    signed = _open_batches(report, evidence, Receipt, parts.receipts)
+    evidence.signed_receipts.update((n, envelope) for n, (envelope, _) in signed.items())
+    receipts = _of_chain(report, Receipt, signed, chain)
+    checks = _of_chain(report, Check, _open_batches(report, evidence, Check, parts.checks), chain)
     evidence.receipts.update(receipts)
     evidence.checks.update(checks)
     last_present = max(chain.links.keys() - chain.absent, default=-1)
@@ -167,15 +171,25 @@ def read_custody(report: Report, evidence: Evidence, parts: BundleParts, chain: 
             report.incomplete(code, f"none of the events of batch {n} is here")
 
 
-def _of_batches(
-    report: Report, evidence: Evidence, cls: type[B], envelopes: Sequence[Envelope], chain: Chain
-) -> dict[int, B]:
+def _open_batches(
+    report: Report, evidence: Evidence, cls: type[B], envelopes: Sequence[Envelope]
+) -> dict[int, tuple[Envelope, B]]:
     opened = _open_list(report, evidence, cls, envelopes)
+    return in_order(
+        report,
+        opened,
+        what=cls.TYPE.value,
+        number=lambda item: item[1].n,
+        identity=lambda item: item[0].payload,
+    )
+
+
+def _of_chain(report: Report, cls: type[B], opened: Mapping[int, tuple[Envelope, B]], chain: Chain) -> dict[int, B]:
+    """Those whose header is here, and is the one that they name."""
     what = cls.TYPE.value
-    kept = in_order(report, opened, what=what, number=lambda item: item[1].n, identity=lambda item: item[0].payload)
     end = max(chain.links, default=-1)
     result: dict[int, B] = {}
-    for n, (_, document) in kept.items():
+    for n, (_, document) in opened.items():
         link = chain.links.get(n)
         if link is None:
             if n > end:
@@ -268,8 +282,7 @@ def _stands_in_log(proof: LogProof, receipt: Envelope, checkpoint: Checkpoint) -
 
 
 def _check_proofs(report: Report, evidence: Evidence, parts: BundleParts, checkpoint: Checkpoint) -> None:
-    envelopes = {hashlib.sha256(envelope.payload).digest(): envelope for envelope in parts.receipts}
-    receipts = {n: envelopes[hashlib.sha256(receipt.payload()).digest()] for n, receipt in evidence.receipts.items()}
+    receipts = evidence.signed_receipts
     proofs: dict[int, LogProof] = in_order(
         report, parts.proofs, what="proof", number=lambda proof: proof.n, identity=lambda proof: proof.payload()
     )

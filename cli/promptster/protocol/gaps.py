@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from promptster.protocol.events import OpenedEvent
-from promptster.protocol.verdict import Gap, Report
+from promptster.protocol.verdict import Gap
 
 _TELLING = {
     "capture_hook_silent": "no hook reported a tool call that the proxy saw",
@@ -19,7 +19,7 @@ _TELLING = {
 }
 
 
-def read_gaps(report: Report, events: Sequence[OpenedEvent]) -> tuple[Gap, ...]:
+def read_gaps(events: Sequence[OpenedEvent]) -> tuple[Gap, ...]:
     """Pauses, what capture said about itself, and arrivals that the recorder lost."""
     gaps: list[Gap] = []
     paused: OpenedEvent | None = None
@@ -42,8 +42,6 @@ def read_gaps(report: Report, events: Sequence[OpenedEvent]) -> tuple[Gap, ...]:
         arrivals[event.src] = event.src_seq + 1
     if paused is not None:
         gaps.append(_pause(paused, None))
-    for gap in gaps:
-        report.note(gap.kind, f"event {gap.seq}: {gap.text}")
     return tuple(sorted(gaps, key=lambda gap: gap.seq))
 
 

@@ -92,7 +92,6 @@ def _conclude(
         )
         for n, link in chain.links.items()
     )
-    gaps = read_gaps(report, content.opened)
     verdict, exit_code = report.verdict()
     return Verification(
         verdict=verdict,
@@ -100,7 +99,7 @@ def _conclude(
         signer=signer,
         events=len(content.opened),
         findings=report.findings(),
-        gaps=gaps,
+        gaps=read_gaps(content.opened),
         untimed=_untimed(batches, chain),
         coverage=dict(sorted(Counter(event.src for event in content.opened).items())),
         shown=sum(len(event.fields) for event in content.opened),
