@@ -14,11 +14,21 @@ from promptster.proxy.forward import Forwarder, Limits, Outbound, Upstream
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncGenerator, Awaitable, Callable
 
     from promptster.proxy.forward import Headers, Outcome, RequestInfo
+    from promptster.proxy.provider_side import ProviderConnection
+
+# pyright: reportPrivateUsage=false
+# What the forwarder holds back, and for whom, shows only inside it.
 
 TOKEN = "a-token-of-these-tests-0123456789_-abcdefg"
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Let the loop turn until something is so that announces itself by no event."""
+    while not condition():  # noqa: ASYNC110 - the loop's own turns are what is waited for
+        await asyncio.sleep(0)
 
 
 @dataclass
@@ -72,24 +82,22 @@ class Provider:
 
 @asynccontextmanager
 async def provider(
-    script: Callable[[Talk], Awaitable[None]], *, tls: ssl.SSLContext | None = None
-) -> AsyncIterator[Provider]:
+    script: Callable[[Talk], Awaitable[object]], *, tls: ssl.SSLContext | None = None
+) -> AsyncGenerator[Provider]:
     """Run ``script`` for every connection; it is cancelled at the end, and what else it raises is raised here."""
+    talks: list[Talk] = []
     tasks: list[asyncio.Task[None]] = []
     state = Provider(port=0)
 
     async def run(talk: Talk) -> None:
-        try:
-            with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
-                await script(talk)
-        finally:
-            talk.writer.close()
-            with contextlib.suppress(OSError):
-                await talk.writer.wait_closed()
+        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+            await script(talk)
+        talk.writer.close()
 
     def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         state.connections += 1
-        tasks.append(asyncio.create_task(run(Talk(reader, writer))))
+        talks.append(Talk(reader, writer))
+        tasks.append(asyncio.create_task(run(talks[-1])))
 
     server = await asyncio.start_server(connected, "127.0.0.1", 0, ssl=tls)
     state.port = server.sockets[0].getsockname()[1]
@@ -99,7 +107,12 @@ async def provider(
         server.close()
         for task in tasks:
             task.cancel()
-        for result in await asyncio.gather(*tasks, return_exceptions=True):
+        results = await asyncio.gather(*tasks, return_exceptions=True)
+        for talk in talks:
+            talk.writer.close()
+            with contextlib.suppress(OSError):
+                await talk.writer.wait_closed()
+        for result in results:
             if isinstance(result, Exception):
                 raise result
 
@@ -119,25 +132,31 @@ class Seen:
     over: asyncio.Event = field(default_factory=asyncio.Event)
 
     def request_body(self, data: bytes) -> None:
+        """Keep a piece of the request."""
         self.calls.append("request_body")
         self.request += data
 
     def request_end(self) -> None:
+        """Note its end."""
         self.calls.append("request_end")
 
     def response_head(self, status: int, headers: Headers) -> None:
+        """Keep the head."""
         self.calls.append("response_head")
         self.status, self.headers = status, headers
 
     def response_body(self, data: bytes) -> None:
+        """Keep a piece of the response."""
         self.calls.append("response_body")
         self.response += data
 
     def missed(self, count_bytes: int) -> None:
+        """Count."""
         self.calls.append("missed")
         self.missing += count_bytes
 
     def finished(self, outcome: Outcome, detail: str) -> None:
+        """Keep the end."""
         self.calls.append("finished")
         self.endings.append((outcome, detail))
         self.over.set()
@@ -210,15 +229,38 @@ class Proxied:
 
     async def settled(self) -> Seen:
         """The newest exchange, once it is over."""
-        while not self.seen:
-            await asyncio.sleep(0)
+        await until(lambda: bool(self.seen))
         await self.seen[-1].over.wait()
         return self.seen[-1]
 
     def buffered(self) -> int:
         """The most bytes that any of the forwarder's connections holds back for its socket now."""
-        held = [one._transport for one in (*self.forwarder._agents, *self.forwarder._pool._open)]
+        held = [one._transport for one in self.forwarder._agents] + [one._transport for one in self._to_providers()]
         return max((transport.get_write_buffer_size() for transport in held if transport is not None), default=0)
+
+    def _to_providers(self) -> set[ProviderConnection]:
+        return self.forwarder._pool._open
+
+    def agents_connected(self, *, proven: bool = False) -> int:
+        """How many connections of agents are open; with ``proven``, of those that showed the token."""
+        return sum(one.proven or not proven for one in self.forwarder._agents)
+
+    def providers_connected(self) -> int:
+        """How many connections to providers are open."""
+        return len(self._to_providers())
+
+    def sent_ahead(self) -> list[int]:
+        """How many bytes behind their current request the agents' connections hold, where reading has stopped."""
+        return [len(one._buffer) for one in self.forwarder._agents if one._pipelined]
+
+    def untold(self) -> int:
+        """How many calls observers have yet to get."""
+        return len(self.forwarder._queue._items)
+
+    def reuses_addresses(self) -> bool:
+        """Whether the socket that accepts agents would share its port."""
+        assert self.forwarder._server is not None
+        return bool(self.forwarder._server.sockets[0].getsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR))
 
 
 @asynccontextmanager
@@ -228,7 +270,7 @@ async def proxied(
     limits: Limits | None = None,
     on_hook: Callable[[str, bytes], None] | None = None,
     observe: Callable[[RequestInfo], Seen] = Seen,
-) -> AsyncIterator[Proxied]:
+) -> AsyncGenerator[Proxied]:
     """Serve a forwarder on an ephemeral port; at the end every exchange must have been told to its end once."""
     seen: list[Seen] = []
     hooks: list[tuple[str, bytes]] = []

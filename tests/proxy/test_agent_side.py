@@ -6,11 +6,11 @@ import asyncio
 import json
 
 import pytest
+from tests.proxy.rig import TOKEN, Agent, Talk, provider, proxied, until
+from tests.proxy.test_http1 import HOSTILE_REQUESTS
 
 from promptster.proxy.agent_side import MAX_HOOK_BYTES
 from promptster.proxy.forward import Limits
-from tests.proxy.rig import TOKEN, Agent, Talk, provider, proxied
-from tests.proxy.test_http1 import HOSTILE_REQUESTS
 
 
 async def _echo(talk: Talk) -> None:
@@ -61,7 +61,7 @@ async def test_hostile_heads_reach_nobody(name: str) -> None:
     ],
 )
 async def test_the_gate_stands_before_the_provider(head: str, expected: tuple[int, str]) -> None:
-    """A wrong host, a web page, a wrong token, another path, a WebSocket: refused, nothing forwarded, nothing observed."""
+    """A wrong host, a web page, a wrong token, another path, a WebSocket: nothing is forwarded or observed."""
     async with provider(_echo) as there, proxied(there.upstream()) as here:
         agent = await here.connect()
         await agent.send((head.format(token=TOKEN, port=here.port) + "\r\n").encode())
@@ -118,9 +118,8 @@ async def test_requests_sent_far_ahead_are_not_piled_up() -> None:
         agent = await here.connect()
         await agent.ask("/first")
         sending = asyncio.create_task(agent.ask("/second", b"x" * 20_000_000))
-        while not any(one._pipelined for one in here.forwarder._agents):
-            await asyncio.sleep(0)
-        assert all(len(one._buffer) < 1024 * 1024 for one in here.forwarder._agents)
+        await until(lambda: bool(here.sent_ahead()))
+        assert max(here.sent_ahead()) < 1024 * 1024
         go.set()
         assert (await agent.answer())[1] == b"first"
         await sending
@@ -162,7 +161,7 @@ async def test_strangers_cannot_crowd_agents_out() -> None:
             assert await stranger.rest() == b""
         await agent.ask("/b")
         assert (await agent.answer())[1] == b"/b "
-        assert len(here.forwarder._agents) == 3
+        assert here.agents_connected() == 3
 
 
 async def test_hooks_are_handed_over_before_they_are_answered() -> None:
@@ -229,8 +228,7 @@ async def test_half_a_hook_is_none() -> None:
         await other.send(_hook(here.port, b"Transfer-Encoding: chunked\r\n", b"zz\r\n"))
         assert await _refusal(other) == (400, "bad_framing")
         agent.leave()
-        while any(one.proven for one in here.forwarder._agents):
-            await asyncio.sleep(0)
+        await until(lambda: not here.agents_connected(proven=True))
         assert here.hooks == []
 
 
@@ -255,6 +253,5 @@ async def test_connections_are_gone_when_everybody_left() -> None:
             await agent.ask("/x")
             await agent.answer()
             agent.leave()
-        while here.forwarder._agents:
-            await asyncio.sleep(0)
+        await until(lambda: not here.agents_connected())
         assert here.forwarder.stats.complete == 3

@@ -9,7 +9,6 @@ import random
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-
 from tests.proxy.rig import TOKEN, Talk, provider, proxied
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -468,6 +467,7 @@ def _framed(body: bytes, *, chunked: bool, seed: int) -> tuple[bytes, bytes]:
     seed=st.integers(0, 2**32),
 )
 def test_any_exchange_is_byte_identical(
+    *,
     request_body: bytes,
     response_body: bytes,
     request_fields: list[tuple[str, str]],
@@ -475,7 +475,7 @@ def test_any_exchange_is_byte_identical(
     chunked: tuple[bool, bool],
     seed: int,
 ) -> None:
-    """Any heads, bodies, framings, cuts: each end gets the bytes that the other sent, three times over one connection."""
+    """Any heads, bodies, framings, cuts: each end gets the bytes that the other sent, three times in a row."""
     request_framing, request_wire = _framed(request_body, chunked=chunked[0], seed=seed)
     response_framing, response_wire = _framed(response_body, chunked=chunked[1], seed=seed + 1)
     request_head = b"".join(f"{name}: {value}\r\n".encode() for name, value in request_fields) + request_framing

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tests.proxy.rig import Seen, Talk, provider, proxied, until
+
 from promptster.proxy.forward import Limits
-from tests.proxy.rig import Seen, Talk, provider, proxied
 
 if TYPE_CHECKING:
     from promptster.proxy.forward import Outcome, RequestInfo
@@ -93,8 +93,7 @@ async def test_an_observer_that_cannot_be_opened_disturbs_nothing() -> None:
         agent = await here.connect()
         await agent.ask("/x", b"x")
         assert (await agent.answer())[1] == b"ok"
-        while here.forwarder._queue._items:
-            await asyncio.sleep(0)
+        await until(lambda: not here.untold())
         assert [str(fault) for fault in here.faults] == ["/x"]
 
 

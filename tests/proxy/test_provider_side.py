@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from tests.proxy.rig import TOKEN, Talk, provider, proxied, until
 
 from promptster.proxy.forward import Limits
-from tests.proxy.rig import Talk, provider, proxied
 
 
 async def _serve(talk: Talk) -> None:
@@ -45,24 +45,26 @@ async def test_parallel_requests_have_connections_of_their_own_and_few_stay() ->
         for agent in agents:
             await agent.answer()
         assert there.connections == 6
-        while len(here.forwarder._pool._open) > 2:
-            await asyncio.sleep(0)
+        await until(lambda: here.providers_connected() == 2)
 
 
 async def test_upstreams_do_not_share_connections() -> None:
     """A connection is used for its own upstream only."""
-    async with provider(_serve) as one, provider(_serve) as two:
-        async with proxied(one.upstream("anthropic"), two.upstream("openai")) as here:
-            agent = await here.connect()
-            await agent.ask("/x")
-            await agent.answer()
-            other = await here.connect()
-            await other.send(
-                b"GET /openai/x HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nx-promptster-token: %s\r\n\r\n"
-                % (here.port, here.forwarder._token.encode())
-            )
-            await other.answer()
-            assert (one.connections, two.connections) == (1, 1)
+    async with (
+        provider(_serve) as one,
+        provider(_serve) as two,
+        proxied(one.upstream("anthropic"), two.upstream("openai")) as here,
+    ):
+        agent = await here.connect()
+        await agent.ask("/x")
+        await agent.answer()
+        other = await here.connect()
+        await other.send(
+            b"GET /openai/x HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nx-promptster-token: %s\r\n\r\n"
+            % (here.port, TOKEN.encode())
+        )
+        await other.answer()
+        assert (one.connections, two.connections) == (1, 1)
 
 
 @pytest.mark.parametrize("how", ["closed", "reset", "spoken"])
@@ -168,4 +170,4 @@ async def test_idle_connections_are_closed() -> None:
         await agent.ask()
         await agent.answer()
         await over.wait()
-        assert not any(here.forwarder._pool._idle.values())
+        await until(lambda: not here.providers_connected())

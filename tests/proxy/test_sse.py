@@ -1,5 +1,8 @@
 """Server-sent events at any cut."""
 
+# pyright: reportPrivateUsage=false
+# What a parser holds shows only inside it.
+
 from __future__ import annotations
 
 import itertools

@@ -5,7 +5,6 @@ Sockets, pools and the gate live elsewhere; this is the order of things within o
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Final
 
 from promptster.proxy.framing import Body, ChunkedBody, FramingError, OpenBody, SizedBody
@@ -21,6 +20,8 @@ from promptster.proxy.http1 import (
 from promptster.proxy.outbound import UnreachableError
 
 if TYPE_CHECKING:
+    import asyncio
+
     from promptster.proxy.agent_side import AgentConnection
     from promptster.proxy.observation import Outcome, Watch
     from promptster.proxy.provider_side import ProviderConnection, ProviderPool
@@ -94,7 +95,7 @@ class Exchange:
         if ready is not None:
             self._attach(ready)
         else:
-            self._connecting = asyncio.get_running_loop().create_task(self._dial())
+            self._connecting = self._pool.run(self._dial())
 
     async def _dial(self) -> None:
         try:

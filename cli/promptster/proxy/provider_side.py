@@ -11,6 +11,7 @@ from promptster.proxy.outbound import Outbound, dial
 
 if TYPE_CHECKING:
     import ssl
+    from collections.abc import Coroutine
 
     from promptster.proxy.exchange import Exchange
     from promptster.proxy.observation import Outcome
@@ -154,10 +155,18 @@ class ProviderPool:
         self._max_idle = max_idle
         self._idle: dict[str, list[ProviderConnection]] = {}
         self._open: set[ProviderConnection] = set()
+        self._dialling: set[asyncio.Task[None]] = set()
         self._context: ssl.SSLContext | None = None
         self._sweep: asyncio.TimerHandle | None = None
         self._emptied: asyncio.Event = asyncio.Event()
         self._loop = asyncio.get_running_loop()
+
+    def run(self, dialling: Coroutine[None, None, None]) -> asyncio.Task[None]:
+        """Run the opening of a connection beside everything else, for no longer than the pool."""
+        task = self._loop.create_task(dialling)
+        self._dialling.add(task)
+        task.add_done_callback(self._dialling.discard)
+        return task
 
     async def open(self, upstream: Upstream) -> ProviderConnection:
         """A new connection.
@@ -225,6 +234,9 @@ class ProviderPool:
             self._sweep.cancel()
             self._sweep = None
         self._idle.clear()
+        for task in self._dialling:
+            task.cancel()
+        await asyncio.gather(*self._dialling, return_exceptions=True)
         for connection in tuple(self._open):
             connection.abort()
         while self._open:

@@ -1,0 +1,110 @@
+"""The forwarder as a whole: its socket, its end, and the check of the path."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+
+import pytest
+from tests.proxy.rig import TOKEN, Seen, Talk, provider, proxied, until
+
+from promptster.errors import ConfigurationError
+from promptster.proxy.forward import DEFAULT_UPSTREAMS, Forwarder, check_path
+
+
+async def _serve(talk: Talk) -> None:
+    while True:
+        await talk.request()
+        await talk.answer()
+
+
+@pytest.mark.parametrize("address", ["0.0.0.0", "127.0.0.2"])  # noqa: S104 - what must be refused
+async def test_only_the_literal_loopback_address_is_served(address: str) -> None:
+    """A socket bound anywhere else, or not yet, is refused."""
+    forwarder = Forwarder(
+        token=TOKEN, upstreams=DEFAULT_UPSTREAMS, open_observer=Seen, on_hook=lambda _agent, _payload: None
+    )
+    with socket.socket() as unbound, socket.socket() as elsewhere:
+        with pytest.raises(ConfigurationError):
+            await forwarder.serve(unbound)
+        elsewhere.bind((address, 0))
+        with pytest.raises(ConfigurationError):
+            await forwarder.serve(elsewhere)
+    await forwarder.aclose()
+
+
+async def test_the_port_cannot_be_taken_beside_us() -> None:
+    """Nobody else binds the port while we listen, and we have not asked the system for leniency."""
+    async with provider(_serve) as there, proxied(there.upstream()) as here:
+        assert not here.reuses_addresses()
+        with socket.socket() as other:
+            other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            with pytest.raises(OSError, match="in use"):
+                other.bind(("127.0.0.1", here.port))
+
+
+async def test_closing_cuts_what_is_under_way_and_tells_everything() -> None:
+    """An exchange under way is told to its end, with what came of it."""
+    begun = asyncio.Event()
+
+    async def script(talk: Talk) -> None:
+        await talk.request()
+        await talk.send(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf")
+        begun.set()
+        await talk.reader.read()
+
+    async with provider(script) as there, proxied(there.upstream()) as here:
+        agent = await here.connect()
+        await agent.ask(body=b"x")
+        await begun.wait()
+        await agent.reader.readuntil(b"half")
+        await here.forwarder.aclose()
+        assert await agent.rest() == b""
+        assert (here.seen[0].outcome, here.seen[0].response) == ("failed", b"half")
+        assert here.seen[0].endings[0][1] == "promptster was stopped"
+
+
+async def test_closing_while_connecting_ends_the_exchange() -> None:
+    """No task outlives the forwarder."""
+    async with provider(_serve) as there, proxied(there.upstream()) as here:
+        agent = await here.connect()
+        await agent.ask(body=b"x")
+        await until(lambda: bool(here.seen))
+        await here.forwarder.aclose()
+        assert len(here.seen[0].endings) == 1
+
+
+@pytest.mark.parametrize("status", [b"200 OK", b"401 Unauthorized", b"404 Not Found", b"529 Overloaded"])
+async def test_any_status_proves_the_path(status: bytes) -> None:
+    """One unauthenticated request below the base URL, whatever the provider says to it."""
+    asked: list[bytes] = []
+
+    async def script(talk: Talk) -> None:
+        asked.append(await talk.head())
+        await talk.answer(status=status)
+
+    async with provider(script) as there:
+        check = await check_path(there.upstream(path="/v1"))
+    assert (check.ok, check.status, check.reason) == (True, int(status[:3]), "")
+    assert [head.split(b"\r\n")[0] for head in asked] == [b"GET /v1/ HTTP/1.1"]
+    assert b"authorization" not in asked[0].lower()
+
+
+async def test_a_path_that_is_not_there_says_why() -> None:
+    """Refused, cut off, silent: each in words."""
+
+    async def hang_up(talk: Talk) -> None:
+        await talk.head()
+
+    async def silence(talk: Talk) -> None:
+        await talk.reader.read()
+
+    async with provider(_serve) as there:
+        upstream = there.upstream()
+    check = await check_path(upstream)
+    assert (check.ok, check.status) == (False, None)
+    assert check.reason == "anthropic could not be reached: 127.0.0.1 refused the connection"
+    async with provider(hang_up) as there:
+        assert (await check_path(there.upstream())).reason == "the provider closed the connection"
+    async with provider(silence) as there:
+        assert "did not answer in time" in (await check_path(there.upstream(), timeout_s=0.1)).reason
