@@ -65,10 +65,16 @@ def command(
 
 
 def _tell_changes(prepared: submission.Prepared, out: Output) -> None:
-    out.note(f"{len(prepared.changes)} files changed since the start:")
+    out.note(_count(len(prepared.changes)))
     for change in prepared.changes:
         beside = f"  (by its hash only: {change.hidden.value})" if change.hidden else ""
         out.note(f"  {change.status:<9} {one_line(change.shown_path)}{beside}")
+
+
+def _count(number: int) -> str:
+    if number == 0:
+        return "no file changed since the start"
+    return "1 file changed since the start:" if number == 1 else f"{number} files changed since the start:"
 
 
 def _ask(*, yes: bool, json: bool) -> None:

@@ -13,7 +13,7 @@ from promptster.keys import keep_access_token_only
 from promptster.protocol.keys import parse_keyfile
 from promptster.protocol.privacy import Tombstone, Withdrawal
 from promptster.protocol.signing import Envelope, open_envelope
-from promptster.session.attempt import KEYS
+from promptster.session.attempt import KEYS, REQUEST
 from promptster.session.current import UNREACHABLE
 from promptster.session.state import SessionState
 
@@ -137,5 +137,6 @@ def delete_local(current: Current, *, keep_batches: bool) -> None:
         parts.append(folder.batches)
     for part in parts:
         shutil.rmtree(part, ignore_errors=True)
+    (folder.documents / REQUEST).unlink(missing_ok=True)
     if keep_batches:
         keep_access_token_only(current.store, current.facts.session)

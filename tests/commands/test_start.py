@@ -1,0 +1,254 @@
+"""Beginning a session: consent by a person, lost answers, and a recorder that holds nobody's streams."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from typing import TYPE_CHECKING, Any
+
+import pexpect
+import pytest
+from tests.helpers.hiring import NOWHERE, UPSTREAMS, stage
+from tests.helpers.people import BIN
+from tests.helpers.relay import Relay
+
+from promptster.protocol.consent import Certificate, Consent
+from promptster.protocol.signing import Envelope
+from promptster.session.state import SessionFolder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.helpers.hiring import Invited, Stage
+
+
+@pytest.fixture(scope="module")
+def acme(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    """One collector for these tests."""
+    with stage(tmp_path_factory.mktemp("stage")) as made:
+        yield made
+
+
+@pytest.fixture
+def invited(acme: Stage, request: pytest.FixtureRequest) -> Iterator[Invited]:
+    """Somebody with a fresh invite."""
+    with acme.invited(re.sub(r"\W+", "-", request.node.name)) as person:
+        yield person
+
+
+def terminal(invited: Invited, *words: str) -> Any:
+    """Run the program in a terminal of 24 by 80."""
+    return pexpect.spawn(
+        str(BIN / "promptster"),
+        list(words),
+        env=invited.person.environment(),
+        cwd=str(invited.folder),
+        encoding="utf-8",
+        dimensions=(24, 80),
+        timeout=60,
+    )
+
+
+def begin(invited: Invited) -> Any:
+    """Start in a terminal and read the policy to its end."""
+    words = ("start", invited.link, "--workspace", str(invited.workspace), "--secrets", "file", *UPSTREAMS)
+    child = terminal(invited, *words)
+    while child.expect([r"more lines: Enter goes on[^\n]*-- ", r'Type "I agree" to begin[^:]*: ']) == 0:
+        child.sendline("")
+    return child
+
+
+def everything(folder: Path) -> list[str]:
+    """All names below a folder."""
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
+
+
+def test_a_person_reads_agrees_and_begins(invited: Invited) -> None:
+    """The policy is shown page by page; the typed words begin the session."""
+    child = begin(invited)
+    child.sendline("I agree")
+    child.expect("recording, until")
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.exitstatus == 0
+    assert invited.person.result("status", "--json")["state"] == "recording"
+
+
+@pytest.mark.parametrize("answer", ["no", "", "yes", "i disagree"])
+def test_anything_but_the_words_is_a_refusal_that_leaves_nothing(invited: Invited, answer: str) -> None:
+    """No folder, no file, no redemption: the same invite can be used later."""
+    before = everything(invited.folder)
+    child = begin(invited)
+    child.sendline(answer)
+    child.expect("you did not agree; nothing was changed")
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.exitstatus == 1
+    assert everything(invited.folder) == before
+    assert invited.policy_hash().startswith("sha256:")
+
+
+def test_ctrl_c_at_the_question_is_130_and_leaves_nothing(invited: Invited) -> None:
+    """Interrupting is as good as refusing."""
+    before = everything(invited.folder)
+    child = begin(invited)
+    child.sendintr()
+    child.expect("interrupted")
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.exitstatus == 130
+    assert everything(invited.folder) == before
+
+
+def test_the_invite_is_asked_for_when_none_is_given(invited: Invited) -> None:
+    """Pasting it keeps the secret out of the shell's history."""
+    child = terminal(invited, "policy")
+    child.expect("paste your invite")
+    child.sendline(invited.link)
+    child.expect("Acme invites you to")
+    child.expect(pexpect.EOF)
+
+
+def test_company_providers_need_a_typed_yes(acme: Stage) -> None:
+    """Hooks only is a choice of the candidate, and stands in the consent."""
+    with acme.invited("company", CLAUDE_CODE_USE_VERTEX="1") as invited:
+        child = terminal(
+            invited, "start", invited.link, "--workspace", str(invited.workspace), "--secrets", "file", *UPSTREAMS
+        )
+        child.expect("claude is set to use Google Vertex")
+        child.expect("Type yes or no: ")
+        child.sendline("yes")
+        while child.expect([r"more lines: Enter goes on[^\n]*-- ", r'Type "I agree" to begin[^:]*: ']) == 0:
+            child.sendline("q")
+        child.sendline("I AGREE")
+        child.expect("recording, until")
+        child.expect(pexpect.EOF)
+        (folder,) = (invited.state / "sessions").iterdir()
+        consent = Envelope.decode(SessionFolder(folder).read_document("consent.json"))
+        assert Consent.parse(consent.payload).choices == {"hooks_only": "claude"}
+
+
+def test_the_result_names_everything_and_no_token(invited: Invited) -> None:
+    """A script gets the session, the proxy, the folders; nothing that would open the proxy."""
+    started = invited.start()
+    assert set(started["proxy"]) == {"url", "port", "upstreams"}
+    assert started["proxy"]["upstreams"]["anthropic"]["ok"] is False
+    assert started["workspace"] == str(invited.workspace)
+    folder = SessionFolder(invited.state / "sessions" / started["session"])
+    assert started["state_dir"] == str(folder.path)
+    certificate = Certificate.parse(Envelope.decode(folder.read_document("certificate.json")).payload)
+    assert certificate.session == started["session"]
+    assert re.search(r"[0-9a-f]{64}", str({**started, "proxy": started["proxy"]["url"]})) is None
+    shown = invited.person.result("inspect", "--json")
+    kinds = [entry["kind"] for entry in shown["entries"]]
+    assert kinds[:2] == ["consent", "opened"]
+    assert kinds.count("capture_upstream_overridden") == 3
+    assert kinds[-1] == "submission_baseline"
+
+
+def test_no_background_process_keeps_the_callers_streams(invited: Invited) -> None:
+    """A pipe from the command ends when the command ends, though the recorder runs on."""
+    words = [str(BIN / "promptster"), *invited.start_words("--json")]
+    read, write = os.pipe()
+    process = subprocess.Popen(
+        words, env=invited.person.environment(), stdin=subprocess.PIPE, stdout=write, stderr=write, cwd=invited.folder
+    )
+    os.close(write)
+    with os.fdopen(read, "rb") as stream:
+        assert b'"session"' in stream.read()  # returns only when every holder of the pipe is gone
+    process.communicate()
+    assert process.returncode == 0
+    assert len(invited.processes()) == 2
+    for pid in invited.processes():
+        os.kill(pid, 0)
+
+
+def test_a_lost_answer_is_asked_for_again_with_the_same_bytes(acme: Stage, invited: Invited) -> None:
+    """The invite was redeemed, the answer got lost: the same command goes on with the same session."""
+    with Relay(acme.running.url) as relay:
+        words = invited.start_words("--json", "--collector", relay.url)
+        relay.lose_answer_to(b"POST /v1/invites/")
+        first = invited.person.call(*words)
+        assert (first.code, relay.lost) == (1, 1)
+        assert first.document["error"]["code"] == "collector_unreachable"
+        assert "same promptster start" in first.document["error"]["hint"]
+        (folder,) = (invited.state / "sessions").iterdir()
+        request = (folder / "documents" / "request.json").read_bytes()
+        second = invited.person.result(*words)
+        assert second["session"] == folder.name
+        assert b"".join(relay.requests).count(request) == 2
+        invited.person.result("withdraw", "--yes", "--json")
+
+
+def test_an_invite_used_by_somebody_else_leaves_nothing(acme: Stage, invited: Invited) -> None:
+    """The collector refuses the second key; keys and folder of the attempt are gone."""
+    invited.start()
+    with acme.invited("thief") as thief:
+        words = ("start", invited.link, "--workspace", str(thief.workspace), "--secrets", "file", *UPSTREAMS, "--json")
+        done = thief.person.call(*words, "--accept-policy", "sha256:" + "0" * 64)
+        assert done.code == 1
+        assert done.document["error"]["code"]
+        assert not (thief.state / "sessions").exists()
+
+
+def test_a_repository_is_cloned_and_is_the_baseline(acme: Stage, tmp_path: Path) -> None:
+    """The assessment names it; the baseline is its tree."""
+    source = tmp_path / "source"
+    source.mkdir()
+    for words in (
+        ["init", "-q"],
+        ["-c", "user.name=A", "-c", "user.email=a@b.c", "commit", "-q", "--allow-empty", "-m", "x"],
+    ):
+        subprocess.run(["git", *words], cwd=source, check=True)
+    assessment = acme.assessment("With code", "--repo", str(source))
+    with acme.invited("cloner", assessment=assessment) as invited:
+        started = invited.start()
+        assert (invited.workspace / ".git").is_dir()
+        entries = invited.person.result("inspect", "--json")["entries"]
+        (baseline,) = [entry for entry in entries if entry["kind"] == "submission_baseline"]
+        head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=source, check=True, capture_output=True, text=True)
+        assert baseline["commit"] == head.stdout.strip()
+        assert baseline["repository"] == str(source)
+        assert started["files"] == 0
+
+
+def test_a_collector_that_is_not_the_inviting_one_is_not_believed(acme: Stage, tmp_path: Path) -> None:
+    """The invite pins its collector's key: another collector, or another invite's answer, is refused."""
+    with stage(tmp_path) as other, acme.invited("misled") as invited:
+        done = invited.person.call("policy", invited.link, "--collector", other.running.url, "--json")
+        assert done.code == 1
+        assert done.document["error"]["code"]
+        assert everything(invited.person.home) == []
+
+
+def test_two_starts_at_once_make_one_session(invited: Invited) -> None:
+    """The second one is refused, or finds the session that the first one made."""
+    words = [str(BIN / "promptster"), *invited.start_words("--json")]
+    both = [
+        subprocess.Popen(
+            words, env=invited.person.environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        for _ in range(2)
+    ]
+    answers = [process.communicate() for process in both]
+    codes = sorted(process.returncode for process in both)
+    assert codes == [0, 1], answers
+    assert len(list((invited.state / "sessions").iterdir())) == 1
+
+
+def test_an_address_for_practice_must_be_known_by_name(invited: Invited) -> None:
+    """Upstreams come from a fixed table."""
+    words = (
+        "start",
+        invited.link,
+        "--accept-policy",
+        invited.policy_hash(),
+        "--upstream",
+        f"nobody={NOWHERE}",
+        "--json",
+    )
+    done = invited.person.call(*words, "--workspace", str(invited.workspace))
+    assert done.code == 2
+    assert done.document["error"]["code"] == "usage"
