@@ -100,7 +100,8 @@ def make_repository(folder: Path) -> None:
 def agent_words(agent: str, *, practice: bool) -> list[str]:
     """What to type after ``promptster run``."""
     if agent == "codex":
-        return ["codex", "exec", "--skip-git-repo-check", "--dangerously-bypass-approvals-and-sandbox", PROMPT]
+        model = ["-m", "gpt-5.5"]  # one whose calls the script can make one by one
+        return ["codex", "exec", *model, "--dangerously-bypass-approvals-and-sandbox", PROMPT]
     skip = [] if practice else ["--dangerously-skip-permissions"]
     return ["claude", "-p", PROMPT, *skip]
 
