@@ -160,7 +160,8 @@ class Capture:
         if asked is not None:
             asked.attempts += 1
         else:
-            refs = self._new_turn(agent, identity, turn) if purpose == "work" else ()
+            self._results(agent, identity, turn, is_work=purpose == "work")
+            refs = self._new_words(agent, identity, turn) if purpose == "work" else ()
             asked = Asked(seq=self._request(exchange, call, request, refs), position=turn.position)
             conversation.remember(asked, turn.fingerprint, request.sha256)
         exchange.attempt = (asked, asked.attempts)
@@ -178,6 +179,7 @@ class Capture:
         seq = self._response(identity, asked, number, response)
         for use in response.answer.calls if exchange.purpose == "work" else ():
             if complete:
+                self._ledger.entry(identity, use.id).begin_again("proxy")
                 self._tool_call(identity, use, seq)
             else:
                 self._ledger.entry(identity, use.id).response_seq = seq
@@ -209,9 +211,8 @@ class Capture:
     def _is_streaming(self, identity: Identity) -> bool:
         return any(other == identity and exchange.purpose == "work" for exchange, other in self._open.items())
 
-    def _new_turn(self, agent: Agent, identity: Identity, turn: Turn) -> tuple[int | None, ...]:
-        """Write what a request tells beside itself; the ``seq`` of its prompts."""
-        self._results(agent, identity, turn)
+    def _new_words(self, agent: Agent, identity: Identity, turn: Turn) -> tuple[int | None, ...]:
+        """Write the prompts, or the beginning of a subagent, that a request tells of; their ``seq``."""
         conversation, lane = self._lanes.conversation(identity), self._lanes.number(identity)
         prompts = self._typed.judge(agent, identity, conversation.new_prompts(turn))
         if identity.agent_id:
@@ -287,10 +288,12 @@ class Capture:
         if spawned:
             self._subagents.expect(identity, spawned, use.id, known.proxy_seq)
 
-    def _results(self, agent: Agent, identity: Identity, turn: Turn) -> None:
-        unseen = identity in self._after_pause
-        self._after_pause.discard(identity)
-        for result in turn.results:
+    def _results(self, agent: Agent, identity: Identity, turn: Turn, *, is_work: bool) -> None:
+        """Write the results that a request tells of; one that only compacts tells of calls that are known."""
+        unseen = identity in self._after_pause or not is_work
+        if is_work:
+            self._after_pause.discard(identity)
+        for result in {result.id: result for result in turn.results}.values():
             known = self._ledger.find(identity, result.id)
             if known is not None and known.proxy_result:
                 continue

@@ -1,7 +1,7 @@
 """Hook payloads on their way to drafts: read by the agent's module, told apart from duplicates, kept in order.
 
 A hook may be faster than our look at the stream that caused it. So a tool's first hook waits, two seconds at most,
-while a response of its conversation is still streaming that has not brought this call; whatever follows it waits behind it.
+while a response of its conversation still streams that has not brought this call; what follows it waits behind it.
 """
 
 from __future__ import annotations
@@ -142,6 +142,8 @@ class HookDesk:
             return True
         if report.tool_use_id and report.stage != "other":
             known = self._ledger.entry(report.identity, report.tool_use_id)
+            if report.stage == "call":
+                known.begin_again("hook")
             told = known.hook_call if report.stage == "call" else known.hook_result
             known.hook_call = known.hook_call or report.stage == "call"
             known.hook_result = known.hook_result or report.stage == "result"

@@ -9,7 +9,7 @@ from promptster.capture.agents import agent_named
 from promptster.capture.agents.interface import Identity
 from promptster.capture.conversation import Asked, read_turn
 from promptster.capture.providers import provider_of
-from promptster.capture.providers.interface import ToolUse, mapping, text_of
+from promptster.capture.providers.interface import ToolUse, mapping, sequence, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -88,6 +88,9 @@ class Learner:
         if found is None:
             return
         identity, asked = found
+        if event.fields.get("outcome") != "complete":
+            for tool_use_id in sequence(event.fields.get("tool_use_ids")):
+                self._ledger.entry(identity, text_of(tool_use_id)).response_seq = event.seq
         attempt = event.fields.get("attempt")
         asked.answered = max(asked.answered, attempt if isinstance(attempt, int) else 1)
         asked.attempts = max(asked.attempts, asked.answered)
@@ -105,6 +108,8 @@ class Learner:
         known = self._ledger.entry(identity, tool_use_id)
         name = text_of(event.fields.get("name"))
         known.name = known.name or name
+        if event.kind == "tool_call":
+            known.begin_again(event.src)
         match event.src, event.kind:
             case "proxy", "tool_call":
                 known.proxy_call, known.proxy_seq, known.identity = True, event.seq, identity

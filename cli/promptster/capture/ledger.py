@@ -36,6 +36,13 @@ class KnownCall:
     hook_seq: int | None = None
     """``seq`` of the hook's tool_call."""
 
+    def begin_again(self, src: str) -> None:
+        """A source tells of a call whose result it has told already: the id was given to another call."""
+        if src == "proxy" and self.proxy_result:
+            self.proxy_call = self.proxy_result = False
+        elif src == "hook" and self.hook_result:
+            self.hook_call = self.hook_result = False
+
 
 class Ledger:
     """The latest tool calls of all conversations."""

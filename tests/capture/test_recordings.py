@@ -1,0 +1,329 @@
+"""What real agents sent and reported, played to the engine: each thing once per source, in order."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.helpers.capturing import RECORDINGS, Bench, pieces, play, recording, values
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+NAMES = sorted(str(path.relative_to(RECORDINGS).with_suffix("")) for path in RECORDINGS.glob("*/*.jsonl"))
+
+
+def played(name: str, **options: Any) -> Bench:
+    """An engine that has seen a whole recording."""
+    bench = Bench()
+    play(bench, recording(name), **options)
+    bench.capture.finish()
+    return bench
+
+
+def told(bench: Bench) -> list[tuple[Any, ...]]:
+    """Everything but the times."""
+    clocks = {"first_byte_ms", "duration_ms"}
+    return [
+        (draft.src, draft.kind, draft.lane, draft.refs, {k: v for k, v in draft.fields.items() if k not in clocks})
+        for draft in bench.drafts
+    ]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_nothing_is_told_twice_by_one_source(name: str) -> None:
+    """A tool call, its result, its command and each file's edit appear once per source."""
+    bench = played(name)
+    seen = Counter(
+        (draft.src, draft.kind, draft.fields["tool_use_id"], draft.fields.get("path"))
+        for draft in bench.kinds("tool_call", "tool_result", "command", "file_edit")
+    )
+    assert set(seen.values()) == {1}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_refs_point_backwards(name: str) -> None:
+    """Every reference names an earlier event."""
+    bench = played(name)
+    assert all(ref < seq for seq, draft in enumerate(bench.drafts) for ref in draft.refs)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_served_answer_is_an_attempt(name: str) -> None:
+    """Each answer of the provider is one model_response, and every model_request has attempts from 1 without a hole."""
+    steps = recording(name)
+    bench = played(name)
+    calls = [step for step in steps if step.get("request", {}).get("method") == "POST"]
+    responses = bench.kinds("model_response")
+    assert len(responses) == len(calls)
+    attempts: dict[int, list[int]] = {}
+    for draft in responses:
+        attempts.setdefault(draft.refs[0], []).append(int(str(draft.fields["attempt"])))
+    assert {seq for seq, draft in enumerate(bench.drafts) if draft.kind == "model_request"} == set(attempts)
+    assert all(numbers == list(range(1, len(numbers) + 1)) for numbers in attempts.values())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_served_tool_call_is_recorded_unchanged(name: str) -> None:
+    """The tool calls of complete answers stand in the order of the script, with the provider's ids."""
+    bench = played(name)
+    served = [
+        json.loads(line.removeprefix("data: "))
+        for step in recording(name)
+        if "response_to" in step
+        for line in step["body"].splitlines()
+        if line.startswith("data: ")
+    ]
+    expected = [
+        found["content_block"]["id"]
+        for found in served
+        if found["type"] == "content_block_start" and found["content_block"]["type"] == "tool_use"
+    ] + [
+        found["item"]["call_id"]
+        for found in served
+        if found["type"] == "response.output_item.done" and "call_id" in found["item"]
+    ]
+    recorded = [call for (call,) in values(bench.kinds("tool_call", src="proxy"), "tool_use_id")]
+    assert set(expected) <= set(recorded)
+    assert [call for call in recorded if call in expected] == expected
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_cuts_of_the_bytes_change_nothing(name: str) -> None:
+    """However the bytes arrive, the drafts are the same."""
+    chance = random.Random(7)  # noqa: S311 - a reproducible choice of cuts
+
+    def cut(data: bytes) -> Sequence[bytes]:
+        return pieces(data, [chance.randrange(1 << 30) for _ in range(min(len(data), 40))])
+
+    assert told(played(name, cut=cut)) == told(played(name))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_restart_between_any_two_steps_doubles_nothing(name: str) -> None:
+    """An engine that learned from the journal tells the same as one that was never restarted."""
+    steps = recording(name)
+    whole = played(name)
+    chance = random.Random(11)  # noqa: S311 - a reproducible choice of places
+    for place in sorted(chance.sample(range(1, len(steps)), min(12, len(steps) - 1))):
+        bench = Bench()
+        if any("request" in step for step in _open_at(steps, place)):
+            continue
+        play(bench, steps[:place])
+        bench.restart()
+        shifted = [
+            {**step, "response_to": step["response_to"] - place} if "response_to" in step else step
+            for step in steps[place:]
+        ]
+        play(bench, shifted)
+        bench.capture.finish()
+        assert told(bench) == told(whole), f"restarted before step {place}"
+
+
+def _open_at(steps: list[dict[str, Any]], place: int) -> list[dict[str, Any]]:
+    """Requests that are not answered before this step."""
+    answered = {step["response_to"] for step in steps[:place] if "response_to" in step}
+    return [step for index, step in enumerate(steps[:place]) if "request" in step and index not in answered]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_both_sources_saw_the_same_words(name: str) -> None:
+    """The candidate's prompts are the same from both sides; a line for the shell is the agent's own and has no hook."""
+    bench = played(name)
+    assert [text for text in bench.texts("proxy") if not text.startswith("! ")] == bench.texts("hook")
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        (
+            "claude-2.1.330/same_words_compact_clear",
+            ["hello there", "hello there", "run the tool", *["hello there"] * 2],
+        ),
+        (
+            "claude-2.1.330/queue_interrupt_slash",
+            [
+                "slow one please",
+                "queued words",
+                "slow again",
+                "slow again",
+                "other words",
+                "! ls",
+                "hello",
+                "/foo bar baz",
+                "sleepy now",
+                "queued in tool",
+            ],
+        ),
+        ("claude-2.1.330/faults_and_subagent", ["Please change two to TWO"]),
+        ("codex-0.169.0/compaction_resume", ["first prompt words", "first prompt words"]),
+        ("codex-0.169.0/code_mode_subagent", ["Please change two to TWO"]),
+    ],
+)
+@pytest.mark.parametrize("without_hooks", [False, True])
+def test_the_candidates_words(name: str, words: list[str], without_hooks: bool) -> None:  # noqa: FBT001 - a parameter
+    """Each prompt once, also the same words again, through compaction, /clear, resume, queues and interruptions."""
+    assert played(name, without_hooks=without_hooks).texts("proxy") == words
+
+
+def test_notifications_are_a_machines_words() -> None:
+    """What Claude Code tells itself about a finished task is marked, by both sources, with the same text."""
+    bench = played("claude-2.1.330/faults_and_subagent")
+    machine = [draft for draft in bench.kinds("prompt") if draft.fields.get("machine")]
+    assert [draft.src for draft in machine] == ["hook", "proxy"]
+    assert machine[0].fields["text"] == machine[1].fields["text"]
+
+
+def test_purposes() -> None:
+    """Title and compaction requests are marked, and give no prompts and no tool calls."""
+    asked = played("claude-2.1.330/queue_interrupt_slash").kinds("model_request")
+    assert Counter(draft.fields["purpose"] for draft in asked) == {"title": 1, "work": 10}
+    asked = played("claude-2.1.330/same_words_compact_clear").kinds("model_request")
+    assert Counter(draft.fields["purpose"] for draft in asked) == {"compaction": 1, "work": 6}
+    asked = played("codex-0.169.0/compaction_resume").kinds("model_request")
+    assert Counter(draft.fields["purpose"] for draft in asked) == {"compaction": 2, "work": 4}
+
+
+def test_attempts_of_claude_code() -> None:
+    """429, an error in a stream that Claude Code resumes, a cut and 529: attempts of one request, what came is kept."""
+    bench = played("claude-2.1.330/faults_and_subagent")
+    outcomes: dict[int, list[tuple[Any, ...]]] = {}
+    for draft in bench.kinds("model_response"):
+        outcomes.setdefault(draft.refs[0], []).append((draft.fields["outcome"], draft.fields["status"]))
+    assert sorted(outcomes.values(), key=len)[-3:] == [
+        [("error", 429), ("complete", 200)],
+        [("error", 200), ("complete", 200)],
+        [("cut", 200), ("error", 529), ("complete", 200)],
+    ]
+    texts = [
+        draft.fields.get("text") for draft in bench.kinds("model_response") if draft.fields["outcome"] != "complete"
+    ]
+    assert texts == [None, "half of a sentence that", "cut here", None]
+    assert bench.kinds("model_response")[1].fields["retry_after"] == "1"
+
+
+def test_an_error_behind_a_tool_call() -> None:
+    """Claude Code runs a tool whose stream breaks off behind it; the call is told, and points to that response."""
+    bench = played("claude-2.1.330/errors_mid_stream")
+    call = next(draft for draft in bench.kinds("tool_call", src="proxy") if draft.fields["tool_use_id"] == "toolu_1B")
+    assert bench.drafts[call.refs[0]].fields["outcome"] == "error"
+
+
+def test_exit_codes_of_claude_code() -> None:
+    """0 where nothing else can be, the code where it is said, nothing where only the hook knows or nobody does."""
+    bench = played("claude-2.1.330/shell_outcomes")
+    names = ("tool_use_id", "exit_code", "is_error")
+    assert values(bench.kinds("command", src="proxy"), *names) == [
+        ("toolu_1A", None, False),
+        ("toolu_1B", None, False),
+        ("toolu_1C", None, False),
+        ("toolu_1D", None, False),
+        ("toolu_1E", 0, False),
+        ("toolu_1F", 130, True),
+        ("toolu_1G", 127, True),
+        ("toolu_1H", 1, True),
+        ("toolu_1P", 0, False),
+    ]
+    assert [code for (code,) in values(bench.kinds("command", src="hook"), "exit_code")] == [
+        1,
+        1,
+        None,
+        None,
+        0,
+        130,
+        127,
+        1,
+        0,
+    ]
+
+
+def test_edits_of_claude_code() -> None:
+    """The hook knows the whole file, the proxy the passages; refused edits are no edits."""
+    bench = played("claude-2.1.330/shell_outcomes")
+    names = ("path", "operation", "before", "after")
+    assert values(bench.kinds("file_edit", src="hook"), *names) == [
+        ("/workspace/a.txt", "modify", "one\ntwo\nthree\n", "1\ntwo\nthree\n"),
+        ("/workspace/c.txt", "create", None, "created\n"),
+        ("/workspace/sub/d.txt", "create", None, "x"),
+    ]
+    assert values(bench.kinds("file_edit", src="proxy"), *names) == [
+        ("/workspace/a.txt", "modify", "one", "1"),
+        ("/workspace/c.txt", "create", None, "created\n"),
+        ("/workspace/sub/d.txt", "create", None, "x"),
+    ]
+
+
+def test_commands_and_edits_of_codex() -> None:
+    """Exit codes stand in what the model is told; a patch is one edit per file, also when a shell applies it."""
+    bench = played("codex-0.169.0/direct_tools")
+    assert values(bench.kinds("command", src="proxy"), "tool_use_id", "exit_code", "output") == [
+        ("call_1B", 3, "err\n"),
+        ("call_3A", 127, "cat: a.txt: No such file or directory\n/bin/bash: line 1: apply_patch: command not found\n"),
+    ]
+    edits = [
+        ("a.txt", "modify", "one\ntwo\nthree", "one\nTWO\nthree"),
+        ("new.txt", "create", None, "hello\nworld"),
+    ]
+    names = ("path", "operation", "before", "after")
+    assert values(bench.kinds("file_edit", src="hook"), *names) == edits
+    assert values(bench.kinds("file_edit", src="proxy"), *names) == [*edits, ("c.txt", "rename", "one", "ONE")]
+
+
+@pytest.mark.parametrize("name", ["claude-2.1.330/faults_and_subagent", "codex-0.169.0/code_mode_subagent"])
+def test_subagents_have_a_lane_of_their_own(name: str) -> None:
+    """Both sources put a subagent into one lane; its first message is its task, and no prompt of the candidate's."""
+    bench = played(name)
+    started = bench.kinds("subagent_started")
+    assert {draft.src for draft in started} == {"proxy", "hook"}
+    assert {draft.lane for draft in started} == {2}
+    by_proxy = next(draft for draft in started if draft.src == "proxy")
+    assert by_proxy.fields["prompt"] == "find the thing please"
+    call = bench.drafts[by_proxy.refs[0]]
+    assert call.kind == "tool_call"
+    assert call.fields["tool_use_id"] == by_proxy.fields["tool_use_id"]
+    inner = [draft for draft in bench.kinds("tool_call") if draft.lane == 2]
+    assert {draft.src for draft in inner} == {"proxy", "hook"}
+    (stopped,) = bench.kinds("subagent_stopped")
+    assert stopped.lane == 2
+
+
+def test_inner_calls_of_codex_point_to_the_script() -> None:
+    """In code mode hooks tell of calls that the proxy cannot see; they belong to the script that made them."""
+    bench = played("codex-0.169.0/code_mode_subagent")
+    inner = [
+        draft for draft in bench.kinds("tool_call", src="hook") if str(draft.fields["tool_use_id"]).startswith("exec-")
+    ]
+    assert len(inner) == 5
+    assert {bench.drafts[draft.refs[0]].fields["name"] for draft in inner} == {"exec"}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_silent_hooks_are_noticed(name: str) -> None:
+    """Where the proxy sees tools run and no hook tells of them, that is an event, once; with hooks it is none."""
+    assert not played(name).kinds("capture_hook_silent")
+    silent = played(name, without_hooks=True)
+    if any(draft.kind in {"command", "file_edit"} for draft in silent.drafts):
+        assert {draft.kind for draft in silent.kinds("capture_hook_silent")} == {"capture_hook_silent"}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_pausing_anywhere_drafts_nothing_until_resumed(name: str) -> None:
+    """While paused nothing comes out, and afterwards no call that nobody saw is made up."""
+    steps = recording(name)
+    place = len(steps) // 2
+    bench = Bench()
+    play(bench, [step for step in steps[:place] if step not in _open_at(steps, place)])
+    bench.capture.pause()
+    before = len(bench.drafts)
+    bench.hook("claude", hook_event_name="UserPromptSubmit", session_id="s", prompt="secret words")
+    observer = bench.observer(x_claude_code_session_id="s")
+    observer.request_body(b'{"messages":[{"role":"user","content":"secret words"}]}')
+    observer.request_end()
+    observer.finished("complete", "")
+    bench.capture.tick()
+    assert len(bench.drafts) == before
+    bench.capture.resume()
+    assert bench.capture.counts["while_paused"] == 2

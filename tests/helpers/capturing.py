@@ -1,0 +1,237 @@
+"""Feeds exchanges and hook payloads to the real capture engine, and keeps the drafts that come out."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from promptster.capture.engine import Capture
+from promptster.protocol.events import Draft, compose
+from promptster.proxy.observation import RequestInfo
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from promptster.protocol.events import OpenedEvent
+    from promptster.proxy.observation import Observer, Outcome
+
+RECORDINGS = Path(__file__).parent.parent / "recordings"
+"""What real agents sent to a script of ours, by agent and version; the agents' own long texts are left out."""
+
+SSE = ((b"content-type", b"text/event-stream; charset=utf-8"),)
+JSON = ((b"content-type", b"application/json"),)
+
+
+class HandClock:
+    """A clock that stands still until it is moved."""
+
+    def __init__(self) -> None:
+        self.now_ms = 0
+
+    def wall_ms(self) -> int:
+        """Some moment in November 2026 plus what has passed."""
+        return 1_795_000_000_000 + self.now_ms
+
+    def mono_ms(self) -> int:
+        """What has passed."""
+        return self.now_ms
+
+
+@dataclass
+class Bench:
+    """A capture engine with its drafts; ``seq`` is the place in ``drafts``."""
+
+    options: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    clock: HandClock = field(default_factory=HandClock)
+    drafts: list[Draft] = field(default_factory=list[Draft])
+
+    def __post_init__(self) -> None:
+        """Start the first engine."""
+        self.capture = Capture(self._append, self.clock, **self.options)
+
+    def _append(self, draft: Draft) -> int:
+        self.drafts.append(draft)
+        return len(self.drafts) - 1
+
+    def restart(self) -> None:
+        """A new engine learns from what the old one recorded."""
+        self.capture = Capture(self._append, self.clock, **self.options)
+        for event in self.recorded():
+            self.capture.absorb(event)
+
+    def recorded(self) -> list[OpenedEvent]:
+        """The drafts as the journal would give them back."""
+        return [compose(draft, seq=seq, src_seq=seq, random=bytes).open() for seq, draft in enumerate(self.drafts)]
+
+    def observer(
+        self, target: str = "/v1/messages", *, upstream: str = "anthropic", method: str = "POST", **headers: str
+    ) -> Observer:
+        """Watch a new exchange; header names are given with underscores."""
+        fields = tuple((name.replace("_", "-").encode(), value.encode()) for name, value in headers.items())
+        return self.capture.open_observer(
+            RequestInfo(
+                upstream=upstream,
+                method=method,
+                target=target,
+                headers=fields,
+                received_ms=self.clock.wall_ms(),
+            )
+        )
+
+    def hook(self, agent: str, **payload: Any) -> None:
+        """One hook payload."""
+        self.capture.hook(agent, json.dumps(payload).encode())
+
+    def kinds(self, *kinds: str, src: str | None = None) -> list[Draft]:
+        """The drafts of these kinds, in order."""
+        return [draft for draft in self.drafts if draft.kind in kinds and src in {None, draft.src}]
+
+    def texts(self, src: str) -> list[str]:
+        """The candidate's prompts as one source saw them."""
+        return [str(draft.fields["text"]) for draft in self.kinds("prompt", src=src) if not draft.fields.get("machine")]
+
+
+def values(drafts: Iterable[Draft], *names: str) -> list[tuple[Any, ...]]:
+    """Some fields of each draft."""
+    return [tuple(draft.fields.get(name) for name in names) for draft in drafts]
+
+
+def recording(name: str) -> list[dict[str, Any]]:
+    """The steps of one recording."""
+    lines = (RECORDINGS / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()
+    return [json.loads(line) for line in lines]
+
+
+def pieces(data: bytes, cuts: Sequence[int]) -> list[bytes]:
+    """The data cut at these offsets."""
+    edges = sorted({0, len(data), *(cut % (len(data) + 1) for cut in cuts)})
+    return [data[start:end] for start, end in itertools.pairwise(edges)]
+
+
+def play(
+    bench: Bench,
+    steps: Iterable[Mapping[str, Any]],
+    *,
+    cut: Callable[[bytes], Sequence[bytes]] = lambda data: [data],
+    without_hooks: bool = False,
+) -> None:
+    """Play a recording to an engine: each step at its time, bodies in pieces."""
+    open_: dict[int, Observer] = {}
+    for index, step in enumerate(steps):
+        bench.clock.now_ms = max(bench.clock.now_ms, step["ms"])
+        if "hook" in step:
+            if not without_hooks:
+                bench.capture.hook(step["hook"], json.dumps(step["payload"]).encode())
+        elif "request" in step:
+            open_[index] = _ask(bench, step["request"], cut)
+        else:
+            _answer(open_.pop(step["response_to"]), step, cut)
+        bench.capture.tick()
+
+
+def _ask(bench: Bench, request: Mapping[str, Any], cut: Callable[[bytes], Sequence[bytes]]) -> Observer:
+    observer = bench.capture.open_observer(
+        RequestInfo(
+            upstream=request["upstream"],
+            method=request["method"],
+            target=request["target"],
+            headers=tuple((name.encode(), value.encode()) for name, value in request["headers"]),
+            received_ms=bench.clock.wall_ms(),
+        )
+    )
+    body = request["body"]
+    for piece in cut(b"" if body is None else json.dumps(body).encode()):
+        observer.request_body(piece)
+    observer.request_end()
+    return observer
+
+
+def _answer(observer: Observer, step: Mapping[str, Any], cut: Callable[[bytes], Sequence[bytes]]) -> None:
+    observer.response_head(step["status"], tuple((name.encode(), value.encode()) for name, value in step["headers"]))
+    for piece in cut(step["body"].encode()):
+        observer.response_body(piece)
+    outcome: Outcome = step["end"]
+    observer.finished(outcome, "")
+
+
+def exchange(
+    bench: Bench,
+    body: Mapping[str, Any],
+    answer: bytes | None,
+    *,
+    status: int = 200,
+    headers: Sequence[tuple[bytes, bytes]] = SSE,
+    outcome: Outcome = "complete",
+    target: str = "/v1/messages",
+    upstream: str = "anthropic",
+    **request_headers: str,
+) -> None:
+    """One whole exchange; ``answer`` is ``None`` when the provider never answered."""
+    observer = bench.observer(target, upstream=upstream, **request_headers)
+    observer.request_body(json.dumps(body).encode())
+    observer.request_end()
+    if answer is not None:
+        observer.response_head(status, tuple(headers))
+        observer.response_body(answer)
+    observer.finished(outcome, "")
+
+
+def messages_stream(*blocks: Mapping[str, Any], stop: str | None = None, whole: bool = True) -> bytes:
+    """A stream of Anthropic's Messages API with these content blocks; without its end unless ``whole``."""
+    events: list[dict[str, Any]] = [
+        {"type": "message_start", "message": {"id": "msg_1", "model": "m-1", "usage": {"input_tokens": 3}}}
+    ]
+    for index, block in enumerate(blocks):
+        empty = {
+            **block,
+            **({"text": ""} if block["type"] == "text" else {}),
+            **({"input": {}} if "input" in block else {}),
+        }
+        events.append({"type": "content_block_start", "index": index, "content_block": empty})
+        if block["type"] == "text":
+            events.append(_delta(index, type="text_delta", text=block["text"]))
+        if block["type"] == "tool_use":
+            events.append(_delta(index, type="input_json_delta", partial_json=json.dumps(block["input"])))
+        events.append({"type": "content_block_stop", "index": index})
+    if whole:
+        reason = stop or ("tool_use" if any(block["type"] == "tool_use" for block in blocks) else "end_turn")
+        events.append({"type": "message_delta", "delta": {"stop_reason": reason}, "usage": {"output_tokens": 5}})
+        events.append({"type": "message_stop"})
+    return sse(events)
+
+
+def _delta(index: int, **delta: str) -> dict[str, Any]:
+    return {"type": "content_block_delta", "index": index, "delta": delta}
+
+
+def sse(events: Iterable[Mapping[str, Any]]) -> bytes:
+    """Events as a stream names and sends them."""
+    return b"".join(f"event: {event['type']}\ndata: {json.dumps(event)}\n\n".encode() for event in events)
+
+
+def text_block(text: str) -> dict[str, Any]:
+    """A content block of text."""
+    return {"type": "text", "text": text}
+
+
+def tool_block(tool_use_id: str, name: str = "Bash", **given: Any) -> dict[str, Any]:
+    """A content block that calls a tool."""
+    return {"type": "tool_use", "id": tool_use_id, "name": name, "input": given}
+
+
+def result_block(tool_use_id: str, content: str = "done", *, is_error: bool = False) -> dict[str, Any]:
+    """A content block that answers a tool call."""
+    return {"type": "tool_result", "tool_use_id": tool_use_id, "content": content, "is_error": is_error}
+
+
+def asks(*messages: tuple[str, Any], **more: Any) -> dict[str, Any]:
+    """A request's body with these (role, content) messages, as an agent with tools sends it."""
+    listed = [{"role": role, "content": content} for role, content in messages]
+    return {"model": "m-1", "stream": True, "tools": [{"name": "Bash"}], "messages": listed, **more}
+
+
+CLAUDE = {"user_agent": "claude-cli/2.1.330", "x_claude_code_session_id": "session-1"}
+"""Header fields of Claude Code."""
