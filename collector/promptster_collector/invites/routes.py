@@ -79,18 +79,22 @@ async def show_invite(
 @post("/v1/invites/{invite:str}/redeem", opt={ACCESS: INVITED}, status_code=200)
 async def redeem_invite(
     request: Request[Any, Any, Any],
+    *,
+    invites: NamedDependency[Invites],
     redemption: NamedDependency[Redemption],
     public_keys: NamedDependency[PublicKeys],
     invite: FromPath[str],
     data: JSONBody[RedeemRequest],
 ) -> RedeemAnswer:
     """Exchange the invite for the session's certificate; the same request gets the same answer."""
+    secret = bearer_of(request)
+    await invites.find(invite, secret)  # nothing is looked at for who does not hold the secret
     if len(data.box) > _MAX_BOX:
         raise InvalidError("the sealed content key is too long", code="box")
     redeeming = Redeeming(
         consent=Envelope.from_json(data.consent), redeem=Envelope.from_json(data.redeem), box=b64u_decode(data.box)
     )
-    certificate = await redemption.redeem(invite, bearer_of(request), redeeming)
+    certificate = await redemption.redeem(invite, secret, redeeming)
     return RedeemAnswer(certificate=certificate.to_json(), keys=public_keys.document)
 
 
