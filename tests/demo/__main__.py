@@ -13,19 +13,18 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tests.helpers.people import BIN, Person
 from tests.helpers.practice_agent import install as install_practice_agent
+from tests.helpers.servers import scripted_provider, serving
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
-READY_SECONDS = 60
 PROMPT = "Please make slugify() handle repeated separators, and add a test that shows it."
 
 
@@ -50,30 +49,6 @@ class User(Person):
         """Run one command with ``--json`` and return its one document."""
         document: dict[str, Any] = json.loads(self.run(*words, "--json", given=given, cwd=cwd))
         return document
-
-
-def wait_for(path: Path, process: subprocess.Popen[bytes]) -> str:
-    """The text of a ready file, once its process has written it."""
-    deadline = time.monotonic() + READY_SECONDS
-    while time.monotonic() < deadline:
-        if path.exists() and (text := path.read_text().strip()):
-            return text
-        if process.poll() is not None:
-            break
-        time.sleep(0.05)
-    sys.exit(f"the demonstration stopped: {path.stem} did not start\n{path.with_suffix('.log').read_text()}")
-
-
-@contextmanager
-def server(command: Sequence[str], ready: Path, log: Path) -> Iterator[str]:
-    """A server of the play, in the background; yields its base URL."""
-    with log.open("wb") as sink:
-        process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=sink, stderr=sink)
-        try:
-            yield wait_for(ready, process)
-        finally:
-            process.terminate()
-            process.wait()
 
 
 def choose_agent(wanted: str, tools: Path) -> tuple[str, bool]:
@@ -146,11 +121,9 @@ def play(stage: Path, output: Path, wanted: str) -> None:
         owner = json.loads(initialised.stdout)["token"]
         ready = stage / "collector.ready"
         serve = [str(BIN / "promptster-collector"), "serve", "--data", str(data), "--host", "127.0.0.1", "--port", "0"]
-        collector = stack.enter_context(server([*serve, "--ready-file", str(ready)], ready, stage / "collector.log"))
-        ready = stage / "provider.ready"
-        script = ["--script", str(HERE / f"{agent}.json"), "--var", f"workspace={stage / 'workspace'}"]
-        speak = [sys.executable, "-m", "tests.helpers.provider", *script, "--port", "0"]
-        provider = stack.enter_context(server([*speak, "--ready-file", str(ready)], ready, stage / "provider.log"))
+        collector = stack.enter_context(serving([*serve, "--ready-file", str(ready)], ready, stage / "collector.log"))
+        script = (HERE / f"{agent}.json").read_text().replace("${workspace}", str(stage / "workspace"))
+        provider = stack.enter_context(scripted_provider(stage, json.loads(script)))
         invite = invite_candidate(recruiter, collector, owner, stage / "task")
         stack.callback(
             candidate.call, "stop"
