@@ -229,7 +229,7 @@ class Proxied:
 
     async def settled(self) -> Seen:
         """The newest exchange, once it is over."""
-        await until(lambda: bool(self.seen))
+        await until(lambda: 0 < len(self.seen) == self.forwarder.stats.requests)
         await self.seen[-1].over.wait()
         return self.seen[-1]
 

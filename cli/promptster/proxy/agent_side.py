@@ -13,6 +13,8 @@ from promptster.proxy.framing import Body, FramingError
 from promptster.proxy.http1 import RefusedError, RequestHead, Route, head_end, read_request
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from promptster.proxy.http1 import Gate
 
 MAX_HOOK_BYTES: Final = 8 * 1024 * 1024
@@ -79,17 +81,17 @@ class HookIntake:
     def from_agent(self, data: bytes) -> bytes:
         """Take payload bytes; return those behind the payload's end."""
         try:
-            piece = self.request.feed(data)
+            _, payload, rest = self.request.feed(data)
         except FramingError as exc:
             self._refuse(400, "bad_framing", str(exc))
             return b""
-        self._parts.append(piece.payload)
-        self._size += len(piece.payload)
+        self._parts.append(payload)
+        self._size += len(payload)
         if self._size > MAX_HOOK_BYTES:
             self._refuse(413, "hook_too_large", "the hook's payload is too large")
         elif self.request.done:
             self._hand_over()
-        return piece.rest
+        return rest
 
     def _refuse(self, status: int, code: str, reason: str) -> None:
         self._parts.clear()
@@ -112,6 +114,11 @@ class HookIntake:
         """An answer of a few bytes needs no flow control."""
 
 
+def _unconnected(data: bytes) -> None:
+    """Drop bytes for a connection that has not come up."""
+    del data
+
+
 class AgentConnection(asyncio.Protocol):
     """One connection from an agent, or from whoever else on this machine connects."""
 
@@ -119,6 +126,8 @@ class AgentConnection(asyncio.Protocol):
         """Serve requests by the rules of ``house``."""
         self.full = False
         """Whether writing has to wait."""
+        self.write: Callable[[bytes], None] = _unconnected
+        """Sends bytes, or queues them when the socket is full."""
         self.proven = False
         """Whether a request with the right token came over it."""
         self._house = house
@@ -131,11 +140,6 @@ class AgentConnection(asyncio.Protocol):
         self._pipelined = False
         self._provider_full = False
         self._timer: asyncio.TimerHandle | None = None
-
-    def write(self, data: bytes) -> None:
-        """Send, or queue when the socket is full."""
-        if self._transport is not None:
-            self._transport.write(data)
 
     def abort(self) -> None:
         """Close at once."""
@@ -150,7 +154,7 @@ class AgentConnection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Remember the transport."""
         if isinstance(transport, asyncio.Transport):
-            self._transport = transport
+            self._transport, self.write = transport, transport.write
             self._house.arrived(self)
 
     def data_received(self, data: bytes) -> None:

@@ -49,6 +49,8 @@ __all__ = [
 
 _LOOPBACK: Final = "127.0.0.1"
 _BACKLOG: Final = 128
+_BEFORE_HOOK_S: Final = 0.01
+"""Seconds that a hook may wait for observers; it is answered within 50 ms."""
 
 
 class WallClock(Protocol):
@@ -198,8 +200,9 @@ class Forwarder:
         return Exchange(connection, head=head, upstream=upstream, target=route.target, pool=self._pool, watch=watch)
 
     def hook(self, agent: str, payload: bytes) -> None:
-        """Hand a hook's payload over."""
+        """Hand a hook's payload over, behind what was forwarded before it as far as time allows."""
         self._pool.stats.hooks += 1
+        self._queue.catch_up(_BEFORE_HOOK_S)
         try:
             self._on_hook(agent, payload)
         except Exception as exc:  # noqa: BLE001 - the agent's hook is answered whatever happens to us

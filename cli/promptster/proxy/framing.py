@@ -6,26 +6,23 @@ A tracker never holds body bytes back, with one exception: the trailer section o
 from __future__ import annotations
 
 import re
-from typing import Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _MAX_LINE: Final = 4096
 _MAX_TRAILERS: Final = 64 * 1024
-_CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,13})[ \t]*(?:;[\t\x20-\x7e\x80-\xff]*)?")
+_LINE = re.compile(rb"([0-9A-Fa-f]{1,13})[ \t]*(?:;[\t\x20-\x7e\x80-\xff]{0,4000})?")
+_WHOLE_LINE = re.compile(_LINE.pattern + rb"\r\n")
 
 
 class FramingError(Exception):
     """The body's framing is broken, so its end cannot be known."""
 
 
-class Piece(NamedTuple):
-    """What one read means."""
-
-    wire: bytes
-    """Bytes to forward now, unchanged."""
-    payload: bytes
-    """The part of them that is content, transfer coding removed."""
-    rest: bytes
-    """Bytes behind the end of the body."""
+Piece = tuple[bytes, bytes, bytes]
+"""What one read means: bytes to forward now, unchanged; their content without transfer coding; bytes behind the end."""
 
 
 class Body(Protocol):
@@ -61,12 +58,12 @@ class SizedBody:
         left = self._left
         if size < left:
             self._left = left - size
-            return Piece(data, data, b"")
+            return (data, data, b"")
         self._left, self.done = 0, True
         if size == left:
-            return Piece(data, data, b"")
+            return (data, data, b"")
         mine = data[:left]
-        return Piece(mine, mine, data[left:])
+        return (mine, mine, data[left:])
 
     def ends_at_eof(self) -> bool:
         """Only when nothing is missing."""
@@ -82,7 +79,7 @@ class OpenBody:
 
     def feed(self, data: bytes) -> Piece:
         """Everything belongs to it."""
-        return Piece(data, data, b"")
+        return (data, data, b"")
 
     def ends_at_eof(self) -> bool:
         """Always."""
@@ -97,14 +94,14 @@ class ChunkedBody:
         self.done = False
         self._left = 0
         self._line = b""
-        self._take_line = self._size_line
+        self._take_line: Callable[[bytes], None] | None = None
         self._trailers = 0
 
     def feed(self, data: bytes) -> Piece:
         """Walk over the chunks; a read may hold parts of any number of them."""
-        at, size = 0, len(data)
         payload: list[bytes] = []
         visible = 0 if self._trailers else -1
+        at, size = self._whole_chunks(data, payload), len(data)
         while at < size and not self.done:
             if self._left:
                 end = min(size, at + self._left)
@@ -117,11 +114,25 @@ class ChunkedBody:
                     visible = end
             at = end
         wire = data[:at] if visible < 0 else data[:visible] + (b"\r\n" if self.done else b"")
-        return Piece(wire, payload[0] if len(payload) == 1 else b"".join(payload), data[at:])
+        return wire, payload[0] if len(payload) == 1 else b"".join(payload), data[at:]
 
     def ends_at_eof(self) -> bool:
         """Only behind the last chunk."""
         return self.done
+
+    def _whole_chunks(self, data: bytes, payload: list[bytes]) -> int:
+        """Skip chunks that lie whole in one read, as a stream's events mostly do; return where another kind begins."""
+        at = 0
+        if self._take_line is not None or self._left or self._line:
+            return at
+        while line := _WHOLE_LINE.match(data, at):
+            begin = line.end()
+            end = begin + int(line[1], 16)
+            if begin == end or data[end : end + 2] != b"\r\n":
+                break
+            payload.append(data[begin:end])
+            at = end + 2
+        return at
 
     def _collect(self, part: bytes) -> None:
         line = self._line + part
@@ -133,10 +144,10 @@ class ChunkedBody:
         if not line.endswith(b"\r\n"):
             raise FramingError("a line between chunks does not end in CR LF")
         self._line = b""
-        self._take_line(line[:-2])
+        (self._take_line or self._size_line)(line[:-2])
 
     def _size_line(self, line: bytes) -> None:
-        match = _CHUNK_LINE.fullmatch(line)
+        match = _LINE.fullmatch(line)
         if match is None:
             raise FramingError("a chunk's size line is malformed")
         self._left = int(match[1], 16)
@@ -149,7 +160,7 @@ class ChunkedBody:
     def _chunk_end(self, line: bytes) -> None:
         if line:
             raise FramingError("a chunk is longer than its size")
-        self._take_line = self._size_line
+        self._take_line = None
 
     def _trailer(self, line: bytes) -> None:
         self._trailers += len(line)

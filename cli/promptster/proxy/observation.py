@@ -95,6 +95,10 @@ _ITEM_COST: Final = 256
 """Bytes that one queued item is counted for beside its data, so that many tiny pieces are bounded too."""
 _SLICE_S: Final = 0.002
 """Seconds of observers' work between two looks at the sockets."""
+_DELAY_S: Final = 0.004
+"""Seconds that an item may wait for others, so that one turn of the loop tells what many streams brought."""
+_HURRY: Final = 1024 * 1024
+"""Bytes in the queue that do not wait."""
 
 
 class ObservationQueue:
@@ -108,7 +112,8 @@ class ObservationQueue:
         self._on_fault = on_fault
         self._items: deque[tuple[Watch, str, tuple[Any, ...], int]] = deque()
         self._held = 0
-        self._scheduled = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._hurried = False
         self._loop = asyncio.get_running_loop()
 
     def fits(self, size: int) -> bool:
@@ -117,22 +122,31 @@ class ObservationQueue:
 
     def put(self, watch: Watch, method: str, arguments: tuple[Any, ...], size: int = 0) -> None:
         """Queue one call."""
-        self._items.append((watch, method, arguments, size + _ITEM_COST))
-        self._held += size + _ITEM_COST
-        if not self._scheduled:
-            self._scheduled = True
+        cost = size + _ITEM_COST
+        self._items.append((watch, method, arguments, cost))
+        self._held += cost
+        if self._timer is None:
+            self._timer = self._loop.call_later(_DELAY_S, self._drain)
+        if self._held > _HURRY and not self._hurried:
+            self._hurried = True
             self._loop.call_soon(self._drain)
 
     def _drain(self) -> None:
-        deadline = time.perf_counter() + _SLICE_S
-        items = self._items
-        while items:
+        self.catch_up(_SLICE_S)
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._hurried = bool(self._items)
+        if self._hurried:
+            self._loop.call_soon(self._drain)
+
+    def catch_up(self, seconds: float) -> None:
+        """Tell what is queued, for about so long."""
+        deadline = time.perf_counter() + seconds
+        while self._items:
             self._deliver_one()
             if time.perf_counter() > deadline:
                 break
-        self._scheduled = bool(items)
-        if items:
-            self._loop.call_soon(self._drain)
 
     def _deliver_one(self) -> None:
         watch, method, arguments, cost = self._items.popleft()
