@@ -35,7 +35,7 @@ def bearer(token: str) -> dict[str, str]:
     return {"authorization": f"Bearer {token}"}
 
 
-@dataclass
+@dataclass(repr=False)
 class Candidate:
     """One session, from its keys to its last batch."""
 

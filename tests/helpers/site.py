@@ -63,7 +63,7 @@ def make_template(folder: Path, *, organisation: str = "Acme") -> Template:
     return Template(data=folder, token=made.token.token)
 
 
-@dataclass
+@dataclass(repr=False)
 class Site:
     """One collector, running in this process."""
 

@@ -1,0 +1,189 @@
+"""Checks: every batch is opened behind ingest, what is wrong is said by name, and neighbours stay readable."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from sqlalchemy import select, update
+
+from promptster.protocol.batch import join_wire, parse_batch
+from promptster.protocol.policy import Policy
+from promptster.protocol.receipt import Check
+from promptster.protocol.signing import Envelope, open_envelope
+from promptster.protocol.verification import verify_bundle
+from promptster_collector.store.schema import Batch, Session
+from tests.helpers.candidate import Candidate, bearer, started
+from tests.helpers.site import Site, running_site
+
+
+def checks_of(site: Site, candidate: Candidate) -> list[Check]:
+    """The signed checks of a session, verified."""
+    headers = bearer(candidate.access_token)
+    evidence = site.client.get(f"/v1/sessions/{candidate.session}/evidence", headers=headers).json()
+    public_key = site.store.identity.signer.public_key
+    return [open_envelope(Check, Envelope.from_json(check), public_key) for check in evidence["checks"]]
+
+
+def head(site: Site, candidate: Candidate) -> dict[str, Any]:
+    """How far the session has come."""
+    headers = bearer(candidate.access_token)
+    document: dict[str, Any] = site.client.get(f"/v1/sessions/{candidate.session}/head", headers=headers).json()
+    return document
+
+
+def unreadable(candidate: Candidate) -> bytes:
+    """The next batch, rightly signed around a body that opens with no key."""
+    good = candidate.say("nobody will read this")
+    batch = parse_batch(good)
+    body = os.urandom(len(batch.body))
+    header = replace(batch.header, ct_sha256=hashlib.sha256(body).digest())
+    envelope = candidate.key.sign(header)
+    wire = join_wire(envelope.payload, envelope.signature, body)
+    candidate.batches[-1] = wire
+    candidate.prev = hashlib.sha256(envelope.payload).digest()
+    return wire
+
+
+def test_good_batches_are_checked(site: Site) -> None:
+    """A good batch gets a signed check about its header."""
+    candidate = started(site.client, site.token)
+    candidate.say("one", "two")
+    candidate.put(site.client, 0)
+    assert checks_of(site, candidate) == []
+    site.drain()
+    (check,) = checks_of(site, candidate)
+    assert (check.n, check.ok, check.code, check.discarded) == (0, True, None, 0)
+    assert head(site, candidate)["checked"] == 0
+
+
+def test_a_bad_batch_is_one_unreadable_span(site: Site) -> None:
+    """A body that does not open fails its check by name; the batches around it stay readable, also when sealed."""
+    candidate = started(site.client, site.token)
+    candidate.say("before")
+    unreadable(candidate)
+    candidate.say("after")
+    candidate.close()
+    for n in range(4):
+        assert candidate.put(site.client, n).status_code == 200
+    site.drain()
+    assert [check.ok for check in checks_of(site, candidate)] == [True, False, True, True]
+    assert checks_of(site, candidate)[1].code == "sealed"
+    assert head(site, candidate)["state"] == "sealed"
+    bundle = site.client.get(f"/v1/sessions/{candidate.session}/bundle", headers=bearer(site.token)).content
+    found = verify_bundle(bundle, trusted=[site.store.identity.fingerprint])
+    assert found.verdict == "incomplete"
+    assert [event.fields["text"] for event in found.opened if event.kind == "prompt"] == ["before", "after"]
+
+
+def test_checks_go_on_after_a_restart(site: Site) -> None:
+    """What was stored and not checked when the collector ended is checked by the next one."""
+    candidate = started(site.client, site.token)
+    candidate.say("one")
+    candidate.put(site.client, 0)
+    site.client.__exit__(None, None, None)
+    with running_site(site.data, site.token, clock=site.clock) as again:
+        again.drain()
+        assert [check.ok for check in checks_of(again, candidate)] == [True]
+    site.client.__enter__()
+
+
+def test_the_closing_event_closes(site: Site) -> None:
+    """The session ends with the check of its closing batch."""
+    candidate = started(site.client, site.token)
+    candidate.say("one")
+    candidate.close()
+    candidate.put(site.client, 0)
+    candidate.put(site.client, 1)
+    assert head(site, candidate)["state"] == "open"
+    site.drain()
+    assert head(site, candidate)["closed"] is True
+
+
+@pytest.mark.parametrize("totals", [{"proxy": 1}, {"proxy": 2, "hook": 1}, {}, None, [], {"proxy": "2"}])
+def test_totals_that_contradict_do_not_close(site: Site, totals: Any) -> None:
+    """A closing event whose totals are not what was received fails its check, and the session stays open."""
+    candidate = started(site.client, site.token)
+    candidate.say("one", "two")
+    candidate.batch([candidate.event("closed", src="recorder", totals=totals, batches=2)])
+    candidate.put(site.client, 0)
+    candidate.put(site.client, 1)
+    site.drain()
+    assert head(site, candidate)["state"] == "open"
+    assert [check.code for check in checks_of(site, candidate)] == [None, "totals"]
+
+
+@pytest.mark.parametrize("counted", [0, 1])
+def test_totals_may_count_the_closing_event(site: Site, counted: int) -> None:
+    """Totals with or without the closing event itself are both right."""
+    candidate = started(site.client, site.token)
+    candidate.say("one")
+    totals = {"proxy": 1, "recorder": counted}
+    candidate.batch([candidate.event("closed", src="recorder", totals=totals, batches=1)])
+    candidate.put(site.client, 0)
+    candidate.put(site.client, 1)
+    site.drain()
+    assert head(site, candidate)["state"] == "sealed"
+
+
+def test_nothing_may_follow_the_closing_event(site: Site) -> None:
+    """A closing event with something behind it, in its batch or after it, does not close."""
+    inside, behind = started(site.client, site.token), started(site.client, site.token, email="b@example.com")
+    inside.batch([inside.event("closed", src="recorder", totals={}, batches=0), inside.event("note", text="and")])
+    behind.close()
+    behind.say("and")
+    inside.put(site.client, 0)
+    behind.put(site.client, 0)
+    behind.put(site.client, 1)
+    site.drain()
+    for candidate in (inside, behind):
+        assert head(site, candidate)["state"] == "open"
+        assert checks_of(site, candidate)[0].code == "closed_not_last"
+
+
+def test_kinds_outside_the_policy_are_discarded_and_said(site: Site) -> None:
+    """Values of kinds that the candidate did not agree to are shown to nobody, and the check counts them."""
+    candidate = started(site.client, site.token)
+    organisation, sealed = site.rows(select(Session.organisation, Session.policy_sealed))[0]
+    sealer = site.store.of_session(organisation, candidate.session)
+    policy = Policy.parse(sealer.unseal(sealed, "policy"))
+    narrow = replace(policy, kinds=tuple(kind for kind in policy.kinds if kind != "note"))
+    stored = sealer.seal(narrow.payload(), "policy")
+    site.store.database.write_now(lambda c: c.execute(update(Session).values(policy_sealed=stored)) and None)
+    candidate.batch([candidate.event("prompt", text="kept"), candidate.event("note", text="not agreed to")])
+    candidate.close()
+    candidate.put(site.client, 0)
+    headers = bearer(site.token)
+    live = site.client.get(f"/v1/sessions/{candidate.session}/events", headers=headers).text
+    candidate.put(site.client, 1)
+    site.drain()
+    ended = site.client.get(f"/v1/sessions/{candidate.session}/events", headers=headers).text
+    for text in (live, ended):
+        assert "kept" in text
+        assert "not agreed to" not in text
+    assert [(check.ok, check.discarded) for check in checks_of(site, candidate)] == [(True, 1), (True, 0)]
+
+
+def test_a_damaged_row_stops_nobody_else(site: Site) -> None:
+    """A stored body that was changed fails its check; other sessions are checked all the same."""
+    damaged, fine = started(site.client, site.token), started(site.client, site.token, email="f@example.com")
+    damaged.say("one")
+    damaged.put(site.client, 0)
+    junk = bytes(100)
+    site.store.database.write_now(lambda c: c.execute(update(Batch).values(body_sealed=junk)) and None)
+    fine.say("one")
+    fine.put(site.client, 0)
+    site.drain()
+    assert checks_of(site, damaged)[0].code == "storage_damaged"
+    assert checks_of(site, fine)[0].ok
+
+
+def test_the_policy_is_canonical(site: Site) -> None:
+    """The policy's stored bytes are what its consent names."""
+    candidate = started(site.client, site.token)
+    organisation, sealed = site.rows(select(Session.organisation, Session.policy_sealed))[0]
+    data = site.store.of_session(organisation, candidate.session).unseal(sealed, "policy")
+    assert Policy.parse(data).payload() == data
