@@ -40,7 +40,8 @@ def test_a_new_file_comes_and_goes(made: Desk, ide: str) -> None:
     """Where there was nothing, our file appears and is gone afterwards, with its folder."""
     current = Current(made.folder)
     assert prepare_ide(current, ide) == [made.workspace / _FILES[ide]]
-    assert TICKET.hook_socket in (made.workspace / _FILES[ide]).read_text()
+    ours = TICKET.hook_url if ide == "claude" else TICKET.hook_socket
+    assert ours in (made.workspace / _FILES[ide]).read_text()
     assert changed_entries(made.workspace, ide, TICKET) == []
     current.touched.restore()
     assert list(made.workspace.iterdir()) == []

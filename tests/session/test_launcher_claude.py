@@ -39,7 +39,7 @@ def test_one_private_file_carries_everything(tmp_path: Path) -> None:
     assert settings["disableAllHooks"] is False
     assert not any(TICKET.token in word for word in launch.arguments)
     urls = [hook.get("url", "") for groups in settings["hooks"].values() for group in groups for hook in group["hooks"]]
-    assert urls.count(TICKET.hook_url) == len(claude_code.HTTP_EVENTS)
+    assert urls.count(TICKET.hook_url) == len(claude_code.EVENTS)
     assert not any(TICKET.token in url for url in urls)
     assert not claude_code.NEVER_REGISTERED & set(settings["hooks"])
 

@@ -118,7 +118,7 @@ def check_claude(content: Mapping[str, Any]) -> str | None:
 
 
 def _claude_entries(ticket: LaunchTicket) -> dict[str, Any]:
-    return recorder_settings(ticket, hook_command(), excluded=os.environ)
+    return recorder_settings(ticket, excluded=os.environ)
 
 
 _FILES = {

@@ -1,7 +1,9 @@
-"""Claude Code's hook events.
+"""Claude Code's hook events; all of them arrive over HTTP, without a process.
 
-``WorktreeCreate`` is never registered: a handler there replaces the action. ``MessageDisplay`` and ``PostToolBatch``
-are left out because they repeat what other events and the API traffic say.
+``WorktreeCreate`` is never registered: a handler there replaces the action. ``SessionStart`` neither: it can have a
+command only, and with one Claude Code makes a folder in the user's home and tells of the hook in its event stream, so
+the agent would no longer behave as without us. ``MessageDisplay`` and ``PostToolBatch`` repeat what other events and
+the API traffic say.
 """
 
 from __future__ import annotations
@@ -9,7 +11,7 @@ from __future__ import annotations
 NAME = "claude"
 """The agent's name on a frame and in the hook URL."""
 
-HTTP_EVENTS = (
+EVENTS = (
     "SessionEnd",
     "UserPromptSubmit",
     "PreToolUse",
@@ -23,10 +25,7 @@ HTTP_EVENTS = (
     "PermissionRequest",
     "PermissionDenied",
 )
-"""Events that arrive over HTTP, without a process."""
-
-COMMAND_EVENTS = ("SessionStart",)
-"""Events that do not arrive over HTTP and need a command."""
+"""The events that we ask for."""
 
 MATCHER_EVENTS = frozenset({"PreToolUse", "PostToolUse", "PostToolUseFailure", "PermissionRequest", "PermissionDenied"})
 """Events whose groups take a ``matcher``; ``*`` stands for every tool."""
@@ -34,5 +33,5 @@ MATCHER_EVENTS = frozenset({"PreToolUse", "PostToolUse", "PostToolUseFailure", "
 TIMEOUT_S = 2
 """Seconds that Claude Code waits for one of our handlers at most."""
 
-NEVER_REGISTERED = frozenset({"WorktreeCreate"})
+NEVER_REGISTERED = frozenset({"WorktreeCreate", "SessionStart"})
 """Events where a handler changes what the agent does."""

@@ -69,14 +69,15 @@ def wants_title(body: Mapping[str, Any]) -> bool:
 def _pieces(api: Api, body: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     items: Any = body.get("messages" if api == "messages" else "input") or []
     for item in cast("list[dict[str, Any]]", items):
-        role = "user" if item.get("role") == "user" else "other"
+        role = "user" if item.get("role") == "user" or item.get("type") == "agent_message" else "other"
         if "call_id" in item:
             yield "other", str(item["call_id"])
         content = item.get("content")
         if isinstance(content, str):
             yield role, content
         for block in cast("list[dict[str, Any]]", content if isinstance(content, list) else []):
-            if isinstance(block.get("text"), str):
-                yield role, block["text"]
+            for name in ("text", "encrypted_content"):  # the second is how Codex passes a task to a subagent
+                if isinstance(block.get(name), str):
+                    yield role, block[name]
             if block.get("type") == "tool_use":
                 yield "other", str(block["id"])

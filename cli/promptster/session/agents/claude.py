@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -60,7 +59,7 @@ class ClaudeCode:
                 raise LaunchError(f"with {word} the work would be done {place}, where nothing is recorded")
         options, own = take_settings(options)
         excluded = {name: _configured(request, name) for name in _NO_PROXY}
-        ours = recorder_settings(request.ticket, request.hook_command, excluded=excluded, hooks_only=request.hooks_only)
+        ours = recorder_settings(request.ticket, excluded=excluded, hooks_only=request.hooks_only)
         merged = merge_settings(_read_settings(own, Path.cwd()), ours)
         path = _write(request.run_folder, merged)
         notes, drafts = _watch(request, options)
@@ -92,14 +91,11 @@ def take_settings(options: tuple[str, ...]) -> tuple[tuple[str, ...], str | None
     return tuple(kept), value
 
 
-def recorder_settings(
-    ticket: LaunchTicket, hook_command: tuple[str, ...], *, excluded: Mapping[str, str], hooks_only: bool = False
-) -> dict[str, Any]:
+def recorder_settings(ticket: LaunchTicket, *, excluded: Mapping[str, str], hooks_only: bool = False) -> dict[str, Any]:
     """Our side of the settings: base URL, hooks, and what keeps both from being switched off.
 
     Args:
         ticket: how to reach the recorder.
-        hook_command: the forwarder's command line up to the agent's name.
         excluded: what ``NO_PROXY`` and ``no_proxy`` say without us.
         hooks_only: leave the base URL alone.
     """
@@ -109,16 +105,10 @@ def recorder_settings(
         "headers": {TOKEN_HEADER: ticket.token},
         "timeout": claude_code.TIMEOUT_S,
     }
-    command = {
-        "type": "command",
-        "command": shlex.join((*hook_command, claude_code.NAME, ticket.hook_socket, ticket.spool)),
-        "timeout": claude_code.TIMEOUT_S,
-    }
     hooks: dict[str, Any] = {}
-    for events, handler in ((claude_code.COMMAND_EVENTS, command), (claude_code.HTTP_EVENTS, http)):
-        for event in events:
-            matcher = {"matcher": "*"} if event in claude_code.MATCHER_EVENTS else {}
-            hooks[event] = [{**matcher, "hooks": [handler]}]
+    for event in claude_code.EVENTS:
+        matcher = {"matcher": "*"} if event in claude_code.MATCHER_EVENTS else {}
+        hooks[event] = [{**matcher, "hooks": [http]}]
     env: dict[str, str] = {} if hooks_only else {"ANTHROPIC_BASE_URL": ticket.base_urls["claude"]}
     for name in _NO_PROXY:
         env[name] = with_loopback(excluded.get(name, ""))

@@ -1,0 +1,37 @@
+"""What all end-to-end tests share: the installed agents, one collector, one recruiter."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.e2e.agents import Agents, install
+from tests.e2e.world import Collector, Recruiter, collector_running, fixed_root
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """Agents, collector and recruiter."""
+
+    agents: Agents
+    collector: Collector
+    recruiter: Recruiter
+
+
+@pytest.fixture(scope="session")
+def agents() -> Agents:
+    """The real agents."""
+    return install()
+
+
+@pytest.fixture(scope="session")
+def stage(agents: Agents) -> Iterator[Stage]:
+    """One collector for all tests that do not harm it."""
+    root = fixed_root("stage")
+    with collector_running(root) as collector:
+        yield Stage(agents=agents, collector=collector, recruiter=Recruiter.signed_in(root, collector))

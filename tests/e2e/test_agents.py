@@ -1,0 +1,37 @@
+"""The real Claude Code and the real Codex, recorded: they behave as without us, and the replay tells all that was served."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.e2e.replayed import check_everything
+from tests.e2e.runs import CANDIDATE, control_run, recorded_run, same_behaviour, same_bytes, same_requests
+from tests.e2e.scenarios import claude_scenarios, codex_scenarios
+
+if TYPE_CHECKING:
+    from tests.e2e.conftest import Stage
+    from tests.e2e.scenarios import Scenario
+
+pytestmark = pytest.mark.e2e
+
+_WORKSPACE = Path(tempfile.gettempdir()) / f"promptster-e2e-{os.getuid()}" / CANDIDATE / "workspace"
+SCENARIOS = [*claude_scenarios(_WORKSPACE), *codex_scenarios()]
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=[f"{item.agent}-{item.name}" for item in SCENARIOS])
+def test_a_real_agent_is_recorded_whole_and_unchanged(scenario: Scenario, stage: Stage) -> None:
+    """Same output, files and requests as without us; not one byte changed on the way; everything told once, verified."""
+    control = control_run(scenario, stage.agents)
+    recorded = recorded_run(scenario, stage.agents, stage.recruiter, tap=True)
+    assert control.ended.code == 0
+    same_behaviour(control, recorded.run, ordered=scenario.ordered)
+    same_requests(control, recorded.run)
+    same_bytes(recorded.heard, recorded.run.exchanges)
+    check_everything(scenario, recorded.lines)
+    assert recorded.verdict["verdict"] == "verified"
+    assert recorded.submitted["events"] == recorded.submitted["received"]

@@ -1,0 +1,266 @@
+"""The stage of an end-to-end test: a real collector, a recruiter, candidates, and real agents on a scripted provider.
+
+Everything is a process of its own and is driven through the documented commands, as a stranger's script would.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tests.helpers.people import BIN, Person
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Mapping, Sequence
+
+    from tests.e2e.agents import Agents
+
+READY_SECONDS = 60
+AGENT_SECONDS = 120
+CLAUDE_KEY = "sk-ant-e2e-0123456789abcdef"
+CODEX_KEY = "sk-e2e-0123456789abcdef"
+AGENT_ENVIRONMENT = {
+    "ANTHROPIC_API_KEY": CLAUDE_KEY,
+    "CODEX_API_KEY": CODEX_KEY,
+    "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
+    "DISABLE_AUTOUPDATER": "1",
+    "IS_SANDBOX": "1",
+    "SHELL": "/bin/bash",
+    "TZ": "UTC",
+}
+
+
+@dataclass
+class Collector:
+    """A collector process and its data folder; it can be killed and started again on the same port."""
+
+    data: Path
+    token: str
+    port: int = 0
+    url: str = ""
+    process: subprocess.Popen[bytes] | None = None
+    log: Path = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Name the log."""
+        self.log = self.data.parent / "collector.log"
+
+    def start(self) -> None:
+        """Start it and wait until it listens."""
+        ready = self.data.parent / "collector.ready"
+        ready.unlink(missing_ok=True)
+        words = [str(BIN / "promptster-collector"), "serve", "--data", str(self.data), "--host", "127.0.0.1"]
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [*words, "--port", str(self.port), "--ready-file", str(ready)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=self.data.parent,
+            )
+        self.url = wait_for_text(ready, self.process)
+        self.port = int(self.url.rsplit(":", 1)[1].rstrip("/"))
+
+    def kill(self) -> None:
+        """End it without any warning."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+
+    def stop(self) -> None:
+        """End it in order."""
+        if self.process is not None and self.process.poll() is None:
+            self.process.terminate()
+            self.process.wait()
+
+
+def wait_for_text(path: Path, process: subprocess.Popen[bytes]) -> str:
+    """The content of a ready file."""
+    deadline = time.monotonic() + READY_SECONDS
+    while time.monotonic() < deadline:
+        if path.exists() and (text := path.read_text().strip()):
+            return text
+        if process.poll() is not None:
+            break
+        time.sleep(0.02)  # a file is awaited that another process writes; there is no event to wait for
+    raise AssertionError(f"{path.name} was never written")
+
+
+def wait_until(condition: Any, what: str, seconds: float = 30.0) -> Any:
+    """Ask again until the answer is true, and give it back."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if answer := condition():
+            return answer
+        time.sleep(0.05)  # another process's state; there is no event to wait for
+    raise AssertionError(f"waited in vain for {what}")
+
+
+@contextlib.contextmanager
+def collector_running(folder: Path) -> Generator[Collector]:
+    """A fresh collector of the organisation Acme."""
+    data = folder / "collector"
+    words = [str(BIN / "promptster-collector"), "init", "--data", str(data), "--org", "Acme"]
+    made = subprocess.run([*words, "--owner-email", "o@example.com", "--json"], capture_output=True, check=True)
+    collector = Collector(data=data, token=json.loads(made.stdout)["token"])
+    collector.start()
+    try:
+        yield collector
+    finally:
+        collector.stop()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ended:
+    """How an agent's process ended."""
+
+    code: int
+    stdout: bytes
+    stderr: bytes
+
+
+@dataclass
+class Candidate:
+    """One candidate at a fixed place, so that runs with and without us see the same paths."""
+
+    root: Path
+    agents: Agents
+    person: Person = field(init=False)
+    workspace: Path = field(init=False)
+    session: str = ""
+    state_dir: Path = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Make home, workspace, the repository in it, and configuration files that must never change."""
+        self.workspace = self.root / "workspace"
+        self.state_dir = self.root
+        home, tools = self.root / "home", self.root / "tools"
+        for folder in (home, tools, self.workspace):
+            folder.mkdir(parents=True)
+        (tools / "claude").symlink_to(self.agents.claude)
+        (tools / "codex").symlink_to(self.agents.codex)
+        self.person = Person(name="candidate", home=home, extra=AGENT_ENVIRONMENT, tools=tools)
+        _write_configuration(home)
+        _write_repository(self.workspace)
+
+    def start(self, link: str, *, anthropic: str, openai: str, more: Sequence[str] = ()) -> dict[str, Any]:
+        """Agree and begin; the recorder runs when this returns."""
+        policy = self.person.result("policy", link)
+        upstreams = ("--upstream", f"anthropic={anthropic}", "--upstream", f"openai={openai}")
+        consent = ("--accept-policy", f"sha256:{policy['sha256']}", "--secrets", "file")
+        started = self.person.result("start", link, "--workspace", str(self.workspace), *consent, *upstreams, *more)
+        self.session, self.state_dir = started["session"], Path(started["state_dir"])
+        return started
+
+    def run(self, *words: str, environ: Mapping[str, str] | None = None, given: bytes = b"") -> Ended:
+        """Run a program in the workspace, to its end."""
+        done = self.popen(*words, environ=environ).communicate(given, timeout=AGENT_SECONDS)
+        assert self.last is not None
+        return Ended(code=self.last.returncode, stdout=done[0], stderr=done[1])
+
+    last: subprocess.Popen[bytes] | None = None
+
+    def popen(self, *words: str, environ: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
+        """Start a program in the workspace."""
+        self.last = subprocess.Popen(
+            words,
+            cwd=self.workspace,
+            env={**self.person.environment(), **(environ or {})},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        return self.last
+
+    def recorder_pid(self) -> int:
+        """The recorder's process id, as it stands now."""
+        return int((self.state_dir / "recorder.pid").read_text())
+
+    def kill_recorder(self) -> int:
+        """Kill the recorder without any warning; its supervisor starts another."""
+        pid = self.recorder_pid()
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+        return pid
+
+    def submit(self) -> dict[str, Any]:
+        """Hand in, and wait until everything arrived."""
+        return self.person.result("submit", "--yes", cwd=self.workspace)
+
+    def end(self) -> None:
+        """Leave no process of ours behind."""
+        if self.session:
+            self.person.call("stop", "--json", cwd=self.workspace)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recruiter:
+    """A person of the hiring team, signed in."""
+
+    person: Person
+    assessment: str
+
+    @classmethod
+    def signed_in(cls, folder: Path, collector: Collector) -> Recruiter:
+        """Sign in and set up one assessment."""
+        home = folder / "recruiter"
+        home.mkdir()
+        person = Person(name="recruiter", home=home)
+        person.result("login", "--collector", collector.url, "--token-stdin", given=collector.token)
+        created = person.result("assessment", "create", "--title", "A task", "--retention", "30d")
+        return cls(person=person, assessment=created["id"])
+
+    def invite(self, name: str = "Ada Example", email: str = "ada@example.com") -> str:
+        """A new invite's link."""
+        link: str = self.person.result("invite", self.assessment, "--name", name, "--email", email)["link"]
+        return link
+
+    def lines(self, session: str) -> list[dict[str, Any]]:
+        """The replay as JSON lines."""
+        exported = self.person.call("export", session, "--format", "jsonl", "-o", "-")
+        assert exported.code == 0, exported.stderr
+        return [json.loads(line) for line in exported.stdout.splitlines()]
+
+    def verify(self, session: str, folder: Path) -> dict[str, Any]:
+        """The verdict on the exported bundle."""
+        path = folder / f"{session}.promptster"
+        exported = self.person.call("export", session, "--format", "bundle", "-o", str(path), "--force")
+        assert exported.code == 0, exported.stderr
+        return self.person.result("verify", str(path))
+
+
+def fixed_root(name: str) -> Path:
+    """An empty folder with the same path every time, short enough for sockets."""
+    root = Path(tempfile.gettempdir()) / f"promptster-e2e-{os.getuid()}" / name
+    shutil.rmtree(root, ignore_errors=True)
+    root.mkdir(parents=True, mode=0o700)
+    return root
+
+
+def _write_configuration(home: Path) -> None:
+    """Files of the user, in odd spellings, that must stay byte for byte what they are."""
+    (home / ".claude").mkdir()
+    (home / ".claude" / "settings.json").write_bytes(b'{ "includeCoAuthoredBy":false,\n\t"env": {"MINE":"1"} }\r\n')
+    (home / ".codex").mkdir()
+    (home / ".codex" / "config.toml").write_bytes(b"# mine\r\nhide_agent_reasoning = false\n\n[tui]\nnotifications=false")
+    (home / ".gitconfig").write_bytes(b"[user]\n\tname = Ada\n\temail = ada@example.com")
+
+
+def _write_repository(workspace: Path) -> None:
+    git = ("git", "-C", str(workspace), "-c", "user.name=Task", "-c", "user.email=task@example.com")
+    dated = {**os.environ, "GIT_AUTHOR_DATE": "2026-01-01T00:00:00Z", "GIT_COMMITTER_DATE": "2026-01-01T00:00:00Z"}
+    (workspace / "README.md").write_text("# A task\n")
+    (workspace / "app.py").write_text("def greet():\n    return 'hello'\n")
+    (workspace / ".claude").mkdir()
+    (workspace / ".claude" / "settings.json").write_bytes(b'{"permissions": {"allow": ["Bash(ls)"]}}')
+    for words in (("init", "-q", "-b", "main"), ("add", "."), ("commit", "-q", "--no-gpg-sign", "-m", "The task")):
+        subprocess.run([*git, *words], check=True, env=dated)
