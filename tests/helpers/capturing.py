@@ -185,11 +185,11 @@ def messages_stream(*blocks: Mapping[str, Any], stop: str | None = None, whole: 
         {"type": "message_start", "message": {"id": "msg_1", "model": "m-1", "usage": {"input_tokens": 3}}}
     ]
     for index, block in enumerate(blocks):
-        empty = {
-            **block,
-            **({"text": ""} if block["type"] == "text" else {}),
-            **({"input": {}} if "input" in block else {}),
-        }
+        empty = dict(block)
+        if "text" in block:
+            empty["text"] = ""
+        if "input" in block:
+            empty["input"] = {}
         events.append({"type": "content_block_start", "index": index, "content_block": empty})
         if block["type"] == "text":
             events.append(_delta(index, type="text_delta", text=block["text"]))

@@ -109,6 +109,11 @@ def whole_ms(value: Json) -> int | None:
     return round(value) if 0 <= value < 1e12 else None  # noqa: PLR2004 - thirty years
 
 
+def exit_code(value: Json) -> int | None:
+    """An exit code, or ``None`` for anything that cannot be one."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 1 << 32 else None
+
+
 def hunks_as_patch(path: str, hunks: Sequence[Json]) -> str | None:
     """A unified diff from hunks of the shape {oldStart, oldLines, newStart, newLines, lines}."""
     parts: list[str] = []

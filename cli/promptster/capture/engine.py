@@ -145,7 +145,7 @@ class Capture:
         """An exchange's request is known."""
         if self._scribe.paused:
             self._scribe.counts["while_paused"] += 1
-            exchange.abandon("paused")
+            self._open.pop(exchange, None)
             return
         agent = agent_of(exchange.headers)
         body = request.body or {}

@@ -172,7 +172,7 @@ class Exchange:
         if not self._is_asked:
             if not self._size and outcome != "complete":
                 self._is_over = True
-                self._scribe.counts["request_aborted"] += 1
+                self._desk.passed(self, self._status)
                 return
             self.request_end()
         self._decoder.finish()

@@ -7,14 +7,13 @@ while a response of its conversation still streams that has not brought this cal
 from __future__ import annotations
 
 import hashlib
-import json
 from collections import OrderedDict, deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from promptster.capture.agents import agent_named
 from promptster.capture.agents.cursor import Cursor
-from promptster.capture.providers.interface import load, mapping
+from promptster.capture.providers.interface import canonical, load, mapping
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -177,5 +176,5 @@ def _place(identity: Identity) -> tuple[str, str, str]:
 
 
 def _digest(report: HookReport) -> str:
-    told = [[finding.kind, dict(finding.fields)] for finding in report.findings]
-    return hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()
+    told = canonical([[finding.kind, dict(finding.fields)] for finding in report.findings])
+    return hashlib.sha256(told.encode()).hexdigest()

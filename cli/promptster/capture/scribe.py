@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
-from promptster.protocol.events import Draft
+from promptster.protocol.events import MAX_REFS, Draft
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -74,7 +74,7 @@ class Scribe:
                 ms=max(0, at.wall_ms),
                 mono_ms=max(0, at.mono_ms),
                 lane=lane,
-                refs=tuple(sorted({ref for ref in refs if ref is not None})),
+                refs=tuple(sorted({ref for ref in refs if ref is not None}))[-MAX_REFS:],
                 fields={name: value for name, value in fields.items() if value is not None},
             )
         )

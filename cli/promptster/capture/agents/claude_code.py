@@ -102,7 +102,7 @@ class ClaudeCode:
     def purpose(self, call: ModelCall, headers: Mapping[str, str], body: Mapping[str, Json]) -> Purpose:
         """By what the request asks for."""
         del headers
-        last = next((item.text for item in reversed(call.items) if hasattr(item, "text")), "")
+        last = call.last_text
         if any(marker in last for marker in _COMPACTION):
             return "compaction"
         if last.lstrip().startswith(_OWN_REQUESTS):

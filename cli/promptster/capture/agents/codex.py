@@ -95,7 +95,7 @@ class Codex:
         subagent = headers.get("x-openai-subagent", "")
         if subagent in _SUBAGENT_PURPOSES:
             return _SUBAGENT_PURPOSES[subagent]
-        last = next((item.text for item in reversed(call.items) if hasattr(item, "text")), "")
+        last = call.last_text
         if "compact" in kind or last.startswith(_COMPACTION) or _asks_to_compact(body):
             return "compaction"
         return _PURPOSES.get(kind, "other") if kind else "work"
@@ -203,8 +203,8 @@ def _outcome(text: str) -> _Outcome:
     if text.startswith("{"):
         told = mapping(load(text))
         facts = mapping(told.get("metadata"))
-        code = facts.get("exit_code")
-        if isinstance(code, int) and not isinstance(code, bool):
+        code = actions.exit_code(facts.get("exit_code"))
+        if code is not None:
             duration = facts.get("duration_seconds")
             return _Outcome(code, text_of(told.get("output")), duration if isinstance(duration, (int, float)) else None)
     return _Outcome(None, None, None)
@@ -251,8 +251,8 @@ def edits_of(tool_use_id: str, patch: str) -> list[Finding]:
             tool_use_id=tool_use_id,
             path=file.moved_to or file.path,
             operation=file.operation,
-            before="\n".join(file.before) if file.before else None,
-            after="\n".join(file.after) if file.after else None,
+            before="".join(f"{line}\n" for line in file.before) if file.before else None,
+            after="".join(f"{line}\n" for line in file.after) if file.after else None,
             patch="\n".join(file.section),
         )
         for file in read_patch(patch)

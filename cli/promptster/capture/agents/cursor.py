@@ -5,13 +5,20 @@ Two hook events may tell the same action (``preToolUse`` and ``beforeShellExecut
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 from promptster.capture import actions
 from promptster.capture.agents.generic import Generic
 from promptster.capture.agents.interface import Finding, HookReport, Identity, Stage, raw_finding
-from promptster.capture.providers.interface import ToolUse, arguments, mapping, optional_text, sequence, text_of
+from promptster.capture.providers.interface import (
+    ToolUse,
+    arguments,
+    canonical,
+    mapping,
+    optional_text,
+    sequence,
+    text_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -80,8 +87,7 @@ def _twin(call: ToolUse, payload: Mapping[str, Json], stage: str) -> tuple[str, 
     generation = text_of(payload.get("generation_id"))
     if call.name in _SHELLS:
         return (stage, generation, "shell", text_of(mapping(call.input).get("command")))
-    given = json.dumps(call.input, sort_keys=True, default=str)
-    return (stage, generation, call.name.removeprefix("MCP:"), given)
+    return (stage, generation, call.name.removeprefix("MCP:"), canonical(call.input))
 
 
 def _prompt(event: str, identity: Identity, payload: Mapping[str, Json]) -> HookReport:
@@ -124,8 +130,7 @@ def _tool_result(event: str, identity: Identity, payload: Mapping[str, Json]) ->
 def _after_shell(event: str, identity: Identity, payload: Mapping[str, Json]) -> HookReport:
     given = {"command": text_of(payload.get("command"))}
     call = ToolUse(id=text_of(payload.get("tool_use_id")), name="Shell", input=given)
-    code = payload.get("exit_code")
-    exit_code = code if isinstance(code, int) and not isinstance(code, bool) else None
+    exit_code = actions.exit_code(payload.get("exit_code"))
     finding = actions.command(
         tool_use_id=call.id,
         command=given["command"],

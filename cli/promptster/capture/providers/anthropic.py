@@ -73,7 +73,7 @@ def _message_items(message: Mapping[str, Json]) -> Iterator[Item]:
 def _reply_items(blocks: list[Json]) -> Iterator[Item]:
     for raw in blocks:
         block = mapping(raw)
-        kind = block.get("type")
+        kind = text_of(block.get("type"))
         if kind == "tool_use":
             yield ToolUse(id=text_of(block.get("id")), name=text_of(block.get("name")), input=block.get("input"))
         elif kind not in _THINKING:
@@ -81,7 +81,7 @@ def _reply_items(blocks: list[Json]) -> Iterator[Item]:
 
 
 def _user_items(blocks: list[Json]) -> Iterator[Item]:
-    attachments = tuple(block for block in blocks if mapping(block).get("type") in _ATTACHMENTS)
+    attachments = tuple(block for block in blocks if text_of(mapping(block).get("type")) in _ATTACHMENTS)
     given = False
     for raw in blocks:
         block = mapping(raw)

@@ -88,6 +88,11 @@ class ModelCall:
     tools: frozenset[str] = frozenset()
     """Names of the tools offered."""
 
+    @property
+    def last_text(self) -> str:
+        """The last text in the user's role."""
+        return next((item.text for item in reversed(self.items) if isinstance(item, UserText)), "")
+
 
 @dataclass(kw_only=True)
 class Answer:
@@ -154,9 +159,13 @@ def mapping(value: Json) -> Mapping[str, Json]:
     return cast("Mapping[str, Json]", value) if isinstance(value, dict) else {}
 
 
+def _is_list(value: Json) -> bool:
+    return isinstance(value, list)
+
+
 def sequence(value: Json) -> list[Json]:
     """The value if it is a list, else an empty one."""
-    return value if isinstance(value, list) else []
+    return cast("list[Json]", value) if _is_list(value) else []
 
 
 def text_of(value: Json) -> str:
@@ -177,9 +186,17 @@ def load(data: bytes | str) -> Json:
         return None
 
 
+def canonical(value: Json) -> str:
+    """Equal for equal JSON values; empty for one that is nested too deeply to be written."""
+    try:
+        return json.dumps(value, sort_keys=True)
+    except (ValueError, TypeError, RecursionError):
+        return ""
+
+
 def arguments(value: Json) -> Json:
     """A tool's arguments: parsed when they are JSON in text, else as they are."""
     if not isinstance(value, str):
         return value
     parsed = load(value)
-    return parsed if isinstance(parsed, (dict, list)) else value
+    return parsed if _is_list(parsed) or mapping(parsed) or parsed == {} else value

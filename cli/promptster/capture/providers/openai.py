@@ -73,7 +73,7 @@ def _tool_names(value: Json) -> Iterator[str]:
 
 
 def _items(entry: Mapping[str, Json]) -> Iterator[Item]:
-    kind = entry.get("type", "message")
+    kind = text_of(entry.get("type", "message"))
     if kind == "message":
         yield from _message_items(entry)
     elif kind in _CALLS:
@@ -84,7 +84,7 @@ def _items(entry: Mapping[str, Json]) -> Iterator[Item]:
         yield UserText(text=_agent_message(entry), typed=False)
     elif kind in _SUMMARIES:
         yield Summary(key=text_of(entry.get("id")) or text_of(entry.get("encrypted_content"))[:200])
-    elif kind not in _QUIET and entry.get("role") not in {"developer", "system"} and "id" in entry:
+    elif kind not in _QUIET and text_of(entry.get("role")) not in {"developer", "system"} and "id" in entry:
         yield Reply(text=text_of(entry.get("id")))
 
 
@@ -104,7 +104,7 @@ def _agent_message(entry: Mapping[str, Json]) -> str:
 
 
 def _user_items(entry: Mapping[str, Json], parts: list[Json]) -> Iterator[Item]:
-    images = tuple(part for part in parts if mapping(part).get("type") in {"input_image", "input_file"})
+    images = tuple(part for part in parts if text_of(mapping(part).get("type")) in {"input_image", "input_file"})
     passed = mapping(entry.get("internal_chat_message_metadata_passthrough"))
     kinds, origins = sequence(passed.get("content_item_kinds")), sequence(passed.get("content_item_metadata"))
     given = False
@@ -112,7 +112,7 @@ def _user_items(entry: Mapping[str, Json], parts: list[Json]) -> Iterator[Item]:
         text = mapping(part).get("text")
         if isinstance(text, str):
             kind = text_of(kinds[index]) if index < len(kinds) else ""
-            origin = mapping(mapping(origins[index]).get("provenance")) if index < len(origins) else {}
+            origin = mapping(mapping(origins[index] if index < len(origins) else None).get("provenance"))
             yield UserText(text=text, images=images, typed=_typed(kind, text_of(origin.get("type"))))
             given = True
     if images and not given:
@@ -193,7 +193,8 @@ class _Assembler:
         answer.content = [item for _, item in items]
         answer.text = "".join(_message_text(item) for _, item in items)
         answer.thinking = "\n\n".join(filter(None, (_reasoning_text(item) for _, item in items)))
-        answer.calls = [tool_use(item) for index, item in items if item.get("type") in _CALLS and index in self._done]
+        done = (item for index, item in items if index in self._done)
+        answer.calls = [tool_use(item) for item in done if text_of(item.get("type")) in _CALLS]
         return answer
 
     def _head(self, response: Mapping[str, Json]) -> None:

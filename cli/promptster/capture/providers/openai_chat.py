@@ -42,7 +42,7 @@ class OpenAIChat:
         system = ""
         for raw in sequence(body.get("messages")):
             message = mapping(raw)
-            if message.get("role") in {"system", "developer"}:
+            if text_of(message.get("role")) in {"system", "developer"}:
                 system = system or _text(message.get("content"))[:_SYSTEM_KEPT]
             items.extend(_message_items(message))
         tools = (mapping(mapping(tool).get("function")).get("name") for tool in sequence(body.get("tools")))
