@@ -29,13 +29,13 @@ NOW_MS = 1_795_600_000_000
 class SeededBytes:
     """A source of bytes that is the same in every run."""
 
-    def __init__(self, seed: int = 0) -> None:
+    def __init__(self, seed: int = 0, name: str = "") -> None:
         self._count = itertools.count()
-        self._seed = seed
+        self._seed = f"{seed}/{name}".encode()
 
     def __call__(self, size: int) -> bytes:
         """The next ``size`` bytes."""
-        return hashlib.shake_256(b"%d/%d" % (self._seed, next(self._count))).digest(size)
+        return hashlib.shake_256(b"%b/%d" % (self._seed, next(self._count))).digest(size)
 
 
 @dataclass
@@ -50,13 +50,17 @@ class Certified:
 
     @cached_property
     def random(self) -> SeededBytes:
-        """Bytes for this session's keys."""
+        """Salts and nonces."""
         return SeededBytes(self.seed)
+
+    def named(self, name: str) -> SeededBytes:
+        """Bytes for one purpose, whatever was asked for before."""
+        return SeededBytes(self.seed, name)
 
     @cached_property
     def collector_key(self) -> SigningKey:
         """What the collector signs with."""
-        return SigningKey.generate(self.random)
+        return SigningKey.generate(self.named("collector"))
 
     @cached_property
     def keyfile(self) -> bytes:
@@ -71,12 +75,12 @@ class Certified:
     @cached_property
     def session(self) -> str:
         """The session's id."""
-        return b64u_encode(b"\x00" + self.random(15))
+        return b64u_encode(b"\x00" + self.named("session")(15))
 
     @cached_property
     def secrets(self) -> SessionSecrets:
         """The candidate's secrets."""
-        return SessionSecrets.generate(self.session, self.random)
+        return SessionSecrets.generate(self.session, self.named("secrets"))
 
     @cached_property
     def policy(self) -> bytes:
@@ -99,11 +103,11 @@ class Certified:
         return self.secrets.signing_key.sign(
             Consent(
                 organisation="Acme",
-                invite=b64u_encode(self.random(16)),
+                invite=b64u_encode(self.named("invite")(16)),
                 policy_sha256=policy_sha256(self.policy),
                 session=self.session,
                 session_public_key=self.secrets.signing_key.public_key,
-                sealing_key_id=b64u_encode(self.random(16)),
+                sealing_key_id=b64u_encode(self.named("sealing")(16)),
                 choices={},
                 locale="en",
                 shown_ms=NOW_MS,

@@ -1,9 +1,9 @@
 """A disk in memory that forgets what was not synced, tears writes, and fails on request: ``record.files.Files``.
 
 Reads see everything that was written, as through a page cache. ``crash`` gives the disk that a machine finds after its
-power came back: per file, what was synced and a random part of the rest; per folder, the names that were synced and
-a random number of the changes behind them. A sync that failed takes what was dirty with it, as Linux does: the cache still
-shows it, no later sync will write it.
+power came back: per file, what was synced and a random part of the rest; per folder, the names that were synced and a
+random number of the changes behind them. A sync that failed takes what was dirty with it, as Linux does: the cache
+still shows it, no later sync will write it.
 """
 
 from __future__ import annotations

@@ -93,10 +93,7 @@ class Daemon:
             loop.add_signal_handler(number, self._finish, 0)
         loop.add_signal_handler(signal.SIGHUP, lambda: None)
         front = Front(self._folder.facts(), self._inheritance.token, self._clock, self._log)
-        await front.serve(self._inheritance.proxy)
-        port = self._inheritance.proxy.getsockname()[1]
-        self._folder.update(port=port)
-        parts = await self._assemble()
+        parts = await self._assemble(front)
         if parts is None:
             return 0
         drain = SpoolDrain(
@@ -108,6 +105,9 @@ class Daemon:
         )
         parts.recording.hook_times.clear()
         front.attach(parts.recording.capture)
+        await front.serve(self._inheritance.proxy)
+        port = self._inheritance.proxy.getsockname()[1]
+        self._folder.update(port=port)
         operations = Operations(
             folder=self._folder,
             parts=parts,
@@ -131,8 +131,8 @@ class Daemon:
         await parts.collector.aclose()
         return code
 
-    async def _assemble(self) -> Assembly | None:
-        """Open everything; while the disk cannot be read, traffic is forwarded unrecorded and this is tried again."""
+    async def _assemble(self, front: Front) -> Assembly | None:
+        """Open everything; if the disk cannot be read, traffic is forwarded unrecorded and this is tried again."""
         assert self._over is not None  # noqa: S101 - set before anything else runs
         while not self._over.done():
             try:
@@ -141,6 +141,7 @@ class Daemon:
                 )
             except OSError as error:
                 self._log.fault("open", error)
+                await front.serve(self._inheritance.proxy)
                 await asyncio.wait([self._over], timeout=_REOPEN_S)
         return None
 

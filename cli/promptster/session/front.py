@@ -28,7 +28,7 @@ class Front:
     def __init__(self, facts: SessionFacts, token: str, clock: Clock, log: Log) -> None:
         """Prepare the forwarder for a session's upstreams."""
         self._capture: Capture | None = None
-        self._log = log
+        self._serving = False
         self._forwarder = Forwarder(
             token=token,
             upstreams={name: Upstream(name, url) for name, url in facts.upstreams.items()},
@@ -46,7 +46,10 @@ class Front:
         return self._forwarder.stats.missed_bytes
 
     async def serve(self, sock: socket.socket) -> None:
-        """Forward from now on."""
+        """Forward from now on; nothing happens if that has begun."""
+        if self._serving:
+            return
+        self._serving = True
         sock.setblocking(False)
         await self._forwarder.serve(sock)
 

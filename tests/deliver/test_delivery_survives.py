@@ -1,0 +1,131 @@
+"""Recorder, sealer and uploader together under power loss, process death and lost answers.
+
+The disk forgets what was not synced; the collector never does. After every life it must hold that the collector has
+exactly a prefix of what this machine recorded, each event once, in order, and that nothing promised as durable is gone.
+"""
+
+from __future__ import annotations
+
+import errno
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.helpers.certified import Certified
+from tests.helpers.disk import MemoryDisk, PowerLossError, seeded
+from tests.helpers.recorders import Bench, Shelf, note
+
+from promptster.client import RefusedError
+from promptster.deliver import sealer as sealer_module
+from promptster.record import journal as journal_module
+from promptster.record.journal import JournalLostError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class Machine:
+    """One session on a machine that dies again and again."""
+
+    def __init__(self, seed: int) -> None:
+        self.chance = seeded(seed)
+        self.certified = Certified(seed=seed)
+        self.disk = MemoryDisk()
+        self.shelf = Shelf(self.certified)
+        self.promised = 0
+        self.known: list[bytes] = []
+        self.texts = 0
+        self.deaths = 0
+
+    def live(self) -> None:
+        """One life: recover, check, work until something ends it."""
+        self.disk.on_call = self.disturbance()
+        try:
+            bench = Bench(self.certified, self.disk)
+            self.check(bench)
+            while True:
+                self.work(bench)
+        except PowerLossError:
+            self.deaths += 1
+        except (OSError, JournalLostError):
+            pass
+        self.disk.on_call = None
+        if self.chance.random() < 0.5:
+            self.disk = self.disk.crash(self.chance)
+
+    def disturbance(self) -> Callable[[str, int], None]:
+        """When this life ends, and how often the disk refuses meanwhile."""
+        stop_at = self.disk.calls + self.chance.randint(1, 60)
+        fails = self.chance.random() < 0.3
+
+        def disturb(_name: str, number: int) -> None:
+            if number >= stop_at:
+                raise PowerLossError
+            if fails and self.chance.random() < 0.05:
+                raise OSError(self.chance.choice([errno.EIO, errno.ENOSPC]), "refused")
+
+        return disturb
+
+    def work(self, bench: Bench) -> None:
+        """One step of recording, sealing or sending."""
+        step = self.chance.random()
+        if step < 0.5:
+            for _ in range(self.chance.randint(1, 5)):
+                bench.recorder.append(note(f"{self.texts}"))
+                self.texts += 1
+            if bench.recorder.commit():
+                self.promised = bench.recorder.durable_seq
+        elif step < 0.75:
+            if bench.outbox.position.first < bench.recorder.durable_seq:
+                bench.sealer._seal_one()
+        elif (entry := bench.outbox.unsent) is not None:
+            receipt = self.shelf.take(entry.n, bench.outbox.wire(entry.n))
+            if self.chance.random() < 0.7:  # else the answer is lost
+                bench.outbox.accept(entry.n, receipt)
+
+    def check(self, bench: Bench) -> None:
+        """What must hold whenever the recorder starts."""
+        found = [event.public for event in bench.recovered]
+        assert [event.seq for event in bench.recovered] == list(range(len(found)))
+        assert found[: len(self.known)] == self.known
+        assert len(found) >= self.promised
+        texts = [event.open().fields["text"] for event in bench.recovered if event.kind == "note"]
+        assert len(set(texts)) == len(texts)
+        received = self.shelf.public()
+        assert received == found[: len(received)]
+        assert bench.outbox.received_events <= self.shelf.events
+        self.known, self.promised = found, len(found)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_no_event_is_lost_doubled_or_reordered(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever call a life ends at, the next one continues the same chain, and the collector never contradicts it."""
+    monkeypatch.setattr(journal_module, "ROTATE_AT", 4000)
+    monkeypatch.setattr(sealer_module, "BATCH_BYTES", 2000)
+    machine = Machine(seed)
+    for _ in range(30):
+        machine.live()
+    bench = Bench(machine.certified, machine.disk)
+    machine.check(bench)
+    bench.seal()
+    while (entry := bench.outbox.unsent) is not None:
+        bench.outbox.accept(entry.n, machine.shelf.take(entry.n, bench.outbox.wire(entry.n)))
+    assert machine.shelf.public() == bench.public()
+    assert machine.deaths > 15
+
+
+def test_the_collector_in_memory_refuses_what_a_collector_refuses() -> None:
+    """The double is worth something only if it keeps the rules: gaps and second bytes for a number are refused."""
+    certified = Certified()
+    bench = Bench(certified, MemoryDisk())
+    bench.record(note("a"))
+    bench.seal()
+    shelf = Shelf(certified)
+    with pytest.raises(RefusedError):
+        Shelf(certified).take(3, bench.outbox.wire(0))
+    shelf.take(0, bench.outbox.wire(0))
+    other = Bench(certified, MemoryDisk())
+    other.record(note("b"))
+    other.seal()
+    with pytest.raises(RefusedError) as refused:
+        shelf.take(0, other.outbox.wire(0))
+    assert refused.value.code == "conflict"

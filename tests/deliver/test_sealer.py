@@ -1,0 +1,133 @@
+"""The sealer makes batches that the wire accepts, of everything durable and nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+
+import pytest
+from tests.helpers.certified import Certified
+from tests.helpers.disk import MemoryDisk
+from tests.helpers.recorders import Bench, Shelf, call, note
+
+from promptster.deliver import sealer as sealer_module
+from promptster.protocol.batch import MAX_WIRE, open_body, parse_batch
+from promptster.protocol.kinds import Kind
+from promptster.record import recorder as recorder_module
+
+
+def batches(bench: Bench) -> list[list[int]]:
+    """The seqs in each sealed batch."""
+    key = bench.certified.secrets.content_key
+    return [
+        [event.seq for event in open_body(parse_batch(bench.outbox.wire(n)), key)] for n in range(bench.outbox.sealed)
+    ]
+
+
+def test_only_what_is_durable_is_sealed() -> None:
+    """An event that waits for the disk is in no batch."""
+    bench = Bench(Certified(), MemoryDisk())
+    bench.record(note("a"))
+    bench.recorder.append(note("b"))
+    bench.seal()
+    assert batches(bench) == [[0]]
+
+
+def test_a_batch_ends_at_its_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Batches hold at most so many events and so many bytes; a larger event stands alone."""
+    monkeypatch.setattr(sealer_module, "MAX_EVENTS", 3)
+    bench = Bench(Certified(), MemoryDisk())
+    bench.sealer.batch_bytes = 5_000
+    bench.record(*(note(str(number)) for number in range(4)), call(1, "x" * 9_000), note("z"))
+    bench.seal()
+    assert batches(bench) == [[0, 1, 2], [3], [4], [5]]
+
+
+def test_closed_stands_alone_in_the_last_batch() -> None:
+    """``closed`` names the number of batches, so nothing shares its batch."""
+    bench = Bench(Certified(), MemoryDisk())
+    bench.record(note("a"), note("b"))
+    bench.recorder.note(Kind.CLOSED, totals={}, batches=2)
+    bench.recorder.commit()
+    bench.seal()
+    assert batches(bench) == [[0, 1], [2]]
+
+
+def test_a_huge_incompressible_event_fits_a_batch() -> None:
+    """Whatever one event holds, the batch that it is in stays within the wire's limits."""
+    certified = Certified()
+    bench = Bench(certified, MemoryDisk())
+    noise = certified.random(3 << 20).hex()
+    bench.record(call(1, noise, error_output=noise))
+    bench.seal()
+    assert len(bench.outbox.wire(0)) <= MAX_WIRE
+    Shelf(certified).take(0, bench.outbox.wire(0))
+
+
+def test_old_events_are_read_from_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What memory let go, or a former run left unsealed, is sealed from the journal."""
+    monkeypatch.setattr(recorder_module, "_FRESH_LIMIT", 100)
+    certified, disk = Certified(), MemoryDisk()
+    bench = Bench(certified, disk)
+    bench.record(note("a"), note("b"))
+    bench.seal()
+    bench.record(note("c"))
+    again = Bench(certified, disk)
+    again.record(note("d"))
+    again.seal()
+    assert batches(again) == [[0, 1], [2, 3]]
+
+
+async def test_it_seals_by_itself() -> None:
+    """Durable events become a batch without anyone asking."""
+    bench = Bench(Certified(), MemoryDisk())
+    bench.recorder.start()
+    task = asyncio.create_task(bench.sealer.run())
+    bench.recorder.append(note("a"))
+    await bench.sealer.stored.wait()
+    assert batches(bench) == [[0]]
+    task.cancel()
+    await bench.recorder.close()
+
+
+async def test_a_batch_that_could_not_be_stored_is_made_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk that refuses a batch is asked again; no half batch is ever left under a batch's name."""
+    monkeypatch.setattr(sealer_module, "_RETRY_S", 0.0)
+    disk = MemoryDisk()
+    bench = Bench(Certified(), disk)
+    bench.record(note("a"))
+    refused = asyncio.Event()
+
+    def refuse(name: str, _number: int) -> None:
+        if name == "rename":
+            disk.on_call = None
+            refused.set()
+            raise OSError(errno.ENOSPC, "full")
+
+    disk.on_call = refuse
+    bench.recorder.grown.set()
+    task = asyncio.create_task(bench.sealer.run())
+    await bench.sealer.stored.wait()
+    assert refused.is_set()
+    assert batches(bench) == [[0]]
+    task.cancel()
+
+
+async def test_a_backlog_makes_larger_batches() -> None:
+    """While the collector is behind, the sealer waits longer, until somebody is in a hurry."""
+    bench = Bench(Certified(), MemoryDisk())
+    for number in range(sealer_module._BACKLOG):
+        bench.record(note(str(number)))
+        await bench.sealer.seal_all()
+    bench.sealer.stored.clear()
+    bench.sealer._interval_s = 3600.0
+    bench.record(note("next"))
+    bench.recorder.grown.set()
+    task = asyncio.create_task(bench.sealer.run())
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert bench.outbox.sealed == sealer_module._BACKLOG
+    bench.sealer.hurry()
+    await bench.sealer.stored.wait()
+    assert bench.outbox.sealed == sealer_module._BACKLOG + 1
+    task.cancel()

@@ -1,0 +1,294 @@
+"""The uploader ends with a receipt for every batch, whatever happens on the way."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from tests.helpers.certified import NOW_MS, Certified
+from tests.helpers.disk import MemoryDisk
+from tests.helpers.recorders import Bench, Shelf, note
+
+from promptster.client import RefusedError, UnreachableError
+from promptster.deliver import uploader as uploader_module
+from promptster.deliver.refusals import Refusals
+from promptster.deliver.uploader import Ended, Pace, Uploader
+from promptster.protocol.privacy import Tombstone
+from promptster.protocol.receipt import LAPSED, Close
+
+
+@pytest.fixture(autouse=True)
+def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pauses are chosen as ever, and over at once."""
+    monkeypatch.setattr(uploader_module, "FIRST_PAUSE_S", 0.0)
+    monkeypatch.setattr(uploader_module, "_BETWEEN_S", 0.0)
+    monkeypatch.setattr(uploader_module, "_POLL_S", 0.0)
+
+
+class Desk:
+    """An uploader between a bench and a collector in memory."""
+
+    def __init__(self, *, batches: int = 3, seed: int = 0, disk: MemoryDisk | None = None) -> None:
+        self.certified = Certified(seed=seed)
+        self.disk = disk or MemoryDisk()
+        self.bench = Bench(self.certified, self.disk)
+        self.shelf = Shelf(self.certified)
+        self.restarts = 0
+        self.wire(self.bench)
+        self.fill(batches)
+
+    def wire(self, bench: Bench) -> None:
+        """Join uploader and refusals to a bench."""
+        self.bench = bench
+        self.refusals = Refusals(
+            outbox=bench.outbox,
+            recorder=bench.recorder,
+            sealer=bench.sealer,
+            collector=self.shelf,
+            session=self.certified.session,
+            keys=self.certified.keys,
+            start_anew=self.start_anew,
+        )
+        self.uploader = Uploader(
+            outbox=bench.outbox,
+            collector=self.shelf,
+            session=self.certified.session,
+            refused=self.refusals.decide,
+            stored=bench.sealer.stored,
+        )
+
+    def start_anew(self) -> None:
+        """Count the wish for a new start."""
+        self.restarts += 1
+
+    def fill(self, batches: int, text: str = "") -> None:
+        """Record and seal batches of one event."""
+        for number in range(batches):
+            self.bench.record(note(f"{text}{number}"))
+            while self.bench.outbox.position.first < self.bench.recorder.durable_seq:
+                self.bench.sealer._seal_one()
+
+    async def send(self) -> None:
+        """Upload until nothing waits, somebody asked for a new start, or the session ended."""
+        task = asyncio.create_task(self.uploader.run())
+        async with asyncio.timeout(20):
+            while self.bench.outbox.unsent is not None and not self.restarts and not task.done():
+                await asyncio.wait([task, asyncio.create_task(self.uploader.moved())], return_when="FIRST_COMPLETED")
+        if task.done():
+            await task
+        task.cancel()
+
+    def ended(self, outcome: str) -> dict[str, Any]:
+        """A signed tombstone's problem document."""
+        key = self.certified.collector_key
+        tombstone = Tombstone(
+            kid=key.kid,
+            session=self.certified.session,
+            outcome=outcome,
+            at_ms=NOW_MS,
+            backups_until_ms=NOW_MS,
+            batches=0,
+            exports=0,
+        )
+        return {"code": outcome, "tombstone": key.sign(tombstone).to_json()}
+
+
+async def test_everything_is_sent_in_order() -> None:
+    """Each batch is sent once, in order, and its receipt kept."""
+    desk = Desk(batches=5)
+    await desk.send()
+    assert desk.shelf.calls == [(n, False) for n in range(5)]
+    assert desk.bench.outbox.received_events == 5
+    assert (desk.uploader.progress.reachable, desk.uploader.progress.last_error) == (True, None)
+
+
+async def test_new_batches_are_noticed() -> None:
+    """An uploader without work wakes when the sealer has stored something."""
+    desk = Desk(batches=0)
+    task = asyncio.create_task(desk.uploader.run())
+    await asyncio.sleep(0)
+    desk.fill(1)
+    desk.bench.sealer.stored.set()
+    async with asyncio.timeout(10):
+        while desk.bench.outbox.unsent is not None:
+            await desk.uploader.moved()
+    assert desk.shelf.calls == [(0, False)]
+    task.cancel()
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        UnreachableError("cut"),
+        RefusedError(status=429, problem={"code": "busy"}, retry_after_s=0.0),
+        RefusedError(status=500, problem={}),
+        RefusedError(status=503, problem={}, retry_after_s=0.001),
+        RefusedError(status=404, problem={"code": "unknown_session"}),
+        RefusedError(status=422, problem={"code": "prev_mismatch"}),
+        RefusedError(status=413, problem={"code": "session_full"}),
+        RefusedError(status=410, problem={"code": "closed"}),
+        RefusedError(status=409, problem={"code": "conflict", "header": "!", "receipt": {}}),
+        RefusedError(status=409, problem={"code": "gap", "expected": 99}),
+        RefusedError(status=409, problem={"code": "gap", "expected": "x"}),
+    ],
+    ids=lambda error: f"{error.status}-{error.code}",
+)
+async def test_what_cannot_be_known_or_believed_means_the_same_bytes_again(fault: Exception) -> None:
+    """Network errors, lost answers, refusals without proof: the same batch is sent again, and nothing changes here."""
+    desk = Desk(batches=2)
+    wires = [desk.bench.outbox.wire(n) for n in range(2)]
+    desk.shelf.faults = [fault, fault, None, fault]
+    await desk.send()
+    assert [desk.bench.outbox.wire(n) for n in range(2)] == wires
+    assert desk.bench.outbox.received == 2
+    assert len(desk.shelf.stored) == 2
+
+
+async def test_an_answer_without_a_sound_receipt_is_none() -> None:
+    """A stored batch whose receipt does not verify stays unsent in our eyes."""
+    desk = Desk(batches=1)
+    forged = Shelf(Certified(seed=4))
+    genuine, desk.shelf.receipt = desk.shelf.receipt, forged.receipt  # type: ignore[method-assign]
+    task = asyncio.create_task(desk.uploader.run())
+    await desk.uploader.moved()
+    assert str(desk.uploader.progress.last_error).startswith("receipt_")
+    assert desk.bench.outbox.received == 0
+    desk.shelf.receipt = genuine  # type: ignore[method-assign]
+    task.cancel()
+
+
+async def test_a_restored_collector_gets_back_what_it_lost() -> None:
+    """Batches that the collector once acknowledged are sent again, each with its earlier receipt, which is kept."""
+    desk = Desk(batches=4)
+    await desk.send()
+    receipts = [receipt for _, receipt in desk.shelf.stored]
+    del desk.shelf.stored[2:]
+    desk.shelf.calls.clear()
+    desk.fill(1, "after the restore")
+    await desk.send()
+    assert desk.shelf.calls == [(4, False), (2, True), (3, True), (4, False)]
+    assert [receipt for _, receipt in desk.shelf.stored][:4] == receipts
+    assert desk.shelf.public() == desk.bench.public()
+
+
+async def test_a_lost_batch_file_is_settled_without_doubling() -> None:
+    """A disk that lied about a sent batch: the events are the same, so the collector's batch is adopted as it is."""
+    desk = Desk(batches=3)
+    await desk.send()
+    for kind in ("batch", "receipt"):
+        desk.disk.unlink(desk.bench.outbox._path(2, kind))
+    desk.wire(Bench(desk.certified, desk.disk))
+    desk.fill(1, "more")
+    await desk.send()
+    assert desk.restarts == 0
+    assert desk.bench.recorder.grown.is_set()
+    await desk.bench.sealer.seal_all()
+    await desk.send()
+    assert desk.shelf.public() == desk.bench.public()
+    assert desk.bench.outbox.received_events == 4
+
+
+async def test_a_machine_put_back_in_time_enters_its_events_anew() -> None:
+    """Other bytes under known numbers: both are kept, ours behind the collector's head, each exactly once."""
+    disk = MemoryDisk()
+    desk = Desk(batches=2, disk=disk)
+    await desk.send()
+    snapshot = {path: disk.read(path) for path in disk.paths()}
+    desk.fill(3, "future ")
+    await desk.send()
+    future = desk.shelf.public()
+    old = MemoryDisk()
+    for path, data in snapshot.items():
+        handle = old.open_append(path, create=True)
+        old.write(handle, data)
+        old.sync(handle)
+    desk.disk = old
+    desk.wire(Bench(desk.certified, old))
+    desk.fill(2, "present ")
+    await desk.send()
+    assert desk.restarts == 1
+    desk.wire(Bench(desk.certified, old))
+    desk.restarts = 0
+    assert (desk.bench.repair.moved, desk.bench.repair.skipped) == (2, 3)
+    desk.fill(1, "later ")
+    await desk.send()
+    texts = [event.open().fields["text"] for event in desk.bench.recorder.events()]
+    assert texts == ["0", "1", "present 0", "present 1", "later 0"]
+    received = desk.shelf.public()
+    assert received[: len(future)] == future
+    assert received[len(future) :] == desk.bench.public()[2:]
+    assert desk.bench.outbox.received_events == desk.bench.recorder.next_seq == 8
+    assert len([path for path in old.paths() if path.name.endswith(".batch.0.aside")]) == 2
+
+
+async def test_a_batch_that_is_too_large_is_made_smaller() -> None:
+    """413 means that nothing was stored, so the same events may travel in smaller parts."""
+    desk = Desk(batches=0)
+    desk.bench.record(*(note("x" * 90_000) for _ in range(4)))
+    await desk.bench.sealer.seal_all()
+    desk.bench.sealer.batch_bytes = 200_000
+    desk.shelf.faults = [RefusedError(status=413, problem={"code": "body_size"})]
+    sealing = asyncio.create_task(desk.bench.sealer.run())
+    task = asyncio.create_task(desk.uploader.run())
+    async with asyncio.timeout(20):
+        while desk.shelf.events < 4:
+            await desk.uploader.moved()
+    assert len(desk.shelf.stored) == 4
+    sealing.cancel()
+    task.cancel()
+
+
+@pytest.mark.parametrize("outcome", ["withdrawn", "erased", "expired"])
+async def test_a_signed_tombstone_ends_the_upload(outcome: str) -> None:
+    """What the collector signed ends the session; what it merely says does not."""
+    desk = Desk(batches=1)
+    desk.shelf.ended = desk.ended(outcome)
+    with pytest.raises(Ended) as ended:
+        await desk.send()
+    assert ended.value.outcome == outcome
+
+
+async def test_a_lapsed_session_is_told_by_its_close() -> None:
+    """``close`` with outcome lapsed, signed by the collector, ends the upload too."""
+    desk = Desk(batches=1)
+    key = desk.certified.collector_key
+    close = Close(
+        kid=key.kid, session=desk.certified.session, outcome=LAPSED, n=0, events=0, head=bytes(32), at_ms=NOW_MS
+    )
+    desk.shelf.ended = {"code": "closed", "close": key.sign(close).to_json()}
+    with pytest.raises(Ended) as ended:
+        await desk.send()
+    assert ended.value.outcome == LAPSED
+
+
+async def test_a_stranger_s_tombstone_is_not_believed() -> None:
+    """A tombstone by another key, or for another session, changes nothing."""
+    desk, stranger = Desk(batches=1), Desk(batches=0, seed=8)
+    for problem in (stranger.ended("withdrawn"), {"code": "withdrawn", "tombstone": None}):
+        desk.shelf.faults.append(RefusedError(status=410, problem=problem))
+    await desk.send()
+    assert desk.bench.outbox.received == 1
+
+
+async def test_checks_are_watched_to_the_end() -> None:
+    """The number of the last checked batch is asked for until it is the last received one."""
+    desk = Desk(batches=3)
+    desk.shelf.checked = 0
+    await desk.send()
+    assert desk.uploader.progress.checked == 0
+    desk.shelf.checked = 2
+    async with asyncio.timeout(10):
+        await desk.uploader.watch_checks()
+    assert desk.uploader.progress.checked == 2
+
+
+def test_pauses_grow_with_full_jitter_and_honour_retry_after(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between zero and a doubling ceiling of half a second to a minute, never shorter than the collector asked for."""
+    monkeypatch.setattr(uploader_module, "FIRST_PAUSE_S", 0.5)
+    highest = Pace(spread=lambda _low, high: high)
+    assert [highest.pause() for _ in range(9)] == [0.5, 1, 2, 4, 8, 16, 32, 60, 60]
+    highest.succeeded()
+    assert highest.pause() == 0.5
+    lowest = Pace(spread=lambda low, _high: low)
+    assert [lowest.pause(), lowest.pause(7.0), lowest.pause(10_000.0)] == [0.0, 7.0, 300.0]
