@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
@@ -199,12 +199,15 @@ def require_rules(app: Litestar) -> None:
                 raise RuntimeError(f"the route {route.path} declares no access rule")
 
 
-def build_app(services: Services) -> Litestar:
-    """The ASGI application; starting it starts the background work, stopping it closes the store."""
+def build_app(services: Services, *, background: bool = True) -> Litestar:
+    """The ASGI application; starting it starts the background work, stopping it closes the store.
+
+    Without ``background`` nothing runs behind the requests but what is asked for by ``Worker.drain``.
+    """
 
     @asynccontextmanager
     async def life(_: Litestar) -> AsyncGenerator[None]:
-        async with services.worker:
+        async with services.worker if background else nullcontext():
             yield
         services.store.close()
 

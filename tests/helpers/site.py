@@ -111,7 +111,7 @@ def running_site(data: Path, token: str, *, clock: OwnedClock | None = None, lim
     services = build_services(settings, Store.open(settings), owned)
     try:
         prepare(services)
-        with TestClient(build_app(services), base_url="http://collector.example") as client:
+        with TestClient(build_app(services, background=False), base_url="http://collector.example") as client:
             yield Site(settings=settings, clock=owned, services=services, client=client, token=token)
     finally:
         services.store.close()

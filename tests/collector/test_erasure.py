@@ -1,0 +1,226 @@
+"""Erasure: tombstone first, keys next, rows last; nothing comes back, from whatever backup."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from promptster.protocol.privacy import Tombstone, Withdrawal
+from promptster.protocol.signing import Envelope, open_envelope
+from promptster_collector.errors import SetupError
+from promptster_collector.privacy import erasure
+from promptster_collector.settings import DAY_MS
+from promptster_collector.store.keys.keystore import KeyDestroyedError
+from promptster_collector.store.keys.names import content_key, person_key, session_key
+from promptster_collector.store.schema import Alarm, Batch, Conflict, Invite, Person, Read, Segment, Session
+from tests.helpers.candidate import Candidate, bearer, new_assessment, new_invite, started
+from tests.helpers.site import Site, copy_data, running_site
+
+PLANTED = [f"planted-{i:03d}-{'k' * 12}" for i in range(100)]
+
+
+def ended(site: Site, *, texts: list[str] | None = None, seal: bool = True, **person: str) -> Candidate:
+    """A session that was submitted, and sealed if wanted."""
+    candidate = started(site.client, site.token, **person)
+    candidate.say(*(texts or ["hello"]))
+    candidate.put(site.client, 0)
+    if seal:
+        candidate.close()
+        candidate.put(site.client, 1)
+        site.drain()
+    return candidate
+
+
+def withdraw(site: Site, candidate: Candidate) -> Tombstone:
+    """Withdraw and verify the tombstone."""
+    answer = site.client.post(f"/v1/sessions/{candidate.session}/withdraw", json=candidate.withdrawal())
+    assert answer.status_code == 200, answer.text
+    envelope = Envelope.from_json(answer.json()["tombstone"])
+    return open_envelope(Tombstone, envelope, site.store.identity.signer.public_key)
+
+
+@pytest.mark.parametrize("seal", [False, True])
+def test_withdrawal_leaves_a_tombstone_and_nothing_else(site: Site, *, seal: bool) -> None:
+    """Keys, rows and segment are gone; the signed tombstone says when the last key-store backup is gone too."""
+    candidate = ended(site, seal=seal)
+    site.client.get(f"/v1/sessions/{candidate.session}/bundle", headers=bearer(site.token))
+    organisation = site.rows(select(Session.organisation))[0].organisation
+    person = site.rows(select(Session.person))[0].person
+    tombstone = withdraw(site, candidate)
+    assert (tombstone.session, tombstone.outcome) == (candidate.session, "withdrawn")
+    assert tombstone.backups_until_ms == site.clock.ms + 7 * DAY_MS
+    assert (tombstone.batches, tombstone.exports) == (2 if seal else 1, 1)
+    for name in (session_key, content_key):
+        with pytest.raises(KeyDestroyedError):
+            site.store.keys.get(name(organisation, candidate.session))
+    with pytest.raises(KeyDestroyedError):
+        site.store.keys.get(person_key(organisation, person))
+    for table in (Batch, Segment, Read, Alarm, Conflict):
+        assert site.rows(select(table).where(table.session == candidate.session)) == []
+    assert list((site.data / "segments").iterdir()) == []
+    assert site.rows(select(Person.id).where(Person.id == person)) == []
+    row = site.rows(select(Session))[0]
+    kept = {"id", "organisation", "assessment", "invite", "state", "tombstone", "retention_days", "started_ms"}
+    kept |= {"record_until_ms", "upload_until_ms", "closed_ms", "sealed_ms"}
+    empty = {name: value for name, value in row._mapping.items() if name not in kept}
+    assert set(empty.values()) <= {None, 0, -1, "{}"}
+
+
+def test_after_withdrawal_everything_is_gone(site: Site) -> None:
+    """Batches get 410 with the tombstone, readers too, the access token opens nothing, the list names nobody."""
+    candidate = ended(site, seal=False)
+    candidate.say("more")
+    tombstone = withdraw(site, candidate)
+    for n in (0, 1):
+        answer = candidate.put(site.client, n)
+        assert (answer.status_code, answer.json()["code"]) == (410, "withdrawn")
+        envelope = Envelope.from_json(answer.json()["tombstone"])
+        assert open_envelope(Tombstone, envelope, site.store.identity.signer.public_key) == tombstone
+    answer = site.client.get(f"/v1/sessions/{candidate.session}/bundle", headers=bearer(site.token))
+    assert (answer.status_code, answer.json()["code"]) == (410, "withdrawn")
+    head = site.client.get(f"/v1/sessions/{candidate.session}/head", headers=bearer(candidate.access_token))
+    assert head.status_code == 401
+    (entry,) = site.client.get("/v1/sessions", headers=bearer(site.token)).json()["sessions"]
+    assert (entry["state"], entry["name"], entry["email"]) == ("withdrawn", None, None)
+
+
+def test_withdrawing_twice_gives_the_same_tombstone(site: Site) -> None:
+    """The second answer is the first one, byte for byte."""
+    candidate = ended(site)
+    body = candidate.withdrawal()
+    path = f"/v1/sessions/{candidate.session}/withdraw"
+    first, second = site.client.post(path, json=body), site.client.post(path, json=body)
+    assert first.content == second.content
+
+
+def test_only_the_sessions_key_withdraws(site: Site) -> None:
+    """Another key, another session or another document does not end anything."""
+    mine, other = ended(site), ended(site, email="o@example.com")
+    path = f"/v1/sessions/{mine.session}/withdraw"
+    assert site.client.post(path, json=other.withdrawal()).json()["code"] == "signature_mismatch"
+    elsewhere = mine.key.sign(Withdrawal(session=other.session, at_ms=1)).to_json()
+    assert site.client.post(path, json=elsewhere).json()["code"] == "wrong_session"
+    assert site.client.post(path, json=mine.request["consent"]).json()["code"] == "signature_mismatch"
+    assert site.client.post("/v1/sessions/AAAAAAAAAAAAAAAAAAAAAA/withdraw", json=elsewhere).status_code == 404
+    assert site.client.get(f"/v1/sessions/{mine.session}/bundle", headers=bearer(site.token)).status_code == 200
+
+
+def test_a_person_stays_while_something_stands_on_them(site: Site) -> None:
+    """The person's key lives until their last session or open invite is gone."""
+    first, second = ended(site), ended(site)
+    (person,) = {row.person for row in site.rows(select(Session.person))}
+    organisation = site.rows(select(Session.organisation))[0].organisation
+    withdraw(site, first)
+    assert site.store.keys.get(person_key(organisation, person))
+    assessment = new_assessment(site.client, site.token)
+    new_invite(site.client, site.token, assessment)
+    withdraw(site, second)
+    assert site.store.keys.get(person_key(organisation, person))
+    site.clock.pass_ms(40 * DAY_MS)
+    site.drain()
+    with pytest.raises(KeyDestroyedError):
+        site.store.keys.get(person_key(organisation, person))
+    assert site.rows(select(Invite.id).where(Invite.used_ms.is_(None))) == []
+
+
+def test_retention_erases(site: Site) -> None:
+    """A session goes when its days are over, and not an hour earlier; the tombstone says expired."""
+    candidate = ended(site)
+    site.clock.pass_ms(30 * DAY_MS - 1)
+    site.drain()
+    path = f"/v1/sessions/{candidate.session}/bundle"
+    assert site.client.get(path, headers=bearer(site.token)).status_code == 200
+    site.clock.pass_ms(1)
+    site.drain()
+    answer = site.client.get(path, headers=bearer(site.token))
+    assert (answer.status_code, answer.json()["code"]) == (410, "erased")
+    envelope = Envelope.from_json(answer.json()["tombstone"])
+    tombstone = open_envelope(Tombstone, envelope, site.store.identity.signer.public_key)
+    assert tombstone.outcome == "expired"
+    assert candidate.put(site.client, 0).json()["code"] == "erased"
+
+
+def restore(site: Site, backup: Path, target: Path) -> Path:
+    """Yesterday's database and segments beside today's key store, master key and tombstones."""
+    copy_data(site.data, target)
+    for name in ("control", "segments"):
+        shutil.rmtree(target / name)
+        shutil.copytree(backup / name, target / name)
+    return target
+
+
+@pytest.mark.parametrize("seal", [False, True])
+def test_a_restored_backup_gives_nothing_back(site: Site, tmp_path: Path, *, seal: bool) -> None:
+    """None of 100 planted strings can be read once a backup from before the withdrawal is served again."""
+    name = {"name": "Wanda Withdrawn", "email": "wanda@example.com"}
+    candidate = ended(site, texts=PLANTED, seal=seal, **name)
+    backup = tmp_path / "backup"
+    copy_data(site.data, backup)
+    session_row = site.rows(select(Session))[0]
+    withdraw(site, candidate)
+    target = restore(site, backup, tmp_path / "restored")
+    assert (target / "segments").exists()
+    with running_site(target, site.token, clock=site.clock) as restored:
+        for what in ("bundle", "events", "evidence", "export?format=jsonl"):
+            answer = restored.client.get(f"/v1/sessions/{candidate.session}/{what}", headers=bearer(site.token))
+            assert (answer.status_code, answer.json()["code"]) == (410, "withdrawn")
+        listed = restored.client.get("/v1/sessions", headers=bearer(site.token)).text
+        assert "Wanda" not in listed
+        with pytest.raises(KeyDestroyedError):
+            restored.store.keys.get(session_key(session_row.organisation, candidate.session))
+        assert restored.rows(select(Batch.n)) == []
+        assert list((target / "segments").iterdir()) == []
+    found = [text for text in [*PLANTED, *name.values()] for data in contents(target) if text.encode() in data]
+    assert found == []
+
+
+def contents(folder: Path) -> list[bytes]:
+    """Every file's bytes."""
+    return [path.read_bytes() for path in folder.rglob("*") if path.is_file()]
+
+
+def test_a_crash_after_the_tombstone_is_finished_at_the_next_start(site: Site, tmp_path: Path) -> None:
+    """With nothing but the tombstone on the disk, the next start destroys keys and rows."""
+    candidate = ended(site)
+    organisation = site.rows(select(Session.organisation))[0].organisation
+    found = site.store.database.read_now(
+        lambda c: site.services.erasure._dig(c, organisation, candidate.session, erasure.WITHDRAWN)
+    )
+    target = tmp_path / "crashed"
+    copy_data(site.data, target)
+    (target / "tombstones").mkdir(exist_ok=True)
+    site.store.tombstones.bury(found)
+    shutil.copy(site.data / "tombstones" / f"{candidate.session}.tombstone", target / "tombstones")
+    with running_site(target, site.token, clock=site.clock) as again:
+        assert again.rows(select(Session.state))[0].state == "withdrawn"
+        with pytest.raises(KeyDestroyedError):
+            again.store.keys.get(session_key(organisation, candidate.session))
+
+
+def test_an_unreadable_tombstone_keeps_the_collector_from_listening(site: Site, tmp_path: Path) -> None:
+    """Rather no service than one that may bring erased sessions back."""
+    target = tmp_path / "damaged"
+    copy_data(site.data, target)
+    (target / "tombstones" / "x.tombstone").write_text("{")
+    with pytest.raises(SetupError, match="cannot be read"), running_site(target, site.token):
+        pass
+
+
+def test_the_key_store_keeps_no_trace(site: Site) -> None:
+    """Neither wrapped keys nor the session's name are left in any file of the key store."""
+    candidate = ended(site)
+    import sqlite3  # noqa: PLC0415 - reads the file behind the store's back
+
+    path = site.data / "keystore" / "keystore.sqlite3"
+    connection = sqlite3.connect(path)
+    query = "select wrapped from wrapped_keys where session = ?"
+    wrapped = [value for (value,) in connection.execute(query, (candidate.session,))]
+    connection.close()
+    assert len(wrapped) == 3
+    withdraw(site, candidate)
+    for data in contents(path.parent):
+        assert candidate.session.encode() not in data
+        assert not any(value in data for value in wrapped)

@@ -1,0 +1,207 @@
+"""Reading: live from the inbox, sealed from the segment, the same bytes either way; every read is written down."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import zipfile
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from promptster_collector.store.parquet import EventRow, read_parquet, sandbox, write_parquet
+from promptster_collector.store.schema import Batch, Read, Segment
+from tests.helpers.candidate import Candidate, bearer, started
+from tests.helpers.site import Site
+
+
+def get(site: Site, candidate: Candidate, what: str, token: str | None = None) -> Any:
+    """One reading route."""
+    return site.client.get(f"/v1/sessions/{candidate.session}/{what}", headers=bearer(token or site.token))
+
+
+def a_session(site: Site, *, batches: int = 3) -> Candidate:
+    """A session with text, numbers, a block and bytes, all sent and not closed."""
+    candidate = started(site.client, site.token)
+    for n in range(batches - 1):
+        candidate.say(f"prompt {n}", f"and another {n}")
+    candidate.batch([
+        candidate.event("command", src="hook", command="ls", exit_code=0, output="x" * 300_000),
+        candidate.event("model_request", body_raw=b"\x00\xff", model="m"),
+    ])
+    for n in range(batches):
+        assert candidate.put(site.client, n).status_code == 200
+    return candidate
+
+
+def test_a_running_session_can_be_read(site: Site) -> None:
+    """Events are there as soon as they are received, opened, in pages."""
+    candidate = a_session(site)
+    page = get(site, candidate, "events").json()
+    assert page["state"] == "open"
+    assert [event["seq"] for event in page["events"]] == [0, 1, 2, 3, 4, 5]
+    assert page["events"][0]["fields"] == {"text": "prompt 0"}
+    assert page["events"][4]["fields"]["output"] == "x" * 300_000
+    assert page["events"][5]["fields"] == {"body_raw": "AP8", "model": "m"}
+    second = get(site, candidate, "events?after=1&limit=2").json()
+    assert ([event["seq"] for event in second["events"]], second["next"]) == ([2, 3], 3)
+    assert get(site, candidate, "events?after=5").json() == {"state": "open", "events": [], "next": 5}
+    for odd in ("limit=0", "limit=5001", "after=-2", "limit=x"):
+        assert get(site, candidate, f"events?{odd}").status_code in {400, 422}
+
+
+def test_sealing_changes_no_byte(site: Site) -> None:
+    """Bundle, evidence and events are the same before and after the session was sealed and its bodies destroyed."""
+    candidate = a_session(site)
+    candidate.close()
+    candidate.put(site.client, 3)
+
+    async def all_but_sealing() -> None:
+        steps = site.services.worker._steps
+        for _ in range(3):
+            await steps[0]()
+            await steps[1]()
+
+    with site.client.portal() as portal:
+        portal.call(all_but_sealing)
+    assert get(site, candidate, "head").json()["state"] == "closing"
+    before = {what: get(site, candidate, what).content for what in ("bundle", "evidence", "events")}
+    site.drain()
+    assert get(site, candidate, "head").json()["state"] == "sealed"
+    assert [row.body_sealed for row in site.rows(select(Batch.body_sealed))] == [None] * 4
+    for what, content in before.items():
+        after = get(site, candidate, what).content
+        if what == "events":
+            assert json.loads(after)["events"] == json.loads(content)["events"]
+        else:
+            assert after == content
+    assert get(site, candidate, "bundle").content == get(site, candidate, "bundle").content
+
+
+def test_sealed_events_come_in_pages_too(site: Site) -> None:
+    """A page of a sealed session is cut by the query, and its blocks are found."""
+    candidate = a_session(site)
+    candidate.close()
+    candidate.put(site.client, 3)
+    site.drain()
+    page = get(site, candidate, "events?after=3&limit=2").json()
+    assert page["state"] == "sealed"
+    assert [event["seq"] for event in page["events"]] == [4, 5]
+    assert page["events"][0]["fields"]["output"] == "x" * 300_000
+
+
+def test_a_changed_segment_is_not_served(site: Site) -> None:
+    """A segment's hash is checked first: other bytes, and a missing file, are refused by name."""
+    candidate = a_session(site)
+    candidate.close()
+    candidate.put(site.client, 3)
+    site.drain()
+    (file,) = (site.data / "segments").iterdir()
+    good = file.read_bytes()
+    file.write_bytes(good[:-1] + bytes([good[-1] ^ 1]))
+    answer = get(site, candidate, "bundle")
+    assert (answer.status_code, answer.json()["code"]) == (503, "segment_damaged")
+    file.unlink()
+    assert get(site, candidate, "bundle").json()["code"] == "segment_damaged"
+    file.write_bytes(good)
+    assert get(site, candidate, "bundle").status_code == 200
+    assert site.rows(select(Segment.size))[0].size == len(good)
+
+
+def test_exports_come_in_every_format(site: Site) -> None:
+    """Bundle, JSON Lines and page come from the same replay code that candidates use."""
+    candidate = a_session(site)
+    candidate.close()
+    candidate.put(site.client, 3)
+    site.drain()
+    for token in (site.token, candidate.access_token):
+        bundle = get(site, candidate, "export?format=bundle", token)
+        assert bundle.content == get(site, candidate, "bundle", token).content
+        assert "headers.jsonl" in zipfile.ZipFile(io.BytesIO(bundle.content)).namelist()
+        lines = [json.loads(line) for line in get(site, candidate, "export?format=jsonl", token).text.splitlines()]
+        assert [line["kind"] for line in lines][:2] == ["prompt", "prompt"]
+        page = get(site, candidate, "export?format=html", token)
+        assert page.headers["content-type"] == "text/html; charset=utf-8"
+        assert "attachment" in page.headers["content-disposition"]
+    answer = get(site, candidate, "export?format=docx")
+    assert (answer.status_code, answer.json()["code"]) == (422, "unknown_format")
+
+
+def test_every_read_is_written_down(site: Site) -> None:
+    """Who read what stands in the audit of reads, also when the candidate did."""
+    candidate = a_session(site)
+    for what in ("events", "evidence", "bundle", "export?format=jsonl"):
+        get(site, candidate, what)
+        get(site, candidate, what, candidate.access_token)
+    rows = site.rows(select(Read.reader, Read.action, Read.token, Read.session).order_by(Read.id))
+    assert [row.action for row in rows] == [
+        action for action in ("events", "evidence", "bundle", "export") for _ in range(2)
+    ]
+    assert [row.reader for row in rows] == ["owner", "candidate"] * 4
+    assert {row.session for row in rows} == {candidate.session}
+    assert [row.token is None for row in rows] == [False, True] * 4
+
+
+def row(seq: int, text: bytes) -> EventRow:
+    """An event's row."""
+    return EventRow(
+        n=seq // 100, seq=seq, src="proxy", kind="prompt", lane=0, ms=seq, mono_ms=seq, public=text, secrets=b"", blocks=text
+    )
+
+
+def test_parquet_gives_back_what_it_got() -> None:
+    """Rows come back in order, whole or in part, also when there are none."""
+    rows = [row(seq, bytes([seq % 256]) * 50) for seq in range(5001)]
+    data = write_parquet(rows)
+    assert data.startswith(b"PAR1")
+    assert read_parquet(data) == rows
+    assert read_parquet(data, after=4989, limit=5) == rows[4990:4995]
+    assert read_parquet(write_parquet([])) == []
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "SELECT * FROM read_text('/etc/hostname')",
+        "COPY (SELECT 1) TO '/tmp/promptster-leak.parquet'",
+        "ATTACH '/tmp/promptster-leak.db'",
+        "INSTALL httpfs",
+        "LOAD httpfs",
+        "SET disabled_filesystems=''",
+        "SET temp_directory='/tmp'",
+    ],
+)
+def test_the_sandbox_reaches_nothing(statement: str) -> None:
+    """A query can neither read nor write a file, load an extension, nor change its own walls."""
+    import duckdb  # noqa: PLC0415 - costs start-up time
+
+    from promptster_collector.store.parquet import _memory_files  # noqa: PLC0415 - the sandbox's own
+
+    with sandbox(_memory_files(), 0) as connection, pytest.raises(duckdb.Error):
+        connection.execute(statement)
+
+
+def test_sandboxes_share_nothing() -> None:
+    """What one call stores in memory is not there for the next one, nor for anybody else in the process."""
+    from fsspec.implementations.memory import MemoryFileSystem  # noqa: PLC0415 - costs start-up time
+
+    from promptster_collector.store.parquet import _memory_files  # noqa: PLC0415 - the sandbox's own
+
+    write_parquet([row(0, b"secret text of a session")])
+    assert MemoryFileSystem.store == {}
+    assert _memory_files().store == {}
+
+
+def test_nothing_of_a_session_is_logged(site: Site, caplog: pytest.LogCaptureFixture) -> None:
+    """Log lines carry no content, names, addresses or tokens, also not when something goes wrong."""
+    logging.getLogger("promptster_collector").propagate = True
+    with caplog.at_level(logging.DEBUG):
+        candidate = a_session(site)
+        get(site, candidate, "bundle")
+        get(site, candidate, "bundle", "pt_wrong")
+        site.client.put(f"/v1/sessions/{candidate.session}/batches/1", content=b"junk")
+    text = caplog.text
+    for planted in ("prompt 0", "Cara", "cara@example.com", site.token, candidate.access_token, "xxxxx"):
+        assert planted not in text
