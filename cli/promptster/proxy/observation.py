@@ -108,26 +108,23 @@ class ObservationQueue:
         """Hold at most ``limit_bytes``; what an observer raises goes to ``on_fault``."""
         self.missed_bytes = 0
         """Payload bytes that no observer saw since the start."""
-        self._limit = limit_bytes
+        self.room = limit_bytes
+        """Bytes that may still be queued; endings and heads are queued even below zero."""
+        self._hurry = limit_bytes - min(_HURRY, limit_bytes // 2)
         self._on_fault = on_fault
         self._items: deque[tuple[Watch, str, tuple[Any, ...], int]] = deque()
-        self._held = 0
         self._timer: asyncio.TimerHandle | None = None
         self._hurried = False
         self._loop = asyncio.get_running_loop()
-
-    def fits(self, size: int) -> bool:
-        """Whether ``size`` more payload bytes may be held."""
-        return self._held + size + _ITEM_COST <= self._limit
 
     def put(self, watch: Watch, method: str, arguments: tuple[Any, ...], size: int = 0) -> None:
         """Queue one call."""
         cost = size + _ITEM_COST
         self._items.append((watch, method, arguments, cost))
-        self._held += cost
+        self.room -= cost
         if self._timer is None:
             self._timer = self._loop.call_later(_DELAY_S, self._drain)
-        if self._held > _HURRY and not self._hurried:
+        if self.room < self._hurry and not self._hurried:
             self._hurried = True
             self._loop.call_soon(self._drain)
 
@@ -150,7 +147,7 @@ class ObservationQueue:
 
     def _deliver_one(self) -> None:
         watch, method, arguments, cost = self._items.popleft()
-        self._held -= cost
+        self.room += cost
         try:
             watch.deliver(method, arguments)
         except Exception as exc:  # noqa: BLE001 - an observer's fault must not reach the traffic
@@ -188,12 +185,14 @@ class Watch:
         size = len(data)
         if not size:
             return
-        if not self._queue.fits(size):
+        queue = self._queue
+        if queue.room < size + _ITEM_COST:
             self._missed += size
-            self._queue.missed_bytes += size
+            queue.missed_bytes += size
             return
-        self._tell_missed()
-        self._queue.put(self, method, (data,), size)
+        if self._missed:
+            self._tell_missed()
+        queue.put(self, method, (data,), size)
 
     def request_end(self) -> None:
         """Tell that the request is complete."""
