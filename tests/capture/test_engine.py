@@ -38,8 +38,8 @@ def bench() -> Bench:
 
 def test_a_resent_history_gives_no_prompt_twice(bench: Bench) -> None:
     """Every request resends everything; a prompt is told with the request that first brought it."""
-    exchange(bench, asks(("user", "one")), DONE, **CLAUDE)
-    exchange(bench, asks(("user", "one"), ("assistant", "done"), ("user", "two")), DONE, **CLAUDE)
+    exchange(bench, asks(("user", "one")), DONE, agent=CLAUDE)
+    exchange(bench, asks(("user", "one"), ("assistant", "done"), ("user", "two")), DONE, agent=CLAUDE)
     assert bench.texts("proxy") == ["one", "two"]
     assert [draft.refs for draft in bench.kinds("model_request")] == [(0,), (3,)]
 
@@ -49,7 +49,7 @@ def test_the_same_words_twice_are_two_prompts(bench: Bench) -> None:
     history: list[tuple[str, Any]] = []
     for _ in range(5):
         history.append(("user", "continue"))
-        exchange(bench, asks(*history), DONE, **CLAUDE)
+        exchange(bench, asks(*history), DONE, agent=CLAUDE)
         history.append(("assistant", [text_block("done")]))
     assert bench.texts("proxy") == ["continue"] * 5
 
@@ -58,29 +58,29 @@ def test_cache_control_and_reminders_move_freely(bench: Bench) -> None:
     """Marks and reminders that wander through the history make no prompt."""
     marked = [{**text_block("one"), "cache_control": {"type": "ephemeral"}}]
     reminder = text_block("<system-reminder>\nbe careful\n</system-reminder>")
-    exchange(bench, asks(("user", [reminder, *marked])), DONE, **CLAUDE)
+    exchange(bench, asks(("user", [reminder, *marked])), DONE, agent=CLAUDE)
     use, result = tool_block("t1", command="ls"), result_block("t1", "out <system-reminder>x</system-reminder>")
-    exchange(bench, asks(("user", "one"), ("assistant", [use]), ("user", [result, reminder])), DONE, **CLAUDE)
+    exchange(bench, asks(("user", "one"), ("assistant", [use]), ("user", [result, reminder])), DONE, agent=CLAUDE)
     assert bench.texts("proxy") == ["one"]
 
 
 def test_words_around_a_reminder_stay(bench: Bench) -> None:
     """A reminder inside a text goes, the words stay."""
-    exchange(bench, asks(("user", "<system-reminder>a</system-reminder>fix it")), DONE, **CLAUDE)
+    exchange(bench, asks(("user", "<system-reminder>a</system-reminder>fix it")), DONE, agent=CLAUDE)
     assert bench.texts("proxy") == ["fix it"]
 
 
 def test_a_resumed_history_from_before_is_not_new(bench: Bench) -> None:
     """Prompts that were answered before anything was recorded are no prompts of this session."""
-    exchange(bench, asks(("user", "old"), ("assistant", "done"), ("user", "new")), DONE, **CLAUDE)
+    exchange(bench, asks(("user", "old"), ("assistant", "done"), ("user", "new")), DONE, agent=CLAUDE)
     assert bench.texts("proxy") == ["new"]
 
 
 def test_going_back_and_asking_the_same_is_a_new_prompt(bench: Bench) -> None:
     """After an answer the same words at the same place were typed again."""
-    exchange(bench, asks(("user", "one")), DONE, **CLAUDE)
-    exchange(bench, asks(("user", "one"), ("assistant", "done"), ("user", "two")), DONE, **CLAUDE)
-    exchange(bench, asks(("user", "one")), DONE, **CLAUDE)
+    exchange(bench, asks(("user", "one")), DONE, agent=CLAUDE)
+    exchange(bench, asks(("user", "one"), ("assistant", "done"), ("user", "two")), DONE, agent=CLAUDE)
+    exchange(bench, asks(("user", "one")), DONE, agent=CLAUDE)
     assert bench.texts("proxy") == ["one", "two", "one"]
     assert len(bench.kinds("model_request")) == 3
 
@@ -88,26 +88,28 @@ def test_going_back_and_asking_the_same_is_a_new_prompt(bench: Bench) -> None:
 def test_a_second_prompt_behind_an_unanswered_one(bench: Bench) -> None:
     """Only the words that are new are told when the ones before them were never answered."""
     failed = b'{"type":"error","error":{"type":"api_error"}}'
-    exchange(bench, asks(("user", "one")), failed, status=400, headers=JSON, **CLAUDE)
-    exchange(bench, asks(("user", "one"), ("user", "one")), DONE, **CLAUDE)
+    exchange(bench, asks(("user", "one")), failed, status=400, headers=JSON, agent=CLAUDE)
+    exchange(bench, asks(("user", "one"), ("user", "one")), DONE, agent=CLAUDE)
     assert bench.texts("proxy") == ["one", "one"]
 
 
 def test_unanswered_words_behind_a_shortened_history_are_the_same(bench: Bench) -> None:
     """An agent that shortens a history which was too long asks the same prompt again."""
     history = [("user", "one"), ("assistant", "a long answer"), ("user", "two")]
-    exchange(bench, asks(("user", "one")), DONE, **CLAUDE)
-    exchange(bench, asks(*history), b'{"error":{"type":"invalid_request_error"}}', status=400, headers=JSON, **CLAUDE)
+    exchange(bench, asks(("user", "one")), DONE, agent=CLAUDE)
+    exchange(
+        bench, asks(*history), b'{"error":{"type":"invalid_request_error"}}', status=400, headers=JSON, agent=CLAUDE
+    )
     summary = "This session is being continued from a previous conversation that ran out of context."
-    exchange(bench, asks(("user", summary), ("user", "two")), DONE, **CLAUDE)
+    exchange(bench, asks(("user", summary), ("user", "two")), DONE, agent=CLAUDE)
     assert bench.texts("proxy") == ["one", "two"]
 
 
 def test_each_conversation_has_its_lane(bench: Bench) -> None:
     """Sessions and subagents are told apart by their ids, unknown agents' conversations by how they begin."""
-    exchange(bench, asks(("user", "one")), DONE, **CLAUDE)
-    exchange(bench, asks(("user", "one")), DONE, **{**CLAUDE, "x_claude_code_session_id": "session-2"})
-    exchange(bench, asks(("user", "task")), DONE, **CLAUDE, x_claude_code_agent_id="sub")
+    exchange(bench, asks(("user", "one")), DONE, agent=CLAUDE)
+    exchange(bench, asks(("user", "one")), DONE, agent={**CLAUDE, "X-Claude-Code-Session-Id": "session-2"})
+    exchange(bench, asks(("user", "task")), DONE, agent={**CLAUDE, "x-claude-code-agent-id": "sub"})
     exchange(bench, asks(("user", "one")), DONE)
     exchange(bench, asks(("user", "other")), DONE)
     assert [draft.lane for draft in bench.kinds("model_request")] == [1, 2, 3, 4, 5]
@@ -118,13 +120,13 @@ def test_attempts_are_numbered(bench: Bench) -> None:
     """Refused, cut, failed, never answered, answered: one request, five attempts, what came is kept."""
     body = asks(("user", "one"), max_tokens=5)
     again = asks(("user", "one"), stream=False, max_tokens=9, metadata={"user_id": "x"}, model="m-2")
-    exchange(bench, body, b"{}", status=429, headers=(*JSON, (b"Retry-After", b"7")), **CLAUDE)
+    exchange(bench, body, b"{}", status=429, headers=(*JSON, (b"Retry-After", b"7")), agent=CLAUDE)
     cut = messages_stream(text_block("par"), whole=False)
-    exchange(bench, body, cut, outcome="cut_by_provider", **CLAUDE)
-    exchange(bench, body, cut + sse([{"type": "error", "error": {"type": "overloaded_error"}}]), **CLAUDE)
-    exchange(bench, body, None, outcome="failed", **CLAUDE)
+    exchange(bench, body, cut, outcome="cut_by_provider", agent=CLAUDE)
+    exchange(bench, body, cut + sse([{"type": "error", "error": {"type": "overloaded_error"}}]), agent=CLAUDE)
+    exchange(bench, body, None, outcome="failed", agent=CLAUDE)
     whole = {"type": "message", "id": "m", "content": [text_block("all")], "stop_reason": "end_turn"}
-    exchange(bench, again, json.dumps(whole).encode(), headers=JSON, **CLAUDE)
+    exchange(bench, again, json.dumps(whole).encode(), headers=JSON, agent=CLAUDE)
     assert len(bench.kinds("model_request")) == len(bench.kinds("prompt")) == 1
     assert attempts(bench) == [
         ((1,), 1, "error"),
@@ -139,24 +141,24 @@ def test_attempts_are_numbered(bench: Bench) -> None:
 
 def test_a_retry_may_come_before_the_old_exchange_is_known_to_be_over(bench: Bench) -> None:
     """An agent that gave up asks again while the proxy still reads the old answer."""
-    first = bench.observer(**CLAUDE)
+    first = bench.observer(agent=CLAUDE)
     first.request_body(json.dumps(asks(("user", "one"))).encode())
     first.request_end()
-    exchange(bench, asks(("user", "one")), DONE, **CLAUDE)
+    exchange(bench, asks(("user", "one")), DONE, agent=CLAUDE)
     first.finished("cut_by_agent", "")
     assert attempts(bench) == [((1,), 2, "complete"), ((1,), 1, "cut")]
 
 
 def test_a_complete_answer_ends_the_request(bench: Bench) -> None:
     """What is asked after an answer is a new request, even if it is the same."""
-    exchange(bench, asks(("user", "one")), DONE, **CLAUDE)
-    exchange(bench, asks(("user", "one")), DONE, **CLAUDE)
+    exchange(bench, asks(("user", "one")), DONE, agent=CLAUDE)
+    exchange(bench, asks(("user", "one")), DONE, agent=CLAUDE)
     assert attempts(bench) == [((1,), 1, "complete"), ((4,), 1, "complete")]
 
 
 def test_an_answer_is_told_before_the_connection_ends(bench: Bench) -> None:
     """The stream's own end is enough, so that hooks need not wait for the connection."""
-    observer = bench.observer(**CLAUDE)
+    observer = bench.observer(agent=CLAUDE)
     observer.request_body(json.dumps(asks(("user", "one"))).encode())
     observer.request_end()
     observer.response_head(200, ((b"Content-Type", b"text/event-stream"),))
@@ -168,7 +170,7 @@ def test_an_answer_is_told_before_the_connection_ends(bench: Bench) -> None:
 
 def test_timing(bench: Bench) -> None:
     """First byte and duration count from the request's beginning."""
-    observer = bench.observer(**CLAUDE)
+    observer = bench.observer(agent=CLAUDE)
     observer.request_body(json.dumps(asks(("user", "one"))).encode())
     bench.clock.now_ms += 30
     observer.request_end()
@@ -185,17 +187,17 @@ def test_timing(bench: Bench) -> None:
 def test_the_calls_of_a_broken_answer_are_told_only_if_they_ran(bench: Bench) -> None:
     """A call in an answer that broke off stands in the answer; it is an event once its result shows that it ran."""
     cut = messages_stream(tool_block("t1", command="ls"), whole=False)
-    exchange(bench, asks(("user", "one")), cut, outcome="cut_by_provider", **CLAUDE)
+    exchange(bench, asks(("user", "one")), cut, outcome="cut_by_provider", agent=CLAUDE)
     assert not bench.kinds("tool_call")
     history = (("user", "one"), ("assistant", [tool_block("t1", command="ls")]), ("user", [result_block("t1")]))
-    exchange(bench, asks(*history), DONE, **CLAUDE)
+    exchange(bench, asks(*history), DONE, agent=CLAUDE)
     assert [draft.kind for draft in bench.drafts[3:6]] == ["tool_call", "tool_result", "command"]
     assert bench.kinds("tool_call")[0].refs == (2,)
 
 
 def test_hooks_wait_for_the_answer_that_caused_them(bench: Bench) -> None:
     """A hook that is faster than our look at its stream is told behind it, with the time of its arrival."""
-    observer = bench.observer(**CLAUDE)
+    observer = bench.observer(agent=CLAUDE)
     observer.request_body(json.dumps(asks(("user", "one"))).encode())
     observer.request_end()
     observer.response_head(200, ((b"content-type", b"text/event-stream"),))
@@ -223,7 +225,7 @@ def test_hooks_wait_for_the_answer_that_caused_them(bench: Bench) -> None:
 
 def test_hooks_wait_no_longer_than_two_seconds(bench: Bench) -> None:
     """A stream that goes on and on does not keep a hook from being recorded."""
-    observer = bench.observer(**CLAUDE)
+    observer = bench.observer(agent=CLAUDE)
     observer.request_body(json.dumps(asks(("user", "one"))).encode())
     observer.request_end()
     hook = {"session_id": "session-1", "tool_name": "Bash", "tool_use_id": "t1", "tool_input": {"command": "ls"}}
@@ -245,11 +247,11 @@ def test_hooks_without_a_stream_do_not_wait(bench: Bench) -> None:
 
 def test_a_killed_recorder_goes_on_with_the_next_attempt(bench: Bench) -> None:
     """The attempt that died with the recorder is cut; the agent's retry is the next attempt of the same request."""
-    observer = bench.observer(**CLAUDE)
+    observer = bench.observer(agent=CLAUDE)
     observer.request_body(json.dumps(asks(("user", "one"))).encode())
     observer.request_end()
     bench.restart()
-    exchange(bench, asks(("user", "one")), DONE, **CLAUDE)
+    exchange(bench, asks(("user", "one")), DONE, agent=CLAUDE)
     assert bench.texts("proxy") == ["one"]
     assert attempts(bench) == [((1,), 1, "cut"), ((1,), 2, "complete")]
     assert bench.kinds("model_response")[0].fields["error"] == {"type": "recorder_restarted"}
@@ -258,12 +260,12 @@ def test_a_killed_recorder_goes_on_with_the_next_attempt(bench: Bench) -> None:
 def test_a_killed_recorder_knows_what_it_told(bench: Bench) -> None:
     """Lanes, prompts, calls and results are learned again, and new ones continue behind them."""
     call = asks(("user", "one"), ("assistant", [tool_block("t1", command="ls")]), ("user", [result_block("t1")]))
-    exchange(bench, asks(("user", "one")), messages_stream(tool_block("t1", command="ls")), **CLAUDE)
+    exchange(bench, asks(("user", "one")), messages_stream(tool_block("t1", command="ls")), agent=CLAUDE)
     bench.restart()
-    exchange(bench, call, DONE, **CLAUDE)
+    exchange(bench, call, DONE, agent=CLAUDE)
     bench.restart()
-    exchange(bench, call, DONE, **CLAUDE)
-    exchange(bench, asks(("user", "two")), DONE, **{**CLAUDE, "x_claude_code_session_id": "session-2"})
+    exchange(bench, call, DONE, agent=CLAUDE)
+    exchange(bench, asks(("user", "two")), DONE, agent={**CLAUDE, "X-Claude-Code-Session-Id": "session-2"})
     assert bench.texts("proxy") == ["one", "two"]
     assert len(bench.kinds("tool_call")) == len(bench.kinds("tool_result")) == 1
     assert [draft.lane for draft in bench.kinds("model_request")] == [1, 1, 1, 2]
@@ -271,7 +273,7 @@ def test_a_killed_recorder_knows_what_it_told(bench: Bench) -> None:
 
 def test_a_pause_ends_what_is_under_way(bench: Bench) -> None:
     """What came before the pause is kept as a cut attempt; calls made during the pause are not told afterwards."""
-    observer = bench.observer(**CLAUDE)
+    observer = bench.observer(agent=CLAUDE)
     observer.request_body(json.dumps(asks(("user", "one"))).encode())
     observer.request_end()
     observer.response_head(200, ((b"content-type", b"text/event-stream"),))
@@ -280,11 +282,11 @@ def test_a_pause_ends_what_is_under_way(bench: Bench) -> None:
     count = len(bench.drafts)
     observer.response_body(messages_stream(text_block("during")))
     observer.finished("complete", "")
-    exchange(bench, asks(("user", "during")), messages_stream(tool_block("t9", command="ls")), **CLAUDE)
+    exchange(bench, asks(("user", "during")), messages_stream(tool_block("t9", command="ls")), agent=CLAUDE)
     assert len(bench.drafts) == count
     bench.capture.resume()
     history = (("user", "during"), ("assistant", [tool_block("t9", command="ls")]), ("user", [result_block("t9")]))
-    exchange(bench, asks(*history), DONE, **CLAUDE)
+    exchange(bench, asks(*history), DONE, agent=CLAUDE)
     assert bench.kinds("model_response")[0].fields["text"] == "before"
     assert attempts(bench)[0] == ((1,), 1, "cut")
     assert not bench.kinds("tool_call", "tool_result")
@@ -294,7 +296,7 @@ def test_a_pause_ends_what_is_under_way(bench: Bench) -> None:
 def test_kinds_outside_the_policy_are_dropped_and_counted() -> None:
     """Only what the candidate agreed to is drafted."""
     bench = Bench({"allowed_kinds": {"prompt", "model_request"}})
-    exchange(bench, asks(("user", "one")), messages_stream(tool_block("t1", command="ls")), **CLAUDE)
+    exchange(bench, asks(("user", "one")), messages_stream(tool_block("t1", command="ls")), agent=CLAUDE)
     assert [draft.kind for draft in bench.drafts] == ["prompt", "model_request"]
     assert bench.capture.counts["outside_policy"] == 2
 
@@ -306,7 +308,7 @@ def test_other_requests_are_told_without_their_bodies(bench: Bench) -> None:
         ("POST", "/v1/messages/count_tokens?beta=true"),
         ("GET", "/v1/models"),
     ):
-        observer = bench.observer(target, method=method, **CLAUDE)
+        observer = bench.observer(target, method=method, agent=CLAUDE)
         observer.request_body(b'{"messages":[{"role":"user","content":"private"}]}')
         observer.request_end()
         observer.response_head(200, ())
@@ -321,7 +323,7 @@ def test_other_requests_are_told_without_their_bodies(bench: Bench) -> None:
 
 def test_missed_bytes_are_a_gap(bench: Bench) -> None:
     """When the proxy could not keep bytes for us, that is an event, and the answer is not called cut."""
-    observer = bench.observer(**CLAUDE)
+    observer = bench.observer(agent=CLAUDE)
     observer.request_body(json.dumps(asks(("user", "one"))).encode())
     observer.request_end()
     observer.response_head(200, ((b"content-type", b"text/event-stream"),))
@@ -335,7 +337,7 @@ def test_missed_bytes_are_a_gap(bench: Bench) -> None:
 
 def test_a_request_that_never_ended_is_no_request(bench: Bench) -> None:
     """An agent that gives up before its request is out leaves a line, no model_request."""
-    observer = bench.observer(**CLAUDE)
+    observer = bench.observer(agent=CLAUDE)
     observer.finished("cut_by_agent", "")
     assert [draft.kind for draft in bench.drafts] == ["agent_other"]
 
@@ -343,8 +345,8 @@ def test_a_request_that_never_ended_is_no_request(bench: Bench) -> None:
 def test_a_finished_session_leaves_nothing_behind(bench: Bench) -> None:
     """At the end held hooks are written, open attempts end, and silence is told without waiting."""
     history = (("user", "one"), ("assistant", [tool_block("t1", command="ls")]), ("user", [result_block("t1")]))
-    exchange(bench, asks(("user", "one")), messages_stream(tool_block("t1", command="ls")), **CLAUDE)
-    observer = bench.observer(**CLAUDE)
+    exchange(bench, asks(("user", "one")), messages_stream(tool_block("t1", command="ls")), agent=CLAUDE)
+    observer = bench.observer(agent=CLAUDE)
     observer.request_body(json.dumps(asks(*history)).encode())
     observer.request_end()
     bench.hook("claude", hook_event_name="PreToolUse", session_id="session-1", tool_name="X", tool_use_id="t2")
@@ -356,8 +358,8 @@ def test_a_finished_session_leaves_nothing_behind(bench: Bench) -> None:
 def test_machine_words_that_no_pattern_knows(bench: Bench) -> None:
     """While Claude Code's hooks tell what is typed, words that they did not tell are a machine's."""
     bench.hook("claude", hook_event_name="UserPromptSubmit", session_id="session-1", prompt="one", prompt_id="p")
-    exchange(bench, asks(("user", "one")), DONE, **CLAUDE)
-    exchange(bench, asks(("user", "one"), ("assistant", "done"), ("user", "Recap what you did.")), DONE, **CLAUDE)
+    exchange(bench, asks(("user", "one")), DONE, agent=CLAUDE)
+    exchange(bench, asks(("user", "one"), ("assistant", "done"), ("user", "Recap what you did.")), DONE, agent=CLAUDE)
     assert values(bench.kinds("prompt", src="proxy"), "text", "machine") == [
         ("one", None),
         ("Recap what you did.", True),
@@ -366,5 +368,10 @@ def test_machine_words_that_no_pattern_knows(bench: Bench) -> None:
 
 def test_no_credential_reaches_a_draft(bench: Bench) -> None:
     """Header fields are read for names and coding only; none of their other values is drafted."""
-    exchange(bench, asks(("user", "one")), DONE, **CLAUDE, x_api_key="sk-secret", authorization="Bearer sk-secret")
+    exchange(
+        bench,
+        asks(("user", "one")),
+        DONE,
+        agent={**CLAUDE, "x-api-key": "sk-secret", "authorization": "Bearer sk-secret"},
+    )
     assert "sk-secret" not in repr(bench.drafts)

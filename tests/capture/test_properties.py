@@ -29,13 +29,13 @@ TURNS = st.lists(st.tuples(WORDS, st.lists(st.tuples(st.integers(0, 4), FAULTS),
 def _fail(bench: Bench, body: dict[str, Any], fault: str) -> None:
     broken = messages_stream(text_block("half"), whole=False)
     if fault == "429":
-        exchange(bench, body, b'{"error":{"type":"rate_limit_error"}}', status=429, headers=JSON, **CLAUDE)
+        exchange(bench, body, b'{"error":{"type":"rate_limit_error"}}', status=429, headers=JSON, agent=CLAUDE)
     elif fault == "cut":
-        exchange(bench, body, broken, outcome="cut_by_provider", **CLAUDE)
+        exchange(bench, body, broken, outcome="cut_by_provider", agent=CLAUDE)
     elif fault == "error":
-        exchange(bench, body, broken + b'event: error\ndata: {"type":"error","error":{}}\n\n', **CLAUDE)
+        exchange(bench, body, broken + b'event: error\ndata: {"type":"error","error":{}}\n\n', agent=CLAUDE)
     else:
-        exchange(bench, body, None, outcome="failed", **CLAUDE)
+        exchange(bench, body, None, outcome="failed", agent=CLAUDE)
 
 
 def _hooks(bench: Bench, calls: list[str], order: st.DataObject) -> None:
@@ -68,7 +68,7 @@ def test_random_sessions(turns: list[tuple[str, list[tuple[int, list[str]]]]], o
                     bench.restart()
             calls = [f"toolu_{len(served) + index}" for index in range(count)]
             blocks = [tool_block(call, command=call) for call in calls] or [text_block("done")]
-            exchange(bench, body, messages_stream(*blocks), **CLAUDE)
+            exchange(bench, body, messages_stream(*blocks), agent=CLAUDE)
             served += calls
             history.append(("assistant", blocks))
             if not calls:
@@ -199,7 +199,7 @@ DEEP = st.just(b"[" * 100_000 + b"]" * 100_000) | st.just(b'{"messages":' * 900 
     coding=CODINGS,
     cuts=st.lists(st.integers(0, 1 << 20), max_size=5),
     status=st.sampled_from([200, 400, 529]),
-    agent=st.sampled_from([{}, CLAUDE, {"originator": "codex_exec", "x_codex_turn_metadata": "[1"}]),
+    agent=st.sampled_from([{}, CLAUDE, {"originator": "codex_exec", "x-codex-turn-metadata": "[1"}]),
 )
 def test_no_bytes_raise_in_an_exchange(
     *,
@@ -215,7 +215,7 @@ def test_no_bytes_raise_in_an_exchange(
     """Whatever is sent and answered becomes drafts that can be recorded and learned from."""
     bench = Bench()
     for _ in range(2):
-        observer = bench.observer(target, upstream="openai", **agent)
+        observer = bench.observer(target, upstream="openai", agent=agent)
         for piece in pieces(asked, cuts):
             observer.request_body(piece)
         observer.request_end()

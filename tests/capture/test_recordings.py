@@ -264,12 +264,12 @@ def test_commands_and_edits_of_codex() -> None:
         ("call_3A", 127, "cat: a.txt: No such file or directory\n/bin/bash: line 1: apply_patch: command not found\n"),
     ]
     edits = [
-        ("a.txt", "modify", "one\ntwo\nthree", "one\nTWO\nthree"),
-        ("new.txt", "create", None, "hello\nworld"),
+        ("a.txt", "modify", "one\ntwo\nthree\n", "one\nTWO\nthree\n"),
+        ("new.txt", "create", None, "hello\nworld\n"),
     ]
     names = ("path", "operation", "before", "after")
     assert values(bench.kinds("file_edit", src="hook"), *names) == edits
-    assert values(bench.kinds("file_edit", src="proxy"), *names) == [*edits, ("c.txt", "rename", "one", "ONE")]
+    assert values(bench.kinds("file_edit", src="proxy"), *names) == [*edits, ("c.txt", "rename", "one\n", "ONE\n")]
 
 
 @pytest.mark.parametrize("name", ["claude-2.1.330/faults_and_subagent", "codex-0.169.0/code_mode_subagent"])
@@ -319,7 +319,7 @@ def test_pausing_anywhere_drafts_nothing_until_resumed(name: str) -> None:
     bench.capture.pause()
     before = len(bench.drafts)
     bench.hook("claude", hook_event_name="UserPromptSubmit", session_id="s", prompt="secret words")
-    observer = bench.observer(x_claude_code_session_id="s")
+    observer = bench.observer(agent={"x-claude-code-session-id": "s"})
     observer.request_body(b'{"messages":[{"role":"user","content":"secret words"}]}')
     observer.request_end()
     observer.finished("complete", "")

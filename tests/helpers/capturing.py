@@ -6,6 +6,7 @@ import itertools
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from promptster.capture.engine import Capture
@@ -67,10 +68,15 @@ class Bench:
         return [compose(draft, seq=seq, src_seq=seq, random=bytes).open() for seq, draft in enumerate(self.drafts)]
 
     def observer(
-        self, target: str = "/v1/messages", *, upstream: str = "anthropic", method: str = "POST", **headers: str
+        self,
+        target: str = "/v1/messages",
+        *,
+        upstream: str = "anthropic",
+        method: str = "POST",
+        agent: Mapping[str, str] = MappingProxyType({}),
     ) -> Observer:
-        """Watch a new exchange; header names are given with underscores."""
-        fields = tuple((name.replace("_", "-").encode(), value.encode()) for name, value in headers.items())
+        """Watch a new exchange of the agent that sends these header fields."""
+        fields = tuple((name.encode(), value.encode()) for name, value in agent.items())
         return self.capture.open_observer(
             RequestInfo(
                 upstream=upstream,
@@ -167,10 +173,10 @@ def exchange(
     outcome: Outcome = "complete",
     target: str = "/v1/messages",
     upstream: str = "anthropic",
-    **request_headers: str,
+    agent: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
     """One whole exchange; ``answer`` is ``None`` when the provider never answered."""
-    observer = bench.observer(target, upstream=upstream, **request_headers)
+    observer = bench.observer(target, upstream=upstream, agent=agent)
     observer.request_body(json.dumps(body).encode())
     observer.request_end()
     if answer is not None:
@@ -233,5 +239,5 @@ def asks(*messages: tuple[str, Any], **more: Any) -> dict[str, Any]:
     return {"model": "m-1", "stream": True, "tools": [{"name": "Bash"}], "messages": listed, **more}
 
 
-CLAUDE = {"user_agent": "claude-cli/2.1.330", "x_claude_code_session_id": "session-1"}
+CLAUDE = {"User-Agent": "claude-cli/2.1.330", "X-Claude-Code-Session-Id": "session-1"}
 """Header fields of Claude Code."""
