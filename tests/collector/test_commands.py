@@ -1,0 +1,206 @@
+"""The commands of ``promptster-collector``, run as processes."""
+
+from __future__ import annotations
+
+import datetime
+import ipaddress
+import json
+import ssl
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from promptster.protocol.keys import parse_keyfile
+from tests.helpers.candidate import bearer, started
+from tests.helpers.collector import OWNER, RunningCollector, collector, run_command
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCollector]:
+    """A collector for tests that do not stop it."""
+    with collector(tmp_path_factory.mktemp("commands")) as made:
+        yield made
+
+
+def test_init_makes_a_closed_folder(running: RunningCollector) -> None:
+    """Folders are 0700, files with secrets 0600, and nothing but the token is told."""
+    assert stat.S_IMODE(running.data.stat().st_mode) == 0o700
+    for name in ("control", "keystore", "segments", "tombstones"):
+        assert stat.S_IMODE((running.data / name).stat().st_mode) == 0o700
+    assert stat.S_IMODE((running.data / "master.key").stat().st_mode) == 0o600
+    assert running.token.startswith("pt_")
+
+
+def test_init_says_what_is_next(tmp_path: Path) -> None:
+    """Without --json the words name token, fingerprint and the next command; a second init is refused."""
+    data = tmp_path / "d"
+    done = run_command("init", "--data", data, "--org", "Acme", "--owner-email", OWNER)
+    assert done.returncode == 0
+    assert "pt_" in done.stdout
+    assert "promptster-collector serve" in done.stdout
+    again = run_command("init", "--data", data, "--org", "Acme", "--owner-email", OWNER, "--json")
+    assert again.returncode == 1
+    error = json.loads(again.stdout)["error"]
+    assert error["code"] == "already_initialised"
+    assert set(error) == {"code", "message", "hint"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "exit_code"),
+    [
+        (["init", "--data", "D", "--org", " ", "--owner-email", "a@b.example"], "organisation", 1),
+        (["init", "--data", "D", "--org", "A", "--owner-email", "nobody"], "email", 1),
+        (["init", "--data", "D"], "usage", 2),
+        (["serve", "--data", "nowhere"], "not_initialised", 1),
+        (["serve", "--data", "D", "--host", "0.0.0.0"], "plain_http_refused", 1),  # noqa: S104 - that it is refused is the test
+        (["serve", "--data", "D", "--host", "collector.example"], "plain_http_refused", 1),
+        (["serve", "--data", "D", "--tls-cert", "x"], "tls", 1),
+        (["keys", "--data", "nowhere", "-o", "x"], "not_initialised", 1),
+        (["nonsense"], "usage", 2),
+    ],
+)
+def test_errors_are_one_document(arguments: list[str], code: str, exit_code: int, tmp_path: Path) -> None:
+    """With --json every error is the same shape on standard output, and words stay away."""
+    words = [str(tmp_path / word) if word in {"D", "nowhere", "x"} else word for word in arguments]
+    done = run_command(*words, "--json")
+    assert json.loads(done.stdout)["error"]["code"] == code
+    assert done.returncode == exit_code
+
+
+def test_a_second_server_is_refused(running: RunningCollector) -> None:
+    """One process serves a data folder."""
+    done = run_command("serve", "--data", running.data, "--port", "0", "--json")
+    assert (done.returncode, json.loads(done.stdout)["error"]["code"]) == (1, "data_in_use")
+
+
+def test_a_taken_port_is_said(running: RunningCollector, tmp_path: Path) -> None:
+    """A port that somebody has is named, with what to do."""
+    run_command("init", "--data", tmp_path / "d", "--org", "Acme", "--owner-email", OWNER)
+    done = run_command("serve", "--data", tmp_path / "d", "--port", str(running.port), "--json")
+    assert json.loads(done.stdout)["error"]["code"] == "address"
+
+
+def test_keys_are_public_and_the_same_everywhere(running: RunningCollector, tmp_path: Path) -> None:
+    """The key file, /v1/keys and the fingerprint of init agree."""
+    file = tmp_path / "keys.json"
+    done = run_command("keys", "--data", running.data, "-o", file, "--json")
+    assert json.loads(done.stdout)["fingerprints"] == [running.fingerprint]
+    assert file.read_bytes() == httpx.get(f"{running.url}/v1/keys").content
+    assert parse_keyfile(file.read_bytes()).fingerprints == (running.fingerprint,)
+    assert run_command("keys", "--data", running.data, "-o", "-").stdout == file.read_text()
+
+
+def test_storage_map_prints_everything() -> None:
+    """Words and document tell the same."""
+    entries = json.loads(run_command("storage-map", "--json").stdout)["storage"]
+    words = run_command("storage-map").stdout
+    assert {"file", "table", "column", "data_class", "cipher", "key", "retention"} == set(entries[0])
+    assert all(entry["file"] in words for entry in entries)
+    assert any(entry["column"] == "body_sealed" and entry["cipher"] == "AES-256-GCM" for entry in entries)
+
+
+def test_the_ready_file_is_the_base_url(running: RunningCollector) -> None:
+    """What stands in the ready file answers."""
+    health = httpx.get(f"{running.url}/healthz")
+    assert health.json()["status"] == "ok"
+    assert running.url.startswith("http://127.0.0.1:")
+
+
+def test_headers_of_every_answer(running: RunningCollector) -> None:
+    """Answers are not cached, not sniffed, not framed, and load nothing."""
+    for path in ("/healthz", "/nothing", "/v1/me", "/schema/openapi.json"):
+        headers = httpx.get(running.url + path).headers
+        assert headers["x-content-type-options"] == "nosniff"
+        assert headers["cache-control"] == "no-store"
+        assert headers["content-security-policy"].startswith("default-src 'none'")
+        assert "server" not in headers
+
+
+def test_the_invite_page_is_static(running: RunningCollector) -> None:
+    """The page is the same for every id, has no script, and asks for nothing."""
+    first, second = httpx.get(f"{running.url}/i/one"), httpx.get(f"{running.url}/i/%3Cscript%3E")
+    assert first.content == second.content
+    assert "<script" not in first.text
+    assert "http" not in first.text.partition("<body>")[2]
+    assert "default-src 'none'" in first.headers["content-security-policy"]
+
+
+def test_the_api_describes_itself(running: RunningCollector) -> None:
+    """OpenAPI is served and names every route of the contract."""
+    paths = httpx.get(f"{running.url}/schema/openapi.json").json()["paths"]
+    assert {"/healthz", "/v1/keys", "/v1/sessions/{session}/batches/{n}", "/v1/invites/{invite}/redeem"} <= set(paths)
+
+
+def test_a_restart_goes_on(tmp_path: Path) -> None:
+    """SIGTERM ends with exit code 0, and the next process on the same data and port knows everything."""
+    with collector(tmp_path) as made:
+        with httpx.Client(base_url=made.url) as client:
+            candidate = started(client, made.token)
+            candidate.say("before")
+            first = candidate.put(client, 0).content
+        port = made.port
+        assert made.stop() == 0
+        made.start()
+        assert made.port == port
+        with httpx.Client(base_url=made.url) as client:
+            assert candidate.put(client, 0).content == first
+            candidate.say("after")
+            assert candidate.put(client, 1).status_code == 200
+            assert client.get("/v1/me", headers=bearer(made.token)).json()["role"] == "owner"
+        assert all("WARNING" not in line and "ERROR" not in line for line in made.log), made.log
+
+
+def certificate(folder: Path) -> tuple[Path, Path]:
+    """A certificate for 127.0.0.1, signed by itself, and its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.datetime.now(datetime.UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(hours=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    cert_file, key_file = folder / "cert.pem", folder / "key.pem"
+    cert_file.write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    key_file.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+    )
+    return cert_file, key_file
+
+
+def test_tls_is_modern(tmp_path: Path) -> None:
+    """With a certificate the collector speaks TLS 1.2 and newer, and refuses what is older."""
+    cert_file, key_file = certificate(tmp_path)
+    with collector(tmp_path, options=("--tls-cert", str(cert_file), "--tls-key", str(key_file))) as made:
+        assert made.url.startswith("https://127.0.0.1:")
+        modern = ssl.create_default_context(cafile=cert_file)
+        answer = httpx.get(f"{made.url}/healthz", verify=modern)
+        assert answer.json()["status"] == "ok"
+        assert answer.headers["strict-transport-security"]
+        old = ssl.create_default_context(cafile=cert_file)
+        old.set_ciphers("DEFAULT@SECLEVEL=0")
+        with pytest.warns(DeprecationWarning):
+            old.minimum_version = ssl.TLSVersion.TLSv1
+        with pytest.warns(DeprecationWarning):
+            old.maximum_version = ssl.TLSVersion.TLSv1_1
+        with pytest.raises(httpx.ConnectError):
+            httpx.get(f"{made.url}/healthz", verify=old)
+    broken = run_command(
+        "serve", "--data", made.data, "--port", "0", "--tls-cert", key_file, "--tls-key", key_file, "--json"
+    )
+    assert json.loads(broken.stdout)["error"]["code"] == "tls"
