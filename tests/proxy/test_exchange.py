@@ -505,3 +505,39 @@ def test_any_exchange_is_byte_identical(
             assert there.connections == 1
 
     asyncio.run(exchange())
+
+
+async def test_a_provider_that_hangs_up_on_connecting() -> None:
+    """A connection that is closed before it could be used is reported, and the next request is served."""
+
+    async def script(talk: Talk) -> None:
+        if there.connections == 1:
+            talk.reset()
+            return
+        await talk.request()
+        await talk.answer()
+
+    async with provider(script) as there, proxied(there.upstream()) as here:
+        agent = await here.connect()
+        await agent.ask(body=b"x")
+        try:
+            refused = await agent.rest()
+        except ConnectionResetError:
+            refused = b""
+        assert refused[:12] in {b"", b"HTTP/1.1 502"}
+        assert (await here.settled()).outcome in {"failed", "cut_by_provider"}
+        again = await here.connect()
+        await again.ask(body=b"x")
+        assert (await again.answer())[1] == b"ok"
+
+
+async def test_a_large_request_waits_for_its_provider() -> None:
+    """While the provider is being connected to, only so much of the request is taken from the agent."""
+    async with provider(Talk.request) as there, proxied(there.upstream()) as here:
+        agent = await here.connect()
+        await agent.send(
+            b"POST /%s/anthropic/x HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nContent-Length: 5000000\r\n\r\n%s"
+            % (TOKEN.encode(), here.port, b"x" * 5_000_000)
+        )
+        seen = await here.settled()
+        assert len(seen.request) == 5_000_000

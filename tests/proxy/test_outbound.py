@@ -96,6 +96,16 @@ def test_tls_is_1_2_or_newer_and_verified() -> None:
     assert context.check_hostname
 
 
+def test_a_system_without_authorities_gets_a_bundled_list(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Some Python builds know no authority at all; providers can be verified there too."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "absent"))
+    monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path / "absent"))
+    context = Outbound().tls_context()
+    assert context.cert_store_stats()["x509_ca"] > 50
+    assert context.verify_mode == ssl.CERT_REQUIRED
+    assert context.minimum_version == ssl.TLSVersion.TLSv1_2
+
+
 async def _serve(talk: Talk) -> None:
     while True:
         head, body = await talk.request()

@@ -27,13 +27,9 @@ def error_answer(status: int, code: str, reason: str, *, method: bytes = b"") ->
     kind = _KINDS.get(status, "invalid_request_error")
     error = {"type": kind, "code": code, "message": f"promptster: {reason}"}
     body = json.dumps({"type": "error", "error": error}).encode()
-    try:
-        phrase = HTTPStatus(status).phrase
-    except ValueError:
-        phrase = "Refused"
     upgrade = "Upgrade: HTTP/1.1\r\n" if status == HTTPStatus.UPGRADE_REQUIRED else ""
     head = (
-        f"HTTP/1.1 {status} {phrase}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n"
-        f"Cache-Control: no-store\r\n{upgrade}Connection: close\r\n\r\n"
+        f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\nContent-Type: application/json\r\n"
+        f"Content-Length: {len(body)}\r\nCache-Control: no-store\r\n{upgrade}Connection: close\r\n\r\n"
     )
     return head.encode() + (b"" if method == b"HEAD" else body)

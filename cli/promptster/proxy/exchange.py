@@ -17,7 +17,7 @@ from promptster.proxy.http1 import (
     request_bytes,
     response_bytes,
 )
-from promptster.proxy.outbound import UnreachableError
+from promptster.proxy.outbound import UnreachableError, explain
 
 if TYPE_CHECKING:
     import asyncio
@@ -100,9 +100,9 @@ class Exchange:
     async def _dial(self) -> None:
         try:
             provider = await self._pool.open(self._upstream)
-        except UnreachableError as exc:
+        except Exception as exc:  # noqa: BLE001 - whatever it was, an agent must not wait for ever
             self._connecting = None
-            self._fail(exc)
+            self._fail(explain(exc, self._upstream.host))
             return
         self._connecting = None
         self._attach(provider)

@@ -78,7 +78,7 @@ class Limits:
     """Seconds for a request head to arrive whole."""
     connect_timeout_s: float = 30.0
     """Seconds to reach a provider, TLS included."""
-    idle_s: float = 20.0
+    idle_s: float = 60.0
     """Seconds that an unused connection to a provider is kept."""
     max_idle: int = 8
     """Unused connections kept per upstream."""

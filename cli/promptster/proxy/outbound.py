@@ -35,6 +35,16 @@ class UnreachableError(PromptsterError):
     default_code = "network"
 
 
+def _system_context() -> ssl.SSLContext:
+    """A verifying context with the system's authorities, or with a bundled list where the system keeps none."""
+    paths = ssl.get_default_verify_paths()
+    if paths.cafile or paths.capath:
+        return ssl.create_default_context()
+    from httpx import create_ssl_context  # noqa: PLC0415 - heavy, and hardly ever needed
+
+    return create_ssl_context(trust_env=False)
+
+
 def _no_proxy_entry(entry: str, host: str, port: int) -> bool:
     """Whether one entry of NO_PROXY covers this host."""
     if entry == "*":
@@ -86,7 +96,7 @@ class Outbound:
         Raises:
             UnreachableError: when a file of certificate authorities cannot be read.
         """
-        context = ssl.create_default_context()
+        context = _system_context()
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.set_alpn_protocols(["http/1.1"])
         for file in (self.ca_file, self.extra_ca_file):
