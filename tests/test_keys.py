@@ -41,7 +41,7 @@ class MemoryKeyring(keyring.backend.KeyringBackend):
 
     def __init__(self) -> None:
         """Start empty."""
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call] # keyring has no annotation there
         self.entries: dict[tuple[str, str], str] = {}
 
     def get_password(self, service: str, username: str) -> str | None:
@@ -141,14 +141,14 @@ def test_a_keyring_that_works_is_used(tmp_path: Path, use_keyring: Any) -> None:
 
 @pytest.mark.parametrize(
     "backend",
-    [ForgetfulKeyring(), keyring.backends.null.Keyring(), keyring.backends.fail.Keyring()],
-    ids=lambda b: type(b).__module__,
+    [ForgetfulKeyring, keyring.backends.null.Keyring, keyring.backends.fail.Keyring],
+    ids=lambda made: made.__module__,
 )
 def test_a_keyring_that_cannot_be_believed_is_announced_as_a_file(
-    tmp_path: Path, use_keyring: Any, backend: keyring.backend.KeyringBackend
+    tmp_path: Path, use_keyring: Any, backend: type[keyring.backend.KeyringBackend]
 ) -> None:
     """The file is named before it exists; by name, the keyring is an error instead."""
-    use_keyring(backend)
+    use_keyring(backend())
     file = tmp_path / "secrets.json"
     said: list[str] = []
     store = choose_store(None, file, lambda text: said.append(f"{file.exists()} {text}"))

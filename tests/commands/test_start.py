@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import pexpect
 import pytest
 from tests.helpers.hiring import NOWHERE, UPSTREAMS, stage
 from tests.helpers.people import BIN
 from tests.helpers.relay import Relay
+from tests.helpers.terminal import Terminal
 
 from promptster.protocol.consent import Certificate, Consent
 from promptster.protocol.signing import Envelope
@@ -38,26 +38,22 @@ def invited(acme: Stage, request: pytest.FixtureRequest) -> Iterator[Invited]:
         yield person
 
 
-def terminal(invited: Invited, *words: str) -> Any:
-    """Run the program in a terminal of 24 by 80."""
-    return pexpect.spawn(
-        str(BIN / "promptster"),
-        list(words),
-        env=invited.person.environment(),
-        cwd=str(invited.folder),
-        encoding="utf-8",
-        dimensions=(24, 80),
-        timeout=60,
+def terminal(invited: Invited, *words: str) -> Terminal:
+    """Run the program in a terminal."""
+    return Terminal([str(BIN / "promptster"), *words], environ=invited.person.environment(), cwd=invited.folder)
+
+
+def begin(invited: Invited) -> Terminal:
+    """Start in a terminal."""
+    return terminal(
+        invited, "start", invited.link, "--workspace", str(invited.workspace), "--secrets", "file", *UPSTREAMS
     )
 
 
-def begin(invited: Invited) -> Any:
-    """Start in a terminal and read the policy to its end."""
-    words = ("start", invited.link, "--workspace", str(invited.workspace), "--secrets", "file", *UPSTREAMS)
-    child = terminal(invited, *words)
-    while child.expect([r"more lines: Enter goes on[^\n]*-- ", r'Type "I agree" to begin[^:]*: ']) == 0:
-        child.sendline("")
-    return child
+def read_on(screen: Terminal, key: str = "") -> None:
+    """Read the policy to the question."""
+    while screen.wait_for(r"more lines: Enter goes on[^\n]*-- ", r'Type "I agree" to begin[^:]*: ') == 0:
+        screen.type(key)
 
 
 def everything(folder: Path) -> list[str]:
@@ -67,12 +63,12 @@ def everything(folder: Path) -> list[str]:
 
 def test_a_person_reads_agrees_and_begins(invited: Invited) -> None:
     """The policy is shown page by page; the typed words begin the session."""
-    child = begin(invited)
-    child.sendline("I agree")
-    child.expect("recording, until")
-    child.expect(pexpect.EOF)
-    child.close()
-    assert child.exitstatus == 0
+    with begin(invited) as screen:
+        read_on(screen)
+        screen.type("I agree")
+        screen.wait_for("recording, until")
+        assert screen.end() == 0
+    assert "WHAT IS NOT RECORDED" in screen.shown
     assert invited.person.result("status", "--json")["state"] == "recording"
 
 
@@ -80,12 +76,11 @@ def test_a_person_reads_agrees_and_begins(invited: Invited) -> None:
 def test_anything_but_the_words_is_a_refusal_that_leaves_nothing(invited: Invited, answer: str) -> None:
     """No folder, no file, no redemption: the same invite can be used later."""
     before = everything(invited.folder)
-    child = begin(invited)
-    child.sendline(answer)
-    child.expect("you did not agree; nothing was changed")
-    child.expect(pexpect.EOF)
-    child.close()
-    assert child.exitstatus == 1
+    with begin(invited) as screen:
+        read_on(screen)
+        screen.type(answer)
+        screen.wait_for("you did not agree; nothing was changed")
+        assert screen.end() == 1
     assert everything(invited.folder) == before
     assert invited.policy_hash().startswith("sha256:")
 
@@ -93,41 +88,54 @@ def test_anything_but_the_words_is_a_refusal_that_leaves_nothing(invited: Invite
 def test_ctrl_c_at_the_question_is_130_and_leaves_nothing(invited: Invited) -> None:
     """Interrupting is as good as refusing."""
     before = everything(invited.folder)
-    child = begin(invited)
-    child.sendintr()
-    child.expect("interrupted")
-    child.expect(pexpect.EOF)
-    child.close()
-    assert child.exitstatus == 130
+    with begin(invited) as screen:
+        read_on(screen, "q")
+        screen.interrupt()
+        screen.wait_for("interrupted")
+        assert screen.end() == 130
     assert everything(invited.folder) == before
 
 
 def test_the_invite_is_asked_for_when_none_is_given(invited: Invited) -> None:
     """Pasting it keeps the secret out of the shell's history."""
-    child = terminal(invited, "policy")
-    child.expect("paste your invite")
-    child.sendline(invited.link)
-    child.expect("Acme invites you to")
-    child.expect(pexpect.EOF)
+    with terminal(invited, "policy") as screen:
+        screen.wait_for("paste your invite")
+        screen.type(invited.link)
+        screen.wait_for("Acme invites you to")
+        assert screen.end() == 0
 
 
 def test_company_providers_need_a_typed_yes(acme: Stage) -> None:
     """Hooks only is a choice of the candidate, and stands in the consent."""
     with acme.invited("company", CLAUDE_CODE_USE_VERTEX="1") as invited:
-        child = terminal(
-            invited, "start", invited.link, "--workspace", str(invited.workspace), "--secrets", "file", *UPSTREAMS
-        )
-        child.expect("claude is set to use Google Vertex")
-        child.expect("Type yes or no: ")
-        child.sendline("yes")
-        while child.expect([r"more lines: Enter goes on[^\n]*-- ", r'Type "I agree" to begin[^:]*: ']) == 0:
-            child.sendline("q")
-        child.sendline("I AGREE")
-        child.expect("recording, until")
-        child.expect(pexpect.EOF)
+        with begin(invited) as screen:
+            screen.wait_for("claude is set to use Google Vertex")
+            screen.wait_for("Type yes or no: ")
+            screen.type("yes")
+            read_on(screen)
+            screen.type("I AGREE")
+            screen.wait_for("recording, until")
+            assert screen.end() == 0
         (folder,) = (invited.state / "sessions").iterdir()
         consent = Envelope.decode(SessionFolder(folder).read_document("consent.json"))
         assert Consent.parse(consent.payload).choices == {"hooks_only": "claude"}
+
+
+def test_the_questions_of_submit_and_withdraw_take_only_their_word(invited: Invited) -> None:
+    """Anything else changes nothing; the word does what it says."""
+    invited.start()
+    for command, question in (("submit", "Type yes or no: "), ("stop", "Type yes or no: "), ("withdraw", "to do it: ")):
+        with terminal(invited, command) as screen:
+            screen.wait_for(question)
+            screen.type("perhaps")
+            screen.wait_for("the session goes on")
+            assert screen.end() == 1
+    assert invited.person.result("status", "--json")["state"] == "recording"
+    with terminal(invited, "withdraw") as screen:
+        screen.wait_for("to do it: ")
+        screen.type("withdraw")
+        screen.wait_for("withdrawn: nothing is recorded any more")
+        assert screen.end() == 0
 
 
 def test_the_result_names_everything_and_no_token(invited: Invited) -> None:
@@ -180,6 +188,22 @@ def test_a_lost_answer_is_asked_for_again_with_the_same_bytes(acme: Stage, invit
         assert second["session"] == folder.name
         assert b"".join(relay.requests).count(request) == 2
         invited.person.result("withdraw", "--yes", "--json")
+
+
+def test_a_start_that_died_before_its_last_step_is_finished_by_the_same_command(invited: Invited) -> None:
+    """As long as the baseline is not recorded, the same command goes on; afterwards it is a second start."""
+    words = invited.start_words()
+    started = invited.person.result(*words)
+    pointer = invited.state / "attempts" / invited.code.partition(".")[0]
+    assert not pointer.exists()
+    pointer.write_text(started["session"])
+    invited.end_processes()
+    again = invited.person.result(*words)
+    assert again["session"] == started["session"]
+    kinds = [entry["kind"] for entry in invited.person.result("inspect", "--json")["entries"]]
+    assert kinds.count("submission_baseline") == 1
+    refused = invited.person.call(*words, "--json")
+    assert refused.document["error"]["code"] == "session_active"
 
 
 def test_an_invite_used_by_somebody_else_leaves_nothing(acme: Stage, invited: Invited) -> None:

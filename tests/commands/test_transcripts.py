@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-
 from tests.helpers.hiring import UPSTREAMS, stage
 from tests.helpers.transcripts import matches, play, read
 

@@ -53,6 +53,9 @@ class Relay:
         """Refuse everything, or relay again."""
         self._cut = cut
 
+    def _is_cut(self) -> bool:
+        return self._cut
+
     def _accept(self) -> None:
         while True:
             try:
@@ -64,31 +67,28 @@ class Relay:
     def _serve(self, client: socket.socket) -> None:
         """One connection, request by request; the client is expected to wait for each answer."""
         with client, contextlib.suppress(OSError):
-            if self._cut:
+            if self._is_cut():
                 return
             with socket.create_connection(self._target) as server:
-                back = threading.Thread(target=self._answers, args=(server, client), daemon=True)
+                dropping = threading.Event()
+                back = threading.Thread(target=self._answers, args=(server, client, dropping), daemon=True)
                 back.start()
                 while data := client.recv(_PIECE):
-                    if self._cut:
+                    if self._is_cut():
                         break
                     self.requests.append(data)
                     if self._lose is not None and data.startswith(self._lose):
-                        self._dropping.add(id(server))
+                        self._lose = None
+                        dropping.set()
                     server.sendall(data)
                 with contextlib.suppress(OSError):
                     server.shutdown(socket.SHUT_WR)
                 back.join()
 
-    @property
-    def _dropping(self) -> set[int]:
-        return self.__dict__.setdefault("_dropping_set", set())
-
-    def _answers(self, server: socket.socket, client: socket.socket) -> None:
+    def _answers(self, server: socket.socket, client: socket.socket, dropping: threading.Event) -> None:
         with contextlib.suppress(OSError):
             while data := server.recv(_PIECE):
-                if id(server) in self._dropping:
-                    self._lose = None
+                if dropping.is_set():
                     self.lost += 1
                     client.shutdown(socket.SHUT_RDWR)
                     return

@@ -45,7 +45,7 @@ def test_an_ordinary_machine_has_no_findings(home: Path) -> None:
 )
 def test_the_environment_is_looked_at(home: Path, variable: str, value: str, finding: tuple[str, str]) -> None:
     """The place is named without user, password or path."""
-    assert found(home, **{variable: value}) == [finding]
+    assert found(home, (), **{variable: value}) == [finding]
 
 
 def test_settings_of_the_user_are_looked_at(home: Path) -> None:

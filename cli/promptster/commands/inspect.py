@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from promptster.commands.options import Json
+from promptster.config import write_private
 from promptster.errors import UsageError
 from promptster.paths import Paths
 from promptster.replay import exporters
@@ -35,7 +36,9 @@ def command(
     if html is not None:
         if html.exists() and not force:
             raise UsageError(f"{html} is there already", hint="--force replaces it")
-        html.write_bytes(b"".join(exporters.find("html").export(replay)))
+        if not html.absolute().parent.is_dir():
+            raise UsageError(f"there is no folder {html.absolute().parent}")
+        write_private(html.absolute(), b"".join(exporters.find("html").export(replay)))
     timeline = replay.timeline
     out.result(
         {

@@ -13,7 +13,6 @@ from promptster.paths import Paths
 from promptster.session import submission
 from promptster.session.current import Current
 from promptster.session.offer import one_line
-from promptster.session.state import SessionState
 from promptster.session.touched import describe
 from promptster.ui.output import Output
 from promptster.ui.reading import ask_yes, is_terminal
@@ -35,26 +34,15 @@ def command(
     config = Config.load(Paths.from_environment())
     current = Current.require(config.paths)
     submission.require_open(current)
-    done = submission.finished_bundle(current)
-    if done is not None and current.facts.state is SessionState.CLOSED:
-        raise PromptsterError(
-            "this session was handed in already", hint=f"your copy is {done}", code="already_submitted"
-        )
-    current.ensure_recorder()
-    if current.control.status().state.records:
-        prepared = submission.prepare(current)
-        _tell_changes(prepared, out)
-        _ask(yes=yes, json=json)
-        submission.close(current, prepared)
-    status = submission.wait(current, lambda status: _tell_progress(status, out))
-    out.progress_end()
+    if submission.finished_bundle(current) is None:  # else only the last step was interrupted
+        _deliver(current, out, yes=yes)
     collected = submission.collect(current, config)
     restored = submission.conclude(current)
     out.result(
         {
             "session": current.facts.session,
-            "events": status.events,
-            "received": status.received,
+            "events": collected.verification.events,
+            "received": collected.received,
             "bundle": str(collected.path),
             "verdict": collected.verification.verdict,
             "restored": [{"path": str(entry.path), "outcome": entry.outcome.value} for entry in restored],
@@ -62,6 +50,17 @@ def command(
     )
     if not json:
         _tell_end(current, collected, describe(restored), out)
+
+
+def _deliver(current: Current, out: Output, *, yes: bool) -> None:
+    current.ensure_recorder()
+    if current.control.status().state.records:
+        prepared = submission.prepare(current)
+        _tell_changes(prepared, out)
+        _ask(yes=yes, json=out.json)
+        submission.close(current, prepared)
+    submission.wait(current, lambda status: _tell_progress(status, out))
+    out.progress_end()
 
 
 def _tell_changes(prepared: submission.Prepared, out: Output) -> None:

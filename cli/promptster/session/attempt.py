@@ -25,7 +25,7 @@ from promptster.protocol.sealing import seal_box
 from promptster.protocol.signing import Envelope
 from promptster.session.consent import check_certificate, make_consent
 from promptster.session.offer import pinned_key
-from promptster.session.state import SessionFacts, SessionFolder, SessionState
+from promptster.session.state import SessionFacts, SessionFolder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -77,7 +77,7 @@ class Agreement:
 
 
 def find_attempt(code: InviteCode, config: Config) -> Attempt | None:
-    """The unfinished attempt with this invite, if there is one.
+    """The unfinished attempt with this invite, if there is one: anything short of a recorded baseline is unfinished.
 
     Raises:
         SessionError: its keys are gone.
@@ -88,7 +88,7 @@ def find_attempt(code: InviteCode, config: Config) -> Attempt | None:
         facts = folder.facts()
     except (FileNotFoundError, SessionError):
         return None
-    if facts.state is not SessionState.PREPARING or not folder.has_document(REQUEST):
+    if facts.state.ended or not folder.has_document(REQUEST):
         return None
     store = open_store(store_kind(facts), folder.secrets_file)
     return Attempt(folder=folder, secrets=load_secrets(store, facts.session))

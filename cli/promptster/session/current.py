@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from promptster.session.state import SessionFacts
 
 UNREACHABLE = "recorder_unreachable"
+VAULT = "vault"
+"""Folder of the session's sealed small files; it goes last of all when a session is concluded."""
 
 
 class Current:
@@ -81,7 +83,7 @@ class Current:
     @cached_property
     def vault(self) -> Vault:
         """Sealed small files of the session."""
-        return Vault(self.folder.path / "vault", self.secrets.content_key, self.facts.session)
+        return Vault(self.folder.path / VAULT, self.secrets.content_key, self.facts.session)
 
     @cached_property
     def touched(self) -> TouchedFiles:

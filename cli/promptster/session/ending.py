@@ -14,7 +14,7 @@ from promptster.protocol.keys import parse_keyfile
 from promptster.protocol.privacy import Tombstone, Withdrawal
 from promptster.protocol.signing import Envelope, open_envelope
 from promptster.session.attempt import KEYS, REQUEST
-from promptster.session.current import UNREACHABLE
+from promptster.session.current import UNREACHABLE, VAULT
 from promptster.session.state import SessionState
 
 if TYPE_CHECKING:
@@ -39,12 +39,11 @@ class Withdrawn:
 
 
 def stop(current: Current) -> list[Restored]:
-    """End without handing in: send what is recorded if that is quick, put files back, end the recorder.
+    """End without handing in: end the recorder, put files back. What was not sent by then is not sent any more.
 
     The session's keys stay, so that ``withdraw`` remains possible.
     """
-    if current.recorder_status() is not None:
-        end_recorder(current)
+    end_recorder(current)
     restored = current.touched.restore()
     current.folder.update(state=SessionState.STOPPED)
     shutil.rmtree(current.folder.path / "worktree", ignore_errors=True)
@@ -132,7 +131,7 @@ def delete_local(current: Current, *, keep_batches: bool) -> None:
     With ``keep_batches`` the access token stays too, all other secrets go.
     """
     folder = current.folder
-    parts = [folder.journal, folder.spool, folder.touched, folder.path / "vault", folder.path / "worktree"]
+    parts = [folder.journal, folder.spool, folder.touched, folder.path / "worktree"]
     if not keep_batches:
         parts.append(folder.batches)
     for part in parts:
@@ -140,3 +139,4 @@ def delete_local(current: Current, *, keep_batches: bool) -> None:
     (folder.documents / REQUEST).unlink(missing_ok=True)
     if keep_batches:
         keep_access_token_only(current.store, current.facts.session)
+    shutil.rmtree(folder.path / VAULT, ignore_errors=True)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from promptster.client import CollectorClient
 from promptster.config import write_private
-from promptster.errors import CollectorError, PromptsterError, SessionError
+from promptster.errors import CollectorError, SessionError
 from promptster.protocol.batch import open_body, parse_batch
 from promptster.protocol.bundle import SUFFIX, BundleBatch, BundleParts, parts_from_batches, write_bundle
 from promptster.protocol.documents import encode
@@ -29,6 +29,7 @@ from promptster.protocol.signing import Envelope
 from promptster.protocol.verification import verify_bundle
 from promptster.session import attempt
 from promptster.session.begin import BASELINE
+from promptster.session.current import VAULT
 from promptster.session.ending import delete_local, end_recorder
 from promptster.session.snapshot import Snapshot
 from promptster.session.state import SessionState
@@ -76,6 +77,8 @@ class Collected:
     """The candidate's own bundle, verified and written."""
 
     path: Path
+    received: int
+    """Events in batches that the collector signed for."""
     verification: Verification
 
 
@@ -171,7 +174,8 @@ def collect(current: Current, config: Config) -> Collected:
     path = config.paths.bundles / bundle_name(current)
     write_private(path, data)
     current.folder.write_document(BUNDLE, str(path).encode())
-    return Collected(path=path, verification=verification)
+    received = sum(facts.count for facts in verification.batches if facts.received_ms is not None)
+    return Collected(path=path, received=received, verification=verification)
 
 
 def conclude(current: Current) -> list[Restored]:
@@ -265,10 +269,15 @@ def require_open(current: Current) -> None:
     """Refuse sessions that cannot be handed in any more.
 
     Raises:
-        SessionError: it was stopped, withdrawn or lapsed.
+        SessionError: it was stopped, withdrawn, lapsed, or handed in to its end.
     """
     state = current.facts.state
+    bundle = finished_bundle(current)
+    if bundle is not None and not (current.folder.path / VAULT).is_dir():
+        raise SessionError(
+            "this session was handed in already", hint=f"your copy is {bundle}", code="already_submitted"
+        )
     if state in {SessionState.STOPPED, SessionState.WITHDRAWN, SessionState.LAPSED}:
-        raise PromptsterError(
+        raise SessionError(
             f"the session is {state.value}: it cannot be handed in", hint="ask the hiring team", code="session_over"
         )

@@ -53,7 +53,12 @@ class WorkTree:
         Args:
             replaced: files to take with other content than they have, or as absent (``None``): ours, as they will be
                 put back.
+
+        Raises:
+            WorkspaceError: the work tree is gone, or git refuses it.
         """
+        if not self.root.is_dir():
+            raise WorkspaceError(f"{self.root} is gone", hint="put it back where it was", code="workspace_lost")
         self._prepare()
         replaced = replaced or {}
         tracked = self._tracked()

@@ -1,0 +1,229 @@
+"""Ending a session when things go wrong: a collector away, a recorder dead, a machine restarted."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.helpers.hiring import stage
+from tests.helpers.people import BIN
+from tests.helpers.relay import Relay
+
+from promptster.protocol.bundle import read_bundle
+from promptster.session.state import SessionFolder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.helpers.hiring import Invited, Stage
+
+
+@pytest.fixture(scope="module")
+def acme(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    """One collector for these tests."""
+    with stage(tmp_path_factory.mktemp("stage")) as made:
+        yield made
+
+
+@pytest.fixture
+def relay(acme: Stage) -> Iterator[Relay]:
+    """The candidate's wire to the collector."""
+    with Relay(acme.running.url) as made:
+        yield made
+
+
+@pytest.fixture
+def invited(acme: Stage, relay: Relay, request: pytest.FixtureRequest) -> Iterator[Invited]:
+    """A candidate with a running session, whose wire can be cut."""
+    with acme.invited(re.sub(r"\W+", "-", request.node.name)) as person:
+        person.start("--collector", relay.url)
+        yield person
+
+
+def edit(invited: Invited) -> None:
+    """Work a little."""
+    (invited.workspace / "answer.py").write_text("print(42)\n")
+
+
+def submit_until_waiting(invited: Invited) -> str:
+    """Hand in while the collector is away, and interrupt the wait; what was shown."""
+    process = subprocess.Popen(
+        [str(BIN / "promptster"), "submit", "--yes"],
+        env=invited.person.environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    assert process.stdout is not None
+    shown = ""
+    for line in process.stdout:
+        shown += line
+        if "events received" in line:
+            break
+    process.send_signal(2)
+    shown += process.stdout.read()
+    process.stdout.close()
+    assert process.wait() == 130
+    return shown
+
+
+def test_a_submission_survives_a_collector_that_is_away(invited: Invited, relay: Relay) -> None:
+    """Interrupted while waiting, it goes on later: nothing is asked twice, everything arrives, the bundle verifies."""
+    edit(invited)
+    relay.cut()
+    assert "interrupted" in submit_until_waiting(invited)
+    assert invited.person.result("status", "--json")["state"] == "closing"
+    refused = invited.person.call("stop", "--json")
+    assert refused.document["error"]["code"] == "closing"
+    relay.cut(cut=False)
+    done = invited.person.result("submit", "--yes", "--json")
+    assert done["events"] == done["received"]
+    bundle = Path(done["bundle"])
+    assert bundle.suffix == ".promptster"
+    assert bundle.is_relative_to(invited.person.home / ".local" / "share" / "promptster")
+    assert len(read_bundle(bundle.read_bytes()).events) == done["events"]
+    assert invited.person.call("verify", str(bundle)).code == 0
+
+
+def test_a_submission_survives_a_restart_of_the_machine(invited: Invited, relay: Relay) -> None:
+    """Recorder and supervisor are gone in the middle of handing in; submit starts them again."""
+    edit(invited)
+    relay.cut()
+    submit_until_waiting(invited)
+    invited.end_processes()
+    relay.cut(cut=False)
+    done = invited.person.result("submit", "--yes", "--json")
+    assert done["verdict"] == "verified"
+    finals = [
+        event for event in invited.person.result("inspect", "--json")["entries"] if event["kind"] == "submission_final"
+    ]
+    assert len(finals) == 1
+    assert "+print(42)" in finals[0]["diff"]
+
+
+def test_after_the_end_no_key_and_no_working_data_is_left(invited: Invited) -> None:
+    """The access token and the batches stay, and nothing else that could open them; no process runs on."""
+    edit(invited)
+    folder = SessionFolder(next((invited.state / "sessions").iterdir()))
+    before = json.loads(folder.secrets_file.read_bytes())
+    (kept,) = (json.loads(text) for text in before.values())
+    done = invited.person.result("submit", "--yes", "--json")
+    (left,) = (json.loads(text) for text in json.loads(folder.secrets_file.read_bytes()).values())
+    assert left == {"access_token": kept["access_token"]}
+    for name in ("journal", "vault", "worktree", "touched", "spool"):
+        assert not (folder.path / name).exists()
+    assert list(folder.batches.glob("*.batch"))
+    assert not (folder.documents / "request.json").exists()
+    assert invited.processes() == []
+    everything = b"".join(path.read_bytes() for path in invited.state.rglob("*") if path.is_file())
+    assert kept["content_key"].encode() not in everything
+    assert b"print(42)" not in everything
+    assert Path(done["bundle"]).stat().st_mode & 0o077 == 0
+
+
+def test_resume_goes_on_after_a_restart_of_the_machine(invited: Invited) -> None:
+    """The session continues where it was, and says that something was interrupted."""
+    before = invited.person.result("status", "--json")
+    invited.end_processes()
+    gone = invited.person.result("status", "--json")
+    assert (gone["running"], gone["state"]) == (False, "recording")
+    resumed = invited.person.result("resume", "--json")
+    assert resumed["state"] == "recording"
+    assert resumed["events"] > before["events"]
+    kinds = [entry["kind"] for entry in invited.person.result("inspect", "--json")["entries"]]
+    assert "capture_recovered" in kinds
+
+
+def test_a_pause_outlives_a_restart_of_the_machine(invited: Invited) -> None:
+    """Nobody is recorded again by accident: resume is the candidate's word."""
+    invited.person.result("pause", "--json")
+    invited.end_processes()
+    assert invited.person.result("status", "--json")["state"] == "paused"
+    assert invited.person.result("resume", "--json")["state"] == "recording"
+
+
+def test_withdrawing_works_with_a_dead_recorder(invited: Invited) -> None:
+    """No process is needed: the signed word is enough, and the tombstone is checked."""
+    invited.end_processes()
+    done = invited.person.result("withdraw", "--yes", "--json")
+    assert done["state"] == "withdrawn"
+    assert done["tombstone"]["payload"]
+    assert done["backups_until"] > done["destroyed_at"]
+
+
+def test_withdrawing_while_the_collector_is_away_deletes_here_first(invited: Invited, relay: Relay) -> None:
+    """What is here is gone at once; the signed word is handed in by running it again."""
+    relay.cut()
+    first = invited.person.call("withdraw", "--yes", "--json")
+    assert first.code == 1
+    assert first.document["error"]["code"] == "collector_unreachable"
+    assert "deleted already" in first.document["error"]["message"]
+    (folder,) = (invited.state / "sessions").iterdir()
+    assert not (folder / "journal").exists()
+    assert not (folder / "batches").exists()
+    assert not (folder / "secrets.json").exists()
+    assert invited.processes() == []
+    relay.cut(cut=False)
+    relay.lose_answer_to(b"POST /v1/sessions/")
+    assert invited.person.call("withdraw", "--yes", "--json").code == 1
+    assert relay.lost == 1
+    assert invited.person.result("withdraw", "--yes", "--json")["tombstone"]
+
+
+def test_interrupting_a_question_changes_nothing(invited: Invited) -> None:
+    """Without a yes, the session goes on."""
+    for words in (("submit", "--json"), ("stop",), ("withdraw",)):
+        assert invited.person.call(*words).code == 2
+    assert invited.person.result("status", "--json")["state"] == "recording"
+
+
+@pytest.mark.parametrize("ide", ["claude", "cursor"])
+def test_editor_files_are_put_back_and_never_handed_in(acme: Stage, ide: str) -> None:
+    """Other people's entries stay, ours come and go, and neither baseline nor diff knows of them."""
+    with acme.invited(f"editor-{ide}") as invited:
+        invited.workspace.mkdir()
+        subprocess.run(["git", "init", "-q"], cwd=invited.workspace, check=True)
+        files = {
+            "claude": (".claude/settings.local.json", b'{"permissions":\t{"allow": ["Bash(ls)"]}}'),
+            "cursor": (".cursor/hooks.json", b'{"version": 1,\n\n "hooks": {"stop": [{"command": "true"}]}}'),
+        }
+        name, theirs = files[ide]
+        file = invited.workspace / name
+        file.parent.mkdir()
+        file.write_bytes(theirs)
+        started = invited.start("--ide", ide)
+        assert started["ide_files"] == [str(file)]
+        assert file.read_bytes() != theirs
+        edit(invited)
+        done = invited.person.result("submit", "--yes", "--json")
+        assert file.read_bytes() == theirs
+        assert done["restored"] == [{"path": str(file), "outcome": "put back"}]
+        entries = invited.person.result("inspect", "--json")["entries"]
+        (final,) = [entry for entry in entries if entry["kind"] == "submission_final"]
+        assert [entry["path"] for entry in final["manifest"]] == ["answer.py"]
+        (baseline,) = [entry for entry in entries if entry["kind"] == "submission_baseline"]
+        assert [entry["path"] for entry in baseline["manifest"]["files"]] == [name]
+
+
+def test_restore_puts_back_after_a_crash(acme: Stage) -> None:
+    """With the recorder dead, the files come back before anything else; a running session is not disturbed."""
+    with acme.invited("crashed") as invited:
+        invited.start("--ide", "claude")
+        file = invited.workspace / ".claude" / "settings.local.json"
+        assert file.is_file()
+        assert invited.person.call("restore", "--json").document["error"]["code"] == "session_active"
+        invited.end_processes()
+        done = invited.person.result("restore", "--json")
+        assert done["restored"] == [{"path": str(file), "outcome": "put back"}]
+        assert not file.parent.exists()
+        assert invited.person.result("restore", "--json") == {"restored": []}
+        invited.person.result("resume", "--json")
+        assert file.is_file()
+        stopped = invited.person.result("stop", "--json")
+        assert stopped["restored"] == [{"path": str(file), "outcome": "put back"}]
+        assert not file.parent.exists()
