@@ -1,7 +1,7 @@
 """What stands between journal and batches after something was lost or put back in time.
 
-Both tell of the same events, so one can repair the other: a journal that lost its end is filled from sealed batches, and
-a journal whose numbers the collector knows otherwise goes on behind the collector's head, its events entered anew.
+Both tell of the same events, so one can repair the other: a journal that lost its end is filled from sealed batches,
+and a journal whose numbers the collector knows otherwise goes on behind the collector's head, its events entered anew.
 """
 
 from __future__ import annotations

@@ -41,6 +41,8 @@ EXIT_REFUSED = 78
 _FIRST_TRIES = 3
 _SETTLED_S = 2.0
 _LONGEST_PAUSE_S = 5.0
+_LONGEST_PAUSE_AFTER_KILL_S = 0.2
+"""Who is killed from outside did not fail by itself."""
 _SECRET_ENDINGS = ("_KEY", "_TOKEN", "_SECRET", "_PASSWORD", "_CREDENTIALS")
 
 
@@ -82,7 +84,10 @@ def spawn_recorder(folder: SessionFolder, secrets: SessionSecrets, *, timeout_s:
         os.close(tell)
         tell = -1
         child.wait()
-        return _read_ready(_read_line(ready, timeout_s))
+        line = _read_line(ready, timeout_s)
+        if b'"port"' not in line:
+            _read_line(ready, timeout_s)
+        return _read_ready(line)
     finally:
         for handle in (told, tell, ready, say, log):
             if handle >= 0:
@@ -178,7 +183,8 @@ class Supervisor:
             self._restarts += 1
             self._log(f"recorder ended code={code} restarts={self._restarts}")
             if quick > 1 and code != EXIT_RESTART:
-                self._pause(min(_LONGEST_PAUSE_S, 0.05 * 2**quick))
+                longest = _LONGEST_PAUSE_AFTER_KILL_S if code == -signal.SIGKILL else _LONGEST_PAUSE_S
+                self._pause(min(longest, 0.05 * 2**quick))
         self._clean_up()
         return 0
 
@@ -236,11 +242,16 @@ class Supervisor:
 
     @staticmethod
     def _report(answer: bytes, say: int) -> int:
-        """Tell the waiting command what the recorder said; -1 when nobody waits any more."""
+        """Tell the waiting command what the recorder said; -1 when nobody waits any more.
+
+        After bad news the pipe stays open until this process ends, so that the command returns when all is over.
+        """
         if say < 0 or not answer:
             return say
         with suppress(OSError):
             os.write(say, answer)
+        if b'"port"' not in answer:
+            return say
         os.close(say)
         return -1
 

@@ -1,0 +1,124 @@
+"""A real supervisor with a real recorder, in a made-up user's folders, ended for sure."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from tests.helpers.certified import Certified, paths_below
+
+from promptster.errors import SessionError
+from promptster.protocol.events import OpenedEvent, RecordedEvent
+from promptster.protocol.sealing import JournalCipher
+from promptster.record.files import SystemFiles
+from promptster.record.reading import read, scan
+from promptster.session.control import ControlClient
+from promptster.session.supervisor import spawn_recorder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    import pytest
+
+    from promptster.session.state import SessionFolder
+
+FAR = 4_000_000_000_000
+"""A moment that these tests will not live to see; milliseconds since the epoch."""
+
+
+def pid_of(path: Path) -> int:
+    """The process id in a pid file, 0 if there is none."""
+    try:
+        return int(path.read_text())
+    except (OSError, ValueError):
+        return 0
+
+
+def kill_and_wait(pid: int, number: int = signal.SIGKILL) -> None:
+    """End one process that is not our child, and return when it is gone."""
+    try:
+        handle = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return
+    try:
+        with suppress(ProcessLookupError):
+            os.kill(pid, number)
+        select.select([handle], [], [], 30)
+    finally:
+        os.close(handle)
+
+
+@dataclass
+class Running:
+    """One session's recorder."""
+
+    certified: Certified
+    folder: SessionFolder
+    port: int = 0
+    supervisors: list[int] = field(default_factory=list[int])
+
+    def spawn(self) -> int:
+        """Start supervisor and recorder."""
+        self.port = spawn_recorder(self.folder, self.certified.secrets)
+        self.supervisors.append(pid_of(self.folder.supervisor_pid))
+        return self.port
+
+    @property
+    def control(self) -> ControlClient:
+        """The line to it."""
+        return ControlClient(self.folder)
+
+    @property
+    def recorder_pid(self) -> int:
+        """The recorder's process."""
+        return pid_of(self.folder.recorder_pid)
+
+    @property
+    def supervisor_pid(self) -> int:
+        """The supervisor's process."""
+        return pid_of(self.folder.supervisor_pid)
+
+    def record(self, text: str) -> int:
+        """Record one event through the control socket, as a command of ours does; its seq."""
+        return self.control.record([{"src": "candidate", "kind": "note", "fields": {"text": text}}])[0]
+
+    def events(self) -> list[OpenedEvent]:
+        """Everything in the journal, in clear."""
+        cipher = JournalCipher(self.certified.secrets.content_key, self.certified.session)
+        files = SystemFiles()
+        found = scan(files, self.folder.journal, cipher, self.certified.session)
+        return [event.open() for _, data in read(files, found, cipher) for event in RecordedEvent.parse_frames(data)]
+
+    def kinds(self) -> list[str]:
+        """The kinds in the journal."""
+        return [event.kind for event in self.events()]
+
+    def end(self) -> None:
+        """End everything that still runs."""
+        with suppress(SessionError):
+            self.control.stop()
+        for pid in (*self.supervisors, self.recorder_pid):
+            if pid:
+                kill_and_wait(pid)
+
+
+@contextmanager
+def prepared(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, *, collector_url: str = "http://127.0.0.1:9", **more: Any
+) -> Iterator[Running]:
+    """A session that was just redeemed; nothing runs yet."""
+    certified = more.pop("certified", None) or Certified(record_until=FAR, upload_until=FAR, **more)
+    for name in ("HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME"):
+        monkeypatch.setenv(name, str(folder / name.lower()))
+    for name in ("HTTPS_PROXY", "https_proxy", "SSL_CERT_FILE"):
+        monkeypatch.delenv(name, raising=False)
+    running = Running(certified, certified.folder(paths_below(folder), collector_url=collector_url))
+    try:
+        yield running
+    finally:
+        running.end()
