@@ -121,8 +121,13 @@ class HookDesk:
         """The finding's own fields; a command that names no call gets that of its twin."""
         if finding.fields.get("tool_use_id") or not report.twin or report.twin[0] != "ran":
             return finding.fields
+        waiting = self._calls_that_ran(report)
+        return {**finding.fields, "tool_use_id": waiting.popleft() or None} if waiting else finding.fields
+
+    def _calls_that_ran(self, report: HookReport) -> deque[str]:
+        """Ids of the calls, empty where there is none, whose end this report may be."""
         twins = self._twins.get((*_place(report.identity), "call", *report.twin[1:]))
-        return {**finding.fields, "tool_use_id": twins.ids.popleft() or None} if twins and twins.ids else finding.fields
+        return twins.ids if twins else deque()
 
     def _refs(self, report: HookReport) -> tuple[int | None, ...]:
         if not report.tool_use_id:
@@ -137,7 +142,10 @@ class HookDesk:
         return (outer.proxy_seq,) if outer else ()
 
     def _is_repeated(self, report: HookReport, at: Stamp) -> bool:
-        if report.twin and report.twin[0] != "ran" and self._is_told_by_twin(report):
+        if report.twin and report.twin[0] == "ran":
+            if self._calls_that_ran(report):
+                return False
+        elif report.twin and self._is_told_by_twin(report):
             return True
         if report.tool_use_id and report.stage != "other":
             known = self._ledger.entry(report.identity, report.tool_use_id)

@@ -1,0 +1,43 @@
+"""Codex's patch language."""
+
+from __future__ import annotations
+
+from promptster.capture.patches import read_patch
+
+PATCH = """apply_patch <<'EOF'
+*** Begin Patch
+*** Add File: new.txt
++one
++
+*** Update File: src/a.py
+@@ def f():
+ keep
+-old
++new
+*** Update File: b.txt
+*** Move to: c.txt
+@@
+-x
++y
+*** End of File
+*** Delete File: gone.txt
+*** End Patch
+EOF
+"""
+
+
+def test_every_file_of_a_patch() -> None:
+    """Each file with its operation and the lines before and after; nothing behind the end belongs to it."""
+    files = [(file.path, file.operation, file.moved_to, file.before, file.after) for file in read_patch(PATCH)]
+    assert files == [
+        ("new.txt", "create", None, [], ["one", ""]),
+        ("src/a.py", "modify", None, ["keep", "old"], ["keep", "new"]),
+        ("b.txt", "rename", "c.txt", ["x"], ["y"]),
+        ("gone.txt", "delete", None, [], []),
+    ]
+
+
+def test_what_is_no_patch_has_no_files() -> None:
+    """Text without a beginning, and a beginning without files."""
+    assert read_patch("echo hello") == []
+    assert read_patch("*** Begin Patch\nnonsense\n*** End Patch") == []
