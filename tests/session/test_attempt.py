@@ -1,0 +1,169 @@
+"""Redeeming an invite: durable before it is sent, the same bytes again, and nothing left after a refusal."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.helpers.answering import Answer, Answering
+from tests.helpers.inviting import NOW_MS, FixedClock, Inviting
+
+from promptster.config import Config
+from promptster.errors import CollectorError, PromptsterError
+from promptster.keys import FileStore
+from promptster.paths import Paths
+from promptster.protocol.consent import Consent, Redeem
+from promptster.protocol.encoding import b64u_decode
+from promptster.protocol.sealing import open_box
+from promptster.protocol.signing import Envelope, SigningKey, open_envelope
+from promptster.session import attempt as attempts
+from promptster.session.offer import fetch_offer
+from promptster.session.state import SessionFacts, SessionState
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture
+def server() -> Iterator[Answering]:
+    """Where the collector answers."""
+    with Answering() as made:
+        yield made
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Config:
+    """One candidate's settings."""
+    paths = Paths(config=tmp_path / "config", data=tmp_path / "data", state=tmp_path / "state")
+    return Config.load(paths, {})
+
+
+@pytest.fixture
+def inviting() -> Inviting:
+    """The collector's side."""
+    return Inviting()
+
+
+def opened(server: Answering, config: Config, inviting: Inviting) -> attempts.Attempt:
+    """An attempt whose request is on disk and was not sent yet."""
+    server.answer.body = inviting.offer()
+    offer = fetch_offer(inviting.code.link(server.url), None, config, FixedClock())
+    session = attempts.new_session_id()
+    facts = SessionFacts(
+        session=session,
+        collector_url=server.url,
+        organisation="Acme",
+        title="Build a parser",
+        workspace="/nowhere",
+        created_ms=NOW_MS,
+        secrets="file",
+        upstreams={},
+    )
+    store = FileStore(config.paths.sessions / session / "secrets.json")
+    agreement = attempts.Agreement(offer=offer, choices={"ide": "claude"}, shown_ms=1, decided_ms=2)
+    return attempts.open_attempt(agreement, facts, store, config)
+
+
+def certify(server: Answering, inviting: Inviting, begun: attempts.Attempt, **changes: Any) -> None:
+    """Let the collector answer with a certificate."""
+    request = begun.folder.read_document(attempts.REQUEST)
+    server.answer = Answer(body=inviting.certificate(request, **changes))
+
+
+def test_the_request_binds_consent_and_content_key(server: Answering, config: Config, inviting: Inviting) -> None:
+    """Signed with the session's own key; the box opens with the invite's sealing key only."""
+    begun = opened(server, config, inviting)
+    request = json.loads(begun.folder.read_document(attempts.REQUEST))
+    key = begun.secrets.signing_key.public_key
+    consent = open_envelope(Consent, Envelope.from_json(request["consent"]), key)
+    assert (consent.session_public_key, dict(consent.choices)) == (key, {"ide": "claude"})
+    redeem = open_envelope(Redeem, Envelope.from_json(request["redeem"]), key)
+    assert redeem.consent_sha256 == Envelope.from_json(request["consent"]).sha256
+    assert open_box(b64u_decode(request["box"]), inviting.sealing.private_key) == begun.secrets.content_key
+
+
+def test_everything_is_on_disk_before_anything_is_sent(server: Answering, config: Config, inviting: Inviting) -> None:
+    """So the same attempt is found again by the same code, with the same secrets."""
+    begun = opened(server, config, inviting)
+    assert all(asked.method == "GET" for asked in server.asked)
+    found = attempts.find_attempt(inviting.code, config)
+    assert found is not None
+    assert found.folder.path == begun.folder.path
+    assert found.secrets == begun.secrets
+    assert attempts.find_attempt(Inviting().code, config) is None
+
+
+def test_the_same_bytes_are_sent_until_an_answer_comes(server: Answering, config: Config, inviting: Inviting) -> None:
+    """Lost answers, a busy and a broken collector leave the attempt as it is."""
+    begun = opened(server, config, inviting)
+    for answer in (Answer(cut=True), Answer(status=503), Answer(status=429)):
+        server.answer = answer
+        with pytest.raises(CollectorError):
+            attempts.redeem(begun, inviting.code, config)
+        assert attempts.find_attempt(inviting.code, config) is not None
+    certify(server, inviting, begun)
+    certificate = attempts.redeem(begun, inviting.code, config)
+    sent = [asked.body for asked in server.asked if asked.method == "POST"]
+    assert len(sent) == 4
+    assert len(set(sent)) == 1
+    assert begun.folder.facts().record_until == certificate.record_until == NOW_MS + 10_000
+    assert begun.folder.facts().state is SessionState.PREPARING
+
+
+def test_a_certificate_that_is_here_is_not_asked_for_again(
+    server: Answering, config: Config, inviting: Inviting
+) -> None:
+    """A crash behind it needs no collector."""
+    begun = opened(server, config, inviting)
+    certify(server, inviting, begun)
+    first = attempts.redeem(begun, inviting.code, config)
+    server.answer = Answer(cut=True)
+    assert attempts.redeem(begun, inviting.code, config) == first
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 409, 410, 422])
+def test_a_final_refusal_leaves_nothing(server: Answering, config: Config, inviting: Inviting, status: int) -> None:
+    """Neither keys nor folder nor pointer; the collector's own words are told."""
+    begun = opened(server, config, inviting)
+    body = json.dumps({"detail": "this invite was used", "code": "invite_used", "hint": "ask for another"}).encode()
+    server.answer = Answer(status=status, body=body)
+    with pytest.raises(CollectorError) as caught:
+        attempts.redeem(begun, inviting.code, config)
+    assert (caught.value.code, caught.value.hint) == ("invite_used", "ask for another")
+    assert not begun.folder.path.exists()
+    assert attempts.find_attempt(inviting.code, config) is None
+    assert [path for path in config.paths.state.rglob("*") if path.is_file()] == []
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"session": "A" * 22},
+        {"session_public_key": SigningKey(bytes(32)).public_key},
+        {"organisation": "Evil"},
+        {"invite_id": "A" * 22},
+        {"policy_sha256": "0" * 64},
+        {"consent_sha256": bytes(32)},
+        {"signer": SigningKey(bytes(range(32)))},
+    ],
+    ids=lambda changes: next(iter(changes)),
+)
+def test_a_certificate_about_something_else_is_not_believed(
+    server: Answering, config: Config, inviting: Inviting, changes: dict[str, Any]
+) -> None:
+    """Another session, key, policy, consent or signer: nothing begins, and it can be tried again."""
+    begun = opened(server, config, inviting)
+    certify(server, inviting, begun, **changes)
+    with pytest.raises(PromptsterError) as caught:
+        attempts.redeem(begun, inviting.code, config)
+    assert caught.value.code in {"certificate_mismatch", "certificate_signer"}
+    assert not begun.certified
+    certify(server, inviting, begun)
+    assert attempts.redeem(begun, inviting.code, config).session == begun.folder.facts().session
+
+
+def test_a_session_id_never_looks_like_an_option() -> None:
+    """It is pasted behind commands."""
+    assert all(not attempts.new_session_id().startswith("-") for _ in range(500))

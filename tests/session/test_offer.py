@@ -1,0 +1,140 @@
+"""What an invite offers is believed only below the key that it pins."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.helpers.answering import Answering
+from tests.helpers.inviting import FixedClock, Inviting
+
+from promptster.config import Config
+from promptster.errors import PromptsterError, SessionError, UsageError
+from promptster.paths import Paths
+from promptster.protocol.errors import SignatureError
+from promptster.protocol.policy import make_policy
+from promptster.protocol.signing import SigningKey
+from promptster.session.consent import RefusedConsentError, check_accepted_hash
+from promptster.session.offer import fetch_offer, policy_document, policy_page
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture
+def server() -> Iterator[Answering]:
+    """Where the collector answers."""
+    with Answering() as made:
+        yield made
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Config:
+    """Settings of somebody who has none."""
+    paths = Paths(config=tmp_path / "config", data=tmp_path / "data", state=tmp_path / "state")
+    return Config.load(paths, {})
+
+
+def test_an_honest_offer_is_taken_and_writes_nothing(server: Answering, config: Config, tmp_path: Path) -> None:
+    """Asking and reading leave no file."""
+    inviting = Inviting(repository="https://example.com/task.git")
+    server.answer.body = inviting.offer()
+    offer = fetch_offer(inviting.code.link(server.url), None, config, FixedClock())
+    assert offer.policy_sha256 in str(policy_document(offer))
+    assert "Acme invites you to: Build a parser" in policy_page(offer)
+    assert offer.policy.text in policy_page(offer)
+    assert offer.assessment.repository == "https://example.com/task.git"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_offer_under_an_older_key_still_holds_after_a_rotation(server: Answering, config: Config) -> None:
+    """The pinned key is found in the succession, wherever it stands."""
+    inviting = Inviting()
+    inviting.rotate()
+    server.answer.body = inviting.offer()
+    assert fetch_offer(inviting.code.link(server.url), None, config, FixedClock()).invite.kid == inviting.key.kid
+
+
+def dishonest() -> list[tuple[str, bytes, Inviting]]:
+    """Answers that differ from the honest one in one respect each."""
+    found: list[tuple[str, bytes, Inviting]] = []
+    inviting, stranger = Inviting(), Inviting()
+    found.append(("another collector's keys and invite", stranger.offer(), inviting))
+    inviting = Inviting()
+    found.append(("another key file", inviting.offer(keys=Inviting().offer_keys()), inviting))
+    forged = Inviting(secret=inviting.secret, key=inviting.key)
+    envelope = Inviting(secret=inviting.secret).invite
+    found.append(("an invite signed by somebody else", forged.offer(invite=envelope.to_json()), inviting))
+    other = replace(inviting.policy, retention_days=180)
+    swapped = Inviting(key=inviting.key, secret=inviting.secret, policy=other)
+    found.append(("another policy than the signed one", swapped.offer(invite=inviting.invite.to_json()), inviting))
+    other_name = make_policy(organisation="Evil", title="Build a parser", providers={})
+    found.append(
+        (
+            "another organisation's policy",
+            Inviting(key=inviting.key, secret=inviting.secret, policy=other_name).offer(),
+            inviting,
+        )
+    )
+    changed = Inviting(key=inviting.key, secret=inviting.secret, changes={"invite_id": "A" * 22})
+    found.append(("another invite", changed.offer(), inviting))
+    expired = Inviting(key=inviting.key, secret=inviting.secret, changes={"expires": 1})
+    found.append(("an expired invite", expired.offer(), inviting))
+    return found
+
+
+@pytest.mark.parametrize("position", range(7))
+def test_a_dishonest_offer_is_refused(server: Answering, config: Config, position: int) -> None:
+    """Each with its own code, before anything is shown."""
+    _, answer, inviting = dishonest()[position]
+    server.answer.body = answer
+    with pytest.raises(PromptsterError) as caught:
+        fetch_offer(inviting.code.link(server.url), None, config, FixedClock())
+    assert caught.value.code in {
+        "collector_not_pinned",
+        "signature_mismatch",
+        "policy_mismatch",
+        "invite_mismatch",
+        "invite_expired",
+    }
+    assert isinstance(caught.value, SessionError | SignatureError)
+
+
+def test_a_rotated_key_cannot_speak_for_an_invite_of_another(server: Answering, config: Config) -> None:
+    """The invite is signed by the pinned key, not by any key of the succession."""
+    inviting = Inviting()
+    new: SigningKey = inviting.rotate()
+    imitation = Inviting(key=new, secret=inviting.secret, changes={"kid": new.kid})
+    server.answer.body = inviting.offer(invite=imitation.invite.to_json())
+    with pytest.raises(SignatureError):
+        fetch_offer(inviting.code.link(server.url), None, config, FixedClock())
+
+
+def test_a_code_without_a_link_needs_an_address(server: Answering, config: Config) -> None:
+    """From the option, the link, or the settings, in this order."""
+    inviting = Inviting()
+    server.answer.body = inviting.offer()
+    with pytest.raises(UsageError):
+        fetch_offer(inviting.code.code, None, config, FixedClock())
+    assert fetch_offer(inviting.code.code, server.url + "/", config, FixedClock()).collector_url == server.url
+    signed_in = replace(config, collector=server.url)
+    assert fetch_offer(inviting.code.code, None, signed_in, FixedClock()).collector_url == server.url
+    elsewhere = inviting.code.link("http://127.0.0.1:9")
+    assert fetch_offer(elsewhere, server.url, config, FixedClock()).collector_url == server.url
+
+
+def test_only_the_offered_policys_hash_is_consent(server: Answering, config: Config) -> None:
+    """A typo is a usage error; another hash is a refusal."""
+    inviting = Inviting()
+    server.answer.body = inviting.offer()
+    offer = fetch_offer(inviting.code.link(server.url), None, config, FixedClock())
+    check_accepted_hash(offer, f"sha256:{offer.policy_sha256}")
+    check_accepted_hash(offer, f" sha256:{offer.policy_sha256.upper()} ")
+    with pytest.raises(RefusedConsentError):
+        check_accepted_hash(offer, "sha256:" + os.urandom(32).hex())
+    for text in (offer.policy_sha256, "sha256:", "sha1:" + "0" * 64, "sha256:" + "g" * 64):
+        with pytest.raises(UsageError):
+            check_accepted_hash(offer, text)

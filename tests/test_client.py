@@ -1,0 +1,284 @@
+"""The collector's API as calls: what is sent, what is believed, and how refusals and silence are told."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import json
+import ssl
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+from tests.helpers.answering import Answer, Answering
+
+from promptster.client import AsyncCollectorClient, CollectorClient, RefusedError, UnreachableError
+from promptster.config import Network
+from promptster.errors import CollectorError, ConfigurationError, NotSignedInError
+from promptster.protocol.encoding import b64u_encode
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SESSION = "AAAAAAAAAAAAAAAAAAAAAA"
+SECRET = bytes(32)
+
+
+@pytest.fixture
+def server() -> Iterator[Answering]:
+    """A collector that says what the test tells it to."""
+    with Answering() as made:
+        yield made
+
+
+@pytest.fixture
+def client(server: Answering) -> Iterator[CollectorClient]:
+    """A client with a token."""
+    with CollectorClient(server.url, token="pt_token") as made:
+        yield made
+
+
+def problem(status: int, **members: Any) -> Answer:
+    """A problem document."""
+    body = json.dumps({"type": "about:blank", "title": "Refused", "status": status, **members}).encode()
+    return Answer(status=status, body=body, headers={"content-type": "application/problem+json"})
+
+
+def test_an_invites_secret_is_in_the_header_only(server: Answering, client: CollectorClient) -> None:
+    """Not in path or query, where it would be logged."""
+    policy = b'{"v":1}'
+    server.answer.body = json.dumps(
+        {
+            "invite": {"payload": "", "signature": ""},
+            "policy": b64u_encode(policy),
+            "assessment": {"title": "T", "repository": None, "time_limit_minutes": 90},
+            "keys": {"v": 1, "keys": []},
+        }
+    ).encode()
+    answer = client.get_invite("ID", SECRET)
+    (asked,) = server.asked
+    assert (asked.method, asked.path) == ("GET", "/v1/invites/ID")
+    assert asked.headers["authorization"] == f"Bearer {b64u_encode(SECRET)}"
+    assert answer.policy == policy
+    assert answer.assessment.repository is None
+    assert answer.keyfile == b'{"keys":[],"v":1}'
+
+
+def test_a_redemption_is_sent_byte_for_byte(server: Answering, client: CollectorClient) -> None:
+    """So that the same request can be sent again."""
+    server.answer.body = b'{"certificate":{"payload":"","signature":""},"keys":{"v":1,"keys":[]}}'
+    client.redeem("ID", SECRET, b'{ "as" : "it is" }')
+    assert server.asked[0].body == b'{ "as" : "it is" }'
+    assert server.asked[0].headers["content-type"] == "application/json"
+
+
+def test_a_batch_carries_its_earlier_receipt_and_learns_what_is_checked(
+    server: Answering, client: CollectorClient
+) -> None:
+    """The receipt's exact bytes come back; a restored collector gets the earlier one."""
+    server.answer = Answer(body=b"receipt", headers={"promptster-checked": "7"})
+    answer = client.put_batch(SESSION, 3, b"PSB1...", earlier_receipt=b"earlier")
+    assert (answer.receipt, answer.checked) == (b"receipt", 7)
+    assert server.asked[0].path == f"/v1/sessions/{SESSION}/batches/3"
+    assert server.asked[0].headers["promptster-receipt"] == b64u_encode(b"earlier")
+    server.answer = Answer(body=b"receipt", headers={"promptster-checked": "-"})
+    assert client.put_batch(SESSION, 3, b"PSB1...").checked is None
+
+
+def test_a_problem_document_becomes_one_error(server: Answering, client: CollectorClient) -> None:
+    """Its words, its code, its hint and all its members."""
+    server.answer = problem(409, detail="There is a gap.", code="gap", hint="send 3 first", expected=3)
+    server.answer.headers["retry-after"] = "5"
+    with pytest.raises(RefusedError) as caught:
+        client.put_batch(SESSION, 4, b"")
+    error = caught.value
+    assert (error.message, error.code, error.hint, error.status) == ("there is a gap", "gap", "send 3 first", 409)
+    assert error.problem["expected"] == 3
+    assert error.retry_after_s == 5.0
+
+
+def test_a_refusal_without_a_problem_document_still_has_words(server: Answering, client: CollectorClient) -> None:
+    """A proxy in between answers HTML."""
+    server.answer = Answer(status=503, body=b"<html>")
+    with pytest.raises(RefusedError) as caught:
+        client.evidence(SESSION)
+    assert (caught.value.code, caught.value.status) == ("collector_refused", 503)
+    assert "503" in caught.value.message
+    assert caught.value.hint
+
+
+def test_a_token_that_is_not_accepted_means_sign_in_again(server: Answering, client: CollectorClient) -> None:
+    """Exit code 4; an invite's secret that is not accepted does not."""
+    server.answer = problem(401, detail="no", code="unauthorised")
+    with pytest.raises(NotSignedInError):
+        client.me()
+    with pytest.raises(RefusedError):
+        client.get_invite("ID", SECRET)
+    with CollectorClient(server.url) as stranger, pytest.raises(NotSignedInError):
+        stranger.sessions()
+
+
+@pytest.mark.parametrize("body", [b"[]", b"<html>", b"{}", b'{"certificate":1,"keys":{}}', b""])
+def test_an_answer_of_another_form_is_an_error_of_its_own(
+    server: Answering, client: CollectorClient, body: bytes
+) -> None:
+    """Another program may answer at that address."""
+    server.answer.body = body
+    with pytest.raises(CollectorError) as caught:
+        client.redeem("ID", SECRET, b"{}")
+    assert caught.value.code == "collector_answer"
+
+
+def test_an_endless_answer_is_cut_off(
+    server: Answering, client: CollectorClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody fills this machine's memory."""
+    monkeypatch.setattr("promptster.client._EVIDENCE_LIMIT", 10)
+    server.answer.body = b"x" * 11
+    with pytest.raises(CollectorError, match="too long"):
+        client.evidence(SESSION)
+
+
+def test_no_answer_is_unreachable(server: Answering, client: CollectorClient) -> None:
+    """A closed port, a cut connection, a name that does not exist: nothing is lost, try again."""
+    server.answer = Answer(cut=True)
+    with pytest.raises(UnreachableError) as caught:
+        client.keys()
+    assert caught.value.status is None
+    assert "nothing is lost" in (caught.value.hint or "")
+    with CollectorClient("http://127.0.0.1:9") as nobody, pytest.raises(UnreachableError):
+        nobody.keys()
+
+
+def test_redirects_are_not_followed(server: Answering, client: CollectorClient) -> None:
+    """A bearer token goes to no other place."""
+    server.answer = Answer(status=302, headers={"location": "http://127.0.0.1:9/elsewhere"})
+    with pytest.raises(RefusedError):
+        client.me()
+    assert len(server.asked) == 1
+
+
+def test_the_environment_does_not_choose_the_way(server: Answering, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Proxy variables and .netrc are not read by the library: the way out is an explicit setting."""
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:9")
+    with CollectorClient(server.url) as client:
+        client.keys()
+    assert len(server.asked) == 1
+
+
+def test_a_proxy_is_used_for_everything_beyond_loopback(server: Answering) -> None:
+    """The proxy is asked to connect, and sees neither path nor token."""
+    server.answer = Answer(status=502)
+    network = Network(proxy_url=server.url)
+    client = CollectorClient("https://collector.example", token="pt_x", network=network)
+    with client, pytest.raises(UnreachableError):
+        client.me()
+    (asked,) = server.asked
+    assert (asked.method, asked.path) == ("CONNECT", "collector.example:443")
+    assert "pt_x" not in str(asked)
+
+
+@pytest.mark.parametrize("url", ["http://collector.example", "http://localhost:8000"])
+def test_plain_http_beyond_loopback_is_refused(url: str) -> None:
+    """Before anything is sent."""
+    with pytest.raises(ConfigurationError):
+        CollectorClient(url)
+
+
+def test_the_uploaders_client_tells_the_same_errors(server: Answering) -> None:
+    """Asynchronous calls differ in nothing but that."""
+
+    async def calls() -> None:
+        client = AsyncCollectorClient(server.url, token="pa_x")
+        try:
+            server.answer = Answer(body=b"receipt", headers={"promptster-checked": "2"})
+            answer = await client.put_batch(SESSION, 0, b"wire")
+            assert (answer.receipt, answer.checked) == (b"receipt", 2)
+            server.answer = problem(429, detail="slow down", code="rate")
+            server.answer.headers["retry-after"] = "3"
+            with pytest.raises(RefusedError) as refused:
+                await client.head(SESSION)
+            assert refused.value.retry_after_s == 3.0
+            server.answer = Answer(cut=True)
+            with pytest.raises(UnreachableError):
+                await client.evidence(SESSION)
+        finally:
+            await client.aclose()
+
+    asyncio.run(calls())
+    assert server.asked[1].headers["authorization"] == "Bearer pa_x"
+
+
+@pytest.mark.parametrize(
+    ("call", "method", "path"),
+    [
+        (lambda c: c.me(), "GET", "/v1/me"),
+        (lambda c: c.assessments(), "GET", "/v1/assessments"),
+        (lambda c: c.create_assessment({"title": "T"}), "POST", "/v1/assessments"),
+        (lambda c: c.create_invite("a1", {"name": "N"}), "POST", "/v1/assessments/a1/invites"),
+        (lambda c: c.sessions(), "GET", "/v1/sessions"),
+        (lambda c: c.tokens(), "GET", "/v1/tokens"),
+        (lambda c: c.create_token({"role": "reviewer"}), "POST", "/v1/tokens"),
+        (lambda c: c.revoke_token("t1"), "DELETE", "/v1/tokens/t1"),
+        (lambda c: c.head(SESSION), "GET", f"/v1/sessions/{SESSION}/head"),
+        (lambda c: c.events(SESSION, after=4, limit=9), "GET", f"/v1/sessions/{SESSION}/events?after=4&limit=9"),
+        (lambda c: c.bundle(SESSION), "GET", f"/v1/sessions/{SESSION}/bundle"),
+        (lambda c: c.export(SESSION, "jsonl"), "GET", f"/v1/sessions/{SESSION}/export?format=jsonl"),
+        (lambda c: c.withdraw(SESSION, {"payload": ""}), "POST", f"/v1/sessions/{SESSION}/withdraw"),
+    ],
+)
+def test_every_call_asks_for_its_own_route(
+    server: Answering, client: CollectorClient, call: Callable[[CollectorClient], Any], method: str, path: str
+) -> None:
+    """With the token, but for the withdrawal: its signature is what counts."""
+    call(client)
+    (asked,) = server.asked
+    assert (asked.method, asked.path) == (method, path)
+    assert ("authorization" in asked.headers) is not path.endswith("withdraw")
+
+
+def certified(folder: Path) -> tuple[ssl.SSLContext, Path]:
+    """A server context for 127.0.0.1, and the file of the authority that vouches for it."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Test authority")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    authority = folder / "authority.pem"
+    authority.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    both = folder / "server.pem"
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    both.write_bytes(private + authority.read_bytes())
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(both)
+    return context, authority
+
+
+def test_a_companys_own_authority_is_trusted_when_named(tmp_path: Path) -> None:
+    """And only then."""
+    context, authority = certified(tmp_path)
+    with Answering(context) as server:
+        with CollectorClient(server.url) as client, pytest.raises(UnreachableError):
+            client.keys()
+        with CollectorClient(server.url, network=Network(ca_file=authority)) as client:
+            assert client.keys() == b"{}"
