@@ -12,7 +12,7 @@ from sqlalchemy import insert, select
 from promptster.protocol.encoding import b64u_decode
 from promptster.protocol.errors import EncodingError
 from promptster.protocol.invite import Invite as InviteDocument
-from promptster.protocol.invite import new_invite_code, secret_sha256
+from promptster.protocol.invite import InviteCode, new_invite_code, secret_sha256
 from promptster.protocol.sealing import SealingKey
 from promptster.protocol.signing import Envelope
 from promptster_collector.errors import ConflictError, GoneError, NotFoundError
@@ -80,6 +80,13 @@ class Invites:
         self._organisations = organisations
         self._persons = persons
 
+    def _draw_code(self) -> InviteCode:
+        """A fresh code that does not begin with a dash: a command line would take that for an option."""
+        while True:
+            code = new_invite_code(os.urandom(32), self._store.identity.signer.public_key)
+            if not code.invite_id.startswith("-"):
+                return code
+
     async def create(self, organisation: str, assessment: str, who: Identity, *, base_url: str) -> NewInvite:
         """Invite one person to one assessment; the link names the public URL, or ``base_url`` when none is set.
 
@@ -89,7 +96,7 @@ class Invites:
         facts = await self._assessments.get(organisation, assessment)
         now = self._clock.wall_ms()
         expires = now + self._limits.invite_ms
-        code = new_invite_code(os.urandom(32), self._store.identity.signer.public_key)
+        code = self._draw_code()
         pair = SealingKey.generate(os.urandom)
         document = InviteDocument(
             kid=self._store.identity.signer.kid,
