@@ -76,7 +76,7 @@ class Machine:
                 self.promised = bench.recorder.durable_seq
         elif step < 0.75:
             if bench.outbox.position.first < bench.recorder.durable_seq:
-                bench.sealer._seal_one()
+                bench.sealer.seal_one()
         elif (entry := bench.outbox.unsent) is not None:
             receipt = self.shelf.take(entry.n, bench.outbox.wire(entry.n))
             if self.chance.random() < 0.7:  # else the answer is lost

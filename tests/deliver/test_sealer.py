@@ -116,18 +116,18 @@ async def test_a_batch_that_could_not_be_stored_is_made_again(monkeypatch: pytes
 async def test_a_backlog_makes_larger_batches() -> None:
     """While the collector is behind, the sealer waits longer, until somebody is in a hurry."""
     bench = Bench(Certified(), MemoryDisk())
-    for number in range(sealer_module._BACKLOG):
+    for number in range(sealer_module.BACKLOG):
         bench.record(note(str(number)))
         await bench.sealer.seal_all()
     bench.sealer.stored.clear()
-    bench.sealer._interval_s = 3600.0
+    bench.sealer.interval_s = 3600.0
     bench.record(note("next"))
     bench.recorder.grown.set()
     task = asyncio.create_task(bench.sealer.run())
     for _ in range(5):
         await asyncio.sleep(0)
-    assert bench.outbox.sealed == sealer_module._BACKLOG
+    assert bench.outbox.sealed == sealer_module.BACKLOG
     bench.sealer.hurry()
     await bench.sealer.stored.wait()
-    assert bench.outbox.sealed == sealer_module._BACKLOG + 1
+    assert bench.outbox.sealed == sealer_module.BACKLOG + 1
     task.cancel()

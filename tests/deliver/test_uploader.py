@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from tests.helpers.certified import NOW_MS, Certified
 from tests.helpers.disk import MemoryDisk
-from tests.helpers.recorders import Bench, Shelf, note
+from tests.helpers.recorders import BATCHES, Bench, Shelf, note
 
 from promptster.client import RefusedError, UnreachableError
 from promptster.deliver import uploader as uploader_module
@@ -67,7 +67,7 @@ class Desk:
         for number in range(batches):
             self.bench.record(note(f"{text}{number}"))
             while self.bench.outbox.position.first < self.bench.recorder.durable_seq:
-                self.bench.sealer._seal_one()
+                self.bench.sealer.seal_one()
 
     async def send(self) -> None:
         """Upload until nothing waits, somebody asked for a new start, or the session ended."""
@@ -177,7 +177,7 @@ async def test_a_lost_batch_file_is_settled_without_doubling() -> None:
     desk = Desk(batches=3)
     await desk.send()
     for kind in ("batch", "receipt"):
-        desk.disk.unlink(desk.bench.outbox._path(2, kind))
+        desk.disk.unlink(BATCHES / f"00000002.{kind}")
     desk.wire(Bench(desk.certified, desk.disk))
     desk.fill(1, "more")
     await desk.send()

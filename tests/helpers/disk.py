@@ -180,6 +180,10 @@ class MemoryDisk:
             if offset < len(content):
                 content[offset] ^= 1 << bit
 
+    def vanish(self) -> None:
+        """Lose every name at once, as after somebody deleted the folder."""
+        self._names.clear()
+
     def paths(self) -> list[Path]:
         """Every file."""
         return sorted(self._names)

@@ -20,7 +20,7 @@ from promptster.session.control import ControlClient
 from promptster.session.supervisor import spawn_recorder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
     from pathlib import Path
 
     import pytest
@@ -110,7 +110,7 @@ class Running:
 @contextmanager
 def prepared(
     folder: Path, monkeypatch: pytest.MonkeyPatch, *, collector_url: str = "http://127.0.0.1:9", **more: Any
-) -> Iterator[Running]:
+) -> Generator[Running]:
     """A session that was just redeemed; nothing runs yet."""
     certified = more.pop("certified", None) or Certified(record_until=FAR, upload_until=FAR, **more)
     for name in ("HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME"):

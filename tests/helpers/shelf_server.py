@@ -15,7 +15,7 @@ from promptster.protocol.encoding import b64u_decode
 from promptster.protocol.signing import Envelope
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
 
     from tests.helpers.recorders import Shelf
 
@@ -86,7 +86,7 @@ def _handler(server: ShelfServer) -> type[BaseHTTPRequestHandler]:
             self.end_headers()
             self.wfile.write(body)
 
-        def log_message(self, *_arguments: Any) -> None:
+        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the library's name
             """Tests keep their output clean."""
 
     return Handler
@@ -95,12 +95,12 @@ def _handler(server: ShelfServer) -> type[BaseHTTPRequestHandler]:
 class _Quiet(ThreadingHTTPServer):
     daemon_threads = True
 
-    def handle_error(self, *_arguments: Any) -> None:
+    def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that was killed is no news."""
 
 
 @contextmanager
-def serving(shelf: Shelf, *, lost: float = 0.0, chance: random.Random | None = None) -> Iterator[ShelfServer]:
+def serving(shelf: Shelf, *, lost: float = 0.0, chance: random.Random | None = None) -> Generator[ShelfServer]:
     """A running server."""
     from tests.helpers.disk import seeded  # noqa: PLC0415 - only for its dice
 

@@ -242,8 +242,7 @@ async def test_a_journal_that_vanished_ends_the_recorder() -> None:
     bench = Bench(Certified(), disk)
     bench.record(note("a"))
     disk.on_call = failing(disk, errno.EIO, times=1)
-    for path in disk.paths():
-        disk._names.pop(path)
+    disk.vanish()
     bench.recorder.append(note("b"))
     assert not bench.recorder.commit()
     assert bench.recorder.lost

@@ -19,7 +19,7 @@ from promptster.session.log import Log
 from promptster.session.state import SessionFolder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Generator, Iterator, Mapping
     from pathlib import Path
 
 
@@ -39,7 +39,7 @@ OPERATIONS = {"echo": _echo, "refuse": _refuse, "fail": _fail}
 
 
 @contextmanager
-def listening(folder: SessionFolder) -> Iterator[socket.socket]:
+def listening(folder: SessionFolder) -> Generator[socket.socket]:
     """The session's control socket, bound."""
     folder.run.mkdir(parents=True)
     with socket.socket(socket.AF_UNIX) as sock:
@@ -49,7 +49,7 @@ def listening(folder: SessionFolder) -> Iterator[socket.socket]:
 
 
 @contextmanager
-def answering(folder: SessionFolder, log: Log) -> Iterator[ControlClient]:
+def answering(folder: SessionFolder, log: Log) -> Generator[ControlClient]:
     """A control server in a thread of its own, and a client."""
     loop = asyncio.new_event_loop()
     with listening(folder) as sock:

@@ -59,11 +59,12 @@ def delivering(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tupl
 
 def until(running: Running, holds: Callable[[RecorderStatus], bool]) -> RecorderStatus:
     """Ask until the status is as wanted; each question waits for the recorder, none for the clock."""
+    status = running.control.status()
     for _ in range(2000):
-        status = running.control.status()
         if holds(status):
             return status
         threading.Event().wait(0.01)
+        status = running.control.status()
     raise AssertionError(f"never came about: {status}")
 
 
@@ -196,7 +197,7 @@ class _Provider(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def log_message(self, *_arguments: Any) -> None:
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the library's name
         """Tests keep their output clean."""
 
 
@@ -215,7 +216,7 @@ def test_a_model_call_is_forwarded_and_recorded(tmp_path: Path, monkeypatch: pyt
         with prepared(tmp_path, monkeypatch, certified=certified) as running:
             port = running.spawn()
             token = running.control.launch().token
-            request = {
+            request: dict[str, Any] = {
                 "model": "claude-x",
                 "max_tokens": 9,
                 "tools": [{"name": "Bash", "input_schema": {}}],

@@ -245,13 +245,13 @@ def test_provider_keys_do_not_reach_the_background(monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("HOME", "/home/x")
     for name in ("ANTHROPIC_API_KEY", "openai_api_key", "GITHUB_TOKEN", "DB_PASSWORD"):
         monkeypatch.setenv(name, "secret")
-    environment = supervisor_module._without_credentials(os.environ)
+    environment = supervisor_module.without_credentials(os.environ)
     assert environment["HOME"] == "/home/x"
     assert "secret" not in environment.values()
 
 
 def test_the_supervisor_imports_next_to_nothing() -> None:
-    """What outlives everything stays small: no asyncio, no network library, no cryptography, none of our other parts."""
+    """What outlives everything stays small: no asyncio, no network library, no cryptography, little of ours."""
     code = "import sys, promptster.session.supervisor; print('\\n'.join(sys.modules))"
     modules = set(
         subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()

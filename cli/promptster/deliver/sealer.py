@@ -25,8 +25,10 @@ if TYPE_CHECKING:
 
 BATCH_BYTES = 3 * 1024 * 1024
 """Plain bytes of events after which a batch is full; a single larger event stands alone."""
-_BACKLOG = 4
-_BACKLOG_FACTOR = 20
+BACKLOG = 4
+"""Batches without receipts from which on the collector counts as behind."""
+BACKLOG_FACTOR = 20
+"""How much longer events are gathered then."""
 _RETRY_S = 2.0
 
 
@@ -47,7 +49,7 @@ class Sealer:
         """Seal what ``recorder`` made durable into ``outbox``, ``interval_s`` after there is something."""
         self._recorder, self._outbox = recorder, outbox
         self._session, self._session_key, self._content_key = session, session_key, content_key
-        self._random, self._interval_s = random, interval_s
+        self._random, self.interval_s = random, interval_s
         self._lock = asyncio.Lock()
         self._hurry = asyncio.Event()
         self.batch_bytes = BATCH_BYTES
@@ -82,7 +84,7 @@ class Sealer:
         async with self._lock:
             until = self._recorder.durable_seq
             while self._outbox.position.first < until:
-                await asyncio.to_thread(self._seal_one)
+                await asyncio.to_thread(self.seal_one)
                 self.stored.set()
 
     def hurry(self) -> None:
@@ -91,7 +93,7 @@ class Sealer:
 
     async def _gather(self) -> None:
         """Let more come together, longer while the collector is behind."""
-        pause = self._interval_s * (_BACKLOG_FACTOR if self._outbox.backlog >= _BACKLOG else 1)
+        pause = self.interval_s * (BACKLOG_FACTOR if self._outbox.backlog >= BACKLOG else 1)
         with suppress(TimeoutError):
             await asyncio.wait_for(self._hurry.wait(), pause)
         self._hurry.clear()
@@ -99,7 +101,12 @@ class Sealer:
     def _waiting(self) -> bool:
         return self._outbox.position.first < self._recorder.durable_seq
 
-    def _seal_one(self) -> None:
+    def seal_one(self) -> None:
+        """Seal the next batch; for a thread that may wait for the disk.
+
+        Raises:
+            OSError: it could not be stored, or its events could not be read.
+        """
         position = self._outbox.position
         fresh = self._recorder.take_fresh(position.first)
         source = self._recorder.events(start=position.first) if fresh is None else fresh

@@ -173,13 +173,13 @@ class ControlClient:
         request = json.dumps({"op": op, **arguments}).encode() + b"\n"
         seconds = self._timeout if timeout is None else timeout
         attempts = 1 if op == "record" else 3
-        for attempt in range(1, attempts + 1):
+        line = b""
+        while attempts and not line:
+            attempts -= 1
             try:
                 line = self._exchange(request, seconds)
             except OSError as error:
                 raise self._unreachable() from error
-            if line or attempt == attempts:
-                break
         return self._read_answer(line)
 
     def _exchange(self, request: bytes, seconds: float) -> bytes:

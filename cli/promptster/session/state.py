@@ -20,7 +20,7 @@ from promptster.paths import socket_folder
 from promptster.record.files import SystemFiles, write_whole
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Generator, Mapping
 
     from promptster.paths import Paths
 
@@ -265,7 +265,7 @@ class SessionFolder:
         write_whole(_FILES, self.facts_file, json.dumps(facts.to_json(), sort_keys=True).encode() + b"\n")
 
     @contextmanager
-    def _exclusive(self) -> Iterator[None]:
+    def _exclusive(self) -> Generator[None]:
         handle = os.open(self.path / "session.json.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX)

@@ -76,7 +76,7 @@ def spawn_recorder(folder: SessionFolder, secrets: SessionSecrets, *, timeout_s:
             stderr=log,
             pass_fds=(told, say),
             start_new_session=True,
-            env=_without_credentials(os.environ),
+            env=without_credentials(os.environ),
         )
         os.close(say)
         say = -1
@@ -94,7 +94,7 @@ def spawn_recorder(folder: SessionFolder, secrets: SessionSecrets, *, timeout_s:
                 os.close(handle)
 
 
-def _without_credentials(environment: Mapping[str, str]) -> dict[str, str]:
+def without_credentials(environment: Mapping[str, str]) -> dict[str, str]:
     """What a background process may inherit: provider keys are the agent's business."""
     return {name: value for name, value in environment.items() if not name.upper().endswith(_SECRET_ENDINGS)}
 
