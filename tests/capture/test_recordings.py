@@ -286,8 +286,10 @@ def test_subagents_have_a_lane_of_their_own(name: str) -> None:
     assert call.fields["tool_use_id"] == by_proxy.fields["tool_use_id"]
     inner = [draft for draft in bench.kinds("tool_call") if draft.lane == 2]
     assert {draft.src for draft in inner} == {"proxy", "hook"}
-    (stopped,) = bench.kinds("subagent_stopped")
-    assert stopped.lane == 2
+    stopped = bench.kinds("subagent_stopped")
+    assert {draft.src for draft in stopped} == {"proxy", "hook"}
+    assert {draft.lane for draft in stopped} == {2}
+    assert len({draft.fields["text"] for draft in stopped}) == 1
 
 
 def test_inner_calls_of_codex_point_to_the_script() -> None:

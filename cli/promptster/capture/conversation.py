@@ -46,6 +46,8 @@ class Turn:
     """Every tool call of the history by id."""
     opening: tuple[str, ...]
     """The texts before the model's first word, and those of the tail, whoever wrote them."""
+    closing: tuple[str, ...]
+    """The texts of the tail and of its results, whoever wrote them."""
     task: str
     """The tail's texts as the message that starts a subagent."""
     beginning: str
@@ -81,6 +83,8 @@ def read_turn(call: ModelCall, agent: Agent, *, purpose: str) -> Turn:
         history=frozenset(item.text for _, run in runs[:-1] for item in _texts(run)),
         calls={item.id: item for item in call.items if isinstance(item, ToolUse)},
         opening=tuple(item.text for item in (*first, *last)),
+        closing=tuple(item.text for item in call.items if isinstance(item, ToolResult) and item.id in fresh)
+        + tuple(item.text for item in last),
         task=agent.task(last),
         beginning=_digest([prompt.text for prompt in agent.prompts(first)]),
     )

@@ -152,7 +152,10 @@ class Capture:
         call = exchange.provider.read(body) if exchange.provider else ModelCall(model=None, stream=False, items=())
         purpose = agent.purpose(call, exchange.headers, body) if request.body else "other"
         turn = read_turn(call, agent, purpose=purpose)
-        identity = self._subagents.place(agent.identify(exchange.headers, body), turn)
+        identity = agent.identify(exchange.headers, body)
+        if purpose == "work":
+            identity = self._subagents.place(identity, turn)
+            self._subagents.call(identity, agent.subagent_name(body))
         exchange.identity, exchange.purpose = identity, purpose
         self._open[exchange] = identity
         conversation = self._lanes.conversation(identity)
@@ -161,6 +164,7 @@ class Capture:
             asked.attempts += 1
         else:
             self._results(agent, identity, turn, is_work=purpose == "work")
+            self._subagents.ended(agent, identity, turn)
             refs = self._new_words(agent, identity, turn) if purpose == "work" else ()
             asked = Asked(seq=self._request(exchange, call, request, refs), position=turn.position)
             conversation.remember(asked, turn.fingerprint, request.sha256)

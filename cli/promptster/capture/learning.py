@@ -51,7 +51,9 @@ class Learner:
             case "proxy", "model_response":
                 self._response(event)
             case "proxy", "subagent_started":
-                self._subagents.learn(identity)
+                self._subagents.learn_begun(identity)
+            case "proxy", "subagent_stopped":
+                self._subagents.learn_ended(identity, text_of(fields.get("text")))
             case (("proxy" | "hook"), ("tool_call" | "tool_result")):
                 self._tool(event, identity)
             case "hook", "prompt":
@@ -78,6 +80,8 @@ class Learner:
             if fields.get("purpose") == "work":
                 self._lanes.conversation(identity).new_prompts(turn)
                 self._subagents.place(identity, turn)
+                name = agent_named(identity.agent).subagent_name(mapping(fields.get("body")))
+                self._subagents.call(identity, name)
         self._lanes.conversation(identity).remember(asked, *filter(None, names))
         self._requests[event.seq] = (identity, asked)
         if len(self._requests) > _OPEN_KEPT:

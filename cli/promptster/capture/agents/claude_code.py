@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 _REMINDER = re.compile(r"<system-reminder>(.*?)</system-reminder>", re.DOTALL)
 _NOTIFICATION = re.compile(r"<task-notification>.*</task-notification>", re.DOTALL)
+_TASK = re.compile(r"<task-id>(.*?)</task-id>", re.DOTALL)
+_BROUGHT = re.compile(r"<result>(.*?)</result>", re.DOTALL)
 _QUEUED = re.compile(
     r"^\s*The user sent (?:a new message while you were working|the following message):\n(.*?)"
     r"(?:\n\n(?:IMPORTANT:|This is how Claude Code surfaces|After completing your current task).*)?\s*$",
@@ -152,6 +154,19 @@ class ClaudeCode:
     def task(self, run: Sequence[UserText]) -> str:
         """What stands beside the reminders."""
         return "\n\n".join(prompt.text for prompt in self.prompts(run))
+
+    def subagent_name(self, body: Mapping[str, Json]) -> str:
+        """Subagents go by their ids."""
+        del body
+        return ""
+
+    def ended(self, text: str) -> tuple[str, str] | None:
+        """By the notification of a finished task."""
+        notification = _NOTIFICATION.search(text)
+        if notification is None or "<status>completed</status>" not in notification[0]:
+            return None
+        task, brought = _TASK.search(notification[0]), _BROUGHT.search(notification[0])
+        return (task[1].strip(), brought[1].strip()) if task and brought else None
 
     def hooks_tell(self, call: ToolUse, result: ToolResult) -> bool:
         """A call whose arguments are refused is refused before any hook."""

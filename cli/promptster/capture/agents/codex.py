@@ -29,6 +29,7 @@ _SHELL = re.compile(r"^\s*<user_shell_command>\s*<command>\s*(.*?)\s*</command>"
 _SUMMARY = ("Another language model started to solve this problem and produced a summary",)
 _COMPACTION = ("You are performing a CONTEXT CHECKPOINT COMPACTION",)
 _NEW_TASK = "Message Type: NEW_TASK"
+_FINAL_ANSWER = re.compile(r"\AMessage Type: FINAL_ANSWER\n(?:Task name: [^\n]*\n)?Sender: ([^\n]*)\nPayload:\n")
 _SHELL_TOOLS = {"shell", "shell_command", "exec_command", "local_shell", "container.exec", "Bash"}
 _UNIFIED = re.compile(
     r"\A(?:Chunk ID: [^\n]*\n)?(?:Wall time: ([\d.]+) seconds\n)?"
@@ -129,6 +130,16 @@ class Codex:
         """The message from the agent that started this one."""
         tasks = (item.text.partition("Payload:\n")[2].strip() for item in run if item.text.startswith(_NEW_TASK))
         return next(tasks, "") or "\n\n".join(prompt.text for prompt in self.prompts(run))
+
+    def subagent_name(self, body: Mapping[str, Json]) -> str:
+        """The agents of a session write to each other by path."""
+        told = mapping(load(text_of(mapping(body.get("client_metadata")).get("x-codex-turn-metadata"))))
+        return text_of(told.get("agent_name"))
+
+    def ended(self, text: str) -> tuple[str, str] | None:
+        """By the last message that a subagent writes."""
+        ended = _FINAL_ANSWER.match(text)
+        return (ended[1].strip(), text[ended.end() :].strip()) if ended else None
 
     def hooks_tell(self, call: ToolUse, result: ToolResult) -> bool:
         """Only commands and patches that ran are known to have them."""

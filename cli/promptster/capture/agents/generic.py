@@ -57,6 +57,16 @@ class Generic:
         """All of it."""
         return "\n\n".join(prompt.text for prompt in self.prompts(run))
 
+    def subagent_name(self, body: Mapping[str, Json]) -> str:
+        """It has none."""
+        del body
+        return ""
+
+    def ended(self, text: str) -> tuple[str, str] | None:
+        """Cannot be told."""
+        del text
+        return None
+
     def hooks_tell(self, call: ToolUse, result: ToolResult) -> bool:
         """It has none."""
         del call, result

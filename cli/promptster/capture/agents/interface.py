@@ -118,6 +118,14 @@ class Agent(Protocol):
         """The words that start a subagent, in the first texts of its conversation."""
         ...
 
+    def subagent_name(self, body: Mapping[str, Json]) -> str:
+        """What other agents of the session call the sender of a request, where that is not its id."""
+        ...
+
+    def ended(self, text: str) -> tuple[str, str] | None:
+        """The subagent (by id or name) that a text says has ended, and what it brought."""
+        ...
+
     def hooks_tell(self, call: ToolUse, result: ToolResult) -> bool:
         """Whether a call with this result has hooks, if the agent's hooks are on."""
         ...
