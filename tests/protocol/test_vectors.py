@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from tests.vectors.generate import files
 from tests.vectors.running import KINDS, outcome
 

@@ -44,10 +44,16 @@ class Chain:
     """By ``seq``, ascending."""
     broken: frozenset[int]
     """Batches whose events are not all here, or do not lead to the root."""
-    absent: frozenset[int]
-    """Those of them of which no event is here at all."""
+    missing: dict[int, list[int]]
+    """``seq`` of the events that are not here, by batch number."""
     unproven: frozenset[int]
     """``seq`` of events that are here or that a header covers, and that nothing proves."""
+    last_here: int
+    """The last ``seq`` that is here and covered; -1 when there is none."""
+
+    def absent(self, n: int) -> bool:
+        """Whether no event of the batch is here."""
+        return len(self.missing.get(n, ())) == self.links[n].header.count
 
 
 def in_order(  # the four names by which lists can be off
@@ -131,35 +137,27 @@ def _read_events(report: Report, links: dict[int, ChainLink], events: Sequence[b
     here = in_order(report, read, what="event", number=lambda item: item.event.seq, identity=lambda item: item.public)
     proven: dict[int, ProvenEvent] = {}
     covered: set[int] = set()
-    missing: list[int] = []
+    missing: dict[int, list[int]] = {}
     broken: set[int] = set()
-    absent: set[int] = set()
     for n, link in links.items():
         span = range(link.header.first, link.header.first + link.header.count)
         covered.update(span)
         batch = [here[seq] for seq in span if seq in here]
         if len(batch) < link.header.count:
             broken.add(n)
-            if batch:
-                missing += [seq for seq in span if seq not in here]
-            else:
-                absent.add(n)
+            missing[n] = [seq for seq in span if seq not in here]
         elif merkle.root([merkle.leaf_hash(item.public) for item in batch]) != link.header.root:
             broken.add(n)
             report.altered("root", f"the events of batch {n} are not the ones that were signed")
         else:
             proven.update((item.event.seq, item) for item in batch)
-    _report_missing(report, missing, covered)
     if unsigned := sorted(here.keys() - covered):
         report.altered("inserted", f"no signed batch covers the events {spoken(spans(unsigned))}")
-    unproven = (covered | here.keys()) - proven.keys()
-    return Chain(links, proven, frozenset(broken), frozenset(absent), frozenset(unproven))
-
-
-def _report_missing(report: Report, missing: list[int], covered: set[int]) -> None:
-    """Tell of missing events in batches of which others are here; whole batches are told with their checks."""
-    if not missing:
-        return
-    runs = spans(sorted(missing))
-    at_the_end = len(runs) == 1 and runs[0].last == max(covered)
-    report.incomplete("truncated" if at_the_end else "gap", f"missing events: {spoken(runs)}")
+    return Chain(
+        links=links,
+        proven=proven,
+        broken=frozenset(broken),
+        missing=missing,
+        unproven=frozenset((covered | here.keys()) - proven.keys()),
+        last_here=max(covered & here.keys(), default=-1),
+    )

@@ -116,9 +116,9 @@ TOPICS: Final = (
         "agent_type prompt text decision mode name input",
     ),
     _topic(
-        "which agent acts, in which of its sessions, when, and how long it takes",
+        "which agent acts, in which of its sessions and calls, when, and how long it takes",
         " ".join(sorted(AGENT_KINDS)),
-        "agent agent_session agent_id first_byte_ms duration_ms",
+        "agent agent_session agent_id tool_use_id first_byte_ms duration_ms",
     ),
     _topic(
         "notes you write, and what you redact, by place and reason",

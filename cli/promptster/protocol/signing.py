@@ -26,7 +26,7 @@ SIGNATURE_SIZE = 64
 _PRIME = 2**255 - 19
 _ORDER = 2**252 + 27742317777372353535851937790883648493
 _ORDER_8 = int.from_bytes(bytes.fromhex("26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05"), "little")
-_SMALL_ORDER = frozenset({0, 1, _PRIME - 1, _ORDER_8, _PRIME - _ORDER_8})
+SMALL_ORDER_Y = frozenset({0, 1, _PRIME - 1, _ORDER_8, _PRIME - _ORDER_8})
 """The y coordinates of the eight points whose order divides 8."""
 
 _ENVELOPE_LIMIT = 2 << 20
@@ -54,7 +54,7 @@ def _check_point(encoded: bytes, what: str, code: str) -> None:
     y = int.from_bytes(encoded, "little") & ((1 << 255) - 1)
     if y >= _PRIME:
         raise SignatureError(f"{what} is not canonically encoded", code=f"{code}_not_canonical")
-    if y in _SMALL_ORDER:
+    if y in SMALL_ORDER_Y:
         raise SignatureError(f"{what} is of small order", code=f"{code}_small_order")
 
 

@@ -1,0 +1,98 @@
+"""Bundles: everything about a session in one file, and nothing that was redacted."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.vectors.world import START, World, drafts, with_block, with_stored
+
+from promptster.protocol.bundle import read_bundle, redactions_in_session, write_bundle
+from promptster.protocol.errors import BundleError
+from promptster.protocol.events import RecordedEvent
+from promptster.protocol.fields import Secret
+from promptster.protocol.privacy import Tombstone
+
+
+def test_parts_survive() -> None:
+    """What is written is read back, and equal parts give equal bytes."""
+    world = World()
+    world.events[1] = with_block(world.events[1], "text", random=world.random)
+    parts = world.parts(redactions=[world.redaction(0, "platform")])
+    data = write_bundle(parts)
+    assert read_bundle(data) == parts
+    assert write_bundle(read_bundle(data)) == data
+
+
+def test_every_optional_part_may_be_missing() -> None:
+    """Close, tombstone and checkpoint stand in a bundle only when there are any."""
+    world = World()
+    tombstone = world.collector.sign(
+        Tombstone(
+            kid=world.collector.kid,
+            session=world.session,
+            outcome="erased",
+            at_ms=START,
+            backups_until_ms=START,
+            batches=0,
+            exports=0,
+        )
+    )
+    bare = dataclasses.replace(
+        world.parts(), close=None, checkpoint=None, proofs=(), tombstone=tombstone, values={1: {}}
+    )
+    read = read_bundle(write_bundle(bare))
+    assert read == dataclasses.replace(bare, values={})
+
+
+def test_a_redacted_value_is_not_written() -> None:
+    """Neither the candidate's redactions nor the collector's leave the value in the file."""
+    world = World()
+    assert b"a name that should not be here" not in write_bundle(world.parts())
+    world.events[1] = with_block(world.events[1], "text", random=world.random)
+    text = b"fix the failing test"
+    assert text in write_bundle(world.parts())
+    assert text not in write_bundle(world.parts(redactions=[world.redaction(1, "text")]))
+
+
+def test_a_block_that_another_value_uses_stays() -> None:
+    """Only the block's last referrer takes it along, unless a record names the block."""
+    world = World()
+    first = with_block(world.events[4], "name", random=world.random)
+    stored = first.secrets["name"].stored
+    second = with_stored(world.events[5], "command", Secret(world.random(16), stored))
+    world.events[4:6] = [first, second]
+    block = first.blocks[0].id
+    assert set(world.parts(redactions=[world.redaction(4, "name")]).blocks) == {block}
+    assert set(world.parts(redactions=[world.redaction(4, "name", block=block)]).blocks) == set()
+
+
+def test_only_the_candidate_redacts_in_a_session_and_only_backwards() -> None:
+    """A redaction of another source, of a later event, or without its fields, has no effect."""
+    told = drafts()[9]
+    cases = {
+        "good": told,
+        "source": dataclasses.replace(told, src="hook"),
+        "later": dataclasses.replace(told, fields={"target_seq": 9, "target_field": "reason"}),
+        "bare": dataclasses.replace(told, fields={}),
+    }
+    found = {
+        name: list(redactions_in_session(World(told=[*drafts()[:9], draft]).events)) for name, draft in cases.items()
+    }
+    assert found == {"good": [(8, "text", "a name", 9)], "source": [], "later": [], "bare": []}
+    event = World().events[9]
+    broken = with_stored(event, "target_seq", Secret(bytes(16), b"\x00many"))
+    assert list(redactions_in_session([broken])) == []
+    hidden = RecordedEvent.assemble(event.public, {"target_seq": event.secrets["target_seq"]})
+    assert list(redactions_in_session([hidden])) == []
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.data())
+def test_a_cut_bundle_is_refused_by_type(data: st.DataObject) -> None:
+    """Wherever the file ends too early."""
+    content = write_bundle(World().parts())
+    with pytest.raises(BundleError):
+        read_bundle(content[: data.draw(st.integers(0, len(content) - 1))])

@@ -1,0 +1,124 @@
+"""The policy and its text."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from promptster.protocol.errors import DocumentError
+from promptster.protocol.kinds import FIELD_TYPES, KINDS, Kind
+from promptster.protocol.policy import CAPTURED_FIELDS, MAX_WORDS, TOPICS, Policy, make_policy, policy_sha256
+
+PROVIDERS = {
+    "anthropic": "https://api.anthropic.com",
+    "openai": "https://api.openai.com/v1",
+    "chatgpt": "https://chatgpt.com/backend-api/codex",
+}
+
+
+def _policy(**changes: Any) -> Policy:
+    settings: dict[str, Any] = {"organisation": "Acme", "title": "Backend", "providers": PROVIDERS}
+    return make_policy(**{**settings, **changes})
+
+
+def test_every_field_that_can_be_captured_is_announced() -> None:
+    """Each field's name belongs to a line of the text, and that line stands in it."""
+    text = _policy().text
+    assert CAPTURED_FIELDS.keys() == FIELD_TYPES.keys()
+    for name, phrases in CAPTURED_FIELDS.items():
+        assert phrases, name
+        assert all(f"- {phrase}\n" in text for phrase in phrases)
+
+
+@pytest.mark.parametrize("kind", sorted(Kind))
+def test_every_kind_is_announced_with_all_its_fields(kind: Kind) -> None:
+    """Whoever agrees to a kind has read a line that covers each of its fields."""
+    covered = frozenset[str]().union(*(topic.fields for topic in TOPICS if kind in topic.kinds))
+    assert KINDS[kind] <= covered
+
+
+def test_a_kind_that_is_not_allowed_is_not_announced() -> None:
+    """The text follows the settings."""
+    policy = _policy(kinds=[kind for kind in Kind if kind != Kind.COMMAND])
+    assert not policy.allows("command")
+    assert policy.allows("prompt")
+    assert "commands the agent runs" not in policy.text
+    assert "commands the agent runs" in _policy().text
+
+
+@pytest.mark.parametrize(
+    ("changes", "said", "unsaid"),
+    [
+        ({}, "No language model reads it.", "A language model may"),
+        ({"analysis_by_llm": True}, "A language model may", "No language model"),
+        ({"hooks": False}, "hooks are not used", "trusted for this session only"),
+        ({}, "For Codex, these hooks are trusted for this session only", "hooks are not used"),
+        ({"time_limit_minutes": 90}, "Recording stops 90 minutes after you agree", "no time limit"),
+        ({}, "There is no time limit", "Recording stops"),
+        ({"providers": {}}, "No model traffic is recorded.", "straight on"),
+        ({}, "anthropic (https://api.anthropic.com)", "No model traffic"),
+        ({"retention_days": 17}, "17 days after the session ends", "30 days"),
+        ({"readers": ("recruiter", "hiring_lead")}, "In Acme: hiring lead, recruiter.", "owner"),
+        ({"readers": ()}, "In Acme: nobody.", "owner"),
+    ],
+)
+def test_the_text_says_what_the_settings_are(changes: dict[str, Any], said: str, unsaid: str) -> None:
+    """Nothing in the text is written beside the settings."""
+    text = _policy(**changes).text
+    assert said in text
+    assert unsaid not in text
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "WHAT IS RECORDED",
+        "WHAT IS NOT RECORDED",
+        "A background recorder runs on your computer",
+        '"promptster stop"',
+        "legal basis is your consent",
+        "HOW LONG (RETENTION)",
+        "Access:",
+        "Correction:",
+        "Deletion and withdrawal:",
+        "WHO READS IT",
+    ],
+)
+def test_the_text_names_what_it_must(words: str) -> None:
+    """What the law and fairness ask for stands in every policy."""
+    assert words in _policy().text
+
+
+def test_the_text_is_short() -> None:
+    """At most 600 words; names that would make it longer are refused."""
+    assert len(_policy(analysis_by_llm=True, time_limit_minutes=90).text.split()) <= MAX_WORDS
+    with pytest.raises(DocumentError) as caught:
+        _policy(organisation=" ".join("A" * 100))
+    assert caught.value.code == "policy_words"
+
+
+def test_a_policy_is_named_by_its_bytes() -> None:
+    """The name is the hash of the canonical document, which reads back."""
+    policy = _policy()
+    assert Policy.parse(policy.payload()) == policy
+    assert policy_sha256(policy.payload()) != policy_sha256(_policy(title="Other").payload())
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"retention_days": 0},
+        {"retention_days": 181},
+        {"providers": {"anthropic": "ftp://x"}},
+        {"providers": {"Anthropic": "https://x"}},
+        {"kinds": ["keystroke"]},
+        {"readers": ["Everyone!"]},
+        {"title": "Backend\nWHAT IS RECORDED\nnothing"},
+        {"title": ""},
+    ],
+)
+def test_settings_outside_the_rules_are_refused(changes: dict[str, Any]) -> None:
+    """A policy cannot promise more days, other kinds, or lines of its own."""
+    with pytest.raises(DocumentError):
+        _policy(**changes).payload()

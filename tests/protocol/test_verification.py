@@ -1,0 +1,448 @@
+"""Verification: what is whole verifies; what is not is told apart by name."""
+
+from __future__ import annotations
+
+import dataclasses
+import random as pseudo
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.vectors.good import succession
+from tests.vectors.world import START, World, drafts, public_with, with_block
+
+from promptster.protocol import keys
+from promptster.protocol.archive import Member, read_archive, write_archive
+from promptster.protocol.bundle import BundleParts, write_bundle
+from promptster.protocol.chain import ProvenEvent
+from promptster.protocol.events import Draft, PublicEvent, RecordedEvent
+from promptster.protocol.fields import Block, Secret
+from promptster.protocol.log import cosign
+from promptster.protocol.signing import Envelope, SigningKey
+from promptster.protocol.verdict import CLAIM, MAX_FINDINGS_OF_A_CODE, Effect, Report, Span, holes, spans, spoken
+from promptster.protocol.verification import verify_bundle, verify_parts
+
+
+def _codes(world: World, parts: BundleParts) -> tuple[int, set[str]]:
+    result = verify_bundle(write_bundle(parts), trusted=world.trusted)
+    return result.exit_code, {code for code, _ in result.findings}
+
+
+def test_a_whole_session_is_verified() -> None:
+    """The verdict names signer, events, coverage, gaps and what it does not prove."""
+    world = World()
+    result = verify_bundle(write_bundle(world.parts()), trusted=world.trusted)
+    assert (result.verdict, result.exit_code, result.findings) == ("verified", 0, ())
+    assert result.signer is not None
+    assert (result.signer.fingerprint, result.signer.trusted) == (world.trusted[0], True)
+    assert (result.events, result.shown, result.withheld) == (12, 32, 1)
+    assert result.coverage == {"candidate": 4, "hook": 2, "proxy": 3, "recorder": 3}
+    assert [(gap.kind, gap.seq) for gap in result.gaps] == [("paused", 6), ("capture_gap", 10)]
+    assert [(item.seq, item.field, item.actor) for item in result.redacted] == [(8, "text", "candidate")]
+    assert result.received_ms == {n: START + 20_000 + n for n in range(3)}
+    assert [(batch.first, batch.count, batch.checked, batch.proven) for batch in result.batches] == [
+        (0, 5, True, True),
+        (5, 4, True, True),
+        (9, 3, True, True),
+    ]
+    assert result.untimed == ()
+    assert result.claim == CLAIM
+    assert result.time_vouched_by == (f"the collector ({world.trusted[0]})",)
+    assert result.certificate is not None
+    assert result.consent is not None
+    assert result.policy is not None
+    assert result.close is not None
+    assert [event.seq for event in result.opened] == list(range(12))
+
+
+def test_a_witness_vouches_for_time() -> None:
+    """A known witness is named; an unknown one is not looked for; one that did not sign is not named."""
+    world = World()
+    parts = world.parts()
+    witness = SigningKey.generate(world.random)
+    assert parts.checkpoint is not None
+    noted = dataclasses.replace(parts, checkpoint=cosign(parts.checkpoint, name="w.example", key=witness, at_ms=START))
+    witnesses = {"w.example": witness.public_key, "other.example": witness.public_key}
+    result = verify_parts(noted, trusted=world.trusted, witnesses=witnesses)
+    assert result.exit_code == 0
+    assert result.time_vouched_by[1:] == ("w.example",)
+
+
+@pytest.mark.parametrize(("pinned", "trusted"), [(0, True), (1, True), (2, False), (None, False)])
+def test_a_pin_at_or_before_the_signing_key_is_trust(pinned: int | None, trusted: bool) -> None:  # noqa: FBT001 - drawn
+    """With the second key signing: its own pin and the first's count, a later one does not."""
+    world = World()
+    second, records = succession(world)
+    third = SigningKey.generate(world.random)
+    world.key_records = [*records, keys.next_key(second, third.public_key, created_ms=START)]
+    world.certificate = second.sign(world.certificate_document(kid=second.kid))
+    fingerprints = keys.parse_keyfile(world.keyfile).fingerprints
+    parts = world.parts(key=second)
+    result = verify_parts(parts, trusted=[] if pinned is None else [fingerprints[pinned]])
+    assert result.signer is not None
+    assert result.signer.trusted is trusted
+    assert (result.verdict, result.exit_code) == (("verified", 0) if trusted else ("consistent", 13))
+    assert result.signer.fingerprint == fingerprints[1]
+
+
+def _bad_root(parts: BundleParts) -> BundleParts:
+    changed = public_with(World().events[0], ms=1)
+    return dataclasses.replace(parts, events=(changed, *parts.events[1:]))
+
+
+def _incomplete(parts: BundleParts) -> BundleParts:
+    return dataclasses.replace(parts, close=None)
+
+
+def _unreadable(parts: BundleParts) -> BundleParts:
+    return dataclasses.replace(parts, checkpoint="nothing")
+
+
+@pytest.mark.parametrize(
+    ("changes", "trusted", "exit_code"),
+    [
+        ((), True, 0),
+        ((_incomplete,), True, 11),
+        ((_incomplete,), False, 13),
+        ((), False, 13),
+        ((_incomplete, _bad_root), False, 10),
+        ((_bad_root,), True, 10),
+        ((_incomplete, _bad_root, _unreadable), False, 12),
+    ],
+)
+def test_the_strongest_finding_decides(
+    changes: tuple[Callable[[BundleParts], BundleParts], ...],
+    trusted: bool,  # noqa: FBT001 - drawn
+    exit_code: int,
+) -> None:
+    """Precedence 12, 10, 13, 11, 0."""
+    world = World()
+    parts = world.parts()
+    for change in changes:
+        parts = change(parts)
+    assert verify_parts(parts, trusted=world.trusted if trusted else []).exit_code == exit_code
+
+
+_CONTENT = write_bundle(World().parts())
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.data())
+def test_no_changed_byte_of_a_bundle_verifies(data: st.DataObject) -> None:
+    """Wherever it stands, whatever it becomes, and even if nobody pinned the key."""
+    content = bytearray(_CONTENT)
+    place = data.draw(st.integers(0, len(content) - 1))
+    content[place] ^= data.draw(st.integers(1, 255))
+    assert verify_bundle(bytes(content), trusted=World().trusted).exit_code in {10, 12}
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.data())
+def test_no_changed_byte_of_a_member_verifies(data: st.DataObject) -> None:
+    """Also when the zip was written anew around it, with right checksums."""
+    members = read_archive(_CONTENT)
+    place = data.draw(st.integers(0, len(members) - 1).filter(lambda i: members[i].data))
+    content = bytearray(members[place].data)
+    content[data.draw(st.integers(0, len(content) - 1))] ^= data.draw(st.integers(1, 255))
+    members[place] = Member(members[place].name, bytes(content))
+    result = verify_bundle(write_archive(members), trusted=World().trusted)
+    assert result.exit_code != 0
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.sampled_from([member.name for member in read_archive(_CONTENT)]), st.binary(max_size=300))
+def test_any_member_may_be_anything(name: str, content: bytes) -> None:
+    """No content of a member raises anything, and none of it verifies; only proofs may be left out."""
+    members = [Member(m.name, content if m.name == name else m.data) for m in read_archive(_CONTENT)]
+    result = verify_bundle(write_archive(members), trusted=World().trusted)
+    same = any(m.name == name and m.data == content for m in read_archive(_CONTENT))
+    assert result.exit_code != 0 or same or (name, content) == ("proofs.jsonl", b"")
+
+
+@given(st.binary(max_size=200))
+def test_any_file_gets_a_verdict(data: bytes) -> None:
+    """A file that is no bundle is unreadable, with a word why."""
+    result = verify_bundle(data, trusted=[])
+    assert (result.verdict, result.exit_code, result.signer) == ("unreadable", 12, None)
+    assert result.findings
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(st.integers(1, 4), min_size=1, max_size=4), st.integers(0, 2**32))
+def test_what_happened_to_events_is_told_apart_by_name(sizes: list[int], seed: int) -> None:
+    """Truncation, a gap, reordering, duplication and conflict each have their own word."""
+    chosen = pseudo.Random(seed)  # noqa: S311 - picks cases, not secrets
+    world = World(told=_plain(sum(sizes)))
+    parts = world.parts(sizes, checkpoint=None, proofs=())
+    events = parts.events
+    assert _codes(world, parts) == (0, {"not_in_log"})
+    place = chosen.randrange(len(events))
+    doubled = dataclasses.replace(parts, events=(*events[: place + 1], *events[place:]))
+    assert _codes(world, doubled) == (10, {"not_in_log", "duplicate"})
+    rival = public_with(world.events[place], mono_ms=999_999)
+    disputed = dataclasses.replace(parts, events=(*events[: place + 1], rival, *events[place + 1 :]))
+    assert _codes(world, disputed) == (10, {"not_in_log", "conflict"})
+    shortened = dataclasses.replace(parts, events=events[:place])
+    assert _codes(world, shortened) == (11, {"not_in_log", "truncated"})
+    if place:
+        holed = dataclasses.replace(parts, events=(*events[: place - 1], *events[place:]))
+        assert _codes(world, holed) == (11, {"not_in_log", "gap"})
+        swapped = (*events[: place - 1], events[place], events[place - 1], *events[place + 1 :])
+        assert _codes(world, dataclasses.replace(parts, events=swapped)) == (10, {"not_in_log", "reordered"})
+
+
+def _plain(count: int) -> list[Draft]:
+    told = [Draft(src="proxy", kind="note", ms=START + i, mono_ms=i, fields={"text": str(i)}) for i in range(count - 1)]
+    return [*told, Draft(src="recorder", kind="closed", ms=START + count, mono_ms=count)]
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.integers(2, 6), st.integers(0, 2**32))
+def test_what_happened_to_batches_is_told_apart_by_name(count: int, seed: int) -> None:
+    """The same words for headers."""
+    chosen = pseudo.Random(seed)  # noqa: S311 - picks cases, not secrets
+    world = World(told=_plain(count * 2))
+    parts = world.parts([2] * count, checkpoint=None, proofs=())
+    headers = parts.headers
+    place = chosen.randrange(1, count)
+    doubled = dataclasses.replace(parts, headers=(*headers[:place], *headers[place - 1 :]))
+    assert _codes(world, doubled) == (10, {"not_in_log", "duplicate"})
+    swapped = (*headers[: place - 1], headers[place], headers[place - 1], *headers[place + 1 :])
+    assert _codes(world, dataclasses.replace(parts, headers=swapped)) == (10, {"not_in_log", "reordered"})
+    values = {seq: secrets for seq, secrets in parts.values.items() if seq < 2 * place}
+    cut = dataclasses.replace(parts, headers=headers[:place], events=parts.events[: 2 * place], values=values)
+    assert _codes(world, cut) == (11, {"not_in_log", "truncated"})
+    values = {seq: secrets for seq, secrets in parts.values.items() if seq // 2 != place - 1}
+    events = (*parts.events[: 2 * place - 2], *parts.events[2 * place :])
+    holed = dataclasses.replace(parts, headers=(*headers[: place - 1], *headers[place:]), events=events, values=values)
+    assert _codes(world, holed) == (11, {"not_in_log", "gap"})
+
+
+def test_a_hostile_chain_cannot_make_a_verifier_count_to_the_end() -> None:
+    """Numbers near 2^53 in signed headers and events cost no time and no memory."""
+    world = World()
+    far = 2**53 - 10
+    header = world.batches()[0][0].header
+    huge = world.session_key.sign(dataclasses.replace(header, n=far, first=far))
+    event = public_with(world.events[0], seq=far + 1)
+    parts = world.parts()
+    strained = dataclasses.replace(parts, headers=(*parts.headers, huge), events=(*parts.events, event))
+    exit_code, codes = _codes(world, strained)
+    assert exit_code == 10
+    assert "gap" in codes
+
+
+def test_what_was_received_late_is_untimed() -> None:
+    """More than five minutes after it happened, or never."""
+    world = World()
+    batches = world.batches()
+    late = world.receipt(batches[1][0], received_ms=START + 5_000 + 5 * 60_000 + 1)
+    receipts = [world.receipt(batches[0][0]), late]
+    parts = world.parts(checkpoint=None, proofs=())
+    headers = tuple(batch.envelope for batch, _ in batches)
+    checks = tuple(world.check(batch) for batch, _ in batches)
+    mixed = dataclasses.replace(
+        parts, headers=headers, receipts=tuple(receipts), checks=checks, close=world.close(batches[2][0])
+    )
+    result = verify_parts(mixed, trusted=world.trusted)
+    assert result.untimed == (Span(5, 5), Span(9, 11))
+    assert result.exit_code == 11
+
+
+def test_what_was_recorded_after_the_time_limit_is_noted() -> None:
+    """The certificate's time bounds the recorder; a breach is said and does not change the code."""
+    world = World()
+    world.certificate = world.collector.sign(world.certificate_document(record_until=START + 10_500))
+    result = verify_parts(world.parts(), trusted=world.trusted)
+    assert result.exit_code == 0
+    assert [code for code, _ in result.findings] == ["late"]
+
+
+def test_discarded_events_are_noted() -> None:
+    """What the collector discarded unread is said."""
+    world = World()
+    batches = world.batches()
+    checks = tuple(world.check(batch, discarded=batch.header.n) for batch, _ in batches)
+    parts = dataclasses.replace(
+        world.parts(checkpoint=None, proofs=()),
+        headers=tuple(batch.envelope for batch, _ in batches),
+        receipts=tuple(world.receipt(batch) for batch, _ in batches),
+        checks=checks,
+        close=world.close(batches[2][0]),
+    )
+    result = verify_parts(parts, trusted=world.trusted)
+    assert result.exit_code == 0
+    assert [code for code, _ in result.findings] == ["outside_policy", "outside_policy", "not_in_log"]
+
+
+def test_without_a_policy_kinds_are_not_judged() -> None:
+    """Another policy than the certified one is altered, and nothing is said about kinds."""
+    world = World()
+    parts = dataclasses.replace(world.parts(), policy=b"{}")
+    assert _codes(world, parts) == (10, {"policy_mismatch"})
+
+
+def test_a_block_with_a_short_salt_is_altered() -> None:
+    """A block's name never matches what is no block."""
+    world = World()
+    world.events[1] = with_block(world.events[1], "text", random=world.random)
+    parts = world.parts()
+    [(block_id, block)] = parts.blocks.items()
+    short = dataclasses.replace(parts, blocks={block_id: Block(block.salt[:3], b"")})
+    assert _codes(world, short) == (10, {"block_altered", "value_missing"})
+
+
+def test_a_block_may_be_withheld_by_a_record_that_names_it() -> None:
+    """Every value that refers to it is then excused."""
+    world = World()
+    world.events[1] = with_block(world.events[1], "text", random=world.random)
+    block = world.events[1].blocks[0].id
+    parts = world.parts(redactions=[world.redaction(0, "platform", block=block)])
+    assert parts.blocks == {}
+    result = verify_parts(parts, trusted=world.trusted)
+    assert (result.exit_code, result.withheld) == (0, 3)
+
+
+def test_an_event_without_any_value_verifies_when_none_is_due() -> None:
+    """Events of no fields are whole."""
+    world = World(told=_plain(2))
+    parts = world.parts((2,))
+    assert set(parts.values) == {0}
+    assert _codes(world, parts) == (0, set())
+
+
+def test_totals_may_leave_out_what_is_not_there() -> None:
+    """A source without events may be counted as none, and the closing event may count itself or not."""
+    for recorder in (2, 3):
+        totals = {"recorder": recorder, "hook": 2, "proxy": 3, "candidate": 4, "workspace": 0}
+        last = dataclasses.replace(drafts()[-1], fields={"totals": totals})
+        world = World(told=[*drafts()[:-1], last])
+        assert _codes(world, world.parts()) == (0, set())
+    odd = dataclasses.replace(drafts()[-1], fields={"totals": "twelve"})
+    world = World(told=[*drafts()[:-1], odd])
+    assert _codes(world, world.parts()) == (11, {"totals"})
+
+
+def test_a_session_of_no_batches_has_the_certificate_as_its_head() -> None:
+    """A session that lapsed before anything arrived is incomplete, not broken."""
+    world = World()
+    batch = world.batches()[0][0]
+    lapsed = world.close(batch, n=0, events=0, head=world.certificate.sha256, outcome="lapsed")
+    parts = world.parts(batches=[], receipts=[], checks=[], close=lapsed, checkpoint=None, proofs=())
+    assert _codes(world, parts) == (11, {"lapsed", "not_in_log"})
+    other = world.close(batch, n=0, events=0, head=bytes(32))
+    parts = world.parts(batches=[], receipts=[], checks=[], close=other, checkpoint=None, proofs=())
+    assert _codes(world, parts) == (10, {"close_mismatch", "not_in_log"})
+
+
+def test_a_receipt_of_a_batch_inside_a_gap_says_nothing_new() -> None:
+    """The gap is told once, by the headers."""
+    world = World()
+    parts = world.parts()
+    values = {seq: secrets for seq, secrets in parts.values.items() if not 5 <= seq < 9}
+    events = (*parts.events[:5], *parts.events[9:])
+    holed = dataclasses.replace(parts, headers=(parts.headers[0], parts.headers[2]), events=events, values=values)
+    assert _codes(world, holed) == (11, {"gap"})
+
+
+def test_a_receipt_without_a_proof_is_noted() -> None:
+    """The log is a further vouch, not a need."""
+    world = World()
+    parts = world.parts()
+    assert _codes(world, dataclasses.replace(parts, proofs=parts.proofs[:2])) == (0, {"not_in_log"})
+
+
+def test_a_source_that_skips_arrivals_is_a_gap_of_capture() -> None:
+    """Loss inside the recorder is drawn; it does not change the code."""
+    world = World()
+    world.events[5] = _renumbered(world, 5, src_seq=3)
+    world.events[8] = _renumbered(world, 8, src_seq=0)
+    result = verify_parts(world.parts(), trusted=world.trusted)
+    assert result.exit_code == 0
+    lost = [(gap.seq, gap.text) for gap in result.gaps if gap.kind == "source_loss"]
+    assert [seq for seq, _ in lost] == [5, 8, 9]
+    assert "hook" in lost[0][1]
+
+
+def _renumbered(world: World, place: int, **changes: Any) -> RecordedEvent:
+    event = world.events[place]
+    return RecordedEvent.assemble(public_with(event, **changes), event.secrets)
+
+
+def test_a_gap_in_the_chain_is_not_a_loss_of_the_recorder() -> None:
+    """Where events are missing, arrivals cannot be counted; counting starts again behind it."""
+    world = World()
+    parts = world.parts()
+    events = (*parts.events[:5], *parts.events[9:])
+    result = verify_parts(dataclasses.replace(parts, events=events), trusted=world.trusted)
+    assert [gap.kind for gap in result.gaps] == ["capture_gap"]
+
+
+def test_a_pause_without_an_end_stays_open() -> None:
+    """A second pause changes nothing, a resumption without a pause neither, and the end of the session ends a pause."""
+    told = drafts()
+    told[7] = told[6]
+    world = World(told=told)
+    result = verify_parts(world.parts(), trusted=world.trusted)
+    [pause] = [gap for gap in result.gaps if gap.kind == "paused"]
+    assert (pause.seq, pause.from_ms, pause.to_ms) == (6, START + 6000, START + 11_000)
+    world = World(told=told[:7])
+    result = verify_parts(world.parts((7,)), trusted=world.trusted)
+    assert [(gap.kind, gap.to_ms) for gap in result.gaps] == [("paused", None)]
+    told[6] = told[7] = drafts()[7]
+    world = World(told=told)
+    assert [gap.kind for gap in verify_parts(world.parts(), trusted=world.trusted).gaps] == ["capture_gap"]
+
+
+def test_what_capture_says_about_itself_is_told() -> None:
+    """Without a detail the kind speaks for itself."""
+    told = [*drafts()[:10], Draft(src="recorder", kind="capture_degraded", ms=START, mono_ms=0), drafts()[11]]
+    result = verify_parts(World(told=told).parts(), trusted=[])
+    assert [gap.text for gap in result.gaps if gap.kind == "capture_degraded"] == ["heavy fields were left out"]
+
+
+def test_many_findings_of_a_kind_are_counted() -> None:
+    """The first ones are told, the last one counts the rest, and the verdict is the strongest of all."""
+    report = Report()
+    for i in range(MAX_FINDINGS_OF_A_CODE + 7):
+        report.incomplete("gap", str(i))
+    report.add(Effect.ALTERED, "gap", "the worst")
+    found = report.findings()
+    assert len(found) == MAX_FINDINGS_OF_A_CODE + 1
+    assert found[-1].text == "and 8 more of this kind"
+    assert found[-1].effect is Effect.ALTERED
+    assert report.verdict() == ("altered", 10)
+    assert tuple(found[0]) == ("gap", "0")
+    assert Report().verdict() == ("verified", 0)
+
+
+@given(st.sets(st.integers(0, 60)))
+def test_spans_and_holes_are_each_others_rest(numbers: set[int]) -> None:
+    """Together they cover everything up to the largest number, once."""
+    ordered = sorted(numbers)
+    covered = [n for span in (*spans(ordered), *holes(ordered)) for n in range(span.first, span.last + 1)]
+    assert sorted(covered) == list(range(max(numbers, default=-1) + 1))
+
+
+def test_runs_are_spoken_shortly() -> None:
+    """A person reads ten runs and a count."""
+    assert spoken(spans([1, 2, 3, 7])) == "1 to 3, 7"
+    assert spoken(spans(list(range(0, 40, 2)))).endswith("18 and 10 more runs")
+
+
+def test_a_large_session_is_one_pass() -> None:
+    """5,000 events in 100 batches verify; their number decides the work, not their order."""
+    told = _plain(5000)
+    world = World(told=told)
+    result = verify_parts(world.parts([50] * 100, checkpoint=None, proofs=()), trusted=world.trusted)
+    assert (result.exit_code, result.events) == (0, 5000)
+
+
+def test_proven_events_keep_their_exact_bytes() -> None:
+    """What is shown is what was signed."""
+    event = World().events[0]
+    assert ProvenEvent(event.public, PublicEvent.parse(event.public)).public == event.public
+    assert Envelope(b"x", bytes(64)).payload == b"x"
+    assert Secret(bytes(16), b"\x00").stored == b"\x00"
