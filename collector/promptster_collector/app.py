@@ -84,12 +84,14 @@ class Services:
     clock: Clock
     store: Store
     tokens: Tokens
+    persons: Persons
     organisations: Organisations
     assessments: Assessments
     invites: Invites
     redemption: Redemption
     sessions: Sessions
     ingest: Ingest
+    checks: Checks
     audit: Audit
     reading: Reading
     bundles: Bundles
@@ -118,23 +120,27 @@ def build_services(settings: Settings, store: Store, clock: Clock) -> Services:
     ingest = Ingest(store, clock, limits, lifecycle=lifecycle, on_stored=worker.wake)
     log = Log(store, clock)
     reading = Reading(store)
+    checks = Checks(store, clock, lifecycle)
     erasure = Erasure(store, clock, forget=(ingest.forget,))
     worker.add(log.sequence)
-    worker.add(Checks(store, clock, lifecycle).run)
+    worker.add(checks.run)
     worker.add(SegmentSealer(store, clock, reading).run)
     worker.add_sweep(lifecycle.lapse_overdue)
     worker.add_sweep(RetentionRule(store, clock, erasure).run)
+    worker.add_sweep(store.database.fold_log)
     return Services(
         settings=settings,
         clock=clock,
         store=store,
         tokens=tokens,
+        persons=persons,
         organisations=organisations,
         assessments=assessments,
         invites=invites,
         redemption=Redemption(store, clock, limits, invites=invites, assessments=assessments),
         sessions=Sessions(store, clock, assessments, persons),
         ingest=ingest,
+        checks=checks,
         audit=Audit(store, clock),
         reading=reading,
         bundles=Bundles(store, reading, log),
@@ -158,7 +164,7 @@ def _secured(headers: list[tuple[bytes, bytes]], *, tls: bool) -> list[tuple[byt
 
 async def _add_security_headers(message: Message, scope: Scope) -> None:
     if message["type"] == "http.response.start":
-        message["headers"] = _secured(list(message["headers"]), tls=scope.get("scheme") == "https")
+        message["headers"] = _secured(list(message["headers"]), tls=scope["scheme"] == "https")
 
 
 def _dependencies(services: Services) -> dict[str, Provide]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import traceback
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from litestar import Response
 from litestar.exceptions import HTTPException, SerializationException, ValidationException
@@ -82,8 +82,9 @@ def _on_protocol(_: Request[Any, Any, Any], error: ProtocolError) -> Response[by
 
 def _on_validation(_: Request[Any, Any, Any], error: ValidationException) -> Response[bytes]:
     """Names what is off, and never repeats what was sent."""
-    found = error.extra if isinstance(error.extra, list) else []
-    keys = sorted({str(item.get("key")) for item in found if isinstance(item, dict) and item.get("key")})
+    found = cast("list[object]", error.extra) if isinstance(error.extra, list) else []
+    items = [cast("dict[str, object]", item) for item in found if isinstance(item, dict)]
+    keys = sorted({str(item["key"]) for item in items if item.get("key")})
     detail = (
         f"the request is not of the expected form: {', '.join(keys)}"
         if keys

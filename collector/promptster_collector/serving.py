@@ -21,7 +21,7 @@ from promptster_collector.store.files import write_atomically
 from promptster_collector.store.store import FolderLock, Store, require_data_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator
     from pathlib import Path
 
     from promptster_collector.settings import Settings
@@ -111,7 +111,7 @@ class _Server(uvicorn.Server):
             self._on_ready()
 
     @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
+    def capture_signals(self) -> Generator[None]:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._end)

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
 from tests.helpers.site import Site, Template, copy_data, make_template, running_site
 
 

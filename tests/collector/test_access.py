@@ -9,12 +9,12 @@ from typing import Any, cast
 import pytest
 from litestar.handlers import HTTPRouteHandler
 from litestar.routes import HTTPRoute
-
-from promptster_collector.access.guard import ACCESS
-from promptster_collector.app import ROUTES, require_rules
-from promptster_collector.settings import DAY_MS
 from tests.helpers.candidate import Candidate, bearer, new_assessment, new_invite, started
 from tests.helpers.site import Site, Template, running_site
+
+from promptster_collector.access.guard import ACCESS
+from promptster_collector.app import ROUTES, build_app, require_rules
+from promptster_collector.settings import DAY_MS
 
 TEAM = ("owner", "recruiter", "reviewer")
 CALLERS = ("anonymous", "garbage", *TEAM, "candidate", "other candidate", "other owner", "revoked", "expired")
@@ -137,11 +137,9 @@ def test_every_route_has_a_row() -> None:
 
 def test_every_route_declares_a_rule(site: Site) -> None:
     """The collector does not start with a route that says nothing about access."""
-    app = site.client.app
+    app = build_app(site.services, background=False)
     require_rules(app)
-    handler = next(
-        handler for route in app.routes if isinstance(route, HTTPRoute) for handler in route.route_handlers
-    )
+    handler = next(handler for route in app.routes if isinstance(route, HTTPRoute) for handler in route.route_handlers)
     rule = handler.opt.pop(ACCESS)
     try:
         with pytest.raises(RuntimeError, match="declares no access rule"):
@@ -151,7 +149,7 @@ def test_every_route_declares_a_rule(site: Site) -> None:
 
 
 @pytest.mark.parametrize("caller", CALLERS)
-@pytest.mark.parametrize("route", sorted(MATRIX), ids=lambda route: " ".join(route))
+@pytest.mark.parametrize("route", sorted(MATRIX), ids=" ".join)
 def test_matrix(world: World, route: tuple[str, str], caller: str) -> None:
     """Each caller gets through exactly where the matrix says so; other people's objects do not exist for anyone."""
     method, template = route
@@ -198,7 +196,9 @@ def test_other_organisations_lists_are_their_own(world: World) -> None:
     sessions = world.site.client.get("/v1/sessions", headers=other).json()["sessions"]
     tokens = world.site.client.get("/v1/tokens", headers=other).json()["tokens"]
     assert sessions == []
-    own = {entry["id"] for entry in world.site.client.get("/v1/tokens", headers=bearer(world.site.token)).json()["tokens"]}
+    own = {
+        entry["id"] for entry in world.site.client.get("/v1/tokens", headers=bearer(world.site.token)).json()["tokens"]
+    }
     assert own.isdisjoint(entry["id"] for entry in tokens)
 
 
@@ -221,5 +221,3 @@ def test_options_and_unknown_methods_are_refused(site: Site) -> None:
     assert answer.status_code == 405
     assert not [name for name in answer.headers if name.startswith("access-control")]
     assert site.client.patch("/v1/me").status_code == 405
-
-

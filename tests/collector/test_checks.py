@@ -8,7 +8,9 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import Connection, Executable, select, update
+from tests.helpers.candidate import Candidate, bearer, started
+from tests.helpers.site import Site, running_site
 
 from promptster.protocol.batch import join_wire, parse_batch
 from promptster.protocol.policy import Policy
@@ -16,8 +18,6 @@ from promptster.protocol.receipt import Check
 from promptster.protocol.signing import Envelope, open_envelope
 from promptster.protocol.verification import verify_bundle
 from promptster_collector.store.schema import Batch, Session
-from tests.helpers.candidate import Candidate, bearer, started
-from tests.helpers.site import Site, running_site
 
 
 def checks_of(site: Site, candidate: Candidate) -> list[Check]:
@@ -33,6 +33,15 @@ def head(site: Site, candidate: Candidate) -> dict[str, Any]:
     headers = bearer(candidate.access_token)
     document: dict[str, Any] = site.client.get(f"/v1/sessions/{candidate.session}/head", headers=headers).json()
     return document
+
+
+def change(site: Site, statement: Executable) -> None:
+    """Change rows behind the collector's back."""
+
+    def job(connection: Connection) -> None:
+        connection.execute(statement)
+
+    site.store.database.write_now(job)
 
 
 def unreadable(candidate: Candidate) -> bytes:
@@ -152,7 +161,7 @@ def test_kinds_outside_the_policy_are_discarded_and_said(site: Site) -> None:
     policy = Policy.parse(sealer.unseal(sealed, "policy"))
     narrow = replace(policy, kinds=tuple(kind for kind in policy.kinds if kind != "note"))
     stored = sealer.seal(narrow.payload(), "policy")
-    site.store.database.write_now(lambda c: c.execute(update(Session).values(policy_sealed=stored)) and None)
+    change(site, update(Session).values(policy_sealed=stored))
     candidate.batch([candidate.event("prompt", text="kept"), candidate.event("note", text="not agreed to")])
     candidate.close()
     candidate.put(site.client, 0)
@@ -173,7 +182,7 @@ def test_a_damaged_row_stops_nobody_else(site: Site) -> None:
     damaged.say("one")
     damaged.put(site.client, 0)
     junk = bytes(100)
-    site.store.database.write_now(lambda c: c.execute(update(Batch).values(body_sealed=junk)) and None)
+    change(site, update(Batch).values(body_sealed=junk))
     fine.say("one")
     fine.put(site.client, 0)
     site.drain()

@@ -7,17 +7,16 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import select
+from tests.helpers.candidate import Candidate, bearer, new_assessment, new_invite, started
+from tests.helpers.site import Site, copy_data, running_site
 
-from promptster.protocol.privacy import Tombstone, Withdrawal
+from promptster.protocol.privacy import WITHDRAWN, Tombstone, Withdrawal
 from promptster.protocol.signing import Envelope, open_envelope
 from promptster_collector.errors import SetupError
-from promptster_collector.privacy import erasure
 from promptster_collector.settings import DAY_MS
 from promptster_collector.store.keys.keystore import KeyDestroyedError
 from promptster_collector.store.keys.names import content_key, person_key, session_key
 from promptster_collector.store.schema import Alarm, Batch, Conflict, Invite, Person, Read, Segment, Session
-from tests.helpers.candidate import Candidate, bearer, new_assessment, new_invite, started
-from tests.helpers.site import Site, copy_data, running_site
 
 PLANTED = [f"planted-{i:03d}-{'k' * 12}" for i in range(100)]
 
@@ -187,7 +186,7 @@ def test_a_crash_after_the_tombstone_is_finished_at_the_next_start(site: Site, t
     candidate = ended(site)
     organisation = site.rows(select(Session.organisation))[0].organisation
     found = site.store.database.read_now(
-        lambda c: site.services.erasure._dig(c, organisation, candidate.session, erasure.WITHDRAWN)
+        lambda c: site.services.erasure.dig(c, organisation, candidate.session, WITHDRAWN)
     )
     target = tmp_path / "crashed"
     copy_data(site.data, target)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from promptster.protocol.verification import verify_bundle
 from tests.helpers.candidate import bearer, started
 from tests.helpers.site import Site
+
+from promptster.protocol.verification import verify_bundle
 
 
 def test_a_session_ends_as_a_verified_bundle(site: Site) -> None:

@@ -11,6 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
+from tests.helpers.candidate import Candidate, bearer, earlier_receipt, started
+from tests.helpers.site import Site, Template, copy_data, running_site
 
 from promptster.protocol.batch import MAX_WIRE, header_sha256, join_wire, parse_batch
 from promptster.protocol.encoding import b64u_decode, b64u_encode
@@ -18,8 +20,6 @@ from promptster.protocol.receipt import Close, Receipt
 from promptster.protocol.signing import Envelope, SigningKey, open_envelope
 from promptster_collector.settings import HOUR_MS, Limits
 from promptster_collector.store.schema import Alarm, Batch, Conflict
-from tests.helpers.candidate import Candidate, bearer, earlier_receipt, started
-from tests.helpers.site import Site, Template, copy_data, running_site
 
 
 @pytest.fixture(scope="module")

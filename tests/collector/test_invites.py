@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 from sqlalchemy import select
+from tests.helpers.candidate import Candidate, bearer, new_assessment, new_invite, secret_header, started
+from tests.helpers.site import Site
 
 from promptster.protocol.consent import Certificate
 from promptster.protocol.encoding import b64u_decode, b64u_encode
@@ -18,8 +20,6 @@ from promptster_collector.store.keys.keystore import KeyDestroyedError
 from promptster_collector.store.keys.names import sealing_key
 from promptster_collector.store.schema import Alarm, Session
 from promptster_collector.store.schema import Invite as InviteRow
-from tests.helpers.candidate import Candidate, bearer, new_assessment, new_invite, secret_header, started
-from tests.helpers.site import Site
 
 
 def invited(site: Site, **settings: Any) -> Candidate:

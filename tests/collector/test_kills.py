@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import threading
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
-
-from promptster.protocol.encoding import b64u_encode
-from promptster.protocol.verification import verify_bundle
 from tests.helpers.candidate import Candidate, bearer, new_assessment, new_invite, secret_header, started
 from tests.helpers.collector import RunningCollector, collector
+
+from promptster.protocol.encoding import b64u_encode
+from promptster.protocol.invite import InviteCode
+from promptster.protocol.verification import verify_bundle
 
 ROUNDS = 6
 
@@ -92,31 +94,33 @@ def wait_until_sealed(client: httpx.Client, candidate: Candidate) -> str:
     return state
 
 
-async def test_of_a_hundred_redemptions_one_wins(tmp_path: Path) -> None:
+async def race(url: str, path: str, code: InviteCode, bodies: list[dict[str, Any]]) -> list[httpx.Response]:
+    """Send all at once."""
+    limits = httpx.Limits(max_connections=len(bodies))
+    async with httpx.AsyncClient(base_url=url, limits=limits, timeout=60) as client:
+        calls = [client.post(path, headers=secret_header(code), json=body) for body in bodies]
+        return await asyncio.gather(*calls)
+
+
+def test_of_a_hundred_redemptions_one_wins(tmp_path: Path) -> None:
     """100 candidates with different keys race for one invite: one certificate, 99 conflicts."""
-    with collector(tmp_path) as made:
-        with httpx.Client(base_url=made.url) as client:
-            code = new_invite(client, made.token, new_assessment(client, made.token))
-            shown = client.get(f"/v1/invites/{code.invite_id}", headers=secret_header(code)).json()
+    with collector(tmp_path) as made, httpx.Client(base_url=made.url) as client:
+        code = new_invite(client, made.token, new_assessment(client, made.token))
+        path = f"/v1/invites/{code.invite_id}"
+        shown = client.get(path, headers=secret_header(code)).json()
         racers = [Candidate(code) for _ in range(100)]
-        limits = httpx.Limits(max_connections=100)
-        async with httpx.AsyncClient(base_url=made.url, limits=limits, timeout=60) as client:
-            path = f"/v1/invites/{code.invite_id}/redeem"
-            answers = await asyncio.gather(
-                *(client.post(path, headers=secret_header(code), json=racer.consent_to(shown)) for racer in racers)
-            )
-        codes = sorted(answer.status_code for answer in answers)
-        assert codes == [200] + [409] * 99
+        bodies = [racer.consent_to(shown) for racer in racers]
+        answers = asyncio.run(race(made.url, f"{path}/redeem", code, bodies))
+        assert sorted(answer.status_code for answer in answers) == [200] + [409] * 99
         winner = racers[next(i for i, answer in enumerate(answers) if answer.status_code == 200)]
-        with httpx.Client(base_url=made.url) as client:
-            sessions = client.get("/v1/sessions", headers=bearer(made.token)).json()["sessions"]
-            assert [entry["session"] for entry in sessions] == [winner.session]
-            again = client.post(path, headers=bearer(b64u_encode(code.secret)), json=winner.request)
-            assert again.status_code == 200
+        sessions = client.get("/v1/sessions", headers=bearer(made.token)).json()["sessions"]
+        assert [entry["session"] for entry in sessions] == [winner.session]
+        again = client.post(f"{path}/redeem", headers=secret_header(code), json=winner.request)
+        assert again.status_code == 200
 
 
 def test_planted_secrets_stand_nowhere(tmp_path: Path) -> None:
-    """Of 50 planted names, addresses, prompts and tokens none is found in any file, live, sealed, after a kill, or in the log."""
+    """Of 50 planted names, addresses, prompts and tokens none is in any file or log, live, sealed or after a kill."""
     planted = [f"sk-planted-{i:02d}-{'z' * 20}" for i in range(46)]
     person = {"name": "Petra Planted", "email": "petra.planted@example.com"}
     with collector(tmp_path, organisation="Planted Industries") as made:
@@ -138,7 +142,9 @@ def test_planted_secrets_stand_nowhere(tmp_path: Path) -> None:
         assert leaks(made.data, secrets) == []
         made.kill()
         assert leaks(made.data, secrets) == []
-        assert candidate.content_key not in b"".join(path.read_bytes() for path in made.data.rglob("*") if path.is_file())
+        assert candidate.content_key not in b"".join(
+            path.read_bytes() for path in made.data.rglob("*") if path.is_file()
+        )
     assert [secret for secret in secrets if secret in "\n".join(made.log)] == []
 
 

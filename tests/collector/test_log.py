@@ -7,6 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 from sqlalchemy import create_engine, insert, select
+from tests.helpers.candidate import bearer, earlier_receipt, started
+from tests.helpers.site import Site, copy_data, running_site
 
 from promptster.protocol import merkle
 from promptster.protocol.encoding import b64u_decode
@@ -16,8 +18,6 @@ from promptster.protocol.signing import Envelope
 from promptster.protocol.verification import verify_bundle
 from promptster_collector.ingest.tree import Tree
 from promptster_collector.store.schema import Alarm, Base, LogCheckpoint, LogNode, LogOrigin
-from tests.helpers.candidate import bearer, earlier_receipt, started
-from tests.helpers.site import Site, copy_data, running_site
 
 
 @pytest.fixture

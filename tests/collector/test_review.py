@@ -6,15 +6,16 @@ import io
 import json
 import logging
 import zipfile
+from importlib import import_module
 from typing import Any
 
 import pytest
 from sqlalchemy import select
+from tests.helpers.candidate import Candidate, bearer, started
+from tests.helpers.site import Site
 
 from promptster_collector.store.parquet import EventRow, read_parquet, sandbox, write_parquet
 from promptster_collector.store.schema import Batch, Read, Segment
-from tests.helpers.candidate import Candidate, bearer, started
-from tests.helpers.site import Site
 
 
 def get(site: Site, candidate: Candidate, what: str, token: str | None = None) -> Any:
@@ -27,10 +28,12 @@ def a_session(site: Site, *, batches: int = 3) -> Candidate:
     candidate = started(site.client, site.token)
     for n in range(batches - 1):
         candidate.say(f"prompt {n}", f"and another {n}")
-    candidate.batch([
-        candidate.event("command", src="hook", command="ls", exit_code=0, output="x" * 300_000),
-        candidate.event("model_request", body_raw=b"\x00\xff", model="m"),
-    ])
+    candidate.batch(
+        [
+            candidate.event("command", src="hook", command="ls", exit_code=0, output="x" * 300_000),
+            candidate.event("model_request", body_raw=b"\x00\xff", model="m"),
+        ]
+    )
     for n in range(batches):
         assert candidate.put(site.client, n).status_code == 200
     return candidate
@@ -59,10 +62,9 @@ def test_sealing_changes_no_byte(site: Site) -> None:
     candidate.put(site.client, 3)
 
     async def all_but_sealing() -> None:
-        steps = site.services.worker._steps
         for _ in range(3):
-            await steps[0]()
-            await steps[1]()
+            await site.services.bundles.log.sequence()
+            await site.services.checks.run()
 
     with site.client.portal() as portal:
         portal.call(all_but_sealing)
@@ -147,7 +149,16 @@ def test_every_read_is_written_down(site: Site) -> None:
 def row(seq: int, text: bytes) -> EventRow:
     """An event's row."""
     return EventRow(
-        n=seq // 100, seq=seq, src="proxy", kind="prompt", lane=0, ms=seq, mono_ms=seq, public=text, secrets=b"", blocks=text
+        n=seq // 100,
+        seq=seq,
+        src="proxy",
+        kind="prompt",
+        lane=0,
+        ms=seq,
+        mono_ms=seq,
+        public=text,
+        secrets=b"",
+        blocks=text,
     )
 
 
@@ -177,21 +188,20 @@ def test_the_sandbox_reaches_nothing(statement: str) -> None:
     """A query can neither read nor write a file, load an extension, nor change its own walls."""
     import duckdb  # noqa: PLC0415 - costs start-up time
 
-    from promptster_collector.store.parquet import _memory_files  # noqa: PLC0415 - the sandbox's own
+    from promptster_collector.store.parquet import memory_files  # noqa: PLC0415 - the sandbox's own
 
-    with sandbox(_memory_files(), 0) as connection, pytest.raises(duckdb.Error):
+    with sandbox(memory_files(), 0) as connection, pytest.raises(duckdb.Error):
         connection.execute(statement)
 
 
 def test_sandboxes_share_nothing() -> None:
     """What one call stores in memory is not there for the next one, nor for anybody else in the process."""
-    from fsspec.implementations.memory import MemoryFileSystem  # noqa: PLC0415 - costs start-up time
+    from promptster_collector.store.parquet import memory_files  # noqa: PLC0415 - the sandbox's own
 
-    from promptster_collector.store.parquet import _memory_files  # noqa: PLC0415 - the sandbox's own
-
+    memory: Any = import_module("fsspec.implementations.memory")
     write_parquet([row(0, b"secret text of a session")])
-    assert MemoryFileSystem.store == {}
-    assert _memory_files().store == {}
+    assert memory.MemoryFileSystem.store == {}
+    assert memory_files().store == {}
 
 
 def test_nothing_of_a_session_is_logged(site: Site, caplog: pytest.LogCaptureFixture) -> None:

@@ -6,10 +6,10 @@ import sqlite3
 from typing import Any
 
 import pytest
-
-from promptster_collector.settings import DAY_MS
 from tests.helpers.candidate import bearer
 from tests.helpers.site import OWNER, Site
+
+from promptster_collector.settings import DAY_MS
 
 
 def make(site: Site, **body: Any) -> dict[str, Any]:
@@ -27,7 +27,12 @@ def test_a_token_is_shown_once(site: Site) -> None:
     listed = site.client.get("/v1/tokens", headers=bearer(site.token))
     assert made["token"] not in listed.text
     entry = next(entry for entry in listed.json()["tokens"] if entry["id"] == made["id"])
-    assert (entry["role"], entry["label"], entry["active"], entry["revoked_at"]) == ("recruiter", "hiring team", True, None)
+    assert (entry["role"], entry["label"], entry["active"], entry["revoked_at"]) == (
+        "recruiter",
+        "hiring team",
+        True,
+        None,
+    )
 
 
 def test_tokens_are_stored_hashed(site: Site) -> None:
@@ -41,7 +46,10 @@ def test_tokens_are_stored_hashed(site: Site) -> None:
 def test_a_revoked_token_opens_nothing(site: Site) -> None:
     """Revoking works at once, and twice."""
     made = make(site, role="recruiter")
-    assert site.client.get("/v1/me", headers=bearer(made["token"])).json() == {"organisation": "Acme", "role": "recruiter"}
+    assert site.client.get("/v1/me", headers=bearer(made["token"])).json() == {
+        "organisation": "Acme",
+        "role": "recruiter",
+    }
     for _ in range(2):
         assert site.client.delete(f"/v1/tokens/{made['id']}", headers=bearer(site.token)).status_code == 204
     answer = site.client.get("/v1/me", headers=bearer(made["token"]))
@@ -95,6 +103,6 @@ def test_the_owners_address_is_sealed_twice(site: Site) -> None:
     with sqlite3.connect(site.data / "control" / "control.sqlite3") as connection:
         organisation, person = connection.execute("select organisation, id from persons").fetchone()
     connection.close()
-    persons = site.services.organisations._persons
+    persons = site.services.persons
     found = site.store.database.read_now(lambda c: persons.identities(c, organisation, [person]))
     assert found[person].email == OWNER

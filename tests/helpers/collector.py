@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
 
 COMMAND = (sys.executable, "-m", "promptster_collector")
 OWNER = "olga.owner@example.com"
@@ -115,7 +115,7 @@ class RunningCollector:
 @contextmanager
 def collector(
     folder: Path, *, organisation: str = ORGANISATION, options: tuple[str, ...] = ()
-) -> Iterator[RunningCollector]:
+) -> Generator[RunningCollector]:
     """A collector that is set up in ``folder / "collector"`` and answers; it is stopped at the end."""
     running = RunningCollector.create(folder / "collector", organisation=organisation, options=options)
     running.start()

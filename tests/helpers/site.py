@@ -1,13 +1,13 @@
 """A collector inside the test's own process, with a clock that the test owns.
 
-``Site`` has everything an HTTP client sees (``client``) and everything behind it (``services``). Background work runs when
-the test says so: ``drain``.
+``Site`` has everything an HTTP client sees (``client``) and everything behind it (``services``). Background work runs
+when the test says so: ``drain``.
 """
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,12 +15,12 @@ from typing import Any
 
 from litestar import Litestar
 from litestar.testing import TestClient
+from tests.helpers.candidate import now_ms
 
 from promptster_collector.app import Services, build_app, build_services, prepare
 from promptster_collector.orgs.service import NewOrganisation
 from promptster_collector.settings import Limits, Settings
 from promptster_collector.store.store import Store, mark_ready
-from tests.helpers.candidate import now_ms
 
 OWNER = "olga.owner@example.com"
 
@@ -103,7 +103,9 @@ def copy_data(source: Path, target: Path) -> None:
 
 
 @contextmanager
-def running_site(data: Path, token: str, *, clock: OwnedClock | None = None, limits: Limits | None = None) -> Iterator[Site]:
+def running_site(
+    data: Path, token: str, *, clock: OwnedClock | None = None, limits: Limits | None = None
+) -> Generator[Site]:
     """Open a data folder, run the collector around it, and close it again."""
     settings = Settings(data=data, public_url="https://collector.example", sweep_seconds=3600.0)
     settings = settings if limits is None else replace(settings, limits=limits)

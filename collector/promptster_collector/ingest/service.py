@@ -24,6 +24,7 @@ from promptster_collector.errors import ConflictError, GoneError, InvalidError, 
 from promptster_collector.ingest.pace import Pace
 from promptster_collector.sessions.states import GONE, State
 from promptster_collector.store.alarms import AlarmKind, raise_alarm
+from promptster_collector.store.inbox import head_bytes, read_head
 from promptster_collector.store.schema import Batch, Conflict, Session
 
 if TYPE_CHECKING:
@@ -170,7 +171,7 @@ class Ingest:
             "first": header.first,
             "count": header.count,
             "header_sha256": batch.header_sha256,
-            "head_sealed": sealer.seal(batch.envelope.encode(), f"head/{n}"),
+            "head_sealed": sealer.seal(head_bytes(batch), f"head/{n}"),
             "body_sealed": sealer.seal(batch.body, f"body/{n}"),
             "received_ms": Receipt.parse(receipt.payload).received_ms if earlier_receipt else now,
             "receipt_sealed": sealer.seal(receipt_bytes, f"receipt/{n}"),
@@ -297,7 +298,7 @@ class Ingest:
                 "session": prepared.session,
                 "n": n,
                 "header_sha256": prepared.batch.header_sha256,
-                "head_sealed": prepared.sealer.seal(prepared.batch.envelope.encode(), f"conflict/{n}"),
+                "head_sealed": prepared.sealer.seal(head_bytes(prepared.batch), f"conflict/{n}"),
                 "at_ms": prepared.now_ms,
             },
         )
@@ -348,7 +349,7 @@ def _refusal(prepared: _Prepared, outcome: _Outcome) -> Refusal:
             head = prepared.sealer.unseal(outcome.head_sealed or b"", f"head/{n}")
             receipt = prepared.sealer.unseal(outcome.receipt_sealed or b"", f"receipt/{n}")
             extra = {
-                "header": b64u_encode(Envelope.decode(head).payload),
+                "header": b64u_encode(read_head(head).payload),
                 "receipt": Envelope.decode(receipt).to_json(),
             }
             return ConflictError("another batch of this number is stored", code="conflict", extra=extra)

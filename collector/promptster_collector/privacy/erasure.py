@@ -90,7 +90,7 @@ class Erasure:
         """
         async with self._store.person_lock:
             found = await self._store.database.read(
-                lambda connection: self._dig(connection, organisation, session, outcome)
+                lambda connection: self.dig(connection, organisation, session, outcome)
             )
             await asyncio.to_thread(self._store.tombstones.bury, found)
             await asyncio.to_thread(self._store.keys.destroy_session, organisation, session, person=found.person)
@@ -100,7 +100,8 @@ class Erasure:
         await asyncio.to_thread(self._clear_files, session, versions)
         return Envelope.decode(found.envelope)
 
-    def _dig(self, connection: Connection, organisation: str, session: str, outcome: str) -> Grave:
+    def dig(self, connection: Connection, organisation: str, session: str, outcome: str) -> Grave:
+        """What is buried of a session; nothing is changed yet."""
         mine = (Session.id == session) & (Session.organisation == organisation)
         row = connection.execute(select(Session).where(mine)).one_or_none()
         if row is None:

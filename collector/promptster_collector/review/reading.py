@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 
@@ -29,11 +30,14 @@ from promptster_collector.store.sealing import Sealer
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from sqlalchemy import Connection
+    from sqlalchemy import Connection, Select
 
     from promptster.protocol.events import OpenedEvent, RecordedEvent
     from promptster_collector.store.database import AnyRow
     from promptster_collector.store.store import Store
+
+_LIVE_GROUP = 8
+"""Batches of a running session that are fetched at once."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,17 +95,24 @@ class Reading:
             NotFoundError: the organisation has no such session.
             GoneError: it was erased.
         """
-        return await asyncio.to_thread(
-            self._store.database.read_now, lambda c: self.load(c, organisation, session, with_events=with_events)
-        )
+        return await asyncio.to_thread(self.load, organisation, session, with_events=with_events)
 
-    def load(self, connection: Connection, organisation: str, session: str, *, with_events: bool) -> SessionRecord:
-        """The same inside somebody's read."""
-        row = self._session(connection, organisation, session)
+    def load(self, organisation: str, session: str, *, with_events: bool) -> SessionRecord:
+        """The same, waiting here. What is stored is fetched first and opened when no transaction is open any more."""
+        row, batches, segment = self._store.database.read_now(
+            lambda connection: (
+                self._session(connection, organisation, session),
+                connection.execute(_batches(session, with_bodies=with_events)).all(),
+                self._segment_row(connection, session) if with_events else None,
+            )
+        )
         sealer = self._store.of_session(organisation, session)
         policy = sealer.unseal(row.policy_sealed, "policy")
-        rows = connection.execute(select(Batch).where(Batch.session == session).order_by(Batch.n)).all()
-        events = self._events(connection, organisation, rows, policy) if with_events else {}
+        events: Mapping[int, tuple[RecordedEvent, ...]] = {}
+        if segment is not None:
+            events = by_batch(read_parquet(self._segment(organisation, session, segment)))
+        elif with_events:
+            events = self._from_inbox(organisation, session, batches, policy)
         return SessionRecord(
             organisation=organisation,
             session=session,
@@ -119,7 +130,7 @@ class Reading:
                     check=check_of(sealer, batch),
                     events=events.get(batch.n, ()),
                 )
-                for batch in rows
+                for batch in batches
             ),
         )
 
@@ -134,15 +145,9 @@ class Reading:
             raise GoneError("the session has been erased", code=row.state, extra={"tombstone": tombstone})
         return row
 
-    def _events(
-        self, connection: Connection, organisation: str, rows: Sequence[AnyRow], policy: bytes
+    def _from_inbox(
+        self, organisation: str, session: str, rows: Sequence[AnyRow], policy: bytes
     ) -> Mapping[int, tuple[RecordedEvent, ...]]:
-        if not rows:
-            return {}
-        session = rows[0].session
-        segment = self._segment(connection, organisation, session)
-        if segment is not None:
-            return by_batch(read_parquet(segment))
         kinds = policy_of(policy).kinds
         key = self._store.keys.get(content_key(organisation, session))
         return {row.n: within_policy(self._open(row, key), kinds) for row in rows}
@@ -155,12 +160,14 @@ class Reading:
         except ProtocolError:
             return []
 
-    def _segment(self, connection: Connection, organisation: str, session: str) -> bytes | None:
-        """The newest segment's Parquet bytes, if the session is sealed."""
+    @staticmethod
+    def _segment_row(connection: Connection, session: str) -> AnyRow | None:
+        """The newest segment, if the session is sealed."""
         newest = select(Segment.version, Segment.file_sha256).where(Segment.session == session)
-        row = connection.execute(newest.order_by(Segment.version.desc()).limit(1)).one_or_none()
-        if row is None:
-            return None
+        return connection.execute(newest.order_by(Segment.version.desc()).limit(1)).one_or_none()
+
+    def _segment(self, organisation: str, session: str, row: AnyRow) -> bytes:
+        """A segment's Parquet bytes."""
         sealed = self._store.segments.read(session, row.version, row.file_sha256)
         key = self._store.keys.get(segment_key(organisation, session, row.version))
         return Sealer(key, organisation=organisation, session=session).unseal(sealed, segment_purpose(row.version))
@@ -172,47 +179,68 @@ class Reading:
             NotFoundError: the organisation has no such session.
             GoneError: it was erased.
         """
-        return await asyncio.to_thread(
-            self._store.database.read_now, lambda c: self._page(c, organisation, session, after, limit)
-        )
+        return await asyncio.to_thread(self._page, organisation, session, after, limit)
 
-    def _page(self, connection: Connection, organisation: str, session: str, after: int, limit: int) -> Page:
-        row = self._session(connection, organisation, session)
-        segment = self._segment(connection, organisation, session)
+    def _page(self, organisation: str, session: str, after: int, limit: int) -> Page:
+        row, segment = self._store.database.read_now(
+            lambda connection: (
+                self._session(connection, organisation, session),
+                self._segment_row(connection, session),
+            )
+        )
         if segment is not None:
-            events = [event_of(found) for found in read_parquet(segment, after=after, limit=limit)]
+            data = self._segment(organisation, session, segment)
+            events = [event_of(found) for found in read_parquet(data, after=after, limit=limit)]
         else:
             policy = self._store.of_session(organisation, session).unseal(row.policy_sealed, "policy")
-            events = self._live(connection, organisation, session, policy=policy, after=after, limit=limit)
-        blocks = self._missing_blocks(connection, organisation, session, events)
+            events = self._live(organisation, session, policy=policy, after=after, limit=limit)
+        blocks = self._blocks(organisation, session, events)
         return Page(state=row.state, events=tuple(event.open(blocks) for event in events))
 
-    def _live(
-        self, connection: Connection, organisation: str, session: str, *, policy: bytes, after: int, limit: int
-    ) -> list[RecordedEvent]:
+    def _live(self, organisation: str, session: str, *, policy: bytes, after: int, limit: int) -> list[RecordedEvent]:
         kinds = policy_of(policy).kinds
         key = self._store.keys.get(content_key(organisation, session))
-        behind = (Batch.session == session) & (Batch.first + Batch.count > after + 1)
         found: list[RecordedEvent] = []
-        rows = connection.execution_options(yield_per=1).execute(select(Batch).where(behind).order_by(Batch.n))
-        for row in rows:
-            found += [event for event in within_policy(self._open(row, key), kinds) if event.seq > after]
-            if len(found) >= limit:
+        while len(found) < limit:
+            read = partial(_batches_behind, session=session, after=after)
+            rows = self._store.database.read_now(read)
+            if not rows:
                 break
-        rows.close()
+            for row in rows:
+                found += [event for event in within_policy(self._open(row, key), kinds) if event.seq > after]
+            after = rows[-1].first + rows[-1].count - 1
         return found[:limit]
 
-    def _missing_blocks(
-        self, connection: Connection, organisation: str, session: str, events: list[RecordedEvent]
-    ) -> dict[bytes, bytes]:
-        """Blocks that these events use and that travelled before them."""
+    def _blocks(self, organisation: str, session: str, events: list[RecordedEvent]) -> dict[bytes, bytes]:
+        """Blocks that these events use; also those that travelled before them."""
         wanted = {block for event in events for block in _referred(event)}
         own = {block.id: block.data for event in events for block in event.blocks}
         if wanted <= own.keys():
             return own
-        record = self.load(connection, organisation, session, with_events=True)
+        record = self.load(organisation, session, with_events=True)
         earlier = {block.id: block.data for batch in record.batches for event in batch.events for block in event.blocks}
         return {name: data for name, data in earlier.items() if name in wanted}
+
+
+def _batches(session: str, *, with_bodies: bool) -> Select[*tuple[Any, ...]]:
+    columns = [
+        Batch.organisation,
+        Batch.session,
+        Batch.n,
+        Batch.first,
+        Batch.count,
+        Batch.head_sealed,
+        Batch.receipt_sealed,
+        Batch.check_sealed,
+        Batch.readable,
+    ]
+    body = [Batch.body_sealed] if with_bodies else []
+    return select(*columns, *body).where(Batch.session == session).order_by(Batch.n)
+
+
+def _batches_behind(connection: Connection, session: str, after: int) -> Sequence[AnyRow]:
+    behind = _batches(session, with_bodies=True).where(Batch.first + Batch.count > after + 1)
+    return connection.execute(behind.limit(_LIVE_GROUP)).all()
 
 
 def _referred(event: RecordedEvent) -> list[bytes]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import os
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from sqlalchemy import func, insert, select, update
@@ -83,12 +84,8 @@ class SegmentSealer:
         await asyncio.to_thread(self._store.database.truncate_wal)
 
     def _write(self, organisation: str, session: str) -> _Sealed:
-        record, version = self._store.database.read_now(
-            lambda connection: (
-                self._reading.load(connection, organisation, session, with_events=True),
-                self._next_version(connection, session),
-            )
-        )
+        record = self._reading.load(organisation, session, with_events=True)
+        version = self._store.database.read_now(partial(self._next_version, session=session))
         rows = [row_of(batch.n, event) for batch in record.batches for event in batch.events]
         key, name = os.urandom(32), segment_key(organisation, session, version)
         sealer = Sealer(key, organisation=organisation, session=session)

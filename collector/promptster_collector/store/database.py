@@ -56,6 +56,7 @@ class Database:
 
     def __init__(self, url: str) -> None:
         """Open nothing yet but the writer's thread."""
+        self._url = url
         self._reading = control_engine(url, Use.READ)
         self._writing = control_engine(url, Use.WRITE)
         self._queue: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
@@ -93,9 +94,13 @@ class Database:
         self._queue.put(_Write(job, future, savepoint))
         return future
 
-    def truncate_wal(self) -> None:
-        """Leave nothing of deleted rows in the write-ahead log."""
-        truncate_wal(self._writing)
+    def truncate_wal(self) -> bool:
+        """Leave nothing of deleted rows in the write-ahead log; whether that could be done at once."""
+        return truncate_wal(self._url)
+
+    async def fold_log(self) -> None:
+        """The same on a thread, as one of the things done now and then."""
+        await asyncio.to_thread(self.truncate_wal)
 
     def close(self) -> None:
         """Finish what is queued, then let go of the files."""

@@ -28,6 +28,7 @@ _KEYSTORE_PRAGMAS = (
     "PRAGMA busy_timeout=10000",
     "PRAGMA temp_store=MEMORY",
 )
+_CHECKPOINT_PRAGMAS = ("PRAGMA journal_mode=WAL", "PRAGMA busy_timeout=200", "PRAGMA synchronous=FULL")
 
 
 class Use(Enum):
@@ -44,9 +45,11 @@ def _prepare_sqlite(engine: Engine, pragmas: Sequence[str], begin: str) -> None:
         for pragma in pragmas:
             connection.execute(pragma)
 
-    @event.listens_for(engine, "begin")
-    def on_begin(connection: Any) -> None:
-        connection.exec_driver_sql(begin)
+    def do_begin(connection: Any) -> None:
+        connection.execute(begin)
+
+    # A listener would do the same, and cost every statement a look at the list of listeners.
+    engine.dialect.do_begin = do_begin  # type: ignore[method-assign, assignment]
 
 
 def _engine(url: str, use: Use, pragmas: Sequence[str], **options: Any) -> Engine:
@@ -70,12 +73,19 @@ def keystore_engine(url: str, use: Use) -> Engine:
     return _engine(url, use, _KEYSTORE_PRAGMAS, poolclass=NullPool)
 
 
-def truncate_wal(engine: Engine) -> None:
-    """Fold the write-ahead log into the database, so that shredded pages do not linger in it."""
+def truncate_wal(url: str) -> bool:
+    """Fold the write-ahead log into the database, so that shredded pages do not linger in it.
+
+    Answers whether that was done: somebody who reads just now keeps the log for a moment, and nobody waits for that.
+    """
+    engine = _engine(url, Use.READ, _CHECKPOINT_PRAGMAS, poolclass=NullPool)
     if engine.dialect.name != "sqlite":
-        return
+        return True
     raw = engine.raw_connection()
     try:
-        raw.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        cursor = raw.cursor()
+        cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        row = cursor.fetchone()
     finally:
         raw.close()
+    return row is not None and row[0] == 0

@@ -5,12 +5,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from promptster.protocol.batch import BatchHeader, WireBatch
-from promptster.protocol.signing import Envelope
+from promptster.protocol.signing import SIGNATURE_SIZE, Envelope
 
 if TYPE_CHECKING:
     from promptster_collector.store.database import AnyRow
     from promptster_collector.store.sealing import Sealer
     from promptster_collector.store.store import Store
+
+
+def head_bytes(batch: WireBatch) -> bytes:
+    """A batch's header with its signature, as it is stored."""
+    return batch.signature + batch.header_bytes
+
+
+def read_head(stored: bytes) -> Envelope:
+    """Header and signature as a signed document again."""
+    return Envelope(stored[SIGNATURE_SIZE:], stored[:SIGNATURE_SIZE])
 
 
 def head_of(sealer: Sealer, row: AnyRow) -> Envelope:
@@ -19,7 +29,7 @@ def head_of(sealer: Sealer, row: AnyRow) -> Envelope:
     Raises:
         UnsealError: the row was changed.
     """
-    return Envelope.decode(sealer.unseal(row.head_sealed, f"head/{row.n}"))
+    return read_head(sealer.unseal(row.head_sealed, f"head/{row.n}"))
 
 
 def wire_of(store: Store, row: AnyRow) -> WireBatch:

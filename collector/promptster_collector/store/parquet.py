@@ -12,7 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Generator, Sequence
 
     import duckdb
 
@@ -57,7 +57,7 @@ class EventRow:
     """Blocks first used by this event, as frames."""
 
 
-def _memory_files() -> Any:
+def memory_files() -> Any:
     """A file system of its own for each call: fsspec's is shared by the whole process otherwise."""
     # duckdb and fsspec cost memory that an idle collector should not hold.
     memory: Any = import_module("fsspec.implementations.memory")
@@ -68,7 +68,7 @@ def _memory_files() -> Any:
 
 
 @contextmanager
-def sandbox(files: Any, memory: int) -> Iterator[duckdb.DuckDBPyConnection]:
+def sandbox(files: Any, memory: int) -> Generator[duckdb.DuckDBPyConnection]:
     """An in-memory DuckDB that reaches nothing but ``files``."""
     import duckdb  # noqa: PLC0415 - see above
 
@@ -94,7 +94,7 @@ def sandbox(files: Any, memory: int) -> Iterator[duckdb.DuckDBPyConnection]:
 def write_parquet(rows: Sequence[EventRow]) -> bytes:
     """Rows as one Parquet file."""
     size = sum(len(row.public) + len(row.secrets) + len(row.blocks) for row in rows)
-    files = _memory_files()
+    files = memory_files()
     columns = ", ".join(f"{name} {kind}" for name, kind in _TYPES.items())
     lists = ", ".join(f"unnest(${name}::{kind}[])" for name, kind in _TYPES.items())
     with sandbox(files, 4 * size) as connection:
@@ -116,7 +116,7 @@ def read_parquet(data: bytes, *, after: int = -1, limit: int | None = None) -> l
         after: only events behind this ``seq``.
         limit: at most so many of them.
     """
-    files = _memory_files()
+    files = memory_files()
     files.pipe_file(_FILE, data)
     names = ", ".join(_TYPES)
     cut = "" if limit is None else f" LIMIT {int(limit)}"

@@ -6,6 +6,7 @@ import asyncio
 import sqlite3
 import threading
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,7 @@ from promptster_collector.store.schema import Base, LogOrigin
 async def database(tmp_path: Path) -> AsyncIterator[Database]:
     """An empty database with its tables."""
     opened = Database(f"sqlite:///{tmp_path / 'test.sqlite3'}")
-    opened.write_now(lambda connection: Base.metadata.create_all(connection))
+    opened.write_now(Base.metadata.create_all)
     yield opened
     opened.close()
 
@@ -55,7 +56,7 @@ async def test_writes_share_a_commit(database: Database) -> None:
         transactions.append(connection.get_transaction())
         return add(number, connection)
 
-    rest = [asyncio.create_task(database.write(lambda c, i=i: note(i, c))) for i in range(10)]
+    rest = [asyncio.create_task(database.write(partial(note, i))) for i in range(10)]
     await asyncio.sleep(0)
     go.set()
     assert await asyncio.gather(*rest) == list(range(10))
@@ -113,11 +114,13 @@ async def test_readers_do_not_wait_for_the_writer(database: Database) -> None:
 async def test_the_file_is_as_durable_as_promised(database: Database, tmp_path: Path) -> None:
     """WAL, full synchronisation and secure deletion are on, on every connection that writes."""
     pragmas = database.write_now(
-        lambda c: [c.exec_driver_sql(f"PRAGMA {name}").scalar() for name in ("journal_mode", "synchronous", "secure_delete")]
+        lambda c: [
+            c.exec_driver_sql(f"PRAGMA {name}").scalar() for name in ("journal_mode", "synchronous", "secure_delete")
+        ]
     )
     assert pragmas == ["wal", 2, 1]
     await database.write(lambda c: add(1, c))
-    database.truncate_wal()
+    assert database.truncate_wal()
     assert (tmp_path / "test.sqlite3-wal").stat().st_size == 0
     with sqlite3.connect(tmp_path / "test.sqlite3") as other:
         assert other.execute("select number from log_origins").fetchall() == [(1,)]
@@ -127,8 +130,8 @@ async def test_the_file_is_as_durable_as_promised(database: Database, tmp_path: 
 async def test_close_finishes_what_is_queued(tmp_path: Path) -> None:
     """Nothing that was handed over is dropped by an orderly end; closing twice is closing once."""
     database = Database(f"sqlite:///{tmp_path / 'test.sqlite3'}")
-    database.write_now(lambda connection: Base.metadata.create_all(connection))
-    waiting = [asyncio.create_task(database.write(lambda c, i=i: add(i, c))) for i in range(20)]
+    database.write_now(Base.metadata.create_all)
+    waiting = [asyncio.create_task(database.write(partial(add, i))) for i in range(20)]
     await asyncio.sleep(0)
     await asyncio.to_thread(database.close)
     database.close()

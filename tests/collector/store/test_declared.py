@@ -9,6 +9,8 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Column, Integer, MetaData, Table, create_engine, inspect
+from tests.helpers.candidate import started
+from tests.helpers.site import Site
 
 from promptster_collector.errors import SetupError
 from promptster_collector.privacy import storage_map as declared
@@ -16,14 +18,12 @@ from promptster_collector.privacy.storage_map import CONTROL, FILES, KEYSTORE, s
 from promptster_collector.store.keys.schema import KeyBase
 from promptster_collector.store.migrate import migrate_all
 from promptster_collector.store.schema import Base
-from tests.helpers.candidate import started
-from tests.helpers.site import Site
 
 
 def test_every_stored_column_is_declared(site: Site) -> None:
     """What stands in the database files is what the storage map says, table by table and column by column."""
     said = {(entry.file, entry.table, entry.column) for entry in storage_map() if entry.table}
-    found = set()
+    found: set[tuple[str, str, str]] = set()
     for file in (CONTROL, KEYSTORE):
         engine = create_engine(f"sqlite:///{site.data / file}")
         inspector = inspect(engine)
@@ -41,7 +41,9 @@ def test_every_file_is_declared(site: Site) -> None:
     other = started(site.client, site.token, email="o@example.com")
     site.drain()
     site.client.post(f"/v1/sessions/{other.session}/withdraw", json=other.withdrawal())
-    patterns = [entry.file for entry in FILES] + [f"{file}{end}" for file in (CONTROL, KEYSTORE) for end in ("", "-wal", "-shm")]
+    patterns = [entry.file for entry in FILES] + [
+        f"{file}{end}" for file in (CONTROL, KEYSTORE) for end in ("", "-wal", "-shm")
+    ]
     names = [path.relative_to(site.data).as_posix() for path in site.data.rglob("*") if path.is_file()]
     assert {name.split("/")[0] for name in names} >= {"control", "keystore", "segments", "tombstones", "master.key"}
     assert [name for name in names if not any(fnmatch.fnmatch(name, pattern) for pattern in patterns)] == []
