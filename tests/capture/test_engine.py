@@ -271,6 +271,24 @@ def test_a_killed_recorder_knows_what_it_told(bench: Bench) -> None:
     assert [draft.lane for draft in bench.kinds("model_request")] == [1, 1, 1, 2]
 
 
+@pytest.mark.parametrize("lost", range(7))
+def test_events_that_did_not_reach_the_disk_are_told_again(bench: Bench, lost: int) -> None:
+    """Whatever tail of the journal is lost, the agent's next request brings words, call and result once."""
+    exchange(bench, asks(("user", "one")), messages_stream(tool_block("t1", command="ls")), agent=CLAUDE)
+    history = (("user", "one"), ("assistant", [tool_block("t1", command="ls")]), ("user", [result_block("t1")]))
+    observer = bench.observer(agent=CLAUDE)
+    observer.request_body(json.dumps(asks(*history)).encode())
+    observer.request_end()
+    bench.restart(lost=lost)
+    if lost >= 6:
+        exchange(bench, asks(("user", "one")), messages_stream(tool_block("t1", command="ls")), agent=CLAUDE)
+    exchange(bench, asks(*history), DONE, agent=CLAUDE)
+    assert bench.texts("proxy") == ["one"]
+    for kind in ("tool_call", "tool_result", "command"):
+        assert len(bench.kinds(kind)) == 1
+    assert bench.kinds("model_response")[-1].fields["outcome"] == "complete"
+
+
 def test_a_pause_ends_what_is_under_way(bench: Bench) -> None:
     """What came before the pause is kept as a cut attempt; calls made during the pause are not told afterwards."""
     observer = bench.observer(agent=CLAUDE)

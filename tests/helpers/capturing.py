@@ -57,8 +57,9 @@ class Bench:
         self.drafts.append(draft)
         return len(self.drafts) - 1
 
-    def restart(self) -> None:
-        """A new engine learns from what the old one recorded."""
+    def restart(self, *, lost: int = 0) -> None:
+        """A new engine learns from what the old one recorded; the last few events did not reach the disk."""
+        del self.drafts[len(self.drafts) - lost :]
         self.capture = Capture(self._append, self.clock, **self.options)
         for event in self.recorded():
             self.capture.absorb(event)

@@ -203,6 +203,10 @@ class Conversation:
             return Counter()
         return Counter(text for text in self._latest.texts if text not in turn.history)
 
+    def expect_again(self, texts: Sequence[str]) -> None:
+        """Words that were recorded without the request that brought them; the agent will send it again."""
+        self._latest = _Place(texts=list(texts))
+
     def answer(self, asked: Asked, *, complete: bool, stop_reason: str | None) -> None:
         """An attempt ended."""
         asked.complete = asked.complete or complete

@@ -300,6 +300,7 @@ class Capture:
         for result in {result.id: result for result in turn.results}.values():
             known = self._ledger.find(identity, result.id)
             if known is not None and known.proxy_result:
+                self._lost_actions(agent, identity, turn, result)
                 continue
             if known is None or not known.proxy_call:
                 use = turn.calls.get(result.id)
@@ -307,6 +308,15 @@ class Capture:
                     continue
                 self._tool_call(identity, use, known.response_seq if known else None)
             self._result(agent, identity, result)
+
+    def _lost_actions(self, agent: Agent, identity: Identity, turn: Turn, result: ToolResult) -> None:
+        """What a tool did, when an earlier recorder wrote down its result and died before the rest."""
+        known = self._ledger.entry(identity, result.id)
+        use = turn.calls.get(result.id)
+        if known.lacks_actions and use is not None:
+            known.lacks_actions = False
+            for action in agent.actions(use, result):
+                self._write(identity, action.kind, action.fields, known.proxy_seq)
 
     def _result(self, agent: Agent, identity: Identity, result: ToolResult) -> None:
         known = self._ledger.entry(identity, result.id)

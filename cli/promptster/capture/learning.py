@@ -34,6 +34,8 @@ class Learner:
         self._hooks = hooks
         self._subagents = subagents
         self._requests: OrderedDict[int, tuple[Identity, Asked]] = OrderedDict()
+        self._words: dict[Identity, list[str]] = {}
+        """Prompts whose request did not reach the journal."""
 
     def learn(self, event: OpenedEvent) -> None:
         """Take over one event."""
@@ -48,12 +50,16 @@ class Learner:
         match event.src, event.kind:
             case "proxy", "model_request":
                 self._request(event, identity)
+            case "proxy", "prompt":
+                self._words.setdefault(identity, []).append(text_of(fields.get("text")))
             case "proxy", "model_response":
                 self._response(event)
             case "proxy", "subagent_started":
                 self._subagents.learn_begun(identity)
             case "proxy", "subagent_stopped":
                 self._subagents.learn_ended(identity, text_of(fields.get("text")))
+            case ("proxy", ("command" | "file_edit")):
+                self._ledger.entry(identity, text_of(fields.get("tool_use_id"))).lacks_actions = False
             case (("proxy" | "hook"), ("tool_call" | "tool_result")):
                 self._tool(event, identity)
             case "hook", "prompt":
@@ -63,7 +69,10 @@ class Learner:
                 pass
 
     def orphans(self) -> Iterator[tuple[Identity, Asked]]:
-        """Attempts without an end."""
+        """Everything is learned; the attempts without an end."""
+        for identity, texts in self._words.items():
+            self._lanes.conversation(identity).expect_again(texts)
+        self._words.clear()
         for identity, asked in self._requests.values():
             if asked.answered < asked.attempts:
                 yield identity, asked
@@ -71,6 +80,7 @@ class Learner:
 
     def _request(self, event: OpenedEvent, identity: Identity) -> None:
         fields = event.fields
+        self._words.pop(identity, None)
         asked = Asked(seq=event.seq)
         names = [text_of(fields.get("request_sha256"))]
         turn = _turn(fields)
@@ -122,7 +132,7 @@ class Learner:
                 if spawned:
                     self._subagents.expect(identity, spawned, tool_use_id, event.seq)
             case "proxy", _:
-                known.proxy_result, known.use = True, None
+                known.proxy_result, known.use, known.lacks_actions = True, None, True
             case _, "tool_call":
                 known.hook_call, known.hook_seq = True, event.seq
             case _:

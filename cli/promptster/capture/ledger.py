@@ -29,6 +29,8 @@ class KnownCall:
     hook_call: bool = False
     proxy_result: bool = False
     hook_result: bool = False
+    lacks_actions: bool = False
+    """Whether the proxy's result is in the journal and nothing behind it that the tool did: the rest may be lost."""
     proxy_seq: int | None = None
     """``seq`` of the proxy's tool_call."""
     response_seq: int | None = None
