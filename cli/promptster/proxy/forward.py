@@ -136,6 +136,10 @@ class Forwarder:
         """A copy of the counts so far."""
         return replace(self._pool.stats, missed_bytes=self._queue.missed_bytes)
 
+    def tell_observers(self) -> None:
+        """Let observers see now everything that was forwarded so far."""
+        self._queue.flush()
+
     async def serve(self, sock: socket.socket) -> None:
         """Accept agents on a bound socket from now on; returns at once.
 

@@ -57,6 +57,10 @@ class Front:
         """Let this capture watch from now on."""
         self._capture = capture
 
+    def catch_up(self) -> None:
+        """Let capture see now everything that was forwarded so far."""
+        self._forwarder.tell_observers()
+
     async def aclose(self) -> None:
         """Cut what is under way, and let capture see everything that was forwarded."""
         await self._forwarder.aclose()

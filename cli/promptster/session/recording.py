@@ -58,6 +58,8 @@ class Recording:
         self._folder, self._clock = folder, clock
         self.recorder, self._sealer, self._outbox, self._uploader = recorder, sealer, outbox, uploader
         self.capture = make_capture(self._append_captured)
+        self.catch_up: Callable[[], None] = lambda: None
+        """Lets capture see everything that was forwarded so far."""
         self.state = folder.facts().state
         """What the session is doing."""
         self.hook_times: set[tuple[int, int]] = set()
@@ -110,6 +112,7 @@ class Recording:
             SessionError: the session has ended, or is paused already.
         """
         self._require(SessionState.RECORDING, "pause")
+        self.catch_up()
         self.capture.pause()
         seq = self._own(Kind.PAUSED, src=Source.CANDIDATE, reason=reason)
         self._change(SessionState.PAUSED)
@@ -152,7 +155,7 @@ class Recording:
             if not self.recorder.finished:
                 if not (self.state.records or self.state is SessionState.CLOSING):
                     raise SessionError(f"the session is {self.state}", code="session_ended")
-                await self._end_capture()
+                self._end_capture()
                 self._change(SessionState.CLOSING)
                 for draft in drafts:
                     self._append_told(draft)
@@ -186,6 +189,7 @@ class Recording:
             await self.recorder.close()
             return
         if self.state is SessionState.RECORDING and not self._holding:
+            self.catch_up()
             self.capture.finish()
             self._own(Kind.PAUSED, reason=_STOPPED)
         self._holding = True
@@ -300,10 +304,9 @@ class Recording:
         else:
             self._change(SessionState.RECORDING)
 
-    async def _end_capture(self) -> None:
+    def _end_capture(self) -> None:
         """Let what is under way between proxy and capture arrive, then take nothing more."""
-        for _ in range(20):
-            await asyncio.sleep(0)
+        self.catch_up()
         self.capture.finish()
         self.capture.pause()
 
