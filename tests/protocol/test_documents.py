@@ -20,7 +20,7 @@ from promptster.protocol.documents import (
     Form,
     decode,
     encode,
-    nesting,
+    structure,
 )
 from promptster.protocol.errors import DocumentError, ProtocolError
 from promptster.protocol.receipt import Check, Receipt
@@ -67,13 +67,13 @@ def test_one_changed_byte_is_another_document_or_none(document: dict[str, Any], 
 
 
 @given(st.binary(max_size=60))
-def test_nesting_counts_what_a_parser_sees(data: bytes) -> None:
+def test_structure_counts_what_a_parser_sees(data: bytes) -> None:
     """Brackets inside strings do not count."""
     try:
         value = json.loads(data)
     except ValueError:
         return
-    assert nesting(data) == _depth(value)
+    assert structure(data)[0] == _depth(value)
 
 
 def _depth(value: Any) -> int:
@@ -84,9 +84,9 @@ def _depth(value: Any) -> int:
 
 
 @pytest.mark.parametrize("text", ['"[[["', '["\\"]",[{"a":"}"}]]', '{"a":[[1],[2]]}', '["\\\\",["]"]]'])
-def test_nesting_of_tricky_strings(text: str) -> None:
+def test_structure_of_tricky_strings(text: str) -> None:
     """Escaped quotes and brackets in strings are told apart from structure."""
-    assert nesting(text.encode()) == _depth(json.loads(text))
+    assert structure(text.encode())[0] == _depth(json.loads(text))
 
 
 @pytest.mark.parametrize(

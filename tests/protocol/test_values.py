@@ -10,10 +10,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from promptster.protocol.documents import MAX_INTEGER, nesting
+from promptster.protocol.documents import MAX_INTEGER, structure
 from promptster.protocol.errors import EventError
 from promptster.protocol.kinds import FieldType
-from promptster.protocol.values import MAX_JSON_NESTING, decode_value, encode_value
+from promptster.protocol.values import MAX_JSON_ENTRIES, MAX_JSON_NESTING, decode_value, encode_value
 
 _TYPES: tuple[FieldType, ...] = ("text", "json", "int", "bool", "bytes")
 _JSON = st.recursive(
@@ -83,9 +83,19 @@ def test_deep_json_is_pruned(levels: int) -> None:
     for _ in range(levels):
         deep = [deep]
     data = encode_value("json", deep)
-    assert nesting(data) == MAX_JSON_NESTING
+    assert structure(data)[0] == MAX_JSON_NESTING
     assert b"nested deeper" in data
     decode_value("json", data)
+
+
+@pytest.mark.parametrize("extra", [1, 2])
+def test_json_of_very_many_entries_is_kept_as_text(extra: int) -> None:
+    """What would take a reader's memory is one string; commas inside strings do not count."""
+    value = ["a,b"] * (MAX_JSON_ENTRIES + extra)
+    read = decode_value("json", encode_value("json", value))
+    assert (read if extra == 1 else json.loads(read)) == value
+    with pytest.raises(EventError):
+        decode_value("json", b"[" + b"1," * (MAX_JSON_ENTRIES + 1) + b"1]")
 
 
 def test_json_at_the_bound_is_kept() -> None:

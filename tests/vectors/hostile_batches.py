@@ -219,12 +219,6 @@ def _frames(world: World) -> Iterator[Named]:
             "frame",
         ),
         (
-            "secrets-empty",
-            "an empty list of values",
-            whole[0] + frame(FRAME_EVENT, two.public) + frame(FRAME_SECRETS, b""),
-            "frame",
-        ),
-        (
             "secrets-order",
             "values out of order",
             whole[0] + frame(FRAME_EVENT, two.public) + frame(FRAME_SECRETS, reversed_secrets),
@@ -262,6 +256,11 @@ def _frames(world: World) -> Iterator[Named]:
     ):
         yield _batch(f"body-{name}", f"a body: {what}", world, world.seal(events, plain=plain), code)
     yield _batch("body-root", "another root than the events'", world, world.seal(events, root=bytes(32)), "root")
+    bare = world.events[7]
+    plain = bare.frames() + frame(FRAME_SECRETS, b"")
+    yield _batch("body-secrets-empty", "an empty list of values", world, world.seal([bare], plain=plain), "frame")
+    many = b"".join(frame(FRAME_BLOCK, Block(world.random(16), bytes([i])).salt + bytes([i])) for i in range(65))
+    yield _batch("body-many-blocks", "65 blocks before an event", world, world.seal([bare], plain=many), "frame")
     shifted = compose(drafts()[1], seq=2, src_seq=0, random=world.random)
     yield _batch("body-gap", "a sequence number left out", world, world.seal([one, shifted]), "sequence")
     for name, stored in (

@@ -13,7 +13,7 @@ from promptster.protocol import merkle, sealing
 from promptster.protocol.compression import MAX_INFLATED, compress, decompress
 from promptster.protocol.documents import Document, DocumentType, binary, identifier, integer
 from promptster.protocol.errors import BatchError, LimitError
-from promptster.protocol.events import RecordedEvent
+from promptster.protocol.events import MAX_TOGETHER, RecordedEvent
 from promptster.protocol.signing import SIGNATURE_SIZE, Envelope, RandomBytes, SigningKey, verify
 
 MAGIC: Final = b"PSB1"
@@ -21,7 +21,7 @@ MAX_HEADER: Final = 4 << 10
 """Bytes of a header."""
 MAX_BODY: Final = 4 << 20
 """Bytes of a sealed body."""
-MAX_EVENTS: Final = 5000
+MAX_EVENTS: Final = MAX_TOGETHER
 """Events of a batch."""
 MAX_WIRE: Final = len(MAGIC) + 2 + MAX_HEADER + SIGNATURE_SIZE + MAX_BODY
 """Bytes of a whole batch."""

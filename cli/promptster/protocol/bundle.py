@@ -15,7 +15,7 @@ from promptster.protocol.archive import Member, read_archive, write_archive
 from promptster.protocol.batch import WireBatch
 from promptster.protocol.errors import BundleError, DocumentError, EventError
 from promptster.protocol.events import RecordedEvent
-from promptster.protocol.fields import SALT_SIZE, Block, Secret, decode_secrets, encode_secrets, read_stored
+from promptster.protocol.fields import MAX_EVENT, SALT_SIZE, Block, Secret, decode_secrets, encode_secrets, read_stored
 from promptster.protocol.log import LogProof
 from promptster.protocol.privacy import RedactionRecord
 from promptster.protocol.signing import Envelope
@@ -254,7 +254,7 @@ def _read_values(data: bytes) -> dict[int, dict[str, Secret]]:
         if start > len(data):
             raise BundleError("the values are cut", code="member_malformed")
         seq, length = _VALUE_HEAD.unpack_from(data, position)
-        if start + length > len(data) or not length or seq <= last:
+        if start + length > len(data) or not 0 < length <= MAX_EVENT or seq <= last:
             raise BundleError("the values are cut or out of order", code="member_malformed")
         values[seq] = decode_secrets(data[start : start + length])
         position, last = start + length, seq

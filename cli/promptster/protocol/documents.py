@@ -33,7 +33,8 @@ MAX_DOCUMENT = 1 << 20
 """Bytes of a document for which no smaller limit is given."""
 
 _KEY = re.compile(r"[a-z0-9_]{1,64}", re.ASCII)
-_STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_STRINGS = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL)
+"""A JSON string, or all the rest after a quote that nothing closes. Possessive: whatever the input, one pass, no memory."""
 _NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _JOINERS = "\u200c\u200d"
 """Format characters that some scripts need inside words."""
@@ -62,15 +63,20 @@ class DocumentType(enum.StrEnum):
         return f"application/vnd.promptster.{self.value}.v1+json"
 
 
-def nesting(data: bytes) -> int:
-    """How deep the objects and arrays of valid JSON ``data`` go."""
-    if data.count(b"[") + data.count(b"{") <= 1:
-        return data.count(b"[") + data.count(b"{")
+def structure(data: bytes) -> tuple[int, int]:
+    """How deep the objects and arrays of JSON ``data`` go, and how many commas separate their entries.
+
+    Cheap before parsing, and true for valid JSON; what stands inside strings does not count.
+    """
+    brackets, commas = data.count(b"[") + data.count(b"{"), data.count(b",")
+    if brackets <= 1 and not commas:
+        return brackets, commas
+    bare = _STRINGS.sub(b"", data)
     depth = deepest = 0
-    for byte in _STRINGS.sub(b"", data).translate(None, _NOT_BRACKETS):
+    for byte in bare.translate(None, _NOT_BRACKETS):
         depth += 1 if byte in b"[{" else -1
         deepest = max(deepest, depth)
-    return deepest
+    return deepest, bare.count(b",")
 
 
 def _check(value: object, level: int, fault: Fault) -> None:  # noqa: C901 - one case per JSON type

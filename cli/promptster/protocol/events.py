@@ -52,6 +52,10 @@ __all__ = [
 
 MAX_PUBLIC: Final = 64 << 10
 """Bytes of an event's public part."""
+MAX_TOGETHER: Final = 5000
+"""Events that travel together."""
+MAX_BLOCKS: Final = 64
+"""Blocks that one event may be the first to use."""
 MAX_REFS: Final = 256
 """Earlier events that one event may point to."""
 
@@ -310,27 +314,23 @@ def _parse_frames(data: bytes) -> list[RecordedEvent]:
     events: list[RecordedEvent] = []
     blocks: list[Block] = []
     seen: set[bytes] = set()
-    frames = list(iterate_frames(data))
-    position = 0
-    while position < len(frames):
-        frame_type, content = frames[position]
-        position += 1
-        if frame_type == FRAME_BLOCK:
-            blocks.append(_read_block(content, seen))
+    public: bytes | None = None
+    for frame_type, content in iterate_frames(data):
+        if frame_type == FRAME_SECRETS and public is not None and content:
+            events.append(_whole(public, content, blocks))
+            public, blocks = None, []
             continue
-        if frame_type != FRAME_EVENT:
+        if public is not None:
+            events.append(_whole(public, b"", blocks))
+            public, blocks = None, []
+        if frame_type == FRAME_BLOCK and len(blocks) < MAX_BLOCKS:
+            blocks.append(_read_block(content, seen))
+        elif frame_type == FRAME_EVENT and len(events) < MAX_TOGETHER:
+            public = content
+        else:
             raise EventError("a frame has an unknown type or stands at the wrong place", code="frame")
-        secrets: dict[str, Secret] = {}
-        size = len(content)
-        if position < len(frames) and frames[position][0] == FRAME_SECRETS:
-            secrets = decode_secrets(frames[position][1])
-            size += len(frames[position][1])
-            position += 1
-            if not secrets:
-                raise EventError("an empty list of values stands beside an event", code="frame")
-        if size > MAX_EVENT:
-            raise EventError(f"an event is larger than {MAX_EVENT} bytes", code="event_size")
-        events.append(_whole(RecordedEvent.assemble(content, secrets, tuple(blocks))))
+    if public is not None:
+        events.append(_whole(public, b"", blocks))
         blocks = []
     if blocks:
         raise EventError("a block stands behind the last event", code="block_unused")
@@ -347,11 +347,14 @@ def _read_block(content: bytes, seen: set[bytes]) -> Block:
     return block
 
 
-def _whole(event: RecordedEvent) -> RecordedEvent:
+def _whole(public: bytes, encoded: bytes, blocks: list[Block]) -> RecordedEvent:
+    if len(public) + len(encoded) > MAX_EVENT:
+        raise EventError(f"an event is larger than {MAX_EVENT} bytes", code="event_size")
+    event = RecordedEvent.assemble(public, decode_secrets(encoded), tuple(blocks))
     if not event.complete:
         raise EventError("a value is missing beside its event", code="value_missing")
     used = {read_stored(secret.stored).block for secret in event.secrets.values()}
-    if any(block.id not in used for block in event.blocks):
+    if any(block.id not in used for block in blocks):
         raise EventError("a block stands before an event that does not use it", code="block_unused")
     return event
 

@@ -8,12 +8,15 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final, NoReturn, cast
 
-from promptster.protocol.documents import MAX_INTEGER, nesting
+from promptster.protocol.documents import MAX_INTEGER, structure
 from promptster.protocol.errors import EventError
 from promptster.protocol.kinds import FieldType
 
 MAX_JSON_NESTING: Final = 128
 """Levels of objects and arrays inside a JSON value."""
+
+MAX_JSON_ENTRIES: Final = 500_000
+"""Commas between entries of a JSON value: what bounds the memory that reading it takes."""
 
 _INTEGER = re.compile(rb"0|-?[1-9][0-9]{0,15}")
 _TOO_DEEP: Final = f"[nested deeper than {MAX_JSON_NESTING} levels]"
@@ -59,16 +62,21 @@ def _dump(value: object) -> bytes:
 def _encode_json(value: object) -> bytes:
     try:
         data = _dump(value)
+        depth, commas = structure(data)
     except (ValueError, TypeError, RecursionError):
-        return _dump(_tame(value))
-    return data if nesting(data) <= MAX_JSON_NESTING else _dump(_tame(value))
+        depth, commas, data = MAX_JSON_NESTING + 1, 0, b""
+    if depth > MAX_JSON_NESTING:
+        data = _dump(_tame(value))
+        _, commas = structure(data)
+    return data if commas <= MAX_JSON_ENTRIES else _dump(data.decode())
 
 
 def encode_value(field_type: FieldType, value: object) -> bytes:
     """The bytes of a field's value.
 
     Text with lone surrogates gets U+FFFD in their place; JSON loses what JSON cannot hold (NaN and infinities become
-    text, levels below ``MAX_JSON_NESTING`` a marker).
+    text, levels below ``MAX_JSON_NESTING`` a marker); JSON of more than ``MAX_JSON_ENTRIES`` becomes a JSON string that
+    holds its text.
 
     Raises:
         EventError: when the value is not of the field's type.
@@ -103,9 +111,10 @@ def _finite(text: str) -> float:
 
 def _decode_json(data: bytes) -> Any:
     text = data.decode()
-    value = json.loads(text, parse_constant=_refuse, parse_float=_finite)
-    if nesting(data) > MAX_JSON_NESTING:
+    depth, commas = structure(data)
+    if depth > MAX_JSON_NESTING or commas > MAX_JSON_ENTRIES:
         raise ValueError(_TOO_DEEP)
+    value = json.loads(text, parse_constant=_refuse, parse_float=_finite)
     if "\\u" in text:
         _dump(value)  # refuses lone surrogates, which a later writer would stumble over
     return value
@@ -131,6 +140,6 @@ def decode_value(field_type: FieldType, data: bytes) -> Any:
                 return data
             case _:
                 pass
-    except (ValueError, RecursionError):
+    except ValueError:
         pass
     raise EventError(f"a value is not of type {field_type}", code="field_value")
