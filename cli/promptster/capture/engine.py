@@ -288,7 +288,10 @@ class Capture:
         known.proxy_call, known.use, known.name, known.identity = True, use, use.name, identity
         finding = actions.tool_call(tool_use_id=use.id, name=use.name, given=use.input)
         known.proxy_seq = self._write(identity, finding.kind, finding.fields, after)
-        spawned = agent_named(identity.agent).spawns(use)
+        agent = agent_named(identity.agent)
+        if agent.tools and use.name not in agent.tools and not use.name.startswith("mcp__"):
+            self._scribe.counts["tool_unknown"] += 1
+        spawned = agent.spawns(use)
         if spawned:
             self._subagents.expect(identity, spawned, use.id, known.proxy_seq)
 

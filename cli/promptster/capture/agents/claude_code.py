@@ -88,10 +88,53 @@ _ONE_IS_FINE = frozenset({"grep", "egrep", "fgrep", "rg", "find", "diff", "test"
 _SEPARATOR = re.compile(r"\|\|?|&&?|;|\n")
 
 
+_TOOLS = frozenset(
+    {
+        "Agent",
+        "AskUserQuestion",
+        "Bash",
+        "BashOutput",
+        "CronCreate",
+        "CronDelete",
+        "CronList",
+        "Edit",
+        "EnterPlanMode",
+        "EnterWorktree",
+        "ExitPlanMode",
+        "ExitWorktree",
+        "Glob",
+        "Grep",
+        "KillShell",
+        "LS",
+        "ListAgents",
+        "Monitor",
+        "MultiEdit",
+        "NotebookEdit",
+        "Read",
+        "ReportFindings",
+        "ScheduleWakeup",
+        "SendMessage",
+        "Skill",
+        "SlashCommand",
+        "StructuredOutput",
+        "Task",
+        "TaskOutput",
+        "TaskStop",
+        "TodoWrite",
+        "ToolSearch",
+        "WebFetch",
+        "WebSearch",
+        "Workflow",
+        "Write",
+    }
+)
+
+
 class ClaudeCode:
     """Claude Code's requests."""
 
     name = "claude"
+    tools = _TOOLS
     hooks_every_prompt = True
 
     def recognises(self, headers: Mapping[str, str]) -> bool:

@@ -30,7 +30,7 @@ _SUMMARY = ("Another language model started to solve this problem and produced a
 _COMPACTION = ("You are performing a CONTEXT CHECKPOINT COMPACTION",)
 _NEW_TASK = "Message Type: NEW_TASK"
 _FINAL_ANSWER = re.compile(r"\AMessage Type: FINAL_ANSWER\n(?:Task name: [^\n]*\n)?Sender: ([^\n]*)\nPayload:\n")
-_SHELL_TOOLS = {"shell", "shell_command", "exec_command", "local_shell", "container.exec", "Bash"}
+_SHELL_TOOLS = frozenset({"shell", "shell_command", "exec_command", "local_shell", "container.exec", "Bash"})
 _UNIFIED = re.compile(
     r"\A(?:Chunk ID: [^\n]*\n)?(?:Wall time: ([\d.]+) seconds\n)?"
     r"(?:Process exited with code (-?\d{1,10})\n|Process running with session ID [^\n]*\n)"
@@ -63,10 +63,33 @@ _SUBAGENT_PURPOSES: Mapping[str, Purpose] = {
 }
 
 
+_TOOLS = _SHELL_TOOLS | frozenset(
+    {
+        "apply_patch",
+        "exec",
+        "wait",
+        "write_stdin",
+        "update_plan",
+        "view_image",
+        "web_search",
+        "request_user_input",
+        "request_user_input_async",
+        "sleep",
+        "followup_task",
+        "interrupt_agent",
+        "list_agents",
+        "send_message",
+        "spawn_agent",
+        "wait_agent",
+    }
+)
+
+
 class Codex:
     """Codex's requests and hooks."""
 
     name = "codex"
+    tools = _TOOLS
     hooks_every_prompt = False
 
     def recognises(self, headers: Mapping[str, str]) -> bool:

@@ -17,6 +17,7 @@ class Generic:
     """An unknown agent."""
 
     name = ""
+    tools: frozenset[str] = frozenset()
     hooks_every_prompt = False
 
     def recognises(self, headers: Mapping[str, str]) -> bool:

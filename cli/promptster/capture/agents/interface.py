@@ -83,6 +83,8 @@ class Agent(Protocol):
 
     name: str
     """As in hook addresses and in events."""
+    tools: frozenset[str]
+    """The tools whose calls are understood; others are recorded as well, and counted."""
     hooks_every_prompt: bool
     """Whether everything that a person types is reported by a hook before it is sent."""
 
