@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tests.helpers.sessions import CLAUDE, Script
 
@@ -86,7 +86,7 @@ index 3c1f0aa..9e02b7d 100644
 @@ -1,12 +1,27 @@
 -\"\"\"Limits how often a client may call.\"\"\"
 +\"\"\"Limits how often a client may call: a token bucket per client.\"\"\"
- 
+\x20
 +from __future__ import annotations
 +
 +import threading
@@ -135,8 +135,8 @@ def _opening(script: Script) -> None:
 
 def _reading(script: Script) -> None:
     script.prompt(
-        "Read limiter.py and how it is used. I want a token bucket per client, safe under threads, with an injectable clock "
-        "so that we can test it without sleeping. Tell me your plan before you change anything.",
+        "Read limiter.py and how it is used. I want a token bucket per client, safe under threads, with an injectable "
+        "clock so that we can test it without sleeping. Tell me your plan before you change anything.",
         after_ms=14_000,
     )
     script.turn(
@@ -146,25 +146,26 @@ def _reading(script: Script) -> None:
     )
     script.tool("toolu_01", "Read", {"file_path": "limiter.py"}, _LIMITER_BEFORE)
     script.tool(
-        "toolu_02", "Task", {"description": "Find callers", "prompt": "Find every caller of RateLimiter", "subagent_type": "Explore"},
-        "Two callers: api/middleware.py:31 and jobs/mailer.py:12. Both pass a client id and test the boolean.", takes_ms=6200,
+        "toolu_02", "Task", {"description": "Find callers", "prompt": "Find every caller of RateLimiter"},
+        "Two callers: api/middleware.py:31 and jobs/mailer.py:12. Both pass a client id and test the boolean.",
+        takes_ms=6200,
     )  # fmt: skip
-    who = {**CLAUDE, "agent_id": _EXPLORER}
+    who: dict[str, Any] = {**CLAUDE, "agent_id": _EXPLORER}
     script.add(
         "hook", "subagent_started", lane=2, agent_type="Explore", prompt="Find every caller of RateLimiter", **who
     )
     script.tool(
         "toolu_03", "Grep", {"pattern": "RateLimiter\\(", "path": "."},
-        "api/middleware.py:31:    limiter = RateLimiter(rate=5, burst=10)\njobs/mailer.py:12:limiter = RateLimiter(1, 1)",
+        "api/middleware.py:31: limiter = RateLimiter(rate=5, burst=10)\njobs/mailer.py:12:limiter = RateLimiter(1, 1)",
         lane=2, agent_id=_EXPLORER,
     )  # fmt: skip
     script.add(
         "hook", "subagent_stopped", lane=2, agent_type="Explore", text="Two callers, both test the boolean.", **who
     )
     script.turn(
-        "Here is my plan:\n\n1. Keep the constructor's signature and add a keyword-only `clock`.\n2. One bucket per client: "
-        "`(tokens, last refill)`, refilled lazily on each call.\n3. One lock around read-modify-write; the section is short.\n"
-        "4. Tests with a hand-moved clock.\n\nBoth callers keep working unchanged. Shall I go on?",
+        "Here is my plan:\n\n1. Keep the constructor's signature and add a keyword-only `clock`.\n2. One bucket per "
+        "client: `(tokens, last refill)`, refilled lazily on each call.\n3. One lock around read-modify-write; the "
+        "section is short.\n4. Tests with a hand-moved clock.\n\nBoth callers keep working unchanged. Shall I go on?",
     )
 
 
@@ -200,7 +201,8 @@ def _building(script: Script) -> None:
     script.turn("Implementing the bucket.", tools=("toolu_06",))
     script.tool(
         "toolu_06", "Write", {"file_path": "limiter.py", "content": _LIMITER_AFTER}, "File updated successfully",
-        extra=("file_edit", {"path": "limiter.py", "operation": "modify", "before": _LIMITER_BEFORE, "after": _LIMITER_AFTER}),
+        extra=("file_edit", {"path": "limiter.py", "operation": "modify", "before": _LIMITER_BEFORE,
+               "after": _LIMITER_AFTER}),
     )  # fmt: skip
 
 
@@ -222,8 +224,9 @@ def _checking(script: Script) -> None:
         "What happens with a million clients that each call once? Does this dict ever shrink?", after_ms=66_000
     )
     script.turn(
-        "No, it grows without bound: a bucket stays for every client ever seen. A full bucket carries no information, so it can "
-        "be dropped: I can remove buckets that have been idle for `burst / rate` seconds, at most once in that time.",
+        "No, it grows without bound: a bucket stays for every client ever seen. A full bucket carries no "
+        "information, so it can be dropped: I can remove buckets that have been idle for `burst / rate` seconds, at "
+        "most once in that time.",
     )
     script.prompt(
         "Right. Leave it as it is, but say so in the docstring; the caller has eleven clients.", after_ms=38_000
@@ -241,8 +244,8 @@ def _checking(script: Script) -> None:
     )
     script.add("recorder", "capture_hook_silent", tool_use_id="toolu_08", name="Edit", agent="claude", after_ms=2_000)
     script.add(
-        "proxy", "file_edit", lane=1, tool_use_id="toolu_08", path="limiter.py", operation="modify", before=_LIMITER_AFTER,
-        after=after, **CLAUDE,
+        "proxy", "file_edit", lane=1, tool_use_id="toolu_08", path="limiter.py", operation="modify",
+        before=_LIMITER_AFTER, after=after, **CLAUDE,
     )  # fmt: skip
     script.turn("Done. The docstring now says that buckets are kept for good and that this is meant for few clients.")
 
@@ -259,7 +262,8 @@ def _closing(script: Script) -> None:
         manifest=[
             {"path": "limiter.py", "status": "modified", "size": 1003, "sha256": "5e" * 32, "shown": True},
             {"path": "test_limiter.py", "status": "added", "size": 612, "sha256": "7c" * 32, "shown": True},
-            {"path": "docs/bucket.png", "status": "added", "size": 48213, "sha256": "1f" * 32, "shown": False, "reason": "binary"},
+            {"path": "docs/bucket.png", "status": "added", "size": 48213, "sha256": "1f" * 32, "shown": False,
+             "reason": "binary"},
         ],
     )  # fmt: skip
     script.add("recorder", "closed", totals=dict(script.numbers), batches=6)

@@ -87,7 +87,8 @@ class Script:
         self.add(
             "proxy", "model_response", lane=lane, refs=(request,), after_ms=length, attempt=len(faults) + 1,
             outcome="complete", status=200, text=text, tool_use_ids=list(tools), model="claude-sonnet-4-5",
-            stop_reason="tool_use" if tools else "end_turn", usage={"input_tokens": 11_802, "output_tokens": len(text) // 4 + 31},
+            stop_reason="tool_use" if tools else "end_turn",
+            usage={"input_tokens": 11_802, "output_tokens": len(text) // 4 + 31},
             first_byte_ms=640, duration_ms=length, **more, **CLAUDE,
         )  # fmt: skip
 
@@ -112,7 +113,8 @@ class Script:
         if hook:
             self.add("hook", "tool_call", input=tool_input, after_ms=25, **same, **who)
             self.add(
-                "hook", "tool_result", content=content, is_error=is_error, duration_ms=takes_ms, after_ms=takes_ms, **same, **who
+                "hook", "tool_result", content=content, is_error=is_error, duration_ms=takes_ms, after_ms=takes_ms,
+                **same, **who,
             )  # fmt: skip
             if extra:
                 kind, fields = extra

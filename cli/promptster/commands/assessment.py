@@ -15,7 +15,9 @@ from promptster.config import Config
 from promptster.paths import Paths
 from promptster.ui.output import Output
 
-app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False, help=__doc__)
+app = typer.Typer(
+    add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False, help="Create and list assessments."
+)
 
 
 @app.command()

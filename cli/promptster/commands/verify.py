@@ -39,8 +39,8 @@ def command(
 ) -> int:
     """Check a bundle, offline.
 
-    Exit codes: 0 verified, 10 altered, 11 incomplete, 12 unreadable, 13 consistent but the signer is unknown. Trusted are
-    the keys in --trust files, and those pinned by promptster login or by accepting an invite.
+    Exit codes: 0 verified, 10 altered, 11 incomplete, 12 unreadable, 13 consistent but the signer is unknown. Trusted
+    are the keys in --trust files, and those pinned by promptster login or by accepting an invite.
     """
     out = Output(json)
     trusted = _trusted(trust or (), out)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from promptster.replay.model import Gap, GapKind
+from promptster.replay.wording import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -58,7 +59,7 @@ def _pause(begun: Entry, to_ms: int | None) -> Gap:
 
 def _text(entry: Entry, name: str) -> str:
     value = entry.fields.get(name)
-    return value if isinstance(value, str) else ""
+    return one_line(value) if isinstance(value, str) else ""
 
 
 def _number(entry: Entry, name: str) -> int | None:

@@ -6,12 +6,14 @@ from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
 
 from promptster.replay.model import Entry, Lane
+from promptster.replay.wording import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 AGENT_NAMES = {"claude": "Claude Code", "codex": "Codex", "cursor": "Cursor"}
 SESSION_LANE = 0
+_NAME_LIMIT = 60
 
 
 def find_lanes(entries: Sequence[Entry]) -> tuple[Lane, ...]:
@@ -67,11 +69,11 @@ def _name(number: int, entries: Sequence[Entry], types: dict[str, str]) -> str:
     if number == SESSION_LANE:
         return "Session"
     agent = _first_text(entries, "agent")
-    name = AGENT_NAMES.get(agent or "", agent or "Agent")
+    name = AGENT_NAMES.get(agent or "") or one_line(agent or "Agent", _NAME_LIMIT)
     subagent = _subagent(entries)
     if subagent is None:
         return name
-    return f"{name}, subagent {types[subagent]}" if subagent in types else f"{name}, subagent"
+    return f"{name}, subagent {one_line(types[subagent], _NAME_LIMIT)}" if subagent in types else f"{name}, subagent"
 
 
 def _main_lanes(by_lane: dict[int, list[Entry]]) -> dict[str, int]:

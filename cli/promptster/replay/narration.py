@@ -6,13 +6,14 @@ Texts stand here as they were captured; whoever shows them escapes them for the 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from promptster.replay.differences import count_changes, edit_diff
 from promptster.replay.lanes import AGENT_NAMES
-from promptster.replay.wording import duration
+from promptster.replay.shapes import items, table
+from promptster.replay.wording import counted, duration, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -58,7 +59,6 @@ class Narration:
     """The texts below."""
 
 
-_SUBJECT_LIMIT = 240
 _FACT_LIMIT = 160
 """Characters of a structure that stays on the line of its name."""
 _TOOL_SUBJECTS = (
@@ -68,16 +68,18 @@ _TOOL_SUBJECTS = (
 
 
 def narrate(entry: Entry) -> Narration:
-    """Tell one entry."""
+    """Tell one entry; label, subject and note are one line each."""
     told = _TELLERS.get(entry.kind, _other)(entry)
     views = tuple(
         Passage(label=f"as the {source} saw it", text=pretty(dict(view)), style=Style.CODE)
         for source, view in entry.views.items()
     )
-    if not views:
-        return told
-    return Narration(
-        label=told.label, subject=told.subject, note=told.note, bad=told.bad, passages=told.passages + views
+    return replace(
+        told,
+        label=one_line(told.label),
+        subject=one_line(told.subject),
+        note=one_line(told.note),
+        passages=told.passages + views,
     )
 
 
@@ -86,12 +88,6 @@ def pretty(value: Any) -> str:
     if isinstance(value, str):
         return value
     return json.dumps(value, indent=2, ensure_ascii=False, default=_bytes)
-
-
-def one_line(text: str, limit: int = _SUBJECT_LIMIT) -> str:
-    """The beginning of a text on one line."""
-    line = " ".join(text[: limit * 4].split())
-    return line if len(line) <= limit and len(text) <= limit * 4 else line[: limit - 1] + "…"
 
 
 def _bytes(value: object) -> str:
@@ -138,8 +134,8 @@ def _time(entry: Entry) -> str:
 
 def _prompt(entry: Entry) -> Narration:
     machine = entry.fields.get("machine") is True
-    images = entry.fields.get("images")
-    note = f"{len(images)} image{'s' if len(images) > 1 else ''}" if isinstance(images, list) and images else ""
+    images = items(entry.fields.get("images"))
+    note = counted(len(images), "image") if images else ""
     return Narration(
         label="Notification to the agent" if machine else "Prompt",
         note=note,
@@ -150,18 +146,21 @@ def _prompt(entry: Entry) -> Narration:
 
 
 def _model_request(entry: Entry) -> Narration:
-    attempts: list[Any] = entry.fields.get("attempts") or []
+    attempts = [table(attempt) or {} for attempt in items(entry.fields.get("attempts"))]
     count = len(attempts)
     facts = _facts(
         "request",
         [(name, entry.fields.get(name)) for name in ("provider", "request_path", "model", "purpose", "stream")],
     )
-    told = [_attempt(attempt) for attempt in attempts if isinstance(attempt, dict)]
+    told = [_attempt(attempt) for attempt in attempts]
     return Narration(
         label="Asked the model",
         subject=_text(entry, "model"),
         passages=_passages(facts, *(told if count > 1 else ())),
     )
+
+
+_ATTEMPT_HIDDEN = frozenset({"attempt", "outcome", "superseded", "ms", "status", "agent", "agent_session", "agent_id"})
 
 
 def _attempt(attempt: dict[str, Any]) -> Passage:
@@ -170,7 +169,7 @@ def _attempt(attempt: dict[str, Any]) -> Passage:
     label = f"attempt {number}: {outcome}" + (f", status {status}" if status else "")
     if not attempt.get("superseded"):
         return Passage(label=f"{label}, see its own entry", text=f"at seq {attempt.get('seq')}", style=Style.CODE)
-    shown = {key: value for key, value in attempt.items() if key not in {"attempt", "outcome", "superseded", "ms"}}
+    shown = {key: value for key, value in attempt.items() if key not in _ATTEMPT_HIDDEN}
     text = shown.pop("text", "")
     facts = "\n".join(f"{key}: {pretty(value)}" for key, value in shown.items())
     partial = f"\n\nreceived before it broke off:\n{text}" if text else ""
@@ -187,9 +186,8 @@ def _model_response(entry: Entry) -> Narration:
     status = _int(entry, "status")
     notes = {"cut": "broke off", "error": f"error {status}" if status else "error"}
     text = _text(entry, "text")
-    calls = entry.fields.get("tool_use_ids")
-    count = len(calls) if isinstance(calls, list) else 0
-    called = f"called {count} tool{'s' if count > 1 else ''}" if count else ""
+    count = len(items(entry.fields.get("tool_use_ids")))
+    called = f"called {counted(count, 'tool')}" if count else ""
     return Narration(
         label="Answer",
         subject=_text(entry, "model"),
@@ -205,20 +203,18 @@ def _model_response(entry: Entry) -> Narration:
 
 
 def _tool_call(entry: Entry) -> Narration:
-    name, tool_input = _text(entry, "name"), entry.fields.get("input")
-    subject = ""
-    if isinstance(tool_input, dict):
-        values = (tool_input.get(key) for key in _TOOL_SUBJECTS)
-        subject = next((_subject(value) for value in values if value and isinstance(value, str | list)), "")
-    elif isinstance(tool_input, str):
-        subject = one_line(tool_input)
-    return Narration(label=name or "Tool call", subject=subject, passages=_passages(_input(entry, "input")))
+    tool_input = table(entry.fields.get("input"))
+    if tool_input is None:
+        subject = _text(entry, "input")
+    else:
+        subject = next((told for key in _TOOL_SUBJECTS if (told := _subject(tool_input.get(key)))), "")
+    return Narration(
+        label=_text(entry, "name") or "Tool call", subject=subject, passages=_passages(_input(entry, "input"))
+    )
 
 
-def _subject(value: Any) -> str:
-    if isinstance(value, list):
-        return one_line(" ".join(str(part) for part in value))
-    return one_line(str(value))
+def _subject(value: object) -> str:
+    return value if isinstance(value, str) else " ".join(str(part) for part in items(value))
 
 
 def _tool_result(entry: Entry) -> Narration:
@@ -241,7 +237,7 @@ def _file_edit(entry: Entry) -> Narration:
     passage = Passage(label="", text=diff, style=Style.DIFF) if diff else None
     return Narration(
         label=_OPERATIONS.get(_text(entry, "operation"), "Edited"),
-        subject=one_line(_text(entry, "path")),
+        subject=_text(entry, "path"),
         note=f"+{added} −{removed}" if diff else "",  # noqa: RUF001 - a minus sign beside a plus sign
         passages=_passages(passage),
     )
@@ -255,7 +251,7 @@ def _command(entry: Entry) -> Narration:
     whole = Passage(label="command", text=command, style=Style.CODE) if "\n" in command.strip() else None
     return Narration(
         label="Ran",
-        subject=one_line(command),
+        subject=command,
         note=", ".join(note for note in notes if note),
         bad=failed,
         passages=_passages(
@@ -309,11 +305,10 @@ def _note(entry: Entry) -> Narration:
 
 
 def _submission_final(entry: Entry) -> Narration:
-    manifest = entry.fields.get("manifest")
-    count = len(manifest) if isinstance(manifest, list) else 0
+    count = len(items(entry.fields.get("manifest")))
     return Narration(
         label="Work handed in",
-        subject=f"{count} file{'s' if count != 1 else ''} changed",
+        subject=f"{counted(count, 'file')} changed",
         passages=_passages(_field(entry, "diff", "difference against the baseline", Style.DIFF), _rest(entry, "diff")),
     )
 
@@ -323,15 +318,15 @@ def _rest(entry: Entry, *without: str) -> Passage:
 
 
 def _input(entry: Entry, label: str) -> Passage | None:
-    value = entry.fields.get("input")
-    return _facts(label, value.items()) if isinstance(value, dict) else _field(entry, "input", label)
+    found = table(entry.fields.get("input"))
+    return _field(entry, "input", label) if found is None else _facts(label, found.items())
 
 
 def _agent_other(entry: Entry) -> Narration:
     agent = AGENT_NAMES.get(_text(entry, "agent"), "The agent")
     return Narration(
         label=f"{agent} reported",
-        subject=one_line(_text(entry, "raw_kind")),
+        subject=_text(entry, "raw_kind"),
         passages=_passages(_field(entry, "payload", "as reported")),
     )
 
@@ -342,7 +337,7 @@ def _worded(label: str, subject: str = "", *, bad: bool = False) -> Callable[[En
     def tell(entry: Entry) -> Narration:
         return Narration(
             label=label,
-            subject=one_line(pretty(entry.fields.get(subject, ""))) if subject else "",
+            subject=pretty(entry.fields.get(subject, "")) if subject else "",
             bad=bad,
             passages=_passages(_rest(entry)),
         )

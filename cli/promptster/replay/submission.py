@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from promptster.replay.model import Submission, SubmittedFile
+from promptster.replay.shapes import items, table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -23,9 +24,9 @@ def find_submission(entries: Iterable[Entry]) -> Submission | None:
     entry = finals[-1]
     diff = entry.fields.get("diff")
     text = diff if isinstance(diff, str) else None
-    manifest = entry.fields.get("manifest")
-    lines = [line for line in manifest if isinstance(line, dict)] if isinstance(manifest, list) else []
-    return Submission(seq=entry.seq, files=tuple(_file(line, split_diff(text or "")) for line in lines), diff=text)
+    parts = split_diff(text or "")
+    lines = [line for item in items(entry.fields.get("manifest")) if (line := table(item))]
+    return Submission(seq=entry.seq, files=tuple(_file(line, parts) for line in lines), diff=text)
 
 
 def split_diff(diff: str) -> dict[str, str]:

@@ -54,6 +54,10 @@ def words(verification: Verification | None) -> Verdict:
             tone=Tone.NEUTRAL,
         )
     headline, tone = _VERDICTS[verification.verdict]
+    if verification.verdict == "consistent" and any(
+        found.effect is Effect.INCOMPLETE for found in findings(verification)
+    ):
+        headline = "what is here fits together, but something is missing, and no key pinned here vouches for the signer"
     return Verdict(word=verification.verdict, headline=headline, tone=tone)
 
 

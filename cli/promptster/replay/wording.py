@@ -5,6 +5,14 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 _SECONDS = 60
+_LINE = 240
+"""Characters of captured text that a line shows."""
+
+
+def one_line(text: str, limit: int = _LINE) -> str:
+    """The beginning of a text on one line."""
+    line = " ".join(text[: limit * 4].split())
+    return line if len(line) <= limit and len(text) <= limit * 4 else line[: limit - 1] + "…"
 
 
 def counted(number: int, one: str, many: str = "") -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from promptster.replay.page import rows, summary
 from promptster.replay.page.markup import Html, element
+from promptster.replay.wording import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def _asset(name: str) -> str:
-    return files(__package__).joinpath(name).read_text(encoding="utf-8")
+    return files("promptster.replay.page").joinpath(name).read_text(encoding="utf-8")
 
 
 def _hash(text: str) -> str:
@@ -45,7 +46,7 @@ def document(replay: Replay) -> Iterator[str]:
         element("meta", name="viewport", content="width=device-width, initial-scale=1"),
         element("meta", name="color-scheme", content="light dark"),
         element("meta", name="referrer", content="no-referrer"),
-        element("title", f"{replay.facts.title or 'Session'}, a replay"),
+        element("title", f"{one_line(replay.facts.title) or 'Session'}, a replay"),
         element("style", Html(style)),
     )
     yield "\n<body>\n"

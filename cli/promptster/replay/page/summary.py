@@ -9,7 +9,7 @@ from promptster.replay.model import Role
 from promptster.replay.page.markup import Html, element, join
 from promptster.replay.page.strip import is_prompt, strip
 from promptster.replay.verdict import CLAIM, facts, findings, words
-from promptster.replay.wording import clock, counted, duration, offset
+from promptster.replay.wording import clock, counted, duration, offset, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -35,15 +35,17 @@ def heading(replay: Replay) -> Html:
     """Title and facts of the session."""
     facts_ = replay.facts
     timeline = replay.timeline
-    line: list[str] = [text for text in (facts_.organisation, facts_.candidate) if text]
+    line = [one_line(text) for text in (facts_.organisation, facts_.candidate) if text]
     if timeline.started_ms is not None and timeline.ended_ms is not None:
         line += [clock(timeline.started_ms), duration(max(timeline.ended_ms - timeline.started_ms, 0))]
     return element(
         "header",
         element("p", "Promptster replay", class_="brand"),
-        element("h1", facts_.title or "Session"),
+        element("h1", one_line(facts_.title) or "Session"),
         element("p", *_dotted(line), class_="facts"),
-        element("p", "Session ", element("code", facts_.session), class_="facts small") if facts_.session else Html(),
+        element("p", "Session ", element("code", one_line(facts_.session)), class_="facts small")
+        if facts_.session
+        else Html(),
         class_="top",
     )
 
@@ -59,7 +61,9 @@ def verdict(replay: Replay) -> Html:
         join(element("dt", label.capitalize()), element("dd", value)) for label, value in facts(replay.verification)
     ]
     found = findings(replay.verification)
-    listed = [element("li", finding.text, " ", element("code", finding.code)) for finding in found[:_MOST_LISTED]]
+    listed = [
+        element("li", one_line(finding.text), " ", element("code", finding.code)) for finding in found[:_MOST_LISTED]
+    ]
     return element(
         "section",
         element(
@@ -214,5 +218,7 @@ def _submission(timeline: Timeline) -> Html:
 def _file(file: SubmittedFile) -> Html:
     added, removed = count_changes(file.diff) if file.diff else (0, 0)
     change = f" +{added} −{removed}" if file.diff else ""  # noqa: RUF001 - a minus sign beside a plus sign
-    reason = "" if file.shown else f" hash only{f', {file.reason}' if file.reason else ''}"
-    return element("li", element("code", file.path), element("small", f" {file.status}{change}{reason}"))
+    reason = "" if file.shown else f", hash only{f', {file.reason}' if file.reason else ''}"
+    return element(
+        "li", element("code", one_line(file.path)), " ", element("small", one_line(f"{file.status}{change}{reason}"))
+    )

@@ -1,0 +1,125 @@
+"""Bundles of made-up sessions: real signatures by a made-up candidate and a made-up collector."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from tests.helpers.certified import Certified
+
+from promptster.protocol.batch import header_sha256, open_body, parse_batch, seal_batch
+from promptster.protocol.bundle import BundleBatch, parts_from_batches, write_bundle
+from promptster.protocol.events import Draft, RecordedEvent, compose
+from promptster.protocol.receipt import SUBMITTED, Check, Close, Receipt
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from promptster.protocol.events import OpenedEvent
+
+BATCH_EVENTS = 20
+
+
+@dataclass
+class Bundler:
+    """Seals, receives, checks and closes a session, and bundles it."""
+
+    certified: Certified = field(default_factory=Certified)
+    delay_ms: int = 900
+    """How long after its last event a batch is received."""
+
+    def recorded(self, events: Sequence[OpenedEvent]) -> list[RecordedEvent]:
+        """The events with salts and commitments."""
+        return [
+            compose(
+                Draft(
+                    src=event.src,
+                    kind=event.kind,
+                    ms=event.ms,
+                    mono_ms=event.mono_ms,
+                    lane=event.lane,
+                    refs=event.refs,
+                    fields=event.fields,
+                ),
+                seq=event.seq,
+                src_seq=event.src_seq,
+                random=self.certified.random,
+            )
+            for event in events
+        ]
+
+    def bundle(
+        self, events: Sequence[OpenedEvent], *, closed: bool = True, leave_out: frozenset[int] = frozenset()
+    ) -> bytes:
+        """The bundle's bytes.
+
+        Args:
+            events: the whole session, the last event being ``closed``.
+            closed: whether the collector signed its end.
+            leave_out: numbers of batches whose body nobody could open.
+        """
+        certified, recorded = self.certified, self.recorded(events)
+        batches: list[BundleBatch] = []
+        receipts: list[Receipt] = []
+        prev = certified.certificate.sha256
+        for n, first in enumerate(range(0, len(recorded), BATCH_EVENTS)):
+            part = recorded[first : first + BATCH_EVENTS]
+            wire = parse_batch(
+                seal_batch(
+                    part,
+                    session=certified.session,
+                    n=n,
+                    first=first,
+                    prev=prev,
+                    session_key=certified.secrets.signing_key,
+                    content_key=certified.secrets.content_key,
+                    random=certified.random,
+                )
+            )
+            shown = [] if n in leave_out else open_body(wire, certified.secrets.content_key)
+            batches.append(BundleBatch.from_wire(wire, shown))
+            prev = header_sha256(wire.header_bytes)
+            received = part[-1].parsed.ms + self.delay_ms
+            receipts.append(
+                Receipt(
+                    kid=certified.collector_key.kid,
+                    session=certified.session,
+                    n=n,
+                    header_sha256=prev,
+                    received_ms=received,
+                )
+            )
+        close = Close(
+            kid=certified.collector_key.kid,
+            session=certified.session,
+            outcome=SUBMITTED,
+            n=len(batches),
+            events=len(recorded),
+            head=prev,
+            at_ms=receipts[-1].received_ms,
+        )
+        sign = certified.collector_key.sign
+        return write_bundle(
+            parts_from_batches(
+                keys=certified.keyfile,
+                certificate=certified.certificate,
+                policy=certified.policy,
+                consent=certified.consent,
+                batches=batches,
+                receipts=[sign(receipt) for receipt in receipts],
+                checks=[sign(_check(receipt, ok=receipt.n not in leave_out)) for receipt in receipts],
+                close=sign(close) if closed else None,
+            )
+        )
+
+
+def _check(receipt: Receipt, *, ok: bool) -> Check:
+    return Check(
+        kid=receipt.kid,
+        session=receipt.session,
+        n=receipt.n,
+        header_sha256=receipt.header_sha256,
+        ok=ok,
+        code=None if ok else "body",
+        discarded=0,
+    )

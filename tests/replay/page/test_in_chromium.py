@@ -1,0 +1,251 @@
+"""The page in a real browser: hostile sessions run nothing and ask for nothing, large ones open and can be read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.helpers.chromium import chromium, find_chromium
+from tests.helpers.plausible import plausible
+from tests.helpers.sessions import CLAUDE, Script
+
+from promptster.replay.exporters import find
+from promptster.replay.session import Facts, from_opened
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.helpers.chromium import Browser, Page
+
+    from promptster.protocol.events import OpenedEvent
+
+HOSTILE = (
+    "<script>window.ran = 1</script>",
+    "</script><script>window.ran = 1</script>",
+    "<!--<script>",
+    "--><script>window.ran = 1</script>",
+    "<img src=x onerror='window.ran = 1'>",
+    "<img src='http://127.0.0.1:9/seen.png'>",
+    "<svg/onload=window.ran=1>",
+    "<iframe srcdoc='<script>parent.ran = 1</script>'></iframe>",
+    "<link rel=stylesheet href='http://127.0.0.1:9/seen.css'><style>@import 'http://127.0.0.1:9/seen.css'</style>",
+    "<meta http-equiv=refresh content='0;url=http://127.0.0.1:9/gone'>",
+    "<a href='javascript:window.ran = 1' id=index class=rows>x</a>",
+    "<base href='http://127.0.0.1:9/'>",
+    "<form action='http://127.0.0.1:9/'><button autofocus onfocus='window.ran = 1'>x</button></form>",
+    "\" onmouseover='window.ran = 1' autofocus onfocus='window.ran = 1' x=\"",
+    "' style='background: url(http://127.0.0.1:9/seen.png)' '",
+    "{{constructor.constructor('window.ran = 1')()}}${window.ran = 1}`+(window.ran = 1)+`",
+    "</title></style></textarea></noscript></template><script>window.ran = 1</script>",
+    "\x1b]52;c;ZXZpbA==\x07\x1b[2J\x1b[31mred\x9b31m",
+    "\u202eexe.txt\u2066 \u200f\ufeff \U000e0041\U000e0042",
+    "__proto__",
+    "\u2028\u2029\x00\x85",
+    "```\n<script>window.ran = 1</script>\n``` `<b>`",
+    "A" * 400_000,
+    ("<b>" * 20_000) + "\n",
+)
+OPEN_ALL = "[...document.querySelectorAll('#tools button')].find((b) => b.textContent === 'Open all').click()"
+FILL = "dispatchEvent(new Event('beforeprint'))"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A real browser, if there is one."""
+    path = find_chromium()
+    if path is None:
+        pytest.skip("no Chromium is installed: the page was not opened in a browser")
+    with chromium(path) as found:
+        yield found
+
+
+def _page(browser: Browser, folder: Path, events: list[OpenedEvent], facts: Facts | None = None) -> Page:
+    file = folder / "replay.html"
+    file.write_bytes(b"".join(find("html").export(from_opened(events, facts=facts))))
+    page = browser.page()
+    page.size(1280, 900)
+    page.go(file.as_uri())
+    return page
+
+
+def _hostile() -> list[OpenedEvent]:
+    script = Script()
+    for number, text in enumerate(HOSTILE):
+        lane: dict[str, Any] = {"lane": number + 1, "agent": text, "agent_session": text, "agent_id": text}
+        script.add("hook", "prompt", text=text, **lane)
+        script.add("proxy", "prompt", text=text + " ", prompt_id=text, **lane)
+        request = script.add("proxy", "model_request", model=text, provider=text, purpose="work", **lane)
+        script.add("proxy", "model_response", refs=(request,), attempt=1, outcome="cut", text=text, **lane)
+        script.add(
+            "proxy", "model_response", refs=(request,), attempt=2, outcome="complete", text=text, thinking=text, **lane
+        )
+        script.add("proxy", "tool_call", tool_use_id=text[:50] + str(number), name=text, input={text: text}, **lane)
+        script.add("hook", "tool_result", tool_use_id=text[:50] + str(number), name=text, content=text, **lane)
+        script.add(
+            "hook", "file_edit", tool_use_id=text[:50] + str(number), path=text, before=text, after=text + "x", **lane
+        )
+        script.add("hook", "command", command=text, output=text, error_output=text, cwd=text, exit_code=1, **lane)
+        script.add("hook", "subagent_started", agent_type=text, prompt=text, **lane)
+        script.add("hook", "permission", name=text, decision=text, input=text, **lane)
+        script.add("hook", "agent_other", raw_kind=text, payload={"x": [text]}, **lane)
+        script.add("candidate", "note", text=text)
+        script.add("candidate", "paused", reason=text)
+        script.add("candidate", "resumed", reason=text)
+        script.add("recorder", "capture_gap", source=text, detail=text)
+        script.add(
+            "workspace", "submission_final", diff=text, manifest=[{"path": text, "status": text, "reason": text}]
+        )
+    return script.events
+
+
+def test_a_hostile_session_runs_nothing_and_asks_for_nothing(browser: Browser, tmp_path: Path) -> None:
+    """Every field full of attacks: no script but the page's own runs, no request is made, all is shown."""
+    text = HOSTILE[1]
+    page = _page(browser, tmp_path, _hostile(), Facts(title=text, organisation=text, candidate=text, session=text))
+    page.run(OPEN_ALL)
+    page.run(FILL)
+    page.settle()
+    assert page.run("typeof window.ran") == "undefined"
+    assert page.problems == []
+    assert [url for url in page.requests if not url.startswith("file://")] == []
+    assert len(page.requests) == 1
+    assert (
+        page.run("document.querySelectorAll('#list script, #list img, #list iframe, #list b b, #list form').length")
+        == 0
+    )
+    assert page.run("document.querySelectorAll('script').length") == page.run(
+        "document.querySelectorAll('script[type=\"application/json\"]').length + 1"
+    )
+    shown = page.run("document.querySelector('#list').textContent")
+    for attack in HOSTILE[:2]:
+        assert attack in shown
+    assert "\u202e" not in shown
+    assert "\\u{202e}" in shown
+    assert "\\u{1b}]52;c;" in shown
+
+
+def test_the_detection_detects(browser: Browser, tmp_path: Path) -> None:
+    """The same attacks in a page without protection do run and do ask: the test above would see it."""
+    file = tmp_path / "open.html"
+    file.write_text("<!doctype html><body>" + HOSTILE[0] + HOSTILE[5])
+    page = browser.page()
+    page.go(file.as_uri())
+    assert page.run("window.ran") == 1
+    assert "http://127.0.0.1:9/seen.png" in page.requests
+
+
+def test_markup_that_gets_in_is_stopped_by_the_pages_own_policy(browser: Browser, tmp_path: Path) -> None:
+    """Second line of defence: were text to become markup after all, script and requests are refused."""
+    page = _page(browser, tmp_path, plausible())
+    page.run(
+        "document.body.insertAdjacentHTML('beforeend', \"<img src='http://127.0.0.1:9/x.png' onerror='window.ran = 1'>"
+        "<iframe src='http://127.0.0.1:9/frame'></iframe><div style='color: red' id=styled>x</div>\");"
+        "const s = document.createElement('script'); s.textContent = 'window.ran = 1'; document.body.append(s);"
+        "fetch('http://127.0.0.1:9/f').catch(() => 0)"
+    )
+    page.settle()
+    assert page.run("typeof window.ran") == "undefined"
+    assert page.run("document.getElementById('styled').style.color") == ""
+    assert len(page.problems) >= 4
+    assert all("Content Security Policy" in problem for problem in page.problems)
+
+
+def test_a_large_session_opens_at_once_and_is_whole(browser: Browser, tmp_path: Path) -> None:
+    """Of 5,000 events only what is in view is built at first; every row can be reached, and searched."""
+    script = Script()
+    number = 0
+    while len(script.events) < 5000:
+        if number % 10 == 0:
+            script.prompt(f"prompt {number}")
+        script.turn(f"answer {number} " + "with words " * 30, tools=(f"t{number}",))
+        script.tool(f"t{number}", "Bash", {"command": f"make step-{number}"}, "output\n" * 30, hook=number % 3 > 0)
+        number += 1
+    page = _page(browser, tmp_path, script.events)
+    rows = int(page.run("document.body.dataset.rows"))
+    assert rows > 1000
+    assert page.run("document.querySelectorAll('.row').length") <= rows
+    page.run(FILL)
+    assert page.run("document.querySelectorAll('.row').length") == rows
+    last = max(event.seq for event in script.events if event.kind == "tool_call" and event.src == "proxy")
+    page.run(f"location.hash = '#s{last}'")
+    page.settle()
+    assert page.run("document.querySelector('.row.now .subject').textContent") == f"make step-{number - 1}"
+    page.run(
+        "const i = document.querySelector('#tools input');i.value = 'make step-77'; i.dispatchEvent(new Event('input'))"
+    )
+    page.run("new Promise((done) => setTimeout(done, 400))")
+    assert page.run("[...document.querySelectorAll('.row > .body > .head .subject')].map((n) => n.textContent)") == [
+        "make step-77", *(f"make step-{n}" for n in range(770, min(780, number))),
+    ]  # fmt: skip
+    assert page.problems == []
+
+
+def test_filters_show_what_they_name(browser: Browser, tmp_path: Path) -> None:
+    """By kind, by conversation, and everything: the count says what is not shown."""
+    page = _page(browser, tmp_path, plausible())
+    press = "[...document.querySelectorAll('#tools button')].find((b) => b.textContent === '{}').click()"
+    labels = "[...document.querySelectorAll('.row .head b')].map((n) => n.textContent)"
+    page.run(press.format("Prompts"))
+    assert page.run(labels) == ["Prompt"] * 5
+    page.run(press.format("Commands"))
+    assert page.run(labels) == ["Prompt", "Prompt", "Bash", "Prompt", "Bash", "Prompt", "Prompt"]
+    page.run(press.format("Prompts"))
+    page.run(press.format("Commands"))
+    page.run("const s = document.querySelector('#tools select'); s.value = '2'; s.dispatchEvent(new Event('change'))")
+    assert page.run(labels) == ["Subagent started", "Grep", "Subagent finished"]
+    page.run(
+        "const s2 = document.querySelector('#tools select'); s2.value = '-1'; s2.dispatchEvent(new Event('change'))"
+    )
+    page.run(press.format("Everything"))
+    assert (
+        page.run("document.getElementById('count').textContent") == page.run("document.body.dataset.rows") + " entries"
+    )
+    assert "Rate limiter for an API" in page.run("document.querySelector('#list').textContent")
+
+
+def test_the_keyboard_reaches_everything(browser: Browser, tmp_path: Path) -> None:
+    """Keys walk: j and k by rows, n and p go from prompt to prompt, o opens, / searches; a focused row is marked."""
+    page = _page(browser, tmp_path, plausible())
+    press = "document.dispatchEvent(new KeyboardEvent('keydown', {{key: '{}', bubbles: true}}))"
+    now = "document.querySelector('.row.now .head b').textContent"
+    page.run(press.format("n"))
+    assert page.run(now) == "Prompt"
+    for key in "jj":
+        page.run(press.format(key))
+    assert page.run(now) == "Read"
+    page.run(press.format("o"))
+    assert page.run("document.querySelector('.row.now button').getAttribute('aria-expanded')") == "true"
+    assert "class RateLimiter" in page.run("document.querySelector('.row.now').innerText")
+    page.run(press.format("k"))
+    assert page.run(now) == "Answer"
+    page.run(press.format("/"))
+    assert page.run("document.activeElement.type") == "search"
+
+
+@pytest.mark.parametrize(("width", "height"), [(1280, 800), (390, 844), (320, 600)])
+def test_no_width_scrolls_sideways(browser: Browser, tmp_path: Path, width: int, height: int) -> None:
+    """At desktop and phone widths, with long unbroken text everywhere, the page stays inside its window."""
+    script = Script()
+    for event in [*plausible(), *_hostile()[-34:]]:
+        script.add(event.src, event.kind, lane=event.lane, **event.fields)
+    script.add("proxy", "tool_call", lane=1, tool_use_id="w", name="W" * 300, input={"command": "w" * 3000}, **CLAUDE)
+    page = _page(browser, tmp_path, script.events, Facts(title="T" * 300, session="s" * 300))
+    page.size(width, height)
+    page.run(OPEN_ALL)
+    page.run(FILL)
+    page.settle()
+    assert page.run("document.documentElement.scrollWidth") <= width
+
+
+def test_without_script_the_summary_stands(browser: Browser, tmp_path: Path) -> None:
+    """With scripts switched off the page still tells verdict, counts, gaps and submission, and says what is missing."""
+    file = tmp_path / "replay.html"
+    file.write_bytes(b"".join(find("html").export(from_opened(plausible()))))
+    page = browser.page()
+    page.call("Emulation.setScriptExecutionDisabled", value=True)
+    page.go(file.as_uri())
+    text = page.run("document.body.innerText")
+    assert "Not verified" in text
+    assert "recording was paused: the doorbell" in text
+    assert "The timeline needs this page's own script" in text

@@ -1,0 +1,235 @@
+"""The page as text: captured text never becomes markup, whatever it is."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import json
+import re
+from html.parser import HTMLParser
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.helpers.bundles import Bundler
+from tests.helpers.plausible import plausible
+from tests.helpers.sessions import Script
+
+from promptster.replay.exporters import find
+from promptster.replay.page.markup import element, escaped, island, visible
+from promptster.replay.page.rows import Budget, rows
+from promptster.replay.session import Facts, from_bundle, from_opened
+from promptster.replay.timeline import build
+
+ALLOWED = frozenset(
+    [
+        "html",
+        "head",
+        "meta",
+        "title",
+        "style",
+        "body",
+        "a",
+        "header",
+        "p",
+        "h1",
+        "h2",
+        "h3",
+        "span",
+        "code",
+        "section",
+        "div",
+        "ul",
+        "li",
+        "details",
+        "summary",
+        "dl",
+        "dt",
+        "dd",
+        "svg",
+        "line",
+        "rect",
+        "main",
+        "noscript",
+        "aside",
+        "table",
+        "thead",
+        "tbody",
+        "tr",
+        "th",
+        "td",
+        "small",
+        "i",
+        "b",
+        "script",
+    ]
+)
+
+
+class Reader(HTMLParser):
+    """Collects elements, their attributes and the scripts' texts."""
+
+    def __init__(self, text: str) -> None:
+        """Read the whole text."""
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.scripts: list[tuple[str | None, str]] = []
+        self.styles: list[str] = []
+        self._inside: str | None = None
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Remember an element."""
+        self.elements.append((tag, dict(attrs)))
+        self._inside = tag
+        if tag == "script":
+            self.scripts.append((dict(attrs).get("type"), ""))
+        elif tag == "style":
+            self.styles.append("")
+
+    def handle_endtag(self, tag: str) -> None:  # noqa: ARG002 - the base class names it
+        """Leave an element."""
+        self._inside = None
+
+    def handle_data(self, data: str) -> None:
+        """Remember a script's or a style's text."""
+        if self._inside == "script":
+            kind, text = self.scripts[-1]
+            self.scripts[-1] = (kind, text + data)
+        elif self._inside == "style":
+            self.styles[-1] += data
+
+
+def page(events: Any, **facts: str) -> str:
+    """The page of a session."""
+    return b"".join(find("html").export(from_opened(events, facts=Facts(**facts)))).decode()
+
+
+def _digest(text: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def test_the_policy_allows_exactly_this_style_and_this_script() -> None:
+    """Everything else, from anywhere, is forbidden by the page itself."""
+    read = Reader(page(plausible()))
+    policy = next(
+        attrs["content"] for _, attrs in read.elements if attrs.get("http-equiv") == "Content-Security-Policy"
+    )
+    (style,) = read.styles
+    (script,) = (text for kind, text in read.scripts if kind is None)
+    assert policy == (
+        f"default-src 'none'; script-src '{_digest(script)}'; style-src '{_digest(style)}'; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def test_nothing_in_the_page_points_outside_or_runs_by_itself() -> None:
+    """No address but the page's own places, no handler, no inline style."""
+    read = Reader(page(plausible()))
+    for tag, attrs in read.elements:
+        assert tag in ALLOWED
+        assert not any(name.startswith("on") or name in {"style", "src", "srcdoc", "action"} for name in attrs)
+        assert (attrs.get("href") or "#").startswith("#")
+    (script,) = (text for kind, text in read.scripts if kind is None)
+    assert not re.search(
+        r"innerHTML|outerHTML|insertAdjacent|document\.write|eval\(|Function\(|fetch\(|XMLHttp", script
+    )
+
+
+@given(
+    st.text(max_size=200),
+    st.sampled_from(["<script>", "</script>", "<!--", "]]>", "<img src=x onerror=a>", "&lt;", "\"'>"]),
+)
+def test_captured_text_never_becomes_markup(text: str, tail: str) -> None:
+    """Whatever is captured, the elements of the page are the same as for harmless text."""
+
+    def told(words: str) -> list[Any]:
+        script = Script()
+        script.add("proxy", "prompt", lane=1, text=words, agent=words, agent_session="s")
+        script.add("candidate", "paused", reason=words)
+        script.add(
+            "workspace", "submission_final", manifest=[{"path": words, "status": words, "reason": words}], diff=words
+        )
+        return script.events
+
+    hostile = Reader(page(told(text + tail), title=text + tail, organisation=text + tail, session=text + tail))
+    plain = Reader(page(told("x"), title="x", organisation="x", session="x"))
+    assert [tag for tag, _ in hostile.elements] == [tag for tag, _ in plain.elements]
+    island_texts = [text for kind, text in hostile.scripts if kind == "application/json"]
+    assert len(island_texts) == 2
+    passages = [passage[1] for row in json.loads(island_texts[1]) for passage in row.get("p", [])]
+    assert text + tail in passages
+
+
+def test_unseen_characters_are_shown_by_their_code() -> None:
+    """Bidirectional overrides, terminal escapes and invisible marks cannot pretend to be something else."""
+    assert visible("a\u202eb\x1b[31m\r\nc\U000e0041") == "a\\u{202e}b\\u{1b}[31m\nc\\u{e0041}"
+    text = page(plausible(), title="evil\u202etitle")
+    assert "\u202e" not in text.split("<script", 1)[0]
+
+
+def test_markup_escapes_where_text_enters_and_only_there() -> None:
+    """Text and attributes are escaped once; markup made here is not escaped again."""
+    made = element("p", "<b>", element("i", "&"), class_='a"b', hidden=True, id=None)
+    assert made == '<p class="a&quot;b" hidden>&lt;b&gt;<i>&amp;</i></p>'
+    assert escaped(made) is made
+    assert html.unescape(escaped("<&\"'>")) == "<&\"'>"
+    assert island('</script><!-- & \u2028"') == '\\u003c/script\\u003e\\u003c!-- \\u0026 \\u2028"'
+
+
+def test_full_request_bodies_are_not_in_the_page() -> None:
+    """They are in the bundle and in the lines; the page would be many times as large."""
+    script = Script()
+    script.turn("hello")
+    assert "the whole conversation so far" not in page(script.events)
+    assert "hello" in page(script.events)
+
+
+def test_a_very_long_text_is_cut_and_says_so() -> None:
+    """The cut names how much it left out; beyond the page's budget every further text is cut short."""
+    budget = Budget(200_000)
+    cut = budget.fit("a" * 100_000 + "end")
+    assert len(cut) < 50_000
+    assert "50,851 characters are left out on this page" in cut
+    assert cut.endswith("end")
+    for _ in range(4):
+        budget.fit("b" * 49_000)
+    assert len(budget.fit("c" * 49_000)) < 2_300
+
+
+def test_the_summary_needs_no_script() -> None:
+    """Verdict, claim, counts, who saw what, gaps and what was handed in are there before any script runs."""
+    bundler = Bundler()
+    replay = from_bundle(bundler.bundle(plausible()), bundler.certified.keys.fingerprints)
+    static = b"".join(find("html").export(replay)).decode().split("<script", 1)[0]
+    for words in (
+        "Verified", "They prove custody, not truth", "recording was paused: the doorbell", "limiter.py",
+        "added, hash only, binary", "Claude Code, subagent Explore", "not the candidate&#x27;s work",
+        "80 events on the wire", bundler.certified.session,
+    ):  # fmt: skip
+        assert words in static
+
+
+def test_each_action_is_one_row_with_its_parts_and_each_gap_one_band() -> None:
+    """Rows hold every entry exactly once; pauses are drawn in place of their event."""
+    timeline = build(plausible())
+    found = list(rows(timeline))
+    seqs = [seq for row in found for seq in row.seqs]
+    assert sorted(seqs) == [entry.seq for entry in timeline.entries]
+    bands = [row.data for row in found if row.data.get("k") == "gap"]
+    assert [(band["h"], band["n"]) for band in bands] == [("recording was paused: the doorbell", "3 min 04 s")]
+    bash = next(row for row in found if row.data["h"] == "Bash")
+    assert [part["h"] for part in bash.data["c"]] == ["Result", "Ran"]
+
+
+def test_a_large_session_stays_small_on_the_page() -> None:
+    """Five thousand events with ordinary texts fit into a few megabytes."""
+    script = Script()
+    while len(script.events) < 5000:
+        number = len(script.events)
+        script.prompt(f"prompt {number}")
+        script.turn("an answer " * 20, tools=(f"t{number}",))
+        script.tool(f"t{number}", "Bash", {"command": "make"}, "a line of output\n" * 30)
+    assert len(page(script.events)) < 4_000_000
