@@ -190,6 +190,29 @@ def test_a_lost_answer_is_asked_for_again_with_the_same_bytes(acme: Stage, invit
         invited.person.result("withdraw", "--yes", "--json")
 
 
+def test_a_consent_whose_answer_never_came_can_be_taken_back(acme: Stage, invited: Invited) -> None:
+    """The collector may know the session although no certificate arrived: withdrawing reaches it."""
+    with Relay(acme.running.url) as relay:
+        words = invited.start_words("--json", "--collector", relay.url)
+        relay.lose_answer_to(b"POST /v1/invites/")
+        assert invited.person.call(*words).code == 1
+        done = invited.person.result("withdraw", "--yes")
+        assert done["tombstone"]
+        assert invited.person.call("withdraw", "--yes", "--json").document["error"]["code"] == "no_session"
+        assert not list(invited.state.rglob("secrets.json"))
+
+
+def test_every_folder_is_where_the_person_wants_it(acme: Stage, tmp_path: Path) -> None:
+    """XDG variables are honoured: state, settings and bundles of several users do not meet."""
+    places = {f"XDG_{name}_HOME": str(tmp_path / name) for name in ("STATE", "CONFIG", "DATA")}
+    with acme.invited("elsewhere", **places) as invited:
+        started = invited.start()
+        assert started["state_dir"].startswith(str(tmp_path / "STATE"))
+        done = invited.person.result("submit", "--yes")
+        assert done["bundle"].startswith(str(tmp_path / "DATA"))
+        assert everything(invited.person.home) == []
+
+
 def test_a_start_that_died_before_its_last_step_is_finished_by_the_same_command(invited: Invited) -> None:
     """As long as the baseline is not recorded, the same command goes on; afterwards it is a second start."""
     words = invited.start_words()

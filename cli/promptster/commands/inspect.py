@@ -16,7 +16,8 @@ from promptster.replay.exporters.jsonl import line
 from promptster.session.current import Current
 from promptster.session.inspection import look
 from promptster.ui.output import Output
-from promptster.ui.timeline import timeline_lines
+from promptster.ui.pager import show
+from promptster.ui.story import story
 
 
 def command(
@@ -57,8 +58,7 @@ def command(
     if html is not None:
         out.say(f"written to {html}; it is not encrypted, delete it when you have read it")
         return
-    for text in timeline_lines(timeline, everything=everything):
-        out.say(text)
-    out.say(
+    show(story(replay, everything=everything))
+    out.note(
         f"{len(timeline.entries)} entries. --all shows every text, --html FILE writes the page that a reviewer sees"
     )

@@ -18,7 +18,10 @@ from promptster.protocol.invite import InviteCode
 from promptster.session import attempt as attempts
 from promptster.session import begin
 from promptster.session.consent import RefusedConsentError, check_accepted_hash
-from promptster.session.offer import fetch_offer, policy_page, utc
+from promptster.session.current import KEYS
+from promptster.session.ending import tidy
+from promptster.session.offer import fetch_offer, policy_page
+from promptster.session.words import utc
 from promptster.session.workspace import prepare
 from promptster.ui.output import Output
 from promptster.ui.reading import ask, ask_yes, is_terminal, show_paged
@@ -141,8 +144,9 @@ def _go_on(begun: attempts.Attempt, code: InviteCode, checks: dict[str, Any], co
         begin.refuse_second_session(config.paths, except_for=folder)
         certificate = attempts.redeem(begun, code, config)
         facts = folder.facts()
-        PinnedKeys(config.paths).pin(facts.collector_url, folder.read_document(attempts.KEYS))
+        PinnedKeys(config.paths).pin(facts.collector_url, folder.read_document(KEYS))
         started = begin.run_session(begun, certificate, config.paths)
+    tidy(config.paths, SystemClock().wall_ms())
     ide_files = _prepare_ide(started, facts.choices.get("ide"))
     out.result(
         {

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from promptster.commands.options import Json
 from promptster.paths import Paths
-from promptster.session.current import Current
-from promptster.session.offer import one_line, utc
+from promptster.session.current import Current, finished_bundle
+from promptster.session.words import one_line, utc
 from promptster.ui.output import Output
 
 if TYPE_CHECKING:
@@ -26,10 +26,14 @@ def command(*, json: Json = False) -> None:
         return
     facts = current.facts
     status = None if facts.state.ended else current.recorder_status()
-    out.result(_document(facts, status, str(current.folder.path)))
+    document = _document(facts, status, str(current.folder.path))
+    bundle = finished_bundle(current)
+    out.result(document if bundle is None else {**document, "bundle": str(bundle)})
     if not json:
         for line in _lines(facts, status):
             out.say(line)
+        if bundle is not None:
+            out.say(f"your copy: {bundle}")
 
 
 def _document(facts: SessionFacts, status: RecorderStatus | None, state_dir: str) -> dict[str, Any]:

@@ -11,9 +11,9 @@ from promptster.config import Config
 from promptster.errors import PromptsterError, UsageError
 from promptster.paths import Paths
 from promptster.session import submission
-from promptster.session.current import Current
-from promptster.session.offer import one_line
+from promptster.session.current import Current, finished_bundle
 from promptster.session.touched import describe
+from promptster.session.words import one_line
 from promptster.ui.output import Output
 from promptster.ui.reading import ask_yes, is_terminal
 
@@ -34,7 +34,7 @@ def command(
     config = Config.load(Paths.from_environment())
     current = Current.require(config.paths)
     submission.require_open(current)
-    if submission.finished_bundle(current) is None:  # else only the last step was interrupted
+    if finished_bundle(current) is None:  # else only the last step was interrupted
         _deliver(current, out, yes=yes)
     collected = submission.collect(current, config)
     restored = submission.conclude(current)

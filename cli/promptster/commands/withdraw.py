@@ -10,11 +10,12 @@ from promptster.commands.options import Json
 from promptster.config import Config
 from promptster.errors import PromptsterError, SessionError, UsageError
 from promptster.paths import Paths
+from promptster.session.attempt import finished, unanswered
 from promptster.session.current import Current
 from promptster.session.ending import TOMBSTONE, withdraw
-from promptster.session.offer import utc
 from promptster.session.state import SessionState
 from promptster.session.touched import describe
+from promptster.session.words import utc
 from promptster.ui.output import Output
 from promptster.ui.reading import ask, is_terminal
 
@@ -28,7 +29,7 @@ def command(
     """End at once: deletes what is recorded here, and has its keys destroyed at the collector. Cannot be undone."""
     out = Output(json)
     config = Config.load(Paths.from_environment())
-    current = Current.require(config.paths)
+    current, invite = _find(config.paths)
     _check(current)
     if not yes and not json:
         if not is_terminal():
@@ -36,9 +37,20 @@ def command(
         if ask('This deletes the whole session for good. Type "withdraw" to do it: ').lower() != "withdraw":
             raise PromptsterError("nothing was changed; the session goes on", code="not_withdrawn")
     done = withdraw(current, config)
+    if invite is not None:
+        finished(invite, config.paths)
     out.result(_document(current, done))
     if not json:
         _tell(done, out)
+
+
+def _find(paths: Paths) -> tuple[Current, str | None]:
+    """The session, or a consent whose answer never came: that can be taken back too."""
+    current = Current.find(paths)
+    if current is None or current.facts.state.ended:
+        for invite, folder in unanswered(paths).items():
+            return Current(folder), invite
+    return (current or Current.require(paths)), None
 
 
 def _check(current: Current) -> None:

@@ -24,6 +24,7 @@ from promptster.protocol.keys import parse_keyfile
 from promptster.protocol.sealing import seal_box
 from promptster.protocol.signing import Envelope
 from promptster.session.consent import check_certificate, make_consent
+from promptster.session.current import KEYS
 from promptster.session.offer import pinned_key
 from promptster.session.state import SessionFacts, SessionFolder
 
@@ -41,7 +42,6 @@ INVITE = "invite.json"
 POLICY = "policy.json"
 CONSENT = "consent.json"
 CERTIFICATE = "certificate.json"
-KEYS = "keys.json"
 REQUEST = "request.json"
 REPOSITORY = "repository.txt"
 _WORTH_REPEATING = frozenset({408, 425, 429})
@@ -187,6 +187,16 @@ def discard(folder: SessionFolder, invite_id: str, paths: Paths) -> None:
     with contextlib.suppress(FileNotFoundError):
         _pointer(paths, invite_id).unlink()
     shutil.rmtree(folder.path, ignore_errors=True)
+
+
+def unanswered(paths: Paths) -> dict[str, SessionFolder]:
+    """Attempts whose answer never came, by invite: the collector may know them as sessions."""
+    found: dict[str, SessionFolder] = {}
+    for pointer in sorted((paths.state / "attempts").glob("*")):
+        folder = SessionFolder(paths.sessions / pointer.read_text(encoding="ascii").strip())
+        if folder.has_document(REQUEST) and not folder.has_document(CERTIFICATE):
+            found[pointer.name] = folder
+    return found
 
 
 def finished(code_id: str, paths: Paths) -> None:

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from promptster.session.state import SessionFacts
 
 UNREACHABLE = "recorder_unreachable"
+KEYS = "keys.json"
+"""Document with the collector's keys, as the invite vouched for them."""
+BUNDLE = "bundle.txt"
+"""Document that names the candidate's own bundle once it is written."""
 VAULT = "vault"
 """Folder of the session's sealed small files; it goes last of all when a session is concluded."""
 
@@ -125,3 +129,10 @@ class Current:
             if error.code != "recorder_running":
                 raise
         return self.control.status().port
+
+
+def finished_bundle(current: Current) -> Path | None:
+    """The bundle of a session that was handed in already."""
+    if not current.folder.has_document(BUNDLE):
+        return None
+    return Path(current.folder.read_document(BUNDLE).decode())

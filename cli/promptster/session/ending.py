@@ -13,17 +13,20 @@ from promptster.keys import keep_access_token_only
 from promptster.protocol.keys import parse_keyfile
 from promptster.protocol.privacy import Tombstone, Withdrawal
 from promptster.protocol.signing import Envelope, open_envelope
-from promptster.session.attempt import KEYS, REQUEST
-from promptster.session.current import UNREACHABLE, VAULT
-from promptster.session.state import SessionState
+from promptster.session.attempt import REQUEST
+from promptster.session.current import BUNDLE, KEYS, UNREACHABLE, VAULT
+from promptster.session.state import SessionFolder, SessionState
 
 if TYPE_CHECKING:
     from promptster.config import Config
+    from promptster.paths import Paths
     from promptster.session.current import Current
     from promptster.session.touched import Restored
 
 WITHDRAWAL = "withdrawal.json"
 TOMBSTONE = "tombstone.json"
+KEPT_BATCHES_MS = 8 * 24 * 60 * 60 * 1000
+"""Milliseconds that batches stay after handing in: a collector that was restored from a backup may ask for them."""
 _GONE = 410
 _NOT_FOUND = 404
 
@@ -140,3 +143,12 @@ def delete_local(current: Current, *, keep_batches: bool) -> None:
     if keep_batches:
         keep_access_token_only(current.store, current.facts.session)
     shutil.rmtree(folder.path / VAULT, ignore_errors=True)
+
+
+def tidy(paths: Paths, now_ms: int) -> None:
+    """Delete the batches of sessions that were handed in more than eight days ago: no collector asks for them now."""
+    for path in sorted(paths.sessions.glob("*")):
+        folder = SessionFolder(path)
+        bundle = folder.documents / BUNDLE
+        if bundle.is_file() and now_ms - bundle.stat().st_mtime_ns // 1_000_000 > KEPT_BATCHES_MS:
+            shutil.rmtree(folder.batches, ignore_errors=True)

@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING
 
 from promptster.errors import SessionError
 from promptster.protocol.events import RecordedEvent
+from promptster.protocol.keys import parse_keyfile
 from promptster.protocol.sealing import JournalCipher
 from promptster.record.files import SystemFiles
 from promptster.record.reading import read, scan
 from promptster.replay.session import Facts, Replay, from_bundle, from_opened
+from promptster.session.current import KEYS, finished_bundle
 
 if TYPE_CHECKING:
     from promptster.session.current import Current
@@ -21,13 +23,12 @@ def look(current: Current) -> Replay:
     Raises:
         SessionError: it is deleted.
     """
-    from promptster.session.submission import finished_bundle  # noqa: PLC0415 - heavy, and often not needed
-
     facts = current.facts
     bundle = finished_bundle(current)
     if bundle is not None:
+        pinned = parse_keyfile(current.folder.read_document(KEYS)).fingerprints
         try:
-            return from_bundle(bundle.read_bytes(), trusted=())
+            return from_bundle(bundle.read_bytes(), trusted=pinned)
         except FileNotFoundError:
             raise SessionError(f"your bundle is not at {bundle} any more", code="bundle_missing") from None
     cipher = JournalCipher(current.secrets.content_key, facts.session)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import hmac
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from promptster.client import CollectorClient
@@ -18,6 +17,7 @@ from promptster.protocol.invite import Invite, InviteCode
 from promptster.protocol.keys import KeySuccession, parse_keyfile
 from promptster.protocol.policy import Policy
 from promptster.protocol.signing import Envelope, open_envelope
+from promptster.session.words import one_line, utc
 
 if TYPE_CHECKING:
     from promptster.client import Assessment
@@ -143,13 +143,3 @@ def policy_page(offer: Offer) -> str:
         offer.policy.text,
     ]
     return "\n".join(lines)
-
-
-def utc(ms: int) -> str:
-    """A point in time as RFC 3339 text in UTC, to the second."""
-    return datetime.fromtimestamp(ms / 1000, tz=UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def one_line(text: str) -> str:
-    """Received text without line breaks, so that it cannot pretend to be a line of ours."""
-    return " ".join(text.split())

@@ -29,7 +29,7 @@ from promptster.protocol.signing import Envelope
 from promptster.protocol.verification import verify_bundle
 from promptster.session import attempt
 from promptster.session.begin import BASELINE
-from promptster.session.current import VAULT
+from promptster.session.current import BUNDLE, KEYS, VAULT, finished_bundle
 from promptster.session.ending import delete_local, end_recorder
 from promptster.session.snapshot import Snapshot
 from promptster.session.state import SessionState
@@ -45,8 +45,6 @@ if TYPE_CHECKING:
     from promptster.session.snapshot import Change
     from promptster.session.touched import Restored
 
-BUNDLE: Final = "bundle.txt"
-"""Document that names the bundle once it is written."""
 PATIENCE_S: Final = 45.0
 """Seconds without any progress after which waiting ends with a word; nothing is lost by it."""
 _STEP_S = 1.0
@@ -255,14 +253,7 @@ def _evidence(current: Current, config: Config, batches: int) -> Mapping[str, An
 
 def _pinned_fingerprints(current: Current) -> tuple[str, ...]:
     """The collector's keys as they were pinned at the start: what the invite vouched for."""
-    return parse_keyfile(current.folder.read_document(attempt.KEYS)).fingerprints
-
-
-def finished_bundle(current: Current) -> Path | None:
-    """The bundle of a session that was handed in already."""
-    if not current.folder.has_document(BUNDLE):
-        return None
-    return Path(current.folder.read_document(BUNDLE).decode())
+    return parse_keyfile(current.folder.read_document(KEYS)).fingerprints
 
 
 def require_open(current: Current) -> None:

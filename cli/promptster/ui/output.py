@@ -29,6 +29,7 @@ class Output:
     def __init__(self, json: bool, *, stdout: TextIO | None = None, stderr: TextIO | None = None) -> None:  # noqa: FBT001 - named after its option
         """Write results to ``stdout`` (one document with ``json``) and words to the stream that fits."""
         self.json = json
+        self._progress = ""
         self._stdout = stdout if stdout is not None else sys.stdout
         self._stderr = stderr if stderr is not None else sys.stderr
 
@@ -46,7 +47,10 @@ class Output:
         self._write(self._stderr, escape_text(text))
 
     def progress(self, text: str) -> None:
-        """A line that the next one replaces; a plain line where standard error is no terminal."""
+        """A line that the next one replaces; where standard error is no terminal, a plain line for each new text."""
+        if text == self._progress:
+            return
+        self._progress = text
         if self._stderr.isatty():
             self._stderr.write(f"\r\x1b[2K{escape_text(text)}")
             self._stderr.flush()

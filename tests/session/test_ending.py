@@ -1,0 +1,36 @@
+"""What is tidied up long after a session."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from promptster.paths import Paths
+from promptster.session.current import BUNDLE
+from promptster.session.ending import KEPT_BATCHES_MS, tidy
+from promptster.session.state import SessionFolder
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NOW_MS = 1_795_600_000_000
+
+
+def test_batches_stay_eight_days_after_handing_in(tmp_path: Path) -> None:
+    """A restored collector may ask for them; afterwards they go, and only they."""
+    paths = Paths(config=tmp_path / "config", data=tmp_path / "data", state=tmp_path / "state")
+    folders: dict[str, SessionFolder] = {}
+    for name, age_ms in (("old", KEPT_BATCHES_MS + 1000), ("young", KEPT_BATCHES_MS - 1000), ("open", None)):
+        folder = folders[name] = SessionFolder(paths.sessions / name)
+        folder.batches.mkdir(parents=True)
+        folder.documents.mkdir()
+        (folder.batches / "00000000.batch").write_bytes(b"sealed")
+        if age_ms is not None:
+            folder.write_document(BUNDLE, b"/somewhere")
+            then_ns = (NOW_MS - age_ms) * 1_000_000
+            os.utime(folder.documents / BUNDLE, ns=(then_ns, then_ns))
+    tidy(paths, NOW_MS)
+    assert not folders["old"].batches.exists()
+    assert folders["old"].has_document(BUNDLE)
+    assert (folders["young"].batches / "00000000.batch").exists()
+    assert (folders["open"].batches / "00000000.batch").exists()
