@@ -23,7 +23,7 @@ from promptster.protocol.signing import Envelope
 SUFFIX: Final = ".promptster"
 """How a bundle's file name ends."""
 
-_REQUIRED = (
+REQUIRED = (
     "keys.json",
     "certificate.json",
     "policy.json",
@@ -36,7 +36,7 @@ _REQUIRED = (
     "redactions.jsonl",
     "proofs.jsonl",
 )
-_OPTIONAL = ("close.json", "tombstone.json", "checkpoint.txt")
+OPTIONAL = ("close.json", "tombstone.json", "checkpoint.txt")
 _BLOCK_NAME = re.compile(r"blocks/([0-9a-f]{64})", re.ASCII)
 _VALUE_HEAD = struct.Struct(">QI")
 
@@ -202,7 +202,7 @@ def read_bundle(data: bytes) -> BundleParts:
     members = {member.name: member.data for member in read_archive(data)}
     names = list(members)
     blocks = [name for name in names if _BLOCK_NAME.fullmatch(name)]
-    expected = [*_REQUIRED, *(name for name in _OPTIONAL if name in members), *sorted(blocks)]
+    expected = [*REQUIRED, *(name for name in OPTIONAL if name in members), *sorted(blocks)]
     if names != expected:
         raise BundleError("a bundle's members are not the ones of a bundle, in their order", code="members")
     try:

@@ -34,7 +34,7 @@ MAX_DOCUMENT = 1 << 20
 
 _KEY = re.compile(r"[a-z0-9_]{1,64}", re.ASCII)
 _STRINGS = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL)
-"""A JSON string, or all the rest after a quote that nothing closes. Possessive: whatever the input, one pass, no memory."""
+"""A JSON string, or all the rest after a quote that nothing closes. Possessive: one pass, no memory, for any input."""
 _NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _JOINERS = "\u200c\u200d"
 """Format characters that some scripts need inside words."""
