@@ -61,7 +61,7 @@ def test_a_receipt_is_believed_only_from_the_pinned_collector() -> None:
 def test_a_damaged_batch_and_all_behind_it_are_kept_aside() -> None:
     """A flipped bit ends the chain there; the bytes stay, and the journal's events are sealed again."""
     certified, disk = Certified(), MemoryDisk()
-    bench = sealed(certified, disk, 4)
+    recorded = sealed(certified, disk, 4).public()
     disk.flip(BATCHES / "00000002.batch", 30, 1)
     again = Bench(certified, disk)
     assert again.outbox.sealed == 2
@@ -69,7 +69,7 @@ def test_a_damaged_batch_and_all_behind_it_are_kept_aside() -> None:
     assert aside == ["00000002.batch.0.aside", "00000003.batch.0.aside"]
     again.seal()
     assert again.outbox.position.first == 4
-    assert again.public() == bench.public()
+    assert again.public() == recorded
 
 
 def test_a_damaged_receipt_is_asked_for_again() -> None:

@@ -71,11 +71,11 @@ def test_old_events_are_read_from_the_disk(monkeypatch: pytest.MonkeyPatch) -> N
     bench = Bench(certified, disk)
     bench.record(note("a"), note("b"))
     bench.seal()
-    bench.record(note("c"))
+    bench.record(note("c"), note("d"), note("e"))
     again = Bench(certified, disk)
-    again.record(note("d"))
+    again.record(note("f"))
     again.seal()
-    assert batches(again) == [[0, 1], [2, 3]]
+    assert batches(again) == [[0], [1], [2, 3, 4, 5]]
 
 
 async def test_it_seals_by_itself() -> None:

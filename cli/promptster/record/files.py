@@ -155,7 +155,7 @@ class SystemFiles:
         return facts.f_bavail * facts.f_frsize
 
 
-def write_all(files: Files, handle: int, data: bytes) -> None:
+def write_all(files: Files, handle: int, data: bytes | bytearray) -> None:
     """Write every byte, however little the disk takes at a time.
 
     Raises:

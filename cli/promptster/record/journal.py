@@ -80,13 +80,8 @@ class Journal:
         """What was moved aside."""
 
     def records(self, *, start: int = 0) -> Iterator[tuple[int, bytes]]:
-        """What the opening found, from ``start`` on; records appended since are not among them."""
+        """Every durable record from ``start`` on; safe beside a thread that appends."""
         return read(self._files, self._found, self._cipher, start=start)
-
-    def reread(self, *, start: int = 0) -> Iterator[tuple[int, bytes]]:
-        """What stands on disk now, from ``start`` on; the last of it may not be durable yet."""
-        found = scan(self._files, self._folder, self._cipher, self._session)
-        return read(self._files, found, self._cipher, start=start)
 
     def free_bytes(self) -> int:
         """Room on the journal's disk."""
@@ -99,18 +94,18 @@ class Journal:
             OSError: none of them may be taken as durable; ``reopen`` comes next.
         """
         pending = bytearray()
-        seq, chain = self.next_seq, self._chain
-        for data in entries:
+        links = [self._chain]
+        for seq, data in enumerate(entries, start=self.next_seq):
             sealed = self._cipher.seal(data, position=seq, random=self._random)
-            chain = link(chain, seq, sealed)
-            pending += RECORD_HEADER.pack(len(sealed), seq, chain[:16])
+            links.append(link(links[-1], seq, sealed))
+            pending += RECORD_HEADER.pack(len(sealed), seq, links[-1][:16])
             pending += sealed
-            seq += 1
         handle = self._writable(len(pending))
-        write_all(self._files, handle, bytes(pending))
+        write_all(self._files, handle, pending)
         self._files.sync(handle)
         self._size += len(pending)
-        self.next_seq, self._chain = seq, chain
+        self._found.extents[-1].chain.extend(links[1:])
+        self.next_seq, self._chain = self.next_seq + len(entries), links[-1]
 
     def jump(self, *, base: int, first: int, entries: Sequence[bytes]) -> None:
         """Go on at ``first`` with ``entries``; records from ``base`` on no longer count. All of it happens, or nothing.
@@ -168,8 +163,10 @@ class Journal:
         path = self._next_path()
         handle = self._files.open_append(path, create=True)
         self._handle, self._size = handle, FILE_HEADER.size
+        extent = Extent(path=path, base=self.next_seq, first=self.next_seq, before=self._chain)
         write_all(self._files, handle, file_header(base=self.next_seq, first=self.next_seq, chain=self._chain))
         self._files.sync_folder(self._folder)
+        self._found.extents.append(extent)
         return handle
 
     def _next_path(self) -> Path:

@@ -181,12 +181,13 @@ def scan(files: Files, folder: Path, cipher: Cipher, session: str) -> Scan:
 
 def read(files: Files, found: Scan, cipher: Cipher, *, start: int = 0) -> Iterator[tuple[int, bytes]]:
     """The records of a prefix from ``start`` on: (seq, data), in order, each once."""
-    for extent in found.extents:
+    for extent in tuple(found.extents):
         if not extent.chain or extent.next_seq <= start:
             continue
+        count = len(extent.chain)
         data = files.read(extent.path)
         offset = FILE_HEADER.size
-        for _ in extent.chain:
+        for _ in range(count):
             length, seq, _check = RECORD_HEADER.unpack_from(data, offset)
             offset += RECORD_HEADER.size + length
             if seq >= start:

@@ -36,8 +36,8 @@ _RETRY_S = (0.1, 0.5, 1.0, 2.0, 5.0)
 _LOW_SPACE = 64 * 1024 * 1024
 _HEAVY = 4096
 _PENDING_LIMIT = 32 * 1024 * 1024
-_FRESH_LIMIT = 16 * 1024 * 1024
-_GROUP_LIMIT = 4 * 1024 * 1024
+_FRESH_LIMIT = 6 * 1024 * 1024
+_GROUP_LIMIT = 1024 * 1024
 _SPACE_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _WHOLE_KINDS = SESSION_KINDS
 
@@ -123,7 +123,7 @@ class Recorder:
 
     def events(self, *, start: int = 0) -> Iterator[RecordedEvent]:
         """The events on disk from ``start`` on, read anew."""
-        for seq, data in self.journal.reread(start=start):
+        for seq, data in self.journal.records(start=start):
             if seq >= self._durable:
                 return
             yield from RecordedEvent.parse_frames(data)
@@ -186,11 +186,7 @@ class Recorder:
             del self._pending[: len(group)]
             for entry in group:
                 self._pending_bytes -= len(entry.data)
-                self._fresh.append(entry.event)
-                self._fresh_bytes += weight(entry.event)
-            if self._fresh_bytes > _FRESH_LIMIT:
-                self._fresh.clear()
-                self._fresh_bytes = 0
+                self._keep_fresh(entry.event)
             self._durable += len(group)
             failed, self.failing = self.failing, None
             overloaded, self._overloaded = self._overloaded, False
@@ -253,6 +249,13 @@ class Recorder:
         data = event.frames()
         self._pending.append(_Pending(draft=draft, event=event, data=data))
         self._pending_bytes += len(data)
+
+    def _keep_fresh(self, event: RecordedEvent) -> None:
+        """Hold a durable event for the sealer while there is room; what does not fit is read from disk later."""
+        follows = not self._fresh or self._fresh[-1].seq + 1 == event.seq
+        if follows and (not self._fresh or self._fresh_bytes + weight(event) <= _FRESH_LIMIT):
+            self._fresh.append(event)
+            self._fresh_bytes += weight(event)
 
     def _count(self, event: RecordedEvent) -> None:
         self.sources[event.src] = max(self.sources[event.src], event.parsed.src_seq + 1)

@@ -233,6 +233,7 @@ class Supervisor:
                 os.set_inheritable(handle, True)
             log = os.open(f"{self._folder}/logs/recorder.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
             os.dup2(log, 2)
+            os.environ["MALLOC_ARENA_MAX"] = "1"  # glibc: threads share one heap, so that it stays small
             os.execv(  # noqa: S606 - this very interpreter, with a fixed module
                 sys.executable,
                 [sys.executable, "-P", "-m", "promptster.session.daemon", self._folder, str(told)],
