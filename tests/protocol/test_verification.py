@@ -11,12 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.vectors.good import succession
-from tests.vectors.world import START, World, drafts, public_with, with_block
+from tests.vectors.world import START, World, drafts, public_with, with_block, with_stored
 
 from promptster.protocol import keys
 from promptster.protocol.archive import Member, read_archive, write_archive
 from promptster.protocol.bundle import BundleParts, write_bundle
 from promptster.protocol.chain import ProvenEvent
+from promptster.protocol.documents import DocumentType, decode, encode
 from promptster.protocol.events import Draft, PublicEvent, RecordedEvent
 from promptster.protocol.fields import Block, Secret
 from promptster.protocol.log import cosign
@@ -446,3 +447,59 @@ def test_proven_events_keep_their_exact_bytes() -> None:
     assert ProvenEvent(event.public, PublicEvent.parse(event.public)).public == event.public
     assert Envelope(b"x", bytes(64)).payload == b"x"
     assert Secret(bytes(16), b"\x00").stored == b"\x00"
+
+
+_ODD_VALUES: list[Any] = [None, True, -1, 0, 1, 2**53 - 1, "", "x", "A" * 22, "A" * 43, "closed", [], [0], {}, {"v": 1}]
+
+
+def _resigned(draw: st.DataObject, envelope: Envelope, key: SigningKey, document_type: DocumentType) -> Envelope:
+    """The document with one key given another value, signed again by whoever may."""
+    document = decode(envelope.payload)
+    name = draw.draw(st.sampled_from(sorted(document)))
+    payload = encode({**document, name: draw.draw(st.sampled_from(_ODD_VALUES))})
+    return Envelope(payload, key.sign_bytes(document_type, payload))
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.data())
+def test_whatever_the_key_holders_sign_gets_a_verdict(data: st.DataObject) -> None:
+    """Hostile documents under good signatures raise nothing."""
+    world = World()
+    parts = world.parts(redactions=[world.redaction(1, "text")])
+    single = {
+        "certificate": (world.collector, DocumentType.CERTIFICATE),
+        "consent": (world.session_key, DocumentType.CONSENT),
+        "close": (world.collector, DocumentType.CLOSE),
+    }
+    lists = {
+        "headers": (world.session_key, DocumentType.BATCH),
+        "receipts": (world.collector, DocumentType.RECEIPT),
+        "checks": (world.collector, DocumentType.CHECK),
+        "redactions": (world.collector, DocumentType.REDACTION),
+    }
+    name = data.draw(st.sampled_from(sorted({*single, *lists})))
+    if name in single:
+        changes: dict[str, Any] = {name: _resigned(data, getattr(parts, name), *single[name])}
+    else:
+        items = list(getattr(parts, name))
+        place = data.draw(st.integers(0, len(items) - 1))
+        items[place] = _resigned(data, items[place], *lists[name])
+        changes = {name: tuple(items)}
+    result = verify_bundle(write_bundle(dataclasses.replace(parts, **changes)), trusted=world.trusted)
+    assert result.exit_code in {0, 10, 11, 12, 13}
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.data())
+def test_whatever_the_session_key_seals_into_events_gets_a_verdict(data: st.DataObject) -> None:
+    """Hostile events and values that were committed to, sealed and received raise nothing."""
+    world = World()
+    place = data.draw(st.integers(0, 11))
+    event = world.events[place]
+    stored = st.binary(max_size=40).map(lambda value: b"\x00" + value) | st.just(b"\x01" + bytes(32))
+    for name in event.secrets:
+        if data.draw(st.booleans()):
+            event = with_stored(event, name, Secret(world.random(16), data.draw(stored)))
+    world.events[place] = event
+    result = verify_bundle(write_bundle(world.parts()), trusted=world.trusted)
+    assert result.exit_code in {0, 10, 11}
