@@ -13,7 +13,6 @@ import os
 import signal
 import socket
 import sys
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,7 +27,6 @@ from promptster.session.front import Front
 from promptster.session.hook_intake import HookSocket, SpoolDrain
 from promptster.session.log import Log, describe
 from promptster.session.operations import Operations
-from promptster.session.retention import remove_old_batches
 from promptster.session.state import SessionFolder
 from promptster.session.supervisor import EXIT_REFUSED, EXIT_RESTART
 
@@ -124,8 +122,6 @@ class Daemon:
         tasks = self._start_tasks(parts, operations, drain)
         gc.freeze()
         self._inheritance.say({"port": port, "pid": os.getpid()})
-        with suppress(OSError):
-            remove_old_batches(self._folder.path.parent, now_ms=self._clock.wall_ms())
         code = await self._over
         for task in tasks:
             task.cancel()
