@@ -169,6 +169,24 @@ def test_the_candidates_words(name: str, words: list[str], without_hooks: bool) 
     assert played(name, without_hooks=without_hooks).texts("proxy") == words
 
 
+def test_permissions() -> None:
+    """A question, and the answer where the agent tells of it: a tool that ran, or words that say it was refused."""
+    names = ("decision", "tool_use_id", "mode")
+    allowed = played("claude-2.1.330/permission_allowed").kinds("permission")
+    assert values(allowed, *names) == [
+        ("asked", None, "default"),
+        ("allowed", "toolu_001T", None),
+        ("asked", None, "default"),
+        ("allowed", "toolu_003T", None),
+    ]
+    bench = played("claude-2.1.330/permission_denied")
+    denied = bench.kinds("permission")
+    assert values(denied, *names) == [("asked", None, "default"), ("denied", "toolu_001T", None)]
+    assert bench.drafts[denied[0].refs[0]].fields["tool_use_id"] == "toolu_001T"
+    assert not bench.kinds("command")
+    assert bench.texts("proxy") == ["run the tool", "run tool more", "no thanks do it otherwise"]
+
+
 def test_notifications_are_a_machines_words() -> None:
     """What Claude Code tells itself about a finished task is marked, by both sources, with the same text."""
     bench = played("claude-2.1.330/faults_and_subagent")

@@ -10,7 +10,7 @@ from promptster.capture.agents.interface import Finding
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from promptster.capture.providers.interface import Json
+    from promptster.capture.providers.interface import Json, ToolUse
 
 _DIFF_LINES = 20_000
 """Lines beyond which no patch is computed; the two texts stand beside it anyway."""
@@ -98,6 +98,27 @@ def tool_result(
             "content": content,
             "is_error": is_error,
             "duration_ms": whole_ms(duration_ms),
+        },
+    )
+
+
+def permission(*, decision: str, call: ToolUse, mode: str | None = None, is_named: bool = True) -> Finding:
+    """A question to the person at the keyboard, or its answer.
+
+    Args:
+        decision: asked, allowed or denied.
+        call: the tool call in question.
+        mode: the agent's permission mode.
+        is_named: whether the agent's report names the call by its id.
+    """
+    return Finding(
+        kind="permission",
+        fields={
+            "tool_use_id": (call.id or None) if is_named else None,
+            "name": call.name or None,
+            "input": call.input,
+            "decision": decision,
+            "mode": mode,
         },
     )
 

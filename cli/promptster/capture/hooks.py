@@ -11,12 +11,13 @@ from collections import OrderedDict, deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from promptster.capture import actions
 from promptster.capture.agents import agent_named
 from promptster.capture.agents.cursor import Cursor
 from promptster.capture.providers.interface import canonical, load, mapping
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from promptster.capture.agents.interface import Finding, HookReport, Identity
     from promptster.capture.lanes import Lanes
@@ -107,15 +108,35 @@ class HookDesk:
         if self._is_repeated(report, at):
             self._scribe.counts["hook_repeated"] += 1
             return
-        refs = self._refs(report)
+        refs = self._question(report) if report.asks else self._refs(report)
         lane = self._lanes.number(report.identity)
-        for finding in report.findings:
+        for finding in (*self._answer(report), *report.findings):
             fields = {**self._fields(report, finding), **report.identity.fields()}
             seq = self._scribe.write("hook", finding.kind, fields, lane=lane, refs=refs, at=at)
             if finding.kind == "tool_call" and report.tool_use_id:
                 self._ledger.entry(report.identity, report.tool_use_id).hook_seq = seq
             elif finding.kind == "agent_other":
                 self._scribe.counts["hook_raw"] += 1
+
+    def _question(self, report: HookReport) -> tuple[int | None, ...]:
+        """The call that a question is about."""
+        known = self._ledger.find(report.identity, report.tool_use_id) if report.tool_use_id else None
+        known = known or self._ledger.in_question(report.identity, _words(report))
+        if known is None:
+            return ()
+        known.is_asked = True
+        return (known.hook_seq,)
+
+    def _answer(self, report: HookReport) -> Sequence[Finding]:
+        """A tool that ran after a question was allowed to."""
+        if report.stage == "other" or not report.tool_use_id:
+            return ()
+        known = self._ledger.entry(report.identity, report.tool_use_id)
+        if report.stage == "call":
+            known.asks_as, known.identity = _words(report), report.identity
+            return ()
+        was_asked, known.is_asked, known.asks_as = known.is_asked, False, ""
+        return (actions.permission(decision="allowed", call=report.call),) if was_asked and report.call else ()
 
     def _fields(self, report: HookReport, finding: Finding) -> Mapping[str, object]:
         """The finding's own fields; a command that names no call gets that of its twin."""
@@ -177,6 +198,11 @@ class HookDesk:
         self._keys.move_to_end(key)
         if len(self._keys) > _KEYS_KEPT:
             self._keys.popitem(last=False)
+
+
+def _words(report: HookReport) -> str:
+    """A report's call without its id."""
+    return canonical([report.call.name, report.call.input]) if report.call else ""
 
 
 def _place(identity: Identity) -> tuple[str, str, str]:

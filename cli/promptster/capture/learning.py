@@ -9,7 +9,7 @@ from promptster.capture.agents import agent_named
 from promptster.capture.agents.interface import Identity
 from promptster.capture.conversation import Asked, read_turn
 from promptster.capture.providers import provider_of
-from promptster.capture.providers.interface import ToolUse, mapping, sequence, text_of
+from promptster.capture.providers.interface import ToolUse, canonical, mapping, sequence, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -58,10 +58,14 @@ class Learner:
                 self._subagents.learn_begun(identity)
             case "proxy", "subagent_stopped":
                 self._subagents.learn_ended(identity, text_of(fields.get("text")))
-            case ("proxy", ("command" | "file_edit")):
+            case ("proxy", ("command" | "file_edit" | "permission")):
                 self._ledger.entry(identity, text_of(fields.get("tool_use_id"))).lacks_actions = False
             case (("proxy" | "hook"), ("tool_call" | "tool_result")):
                 self._tool(event, identity)
+            case "hook", "permission" if fields.get("decision") == "asked":
+                words = canonical([fields.get("name"), fields.get("input")])
+                if known := self._ledger.in_question(identity, words):
+                    known.is_asked = True
             case "hook", "prompt":
                 key = ("prompt", text_of(fields.get("prompt_id")), text_of(fields.get("text")))
                 self._hooks.learn_key(identity, key, event.ms)
@@ -134,9 +138,10 @@ class Learner:
             case "proxy", _:
                 known.proxy_result, known.use, known.lacks_actions = True, None, True
             case _, "tool_call":
-                known.hook_call, known.hook_seq = True, event.seq
+                known.hook_call, known.hook_seq, known.identity = True, event.seq, identity
+                known.asks_as = canonical([name, event.fields.get("input")])
             case _:
-                known.hook_result = True
+                known.hook_result, known.asks_as, known.is_asked = True, "", False
 
 
 def _turn(fields: Mapping[str, Json]) -> Turn | None:

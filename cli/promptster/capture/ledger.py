@@ -29,6 +29,10 @@ class KnownCall:
     hook_call: bool = False
     proxy_result: bool = False
     hook_result: bool = False
+    asks_as: str = ""
+    """The call as a hook told it, until its result; a question for permission tells it in the same words."""
+    is_asked: bool = False
+    """Whether the person at the keyboard was asked and has not answered."""
     lacks_actions: bool = False
     """Whether the proxy's result is in the journal and nothing behind it that the tool did: the rest may be lost."""
     proxy_seq: int | None = None
@@ -65,6 +69,17 @@ class Ledger:
             if len(self._calls) > _CALLS_KEPT:
                 self._calls.popitem(last=False)
         return known
+
+    def in_question(self, identity: Identity, asks_as: str) -> KnownCall | None:
+        """The oldest call of a conversation that a hook told in these words and that has not been asked for."""
+        return next(
+            (
+                known
+                for known in self._calls.values()
+                if known.asks_as == asks_as and known.identity == identity and not known.is_asked
+            ),
+            None,
+        )
 
     def running(self, identity: Identity, name: str) -> KnownCall | None:
         """The latest call of a tool in a conversation that the proxy saw begin and not end."""

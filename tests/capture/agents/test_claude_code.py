@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.helpers.capturing import Bench, asks, text_block, values
+from tests.helpers.capturing import Bench, asks, text_block
 
 from promptster.capture.agents.claude_code import ClaudeCode
 from promptster.capture.providers.anthropic import AnthropicMessages
@@ -110,21 +110,10 @@ def test_exit_codes(command: str, text: str, is_error: bool, exit_code: int | No
 )
 @pytest.mark.parametrize("name", ["Bash", "Write"])
 def test_what_was_refused_did_not_happen(name: str, text: str) -> None:
-    """A refused call is no command and no edit."""
+    """A refused call is no command and no edit; that a person or a rule refused it is an event."""
     use = ToolUse(id="t", name=name, input={"command": "rm", "file_path": "/x", "content": "y"})
-    assert not CLAUDE.actions(use, ToolResult(id="t", text=text, is_error=True))
-
-
-def test_permissions() -> None:
-    """Questions and refusals are events of their own."""
-    bench = Bench()
-    common = {"session_id": "s", "tool_name": "Bash", "tool_input": {"command": "rm"}, "permission_mode": "default"}
-    bench.hook("claude", hook_event_name="PermissionRequest", **common)
-    bench.hook("claude", hook_event_name="PermissionDenied", tool_use_id="t1", **common)
-    assert values(bench.drafts, "kind", "decision", "mode", "name", "tool_use_id") == [
-        (None, "asked", "default", "Bash", None),
-        (None, "denied", "default", "Bash", "t1"),
-    ]
+    told = [finding.kind for finding in CLAUDE.actions(use, ToolResult(id="t", text=text, is_error=True))]
+    assert told == ([] if text.startswith("<") else ["permission"])
 
 
 def test_the_same_event_from_two_layers_is_one() -> None:

@@ -53,8 +53,14 @@ def test_outcomes(text: str, exit_code: int | None, output: str, duration_ms: in
 
 @pytest.mark.parametrize("text", ["unsupported call: shell", "exec_command failed: rejected by user"])
 def test_what_was_refused_did_not_happen(text: str) -> None:
-    """A refused call is no command."""
-    assert not CODEX.actions(ToolUse(id="c", name="shell", input={"command": ["ls"]}), ToolResult(id="c", text=text))
+    """A refused call is no command; that a person refused it is an event."""
+    told = [
+        finding.kind
+        for finding in CODEX.actions(
+            ToolUse(id="c", name="shell", input={"command": ["ls"]}), ToolResult(id="c", text=text)
+        )
+    ]
+    assert told == (["permission"] if "rejected" in text else [])
 
 
 def test_a_failed_patch_is_no_edit() -> None:

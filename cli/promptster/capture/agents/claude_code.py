@@ -68,16 +68,14 @@ _OWN_REQUESTS = (
 _RESUMES = "Your response above was cut off mid-stream"
 _EXIT_CODE = re.compile(r"\AExit code (-?\d{1,10})(?:\n|\Z)")
 _EMPTY_OUTPUT = "(Bash completed with no output)"
-_NOT_RUN = (
-    "<tool_use_error>",
+_REFUSED = (
     "The user doesn't want to proceed with this tool use",
     "The user doesn't want to take this action",
     "Permission to use",
     "Permission for this",
-    "PreToolUse:",
     "User rejected tool use",
-    "[Tool call did not complete",
 )
+_NOT_RUN = ("<tool_use_error>", "PreToolUse:", "[Tool call did not complete")
 _CREATED = "File created successfully"
 _BACKGROUND = re.compile(
     r"\ACommand running in background with ID|^Command did not complete within its .* was moved to the background"
@@ -218,6 +216,8 @@ class ClaudeCode:
 
     def actions(self, call: ToolUse, result: ToolResult) -> Sequence[Finding]:
         """From the tool's arguments and what the model was told about the outcome."""
+        if result.is_error and result.text.startswith(_REFUSED):
+            return [actions.permission(decision="denied", call=call)]
         if result.is_error and result.text.startswith(_NOT_RUN):
             return []
         if call.name == "Bash":

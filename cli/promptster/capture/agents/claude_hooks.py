@@ -227,22 +227,22 @@ def _compaction(event: str, identity: Identity, payload: Mapping[str, Json]) -> 
 
 
 def _permission(event: str, identity: Identity, payload: Mapping[str, Json]) -> HookReport:
-    call = _call(payload)
-    decision = "asked" if event == "PermissionRequest" else "denied"
-    fields = {
-        "tool_use_id": call.id or None,
-        "name": call.name or None,
-        "input": call.input,
-        "decision": decision,
-        "mode": optional_text(payload.get("permission_mode")),
-    }
-    key = ("permission", decision, call.id) if call.id else ()
+    """The question names no call; the answer, where there is a hook for it, does."""
+    call, asks = _call(payload), event == "PermissionRequest"
+    finding = actions.permission(
+        decision="asked" if asks else "denied",
+        call=call,
+        mode=optional_text(payload.get("permission_mode")),
+        is_named=not asks,
+    )
     return HookReport(
         event=event,
         identity=identity,
-        findings=[Finding(kind="permission", fields=fields)],
+        findings=[finding],
         tool_use_id=call.id,
-        key=key,
+        key=("permission", event, call.id) if call.id else (),
+        call=call,
+        asks=asks,
     )
 
 

@@ -40,6 +40,7 @@ _FREEFORM = re.compile(
     r"\A(?:Wall time: [\d.]+ seconds\nOutput:\n)?Exit code: (-?\d{1,10})\n(?:Wall time: ([\d.]+) seconds\n)?"
     r"(?:Total output lines: \d+\n)?Output:\n"
 )
+_REFUSAL_WITHIN = 200
 _NOT_RUN = (
     "unsupported call",
     "exec_command failed",
@@ -174,9 +175,15 @@ class Codex:
         """From the call and the text that Codex answers with."""
         outcome = _outcome(result.text)
         patch = patch_in(call)
-        if patch is not None:
-            return [] if result.is_error or outcome.exit_code != 0 else edits_of(call.id, patch)
-        if call.name not in _SHELL_TOOLS or (outcome.output is None and result.text.startswith(_NOT_RUN)):
+        if patch is not None and outcome.exit_code == 0 and not result.is_error:
+            return edits_of(call.id, patch)
+        if outcome.output is None and "rejected by user" in result.text[:_REFUSAL_WITHIN]:
+            return [actions.permission(decision="denied", call=call)]
+        if (
+            patch is not None
+            or call.name not in _SHELL_TOOLS
+            or (outcome.output is None and result.text.startswith(_NOT_RUN))
+        ):
             return []
         given = mapping(call.input)
         return [
@@ -337,16 +344,9 @@ def _tool_result(event: str, identity: Identity, payload: Mapping[str, Json]) ->
 
 def _permission(event: str, identity: Identity, payload: Mapping[str, Json]) -> HookReport:
     call = _call(payload)
-    fields = {
-        "tool_use_id": call.id or None,
-        "name": call.name or None,
-        "input": call.input,
-        "decision": "asked",
-        "mode": optional_text(payload.get("permission_mode")),
-    }
-    return HookReport(
-        event=event, identity=identity, findings=[Finding(kind="permission", fields=fields)], tool_use_id=call.id
-    )
+    mode = optional_text(payload.get("permission_mode"))
+    finding = actions.permission(decision="asked", call=call, mode=mode, is_named=False)
+    return HookReport(event=event, identity=identity, findings=[finding], tool_use_id=call.id, call=call, asks=True)
 
 
 def _plain(event: str, payload: Mapping[str, Json]) -> Finding:

@@ -76,6 +76,8 @@ class HookReport:
     """Equal for two hook events of one agent that report the same action."""
     call: ToolUse | None = None
     """The tool call, when the payload holds it."""
+    asks: bool = False
+    """Whether the person at the keyboard is asked to allow the call."""
 
 
 class Agent(Protocol):
