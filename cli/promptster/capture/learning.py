@@ -47,30 +47,40 @@ class Learner:
         )
         if event.lane:
             self._lanes.learn(identity, event.lane)
-        match event.src, event.kind:
-            case "proxy", "model_request":
+        if event.kind in {"tool_call", "tool_result"}:
+            self._tool(event, identity)
+        elif event.src == "proxy":
+            self._by_proxy(event, identity)
+        elif event.src == "hook":
+            self._by_hook(event, identity)
+
+    def _by_proxy(self, event: OpenedEvent, identity: Identity) -> None:
+        fields = event.fields
+        match event.kind:
+            case "model_request":
                 self._request(event, identity)
-            case "proxy", "prompt":
-                self._words.setdefault(identity, []).append(text_of(fields.get("text")))
-            case "proxy", "model_response":
+            case "model_response":
                 self._response(event)
-            case "proxy", "subagent_started":
+            case "prompt":
+                self._words.setdefault(identity, []).append(text_of(fields.get("text")))
+            case "subagent_started":
                 self._subagents.learn_begun(identity)
-            case "proxy", "subagent_stopped":
+            case "subagent_stopped":
                 self._subagents.learn_ended(identity, text_of(fields.get("text")))
-            case ("proxy", ("command" | "file_edit" | "permission")):
+            case "command" | "file_edit" | "permission":
                 self._ledger.entry(identity, text_of(fields.get("tool_use_id"))).lacks_actions = False
-            case (("proxy" | "hook"), ("tool_call" | "tool_result")):
-                self._tool(event, identity)
-            case "hook", "permission" if fields.get("decision") == "asked":
-                words = canonical([fields.get("name"), fields.get("input")])
-                if known := self._ledger.in_question(identity, words):
-                    known.is_asked = True
-            case "hook", "prompt":
-                key = ("prompt", text_of(fields.get("prompt_id")), text_of(fields.get("text")))
-                self._hooks.learn_key(identity, key, event.ms)
             case _:
                 pass
+
+    def _by_hook(self, event: OpenedEvent, identity: Identity) -> None:
+        fields = event.fields
+        if event.kind == "prompt":
+            key = ("prompt", text_of(fields.get("prompt_id")), text_of(fields.get("text")))
+            self._hooks.learn_key(identity, key, event.ms)
+        elif event.kind == "permission" and fields.get("decision") == "asked":
+            words = canonical([fields.get("name"), fields.get("input")])
+            if known := self._ledger.in_question(identity, words):
+                known.is_asked = True
 
     def orphans(self) -> Iterator[tuple[Identity, Asked]]:
         """Everything is learned; the attempts without an end."""
