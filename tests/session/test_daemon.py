@@ -361,6 +361,35 @@ def test_deleted_journal_is_filled_from_the_batches(running: Running) -> None:
     assert "a" in [event.fields.get("text") for event in running.events()]
 
 
+def test_a_disk_that_fails_at_the_start_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a journal nothing is begun: the command gets the reason, and no process stays."""
+    with prepared(tmp_path, monkeypatch) as running:
+        running.folder.batches.rmdir()
+        running.folder.batches.write_bytes(b"in the way")
+        with pytest.raises(SessionError) as error:
+            running.spawn()
+        assert error.value.code == "disk"
+        assert not running.folder.supervisor_pid.exists()
+
+
+def test_agents_work_on_while_the_disk_fails(running: Running) -> None:
+    """A recorder that comes back to an unreadable disk forwards, unrecorded, and records again when it can."""
+    running.record("before")
+    hidden = running.folder.path / "hidden"
+    running.folder.journal.rename(hidden)
+    running.folder.journal.write_bytes(b"in the way")
+    kill_and_wait(running.recorder_pid)
+    agent = http.client.HTTPConnection("127.0.0.1", running.port, timeout=60)
+    agent.request("GET", "/nowhere")
+    assert agent.getresponse().status in range(400, 500)
+    agent.close()
+    running.folder.journal.unlink()
+    hidden.rename(running.folder.journal)
+    running.record("after")
+    kinds = [kind for kind in running.kinds() if kind != "capture_gap"]
+    assert kinds[-3:] == ["note", "capture_recovered", "note"]
+
+
 def test_status_is_complete(running: Running) -> None:
     """Everything a person is shown is there, with plain values."""
     status = running.control.status()

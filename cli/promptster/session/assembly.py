@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -38,6 +37,9 @@ if TYPE_CHECKING:
     from promptster.session.state import SessionFolder
 
 
+_REASONS = {"while_paused": "paused", "outside_policy": "policy", "hook_unreadable": "unreadable_hook"}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Assembly:
     """The parts of a running recording."""
@@ -63,6 +65,12 @@ class Assembly:
         self.recorder.note(
             Kind.CAPTURE_GAP, source="hook", detail="a hook call that had waited could not be read", lost=1
         )
+
+
+def left_out(capture: Capture) -> dict[str, int]:
+    """How much capture passed over, by reason."""
+    counts = capture.counts
+    return {reason: counts[word] for word, reason in _REASONS.items() if counts[word]}
 
 
 async def assemble(
@@ -124,10 +132,14 @@ async def assemble(
         uploader=uploader,
         make_capture=lambda append: Capture(append, clock, allowed_kinds=frozenset(policy.kinds)),
     )
-    await recording.begin(repair)
+    try:
+        await recording.begin(repair)
+    except BaseException:
+        await recorder.close()  # a second writer must never stand beside the next try
+        await collector.aclose()
+        raise
     recorder.grown.set()
-    pulse = Pulse(recorder, clock, lambda: {"received": outbox.received_events})
-    await asyncio.sleep(0)
+    pulse = Pulse(recorder, clock, lambda: {"received": outbox.received_events, **left_out(recording.capture)})
     return Assembly(
         recording=recording,
         recorder=recorder,

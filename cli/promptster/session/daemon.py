@@ -13,6 +13,7 @@ import os
 import signal
 import socket
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -71,7 +72,8 @@ class Inheritance:
 
     def say(self, answer: Mapping[str, Any]) -> None:
         """Tell the supervisor, once."""
-        os.write(self.ready, json.dumps(answer).encode() + b"\n")
+        with suppress(OSError):  # a supervisor that died does not listen any more
+            os.write(self.ready, json.dumps(answer).encode() + b"\n")
         os.close(self.ready)
 
 
@@ -108,7 +110,8 @@ class Daemon:
         parts.recording.catch_up = front.catch_up
         await front.serve(self._inheritance.proxy)
         port = self._inheritance.proxy.getsockname()[1]
-        self._folder.update(port=port)
+        with suppress(OSError):  # a full disk: the next start will have another port
+            self._folder.update(port=port)
         operations = Operations(
             folder=self._folder,
             parts=parts,
@@ -133,7 +136,14 @@ class Daemon:
         return code
 
     async def _assemble(self, front: Front) -> Assembly | None:
-        """Open everything; if the disk cannot be read, traffic is forwarded unrecorded and this is tried again."""
+        """Open everything.
+
+        A disk that fails is told to whoever starts the recorder. While agents already work, their
+        traffic is forwarded unrecorded and this is tried again.
+
+        Raises:
+            SessionError: at the first start, when there is nothing to go on with.
+        """
         assert self._over is not None  # noqa: S101 - set before anything else runs
         while not self._over.done():
             try:
@@ -142,6 +152,10 @@ class Daemon:
                 )
             except OSError as error:
                 self._log.fault("open", error)
+                if self._inheritance.restarts == 0:
+                    raise SessionError(
+                        "the session's files cannot be read or written", hint="check the disk and its room", code="disk"
+                    ) from error
                 await front.serve(self._inheritance.proxy)
                 await asyncio.wait([self._over], timeout=_REOPEN_S)
         return None

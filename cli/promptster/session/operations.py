@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from promptster.deliver.uploader import Ended
 from promptster.errors import SessionError
+from promptster.session.assembly import left_out
 from promptster.session.state import SessionState
 
 if TYPE_CHECKING:
@@ -101,14 +103,14 @@ class Operations:
             "checked": outbox.events_until(progress.checked),
             "batches": {"sealed": outbox.sealed, "received": outbox.received},
             "sources": dict(recorder.sources),
-            "dropped": dict(recorder.dropped),
+            "dropped": dict(recorder.dropped + Counter(left_out(parts.recording.capture))),
             "collector": {"reachable": progress.reachable, "last_error": progress.last_error},
             "port": self._port,
             "record_until": self._facts.record_until,
             "upload_until": self._facts.upload_until,
             "restarts": self._restarts,
             "silent_hooks": sorted(parts.recording.capture.silent_agents),
-            "degraded": list(recorder.degraded),
+            "degraded": sorted({*recorder.degraded, *(["disk_failing"] if parts.sealer.failing else [])}),
             "path_check": self._facts.choices.get("path_check", {}),
         }
 

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 _STOPPED = "recorder_stopped"
 _STARTED = "recorder_started"
 _LONG_AWAY_MS = 5_000
+_PATIENCE_S = 15.0
 _COMMAND_SOURCES = frozenset({Source.CANDIDATE, Source.WORKSPACE, Source.LAUNCHER})
 _ONLY_ONCE = frozenset({Kind.SUBMISSION_BASELINE, Kind.SUBMISSION_FINAL})
 
@@ -102,8 +103,8 @@ class Recording:
         elif not self.recorder.finished:
             self._record_return(clean_end=clean_end, repair=repair)
         self._settle_state()
-        if self.recorder.next_seq:
-            await self.recorder.durable(self.recorder.next_seq - 1)
+        with suppress(SessionError):  # a disk that refuses shows in the status; the agent works on
+            await self._durable(self.recorder.next_seq - 1)
 
     async def pause(self, reason: str) -> int:
         """Record nothing of agents until ``resume``.
@@ -116,7 +117,7 @@ class Recording:
         self.capture.pause()
         seq = self._own(Kind.PAUSED, src=Source.CANDIDATE, reason=reason)
         self._change(SessionState.PAUSED)
-        await self.recorder.durable(seq)
+        await self._durable(seq)
         return seq
 
     async def resume(self, reason: str) -> int:
@@ -129,7 +130,7 @@ class Recording:
         seq = self._own(Kind.RESUMED, src=Source.CANDIDATE, reason=reason)
         self.capture.resume()
         self._change(SessionState.RECORDING)
-        await self.recorder.durable(seq)
+        await self._durable(seq)
         return seq
 
     async def record(self, drafts: Sequence[Mapping[str, Any]]) -> list[int]:
@@ -141,8 +142,7 @@ class Recording:
         if self._holding or not self.state.records:
             raise SessionError("the session takes no more events", code="session_ended")
         seqs = [self._append_told(draft) for draft in drafts]
-        if seqs:
-            await self.recorder.durable(max(seqs))
+        await self._durable(max(seqs, default=NOT_RECORDED))
         return seqs
 
     async def close(self, drafts: Sequence[Mapping[str, Any]]) -> int:
@@ -169,8 +169,7 @@ class Recording:
         wanted = self.recorder.next_seq
         with suppress(TimeoutError, SessionError):
             async with asyncio.timeout(seconds):
-                if wanted:
-                    await self.recorder.durable(wanted - 1)
+                await self._durable(wanted - 1)
                 await self._seal()
                 self._uploader.hurry()
                 while self.received < wanted:
@@ -314,15 +313,30 @@ class Recording:
         """``closed`` stands alone in the last batch, whose number it names; everything else is sealed before."""
         self._holding = True
         while not self.recorder.finished:
-            if self.recorder.next_seq:
-                await self.recorder.durable(self.recorder.next_seq - 1)
+            await self._durable(self.recorder.next_seq - 1)
             await self._seal()
             position = self._outbox.position
             totals = dict(self.recorder.sources)
             totals[Source.RECORDER] = totals.get(Source.RECORDER, 0) + 1
             fields = {"totals": {str(source): count for source, count in totals.items()}, "batches": position.n + 1}
             self.recorder.append_next(self._draft(Source.RECORDER, Kind.CLOSED, fields), seq=position.first)
-        await self.recorder.durable(self.recorder.next_seq - 1)
+        await self._durable(self.recorder.next_seq - 1)
+
+    async def _durable(self, seq: int) -> None:
+        """Wait until an event is durable, as long as a person waits.
+
+        Raises:
+            SessionError: the disk refuses; the event is kept in memory and written as soon as it can be.
+        """
+        try:
+            async with asyncio.timeout(_PATIENCE_S):
+                await self.recorder.durable(seq)
+        except TimeoutError:
+            raise SessionError(
+                "what was recorded cannot be written to the disk",
+                hint="make room on it; nothing is lost yet",
+                code="disk",
+            ) from None
 
     async def _seal(self) -> None:
         try:
