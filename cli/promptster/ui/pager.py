@@ -8,7 +8,7 @@ import shlex
 import shutil
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from rich.console import Console
 
@@ -25,21 +25,33 @@ def show(lines: Iterable[Text]) -> None:
     """Print lines that were escaped before; to a terminal they go through a pager."""
     pager = _pager() if sys.stdout.isatty() and sys.stdin.isatty() else None
     if pager is None:
-        _print(lines, Console(file=sys.stdout, highlight=False, markup=False, emoji=False, soft_wrap=True))
+        _print(lines, _console(sys.stdout))
         return
     environment = {"LESS": _LESS, **os.environ, "LESSSECURE": "1"}
     with subprocess.Popen(pager, stdin=subprocess.PIPE, env=environment, text=True, encoding="utf-8") as process:
+        stream = process.stdin
+        assert stream is not None  # noqa: S101 - it was asked for as a pipe
         # Whoever has read enough closes the pager: the rest need not be written.
         with contextlib.suppress(BrokenPipeError):
-            stream = process.stdin
-            assert stream is not None  # noqa: S101 - it was asked for as a pipe
-            console = Console(
-                file=stream, force_terminal=True, highlight=False, markup=False, emoji=False, soft_wrap=True
-            )
-            _print(lines, console)
+            _print(lines, _console(stream, force_terminal=True))
+        with contextlib.suppress(BrokenPipeError):
             stream.close()
         with contextlib.suppress(KeyboardInterrupt):
             process.wait()
+
+
+class _PipeConsole(Console):
+    """A console that says when its reader left, instead of ending the program."""
+
+    def on_broken_pipe(self) -> None:
+        """Called while the error is being handled."""
+        raise  # noqa: PLE0704 - the library calls this inside its handler
+
+
+def _console(stream: IO[str], *, force_terminal: bool | None = None) -> Console:
+    return _PipeConsole(
+        file=stream, force_terminal=force_terminal, highlight=False, markup=False, emoji=False, soft_wrap=True
+    )
 
 
 def _print(lines: Iterable[Text], console: Console) -> None:

@@ -1,0 +1,100 @@
+"""``promptster export``: from a file, offline; what is written, where, and what is refused."""
+
+from __future__ import annotations
+
+import json
+import stat
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.helpers.bundles import Bundler
+from tests.helpers.plausible import plausible
+
+from promptster.__main__ import main
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a bundle in it; the person never signed in."""
+    for name in ("XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "PROMPTSTER_COLLECTOR"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "ada.promptster").write_bytes(Bundler().bundle(plausible()))
+    return tmp_path
+
+
+@pytest.mark.parametrize(("form", "start"), [("bundle", b"PK"), ("html", b"<!doctype html>"), ("jsonl", b'{"seq":0')])
+def test_every_format_is_written_for_its_owner_only(
+    folder: Path, capsys: pytest.CaptureFixture[str], form: str, start: bytes
+) -> None:
+    """The file is whole, 0600, and nothing else is left beside it; the result names it."""
+    before = {path.name for path in folder.iterdir()}
+    assert main(["export", "ada.promptster", "--format", form, "-o", "out.file", "--json"]) == 0
+    written = folder / "out.file"
+    assert written.read_bytes().startswith(start)
+    assert stat.S_IMODE(written.stat().st_mode) == 0o600
+    assert {path.name for path in folder.iterdir()} == before | {"out.file"}
+    document = json.loads(capsys.readouterr().out)
+    assert document["file"] == str(written)
+    assert document["bytes"] == written.stat().st_size
+    assert document["verdict"] == "consistent"
+
+
+def test_a_bundle_comes_out_byte_for_byte(folder: Path) -> None:
+    """Exporting a bundle as a bundle changes nothing."""
+    assert main(["export", "ada.promptster", "-o", "copy.promptster"]) == 0
+    assert (folder / "copy.promptster").read_bytes() == (folder / "ada.promptster").read_bytes()
+
+
+def test_without_a_name_one_is_made_up(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The source's own name with the format's ending."""
+    assert main(["export", "ada.promptster", "--format", "html"]) == 0
+    assert (folder / "ada.html").is_file()
+    assert "only you can read it, and it is not encrypted" in capsys.readouterr().out
+
+
+def test_a_file_that_is_there_needs_force(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nothing is overwritten by accident, the source least of all."""
+    original = (folder / "ada.promptster").read_bytes()
+    assert main(["export", "ada.promptster"]) == 2
+    assert capsys.readouterr().err == "error: ada.promptster is there already\nhint:  --force replaces it\n"
+    assert (folder / "ada.promptster").read_bytes() == original
+    (folder / "out.html").write_text("mine")
+    assert main(["export", "ada.promptster", "-f", "html", "-o", "out.html", "--force"]) == 0
+    assert (folder / "out.html").read_bytes().startswith(b"<!doctype")
+    (folder / "link").symlink_to("nowhere")
+    assert main(["export", "ada.promptster", "-o", "link"]) == 2
+
+
+def test_standard_output_carries_the_export_alone(folder: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    """With -o - there is no word beside the bytes, and no file."""
+    assert main(["export", "ada.promptster", "-o", "-"]) == 0
+    assert capfdbinary.readouterr().out == (folder / "ada.promptster").read_bytes()
+    assert main(["export", "ada.promptster", "-o", "-", "-f", "jsonl"]) == 0
+    lines = capfdbinary.readouterr().out.splitlines()
+    assert all({"seq", "kind", "ms", "lane", "sources"} <= json.loads(line).keys() for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "error"),
+    [
+        (["ada.promptster", "-o", "-", "--json"], 2, "usage"),
+        (["ada.promptster", "--format", "pdf", "--json"], 1, "unknown_format"),
+        (["ada.promptster", "-o", "missing/out", "--json"], 2, "usage"),
+        (["ada.promptster", "-o", ".", "--json"], 2, "usage"),
+        (["nothing.promptster", "--json"], 2, "no_such_source"),
+        (["AAAAAAAAAAAAAAAAAAAAAA", "--json"], 4, "not_signed_in"),
+    ],
+)
+def test_what_cannot_be_exported_is_refused_by_name(
+    folder: Path, capsys: pytest.CaptureFixture[str], words: list[str], code: int, error: str
+) -> None:
+    """Every refusal has its code, and nothing is written."""
+    before = sorted(folder.iterdir())
+    assert main(["export", *words]) == code
+    assert json.loads(capsys.readouterr().out)["error"]["code"] == error
+    assert sorted(folder.iterdir()) == before

@@ -1,0 +1,104 @@
+"""``promptster replay``: the story in the terminal, every text escaped."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.helpers.bundles import Bundler
+from tests.helpers.people import BIN
+from tests.helpers.plausible import plausible
+from tests.helpers.sessions import CLAUDE, Script
+from tests.helpers.terminal import Terminal
+
+from promptster.__main__ import main
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a bundle in it."""
+    for name in ("XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "ada.promptster").write_bytes(Bundler().bundle(plausible()))
+    return tmp_path
+
+
+def test_the_story_is_told_in_order(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Verdict, prompts, actions with who saw them, gaps where they were, coverage at the end."""
+    assert folder.is_dir()
+    assert main(["replay", "ada.promptster"]) == 0
+    shown = capsys.readouterr().out
+    told = (
+        "Take-home  Acme\n",
+        "consistent: everything fits together, but no key pinned here vouches for the signer\n",
+        "   00:23  Prompt  [hook + proxy]\n",
+        "   00:31  Grep  RateLimiter\\(  [Claude Code, subagent Explore, proxy + hook]\n",
+        "   01:16  Asked the model  claude-sonnet-4-5  [proxy, 3 attempts]\n",
+        "          +from limiter import RateLimiter\n",
+        "   01:22    Result  Bash  failed  [hook + proxy]\n",
+        "   01:30  ---- recording was paused: the doorbell (3 min 04 s) ----\n",
+        "          I chose not to evict idle buckets",
+        "who saw what\n",
+    )
+    places = [shown.index(words) for words in told]
+    assert places == sorted(places)
+    assert "Rate limiter for an API" not in shown
+
+
+def test_all_shows_everything(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """With --all housekeeping and every text are there too, marked for what they are."""
+    assert folder.is_dir()
+    assert main(["replay", "ada.promptster", "--all"]) == 0
+    shown = capsys.readouterr().out
+    assert "Rate limiter for an API" in shown
+    assert "not the candidate's work" in shown
+    assert "I'll start with the tests, and" in shown
+
+
+def test_the_document_holds_the_same(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """With --json: verification, gaps and entries, as the lines of the export have them."""
+    assert folder.is_dir()
+    assert main(["replay", "ada.promptster", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["verification"]["verdict"] == "consistent"
+    assert [entry["seq"] for entry in document["entries"]][:3] == [0, 1, 2]
+    assert document["gaps"][0]["kind"] == "pause"
+
+
+def test_hostile_text_reaches_no_terminal(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Escapes, bidirectional overrides and markup of the terminal library come out as harmless text."""
+    hostile = "\x1b]52;c;ZXZpbA==\x07\x1b[2J\u202e[link=https://evil.example]x[/link][bold red]\x9b31m\r\rgone"
+    script = Script()
+    script.prompt(hostile)
+    script.turn(hostile, tools=("t",))
+    script.tool("t", hostile, {"command": hostile}, hostile, extra=("command", {"command": hostile, "output": hostile}))
+    script.add("candidate", "paused", reason=hostile)
+    script.add("hook", "file_edit", lane=2, path=hostile, patch=f"+{hostile}\n-{hostile}", **CLAUDE)
+    script.add("recorder", "closed", totals={}, batches=1)
+    (folder / "odd.promptster").write_bytes(Bundler().bundle(script.events))
+    assert main(["replay", "odd.promptster", "--all"]) == 0
+    shown = capsys.readouterr().out
+    assert not set(shown) & {"\x1b", "\x07", "\u202e", "\x9b", "\r"}
+    assert "\\x1b]52;c;" in shown
+    assert "[link=https://evil.example]x[/link]" in shown
+
+
+def test_in_a_terminal_it_goes_through_the_pager(folder: Path) -> None:
+    """The person's own pager gets the whole replay, colours included; whoever leaves it early sees no error."""
+    pager = folder / "pager.py"
+    pager.write_text("import sys; text = sys.stdin.read(); print('PAGER', len(text) > 2000, '\\x1b[1m' in text)")
+    environ = {"HOME": str(folder / "home"), "PATH": "/usr/bin:/bin", "TERM": "xterm", "LANG": "C.UTF-8"}
+    words = [str(BIN / "promptster"), "replay", str(folder / "ada.promptster")]
+    with Terminal(words, environ={**environ, "PAGER": f"{sys.executable} {pager}"}, cwd=folder) as terminal:
+        assert terminal.end() == 0
+        assert "PAGER True True" in terminal.shown
+    with Terminal(words, environ={**environ, "PAGER": "true"}, cwd=folder) as terminal:
+        assert terminal.end() == 0
+        assert "error" not in terminal.shown

@@ -1,0 +1,220 @@
+"""The hiring team's commands against a real collector: login, assessment, invite, sessions, token, export, replay."""
+
+from __future__ import annotations
+
+import json
+import stat
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+from tests.helpers.candidate import started
+from tests.helpers.hiring import stage
+from tests.helpers.people import Person
+
+from promptster.config import PinnedKeys
+from promptster.paths import Paths
+from promptster.protocol.keys import parse_keyfile
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from tests.helpers.candidate import Candidate
+    from tests.helpers.hiring import Stage
+
+
+@pytest.fixture(scope="module")
+def acme(tmp_path_factory: pytest.TempPathFactory) -> Generator[Stage]:
+    """One collector, its owner signed in."""
+    with stage(tmp_path_factory.mktemp("stage")) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def session(acme: Stage) -> Candidate:
+    """A session that was handed in."""
+    with httpx.Client(base_url=acme.running.url, trust_env=False) as client:
+        candidate = started(client, acme.running.token, name="Grace Example", email="grace@example.com")
+        candidate.say("the first prompt", "the second prompt")
+        candidate.close()
+        for n in range(2):
+            assert candidate.put(client, n).status_code == 200
+    return candidate
+
+
+@pytest.fixture
+def stranger(tmp_path: Path) -> Person:
+    """Somebody who never signed in."""
+    return Person(name="stranger", home=tmp_path)
+
+
+def _paths(person: Person) -> Paths:
+    return Paths(config=person.home / ".config" / "promptster", data=person.home, state=person.home)
+
+
+def test_login_keeps_the_token_apart_and_pins_the_keys(acme: Stage, stranger: Person) -> None:
+    """The token goes into an announced 0600 file and nowhere else; the keys are pinned."""
+    token, url = acme.running.token, acme.running.url
+    answer = stranger.call("login", "--collector", url + "/", "--token-stdin", given=f"{token}\n")
+    assert answer.code == 0
+    assert answer.stdout.startswith("signed in to Acme as owner\n")
+    assert acme.running.fingerprint in answer.stdout
+    assert "this sign-in will be kept in" in answer.stderr
+    assert token not in answer.stdout + answer.stderr
+    holding = [path for path in stranger.home.rglob("*") if path.is_file() and token in path.read_text()]
+    assert [path.name for path in holding] == ["tokens.json"]
+    assert stat.S_IMODE(holding[0].stat().st_mode) == 0o600
+    assert PinnedKeys(_paths(stranger)).fingerprints() == {acme.running.fingerprint}
+
+
+def test_login_refuses_what_is_no_token_and_leaves_nothing(acme: Stage, stranger: Person) -> None:
+    """A wrong token is exit 4, an empty one a usage error; neither pins a key or keeps anything."""
+    words = ("login", "--collector", acme.running.url, "--token-stdin", "--json")
+    assert stranger.call(*words, given="pt_wrong").code == 4
+    assert stranger.call(*words, given="\n").code == 2
+    assert stranger.call("login", "--token-stdin", "--json", given="x").document["error"]["code"] == "usage"
+    assert stranger.call(*words[:3], "--json").document["error"]["hint"].startswith("pass --token-stdin")
+    assert not _paths(stranger).config.exists()
+
+
+def test_login_refuses_keys_that_do_not_continue_the_pinned_ones(acme: Stage, stranger: Person) -> None:
+    """A collector that answers with other keys gets no token, and the pin stays."""
+    with stage(stranger.home / "other") as other:
+        pinned = other.owner.home / ".config" / "promptster" / "keys"
+        keyfile = next(iter(pinned.glob("*.keyfile"))).read_bytes()
+        PinnedKeys(_paths(stranger)).pin(acme.running.url, keyfile)
+    answer = stranger.call(
+        "login", "--collector", acme.running.url, "--token-stdin", "--json", given=acme.running.token
+    )
+    assert answer.code == 1
+    assert answer.document["error"]["code"] == "collector_keys_changed"
+    assert PinnedKeys(_paths(stranger)).fingerprints() == set(parse_keyfile(keyfile).fingerprints)
+    assert not (_paths(stranger).config / "tokens.json").exists()
+
+
+def test_plain_http_beyond_this_machine_is_refused(stranger: Person) -> None:
+    """No token travels in the clear."""
+    answer = stranger.call("login", "--collector", "http://collector.example", "--token-stdin", "--json", given="pt_x")
+    assert answer.document["error"]["code"] == "plain_http"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("sessions",),
+        ("assessment", "list"),
+        ("assessment", "create", "--title", "x"),
+        ("invite", "a", "--name", "n", "--email", "e@example.com"),
+        ("token", "list"),
+        ("replay", "AAAAAAAAAAAAAAAAAAAAAA"),
+    ],
+)
+def test_without_a_sign_in_every_command_says_so(stranger: Person, words: tuple[str, ...]) -> None:
+    """Exit 4, and what to do."""
+    answer = stranger.call(*words, "--json")
+    assert answer.code == 4
+    assert answer.document["error"]["code"] == "not_signed_in"
+    assert "promptster login" in answer.document["error"]["hint"]
+
+
+def test_an_assessment_has_the_terms_that_it_was_given(acme: Stage, tmp_path: Path) -> None:
+    """Lengths of time as people write them; a folder by its whole path; the list shows what was made."""
+    (tmp_path / "task").mkdir()
+    words = (
+        "assessment",
+        "create",
+        "--title",
+        "Terms",
+        "--time-limit",
+        "1h30m",
+        "--retention",
+        "45d",
+        "--repo",
+        "task",
+    )
+    made = acme.owner.result(*words, cwd=tmp_path)
+    assert (made["time_limit_minutes"], made["retention_days"]) == (90, 45)
+    assert made["repository"] == str(tmp_path / "task")
+    listed = acme.owner.result("assessment", "list")["assessments"]
+    assert made in listed
+    shown = acme.owner.call("assessment", "list").stdout.splitlines()
+    assert shown[0].split() == ["id", "title", "time", "limit", "kept", "repository"]
+    assert any(line.split()[:6] == [made["id"], "Terms", "90", "min", "45", "days"] for line in shown)
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (("--time-limit", "soon"), 2),
+        (("--time-limit", "0m"), 2),
+        (("--retention", "36h"), 2),
+        (("--retention", "181d"), 1),
+        (("--time-limit", "8d"), 1),
+    ],
+)
+def test_terms_that_cannot_be_are_refused(acme: Stage, words: tuple[str, ...], code: int) -> None:
+    """What is no length is a usage error; what goes too far is the collector's refusal."""
+    assert acme.owner.call("assessment", "create", "--title", "x", *words, "--json").code == code
+
+
+def test_an_invite_is_shown_once_and_to_whoever_made_it(acme: Stage) -> None:
+    """Link and code are the same invite; the words say what to do with them."""
+    assessment = acme.assessment("Inviting")
+    made = acme.owner.result("invite", assessment, "--name", "Ada", "--email", "ada@example.com")
+    assert made["link"] == f"{acme.running.url}/i/{made['code'].replace('.', '#', 1)}"
+    assert made["expires_at"].endswith("Z")
+    answer = acme.owner.call("invite", assessment, "--name", "Ada", "--email", "ada@example.com")
+    assert answer.stdout.startswith(f"link     {acme.running.url}/i/")
+    assert "not shown again" in answer.stdout
+    assert acme.owner.call("invite", "nothing", "--name", "A", "--email", "a@example.com", "--json").code == 1
+
+
+def test_sessions_lists_who_finished(acme: Stage, session: Candidate) -> None:
+    """A session that was handed in stands there by name, with its events."""
+    (entry,) = (e for e in acme.owner.result("sessions")["sessions"] if e["session"] == session.session)
+    assert (entry["name"], entry["events"], entry["title"]) == ("Grace Example", 3, "Build a parser")
+    assert "Grace Example" in acme.owner.call("sessions").stdout
+
+
+def test_a_session_is_exported_and_read_from_the_collector(acme: Stage, session: Candidate, tmp_path: Path) -> None:
+    """The bundle is verified here, against the keys pinned at sign-in, before a page or a line is made of it."""
+    owner = acme.owner
+    exported = owner.result("export", session.session, "--format", "bundle", "-o", str(tmp_path / "g.promptster"))
+    assert exported["verdict"] == "verified"
+    assert owner.call("verify", str(tmp_path / "g.promptster")).code == 0
+    lines = owner.call("export", session.session, "--format", "jsonl", "-o", "-").stdout.splitlines()
+    texts = [entry["text"] for entry in map(json.loads, lines) if entry["kind"] == "prompt"]
+    assert texts == ["the first prompt", "the second prompt"]
+    owner.result("export", session.session, "--format", "html", "-o", str(tmp_path / "g.html"))
+    assert "the second prompt" in (tmp_path / "g.html").read_text()
+    shown = owner.call("replay", session.session).stdout
+    assert "verified: nothing was changed" in shown
+    assert "the first prompt" in shown
+    assert owner.call("export", "A" * 22, "-o", str(tmp_path / "no"), "--json").code == 1
+    assert not (tmp_path / "no").exists()
+
+
+def test_a_token_does_what_its_role_may_until_it_is_revoked(acme: Stage, stranger: Person) -> None:
+    """A reviewer's token signs in, reads, cannot invite, and ends at once."""
+    made = acme.owner.result("token", "create", "--role", "reviewer", "--label", "Rita", "--expires", "7d")
+    stranger.result("login", "--collector", acme.running.url, "--token-stdin", given=made["token"])
+    assert "sessions" in stranger.result("sessions")
+    refused = stranger.call("assessment", "create", "--title", "x", "--json")
+    assert refused.code == 1
+    (entry,) = (e for e in acme.owner.result("token", "list")["tokens"] if e["id"] == made["id"])
+    assert (entry["role"], entry["label"], entry["revoked_at"]) == ("reviewer", "Rita", None)
+    assert made["token"] not in json.dumps(entry)
+    assert acme.owner.result("token", "revoke", made["id"]) == {"id": made["id"], "revoked": True}
+    assert stranger.call("sessions", "--json").code == 4
+    shown = acme.owner.call("token", "list").stdout
+    assert any(line.split()[:4] == [made["id"], "reviewer", "Rita", "revoked"] for line in shown.splitlines())
+    words = acme.owner.call("token", "create", "--role", "recruiter")
+    assert words.stdout.startswith("pt_")
+    assert "not shown again" in words.stderr
+
+
+def test_groups_of_commands_explain_themselves(stranger: Person) -> None:
+    """A command with sub-commands lists them; a missing one is a usage error."""
+    assert "create" in stranger.call("assessment", "--help").stdout
+    assert stranger.call("token").code == 2
