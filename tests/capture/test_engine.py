@@ -116,6 +116,19 @@ def test_each_conversation_has_its_lane(bench: Bench) -> None:
     assert bench.texts("proxy") == ["one", "one", "one", "other"]
 
 
+def test_a_known_agent_without_its_name_is_read_all_the_same(bench: Bench) -> None:
+    """Whoever speaks like Claude Code is not called so, but what it adds is not taken for words of the candidate's."""
+    use, metadata = tool_block("t1", command="ls"), {"user_id": "user_x_account__session_7"}
+    reminded = [text_block("<system-reminder>x</system-reminder>"), text_block("one")]
+    exchange(bench, asks(("user", reminded), metadata=metadata), messages_stream(use))
+    bench.restart()
+    history = (("user", reminded), ("assistant", [use]), ("user", [result_block("t1")]))
+    exchange(bench, asks(*history, metadata=metadata), DONE)
+    assert bench.texts("proxy") == ["one"]
+    assert len(bench.kinds("command")) == 1
+    assert values(bench.kinds("model_request"), "agent", "agent_session") == [(None, "7")] * 2
+
+
 def test_attempts_are_numbered(bench: Bench) -> None:
     """Refused, cut, failed, never answered, answered: one request, five attempts, what came is kept."""
     body = asks(("user", "one"), max_tokens=5)

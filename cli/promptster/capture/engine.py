@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from promptster.capture import actions
-from promptster.capture.agents import UNKNOWN, agent_named, agent_of
 from promptster.capture.agents.interface import Identity
 from promptster.capture.conversation import Asked, Turn, read_turn
 from promptster.capture.exchange import Exchange, ReadRequest, ReadResponse
@@ -147,7 +146,7 @@ class Capture:
             self._scribe.counts["while_paused"] += 1
             self._open.pop(exchange, None)
             return
-        agent = agent_of(exchange.headers)
+        agent = exchange.agent
         body = request.body or {}
         call = exchange.provider.read(body) if exchange.provider else ModelCall(model=None, stream=False, items=())
         purpose = agent.purpose(call, exchange.headers, body) if request.body else "other"
@@ -184,7 +183,7 @@ class Capture:
         for use in response.answer.calls if exchange.purpose == "work" else ():
             if complete:
                 self._ledger.entry(identity, use.id).begin_again("proxy")
-                self._tool_call(identity, use, seq)
+                self._tool_call(exchange.agent, identity, use, seq)
             else:
                 self._ledger.entry(identity, use.id).response_seq = seq
         self._hooks.release(identity)
@@ -192,8 +191,7 @@ class Capture:
     def passed(self, exchange: Exchange, status: int | None) -> None:
         """A request that is no model call is over: that it happened is kept, not what it said."""
         self._open.pop(exchange, None)
-        agent = agent_of(exchange.headers)
-        identity = agent.identify(exchange.headers, {})
+        identity = exchange.agent.identify(exchange.headers, {})
         lane = self._lanes.number(identity) if self._lanes.knows(identity) else 0
         info = exchange.info
         payload = {"upstream": info.upstream, "method": info.method, "path": exchange.path, "status": status}
@@ -239,7 +237,7 @@ class Capture:
     def _request(
         self, exchange: Exchange, call: ModelCall, request: ReadRequest, refs: tuple[int | None, ...]
     ) -> int | None:
-        identity = exchange.identity or UNKNOWN.identify({}, {})
+        identity = exchange.identity or Identity(agent="")
         fields: dict[str, object] = {
             "provider": exchange.info.upstream,
             "request_path": exchange.path,
@@ -281,14 +279,13 @@ class Capture:
             "proxy", "model_response", fields, lane=self._lanes.number(identity), refs=(asked.seq,)
         )
 
-    def _tool_call(self, identity: Identity, use: ToolUse, after: int | None) -> None:
+    def _tool_call(self, agent: Agent, identity: Identity, use: ToolUse, after: int | None) -> None:
         known = self._ledger.entry(identity, use.id)
         if known.proxy_call:
             return
         known.proxy_call, known.use, known.name, known.identity = True, use, use.name, identity
         finding = actions.tool_call(tool_use_id=use.id, name=use.name, given=use.input)
         known.proxy_seq = self._write(identity, finding.kind, finding.fields, after)
-        agent = agent_named(identity.agent)
         if agent.tools and use.name not in agent.tools and not use.name.startswith("mcp__"):
             self._scribe.counts["tool_unknown"] += 1
         spawned = agent.spawns(use)
@@ -309,7 +306,7 @@ class Capture:
                 use = turn.calls.get(result.id)
                 if unseen or use is None or result.id not in turn.fresh:
                     continue
-                self._tool_call(identity, use, known.response_seq if known else None)
+                self._tool_call(agent, identity, use, known.response_seq if known else None)
             self._result(agent, identity, result)
 
     def _lost_actions(self, agent: Agent, identity: Identity, turn: Turn, result: ToolResult) -> None:

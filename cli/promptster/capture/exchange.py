@@ -10,13 +10,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
+from promptster.capture.agents import agent_of
 from promptster.capture.providers import provider_of
 from promptster.capture.providers.interface import Answer, Json, load, mapping
 from promptster.proxy.decoding import ContentDecoder, content_encoding
 from promptster.proxy.sse import SseParser
 
 if TYPE_CHECKING:
-    from promptster.capture.agents.interface import Identity
+    from promptster.capture.agents.interface import Agent, Identity
     from promptster.capture.conversation import Asked
     from promptster.capture.providers.interface import Provider
     from promptster.capture.scribe import Scribe, Stamp
@@ -86,6 +87,7 @@ class Exchange:
         self.path = info.target.partition("?")[0]
         self.headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in info.headers}
         self.provider: Provider | None = provider_of(info.method, self.path)
+        self.agent: Agent = agent_of(self.headers, self.provider.name if self.provider else "")
         self.identity: Identity | None = None
         """The conversation, once the request was read."""
         self.attempt: tuple[Asked, int] | None = None

@@ -160,5 +160,5 @@ def _turn(fields: Mapping[str, Json]) -> Turn | None:
     provider = provider_of("POST", text_of(fields.get("request_path")))
     if not body or provider is None:
         return None
-    agent = agent_named(text_of(fields.get("agent")))
+    agent = agent_named(text_of(fields.get("agent")), provider.name)
     return read_turn(provider.read(body), agent, purpose=text_of(fields.get("purpose")))

@@ -57,7 +57,7 @@ class Subagents:
         Agents that do not name their subagents are told by the first message, unless the main conversation began with
         the same words; conversations of unknown agents are told apart by how they begin.
         """
-        if not identity.agent:
+        if not identity.agent and not identity.session:
             return dataclasses.replace(identity, session=f"begins-{turn.beginning[:32]}")
         if identity.agent_id or self._beginnings.setdefault(identity, turn.beginning) == turn.beginning:
             return identity

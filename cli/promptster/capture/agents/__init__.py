@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from promptster.capture.agents.claude_code import ClaudeCode
 from promptster.capture.agents.codex import Codex
 from promptster.capture.agents.cursor import Cursor
-from promptster.capture.agents.generic import Generic
+from promptster.capture.agents.generic import Generic, Unnamed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,15 +17,19 @@ if TYPE_CHECKING:
 AGENTS: tuple[Agent, ...] = (ClaudeCode(), Codex(), Cursor())
 """Every agent whose habits are known."""
 
-UNKNOWN: Agent = Generic()
-"""Stands for whoever else speaks a known API."""
+_UNNAMED: Mapping[str, Agent] = {
+    "anthropic": Unnamed(ClaudeCode()),
+    "openai": Unnamed(Codex()),
+    "openai_chat": Unnamed(Codex()),
+}
+_UNKNOWN: Agent = Generic()
 
 
-def agent_of(headers: Mapping[str, str]) -> Agent:
-    """The agent that sent a request with these header fields (names in lower case)."""
-    return next((agent for agent in AGENTS if agent.recognises(headers)), UNKNOWN)
+def agent_of(headers: Mapping[str, str], api: str = "") -> Agent:
+    """The agent that sent a request with these header fields (names in lower case) by the API of this name."""
+    return next((agent for agent in AGENTS if agent.recognises(headers)), agent_named("", api))
 
 
-def agent_named(name: str) -> Agent:
-    """The agent of this name."""
-    return next((agent for agent in AGENTS if agent.name == name), UNKNOWN)
+def agent_named(name: str, api: str = "") -> Agent:
+    """The agent of this name; for any other one whoever else speaks the API."""
+    return next((agent for agent in AGENTS if agent.name == name), _UNNAMED.get(api, _UNKNOWN))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING
 
 from promptster.capture.agents.interface import Finding, HookReport, Identity, Prompt, Purpose, raw_finding
@@ -10,6 +11,7 @@ from promptster.capture.providers.interface import text_of
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from promptster.capture.agents.interface import Agent
     from promptster.capture.providers.interface import Json, ModelCall, ToolResult, ToolUse, UserText
 
 
@@ -83,3 +85,34 @@ class Generic:
         event = text_of(payload.get("hook_event_name")) or "unknown"
         identity = Identity(agent="", session=text_of(payload.get("session_id")))
         return HookReport(event=event, identity=identity, findings=[raw_finding(event, payload)])
+
+
+class Unnamed(Generic):
+    """An unknown agent that may be a known one in disguise: its words and tools are read by the habits of that one."""
+
+    def __init__(self, habits: Agent) -> None:
+        self._habits = habits
+
+    def identify(self, headers: Mapping[str, str], body: Mapping[str, Json]) -> Identity:
+        """The ids that the known one would give; the name is not claimed."""
+        return dataclasses.replace(self._habits.identify(headers, body), agent="")
+
+    def prompts(self, run: Sequence[UserText]) -> Sequence[Prompt]:
+        """Without what the known one adds."""
+        return self._habits.prompts(run)
+
+    def resumes(self, item: UserText) -> bool:
+        """As the known one does."""
+        return self._habits.resumes(item)
+
+    def summarises(self, item: UserText) -> bool:
+        """As the known one does."""
+        return self._habits.summarises(item)
+
+    def spawns(self, call: ToolUse) -> str | None:
+        """As the known one does."""
+        return self._habits.spawns(call)
+
+    def actions(self, call: ToolUse, result: ToolResult) -> Sequence[Finding]:
+        """What the known one's tools of these names do."""
+        return self._habits.actions(call, result)
