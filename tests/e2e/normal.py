@@ -44,7 +44,7 @@ _VOLATILE = frozenset(
         "uuid", "session_id", "thread_id", "parent_uuid", "timestamp", "duration_ms", "duration_api_ms", "ttft_ms", "ttft_stream_ms",
         "time_to_request_ms", "first_content_frame_ms", "request_id", "totalDurationMs", "durationMs", "total_cost_usd", "task_id",
         "runId", "costUSD", "agentId", "tool_use_result", "workflow_id", "elapsed_ms", "memory_paths", "thinking_duration_ms", "device_id",
-        "messaging_socket_path", "run_id", "end_time", "start_time", "create_time", "turn_started_at_unix_ms", "chunk_id",
+        "messaging_socket_path", "run_id", "end_time", "start_time", "create_time", "turn_started_at_unix_ms", "chunk_id", "retry_delay_ms",
         "wall_time_seconds",
     }
 )  # fmt: skip

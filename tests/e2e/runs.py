@@ -215,7 +215,7 @@ def same_bytes(heard: list[Heard], exchanges: list[Exchange]) -> None:
         answer_head, _, answer_body = bytes(other.answer).partition(b"\r\n\r\n")
         assert _head(one.answer_head) == _head(answer_head + b"\r\n\r\n")
         assert one.answer_body == _payload(answer_head, answer_body)
-        assert one.whole == (other.outcome != "cut")
+        assert not (one.whole and other.outcome == "cut")  # an agent may leave once it read the last event
 
 
 def _head(head: bytes) -> tuple[str, list[tuple[str, str]]]:

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.e2e
 
-_WORKSPACE = Path(tempfile.gettempdir()) / f"promptster-e2e-{os.getuid()}" / CANDIDATE / "workspace"
-SCENARIOS = [*claude_scenarios(_WORKSPACE), *codex_scenarios()]
+WORKSPACE = Path(tempfile.gettempdir()) / f"promptster-e2e-{os.getuid()}" / CANDIDATE / "workspace"
+SCENARIOS = [*claude_scenarios(WORKSPACE), *codex_scenarios()]
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=[f"{item.agent}-{item.name}" for item in SCENARIOS])

@@ -6,6 +6,8 @@ Everything is a process of its own and is driven through the documented commands
 from __future__ import annotations
 
 import contextlib
+import fcntl
+import functools
 import json
 import os
 import shutil
@@ -15,8 +17,11 @@ import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
+from promptster.errors import PromptsterError
+from promptster.session.control import ControlClient
+from promptster.session.state import SessionFolder
 from tests.helpers.people import BIN, Person
 
 if TYPE_CHECKING:
@@ -152,12 +157,13 @@ class Candidate:
         _write_configuration(home)
         _write_repository(self.workspace)
 
-    def start(self, link: str, *, anthropic: str, openai: str, more: Sequence[str] = ()) -> dict[str, Any]:
-        """Agree and begin; the recorder runs when this returns."""
-        policy = self.person.result("policy", link)
+    def start(self, invite: str, *, anthropic: str, openai: str, more: Sequence[str] = ()) -> dict[str, Any]:
+        """Agree and begin; the recorder runs when this returns. ``more``: further options of ``start``."""
+        where = more[:2] if "--collector" in more[:1] else ()
+        policy = self.person.result("policy", invite, *where)
         upstreams = ("--upstream", f"anthropic={anthropic}", "--upstream", f"openai={openai}")
         consent = ("--accept-policy", f"sha256:{policy['sha256']}", "--secrets", "file")
-        started = self.person.result("start", link, "--workspace", str(self.workspace), *consent, *upstreams, *more)
+        started = self.person.result("start", invite, "--workspace", str(self.workspace), *consent, *upstreams, *more)
         self.session, self.state_dir = started["session"], Path(started["state_dir"])
         return started
 
@@ -183,7 +189,16 @@ class Candidate:
 
     def recorder_pid(self) -> int:
         """The recorder's process id, as it stands now."""
-        return int((self.state_dir / "recorder.pid").read_text())
+        path = self.state_dir / "recorder.pid"
+        return int(wait_until(lambda: path.exists() and path.read_text().strip(), "the recorder's process id"))
+
+    def recorder_answers(self) -> bool:
+        """Whether the recorder is back at work."""
+        try:
+            ControlClient(SessionFolder(self.state_dir), timeout=5).status()
+        except (PromptsterError, OSError):
+            return False
+        return True
 
     def kill_recorder(self) -> int:
         """Kill the recorder without any warning; its supervisor starts another."""
@@ -224,6 +239,12 @@ class Recruiter:
         link: str = self.person.result("invite", self.assessment, "--name", name, "--email", email)["link"]
         return link
 
+    def code(self) -> str:
+        """A new invite's code, which names no collector."""
+        words = ("invite", self.assessment, "--name", "Bo Example", "--email", "bo@example.com")
+        code: str = self.person.result(*words)["code"]
+        return code
+
     def lines(self, session: str) -> list[dict[str, Any]]:
         """The replay as JSON lines."""
         exported = self.person.call("export", session, "--format", "jsonl", "-o", "-")
@@ -238,9 +259,19 @@ class Recruiter:
         return self.person.result("verify", str(path))
 
 
+@functools.cache
+def _stage_folder() -> tuple[Path, IO[str]]:
+    """The folder of all stages, and the lock that keeps two test runs from standing on it at once."""
+    folder = Path(tempfile.gettempdir()) / f"promptster-e2e-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    lock = (folder / "lock").open("w")
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    return folder, lock
+
+
 def fixed_root(name: str) -> Path:
     """An empty folder with the same path every time, short enough for sockets."""
-    root = Path(tempfile.gettempdir()) / f"promptster-e2e-{os.getuid()}" / name
+    root = _stage_folder()[0] / name
     shutil.rmtree(root, ignore_errors=True)
     root.mkdir(parents=True, mode=0o700)
     return root

@@ -1,0 +1,97 @@
+"""The recorder is killed in the middle of real agents' work: they go on by themselves, and nothing is told twice or wrongly.
+
+What was forwarded and not yet on disk may be missing; then an event says so.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.e2e import normal
+from tests.e2e.replayed import of_kind
+from tests.e2e.runs import control_run, recorded_run
+from tests.e2e.scenarios import PROMPT, claude_scenarios, codex_scenarios
+from tests.e2e.test_agents import WORKSPACE
+from tests.e2e.world import wait_until
+
+if TYPE_CHECKING:
+    from tests.e2e.conftest import Stage
+    from tests.e2e.scenarios import Scenario
+    from tests.e2e.world import Candidate
+    from tests.helpers.provider.server import Provider
+
+pytestmark = pytest.mark.e2e
+
+_NAMES = {"edits", "parallel", "subagent", "scripted-calls"}
+_SAYS_SO = ("capture_gap", "capture_recovered")
+
+
+def _paced(scenario: Scenario) -> Scenario:
+    """The same with streams that take their time, so that a kill falls into one."""
+    conversations = tuple(
+        replace(item, turns=tuple(replace(turn, pace_ms=40, chunk=8) for turn in item.turns))
+        for item in scenario.script.conversations
+    )
+    return replace(scenario, script=replace(scenario.script, conversations=conversations))
+
+
+SCENARIOS = [_paced(item) for item in (*claude_scenarios(WORKSPACE), *codex_scenarios()) if item.name in _NAMES]
+
+
+@pytest.mark.parametrize("moment", ["streaming", "between"])
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=[f"{item.agent}-{item.name}" for item in SCENARIOS])
+def test_an_agent_survives_the_recorders_death(scenario: Scenario, moment: str, stage: Stage) -> None:
+    """Exit code and answer as without us; every action at most once, in order; what is missing is accounted for."""
+
+    def kill(candidate: Candidate, provider: Provider) -> None:
+        before = len(provider.exchanges)
+        calls = 2 if scenario.name == "edits" else 1
+        wait_until(lambda: len(provider.exchanges) >= before + calls, "the agent's calls")
+        if moment == "between":
+            wait_until(lambda: provider.exchanges[before].outcome == "complete", "the end of an answer")
+        candidate.kill_recorder()
+
+    control = control_run(scenario, stage.agents)
+    recorded = recorded_run(scenario, stage.agents, stage.recruiter, tap=False, meanwhile=kill)
+    assert recorded.run.ended.code == control.ended.code == 0
+    assert _answer(recorded.run.ended.stdout) == _answer(control.ended.stdout)
+    assert recorded.run.configuration == control.configuration
+    assert recorded.verdict["verdict"] == "verified"
+    assert recorded.submitted["events"] == recorded.submitted["received"]
+    _check(scenario, recorded.lines)
+
+
+def _answer(stdout: bytes) -> list[Any]:
+    """What the agent said last."""
+    told = [line for line in normal.output(stdout) if isinstance(line, dict)]
+    texts = [line.get("result") or line.get("item", {}).get("text") for line in told]
+    return [text for text in texts if text][-1:]
+
+
+def _check(scenario: Scenario, lines: list[dict[str, Any]]) -> None:
+    says_so = bool(of_kind(lines, *_SAYS_SO))
+    prefix = "toolu_" if scenario.agent == "claude" else "call_"
+    expected: list[str] = []
+    for conversation in scenario.script.conversations:
+        for turn, spoken in enumerate(conversation.turns):
+            expected += [conversation.tool_id(turn, index, prefix) for index in range(len(spoken.tools))]
+    for kind in ("tool_call", "tool_result"):
+        found = Counter(line["tool_use_id"] for line in of_kind(lines, kind) if line["tool_use_id"] in expected)
+        assert set(found.values()) <= {1}, f"{kind} told twice"
+        assert says_so or set(found) == set(expected), f"{kind} missing and nothing says so"
+    main = [conversation for conversation in scenario.script.conversations if conversation.prompt == PROMPT]
+    order = [main[0].tool_id(t, i, prefix) for t, s in enumerate(main[0].turns) for i in range(len(s.tools))]
+    told = [line["tool_use_id"] for line in of_kind(lines, "tool_call") if line["tool_use_id"] in order]
+    assert told == [identity for identity in order if identity in told]
+    prompts = [line["text"] for line in of_kind(lines, "prompt") if not line.get("machine")]
+    assert prompts == [PROMPT] or (says_so and not prompts)
+    edits = Counter((line["tool_use_id"], line["path"]) for line in of_kind(lines, "file_edit"))
+    assert set(edits.values()) <= {1}
+    commands = Counter(line["tool_use_id"] for line in of_kind(lines, "command"))
+    assert set(commands.values()) <= {1}
+    answers = Counter(line.get("response_id") for line in of_kind(lines, "model_response") if line["outcome"] == "complete")
+    assert set(answers.values()) <= {1}
