@@ -37,6 +37,22 @@ def test_the_richer_text_wins_and_the_other_stays_in_its_view() -> None:
     assert entry.views == {"hook": {"content": "all of"}}
 
 
+def test_the_words_that_the_model_read_win_over_a_structure_around_them() -> None:
+    """A result as text is shown as text, however much the other source wraps around it."""
+    assert richest([{"file": {"content": "the text", "lines": 1}}, "the text"]) == "the text"
+    assert richest([{"file": 1}, ""]) == {"file": 1}
+
+
+def test_what_the_agent_knows_when_it_is_done_wins() -> None:
+    """A written file was created or modified: only the agent's own report knows."""
+    script = Script()
+    script.add("proxy", "file_edit", operation="modify", path="a")
+    script.add("hook", "file_edit", operation="create", path="a")
+    entry = merge(script.events)
+    assert entry.fields["operation"] == "create"
+    assert entry.views == {"proxy": {"operation": "modify"}}
+
+
 def test_of_numbers_and_flags_the_first_report_stands() -> None:
     """Where richness says nothing, the first one does; the other is not lost."""
     assert richest([3, 7]) == 3

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
     from promptster.protocol.events import OpenedEvent
 
+_AFTER_THE_FACT = frozenset({"operation", "exit_code", "duration_ms"})
+"""What the agent's own report, made when it was done, knows better than whoever only saw what was asked for."""
+
 
 def merge(cluster: Sequence[OpenedEvent]) -> Entry:
     """One entry from the events of one cluster (ascending by ``seq``)."""
@@ -43,20 +46,32 @@ def merge(cluster: Sequence[OpenedEvent]) -> Entry:
 
 def _merged_fields(cluster: Sequence[OpenedEvent]) -> dict[str, Any]:
     names = dict.fromkeys(name for event in cluster for name in event.fields)
-    return {name: richest([event.fields[name] for event in cluster if name in event.fields]) for name in names}
+    return {name: _merged(name, cluster) for name in names}
+
+
+def _merged(name: str, cluster: Sequence[OpenedEvent]) -> Any:
+    said = [event for event in cluster if name in event.fields]
+    if name in _AFTER_THE_FACT:
+        said = [event for event in said if event.src == "hook"] or said
+    return richest([event.fields[name] for event in said])
 
 
 def richest(values: Sequence[Any]) -> Any:
-    """The value that tells most: the longest text or structure; of numbers and flags the first one."""
+    """The value that tells most.
+
+    A text is worth more than a structure: where one source has the words that the model read, and another its own
+    structure around them, the words stand. Of texts and of structures the longest counts, of numbers and flags the
+    first.
+    """
     return max(values, key=_richness)  # of equals, max keeps the first
 
 
-def _richness(value: Any) -> int:
+def _richness(value: Any) -> tuple[int, int]:
     if isinstance(value, str | bytes):
-        return len(value)
+        return (2 if value else 0), len(value)
     if isinstance(value, list | dict):
-        return len(json.dumps(value, ensure_ascii=False))
-    return 0
+        return (1 if value else 0), len(json.dumps(value, ensure_ascii=False))
+    return 0, 0
 
 
 def _differences(cluster: Sequence[OpenedEvent], merged: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:

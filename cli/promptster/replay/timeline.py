@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
     from promptster.protocol.events import OpenedEvent
 
-_ROUTINE_KINDS = frozenset({"capture_heartbeat"})
+_ROUTINE_KINDS = frozenset({"capture_heartbeat", "agent_other"})
+"""Kinds that tell nothing by themselves: the recorder's pulse, and the agent's own comings and goings."""
 _IN_PART = "recorded in part"
 _REDACTED = "redacted"
 

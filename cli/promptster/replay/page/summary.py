@@ -100,15 +100,15 @@ def glance(timeline: Timeline) -> Html:
         gap.to_ms - gap.from_ms for gap in timeline.gaps if gap.kind.value == "pause" and gap.to_ms is not None
     )
     numbers = [
-        (str(sum(map(is_prompt, timeline.story))), "prompts"),
-        (str(timeline.count("model_response")), "answers"),
-        (str(timeline.count("tool_call")), "tool calls"),
-        (str(timeline.count("file_edit")), "edits"),
-        (str(timeline.count("command")), "commands"),
+        counted(sum(map(is_prompt, timeline.story)), "prompt"),
+        counted(timeline.count("model_response"), "answer"),
+        counted(timeline.count("tool_call"), "tool call"),
+        counted(timeline.count("file_edit"), "edit"),
+        counted(timeline.count("command"), "command"),
     ]
+    tiles = [_tile(*text.split(" ", 1)) for text in numbers]
     if paused:
-        numbers.append((duration(paused), "paused"))
-    tiles = [element("li", element("b", value), " ", element("span", label)) for value, label in numbers]
+        tiles.append(_tile(duration(paused), "paused"))
     return element(
         "section",
         element("ul", *tiles, class_="tiles"),
@@ -116,6 +116,10 @@ def glance(timeline: Timeline) -> Html:
         class_="glance",
         aria_label="At a glance",
     )
+
+
+def _tile(value: str, label: str) -> Html:
+    return element("li", element("b", value), " ", element("span", label))
 
 
 def margin(timeline: Timeline) -> Html:
