@@ -216,24 +216,24 @@ def test_the_uploaders_client_tells_the_same_errors(server: Answering) -> None:
     assert server.asked[1].headers["authorization"] == "Bearer pa_x"
 
 
-@pytest.mark.parametrize(
-    ("call", "method", "path"),
-    [
-        (lambda c: c.me(), "GET", "/v1/me"),
-        (lambda c: c.assessments(), "GET", "/v1/assessments"),
-        (lambda c: c.create_assessment({"title": "T"}), "POST", "/v1/assessments"),
-        (lambda c: c.create_invite("a1", {"name": "N"}), "POST", "/v1/assessments/a1/invites"),
-        (lambda c: c.sessions(), "GET", "/v1/sessions"),
-        (lambda c: c.tokens(), "GET", "/v1/tokens"),
-        (lambda c: c.create_token({"role": "reviewer"}), "POST", "/v1/tokens"),
-        (lambda c: c.revoke_token("t1"), "DELETE", "/v1/tokens/t1"),
-        (lambda c: c.head(SESSION), "GET", f"/v1/sessions/{SESSION}/head"),
-        (lambda c: c.events(SESSION, after=4, limit=9), "GET", f"/v1/sessions/{SESSION}/events?after=4&limit=9"),
-        (lambda c: c.bundle(SESSION), "GET", f"/v1/sessions/{SESSION}/bundle"),
-        (lambda c: c.export(SESSION, "jsonl"), "GET", f"/v1/sessions/{SESSION}/export?format=jsonl"),
-        (lambda c: c.withdraw(SESSION, {"payload": ""}), "POST", f"/v1/sessions/{SESSION}/withdraw"),
-    ],
-)
+ROUTES: list[tuple[Callable[[CollectorClient], Any], str, str]] = [
+    (lambda c: c.me(), "GET", "/v1/me"),
+    (lambda c: c.assessments(), "GET", "/v1/assessments"),
+    (lambda c: c.create_assessment({"title": "T"}), "POST", "/v1/assessments"),
+    (lambda c: c.create_invite("a1", {"name": "N"}), "POST", "/v1/assessments/a1/invites"),
+    (lambda c: c.sessions(), "GET", "/v1/sessions"),
+    (lambda c: c.tokens(), "GET", "/v1/tokens"),
+    (lambda c: c.create_token({"role": "reviewer"}), "POST", "/v1/tokens"),
+    (lambda c: c.revoke_token("t1"), "DELETE", "/v1/tokens/t1"),
+    (lambda c: c.head(SESSION), "GET", f"/v1/sessions/{SESSION}/head"),
+    (lambda c: c.events(SESSION, after=4, limit=9), "GET", f"/v1/sessions/{SESSION}/events?after=4&limit=9"),
+    (lambda c: c.bundle(SESSION), "GET", f"/v1/sessions/{SESSION}/bundle"),
+    (lambda c: c.export(SESSION, "jsonl"), "GET", f"/v1/sessions/{SESSION}/export?format=jsonl"),
+    (lambda c: c.withdraw(SESSION, {"payload": ""}), "POST", f"/v1/sessions/{SESSION}/withdraw"),
+]
+
+
+@pytest.mark.parametrize(("call", "method", "path"), ROUTES)
 def test_every_call_asks_for_its_own_route(
     server: Answering, client: CollectorClient, call: Callable[[CollectorClient], Any], method: str, path: str
 ) -> None:

@@ -13,7 +13,7 @@ from tests.helpers.collector import collector
 from tests.helpers.people import Person
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
     from pathlib import Path
 
     from tests.helpers.collector import RunningCollector
@@ -85,7 +85,7 @@ class Stage:
         return str(self.owner.result("assessment", "create", "--title", title, *more, "--json")["id"])
 
     @contextmanager
-    def invited(self, name: str, *, assessment: str | None = None, **extra: str) -> Iterator[Invited]:
+    def invited(self, name: str, *, assessment: str | None = None, **extra: str) -> Generator[Invited]:
         """Somebody with an invite; whatever they started is ended afterwards."""
         folder = self.folder / name
         (folder / "home").mkdir(parents=True)
@@ -100,7 +100,7 @@ class Stage:
 
 
 @contextmanager
-def stage(folder: Path) -> Iterator[Stage]:
+def stage(folder: Path) -> Generator[Stage]:
     """A stage in ``folder``; the collector is stopped at the end."""
     with collector(folder) as running:
         (folder / "owner").mkdir()

@@ -10,9 +10,10 @@ import pytest
 from tests.helpers.answering import Answering
 from tests.helpers.inviting import FixedClock, Inviting
 
-from promptster.config import Config
-from promptster.errors import PromptsterError, SessionError, UsageError
+from promptster.config import Config, PinnedKeys
+from promptster.errors import CollectorError, PromptsterError, SessionError, UsageError
 from promptster.paths import Paths
+from promptster.protocol.documents import encode
 from promptster.protocol.errors import SignatureError
 from promptster.protocol.policy import make_policy
 from promptster.protocol.signing import SigningKey
@@ -111,6 +112,16 @@ def test_a_rotated_key_cannot_speak_for_an_invite_of_another(server: Answering, 
     server.answer.body = inviting.offer(invite=imitation.invite.to_json())
     with pytest.raises(SignatureError):
         fetch_offer(inviting.code.link(server.url), None, config, FixedClock())
+
+
+def test_keys_that_do_not_continue_the_pinned_ones_are_refused(server: Answering, config: Config) -> None:
+    """Before consent, not behind it: a collector that was known answers with keys of somebody else."""
+    known, other = Inviting(), Inviting()
+    PinnedKeys(config.paths).pin(server.url, encode(known.offer_keys()))
+    server.answer.body = other.offer()
+    with pytest.raises(CollectorError) as caught:
+        fetch_offer(other.code.link(server.url), None, config, FixedClock())
+    assert caught.value.code == "collector_keys_changed"
 
 
 def test_a_code_without_a_link_needs_an_address(server: Answering, config: Config) -> None:

@@ -83,6 +83,7 @@ def test_a_work_tree_is_taken_as_it_is(paths: Paths, source: Path) -> None:
         "ext::sh -c touch% /tmp/x",
         "--upload-pack=touch /tmp/x",
         "http://example.com/plain.git",
+        "git://example.com/unsigned.git",
         "fd::17",
         "relative/path",
         "https://example.com/a\nb",
@@ -94,6 +95,17 @@ def test_addresses_that_could_run_something_are_refused(tmp_path: Path, paths: P
         plan_workspace(tmp_path / "work", address, paths)
     assert caught.value.code == "repository_address"
     assert not (tmp_path / "work").exists()
+
+
+@pytest.mark.parametrize(
+    "local", ["/home/somebody/private", "file:///home/somebody/private", "http://127.0.0.1:1/x.git"]
+)
+def test_a_distant_collector_cannot_name_a_folder_of_this_machine(tmp_path: Path, paths: Paths, local: str) -> None:
+    """What stands here is nobody's to hand out."""
+    assert plan_workspace(tmp_path / "work", local, paths).plan is Plan.CLONE
+    with pytest.raises(WorkspaceError) as caught:
+        plan_workspace(tmp_path / "work", local, paths, local_allowed=False)
+    assert caught.value.code == "repository_address"
 
 
 def test_a_clone_that_fails_leaves_nothing(tmp_path: Path, paths: Paths) -> None:

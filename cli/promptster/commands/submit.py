@@ -20,6 +20,8 @@ from promptster.ui.reading import ask_yes, is_terminal
 if TYPE_CHECKING:
     from promptster.session.control import RecorderStatus
 
+_LISTED = 200
+
 
 def command(
     *,
@@ -65,9 +67,11 @@ def _deliver(current: Current, out: Output, *, yes: bool) -> None:
 
 def _tell_changes(prepared: submission.Prepared, out: Output) -> None:
     out.note(_count(len(prepared.changes)))
-    for change in prepared.changes:
+    for change in prepared.changes[:_LISTED]:
         beside = f"  (by its hash only: {change.hidden.value})" if change.hidden else ""
         out.note(f"  {change.status:<9} {one_line(change.shown_path)}{beside}")
+    if len(prepared.changes) > _LISTED:
+        out.note(f"  ... and {len(prepared.changes) - _LISTED} more")
 
 
 def _count(number: int) -> str:

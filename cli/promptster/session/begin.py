@@ -124,7 +124,7 @@ def plan_start(
         UsageError: an override is no loopback address or names no upstream.
     """
     upstreams = upstream_table(offer.policy.providers, overrides)
-    plan = plan_workspace(workspace, offer.assessment.repository, paths)
+    plan = plan_workspace(workspace, offer.assessment.repository, paths, local_allowed=is_loopback(offer.collector_url))
     known = [upstream.base_url for upstream in upstreams.values()]
     findings = find_company_providers(plan.root, environ, known_urls=known)
     return StartPlan(workspace=plan, findings=findings, upstreams=upstreams, overrides=tuple(sorted(overrides)))

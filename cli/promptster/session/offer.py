@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from promptster.client import CollectorClient
+from promptster.config import PinnedKeys
 from promptster.errors import SessionError, UsageError
 from promptster.protocol.invite import Invite, InviteCode
-from promptster.protocol.keys import KeySuccession, parse_keyfile
 from promptster.protocol.policy import Policy
 from promptster.protocol.signing import Envelope, open_envelope
 from promptster.session.words import one_line, utc
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from promptster.client import Assessment
     from promptster.clock import Clock
     from promptster.config import Config
+    from promptster.protocol.keys import KeySuccession
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +64,7 @@ def fetch_offer(text: str, collector: str | None, config: Config, clock: Clock) 
 
     Raises:
         InviteError: the text is no invite.
-        CollectorError: the collector cannot be reached, or does not know the invite.
+        CollectorError: the collector cannot be reached, does not know the invite, or has other keys than are pinned.
         ProtocolError: something is not signed by the key that the invite pins.
         SessionError: the parts do not belong together, or the invite is over.
     """
@@ -72,7 +73,7 @@ def fetch_offer(text: str, collector: str | None, config: Config, clock: Clock) 
     with CollectorClient(url, network=config.network) as client:
         answer = client.get_invite(code.invite_id, code.secret)
         url = client.url
-    keys = parse_keyfile(answer.keyfile)
+    keys = PinnedKeys(config.paths).check(url, answer.keyfile)
     envelope = Envelope.from_json(answer.invite)
     invite = open_envelope(Invite, envelope, pinned_key(keys, code))
     policy = Policy.parse(answer.policy)

@@ -47,6 +47,8 @@ if TYPE_CHECKING:
 
 PATIENCE_S: Final = 45.0
 """Seconds without any progress after which waiting ends with a word; nothing is lost by it."""
+DIFF_LIMIT: Final = 16 * 1024 * 1024
+"""Characters of a difference that are handed in; every file stands in the manifest in any case."""
 _STEP_S = 1.0
 _PAUSE_S = 0.2
 
@@ -95,7 +97,10 @@ def prepare(current: Current) -> Prepared:
     baseline = Snapshot.from_json(kept["snapshot"])
     final = current.tree.snapshot(current.touched.as_restored())
     changes = tuple(current.tree.changes(baseline, final))
-    return Prepared(changes=changes, final=final, diff=current.tree.diff(changes))
+    diff = current.tree.diff(changes)
+    if len(diff) > DIFF_LIMIT:
+        diff = diff[:DIFF_LIMIT] + "\n... the rest of the difference is left out\n"
+    return Prepared(changes=changes, final=final, diff=diff)
 
 
 def close(current: Current, prepared: Prepared) -> int:

@@ -19,10 +19,10 @@ from promptster.session.git import git, git_text, require_git
 if TYPE_CHECKING:
     from promptster.paths import Paths
 
-_ALLOWED = re.compile(r"(https://|ssh://|git://|file:///|/|[A-Za-z0-9_.-]+@[A-Za-z0-9_.-]+:)[^\x00-\x1f]*")
+_ALLOWED = re.compile(r"(https://|ssh://|file:///|/|[A-Za-z0-9_.-]+@[A-Za-z0-9_.-]+:)[^\x00-\x1f]*")
 _LOOPBACK_HTTP = re.compile(r"http://(127\.0\.0\.1|\[::1\])[:/][^\x00-\x1f]*")
 _PROTOCOLS = ("protocol.allow=never", "protocol.https.allow=always", "protocol.ssh.allow=always")
-_MORE_PROTOCOLS = ("protocol.git.allow=always", "protocol.file.allow=always", "protocol.http.allow=always")
+_LOCAL_PROTOCOLS = ("protocol.file.allow=always", "protocol.http.allow=always")
 
 
 class Plan(StrEnum):
@@ -53,8 +53,14 @@ class WorkspacePlan:
         return f"make an empty git repository in {self.root}"
 
 
-def plan_workspace(folder: Path, repository: str | None, paths: Paths) -> WorkspacePlan:
+def plan_workspace(folder: Path, repository: str | None, paths: Paths, *, local_allowed: bool = True) -> WorkspacePlan:
     """Decide what to do with a folder, or say why it cannot be used.
+
+    Args:
+        folder: where the candidate wants to work.
+        repository: what the assessment asks to clone.
+        paths: our own folders, which must not overlap.
+        local_allowed: whether the repository may be a folder of this machine, as only a collector here may say.
 
     Raises:
         WorkspaceError: it is not suitable; the hint names one that would be.
@@ -65,7 +71,7 @@ def plan_workspace(folder: Path, repository: str | None, paths: Paths) -> Worksp
     if root.exists() and not root.is_dir():
         raise WorkspaceError(f"{root} is no folder", hint="choose a new folder", code="workspace_unsuitable")
     if not root.exists() or not any(root.iterdir()):
-        return _plan_fresh(root, repository)
+        return _plan_fresh(root, repository, local_allowed=local_allowed)
     top = git_text(["rev-parse", "--show-toplevel"], cwd=root)
     if top is None:
         hint = "choose a new or empty folder, or run git init there first"
@@ -78,13 +84,14 @@ def plan_workspace(folder: Path, repository: str | None, paths: Paths) -> Worksp
     return WorkspacePlan(root=root, plan=Plan.TAKE, repository=None)
 
 
-def _plan_fresh(root: Path, repository: str | None) -> WorkspacePlan:
+def _plan_fresh(root: Path, repository: str | None, *, local_allowed: bool) -> WorkspacePlan:
     above = root if root.exists() else next(parent for parent in root.parents if parent.exists())
     if not above.is_dir() or not os.access(above, os.W_OK | os.X_OK):
         raise WorkspaceError(f"cannot write to {above}", hint="choose another folder", code="workspace_unsuitable")
     if repository is None:
         return WorkspacePlan(root=root, plan=Plan.INIT, repository=None)
-    if not (_ALLOWED.fullmatch(repository) or _LOOPBACK_HTTP.fullmatch(repository)):
+    local = repository.startswith(("/", "file:")) or _LOOPBACK_HTTP.fullmatch(repository) is not None
+    if (local and not local_allowed) or not (local or _ALLOWED.fullmatch(repository)):
         raise WorkspaceError(
             "the assessment's repository has an address that is not safe to clone",
             hint="ask the hiring team for one with https or ssh",
@@ -130,7 +137,7 @@ def prepare(plan: WorkspacePlan) -> None:
 def _clone(plan: WorkspacePlan) -> None:
     arguments = ["clone", "--quiet", "--no-hardlinks", "--template=", "--", plan.repository or "", "."]
     try:
-        git(arguments, cwd=plan.root, settings=(*_PROTOCOLS, *_MORE_PROTOCOLS))
+        git(arguments, cwd=plan.root, settings=(*_PROTOCOLS, *_LOCAL_PROTOCOLS))
     except WorkspaceError as error:
         raise WorkspaceError(
             f"the assessment's repository could not be cloned: {error.message}",
