@@ -17,7 +17,7 @@ Collector = Annotated[
 ]
 Code = Annotated[
     str | None,
-    typer.Argument(metavar="[CODE_OR_LINK]", show_default=False, help="Your invite; - reads it from standard input."),
+    typer.Argument(metavar="CODE_OR_LINK", show_default=False, help="Your invite; - reads it from standard input."),
 ]
 
 
