@@ -52,7 +52,7 @@ def test_a_batch_comes_back_as_it_was_sealed() -> None:
     assert batch.envelope.sha256 == batch.header_sha256
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.data())
 def test_any_changed_byte_of_a_batch_is_refused_by_type(data: st.DataObject) -> None:
     """Form, signature, body hash: one of them notices."""
@@ -64,7 +64,7 @@ def test_any_changed_byte_of_a_batch_is_refused_by_type(data: st.DataObject) -> 
         _open(world, bytes(wire))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.data())
 def test_any_changed_byte_of_a_plain_body_is_refused_by_type(data: st.DataObject) -> None:
     """Also when the holder of the key seals and signs it again."""

@@ -7,7 +7,7 @@ import dataclasses
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.vectors.world import START, World, drafts, with_block, with_stored
+from tests.vectors.world import START, World, drafts, small_policy, with_block, with_stored
 
 from promptster.protocol.bundle import read_bundle, redactions_in_session, write_bundle
 from promptster.protocol.errors import BundleError
@@ -57,6 +57,16 @@ def test_a_redacted_value_is_not_written() -> None:
     assert text not in write_bundle(world.parts(redactions=[world.redaction(1, "text")]))
 
 
+def test_what_the_policy_does_not_name_is_not_written() -> None:
+    """A bundle never holds values that the candidate did not agree to."""
+    text = b"fix the failing test"
+    world = World(policy=small_policy(kinds=("opened", "closed")))
+    world.events[1] = with_block(world.events[1], "text", random=world.random)
+    assert text not in write_bundle(world.parts())
+    assert set(world.parts().values) == {0, 11}
+    assert text in write_bundle(world.parts(policy=b"{}"))
+
+
 def test_a_block_that_another_value_uses_stays() -> None:
     """Only the block's last referrer takes it along, unless a record names the block."""
     world = World()
@@ -89,7 +99,7 @@ def test_only_the_candidate_redacts_in_a_session_and_only_backwards() -> None:
     assert list(redactions_in_session([hidden])) == []
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.data())
 def test_a_cut_bundle_is_refused_by_type(data: st.DataObject) -> None:
     """Wherever the file ends too early."""

@@ -129,7 +129,7 @@ def test_the_strongest_finding_decides(
 _CONTENT = write_bundle(World().parts())
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(st.data())
 def test_no_changed_byte_of_a_bundle_verifies(data: st.DataObject) -> None:
     """Wherever it stands, whatever it becomes, and even if nobody pinned the key."""
@@ -139,7 +139,7 @@ def test_no_changed_byte_of_a_bundle_verifies(data: st.DataObject) -> None:
     assert verify_bundle(bytes(content), trusted=World().trusted).exit_code in {10, 12}
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(st.data())
 def test_no_changed_byte_of_a_member_verifies(data: st.DataObject) -> None:
     """Also when the zip was written anew around it, with right checksums."""
@@ -152,7 +152,7 @@ def test_no_changed_byte_of_a_member_verifies(data: st.DataObject) -> None:
     assert result.exit_code != 0
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.sampled_from([member.name for member in read_archive(_CONTENT)]), st.binary(max_size=300))
 def test_any_member_may_be_anything(name: str, content: bytes) -> None:
     """No content of a member raises anything, and none of it verifies; only proofs may be left out."""
@@ -170,7 +170,7 @@ def test_any_file_gets_a_verdict(data: bytes) -> None:
     assert result.findings
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80)
 @given(st.lists(st.integers(1, 4), min_size=1, max_size=4), st.integers(0, 2**32))
 def test_what_happened_to_events_is_told_apart_by_name(sizes: list[int], seed: int) -> None:
     """Truncation, a gap, reordering, duplication and conflict each have their own word."""
@@ -199,7 +199,7 @@ def _plain(count: int) -> list[Draft]:
     return [*told, Draft(src="recorder", kind="closed", ms=START + count, mono_ms=count)]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(2, 6), st.integers(0, 2**32))
 def test_what_happened_to_batches_is_told_apart_by_name(count: int, seed: int) -> None:
     """The same words for headers."""
@@ -460,7 +460,7 @@ def _resigned(draw: st.DataObject, envelope: Envelope, key: SigningKey, document
     return Envelope(payload, key.sign_bytes(document_type, payload))
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=150)
 @given(st.data())
 def test_whatever_the_key_holders_sign_gets_a_verdict(data: st.DataObject) -> None:
     """Hostile documents under good signatures raise nothing."""
@@ -489,7 +489,7 @@ def test_whatever_the_key_holders_sign_gets_a_verdict(data: st.DataObject) -> No
     assert result.exit_code in {0, 10, 11, 12, 13}
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100)
 @given(st.data())
 def test_whatever_the_session_key_seals_into_events_gets_a_verdict(data: st.DataObject) -> None:
     """Hostile events and values that were committed to, sealed and received raise nothing."""

@@ -350,6 +350,6 @@ def _bundles() -> Iterator[Named]:
     world = World(policy=small_policy(kinds=("opened", "closed", "prompt")))
     parts = world.parts(checkpoint=None, proofs=())
     yield bundle_vector(
-        "bundle-outside-policy", "events outside the policy are named, and do not change the code",
-        write_bundle(parts), world, findings=("not_in_log", "outside_policy"),
+        "bundle-outside-policy", "events outside the policy are named, their values left out, and the code stays",
+        write_bundle(parts), world, findings=("not_in_log", "outside_policy"), shown=8, withheld=25,
     )  # fmt: skip

@@ -16,7 +16,9 @@ from promptster.protocol.batch import WireBatch
 from promptster.protocol.errors import BundleError, DocumentError, EventError
 from promptster.protocol.events import RecordedEvent
 from promptster.protocol.fields import MAX_EVENT, SALT_SIZE, Block, Secret, decode_secrets, encode_secrets, read_stored
+from promptster.protocol.kinds import Kind
 from promptster.protocol.log import LogProof
+from promptster.protocol.policy import Policy
 from promptster.protocol.privacy import RedactionRecord
 from promptster.protocol.signing import Envelope
 
@@ -113,7 +115,9 @@ def parts_from_batches(
     checkpoint: str | None = None,
     proofs: Iterable[LogProof] = (),
 ) -> BundleParts:
-    """Put a session's batches and what was signed about them together, without the values that were redacted.
+    """Put a session's batches and what was signed about them together.
+
+    Values that were redacted, and values of kinds that the policy does not name, are left out.
 
     Raises:
         DocumentError: when a redaction record is malformed.
@@ -124,10 +128,12 @@ def parts_from_batches(
     records = [RedactionRecord.parse(record.payload) for record in chain]
     hidden = {(seq, name) for seq, name, _, _ in redactions_in_session(events)}
     hidden |= {(record.seq, record.field) for record in records}
+    allowed = _allowed_kinds(policy)
     values = {
         event.seq: shown
         for event in events
-        if (shown := {name: secret for name, secret in event.secrets.items() if (event.seq, name) not in hidden})
+        if event.kind in allowed
+        and (shown := {name: secret for name, secret in event.secrets.items() if (event.seq, name) not in hidden})
     }
     used = {read_stored(secret.stored).block for shown in values.values() for secret in shown.values()}
     used -= {record.block for record in records}
@@ -148,6 +154,13 @@ def parts_from_batches(
         tombstone=tombstone,
         checkpoint=checkpoint,
     )
+
+
+def _allowed_kinds(policy: bytes) -> frozenset[str]:
+    try:
+        return frozenset(Policy.parse(policy).kinds)
+    except DocumentError:
+        return frozenset(Kind)  # nothing was agreed to in readable words; verification says so
 
 
 def _lines(items: Iterable[bytes]) -> bytes:

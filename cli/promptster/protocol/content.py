@@ -38,7 +38,8 @@ def read_content(report: Report, evidence: Evidence, parts: BundleParts, chain: 
         used |= {read_stored(secret.stored).block for secret in event.secrets.values()}
         shown = _open(report, event, blocks)
         opened.append(shown)
-        _report_withheld(report, event, shown, redacted, hidden_blocks)
+        if evidence.policy is None or evidence.policy.allows(event.kind):
+            _report_withheld(report, event, shown, redacted, hidden_blocks)
     for block_id in sorted(blocks.keys() - used):
         report.altered("block_unknown", f"no shown value refers to block {block_id.hex()[:16]}")
     _report_outside(report, evidence, opened)
