@@ -117,7 +117,7 @@ def build_services(settings: Settings, store: Store, clock: Clock) -> Services:
         public_url=settings.public_url,
     )
     lifecycle = Lifecycle(store, clock, on_closed=worker.wake)
-    ingest = Ingest(store, clock, limits, lifecycle=lifecycle, on_stored=worker.wake)
+    ingest = Ingest(store, clock, limits, lifecycle=lifecycle, behind=worker)
     log = Log(store, clock)
     reading = Reading(store)
     checks = Checks(store, clock, lifecycle)

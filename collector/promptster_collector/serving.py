@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 log = logging.getLogger("promptster_collector")
 
 _BACKLOG = 1024
+_SWITCH = 0.0005
+"""Seconds after which a thread that computes lets another one go on: the writer must not wait for checks."""
 _GRACE = 10
 """Seconds that running requests have at the end."""
 
@@ -176,6 +178,7 @@ def _run(settings: Settings, listening: Listening, server: socket.socket, url: s
             write_atomically(listening.ready_file, url.encode(), durable=False)
         log.info("listening on %s", url)
 
+    sys.setswitchinterval(_SWITCH)
     store = Store.open(settings)
     try:
         config = _config(settings, listening, store)

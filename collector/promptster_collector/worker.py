@@ -9,7 +9,7 @@ import traceback
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Generator
 
     from promptster_collector.clock import Clock
 
@@ -17,6 +17,8 @@ log = logging.getLogger("promptster_collector")
 
 _PAUSE = 0.05
 """Seconds between two rounds, so that one round takes several batches."""
+_PATIENCE = 0.25
+"""Seconds for which a round waits while requests that others wait for are under way."""
 _AFTER_FAULT = 2.0
 """Seconds until work that failed is tried again."""
 
@@ -26,6 +28,9 @@ class Worker:
 
     def __init__(self, clock: Clock, *, sweep_seconds: float) -> None:
         """Nothing runs before the worker is entered as a context."""
+        self._calm = asyncio.Event()
+        self._calm.set()
+        self._urgent = 0
         self._clock = clock
         self._sweep_seconds = sweep_seconds
         self._steps: list[Callable[[], Awaitable[bool]]] = []
@@ -45,6 +50,18 @@ class Worker:
     def wake(self) -> None:
         """There is work."""
         self._wanted.set()
+
+    @contextlib.contextmanager
+    def urgent(self) -> Generator[None]:
+        """While somebody waits for an answer, work behind the answers waits a moment too."""
+        self._urgent += 1
+        self._calm.clear()
+        try:
+            yield
+        finally:
+            self._urgent -= 1
+            if not self._urgent:
+                self._calm.set()
 
     async def __aenter__(self) -> Self:
         """Start."""
@@ -72,11 +89,16 @@ class Worker:
                 next_sweep = self._clock.monotonic() + self._sweep_seconds
                 await self._guarded(self.sweep)
             self._wanted.clear()
-            while await self._guarded(self.work):  # noqa: ASYNC110 - a pause between rounds, not a wait
+            while await self._guarded(self._work_when_calm):  # noqa: ASYNC110 - a pause between rounds, not a wait
                 await asyncio.sleep(_PAUSE)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._wanted.wait(), max(next_sweep - self._clock.monotonic(), 0.01))
             await asyncio.sleep(_PAUSE)
+
+    async def _work_when_calm(self) -> bool:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._calm.wait(), _PATIENCE)
+        return await self.work()
 
     async def sweep(self) -> None:
         """Look at everything that time alone changes."""

@@ -8,6 +8,7 @@ checked.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections import Counter
 from dataclasses import dataclass
@@ -28,6 +29,8 @@ from promptster_collector.store.schema import Batch, Session
 from promptster_collector.store.sealing import UnsealError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sqlalchemy import Connection
 
     from promptster.protocol.events import RecordedEvent
@@ -36,7 +39,7 @@ if TYPE_CHECKING:
     from promptster_collector.store.database import AnyRow
     from promptster_collector.store.store import Store
 
-_GROUP = 32
+_GROUP = 64
 """Batches that one round checks."""
 
 
@@ -87,16 +90,23 @@ class Checks:
             .limit(_GROUP)
         )
         rows = await self._store.database.read(lambda connection: connection.execute(statement).all())
-        for row in rows:
-            await self._check(row)
+        if rows:
+            findings = await asyncio.to_thread(self._examine_all, rows)
+            await self._store.database.write(lambda connection: self._record_all(connection, findings))
         return bool(rows)
 
-    async def _check(self, row: AnyRow) -> None:
-        try:
-            finding = await asyncio.to_thread(self._examine, row)
-            await self._store.database.write(lambda connection: self._record(connection, row, finding))
-        except KeyDestroyedError:
-            return  # the session was erased a moment ago, and its rows are about to go
+    def _examine_all(self, rows: Sequence[AnyRow]) -> list[tuple[AnyRow, _Finding]]:
+        """Open each batch; those whose session was erased a moment ago are left out."""
+        found: list[tuple[AnyRow, _Finding]] = []
+        for row in rows:
+            with contextlib.suppress(KeyDestroyedError):
+                found.append((row, self._examine(row)))
+        return found
+
+    def _record_all(self, connection: Connection, findings: list[tuple[AnyRow, _Finding]]) -> None:
+        for row, finding in findings:
+            with contextlib.suppress(KeyDestroyedError):
+                self._record(connection, row, finding)
 
     def _examine(self, row: AnyRow) -> _Finding:
         try:

@@ -10,7 +10,7 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from sqlalchemy import bindparam, func, insert, select, update
 
@@ -28,6 +28,8 @@ from promptster_collector.store.inbox import head_bytes, read_head
 from promptster_collector.store.schema import Batch, Conflict, Session
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from sqlalchemy import Connection
 
     from promptster_collector.clock import Clock
@@ -42,6 +44,18 @@ _CONFLICTS = 4
 """Second headers kept for a session."""
 _THREAD_ABOVE = 256 * 1024
 """Bytes from which checking and sealing leave the event loop."""
+
+
+class Behind(Protocol):
+    """The work behind ingest: woken by every stored batch, held back a moment while a batch is being stored."""
+
+    def wake(self) -> None:
+        """There is a new batch."""
+        ...
+
+    def urgent(self) -> AbstractContextManager[None]:
+        """Somebody waits for a receipt."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,15 +107,13 @@ class _Outcome:
 class Ingest:
     """Takes batches."""
 
-    def __init__(
-        self, store: Store, clock: Clock, limits: Limits, *, lifecycle: Lifecycle, on_stored: Callable[[], None]
-    ) -> None:
-        """Call ``on_stored`` after each new batch."""
+    def __init__(self, store: Store, clock: Clock, limits: Limits, *, lifecycle: Lifecycle, behind: Behind) -> None:
+        """Tell ``behind`` about each new batch."""
         self._store = store
         self._clock = clock
         self._limits = limits
         self._lifecycle = lifecycle
-        self._on_stored = on_stored
+        self._behind = behind
         self._pace = Pace(clock, per_second=limits.batches_per_second)
         self._facts: OrderedDict[str, _Facts] = OrderedDict()
 
@@ -121,13 +133,14 @@ class Ingest:
             raise InvalidError("the batch was made for another place", code="wrong_place")
         facts = await self._facts_of(session)
         self._pace.take(session)
-        if len(wire) > _THREAD_ABOVE:
-            prepared = await asyncio.to_thread(self._prepare, session, facts, batch, earlier_receipt)
-        else:
-            prepared = self._prepare(session, facts, batch, earlier_receipt)
-        outcome = await self._store.database.write(
-            lambda connection: self._store_batch(connection, prepared), savepoint=False
-        )
+        with self._behind.urgent():
+            if len(wire) > _THREAD_ABOVE:
+                prepared = await asyncio.to_thread(self._prepare, session, facts, batch, earlier_receipt)
+            else:
+                prepared = self._prepare(session, facts, batch, earlier_receipt)
+            outcome = await self._store.database.write(
+                lambda connection: self._store_batch(connection, prepared), savepoint=False
+            )
         return await self._answer(prepared, outcome)
 
     def _parse(self, wire: bytes) -> WireBatch:
@@ -313,7 +326,7 @@ class Ingest:
     async def _answer(self, prepared: _Prepared, outcome: _Outcome) -> Taken:
         n, word = prepared.batch.header.n, outcome.word
         if word == "stored":
-            self._on_stored()
+            self._behind.wake()
             return Taken(receipt=prepared.receipt, checked_n=outcome.checked_n)
         if word == "known" and outcome.receipt_sealed is not None:
             receipt = prepared.sealer.unseal(outcome.receipt_sealed, f"receipt/{n}")

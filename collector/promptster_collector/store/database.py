@@ -8,6 +8,7 @@ own rows and nobody else's.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import queue
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _GROUP = 64
-"""Writes in one transaction at most: bounds how long the first of them waits."""
+"""Writes after which a transaction takes no more: bounds how long the first of them waits."""
 
 
 class StorageUnavailableError(BusyError):
@@ -43,8 +44,26 @@ class StorageUnavailableError(BusyError):
 @dataclass(slots=True)
 class _Write:
     job: Callable[[Connection], Any]
-    future: Future[Any]
     savepoint: bool
+    future: Future[Any] | asyncio.Future[Any]
+    loop: asyncio.AbstractEventLoop | None
+    """Where the future must be settled; ``None`` for a future of threads."""
+    value: Any = None
+    error: BaseException | None = None
+
+    def settle(self) -> None:
+        """Hand over the outcome."""
+        if self.future.done():
+            return
+        if self.error is None:
+            self.future.set_result(self.value)
+        else:
+            self.future.set_exception(self.error)
+
+
+def _settle(writes: list[_Write]) -> None:
+    for write in writes:
+        write.settle()
 
 
 def _unavailable() -> StorageUnavailableError:
@@ -59,11 +78,13 @@ class Database:
         self._url = url
         self._reading = control_engine(url, Use.READ)
         self._writing = control_engine(url, Use.WRITE)
-        self._queue: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[list[_Write] | None] = queue.SimpleQueue()
+        self._turn = threading.Lock()
+        self._closed = False
+        self._gathered: dict[asyncio.AbstractEventLoop, list[_Write]] = {}
         self._readers = ThreadPoolExecutor(4, thread_name_prefix="store-read")
         self._writer = threading.Thread(target=self._write_loop, name="store-write", daemon=True)
         self._writer.start()
-        self._closed = False
 
     async def read(self, job: Callable[[Connection], T]) -> T:
         """Run a job in a read transaction of its own, on a thread."""
@@ -82,17 +103,32 @@ class Database:
 
         A job that raises before its first statement that changes anything may go without a savepoint.
         """
-        return await asyncio.wrap_future(self._submit(job, savepoint=savepoint))
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[T] = loop.create_future()
+        with self._turn:
+            if self._closed:
+                raise _unavailable()
+            gathered = self._gathered.setdefault(loop, [])
+            if not gathered:
+                # Handing over wakes the writer's thread: once for all that this turn of the loop brings, not for each.
+                loop.call_soon(self._hand_over, loop)
+            gathered.append(_Write(job, savepoint, future, loop))
+        return await future
+
+    def _hand_over(self, loop: asyncio.AbstractEventLoop) -> None:
+        with self._turn:
+            writes = self._gathered.pop(loop, None)
+        if writes:
+            self._queue.put(writes)
 
     def write_now(self, job: Callable[[Connection], T]) -> T:
         """The same, waiting here; for the command line and for threads."""
-        return self._submit(job, savepoint=True).result()
-
-    def _submit(self, job: Callable[[Connection], T], *, savepoint: bool) -> Future[T]:
         future: Future[T] = Future()
-        future.set_running_or_notify_cancel()
-        self._queue.put(_Write(job, future, savepoint))
-        return future
+        with self._turn:
+            if self._closed:
+                raise _unavailable()
+            self._queue.put([_Write(job, savepoint=True, future=future, loop=None)])
+        return future.result()
 
     def truncate_wal(self) -> bool:
         """Leave nothing of deleted rows in the write-ahead log; whether that could be done at once."""
@@ -104,10 +140,14 @@ class Database:
 
     def close(self) -> None:
         """Finish what is queued, then let go of the files."""
-        if self._closed:
-            return
-        self._closed = True
-        self._queue.put(None)
+        with self._turn:
+            if self._closed:
+                return
+            self._closed = True
+            for writes in self._gathered.values():
+                self._queue.put(writes)
+            self._gathered.clear()
+            self._queue.put(None)
         self._writer.join()
         self._readers.shutdown()
         self._reading.dispose()
@@ -123,8 +163,8 @@ class Database:
             if last:
                 return
 
-    def _gather(self, first: _Write) -> tuple[list[_Write], bool]:
-        group = [first]
+    def _gather(self, first: list[_Write]) -> tuple[list[_Write], bool]:
+        group = list(first)
         while len(group) < _GROUP:
             try:
                 item = self._queue.get_nowait()
@@ -132,38 +172,47 @@ class Database:
                 break
             if item is None:
                 return group, True
-            group.append(item)
+            group += item
         return group, False
 
     def _commit(self, group: list[_Write]) -> None:
-        outcomes: list[tuple[_Write, Any, BaseException | None]] = []
         try:
             with self._writing.begin() as connection:
-                outcomes.extend(self._run(connection, write) for write in group)
+                for write in group:
+                    self._run(connection, write)
         except SQLAlchemyError:
             # The connection is thrown away: after a failed fsync only a fresh look at the file can be trusted.
             self._writing.dispose()
             for write in group:
-                write.future.set_exception(_unavailable())
-            return
-        for write, value, error in outcomes:
-            if error is None:
-                write.future.set_result(value)
-            else:
-                write.future.set_exception(error)
+                write.error = _unavailable()
+        self._answer(group)
 
     @staticmethod
-    def _run(connection: Connection, write: _Write) -> tuple[_Write, Any, BaseException | None]:
+    def _answer(group: list[_Write]) -> None:
+        """Settle all futures; each event loop is woken once."""
+        by_loop: dict[asyncio.AbstractEventLoop | None, list[_Write]] = {}
+        for write in group:
+            by_loop.setdefault(write.loop, []).append(write)
+        for loop, writes in by_loop.items():
+            if loop is None:
+                _settle(writes)
+                continue
+            with contextlib.suppress(RuntimeError):  # the loop has ended, and nobody waits any more
+                loop.call_soon_threadsafe(_settle, writes)
+
+    @staticmethod
+    def _run(connection: Connection, write: _Write) -> None:
         try:
-            if not write.savepoint:
-                return write, write.job(connection), None
-            with connection.begin_nested():
-                return write, write.job(connection), None
+            if write.savepoint:
+                with connection.begin_nested():
+                    write.value = write.job(connection)
+            else:
+                write.value = write.job(connection)
         except IntegrityError as error:
             if not write.savepoint:
                 raise
-            return write, None, error
+            write.error = error
         except SQLAlchemyError:
             raise
         except Exception as error:  # noqa: BLE001 - handed to whoever asked for the write
-            return write, None, error
+            write.error = error

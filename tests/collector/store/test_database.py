@@ -136,3 +136,13 @@ async def test_close_finishes_what_is_queued(tmp_path: Path) -> None:
     await asyncio.to_thread(database.close)
     database.close()
     assert await asyncio.gather(*waiting) == list(range(20))
+
+
+async def test_a_closed_database_takes_nothing(tmp_path: Path) -> None:
+    """After the end a write is refused by type; nobody waits for an answer that never comes."""
+    database = Database(f"sqlite:///{tmp_path / 'test.sqlite3'}")
+    await asyncio.to_thread(database.close)
+    with pytest.raises(StorageUnavailableError):
+        await database.write(partial(add, 1))
+    with pytest.raises(StorageUnavailableError):
+        await asyncio.to_thread(database.write_now, partial(add, 1))
