@@ -1,0 +1,163 @@
+"""Hook calls are taken exactly once, and whatever else arrives at the socket costs nobody anything."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from promptster.session.hook_intake import HookSocket, SpoolDrain
+from promptster.session.log import Log
+from promptster_hooks import frame, spool
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+    from pathlib import Path
+
+KEY = b"k" * 32
+
+
+class Intake:
+    """A running receiver and what it took."""
+
+    def __init__(self, path: Path) -> None:
+        self.taken: list[tuple[str, bytes]] = []
+        self.path = str(path)
+        self.fails = False
+
+    def take(self, agent: str, payload: bytes) -> None:
+        """Keep one call, or fail at it."""
+        self.taken.append((agent, payload))
+        if self.fails:
+            raise RuntimeError("capture failed")
+
+    async def call(self, data: bytes, *, listen: bool = True) -> bytes:
+        """Send bytes as a hook process does; what came back."""
+        reader, writer = await asyncio.open_unix_connection(self.path)
+        sock: socket.socket = writer.get_extra_info("socket")
+        if not listen:
+            sock.shutdown(socket.SHUT_RD)
+        writer.write(data)
+        writer.write_eof()
+        answer = await reader.read()
+        writer.close()
+        await writer.wait_closed()
+        return answer
+
+
+@asynccontextmanager
+async def receiving(tmp_path: Path) -> AsyncGenerator[Intake]:
+    """An intake over a real socket."""
+    intake = Intake(tmp_path / "s")
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(intake.path)
+        listener.listen()
+        task = asyncio.create_task(HookSocket(listener, intake.take, Log(-1)).run())
+        try:
+            yield intake
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_a_call_is_answered_and_taken(tmp_path: Path) -> None:
+    """One frame, one byte back, one call."""
+    async with receiving(tmp_path) as intake:
+        assert await intake.call(frame.encode("claude", b"{}")) == frame.ACK
+        assert intake.taken == [("claude", b"{}")]
+
+
+async def test_many_at_once_are_all_taken(tmp_path: Path) -> None:
+    """Thirteen parallel hooks, and many more, lose nothing."""
+    async with receiving(tmp_path) as intake:
+        payloads = [b"%d" % number + b"x" * 100_000 for number in range(40)]
+        calls = [intake.call(frame.encode("codex", payload)) for payload in payloads]
+        assert await asyncio.gather(*calls) == [frame.ACK] * 40
+        assert sorted(payload for _, payload in intake.taken) == sorted(payloads)
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"PS", b"GET / HTTP/1.1\r\n\r\n", frame.encode("claude", b"{}")[:-1], b"PSH1\xff"]
+)
+async def test_what_is_no_call_is_not_answered(tmp_path: Path, data: bytes) -> None:
+    """Half a frame, another protocol, nothing: no answer, nothing taken, and the next call works."""
+    async with receiving(tmp_path) as intake:
+        assert await intake.call(data) == b""
+        assert intake.taken == []
+        assert await intake.call(frame.encode("cursor", b"1")) == frame.ACK
+
+
+async def test_a_call_whose_answer_cannot_be_written_is_not_taken(tmp_path: Path) -> None:
+    """A hook process that stopped listening keeps its call in the spool; taking it too would double it."""
+    async with receiving(tmp_path) as intake:
+        await intake.call(frame.encode("claude", b"{}"), listen=False)
+        assert intake.taken == []
+
+
+async def test_a_call_that_cannot_be_understood_costs_itself_only(tmp_path: Path) -> None:
+    """An error behind the hand-over reaches neither the hook process nor the next call."""
+    async with receiving(tmp_path) as intake:
+        intake.fails = True
+        assert await intake.call(frame.encode("claude", b"1")) == frame.ACK
+        assert await intake.call(frame.encode("claude", b"2")) == frame.ACK
+        assert len(intake.taken) == 2
+
+
+class Drained:
+    """A spool and what was taken out of it."""
+
+    def __init__(self, folder: Path, recorded: frozenset[tuple[int, int]] = frozenset()) -> None:
+        self.taken: list[bytes] = []
+        self.times: list[tuple[int, int]] = []
+        self.unreadable = 0
+        self.folder = folder
+        self.drain = SpoolDrain(folder, KEY, self.take, self.miss, recorded=recorded)
+
+    def take(self, _agent: str, payload: bytes, times: tuple[int, int]) -> None:
+        """Keep one call."""
+        self.taken.append(payload)
+        self.times.append(times)
+
+    def miss(self) -> None:
+        """Count a file that cannot be read."""
+        self.unreadable += 1
+
+
+def test_spooled_calls_are_taken_once_and_then_removed(tmp_path: Path) -> None:
+    """A file stays until its events are durable, and is not taken a second time meanwhile."""
+    drained = Drained(tmp_path / "spool")
+    for text in (b"one", b"two"):
+        spool.keep(str(drained.folder), "claude", text)
+    assert drained.drain.drain() == 2
+    assert drained.drain.drain() == 0
+    assert drained.taken == [b"one", b"two"]
+    assert len(spool.waiting(str(drained.folder))) == 2
+    assert drained.drain.taken
+    drained.drain.remove_taken()
+    assert spool.waiting(str(drained.folder)) == []
+
+
+def test_a_call_that_the_journal_holds_is_not_taken_again(tmp_path: Path) -> None:
+    """After a crash between writing and removing, the file's own times tell that it was taken."""
+    first = Drained(tmp_path / "spool")
+    spool.keep(str(first.folder), "claude", b"one")
+    first.drain.drain()
+    again = Drained(tmp_path / "spool", frozenset(first.times))
+    assert again.drain.drain() == 0
+    again.drain.remove_taken()
+    assert spool.waiting(str(again.folder)) == []
+
+
+def test_a_damaged_file_is_told_and_removed(tmp_path: Path) -> None:
+    """What cannot be read is counted as lost, once."""
+    drained = Drained(tmp_path / "spool")
+    spool.keep(str(drained.folder), "claude", b"one")
+    (path,) = drained.folder.glob("*.hook")
+    path.write_bytes(path.read_bytes()[:-1] + b"?")
+    assert drained.drain.drain() == 0
+    drained.drain.remove_taken()
+    drained.drain.drain()
+    assert drained.unreadable == 1
