@@ -32,11 +32,12 @@ from promptster.session.state import SessionFolder
 from promptster.session.supervisor import EXIT_REFUSED, EXIT_RESTART
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Mapping
+    from collections.abc import Callable, Coroutine, Mapping
 
 _BEAT_S = 0.5
 _DRAIN_EVERY = 6
 _REOPEN_S = 5.0
+_AGAIN_S = 2.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,12 +166,12 @@ class Daemon:
         control = ControlServer(inheritance.control, operations.table, self._log)
         hooks = HookSocket(inheritance.hooks, parts.take_hook, self._log)
         runs = {
-            "control": control.run(),
-            "hooks": hooks.run(),
-            "seal": parts.sealer.run(),
-            "upload": operations.upload(),
-            "beat": self._beat(parts, drain),
-            "closing": operations.finish_closing(),
+            "control": control.run,
+            "hooks": hooks.run,
+            "seal": parts.sealer.run,
+            "upload": operations.upload,
+            "beat": lambda: self._beat(parts, drain),
+            "closing": operations.finish_closing,
         }
         return [asyncio.create_task(self._guard(name, run)) for name, run in runs.items()]
 
@@ -191,15 +192,19 @@ class Daemon:
                     drain.remove_taken()
                 drain.drain()
 
-    async def _guard(self, name: str, run: Coroutine[Any, Any, None]) -> None:
-        """A loop that fails for an unknown reason costs a new start, never silence."""
-        try:
-            await run
-        except asyncio.CancelledError:
-            raise
-        except Exception as error:  # noqa: BLE001 - whatever it was, the next run begins from what is durable
-            self._log.fault(name, error)
-            self._start_anew()
+    async def _guard(self, name: str, run: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """A loop that fails for an unknown reason is logged and begun again; the others never notice."""
+        while True:
+            try:
+                await run()
+            except JournalLostError as error:
+                self._log.fault(name, error)
+                self._start_anew()
+            except Exception as error:  # noqa: BLE001 - whatever it was, agents and the journal must not suffer
+                self._log.fault(name, error)
+                await asyncio.sleep(_AGAIN_S)
+                continue
+            return
 
     def _start_anew(self) -> None:
         self._finish(EXIT_RESTART)
