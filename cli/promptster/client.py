@@ -245,10 +245,8 @@ class CollectorClient:
         return answer
 
     def _team(self, method: str, path: str, document: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        if self._token is None:
-            raise NotSignedInError("you are not signed in", hint="run promptster login --collector URL first")
         content = None if document is None else json.dumps(document).encode()
-        answer = self._send(_Call(method=method, path=path, bearer=self._token, content=content))
+        answer = self._send(_Call(method=method, path=path, bearer=self._signed_in(), content=content))
         return answer.document() if answer.body else {}
 
     def keys(self) -> bytes:
@@ -310,10 +308,17 @@ class CollectorClient:
         content = json.dumps(withdrawal).encode()
         return self._send(_Call(method="POST", path=f"/v1/sessions/{session}/withdraw", content=content)).document()
 
+    def delete_session(self, session: str) -> dict[str, Any]:
+        """Have a session erased with the token's right; the answer holds the tombstone."""
+        return self._team("DELETE", f"/v1/sessions/{session}")
+
     def _session_call(self, session: str, what: str, *, limit: int = _ANSWER_LIMIT) -> _Call:
+        return _Call(method="GET", path=f"/v1/sessions/{session}/{what}", bearer=self._signed_in(), limit=limit)
+
+    def _signed_in(self) -> str:
         if self._token is None:
             raise NotSignedInError("you are not signed in", hint="run promptster login --collector URL first")
-        return _Call(method="GET", path=f"/v1/sessions/{session}/{what}", bearer=self._token, limit=limit)
+        return self._token
 
     def me(self) -> dict[str, Any]:
         """Organisation and role behind the token."""

@@ -32,6 +32,7 @@ MATRIX: dict[tuple[str, str], frozenset[str]] = {
     ("POST", "/v1/assessments"): frozenset({"owner", "recruiter", "other owner"}),
     ("POST", "/v1/assessments/{assessment}/invites"): frozenset({"owner", "recruiter"}),
     ("GET", "/v1/sessions"): frozenset({*TEAM, "other owner"}),
+    ("DELETE", "/v1/sessions/{session}"): frozenset({"owner", "candidate"}),
     ("GET", "/v1/sessions/{session}/head"): frozenset({"owner", "reviewer", "candidate"}),
     ("GET", "/v1/sessions/{session}/events"): frozenset({"owner", "reviewer", "candidate"}),
     ("GET", "/v1/sessions/{session}/evidence"): frozenset({"owner", "reviewer", "candidate"}),
@@ -159,8 +160,13 @@ def test_matrix(world: World, route: tuple[str, str], caller: str) -> None:
     body = BODIES.get(route)
     if template.endswith("/withdraw"):
         body = started(world.site.client, world.site.token, email="w@example.com").withdrawal()
+    path = world.path(template)
+    if method == "DELETE" and template.endswith("{session}") and caller in MATRIX[route]:
+        spare = started(world.site.client, world.site.token, email="spare@example.com")
+        path = f"/v1/sessions/{spare.session}"
+        headers = bearer(spare.access_token) if caller == "candidate" else headers
     answer = world.site.client.request(
-        method, world.path(template), headers=headers, json=body if content is None else None, content=content
+        method, path, headers=headers, json=body if content is None else None, content=content
     )
     assert answer.status_code != 500
     if template.startswith("/v1/invites/"):

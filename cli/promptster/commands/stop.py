@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from promptster.commands.options import Json
-from promptster.errors import PromptsterError, SessionError, UsageError
+from promptster.errors import PromptsterError, SessionError
 from promptster.paths import Paths
 from promptster.session.current import Current
 from promptster.session.ending import stop
@@ -33,8 +33,6 @@ def command(
         raise SessionError("the session is being handed in", hint="promptster submit goes on", code="closing")
     if not yes and not json and is_terminal() and not ask_yes("End without handing in? It cannot be taken up again."):
         raise PromptsterError("nothing was changed; the session goes on", code="not_stopped")
-    if not yes and not json and not is_terminal():
-        raise UsageError("stopping needs a yes", hint="pass --yes")
     restored = stop(current)
     out.result(
         {

@@ -8,11 +8,11 @@ import typer
 
 from promptster.commands.options import Json
 from promptster.config import Config
-from promptster.errors import PromptsterError, SessionError, UsageError
+from promptster.errors import PromptsterError, SessionError
 from promptster.paths import Paths
 from promptster.session.attempt import finished, unanswered
-from promptster.session.current import Current
-from promptster.session.ending import TOMBSTONE, withdraw
+from promptster.session.current import Current, finished_bundle
+from promptster.session.ending import TOMBSTONE, withdraw, withdraw_submitted
 from promptster.session.state import SessionState
 from promptster.session.touched import describe
 from promptster.session.words import utc
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from promptster.session.ending import Withdrawn
 
 
+_QUESTION = 'This deletes the whole session for good. Type "withdraw" to do it: '
+
+
 def command(
     *, yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False, json: Json = False
 ) -> None:
@@ -31,17 +34,17 @@ def command(
     config = Config.load(Paths.from_environment())
     current, invite = _find(config.paths)
     _check(current)
-    if not yes and not json:
-        if not is_terminal():
-            raise UsageError("withdrawing needs a yes", hint="pass --yes")
-        if ask('This deletes the whole session for good. Type "withdraw" to do it: ').lower() != "withdraw":
-            raise PromptsterError("nothing was changed; the session goes on", code="not_withdrawn")
-    done = withdraw(current, config)
+    submitted = current.facts.state is SessionState.CLOSED
+    if not yes and not json and is_terminal() and ask(_QUESTION).lower() != "withdraw":
+        raise PromptsterError("nothing was changed", code="not_withdrawn")
+    done = withdraw_submitted(current, config) if submitted else withdraw(current, config)
     if invite is not None:
         finished(invite, config.paths)
     out.result(_document(current, done))
     if not json:
         _tell(done, out)
+        if (copy := finished_bundle(current)) is not None:
+            out.say(f"your own copy stays: {copy}")
 
 
 def _find(paths: Paths) -> tuple[Current, str | None]:
@@ -54,14 +57,7 @@ def _find(paths: Paths) -> tuple[Current, str | None]:
 
 
 def _check(current: Current) -> None:
-    state = current.facts.state
-    if state is SessionState.CLOSED:
-        raise SessionError(
-            "the session was handed in; its keys are no longer on this computer",
-            hint=f"write to {current.facts.organisation} to have it deleted",
-            code="session_over",
-        )
-    if state is SessionState.WITHDRAWN and current.folder.has_document(TOMBSTONE):
+    if current.facts.state is SessionState.WITHDRAWN and current.folder.has_document(TOMBSTONE):
         raise SessionError(
             "the session is withdrawn already", hint="there is nothing left to delete", code="session_over"
         )

@@ -244,8 +244,9 @@ def render_text(
             "YOUR RIGHTS",
             "Access: you keep a complete signed copy, and see what reviewers see.",
             "Correction: your statement is added beside the original.",
-            'Deletion and withdrawal: "promptster withdraw" ends the session and destroys its keys at once.',
-            f"Objection, deletion after submission, and anything else: write to {organisation}; you may also complain "
+            'Deletion and withdrawal: "promptster withdraw" ends the session and destroys its keys at once, also after '
+            "submission.",
+            f"Objection and anything else: write to {organisation}; you may also complain "
             "to your data protection authority.",
             "Refusing or withdrawing has no technical consequence on your computer: files that were changed for "
             "recording are put back.",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from promptster.client import CollectorClient, RefusedError
 from promptster.errors import CollectorError, SessionError
-from promptster.keys import keep_access_token_only
+from promptster.keys import keep_access_token_only, load_access_token
 from promptster.protocol.keys import parse_keyfile
 from promptster.protocol.privacy import Tombstone, Withdrawal
 from promptster.protocol.signing import Envelope, open_envelope
@@ -50,7 +50,13 @@ def stop(current: Current) -> list[Restored]:
     restored = current.touched.restore()
     current.folder.update(state=SessionState.STOPPED)
     shutil.rmtree(current.folder.path / "worktree", ignore_errors=True)
+    _clear_run(current.folder)
     return restored
+
+
+def _clear_run(folder: SessionFolder) -> None:
+    """Remove what the recorder left in its run folder: sockets, and settings that hold a token which opens nothing now."""
+    shutil.rmtree(folder.run, ignore_errors=True)
 
 
 def end_recorder(current: Current, *, withdrawn: bool = False) -> None:
@@ -88,6 +94,34 @@ def withdraw(current: Current, config: Config) -> Withdrawn:
     tombstone = check_tombstone(current, envelope)
     folder.write_document(TOMBSTONE, envelope.encode())
     return Withdrawn(tombstone=tombstone, envelope=envelope, restored=restored)
+
+
+def withdraw_submitted(current: Current, config: Config) -> Withdrawn:
+    """Take consent back after handing in: the collector destroys the session's keys on the access token's right.
+
+    The candidate's own bundle stays; everything else of the session is deleted here too.
+
+    Raises:
+        SessionError: the access token is gone.
+        CollectorError: the collector cannot be reached or refused.
+    """
+    folder = current.folder
+    token = load_access_token(current.store, current.facts.session)
+    if token is None:
+        raise SessionError(
+            "the session was handed in, and its access token is no longer on this computer",
+            hint=f"write to {current.facts.organisation} to have it deleted",
+            code="session_over",
+        )
+    facts = current.facts
+    with CollectorClient(facts.collector_url, token=token, network=config.network) as client:
+        envelope = Envelope.from_json(client.delete_session(facts.session).get("tombstone"))
+    tombstone = check_tombstone(current, envelope)
+    folder.write_document(TOMBSTONE, envelope.encode())
+    folder.update(state=SessionState.WITHDRAWN)
+    delete_local(current, keep_batches=False)
+    current.store.delete(facts.session)
+    return Withdrawn(tombstone=tombstone, envelope=envelope, restored=[])
 
 
 def _hand_in(current: Current, config: Config) -> Envelope | None:
@@ -143,6 +177,7 @@ def delete_local(current: Current, *, keep_batches: bool) -> None:
     if keep_batches:
         keep_access_token_only(current.store, current.facts.session)
     shutil.rmtree(folder.path / VAULT, ignore_errors=True)
+    _clear_run(folder)
 
 
 def tidy(paths: Paths, now_ms: int) -> None:

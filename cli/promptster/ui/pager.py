@@ -27,7 +27,8 @@ def show(lines: Iterable[Text]) -> None:
     if pager is None:
         _print(lines, _console(sys.stdout))
         return
-    environment = {"LESS": _LESS, **os.environ, "LESSSECURE": "1"}
+    # Nothing of ours lands in the home folder: no history file either.
+    environment = {"LESS": _LESS, **os.environ, "LESSSECURE": "1", "LESSHISTFILE": os.devnull}
     with subprocess.Popen(pager, stdin=subprocess.PIPE, env=environment, text=True, encoding="utf-8") as process:
         stream = process.stdin
         assert stream is not None  # noqa: S101 - it was asked for as a pipe

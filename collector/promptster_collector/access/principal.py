@@ -45,6 +45,8 @@ OWNERS = Access(Credential.BEARER, frozenset({Role.OWNER}))
 INVITERS = Access(Credential.BEARER, frozenset({Role.OWNER, Role.RECRUITER}))
 READERS = Access(Credential.BEARER, frozenset({Role.OWNER, Role.REVIEWER}), candidate=True)
 """Those who may read a session's content."""
+ERASERS = Access(Credential.BEARER, frozenset({Role.OWNER}), candidate=True)
+"""Those who may have a session erased."""
 
 
 @dataclass(frozen=True, kw_only=True)

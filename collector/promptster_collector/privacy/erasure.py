@@ -94,10 +94,10 @@ class Erasure:
             )
             await asyncio.to_thread(self._store.tombstones.bury, found)
             await asyncio.to_thread(self._store.keys.destroy_session, organisation, session, person=found.person)
-            versions = await self._store.database.write(lambda connection: shred(connection, found))
+            await self._store.database.write(lambda connection: shred(connection, found))
         for forget in self._forget:
             forget(session)
-        await asyncio.to_thread(self._clear_files, session, versions)
+        await asyncio.to_thread(self._clear_files, session)
         return Envelope.decode(found.envelope)
 
     def dig(self, connection: Connection, organisation: str, session: str, outcome: str) -> Grave:
@@ -132,9 +132,8 @@ class Erasure:
             )
         )
 
-    def _clear_files(self, session: str, versions: list[int]) -> None:
-        for version in versions:
-            self._store.segments.remove(session, version)
+    def _clear_files(self, session: str) -> None:
+        self._store.segments.remove_all(session)
         self._store.database.truncate_wal()
 
     def replay(self) -> None:
@@ -143,21 +142,20 @@ class Erasure:
             self._store.keys.destroy_session(found.organisation, found.session, person=found.person)
             known = self._store.database.read_now(partial(_state, session=found.session))
             if known is not None and known not in GONE:
-                versions = self._store.database.write_now(partial(shred, found=found))
-                self._clear_files(found.session, versions)
+                self._store.database.write_now(partial(shred, found=found))
+            self._clear_files(found.session)
 
 
 def _state(connection: Connection, session: str) -> str | None:
     return connection.execute(select(Session.state).where(Session.id == session)).scalar_one_or_none()
 
 
-def shred(connection: Connection, found: Grave) -> list[int]:
-    """Remove every row of a session inside somebody's write; answers the versions of its segments."""
+def shred(connection: Connection, found: Grave) -> None:
+    """Remove every row of a session inside somebody's write."""
     session = found.session
     locked = select(Session.id).where(Session.id == session).with_for_update()
     if connection.execute(locked).one_or_none() is None:
-        return []
-    versions = list(connection.execute(select(Segment.version).where(Segment.session == session)).scalars())
+        return
     for table in (Batch, Conflict, Segment, Read):
         connection.execute(delete(table).where(table.session == session))
     connection.execute(delete(Alarm).where(Alarm.session == session))
@@ -167,4 +165,3 @@ def shred(connection: Connection, found: Grave) -> list[int]:
     connection.execute(update(Invite).where(Invite.session == session).values(cleared))
     if found.person is not None:
         persons.remove(connection, found.person)
-    return versions

@@ -1,12 +1,15 @@
-"""The route by which a candidate takes consent back."""
+"""The routes by which a session is erased: on the candidate's signed word, or by who may ask for deletion later."""
 
-from litestar import post
+from typing import Any
+
+from litestar import Request, delete, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
 
+from promptster.protocol.privacy import ERASED, WITHDRAWN
 from promptster.protocol.signing import Envelope
-from promptster_collector.access.guard import ACCESS
-from promptster_collector.access.principal import SIGNED
+from promptster_collector.access.guard import ACCESS, principal_of
+from promptster_collector.access.principal import ERASERS, SIGNED
 from promptster_collector.privacy.erasure import Erasure
 from promptster_collector.privacy.schemas import TombstoneAnswer, WithdrawalRequest
 
@@ -20,4 +23,15 @@ async def withdraw_session(
     return TombstoneAnswer(tombstone=(await erasure.withdraw(session, envelope)).to_json())
 
 
-ROUTES = [withdraw_session]
+@delete("/v1/sessions/{session:str}", opt={ACCESS: ERASERS}, status_code=200)
+async def delete_session(
+    request: Request[Any, Any, Any], erasure: NamedDependency[Erasure], session: FromPath[str]
+) -> TombstoneAnswer:
+    """Destroy a session's keys and content, also after it was handed in; the answer is the signed tombstone."""
+    principal = principal_of(request)
+    outcome = WITHDRAWN if principal.role is None else ERASED
+    envelope = await erasure.erase(principal.organisation, session, outcome)
+    return TombstoneAnswer(tombstone=envelope.to_json())
+
+
+ROUTES = [withdraw_session, delete_session]
