@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.helpers.sessions import Script
 
@@ -34,6 +34,7 @@ def _applied(before: list[str], diff: str) -> list[str]:
     return result + before[position:]
 
 
+@settings(deadline=None)
 @given(LINES, LINES, LINES)
 def test_a_difference_applied_to_the_text_before_gives_the_text_after(
     head: list[str], old: list[str], new: list[str]

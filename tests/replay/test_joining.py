@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.helpers.sessions import CLAUDE, Script
 
@@ -41,6 +41,7 @@ def two_views(draw: st.DrawFn) -> tuple[list[OpenedEvent], int]:
     return script.events, len(actions)
 
 
+@settings(deadline=None)
 @given(two_views())
 def test_any_interleaving_gives_each_action_once_in_order(views: tuple[list[OpenedEvent], int]) -> None:
     """Both sources see everything: every entry has both, none is lost, none doubled, order follows the first report."""
@@ -53,6 +54,7 @@ def test_any_interleaving_gives_each_action_once_in_order(views: tuple[list[Open
     assert all(entry.seq == min(entry.seqs) for entry in entries)
 
 
+@settings(deadline=None)
 @given(two_views(), st.sets(st.integers(0, 23)))
 def test_no_report_is_lost_or_used_twice_when_some_are_missing(
     views: tuple[list[OpenedEvent], int], missing: set[int]
@@ -64,6 +66,7 @@ def test_no_report_is_lost_or_used_twice_when_some_are_missing(
     assert all(len(entry.seqs) == len(set(entry.sources)) for entry in entries)
 
 
+@settings(deadline=None)
 @given(st.permutations(range(12)))
 def test_the_order_in_which_events_are_handed_in_does_not_matter(order: list[int]) -> None:
     """Clusters depend on the events' own numbers only."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.helpers.sessions import CLAUDE, Script
 
@@ -13,6 +13,7 @@ from promptster.replay.merging import merge, richest
 VALUES = st.one_of(st.text(max_size=8), st.lists(st.integers(0, 9), max_size=3))
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from("abc"), VALUES), st.dictionaries(st.sampled_from("abc"), VALUES))
 def test_every_merged_value_is_some_sources_value(proxy: dict[str, Any], hook: dict[str, Any]) -> None:
     """No field appears or disappears, and what a source said is either merged or in its view."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.helpers.sessions import Script
 
@@ -39,6 +39,7 @@ def any_entry(draw: st.DrawFn) -> Entry:
     return build(script.events).entries[0]
 
 
+@settings(deadline=None)
 @given(any_entry())
 def test_every_kind_has_words_whatever_its_fields_are(entry: Entry) -> None:
     """No field, present, absent or odd, keeps an entry from being told on one line."""

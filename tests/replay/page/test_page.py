@@ -10,7 +10,7 @@ import re
 from html.parser import HTMLParser
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.helpers.bundles import Bundler
 from tests.helpers.plausible import plausible
@@ -138,6 +138,7 @@ def test_nothing_in_the_page_points_outside_or_runs_by_itself() -> None:
     )
 
 
+@settings(deadline=None)
 @given(
     st.text(max_size=200),
     st.sampled_from(["<script>", "</script>", "<!--", "]]>", "<img src=x onerror=a>", "&lt;", "\"'>"]),
