@@ -1,4 +1,4 @@
-"""The real agents, installed from npm into a folder of the clone, in the versions that the adapters were measured with."""
+"""The real agents, installed from npm into a folder of the clone, in the versions that were measured."""
 
 from __future__ import annotations
 

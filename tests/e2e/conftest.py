@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
-
 from tests.e2e.agents import Agents, install
 from tests.e2e.world import Collector, Recruiter, collector_running, fixed_root
 

@@ -6,10 +6,10 @@ import contextlib
 import json
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 HOP_BY_HOP = frozenset(
     {"host", "connection", "keep-alive", "transfer-encoding", "te", "trailer", "upgrade", "proxy-connection"}
@@ -40,14 +40,43 @@ _PATTERNS = tuple(
 _PASSING = (".sqlite-shm", ".sqlite-wal")
 """Ends of names of files that a database removes at its end, if it gets the time."""
 _VOLATILE = frozenset(
-    {
-        "uuid", "session_id", "thread_id", "parent_uuid", "timestamp", "duration_ms", "duration_api_ms", "ttft_ms", "ttft_stream_ms",
-        "time_to_request_ms", "first_content_frame_ms", "request_id", "totalDurationMs", "durationMs", "total_cost_usd", "task_id",
-        "runId", "costUSD", "agentId", "tool_use_result", "workflow_id", "elapsed_ms", "memory_paths", "thinking_duration_ms", "device_id",
-        "messaging_socket_path", "run_id", "end_time", "start_time", "create_time", "turn_started_at_unix_ms", "chunk_id", "retry_delay_ms",
+    [
+        "uuid",
+        "session_id",
+        "thread_id",
+        "parent_uuid",
+        "timestamp",
+        "duration_ms",
+        "duration_api_ms",
+        "ttft_ms",
+        "ttft_stream_ms",
+        "time_to_request_ms",
+        "first_content_frame_ms",
+        "request_id",
+        "totalDurationMs",
+        "durationMs",
+        "total_cost_usd",
+        "task_id",
+        "runId",
+        "costUSD",
+        "agentId",
+        "tool_use_result",
+        "workflow_id",
+        "elapsed_ms",
+        "memory_paths",
+        "thinking_duration_ms",
+        "device_id",
+        "messaging_socket_path",
+        "run_id",
+        "end_time",
+        "start_time",
+        "create_time",
+        "turn_started_at_unix_ms",
+        "chunk_id",
+        "retry_delay_ms",
         "wall_time_seconds",
-    }
-)  # fmt: skip
+    ]
+)
 
 
 def text(value: str) -> str:
@@ -60,12 +89,10 @@ def text(value: str) -> str:
 def document(value: Any) -> Any:
     """A JSON value without ids and times."""
     if isinstance(value, dict):
-        return {
-            text(str(name)): "<volatile>" if name in _VOLATILE else document(item)
-            for name, item in value.items()
-        }
+        fields = cast("dict[str, Any]", value)
+        return {text(name): "<volatile>" if name in _VOLATILE else document(item) for name, item in fields.items()}
     if isinstance(value, list):
-        return [document(item) for item in value]
+        return [document(item) for item in cast("Sequence[Any]", value)]
     if isinstance(value, str) and value.startswith(("{", "[")):
         with contextlib.suppress(ValueError):
             return document(json.loads(value))
@@ -75,8 +102,8 @@ def document(value: Any) -> Any:
 def output(data: bytes, *, ordered: bool = True) -> list[Any]:
     """An agent's standard output: each line as a JSON value if it is one, else as text.
 
-    Without ``ordered``, as a sorted list without item numbers: an agent that does several things at once tells of them in
-    any order.
+    Without ``ordered``, as a sorted list without item numbers: an agent that does several things at once tells of
+    them in any order.
     """
     lines: list[Any] = []
     for line in data.decode("utf-8", "replace").splitlines():
@@ -88,7 +115,7 @@ def output(data: bytes, *, ordered: bool = True) -> list[Any]:
 
 
 def headers(pairs: Iterable[tuple[str, str]], *, keep_values: bool = False) -> list[tuple[str, str]]:
-    """Header fields in their order, without hop-by-hop ones, Host, our own, and the length that follows from the body."""
+    """Header fields in their order, without Host, hop-by-hop ones, our own, and the body's length."""
     left_out = HOP_BY_HOP | {OUR_HEADER}
     kept = [(name, value) for name, value in pairs if name.lower() not in left_out]
     if keep_values:

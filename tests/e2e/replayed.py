@@ -1,4 +1,4 @@
-"""What a replay must tell of a scenario: everything that the script served, exactly once, in order, seen by the right ones."""
+"""What a replay must tell: everything that the script served, once, in order, seen by the right ones."""
 
 from __future__ import annotations
 
@@ -78,14 +78,16 @@ def _check_story(conversation: Conversation, lines: list[Line], prefix: str) -> 
     assert found == expected
     assert len(lanes) == 1
     thinking = [spoken.thinking for spoken in conversation.turns if spoken.thinking]
-    told = [line["thinking"] for line in of_kind(lines, "model_response") if line.get("thinking") and line["lane"] in lanes]
+    told = [
+        line["thinking"] for line in of_kind(lines, "model_response") if line.get("thinking") and line["lane"] in lanes
+    ]
     assert told == thinking
 
 
 def _belongs(line: Line, conversation: Conversation, lines: list[Line]) -> bool:
     """Whether a line stands in the lane of the conversation: the main one has the prompt, a subagent its start."""
     main = next(other["lane"] for other in lines if other["kind"] == "prompt" and other["text"] == PROMPT)
-    return (line["lane"] == main) == (conversation.prompt == PROMPT)
+    return bool(line["lane"] == main) == (conversation.prompt == PROMPT)
 
 
 def _check_tool(tool: ToolUse, identity: str, lines: list[Line], *, sources: bool) -> None:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from tests.e2e import normal
 from tests.e2e.tap import Heard, tapping
-from tests.e2e.world import BIN, Candidate, Ended, fixed_root
+from tests.e2e.world import Candidate, Ended, fixed_root
+from tests.helpers.people import BIN
 from tests.helpers.provider.server import Provider, running
 
 if TYPE_CHECKING:
@@ -136,8 +137,6 @@ def _put_tap(candidate: Candidate, port: int, target: Path) -> None:
 
 def _run(candidate: Candidate, ended: Ended, provider: Provider, before: int) -> Run:
     home, workspace = candidate.person.home, candidate.workspace
-    files = {name: home / name for name in _CONFIGURATION}
-    files |= {f"workspace/{name}": workspace / name for name in (".claude/settings.json", ".git/config", ".git/HEAD")}
     return Run(
         ended=ended,
         exchanges=provider.exchanges[before:],
@@ -146,8 +145,16 @@ def _run(candidate: Candidate, ended: Ended, provider: Provider, before: int) ->
             "workspace": normal.paths(workspace, without=[workspace / ".git"]),
             ".git": normal.paths(workspace / ".git"),
         },
-        configuration={name: path.read_bytes() for name, path in files.items()},
+        configuration=configuration(candidate),
     )
+
+
+def configuration(candidate: Candidate) -> dict[str, bytes]:
+    """The user's and the repository's configuration files, byte for byte."""
+    home, workspace = candidate.person.home, candidate.workspace
+    files = {name: home / name for name in _CONFIGURATION}
+    files |= {f"workspace/{name}": workspace / name for name in (".claude/settings.json", ".git/config", ".git/HEAD")}
+    return {name: path.read_bytes() for name, path in files.items()}
 
 
 def same_behaviour(control: Run, recorded: Run, *, ordered: bool) -> None:
@@ -209,7 +216,9 @@ def same_bytes(heard: list[Heard], exchanges: list[Exchange]) -> None:
     rest = list(exchanges)
     assert len(heard) == len(rest)
     for one in heard:
-        at = next((n for n, other in enumerate(rest) if other.body == one.body and _head(other.head) == _head(one.head)), None)
+        at = next(
+            (n for n, other in enumerate(rest) if other.body == one.body and _head(other.head) == _head(one.head)), None
+        )
         assert at is not None, f"the provider never saw {one.head[:200]!r}"
         other = rest.pop(at)
         answer_head, _, answer_body = bytes(other.answer).partition(b"\r\n\r\n")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from tests.helpers.provider.script import Conversation, Fault, Script, ToolUse, Turn
 
@@ -36,8 +36,8 @@ class Scenario:
             form = ("--output-format", "stream-json", "--verbose", "--dangerously-skip-permissions")
             return ("claude", "-p", PROMPT, *form)
         model = ("-m", self.model) if self.model else ()
-        form = ("--json", "--skip-git-repo-check", "--dangerously-bypass-approvals-and-sandbox")
-        return ("codex", "exec", *form, *model, PROMPT)
+        quiet = ("--json", "--skip-git-repo-check", "--dangerously-bypass-approvals-and-sandbox")
+        return ("codex", "exec", *quiet, *model, PROMPT)
 
 
 def claude_scenarios(workspace: Path) -> list[Scenario]:
@@ -60,7 +60,10 @@ def claude_scenarios(workspace: Path) -> list[Scenario]:
         plain,
     )
     parallel = (
-        Turn(text="Several at once.", tools=(*(_bash(_staggered(n)) for n in range(4)), _bash("sleep 2; echo oops >&2; exit 3"))),
+        Turn(
+            text="Several at once.",
+            tools=(*(_bash(_staggered(n)) for n in range(4)), _bash("sleep 2; echo oops >&2; exit 3")),
+        ),
         plain,
     )
     subagent = (
@@ -82,7 +85,9 @@ def claude_scenarios(workspace: Path) -> list[Scenario]:
     )
     inner = Conversation(prompt=SUB_PROMPT, turns=(Turn(tools=(_bash("ls | wc -l"),)), Turn(text="There are three.")))
     made = {"plain": (plain,), "edits": edits, "parallel": parallel, "subagent": subagent}
-    scenarios = [_scenario("claude", name, turns, *((inner,) if name == "subagent" else ())) for name, turns in made.items()]
+    scenarios = [
+        _scenario("claude", name, turns, *((inner,) if name == "subagent" else ())) for name, turns in made.items()
+    ]
     return scenarios + _faults("claude", edits)
 
 
@@ -90,7 +95,9 @@ def codex_scenarios() -> list[Scenario]:
     """Every scenario for Codex: its default model runs scripts of calls, an older one makes single calls."""
     plain = Turn(thinking="The candidate wants an answer.", text="All of it is done.")
     add = "*** Begin Patch\n*** Add File: new.txt\n+one\n+two — ünï\n*** End Patch\n"
-    change = "*** Begin Patch\n*** Update File: app.py\n@@\n-    return 'hello'\n+    return 'good day'\n*** End Patch\n"
+    change = (
+        "*** Begin Patch\n*** Update File: app.py\n@@\n-    return 'hello'\n+    return 'good day'\n*** End Patch\n"
+    )
     run = "python3 -c 'import app; print(app.greet())'"
     classic = (
         Turn(text="I write a file.", tools=(ToolUse(name="apply_patch", input={"input": add}),)),
@@ -99,7 +106,10 @@ def codex_scenarios() -> list[Scenario]:
         plain,
     )
     parallel = (
-        Turn(text="Several at once.", tools=(*(_exec(_staggered(n)) for n in range(4)), _exec("sleep 2; echo oops >&2; exit 3"))),
+        Turn(
+            text="Several at once.",
+            tools=(*(_exec(_staggered(n)) for n in range(4)), _exec("sleep 2; echo oops >&2; exit 3")),
+        ),
         plain,
     )
     script = (
@@ -151,7 +161,7 @@ def _scenario(
     agent: str, name: str, turns: tuple[Turn, ...], *others: Conversation, model: str | None = None
 ) -> Scenario:
     main = Conversation(prompt=PROMPT, turns=turns)
-    encoding = "br" if agent == "claude" and name in {"plain", "edits"} else ""
+    encoding: Literal["", "br"] = "br" if agent == "claude" and name in {"plain", "edits"} else ""
     script = Script(conversations=(main, *others), encoding=encoding)
     return Scenario(name=name, agent=agent, script=script, model=model)
 

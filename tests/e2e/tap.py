@@ -1,7 +1,7 @@
 """Listens between an agent and the recorder's proxy: what does the agent really send and get?
 
-The agent is pointed here by ``tapped_agent.py``, which changes nothing but the port in the base URL. Bytes pass untouched and
-are remembered per connection.
+The agent is pointed here by ``tapped_agent.py``, which changes nothing but the port in the base URL. Bytes pass
+untouched and are remembered per connection.
 """
 
 from __future__ import annotations

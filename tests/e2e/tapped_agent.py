@@ -1,6 +1,6 @@
-"""Stands before a real agent and points its base URL at a tap: ``tapped_agent.py NAME PROGRAM TAP_PORT TARGET_FILE ARGUMENTS``.
+"""Points a real agent at a tap: ``tapped_agent.py NAME PROGRAM TAP_PORT TARGET_FILE ARGUMENTS``.
 
-Everything else passes untouched; the port that the recorder gave goes into the target file.
+Nothing but the port in the base URL changes; the port that the recorder gave goes into the target file.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The real Claude Code and the real Codex, recorded: they behave as without us, and the replay tells all that was served."""
+"""The real agents, recorded: they behave as without us, and the replay tells all that was served."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-
 from tests.e2e.replayed import check_everything
 from tests.e2e.runs import CANDIDATE, control_run, recorded_run, same_behaviour, same_bytes, same_requests
 from tests.e2e.scenarios import claude_scenarios, codex_scenarios
@@ -25,7 +24,7 @@ SCENARIOS = [*claude_scenarios(WORKSPACE), *codex_scenarios()]
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=[f"{item.agent}-{item.name}" for item in SCENARIOS])
 def test_a_real_agent_is_recorded_whole_and_unchanged(scenario: Scenario, stage: Stage) -> None:
-    """Same output, files and requests as without us; not one byte changed on the way; everything told once, verified."""
+    """As without us in output, files and requests; no byte changed on the way; all told once, verified."""
     control = control_run(scenario, stage.agents)
     recorded = recorded_run(scenario, stage.agents, stage.recruiter, tap=True)
     assert control.ended.code == 0

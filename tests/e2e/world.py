@@ -19,10 +19,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from tests.helpers.people import BIN, Person
+
 from promptster.errors import PromptsterError
 from promptster.session.control import ControlClient
 from promptster.session.state import SessionFolder
-from tests.helpers.people import BIN, Person
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
@@ -282,7 +283,9 @@ def _write_configuration(home: Path) -> None:
     (home / ".claude").mkdir()
     (home / ".claude" / "settings.json").write_bytes(b'{ "includeCoAuthoredBy":false,\n\t"env": {"MINE":"1"} }\r\n')
     (home / ".codex").mkdir()
-    (home / ".codex" / "config.toml").write_bytes(b"# mine\r\nhide_agent_reasoning = false\n\n[tui]\nnotifications=false")
+    (home / ".codex" / "config.toml").write_bytes(
+        b"# mine\r\nhide_agent_reasoning = false\n\n[tui]\nnotifications=false"
+    )
     (home / ".gitconfig").write_bytes(b"[user]\n\tname = Ada\n\temail = ada@example.com")
 
 

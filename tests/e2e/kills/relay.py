@@ -1,4 +1,4 @@
-"""Stands between recorder and collector and loses answers: the collector has done its work, and the recorder never hears."""
+"""Stands between recorder and collector and loses answers: the work is done, and the recorder never hears."""
 
 from __future__ import annotations
 

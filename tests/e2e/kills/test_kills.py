@@ -11,9 +11,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pytest
-
-from promptster.protocol.bundle import read_bundle
-from promptster.protocol.signing import Envelope
 from tests.e2e.kills.relay import relaying
 from tests.e2e.replayed import of_kind
 from tests.e2e.runs import PROMPTSTER, candidate_root
@@ -21,6 +18,9 @@ from tests.e2e.scenarios import Scenario
 from tests.e2e.world import Candidate, Collector, Recruiter, collector_running, fixed_root, wait_until
 from tests.helpers.provider.script import Conversation, Script, ToolUse, Turn
 from tests.helpers.provider.server import running
+
+from promptster.protocol.bundle import read_bundle
+from promptster.protocol.signing import Envelope
 
 if TYPE_CHECKING:
     import subprocess
