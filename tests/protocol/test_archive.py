@@ -30,6 +30,15 @@ def test_any_zip_program_can_read_it() -> None:
         assert [(info.filename, reader.read(info)) for info in reader.infolist()] == [tuple(m) for m in _MEMBERS]
 
 
+def test_a_reader_of_the_standard_library_writes_the_same_bytes() -> None:
+    """Whoever takes a bundle apart with ``zipfile`` and puts it together again gets the same bundle."""
+    written, again = write_archive(_MEMBERS), io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(written)) as reader, zipfile.ZipFile(again, "w") as writer:
+        for info in reader.infolist():
+            writer.writestr(info, reader.read(info))
+    assert again.getvalue() == written
+
+
 def test_what_other_programs_write_is_refused() -> None:
     """Times, versions and attributes of their own are not the one form."""
     buffer = io.BytesIO()

@@ -23,6 +23,9 @@ _LOCAL_MAGIC = b"PK\x03\x04"
 _CENTRAL_MAGIC = b"PK\x01\x02"
 _END_MAGIC = b"PK\x05\x06"
 _VERSION = 20
+_MADE_BY = 3 << 8 | _VERSION
+"""Unix: with ``_MODE`` the bytes are those of Python's ``zipfile`` for a stored member of 1 January 1980."""
+_MODE = 0o600 << 16
 _DATE = 0x21
 """1 January 1980, the first day that a zip can name."""
 
@@ -39,7 +42,25 @@ def _local_header(name: bytes, size: int, checksum: int) -> bytes:
 
 
 def _central_header(name: bytes, size: int, checksum: int, offset: int) -> bytes:
-    head = (_CENTRAL_MAGIC, _VERSION, _VERSION, 0, 0, 0, _DATE, checksum, size, size, len(name), 0, 0, 0, 0, 0, offset)
+    head = (
+        _CENTRAL_MAGIC,
+        _MADE_BY,
+        _VERSION,
+        0,
+        0,
+        0,
+        _DATE,
+        checksum,
+        size,
+        size,
+        len(name),
+        0,
+        0,
+        0,
+        0,
+        _MODE,
+        offset,
+    )
     return _CENTRAL.pack(*head) + name
 
 
