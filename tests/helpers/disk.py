@@ -96,13 +96,15 @@ class MemoryDisk:
         taken = len(data) if self.shorten is None else self.shorten(len(data))
         piece = bytes(data[:taken])
         offset = len(inode.cached)
+        stopped: PowerLossError | None = None
         try:
             self._call("write")
-        except PowerLossError:
-            inode.dirty.append((offset, piece))
-            raise
+        except PowerLossError as error:  # the system had the bytes already
+            stopped = error
         inode.cached += piece
         inode.dirty.append((offset, piece))
+        if stopped is not None:
+            raise stopped
         return taken
 
     def sync(self, handle: int) -> None:

@@ -25,8 +25,6 @@ def test_files_are_private_and_append_only(tmp_path: Path) -> None:
     write_all(files, handle, b"three")
     files.sync(handle)
     assert files.read(path) == b"onetwothree"
-    files.truncate(handle, 3)
-    assert files.size(path) == 3
     files.close(handle)
     files.close(other)
     with pytest.raises(FileExistsError):

@@ -31,10 +31,6 @@ class Files(Protocol):
         """A file's whole content."""
         ...
 
-    def size(self, path: Path) -> int:
-        """A file's length in bytes."""
-        ...
-
     def open_append(self, path: Path, *, create: bool) -> int:
         """A handle that writes at the end of the file; ``create`` demands that the file is new."""
         ...
@@ -45,10 +41,6 @@ class Files(Protocol):
 
     def sync(self, handle: int) -> None:
         """Return only when everything written through any handle of this file would survive a loss of power."""
-        ...
-
-    def truncate(self, handle: int, size: int) -> None:
-        """Cut the file to ``size`` bytes."""
         ...
 
     def close(self, handle: int) -> None:
@@ -90,10 +82,6 @@ class SystemFiles:
         """A file's whole content."""
         return path.read_bytes()
 
-    def size(self, path: Path) -> int:
-        """A file's length in bytes."""
-        return path.stat().st_size
-
     def open_append(self, path: Path, *, create: bool) -> int:
         """A handle that writes at the end of the file; ``create`` demands that the file is new."""
         flags = os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
@@ -116,10 +104,6 @@ class SystemFiles:
             else:
                 return
         os.fsync(handle)
-
-    def truncate(self, handle: int, size: int) -> None:
-        """Cut the file to ``size`` bytes."""
-        os.ftruncate(handle, size)
 
     def close(self, handle: int) -> None:
         """Give the handle back."""

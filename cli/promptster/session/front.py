@@ -28,6 +28,7 @@ class Front:
     def __init__(self, facts: SessionFacts, token: str, clock: Clock, log: Log) -> None:
         """Prepare the forwarder for a session's upstreams."""
         self._capture: Capture | None = None
+        self._log = log
         self._serving = False
         self._forwarder = Forwarder(
             token=token,
@@ -36,7 +37,7 @@ class Front:
             on_hook=self._hook,
             outbound=_outbound(log),
             clock=clock,
-            on_fault=lambda error: log.fault("capture", error),
+            on_fault=self._fault,
             limits=Limits(observed_bytes=_OBSERVED_BYTES),
         )
 
@@ -71,6 +72,12 @@ class Front:
     def _hook(self, agent: str, payload: bytes) -> None:
         if self._capture is not None:
             self._capture.hook(agent, payload)
+
+    def _fault(self, error: Exception) -> None:
+        """An observer or a hook raised: traffic goes on, and the recording says that something is missing."""
+        self._log.fault("capture", error)
+        if self._capture is not None:
+            self._capture.faulted()
 
 
 class _Nobody:
