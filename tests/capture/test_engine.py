@@ -406,3 +406,13 @@ def test_no_credential_reaches_a_draft(bench: Bench) -> None:
         agent={**CLAUDE, "x-api-key": "sk-secret", "authorization": "Bearer sk-secret"},
     )
     assert "sk-secret" not in repr(bench.drafts)
+
+
+def test_a_fault_of_ours_is_told_as_a_gap(bench: Bench) -> None:
+    """What could not be read is missing, and the recording says so, once for all since the last tick."""
+    bench.capture.faulted()
+    bench.capture.faulted()
+    bench.capture.tick()
+    bench.capture.tick()
+    gaps = [draft for draft in bench.drafts if draft.kind == "capture_gap"]
+    assert [gap.fields["lost"] for gap in gaps] == [2]

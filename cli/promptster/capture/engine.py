@@ -65,6 +65,7 @@ class Capture:
         self._open: dict[Exchange, Identity | None] = {}
         self._after_pause: set[Identity] = set()
         self._has_orphans = False
+        self._faults = 0
 
     @property
     def counts(self) -> Counter[str]:
@@ -114,6 +115,7 @@ class Capture:
         self._end_orphans()
         if self._scribe.paused:
             return
+        self._tell_faults()
         self._hooks.release_all()
         self._silence.tick()
 
@@ -138,7 +140,19 @@ class Capture:
         for exchange in list(self._open):
             exchange.abandon("the session ended")
         self._open.clear()
+        self._tell_faults()
         self._silence.tick(ending=True)
+
+    def faulted(self) -> None:
+        """Something that was seen could not be read, for a fault of ours: the next tick tells that it is missing."""
+        self._faults += 1
+
+    def _tell_faults(self) -> None:
+        if self._faults:
+            detail = "a fault of the recorder's own: part of what the agent sent or got is not recorded"
+            fields = {"source": "recorder", "detail": detail, "lost": self._faults}
+            self._faults = 0
+            self._scribe.write("recorder", "capture_gap", fields)
 
     def asked(self, exchange: Exchange, request: ReadRequest) -> None:
         """An exchange's request is known."""

@@ -42,26 +42,8 @@ def _local_header(name: bytes, size: int, checksum: int) -> bytes:
 
 
 def _central_header(name: bytes, size: int, checksum: int, offset: int) -> bytes:
-    head = (
-        _CENTRAL_MAGIC,
-        _MADE_BY,
-        _VERSION,
-        0,
-        0,
-        0,
-        _DATE,
-        checksum,
-        size,
-        size,
-        len(name),
-        0,
-        0,
-        0,
-        0,
-        _MODE,
-        offset,
-    )
-    return _CENTRAL.pack(*head) + name
+    head = (_CENTRAL_MAGIC, _MADE_BY, _VERSION, 0, 0, 0, _DATE, checksum, size, size)
+    return _CENTRAL.pack(*head, len(name), 0, 0, 0, 0, _MODE, offset) + name
 
 
 def _directory(entries: Sequence[tuple[bytes, int, int]]) -> bytes:

@@ -54,11 +54,18 @@ class Assembly:
 
     def take_hook(self, agent: str, payload: bytes) -> None:
         """A hook call that just arrived."""
-        self.recording.capture.hook(agent, payload)
+        self._take(agent, payload)
 
     def take_spooled(self, agent: str, payload: bytes, times: tuple[int, int]) -> None:
         """A hook call that waited in the spool."""
-        self.recording.capture.hook(agent, payload, arrived=times)
+        self._take(agent, payload, times)
+
+    def _take(self, agent: str, payload: bytes, times: tuple[int, int] | None = None) -> None:
+        try:
+            self.recording.capture.hook(agent, payload, arrived=times)
+        except Exception:
+            self.recording.capture.faulted()
+            raise
 
     def spool_unreadable(self) -> None:
         """A hook call that waited in the spool and cannot be read any more."""

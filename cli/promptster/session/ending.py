@@ -55,7 +55,7 @@ def stop(current: Current) -> list[Restored]:
 
 
 def _clear_run(folder: SessionFolder) -> None:
-    """Remove what the recorder left in its run folder: sockets, and settings that hold a token which opens nothing now."""
+    """Remove what is left in the run folder: sockets, and settings that hold a token which opens nothing now."""
     shutil.rmtree(folder.run, ignore_errors=True)
 
 
