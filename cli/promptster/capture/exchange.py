@@ -125,7 +125,6 @@ class Exchange:
             return
         self._is_asked = True
         self._desk.asked(self, self._read_request())
-        self._request = bytearray()
 
     def response_head(self, status: int, headers: Headers) -> None:
         """Prepare for the body."""
@@ -187,14 +186,15 @@ class Exchange:
         self._is_over = True
 
     def _read_request(self) -> ReadRequest:
-        raw, cut = bytes(self._request), self._size > len(self._request) or self._missed > 0
-        encoding = self.headers.get("content-encoding", "")
-        decoder = ContentDecoder(encoding, limit=MAX_REQUEST)
-        body = load(decoder.feed(raw)) if not cut else None
+        sent, self._request = self._request, bytearray()
+        cut = self._size > len(sent) or self._missed > 0
+        decoder = ContentDecoder(self.headers.get("content-encoding", ""), limit=MAX_REQUEST)
+        is_coded = self.headers.get("content-encoding", "identity") != "identity"
+        body = None if cut else load(decoder.feed(bytes(sent)) if is_coded else sent)
         is_object = isinstance(body, dict)
         return ReadRequest(
             body=mapping(body) if is_object else None,
-            raw=b"" if is_object else raw,
+            raw=b"" if is_object else bytes(sent),
             sha256=self._hash.hexdigest(),
             cut=cut or decoder.fault is not None,
         )

@@ -178,7 +178,7 @@ def optional_text(value: Json) -> str | None:
     return value if isinstance(value, str) and value else None
 
 
-def load(data: bytes | str) -> Json:
+def load(data: bytes | bytearray | str) -> Json:
     """Parse JSON; ``None`` for anything that is not JSON."""
     try:
         return json.loads(data)
