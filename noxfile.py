@@ -41,7 +41,7 @@ def lint(session: nox.Session) -> None:
     session.run("ruff", "format", "--check", *CODE)
     session.run("lint-imports", "--no-cache")
     session.run("codespell", "--quiet-level=3", *CODE, "docs", "README.md", "CONTRIBUTING.md", "SECURITY.md")
-    session.run("interrogate", "--quiet", "cli", "collector", "hooks")
+    session.run("interrogate", "cli", "collector", "hooks")
     session.run("deptry", "cli", "collector", "hooks")
     session.run("validate-pyproject", "pyproject.toml")
 

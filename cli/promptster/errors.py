@@ -11,8 +11,8 @@
 ├── ``PlatformError``        this operating system is not supported
 └── ``protocol.errors.ProtocolError`` and what stands below it
 
-Wording: ``message`` is lower case, without a full stop, and says what happened; ``hint`` says what to do, on a line of its
-own. ``code`` is a stable word that scripts may test.
+Wording: ``message`` is lower case, without a full stop, and says what happened; ``hint`` says what to do, on a line of
+its own. ``code`` is a stable word that scripts may test.
 """
 
 from __future__ import annotations

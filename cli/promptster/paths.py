@@ -72,8 +72,8 @@ class Paths:
 def socket_folder(session_folder: Path) -> Path:
     """The 0700 folder for a session's unix sockets.
 
-    It is ``<session>/run`` unless that path is too long for a socket address; then it is a folder below the user's runtime
-    folder or the system's temporary folder, its name derived from the session folder's.
+    It is ``<session>/run`` unless that path is too long for a socket address; then it is a folder below the user's
+    runtime folder or the system's temporary folder, its name derived from the session folder's.
     """
     folder = session_folder / "run"
     if len(os.fsencode(folder)) + len("/control.sock") <= _SOCKET_PATH_LIMIT:

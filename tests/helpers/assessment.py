@@ -1,4 +1,4 @@
-"""One assessment with the real program: a collector, a recruiter, a candidate with the practice agent, a scripted provider.
+"""One assessment with the real program: collector, recruiter, candidate with the practice agent, scripted provider.
 
 Every part is a process of its own; tests say what is typed and look at what is left behind.
 """
