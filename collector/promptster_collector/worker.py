@@ -91,13 +91,11 @@ class Worker:
             self._wanted.clear()
             while await self._guarded(self._work_when_calm):  # noqa: ASYNC110 - a pause between rounds, not a wait
                 await asyncio.sleep(_PAUSE)
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wanted.wait(), max(next_sweep - self._clock.monotonic(), 0.01))
+            await _wait(self._wanted, max(next_sweep - self._clock.monotonic(), 0.01))
             await asyncio.sleep(_PAUSE)
 
     async def _work_when_calm(self) -> bool:
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._calm.wait(), _PATIENCE)
+        await _wait(self._calm, _PATIENCE)
         return await self.work()
 
     async def sweep(self) -> None:
@@ -122,3 +120,10 @@ class Worker:
             await asyncio.sleep(_AFTER_FAULT)
             self._wanted.set()
             return False
+
+
+async def _wait(event: asyncio.Event, seconds: float) -> None:
+    """Wait for an event, or as long as that. (``wait_for`` can lose a cancellation that comes with the event.)"""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await event.wait()

@@ -223,3 +223,11 @@ def test_the_key_store_keeps_no_trace(site: Site) -> None:
     for data in contents(path.parent):
         assert candidate.session.encode() not in data
         assert not any(value in data for value in wrapped)
+
+
+def test_a_segment_that_was_never_listed_goes_too(site: Site) -> None:
+    """A file that a crash left between writing and listing is removed with its session."""
+    candidate = ended(site, seal=False)
+    site.store.segments.write(candidate.session, 1, b"left by a crash")
+    withdraw(site, candidate)
+    assert list((site.data / "segments").iterdir()) == []

@@ -275,6 +275,7 @@ def test_any_changed_byte_is_refused(shared: tuple[Site, Candidate], position: i
 def test_junk_is_refused(shared: tuple[Site, Candidate], junk: bytes) -> None:
     """Bytes that are no batch get a typed refusal."""
     site, candidate = shared
+    site.clock.pass_ms(1000)
     answer = site.client.put(f"/v1/sessions/{candidate.session}/batches/1", content=junk)
     assert answer.status_code in {413, 422}
     assert answer.headers["content-type"] == "application/problem+json"

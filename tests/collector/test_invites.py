@@ -15,9 +15,10 @@ from promptster.protocol.encoding import b64u_decode, b64u_encode
 from promptster.protocol.invite import Invite
 from promptster.protocol.policy import Policy, policy_sha256
 from promptster.protocol.signing import Envelope, SigningKey, kid, open_envelope
+from promptster_collector.invites.redemption import finish_interrupted
 from promptster_collector.settings import HOUR_MS
 from promptster_collector.store.keys.keystore import KeyDestroyedError
-from promptster_collector.store.keys.names import sealing_key
+from promptster_collector.store.keys.names import sealing_key, session_key
 from promptster_collector.store.schema import Alarm, Session
 from promptster_collector.store.schema import Invite as InviteRow
 
@@ -239,3 +240,29 @@ def test_one_person_is_one_row(site: Site) -> None:
     new_invite(site.client, site.token, assessment, email="Cara@Example.com")
     new_invite(site.client, site.token, assessment, email="cara@example.COM ", name="Cara C.")
     assert len({row.person for row in site.rows(select(InviteRow.person))}) == 1
+
+
+def test_a_crash_before_the_session_was_stored_is_undone(site: Site) -> None:
+    """Keys of a redemption that never reached the database are destroyed at the next start; the invite stays good."""
+    candidate = invited(site)
+    organisation = site.rows(select(InviteRow.organisation))[0].organisation
+    keys = {session_key(organisation, candidate.session): bytes(32)}
+    site.store.keys.put(keys, created_ms=1, pending=True)
+    finish_interrupted(site.store)
+    with pytest.raises(KeyDestroyedError):
+        site.store.keys.get(session_key(organisation, candidate.session))
+    assert candidate.redeem_at(site.client).session == candidate.session
+
+
+def test_a_crash_after_the_session_was_stored_is_finished(site: Site) -> None:
+    """What is left to do after the write is done at the next start: keys confirmed, sealing pair destroyed."""
+    candidate = started(site.client, site.token)
+    row = site.rows(select(InviteRow))[0]
+    key = site.store.keys.get(session_key(row.organisation, candidate.session))
+    site.store.keys.put({session_key(row.organisation, candidate.session): key}, created_ms=1, pending=True)
+    site.store.keys.put({sealing_key(row.organisation, row.sealing_key_id): bytes(32)}, created_ms=1)
+    finish_interrupted(site.store)
+    assert site.store.keys.pending() == []
+    assert site.store.keys.sealing_key_ids() == []
+    candidate.say("goes on")
+    assert candidate.put(site.client, 0).status_code == 200

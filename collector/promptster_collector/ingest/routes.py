@@ -32,6 +32,7 @@ async def put_batch(
     request: Request[Any, Any, Any], ingest: NamedDependency[Ingest], session: FromPath[str], n: FromPath[int]
 ) -> Response[bytes]:
     """Store one signed, sealed batch; the answer is its receipt. Sending it again gets the same receipt."""
+    await ingest.admit(session)
     wire = await request.body()
     return _response(await ingest.put(session, n, wire, earlier_receipt=request.headers.get(RECEIPT_HEADER)))
 

@@ -121,8 +121,19 @@ class Ingest:
         """Drop what is remembered of a session that was erased."""
         self._facts.pop(session, None)
 
+    async def admit(self, session: str) -> None:
+        """Refuse what can be refused before a body is read.
+
+        Raises:
+            NotFoundError: there is no such session.
+            GoneError: it was erased.
+            BusyError: it sends too fast.
+        """
+        await self._facts_of(session)
+        self._pace.take(session)
+
     async def put(self, session: str, n: int, wire: bytes, *, earlier_receipt: str | None = None) -> Taken:
-        """Take one batch.
+        """Take one batch of a session that was admitted.
 
         Raises:
             Refusal: with the problem that says why not; nothing was changed then.
@@ -132,7 +143,6 @@ class Ingest:
         if (batch.header.session, batch.header.n) != (session, n):
             raise InvalidError("the batch was made for another place", code="wrong_place")
         facts = await self._facts_of(session)
-        self._pace.take(session)
         with self._behind.urgent():
             if len(wire) > _THREAD_ABOVE:
                 prepared = await asyncio.to_thread(self._prepare, session, facts, batch, earlier_receipt)

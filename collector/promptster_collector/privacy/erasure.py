@@ -143,7 +143,8 @@ class Erasure:
             known = self._store.database.read_now(partial(_state, session=found.session))
             if known is not None and known not in GONE:
                 self._store.database.write_now(partial(shred, found=found))
-            self._clear_files(found.session)
+            self._store.segments.remove_all(found.session)
+        self._store.database.truncate_wal()
 
 
 def _state(connection: Connection, session: str) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,9 @@ from promptster_collector.store.schema import Alarm
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
+
+
+log = logging.getLogger("promptster_collector")
 
 
 class AlarmKind(StrEnum):
@@ -36,6 +40,7 @@ def raise_alarm(
     session: str | None = None,
 ) -> None:
     """Write one alarm inside somebody's write; without an organisation it is the collector's own."""
+    log.warning("alarm: %s", kind.value)
     connection.execute(
         insert(Alarm),
         {"organisation": organisation, "kind": kind.value, "invite": invite, "session": session, "at_ms": at_ms},

@@ -57,3 +57,8 @@ class SegmentFolder:
     def remove(self, session: str, version: int) -> None:
         """Remove a segment's file."""
         remove_durably(self._path(session, version))
+
+    def remove_all(self, session: str) -> None:
+        """Remove every file of a session, also one that a crash kept from being listed."""
+        for path in self._folder.glob(f"{session}.*.segment"):
+            remove_durably(path)

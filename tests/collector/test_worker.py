@@ -1,0 +1,98 @@
+"""The work behind the requests: woken, repeated while there is some, never ended by a fault, polite to requests."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+import pytest
+from tests.helpers.site import OwnedClock
+
+from promptster_collector import worker as worker_module
+from promptster_collector.worker import Worker
+
+
+@pytest.fixture
+def worker(monkeypatch: pytest.MonkeyPatch) -> Worker:
+    """A worker without pauses."""
+    monkeypatch.setattr(worker_module, "_PAUSE", 0.0)
+    monkeypatch.setattr(worker_module, "_AFTER_FAULT", 0.0)
+    return Worker(OwnedClock(), sweep_seconds=3600.0)
+
+
+async def test_work_goes_on_while_there_is_some(worker: Worker) -> None:
+    """A step is called again until it says that nothing was left, and again when woken."""
+    left, done = 3, asyncio.Event()
+
+    async def step() -> bool:
+        nonlocal left
+        if left == 0:
+            done.set()
+            return False
+        left -= 1
+        return True
+
+    worker.add(step)
+    async with worker:
+        await asyncio.wait_for(done.wait(), 20)
+        done.clear()
+        left = 2
+        worker.wake()
+        await asyncio.wait_for(done.wait(), 20)
+        assert left == 0
+
+
+async def test_a_fault_ends_nothing(worker: Worker, caplog: pytest.LogCaptureFixture) -> None:
+    """A step that raises is tried again; the log names type and place, not the message."""
+    logging.getLogger("promptster_collector").propagate = True
+    calls, done = 0, asyncio.Event()
+
+    async def step() -> bool:
+        nonlocal calls
+        calls += 1
+        if calls < 3:
+            raise ValueError("something a candidate wrote")
+        done.set()
+        return False
+
+    worker.add(step)
+    async with worker:
+        await asyncio.wait_for(done.wait(), 20)
+    assert "ValueError" in caplog.text
+    assert "candidate wrote" not in caplog.text
+
+
+async def test_sweeps_run_at_the_start(worker: Worker) -> None:
+    """What time alone changes is looked at when the collector starts."""
+    swept = asyncio.Event()
+
+    async def sweep() -> None:
+        swept.set()
+
+    worker.add_sweep(sweep)
+    async with worker:
+        await asyncio.wait_for(swept.wait(), 20)
+
+
+async def test_requests_come_first(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While somebody waits for a receipt no round begins, but for a bounded time only."""
+    monkeypatch.setattr(worker_module, "_PATIENCE", 30.0)
+    stepped = asyncio.Event()
+
+    async def step() -> bool:
+        stepped.set()
+        return False
+
+    worker.add(step)
+    with worker.urgent(), worker.urgent():
+        async with worker:
+            for _ in range(20):
+                await asyncio.sleep(0)
+            assert not stepped.is_set()
+    async with worker:
+        await asyncio.wait_for(stepped.wait(), 20)
+        stepped.clear()
+        monkeypatch.setattr(worker_module, "_PATIENCE", 0.001)
+        with worker.urgent():
+            worker.wake()
+            await asyncio.wait_for(stepped.wait(), 20)
