@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from promptster.capture.engine import Capture
+from promptster.capture.engine import HOOKED_AGENTS, Capture
 from promptster.client import AsyncCollectorClient
 from promptster.config import Config, Network
 from promptster.deliver.outbox import Outbox
@@ -137,7 +137,12 @@ async def assemble(
         sealer=sealer,
         outbox=outbox,
         uploader=uploader,
-        make_capture=lambda append: Capture(append, clock, allowed_kinds=frozenset(policy.kinds)),
+        make_capture=lambda append: Capture(
+            append,
+            clock,
+            allowed_kinds=frozenset(policy.kinds),
+            hooked_agents=HOOKED_AGENTS if policy.hooks else (),
+        ),
     )
     try:
         await recording.begin(repair)
