@@ -145,6 +145,33 @@ def test_a_failed_sync_is_not_believed_later() -> None:
     assert contents(disk.crash(seeded(1))) == entries(4)
 
 
+@pytest.mark.parametrize("seed", range(8))
+def test_what_was_superseded_does_not_come_back(seed: int) -> None:
+    """Records of a failed sync that a new file left behind stay behind, also after that file was copied."""
+    disk = MemoryDisk()
+    journal = opened(disk)
+    journal.append(entries(2))
+    syncs = 0
+
+    def fail(name: str, _number: int) -> None:
+        nonlocal syncs
+        syncs += name == "sync"
+        if name == "sync":
+            raise OSError(errno.EIO, "io error")
+        if name == "write" and syncs:
+            raise PowerLossError
+
+    disk.on_call = fail
+    with pytest.raises(OSError, match="io error"):
+        journal.append(entries(2, start=90))
+    journal.reopen()
+    with pytest.raises(PowerLossError):
+        journal.append(entries(2, start=90))
+    disk.on_call = None
+    assert opened(disk).next_seq == 2
+    assert contents(disk.crash(seeded(seed))) == entries(2)
+
+
 def test_a_short_write_is_continued() -> None:
     """A disk that takes few bytes at a time is asked again."""
     disk = MemoryDisk()

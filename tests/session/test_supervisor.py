@@ -20,6 +20,7 @@ from tests.helpers.shelf_server import serving
 from promptster.errors import SessionError
 from promptster.session import supervisor as supervisor_module
 from promptster.session.state import SessionState
+from promptster.session.supervisor import spawn_recorder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -102,6 +103,28 @@ def test_a_recorder_without_its_supervisor_goes_on_and_keeps_the_lock(
         running.control.stop()
         running.spawn()
         assert "note" in running.kinds()
+
+
+def test_an_orphaned_recorder_is_replaced_for_running_agents(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It says that its supervisor is gone; the next one has the same port and token, with an agent still connected."""
+    with prepared(tmp_path, monkeypatch) as running:
+        port = running.spawn()
+        assert running.control.status().supervised
+        ticket = running.control.launch()
+        with socket.create_connection(("127.0.0.1", port), timeout=30) as agent:
+            agent.sendall(b"GET /wrong HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n\r\n" % port)
+            assert agent.recv(64).startswith(b"HTTP/1.1 4")
+            kill_and_wait(running.supervisor_pid)
+            assert not running.control.status().supervised
+            running.control.stop(for_another=True)
+            assert running.folder.facts().state is SessionState.RECORDING
+            assert spawn_recorder(running.folder, running.certified.secrets, token=ticket.token) == port
+        running.supervisors.append(running.supervisor_pid)
+        assert running.control.status().supervised
+        assert running.control.launch() == ticket
+        assert "capture_recovered" not in running.kinds()
+        kill_and_wait(running.recorder_pid)
+        assert running.control.status().restarts == 1
 
 
 def test_after_a_reboot_the_session_continues(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

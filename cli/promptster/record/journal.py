@@ -94,17 +94,20 @@ class Journal:
             OSError: none of them may be taken as durable; ``reopen`` comes next.
         """
         pending = bytearray()
-        links = [self._chain]
+        links, ends = [self._chain], list[int]()
         for seq, data in enumerate(entries, start=self.next_seq):
             sealed = self._cipher.seal(data, position=seq, random=self._random)
             links.append(link(links[-1], seq, sealed))
             pending += RECORD_HEADER.pack(len(sealed), seq, links[-1][:16])
             pending += sealed
+            ends.append(len(pending))
         handle = self._writable(len(pending))
         write_all(self._files, handle, pending)
         self._files.sync(handle)
+        extent = self._found.extents[-1]
+        extent.ends.extend(self._size + end for end in ends)
+        extent.chain.extend(links[1:])
         self._size += len(pending)
-        self._found.extents[-1].chain.extend(links[1:])
         self.next_seq, self._chain = self.next_seq + len(entries), links[-1]
 
     def jump(self, *, base: int, first: int, entries: Sequence[bytes]) -> None:

@@ -90,10 +90,15 @@ class Extent:
     """The chain's value before the file's first record."""
     chain: list[bytes] = field(default_factory=list[bytes])
     """The chain's value after each record."""
-    end: int = FILE_HEADER.size
-    """Offset behind the last record that was valid when the file was read."""
+    ends: list[int] = field(default_factory=list[int])
+    """The offset behind each record."""
     size: int = 0
     """The file's length."""
+
+    @property
+    def end(self) -> int:
+        """The offset behind the last record that counts."""
+        return self.ends[-1] if self.ends else FILE_HEADER.size
 
     @property
     def next_seq(self) -> int:
@@ -147,7 +152,9 @@ class Scan:
         while self.extents and self.extents[-1].first >= seq and len(self.extents) > 1:
             self.extents.pop()
         if self.extents:
-            del self.extents[-1].chain[max(0, seq - self.extents[-1].first) :]
+            last = self.extents[-1]
+            kept = max(0, seq - last.first)
+            del last.chain[kept:], last.ends[kept:]
 
 
 def journal_names(files: Files, folder: Path) -> list[str]:
@@ -173,8 +180,8 @@ def scan(files: Files, folder: Path, cipher: Cipher, session: str) -> Scan:
                 cipher.open(sealed, position=seq)
             except ProtocolError:
                 break
+            extent.ends.append(extent.end + RECORD_HEADER.size + len(sealed))
             extent.chain.append(chain)
-            extent.end += RECORD_HEADER.size + len(sealed)
         result.extents.append(extent)
     return result
 

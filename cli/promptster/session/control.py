@@ -12,7 +12,7 @@ can connect is the candidate. The recorder's side is ``promptster.session.contro
 | pause, resume | ``reason``? | ``seq`` |
 | close | ``drafts`` | ``events``; then poll ``status`` until ``received`` equals it |
 | flush | ``seconds``? | ``received``, ``events`` after everything so far was sent, or the time was over |
-| stop | ``withdrawn``? | the recorder has recorded its end and goes |
+| stop | ``withdrawn``?, ``for_another``? | the recorder has recorded its end and goes |
 """
 
 from __future__ import annotations
@@ -65,6 +65,8 @@ class RecorderStatus:
     """Agents whose hooks were expected and did not come."""
     degraded: tuple[str, ...] = ()
     """What is not recorded in full at the moment: ``disk_nearly_full``, ``disk_failing``, ``time_limit``."""
+    supervised: bool = True
+    """Whether the supervisor that started this recorder still runs."""
     path_check: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """By provider: whether an unauthenticated request through the proxy came back."""
 
@@ -139,15 +141,15 @@ class ControlClient:
         answer = self.call("flush", seconds=seconds, timeout=self._timeout + seconds)
         return int(answer["received"]), int(answer["events"])
 
-    def stop(self, *, withdrawn: bool = False) -> None:
+    def stop(self, *, withdrawn: bool = False, for_another: bool = False) -> None:
         """End recorder and supervisor; both are gone when this returns.
 
-        ``withdrawn`` leaves nothing more to the journal or the wire.
+        ``withdrawn`` leaves nothing more to the journal or the wire; with ``for_another`` the session itself goes on.
 
         Raises:
             SessionError: nobody answered, or the processes did not end in time.
         """
-        self.call("stop", withdrawn=withdrawn)
+        self.call("stop", withdrawn=withdrawn, for_another=for_another)
         self._wait_until_released()
 
     def _wait_until_released(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections import Counter
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -39,6 +40,7 @@ class Operations:
         """Serve one recording; ``finish`` ends this process."""
         self._folder, self._parts, self._drain, self._finish = folder, parts, drain, finish
         self._port, self._token, self._restarts = port, token, restarts
+        self._supervisor = os.getppid()
         self._facts = folder.facts()
         self._stopped = asyncio.Event()
         self._ended = False
@@ -79,7 +81,8 @@ class Operations:
         """Leave in order; called once, by the process that ends."""
         if not self._stopped.is_set():
             stop = self._stop or {}
-            await self._parts.recording.end(stopped=bool(stop), withdrawn=bool(stop.get("withdrawn")))
+            stopped = bool(stop) and not stop.get("for_another")
+            await self._parts.recording.end(stopped=stopped, withdrawn=bool(stop.get("withdrawn")))
             self._stopped.set()
 
     async def _watch_progress(self) -> None:
@@ -109,6 +112,7 @@ class Operations:
             "record_until": self._facts.record_until,
             "upload_until": self._facts.upload_until,
             "restarts": self._restarts,
+            "supervised": os.getppid() == self._supervisor,
             "silent_hooks": sorted(parts.recording.capture.silent_agents),
             "degraded": sorted({*recorder.degraded, *(["disk_failing"] if parts.sealer.failing else [])}),
             "path_check": self._facts.choices.get("path_check", {}),

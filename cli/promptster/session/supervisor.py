@@ -46,8 +46,12 @@ _LONGEST_PAUSE_AFTER_KILL_S = 0.2
 _SECRET_ENDINGS = ("_KEY", "_TOKEN", "_SECRET", "_PASSWORD", "_CREDENTIALS")
 
 
-def spawn_recorder(folder: SessionFolder, secrets: SessionSecrets, *, timeout_s: float = 60.0) -> int:
+def spawn_recorder(
+    folder: SessionFolder, secrets: SessionSecrets, *, token: str | None = None, timeout_s: float = 60.0
+) -> int:
     """Start supervisor and recorder for a session; both outlive the caller and hold none of its files.
+
+    ``token`` is that of the recorder before, for agents that still run; a new one is made without it.
 
     Returns:
         The port on which the proxy listens.
@@ -64,6 +68,7 @@ def spawn_recorder(folder: SessionFolder, secrets: SessionSecrets, *, timeout_s:
         "hooks": str(folder.hook_socket),
         "port": folder.facts().port,
         "secrets": secrets.to_json(),
+        "token": token,
     }
     told, tell = os.pipe()
     ready, say = os.pipe()
@@ -151,7 +156,7 @@ class Supervisor:
         self._tcp = self._listen_tcp(int(packet["port"]))
         self._control = self._listen_unix(str(packet["control"]))
         self._hooks = self._listen_unix(str(packet["hooks"]))
-        self._token = os.urandom(32).hex()
+        self._token = str(packet.get("token") or os.urandom(32).hex())
         self._child = 0
         self._ending = False
         self._restarts = 0
