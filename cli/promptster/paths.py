@@ -26,10 +26,11 @@ def require_supported_platform() -> None:
     Raises:
         PlatformError: on anything but Linux and macOS.
     """
-    if sys.platform.startswith("linux") or sys.platform == "darwin":
+    system = str(sys.platform)  # a plain text: type checkers would take the rest for unreachable on their own system
+    if system in {"linux", "darwin"}:
         return
-    hint = "use Linux, macOS, or WSL on Windows" if sys.platform in {"win32", "cygwin"} else "use Linux or macOS"
-    raise PlatformError(f"promptster does not run on {sys.platform}", hint=hint)
+    hint = "use Linux, macOS, or WSL on Windows" if system in {"win32", "cygwin"} else "use Linux or macOS"
+    raise PlatformError(f"promptster does not run on {system}", hint=hint)
 
 
 def _base(variable: str, fallback: str) -> Path:

@@ -1,0 +1,50 @@
+"""Where our own files stand, and on which systems."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from promptster.errors import PlatformError
+from promptster.paths import Paths, require_supported_platform, socket_folder
+
+
+def test_xdg_variables_name_the_folders(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Each variable moves its own folder; several users or tests live beside each other."""
+    for name in ("CONFIG", "DATA", "STATE"):
+        monkeypatch.setenv(f"XDG_{name}_HOME", str(tmp_path / name))
+    paths = Paths.from_environment()
+    assert paths.config == tmp_path / "CONFIG" / "promptster"
+    assert paths.bundles == tmp_path / "DATA" / "promptster" / "bundles"
+    assert paths.sessions == tmp_path / "STATE" / "promptster" / "sessions"
+
+
+def test_a_relative_xdg_variable_counts_for_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The XDG specification says so; the folder follows HOME then."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_STATE_HOME", "relative")
+    assert tmp_path in Paths.from_environment().state.parents
+
+
+@pytest.mark.parametrize(("system", "hint"), [("win32", "WSL"), ("freebsd14", "Linux or macOS")])
+def test_other_systems_are_refused_by_name(monkeypatch: pytest.MonkeyPatch, system: str, hint: str) -> None:
+    """Nobody starts an assessment on a system that nobody tested."""
+    monkeypatch.setattr(sys, "platform", system)
+    with pytest.raises(PlatformError, match=system) as caught:
+        require_supported_platform()
+    assert hint in (caught.value.hint or "")
+
+
+def test_sockets_of_a_deep_folder_stand_where_their_path_is_short_enough(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A socket's address holds about a hundred bytes."""
+    monkeypatch.setenv("XDG_RUNTIME_DIR", "/run/user/1000")
+    shallow, deep = Path("/s"), tmp_path / ("d" * 120)
+    assert socket_folder(shallow) == shallow / "run"
+    assert socket_folder(deep).parent == Path("/run/user/1000")
+    assert socket_folder(deep) != socket_folder(deep / "other")
+    monkeypatch.delenv("XDG_RUNTIME_DIR")
+    assert len(str(socket_folder(deep))) < 100
