@@ -123,7 +123,7 @@ class Worker:
 
 
 async def _wait(event: asyncio.Event, seconds: float) -> None:
-    """Wait for an event, or as long as that. (``wait_for`` can lose a cancellation that comes with the event.)"""
+    """Wait for an event, or as long as that; ``wait_for`` could lose a cancellation that comes with the event."""
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             await event.wait()

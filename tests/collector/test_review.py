@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+import os
 import zipfile
 from importlib import import_module
 from typing import Any
@@ -14,8 +15,16 @@ from sqlalchemy import select
 from tests.helpers.candidate import Candidate, bearer, started
 from tests.helpers.site import Site
 
+from promptster.protocol.documents import encode
+from promptster.protocol.encoding import b64u_encode
+from promptster.protocol.events import RecordedEvent, Secret
+from promptster.protocol.fields import commitment
+from promptster.protocol.verification import verify_bundle
+from promptster_collector.review.sealer import SegmentSealer
+from promptster_collector.store.keys.keystore import KeyDestroyedError
+from promptster_collector.store.keys.names import segment_key
 from promptster_collector.store.parquet import EventRow, read_parquet, sandbox, write_parquet
-from promptster_collector.store.schema import Batch, Read, Segment
+from promptster_collector.store.schema import Batch, Read, Segment, Session
 
 
 def get(site: Site, candidate: Candidate, what: str, token: str | None = None) -> Any:
@@ -215,3 +224,115 @@ def test_nothing_of_a_session_is_logged(site: Site, caplog: pytest.LogCaptureFix
     text = caplog.text
     for planted in ("prompt 0", "Cara", "cara@example.com", site.token, candidate.access_token, "xxxxx"):
         assert planted not in text
+
+
+def sealer_of(site: Site) -> SegmentSealer:
+    """A sealer that the test drives."""
+    return SegmentSealer(site.store, site.clock, site.services.reading)
+
+
+def checked_and_closed(site: Site) -> tuple[Candidate, str]:
+    """A session that could be sealed now, and its organisation."""
+    candidate = a_session(site)
+    candidate.close()
+    candidate.put(site.client, 3)
+
+    async def steps() -> None:
+        while await site.services.bundles.log.sequence() or await site.services.checks.run():
+            pass
+
+    with site.client.portal() as portal:
+        portal.call(steps)
+    return candidate, site.rows(select(Session.organisation))[0].organisation
+
+
+def test_a_segment_of_an_erased_session_is_taken_back(site: Site) -> None:
+    """A withdrawal between writing and listing wins: neither file nor key of the segment stays."""
+    candidate, organisation = checked_and_closed(site)
+    sealer = sealer_of(site)
+    written = sealer.write(organisation, candidate.session)
+    site.client.post(f"/v1/sessions/{candidate.session}/withdraw", json=candidate.withdrawal())
+    again = sealer_of(site)
+    site.store.segments.write(candidate.session, written.version, b"as if written a moment later")
+    with site.client.portal() as portal:
+        portal.call(again.enlist, organisation, candidate.session, written)
+    assert list((site.data / "segments").iterdir()) == []
+    assert site.rows(select(Segment.id)) == []
+    with pytest.raises(KeyDestroyedError):
+        site.store.keys.get(segment_key(organisation, candidate.session, written.version))
+
+
+def test_listing_twice_changes_nothing(site: Site) -> None:
+    """A segment that was listed already stays, file, key and row."""
+    candidate, organisation = checked_and_closed(site)
+    sealer = sealer_of(site)
+    written = sealer.write(organisation, candidate.session)
+    with site.client.portal() as portal:
+        portal.call(sealer.enlist, organisation, candidate.session, written)
+        portal.call(sealer.enlist, organisation, candidate.session, written)
+    assert len(site.rows(select(Segment.id))) == 1
+    assert get(site, candidate, "bundle").status_code == 200
+
+
+def test_a_session_that_cannot_be_sealed_stops_nobody(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its bodies stay in the inbox, other sessions are sealed, and it is sealed when the fault is gone."""
+    broken, _ = checked_and_closed(site)
+    fine = started(site.client, site.token, email="fine@example.com")
+    fine.close()
+    fine.put(site.client, 0)
+    good = write_parquet
+
+    def faulty(rows: Any) -> bytes:
+        if len(rows) > 1:
+            raise OSError("no space left")
+        return good(rows)
+
+    monkeypatch.setattr("promptster_collector.review.sealer.write_parquet", faulty)
+    site.drain()
+    assert get(site, fine, "head").json()["state"] == "sealed"
+    assert get(site, broken, "head").json()["state"] == "closing"
+    assert get(site, broken, "events").json()["events"]
+    monkeypatch.undo()
+    site.drain()
+    assert get(site, broken, "head").json()["state"] == "sealed"
+
+
+def referring(candidate: Candidate, block: bytes) -> RecordedEvent:
+    """An event whose text is a block that travelled earlier."""
+    seq = len(candidate.events)
+    salt, stored = os.urandom(16), b"\x01" + block
+    document = {
+        "v": 1,
+        "seq": seq,
+        "src": "proxy",
+        "src_seq": candidate.counts["proxy"],
+        "kind": "prompt",
+        "ms": 1,
+        "mono_ms": 1,
+        "lane": 0,
+        "refs": [],
+        "r": b64u_encode(os.urandom(16)),
+        "c": {"text": b64u_encode(commitment(salt, "text", stored))},
+    }
+    made = RecordedEvent.assemble(encode(document), {"text": Secret(salt, stored)})
+    candidate.counts["proxy"] += 1
+    candidate.events.append(made)
+    return made
+
+
+def test_blocks_of_earlier_batches_are_found(site: Site) -> None:
+    """A value that is a block of an earlier batch is shown, live and sealed, and verifies."""
+    candidate = started(site.client, site.token)
+    long_text = "a long text " * 30_000
+    candidate.say(long_text)
+    (block,) = candidate.events[0].blocks
+    candidate.batch([referring(candidate, block.id)])
+    candidate.close()
+    for n in range(3):
+        assert candidate.put(site.client, n).status_code == 200
+    live = get(site, candidate, "events?after=0").json()
+    site.drain()
+    sealed = get(site, candidate, "events?after=0").json()
+    assert live["events"][0]["fields"]["text"] == sealed["events"][0]["fields"]["text"] == long_text
+    found = verify_bundle(get(site, candidate, "bundle").content, trusted=[site.store.identity.fingerprint])
+    assert found.verdict == "verified"

@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 from dataclasses import dataclass
 from functools import partial
@@ -33,7 +34,9 @@ if TYPE_CHECKING:
     from promptster_collector.review.reading import Reading
     from promptster_collector.store.store import Store
 
-_GROUP = 4
+log = logging.getLogger("promptster_collector")
+
+_GROUP = 20
 """Sessions that one round seals."""
 
 
@@ -45,7 +48,9 @@ class SealingFailedError(Refusal):
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Sealed:
+class WrittenSegment:
+    """A segment that is on the disk and not listed yet."""
+
     version: int
     sha256: bytes
     size: int
@@ -67,23 +72,38 @@ class SegmentSealer:
         ready = (Session.state == State.CLOSING.value) & ~select(Batch.n).where(waiting).exists()
         statement = select(Session.organisation, Session.id).where(ready).order_by(Session.closed_ms).limit(_GROUP)
         rows = await self._store.database.read(lambda connection: connection.execute(statement).all())
-        for row in rows:
-            await self._seal(row.organisation, row.id)
-        return bool(rows)
+        sealed = [await self._seal(row.organisation, row.id) for row in rows]
+        if any(sealed):
+            await asyncio.to_thread(self._store.database.truncate_wal)
+        return any(sealed)
 
-    async def _seal(self, organisation: str, session: str) -> None:
+    async def _seal(self, organisation: str, session: str) -> bool:
+        """Seal one session; one that cannot be sealed keeps its bodies, and stands in nobody's way."""
         try:
-            sealed = await asyncio.to_thread(self._write, organisation, session)
+            written = await asyncio.to_thread(self.write, organisation, session)
         except KeyDestroyedError:
-            return  # erased a moment ago
+            return False  # erased a moment ago
+        except Exception as error:  # noqa: BLE001 - whatever it is, the inbox still has everything
+            log.error("a session cannot be sealed: %s", type(error).__name__)  # noqa: TRY400 - a traceback may show content
+            return False
+        await self.enlist(organisation, session, written)
+        return True
+
+    async def enlist(self, organisation: str, session: str, written: WrittenSegment) -> None:
+        """List a written segment and empty the inbox; of a session that was erased meanwhile, take it back."""
         listed = await self._store.database.write(
-            lambda connection: self._list(connection, organisation, session, sealed)
+            lambda connection: self._list(connection, organisation, session, written)
         )
         if not listed:
-            await asyncio.to_thread(self._undo, organisation, session, sealed.version)
-        await asyncio.to_thread(self._store.database.truncate_wal)
+            await asyncio.to_thread(self._undo, organisation, session, written.version)
 
-    def _write(self, organisation: str, session: str) -> _Sealed:
+    def write(self, organisation: str, session: str) -> WrittenSegment:
+        """Write a session's segment and read it back; blocks.
+
+        Raises:
+            SealingFailedError: it does not read back.
+            KeyDestroyedError: the session was erased.
+        """
         record = self._reading.load(organisation, session, with_events=True)
         version = self._store.database.read_now(partial(self._next_version, session=session))
         rows = [row_of(batch.n, event) for batch in record.batches for event in batch.events]
@@ -95,7 +115,7 @@ class SegmentSealer:
         stored = self._store.segments.read(session, version, digest)
         if read_parquet(sealer.unseal(stored, segment_purpose(version))) != rows:
             raise SealingFailedError("a sealed session does not read back")
-        return _Sealed(version=version, sha256=digest, size=len(sealed), events=len(rows))
+        return WrittenSegment(version=version, sha256=digest, size=len(sealed), events=len(rows))
 
     @staticmethod
     def _next_version(connection: Connection, session: str) -> int:
@@ -107,7 +127,7 @@ class SegmentSealer:
         self._store.keys.destroy([segment_key(organisation, session, version)])
         self._store.segments.remove(session, version)
 
-    def _list(self, connection: Connection, organisation: str, session: str, sealed: _Sealed) -> bool:
+    def _list(self, connection: Connection, organisation: str, session: str, sealed: WrittenSegment) -> bool:
         """Whether the segment may stay."""
         now = self._clock.wall_ms()
         state = select(Session.state).where(Session.id == session).with_for_update()
