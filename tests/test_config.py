@@ -125,3 +125,14 @@ def test_a_write_that_fails_leaves_the_old_file_alone(tmp_path: Path, monkeypatc
         write_private(file, b"new")
     assert file.read_bytes() == b"old"
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_our_folders_are_private_whatever_the_umask(tmp_path: Path) -> None:
+    """Not only the last one that is made: also the one above, and what was missing above that."""
+    old = os.umask(0)
+    try:
+        write_private(tmp_path / "home" / "promptster" / "keys" / "file", b"x")
+    finally:
+        os.umask(old)
+    for folder in ("home", "home/promptster", "home/promptster/keys"):
+        assert stat.S_IMODE((tmp_path / folder).stat().st_mode) == 0o700

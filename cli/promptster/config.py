@@ -30,7 +30,7 @@ _LOOPBACK = frozenset({"127.0.0.1", "::1"})
 
 def write_private(path: Path, data: bytes) -> None:
     """Replace a file of ours durably: mode 0600 from its first byte, in folders of mode 0700."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_private_folder(path.parent)
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(descriptor, "wb") as file:
@@ -43,6 +43,13 @@ def write_private(path: Path, data: bytes) -> None:
             Path(temporary).unlink()
         raise
     sync_folder(path.parent)
+
+
+def make_private_folder(folder: Path) -> None:
+    """Make a folder and what is missing above it, each with mode 0700, as the XDG rules want it."""
+    missing = [folder, *folder.parents]
+    for each in reversed(missing[: next((n for n, place in enumerate(missing) if place.is_dir()), len(missing))]):
+        each.mkdir(mode=0o700, exist_ok=True)
 
 
 def is_object(value: object) -> TypeGuard[dict[str, Any]]:

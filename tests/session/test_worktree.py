@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from promptster.session.ignored import FILES_LIMIT
 from promptster.session.snapshot import Hidden, Snapshot
 from promptster.session.worktree import SHOWN_LIMIT, WorkTree
 
@@ -183,6 +184,74 @@ def test_binary_large_and_ignored_files_are_hashes_only(root: Path, tree: WorkTr
         "reason": "ignored",
     }
     assert manifest["big.txt"]["sha256"] == hashlib.sha256((root / "big.txt").read_bytes()).hexdigest()
+
+
+def test_a_new_ignored_folder_is_listed_file_by_file(root: Path, tree: WorkTree, tmp_path: Path) -> None:
+    """Each with size and hash; links are named by their target, ours are left out, and nothing is followed."""
+    before = tree.snapshot()
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "outside" / "private").write_text("private")
+    deep = root / "build" / "deep"
+    deep.mkdir(parents=True)
+    (deep / "out").write_text("made\n")
+    (deep / "ours").write_text("ours\n")
+    (root / "build" / "linked").symlink_to(tmp_path / "outside")
+    os.mkfifo(deep / "pipe")
+    changes = tree.changes(before, tree.snapshot({b"build/deep/ours": None}))
+    manifest = {entry["path"]: entry for entry in (change.manifest() for change in changes)}
+    assert set(manifest) == {"build/deep/out", "build/linked"}
+    assert manifest["build/deep/out"] == {
+        "path": "build/deep/out",
+        "status": "ignored",
+        "size": 5,
+        "sha256": hashlib.sha256(b"made\n").hexdigest(),
+        "shown": False,
+        "reason": "ignored",
+    }
+    assert tree.changes(tree.snapshot(), tree.snapshot({b"build/deep/ours": None})) == []
+
+
+def test_too_many_ignored_files_are_one_folder_that_says_so(root: Path, tree: WorkTree) -> None:
+    """Its number of files and their size stand in the manifest, each time; smaller folders are listed all the same."""
+    (root / ".gitignore").write_text("build/\nmany/\n")
+    for folder, number in (("build", 2), ("many", FILES_LIMIT + 1)):
+        (root / folder / "inner").mkdir(parents=True)
+        for n in range(number):
+            (root / folder / "inner" / f"{n}").write_text("xx")
+    before = Snapshot(commit="", tree="", files={}, ignored={})
+    taken = tree.snapshot()
+    assert Snapshot.from_json(taken.to_json()) == taken
+    changes = [change for change in tree.changes(before, taken) if change.status == "ignored"]
+    assert by_path(changes) == {
+        "build/inner/0": ("ignored", Hidden.IGNORED),
+        "build/inner/1": ("ignored", Hidden.IGNORED),
+        "many/": ("ignored", Hidden.IGNORED_MANY),
+    }
+    (pile,) = (change.manifest() for change in changes if change.hidden is Hidden.IGNORED_MANY)
+    assert pile == {
+        "path": "many/",
+        "status": "ignored",
+        "size": 2 * (FILES_LIMIT + 1),
+        "sha256": "",
+        "shown": False,
+        "files": FILES_LIMIT + 1,
+        "reason": "ignored, too much to list file by file",
+    }
+    assert [change.shown_path for change in tree.changes(taken, taken)] == ["many/"]
+
+
+def test_the_private_repository_is_private(root: Path, tree: WorkTree, tmp_path: Path) -> None:
+    """Whatever the umask, nobody else reads a candidate's files in our folder."""
+    old = os.umask(0)
+    try:
+        (root / "new.txt").write_text("new\n")
+        taken = tree.snapshot()
+        tree.diff(tree.changes(Snapshot(commit="", tree="", files={}, ignored={}), taken))
+    finally:
+        os.umask(old)
+    scratch = tmp_path / "scratch"
+    for path in (scratch, *scratch.rglob("*")):
+        assert path.lstat().st_mode & 0o077 == 0, path
 
 
 def test_links_are_links_and_nobody_looks_behind_them(root: Path, tree: WorkTree, tmp_path: Path) -> None:

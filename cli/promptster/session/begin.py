@@ -19,7 +19,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from promptster.config import is_loopback
+from promptster.config import is_loopback, make_private_folder
 from promptster.errors import SessionError, UsageError
 from promptster.proxy.forward import check_path
 from promptster.proxy.outbound import Outbound
@@ -95,7 +95,7 @@ def exclusive_start(paths: Paths) -> Generator[None]:
     Raises:
         SessionError: another one is at it.
     """
-    paths.state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_private_folder(paths.state)
     handle = os.open(paths.state / "start.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
         try:

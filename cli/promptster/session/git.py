@@ -66,13 +66,14 @@ def git(
     env: Mapping[str, str] | None = None,
     stdin: bytes = b"",
     settings: Iterable[str] = (),
+    private: bool = False,
 ) -> bytes:
-    """Run git and return its standard output.
+    """Run git and return its standard output; with ``private`` nobody else may read the files that it makes.
 
     Raises:
         WorkspaceError: git failed; its own last words are in the message.
     """
-    done = _run(arguments, cwd=cwd, env=env, stdin=stdin, settings=settings)
+    done = _run(arguments, cwd=cwd, env=env, stdin=stdin, settings=settings, umask=0o077 if private else -1)
     if done.returncode != 0:
         raise WorkspaceError(f"git {arguments[0]} failed: {last_words(done.stderr)}", code="git_failed")
     return done.stdout
@@ -85,11 +86,19 @@ def git_text(arguments: Sequence[str], *, cwd: Path) -> str | None:
 
 
 def _run(
-    arguments: Sequence[str], *, cwd: Path, env: Mapping[str, str] | None, stdin: bytes, settings: Iterable[str]
+    arguments: Sequence[str],
+    *,
+    cwd: Path,
+    env: Mapping[str, str] | None,
+    stdin: bytes,
+    settings: Iterable[str],
+    umask: int = -1,
 ) -> subprocess.CompletedProcess[bytes]:
     command = ["git", *(word for setting in (*_SAFE, *settings) for word in ("-c", setting)), *arguments]
     try:
-        return subprocess.run(command, cwd=cwd, env=environment(env), input=stdin, capture_output=True, check=False)
+        return subprocess.run(
+            command, cwd=cwd, env=environment(env), input=stdin, capture_output=True, check=False, umask=umask
+        )
     except OSError as error:
         raise WorkspaceError(f"git could not be run ({error.strerror})", code="git") from error
 

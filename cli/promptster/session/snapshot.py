@@ -1,7 +1,7 @@
 """What a work tree was at one moment, and what differs between two moments. Values only; ``worktree`` reads them.
 
 Part of a tree are tracked files and files that are neither tracked nor ignored. Binary files and files over 1 MiB are
-part of it by their hashes only; ignored ones are not part of it and are listed by hash.
+part of it by their hashes only; ignored ones are not part of it and are listed by hash, as far as the limits reach.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ class Hidden(StrEnum):
     """Why a file's content is not shown, its hash only."""
 
     IGNORED = "ignored"
+    IGNORED_LARGE = "ignored, too large to hash"
+    IGNORED_MANY = "ignored, too much to list file by file"
     BINARY = "binary"
     LARGE = "over 1 MiB"
     MODULE = "another repository"
@@ -38,16 +40,19 @@ class Entry:
     sha256: str
     """Hexadecimal digits; of the link's target for a link; empty for another repository."""
     hidden: Hidden | None = None
+    count: int = 0
+    """For a folder that stands for the files in it: their number; ``size`` is then their sum."""
 
     def to_json(self) -> list[Any]:
         """A compact form for the state folder."""
-        return [self.mode, self.oid, self.size, self.sha256, self.hidden]
+        return [self.mode, self.oid, self.size, self.sha256, self.hidden, self.count]
 
     @classmethod
     def from_json(cls, value: Sequence[Any]) -> Self:
         """Read that form."""
-        mode, oid, size, sha256, hidden = value
-        return cls(mode=mode, oid=oid, size=size, sha256=sha256, hidden=Hidden(hidden) if hidden else None)
+        mode, oid, size, sha256, hidden, count = value
+        reason = Hidden(hidden) if hidden else None
+        return cls(mode=mode, oid=oid, size=size, sha256=sha256, hidden=reason, count=count)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +66,7 @@ class Snapshot:
     files: Mapping[bytes, Entry]
     """By path relative to the work tree, as bytes."""
     ignored: Mapping[bytes, Entry]
-    """Ignored files, by path; folders that are ignored as a whole end in a slash and have no hash."""
+    """Ignored files, by path; a folder that stands for too many of them ends in a slash and has no hash."""
 
     def to_json(self) -> dict[str, Any]:
         """The form kept in the state folder."""
@@ -89,7 +94,7 @@ class Change:
 
     path: bytes
     status: str
-    """``added``, ``modified``, ``deleted``, or ``ignored`` for an ignored file that is new or differs."""
+    """``added``, ``modified``, ``deleted``, or ``ignored``: an ignored file that is new or differs, or has no hash."""
     before: Entry | None
     after: Entry | None
     hidden: Hidden | None
@@ -110,6 +115,8 @@ class Change:
             "sha256": kept.sha256 if kept else "",
             "shown": self.hidden is None,
         }
+        if kept is not None and kept.count:
+            entry["files"] = kept.count
         if self.hidden is not None:
             entry["reason"] = self.hidden.value
         return entry

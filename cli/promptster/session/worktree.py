@@ -11,21 +11,21 @@ import hashlib
 import os
 import stat
 import zlib
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
+from promptster.config import make_private_folder
 from promptster.errors import WorkspaceError
 from promptster.session.git import git, git_text
+from promptster.session.ignored import sort_out
 from promptster.session.snapshot import Change, Entry, Hidden, Snapshot
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
     from pathlib import Path
 
 SHOWN_LIMIT: Final = 1024 * 1024
 """Bytes up to which a text file's content may be shown."""
-IGNORED_LIMIT: Final = 2000
-"""Ignored files and folders that are listed."""
-_IGNORED_BYTES = 64 * 1024 * 1024
 _STORED_AT_ONCE = 512
 _BYTES_AT_ONCE = 16 * SHOWN_LIMIT
 _SNIFFED = 8000
@@ -83,11 +83,11 @@ class WorkTree:
             commit=git_text(["rev-parse", "--verify", "--quiet", "HEAD"], cwd=self.root) or "",
             tree=self._tree(files),
             files=files,
-            ignored={path: entry for path, entry in self._ignored().items() if path not in replaced},
+            ignored=self._ignored(replaced),
         )
 
     def changes(self, before: Snapshot, after: Snapshot) -> list[Change]:
-        """What differs, sorted by path, ignored files last."""
+        """What differs, sorted by path, ignored files last; what has no hash may differ and is named each time."""
         found: list[Change] = []
         for path in sorted(before.files.keys() | after.files.keys()):
             old, new = before.files.get(path), after.files.get(path)
@@ -98,9 +98,8 @@ class WorkTree:
             found.append(Change(path=path, status=status, before=old, after=new, hidden=hidden))
         for path, entry in sorted(after.ignored.items()):
             old = before.ignored.get(path) or before.files.get(path)
-            if old is None or old.sha256 != entry.sha256:
-                hidden = entry.hidden or Hidden.IGNORED
-                found.append(Change(path=path, status="ignored", before=old, after=entry, hidden=hidden))
+            if old is None or old.sha256 != entry.sha256 or not entry.sha256:
+                found.append(Change(path=path, status="ignored", before=old, after=entry, hidden=entry.hidden))
         return self._without_lost(found)
 
     def diff(self, changes: Iterable[Change]) -> str:
@@ -126,9 +125,10 @@ class WorkTree:
     def _prepare(self) -> None:
         if (self._private / "HEAD").is_file():
             return
-        self._private.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private_folder(self._private)
         form = git_text(["rev-parse", "--show-object-format"], cwd=self.root) or "sha1"
-        git(["init", "--quiet", "--bare", "--template=", f"--object-format={form}", "."], cwd=self._private)
+        arguments = ["init", "--quiet", "--bare", "--template=", f"--object-format={form}", "."]
+        git(arguments, cwd=self._private, private=True)
 
     def _env(self, index: str = "index") -> dict[str, str]:
         """Our own repository and index; the other repository's objects are only read."""
@@ -165,21 +165,22 @@ class WorkTree:
         listed = git(["ls-files", "-z", "--others", "--exclude-standard"], cwd=self.root)
         return {path for path in listed.split(b"\0") if path}
 
-    def _ignored(self) -> dict[bytes, Entry]:
+    def _ignored(self, ours: Collection[bytes]) -> dict[bytes, Entry]:
         arguments = ["ls-files", "-z", "--others", "--ignored", "--exclude-standard", "--directory"]
         listed = [path for path in git(arguments, cwd=self.root).split(b"\0") if path]
+        sorted_out = sort_out(self.root, listed, ours=ours)
         found: dict[bytes, Entry] = {}
-        budget = _IGNORED_BYTES
-        for path in sorted(listed)[:IGNORED_LIMIT]:
-            folder = Entry(mode="040000", oid="", size=0, sha256="", hidden=Hidden.IGNORED)
-            entry = folder if path.endswith(b"/") else None
-            if entry is None and budget > 0:
-                entry, _ = self._read(path, None, keep=False)
+        for path in sorted_out.hashed:
+            entry, _ = self._read(path, None, keep=False)
             if entry is not None:
-                budget -= entry.size
-                found[path] = Entry(
-                    mode=entry.mode, oid="", size=entry.size, sha256=entry.sha256, hidden=Hidden.IGNORED
-                )
+                hidden = entry.hidden if entry.hidden is Hidden.UNREADABLE else Hidden.IGNORED
+                found[path] = replace(entry, oid="", hidden=hidden)
+        for path, size in sorted_out.large.items():
+            found[path] = Entry(mode="100644", oid="", size=size, sha256="", hidden=Hidden.IGNORED_LARGE)
+        for path, pile in sorted_out.piles.items():
+            found[path] = Entry(
+                mode="040000", oid="", size=pile.size, sha256="", hidden=Hidden.IGNORED_MANY, count=pile.count
+            )
         return found
 
     def _read(self, path: bytes, module: str | None, *, keep: bool = True) -> tuple[Entry | None, bytes | None]:
@@ -245,6 +246,7 @@ class WorkTree:
             place = self._private / "objects" / oid[:2] / oid[2:]
             place.parent.mkdir(mode=0o700, exist_ok=True)
             new = place.with_name(f".{place.name}")
+            new.touch(0o600)
             new.write_bytes(zlib.compress(b"blob %d\0" % len(data) + data, 1))
             new.replace(place)
 
@@ -263,8 +265,9 @@ class WorkTree:
             cwd=self._private,
             env=env,
             stdin=b"".join(line + b"\0" for line in lines),
+            private=True,
         )
-        tree = git(["write-tree", "--missing-ok"], cwd=self._private, env=env).decode("ascii").strip()
+        tree = git(["write-tree", "--missing-ok"], cwd=self._private, env=env, private=True).decode("ascii").strip()
         index.unlink(missing_ok=True)
         return tree
 
