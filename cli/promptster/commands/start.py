@@ -21,6 +21,7 @@ from promptster.session.consent import RefusedConsentError, check_accepted_hash
 from promptster.session.current import KEYS
 from promptster.session.ending import tidy
 from promptster.session.offer import fetch_offer, policy_page
+from promptster.session.resuming import prepare_editors
 from promptster.session.words import utc
 from promptster.session.workspace import prepare
 from promptster.ui.output import Output
@@ -44,7 +45,7 @@ class Options:
     accept_policy: str | None
     store: StoreKind | None
     overrides: Mapping[str, str]
-    ide: str | None
+    ide: tuple[str, ...]
     hooks_only: bool
 
 
@@ -71,8 +72,10 @@ def command(
         ),
     ] = None,
     ide: Annotated[
-        str | None,
-        typer.Option(metavar="claude|cursor", help="Prepare the workspace for the agent inside your editor."),
+        list[str] | None,
+        typer.Option(
+            metavar="claude|cursor", help="Prepare the workspace for the agent inside your editor; may be repeated."
+        ),
     ] = None,
     hooks_only: Annotated[
         bool, typer.Option("--hooks-only", help="Record by hooks where a company's own provider is set up.")
@@ -90,7 +93,7 @@ def command(
         accept_policy=accept_policy,
         store=_store(secrets),
         overrides=_overrides(upstream or []),
-        ide=_ide(ide),
+        ide=_ides(ide or []),
         hooks_only=hooks_only,
     )
     text = read_code(code)
@@ -121,7 +124,7 @@ def _agree_and_open(
     if hooks_only:
         choices["hooks_only"] = ",".join(hooks_only)
     if options.ide:
-        choices["ide"] = options.ide
+        choices["ide"] = ",".join(options.ide)
     with begin.exclusive_start(config.paths):
         prepare(plan.workspace)
         if plan.workspace.plan.value != "take":
@@ -147,7 +150,7 @@ def _go_on(begun: attempts.Attempt, code: InviteCode, checks: dict[str, Any], co
         PinnedKeys(config.paths).pin(facts.collector_url, folder.read_document(KEYS))
         started = begin.run_session(begun, certificate, config.paths)
     tidy(config.paths, SystemClock().wall_ms())
-    ide_files = _prepare_ide(started, facts.choices.get("ide"))
+    ide_files = [str(path) for path in prepare_editors(started.current)]
     out.result(
         {
             "session": facts.session,
@@ -202,18 +205,11 @@ def _consent(offer: Offer, plan: begin.StartPlan, options: Options, out: Output)
         )
 
 
-def _prepare_ide(started: begin.Started, ide: object) -> list[str]:
-    if not isinstance(ide, str):
-        return []
-    from promptster.session.ide import prepare_ide  # noqa: PLC0415 - needed with --ide only
-
-    return [str(path) for path in prepare_ide(started.current, ide)]
-
-
 def _tell_checks(checks: Mapping[str, Mapping[str, Any]], out: Output) -> None:
     for name, check in checks.items():
         if not check["ok"]:
-            out.note(f"note: {name} cannot be reached from here ({check['reason']}); needed only if your agent uses it")
+            reason = str(check["reason"]).removeprefix(f"{name} could not be reached: ")
+            out.note(f"note: {name} cannot be reached from here ({reason}); needed only if your agent uses it")
 
 
 def _tell_next_step(workspace: str, record_until: int, ide_files: list[str], out: Output) -> None:
@@ -235,10 +231,11 @@ def _store(text: str | None) -> StoreKind | None:
     return _STORES[text] if text is not None else None
 
 
-def _ide(text: str | None) -> str | None:
-    if text is not None and text not in _IDES:
-        raise UsageError(f"--ide takes claude or cursor, not {text!r}")
-    return text
+def _ides(words: list[str]) -> tuple[str, ...]:
+    for word in words:
+        if word not in _IDES:
+            raise UsageError(f"--ide takes claude or cursor, not {word!r}")
+    return tuple(sorted(set(words)))
 
 
 def _overrides(words: list[str]) -> dict[str, str]:

@@ -61,6 +61,7 @@ def _document(facts: SessionFacts, status: RecorderStatus | None, state_dir: str
             "collector": dict(status.collector),
             "port": status.port,
             "restarts": status.restarts,
+            "supervised": status.supervised,
             "silent_hooks": list(status.silent_hooks),
             "degraded": list(status.degraded),
             "path_check": dict(status.path_check),
@@ -87,6 +88,9 @@ def _lines(facts: SessionFacts, status: RecorderStatus | None) -> list[str]:
     ]
     if status.collector.get("reachable") is False:
         lines.append("the collector cannot be reached at the moment; everything is kept and sent later")
+    if not status.supervised:
+        lines.append("the recorder's supervisor is gone: nothing would start the recorder again")
+        lines.append("promptster resume sets that right; nothing recorded is lost")
     lines += [f"no hooks came from {agent}: see promptster inspect" for agent in status.silent_hooks]
     lines += [f"not recorded in full at the moment: {one_line(word)}" for word in status.degraded]
     return lines

@@ -130,6 +130,16 @@ class Current:
                 raise
         return self.control.status().port
 
+    def replace_recorder(self) -> int:
+        """End a recorder in order and start another with a supervisor; agents that run keep port and token.
+
+        Raises:
+            SessionError: it does not end, or no other can be started.
+        """
+        secrets, token = self.secrets, self.control.launch().token
+        self.control.stop(for_another=True)
+        return spawn_recorder(self.folder, secrets, token=token)
+
 
 def finished_bundle(current: Current) -> Path | None:
     """The bundle of a session that was handed in already."""

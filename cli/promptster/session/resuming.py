@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from promptster.session.state import SessionState
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from promptster.session.control import RecorderStatus
     from promptster.session.current import Current
 
@@ -14,16 +16,29 @@ if TYPE_CHECKING:
 def resume(current: Current) -> RecorderStatus:
     """Let the session record again.
 
+    A recorder whose supervisor is gone works on, but nothing would start it again: it is replaced.
+
     Raises:
         SessionError: the recorder cannot be started, or the session's keys are gone.
     """
-    was_running = current.recorder_status() is not None
-    current.ensure_recorder()
-    if current.control.status().state is SessionState.PAUSED:
+    before = current.recorder_status()
+    if before is None:
+        current.ensure_recorder()
+    elif not before.supervised:
+        current.replace_recorder()
+    after = current.control.status()
+    if after.state is SessionState.PAUSED:
         current.control.resume()
-    ide = current.facts.choices.get("ide")
-    if isinstance(ide, str) and not was_running:
-        from promptster.session.ide import prepare_ide  # noqa: PLC0415 - needed after start --ide only
-
-        prepare_ide(current, ide)  # the token is new, perhaps the port too
+    if before is None or before.port != after.port:
+        prepare_editors(current)  # the token is new, perhaps the port too
     return current.control.status()
+
+
+def prepare_editors(current: Current) -> list[Path]:
+    """Make, or renew, the workspace files of the editors that were named at the start."""
+    named = current.facts.choices.get("ide")
+    if not isinstance(named, str):
+        return []
+    from promptster.session.ide import prepare_ide  # noqa: PLC0415 - needed after start --ide only
+
+    return [path for ide in named.split(",") for path in prepare_ide(current, ide)]

@@ -296,11 +296,18 @@ class Supervisor:
 
     @staticmethod
     def _listen_tcp(port: int) -> socket.socket:
-        """Bind 127.0.0.1, at the last port again if it is free. No SO_REUSEADDR: nobody shall take the port."""
+        """Bind 127.0.0.1, at the last port again if it is free.
+
+        Closed connections of the recorder before may linger on that port: SO_REUSEADDR overlooks them, but no other
+        listener. A fresh port gets it once it is ours alone.
+        """
         for wanted in (port, 0):
             listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
             try:
+                if wanted:
+                    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 listener.bind(("127.0.0.1", wanted))
+                listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 listener.listen(512)
             except OSError:
                 listener.close()
