@@ -10,13 +10,12 @@ import sys
 from typing import TYPE_CHECKING
 
 from promptster.commands import GROUPS, NAMES
-from promptster.errors import PromptsterError, UsageError
+from promptster.errors import InterruptError, PromptsterError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import ModuleType
 
-INTERRUPTED = 130
 _HELP_FLAGS = frozenset({"--help", "-h", "help"})
 
 
@@ -48,34 +47,39 @@ def help_text() -> str:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command line and return its exit code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
-    if not words or words[0] in _HELP_FLAGS:
-        sys.stdout.write(help_text() + "\n")
-        return 0
-    if words[0] == "--version":
-        from importlib.metadata import version  # noqa: PLC0415 - only this line needs it
-
-        sys.stdout.write(f"promptster {version('promptster')}\n")
-        return 0
-    name, rest = words[0], words[1:]
     try:
-        return _run(name, rest)
+        return _answer(words)
     except BrokenPipeError:
         _silence_stdout()
         return 1
     except PromptsterError as error:
         failure = error
     except KeyboardInterrupt:
-        failure = interrupted()
+        failure = InterruptError()
     except Exception as error:  # noqa: BLE001 - the last line of defence; a traceback may show what a person typed
         failure = _internal(error)
-    return _fail(failure, rest)
+    return _fail(failure, words)
 
 
-def interrupted() -> PromptsterError:
-    """The error that stands for Ctrl-C."""
-    error = PromptsterError("interrupted", code="interrupted")
-    error.exit_code = INTERRUPTED
-    return error
+def _answer(words: list[str]) -> int:
+    if not words or words[0] in _HELP_FLAGS:
+        return _say(help_text())
+    if words[0] == "--version":
+        from importlib.metadata import version  # noqa: PLC0415 - only this line needs it
+
+        return _say(f"promptster {version('promptster')}")
+    if words[0] == "--json":
+        raise UsageError("a command is missing", hint="promptster --help lists them; --json goes behind the command")
+    return _run(words[0], words[1:])
+
+
+def _say(text: str) -> int:
+    from promptster.ui.output import writing  # noqa: PLC0415 - light, and other ways need it only for an error
+
+    with writing():
+        sys.stdout.write(text + "\n")
+        sys.stdout.flush()
+    return 0
 
 
 def _run(name: str, arguments: list[str]) -> int:
@@ -96,30 +100,36 @@ def _run_typer(name: str, module: ModuleType, arguments: list[str]) -> int:
     if app is None:
         app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
         app.command(name=name, context_settings=getattr(module, "CONTEXT_SETTINGS", None))(module.command)
+    elif not any(word in _HELP_FLAGS or not word.startswith("-") for word in arguments):
+        raise UsageError("a sub-command is missing", hint=f"promptster {name} --help lists them")
     click_error: type[Exception] = typer.BadParameter.__mro__[2]
     """The base of every parse error, whether typer carries its parser inside or imports it."""
     try:
         code = app(args=arguments, prog_name=f"promptster {name}", standalone_mode=False)
     except click_error as error:
         text = str(getattr(error, "format_message", error.__str__)())
-        if not text:  # a command with sub-commands, called without one
-            raise UsageError("a sub-command is missing", hint=f"promptster {name} --help lists them") from None
         raise UsageError(_lower(text), hint=f"promptster {name} --help explains it") from None
     except typer.Abort:
-        raise interrupted() from None
-    if code == INTERRUPTED:
-        raise interrupted()
+        raise InterruptError from None
+    if code == InterruptError.exit_code:
+        raise InterruptError
     return code if isinstance(code, int) else 0
 
 
 def _fail(error: PromptsterError, arguments: list[str]) -> int:
-    from promptster.ui.output import Output  # noqa: PLC0415 - help needs none of this
+    from promptster.ui.output import Output, OutputError  # noqa: PLC0415 - help needs none of this
 
     before_separator = arguments[: arguments.index("--")] if "--" in arguments else arguments
     try:
+        if isinstance(error, OutputError):
+            raise error
         Output("--json" in before_separator).error(error)
     except BrokenPipeError:
         _silence_stdout()
+    except OutputError as unwritable:
+        _silence_stdout()
+        Output(json=False).error(unwritable)
+        return unwritable.exit_code
     return error.exit_code
 
 
@@ -151,7 +161,7 @@ def _lower(text: str) -> str:
 
 
 def _silence_stdout() -> None:
-    """Whoever read our output left: keep the interpreter's last flush from complaining."""
+    """Nobody gets our output any more: keep the interpreter's last flush from complaining."""
     import os  # noqa: PLC0415 - only a closed pipe needs it
 
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -2,6 +2,7 @@
 
 ``PromptsterError``
 ├── ``UsageError``           the call's words are off (exit 2)
+├── ``InterruptError``       Ctrl-C (exit 130)
 ├── ``NotSignedInError``     a command needs ``promptster login`` first (exit 4)
 ├── ``ConfigurationError``   a setting or a file of ours cannot be used
 ├── ``CollectorError``       the collector refused, or could not be reached
@@ -39,6 +40,17 @@ class UsageError(PromptsterError):
 
     default_code = "usage"
     exit_code = 2
+
+
+class InterruptError(PromptsterError):
+    """The person pressed Ctrl-C; ``hint`` says what that means for what was under way."""
+
+    default_code = "interrupted"
+    exit_code = 130
+
+    def __init__(self, *, hint: str | None = None) -> None:
+        """Keep the hint."""
+        super().__init__("interrupted", hint=hint)
 
 
 class NotSignedInError(PromptsterError):

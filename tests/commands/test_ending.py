@@ -12,6 +12,7 @@ import pytest
 from tests.helpers.hiring import stage
 from tests.helpers.people import BIN
 from tests.helpers.relay import Relay
+from tests.helpers.running import kill_and_wait
 
 from promptster.protocol.bundle import read_bundle
 from promptster.session.state import SessionFolder
@@ -63,7 +64,7 @@ def submit_until_waiting(invited: Invited) -> str:
     shown = ""
     for line in process.stdout:
         shown += line
-        if "events received" in line:
+        if "everything is kept here" in line:
             break
     process.send_signal(2)
     shown += process.stdout.read()
@@ -76,7 +77,9 @@ def test_a_submission_survives_a_collector_that_is_away(invited: Invited, relay:
     """Interrupted while waiting, it goes on later: nothing is asked twice, everything arrives, the bundle verifies."""
     edit(invited)
     relay.cut()
-    assert "interrupted" in submit_until_waiting(invited)
+    shown = submit_until_waiting(invited)
+    assert f"the collector at {relay.url} cannot be reached; still trying\neverything is kept here" in shown
+    assert shown.endswith("error: interrupted\nhint:  nothing is lost; promptster submit goes on\n")
     assert invited.person.result("status", "--json")["state"] == "closing"
     refused = invited.person.call("stop", "--json")
     assert refused.document["error"]["code"] == "closing"
@@ -139,6 +142,23 @@ def test_resume_goes_on_after_a_restart_of_the_machine(invited: Invited) -> None
     assert "capture_recovered" in kinds
 
 
+def test_resume_brings_a_supervisor_back(invited: Invited) -> None:
+    """A recorder alone goes on, status says what is wrong, and resume puts it under a supervisor at the same port."""
+    before = invited.person.result("status")
+    assert before["supervised"]
+    supervisor, orphan = invited.processes()
+    kill_and_wait(supervisor)
+    alone = invited.person.result("status")
+    assert (alone["state"], alone["supervised"]) == ("recording", False)
+    assert "promptster resume sets that right" in invited.person.call("status").stdout
+    resumed = invited.person.result("resume")
+    assert (resumed["state"], resumed["port"]) == ("recording", before["port"])
+    assert invited.person.result("status")["supervised"]
+    assert orphan not in invited.processes()
+    kill_and_wait(invited.processes()[1])
+    assert invited.person.result("status")["restarts"] == 1
+
+
 def test_a_pause_outlives_a_restart_of_the_machine(invited: Invited) -> None:
     """Nobody is recorded again by accident: resume is the candidate's word."""
     invited.person.result("pause", "--json")
@@ -175,9 +195,9 @@ def test_withdrawing_while_the_collector_is_away_deletes_here_first(invited: Inv
     assert invited.person.result("withdraw", "--yes", "--json")["tombstone"]
 
 
-def test_interrupting_a_question_changes_nothing(invited: Invited) -> None:
-    """Without a yes, the session goes on."""
-    for words in (("submit", "--json"), ("stop",), ("withdraw",)):
+def test_handing_in_needs_a_yes_also_in_a_script(invited: Invited) -> None:
+    """Without one, the session goes on."""
+    for words in (("submit", "--json"), ("submit",)):
         assert invited.person.call(*words).code == 2
     assert invited.person.result("status", "--json")["state"] == "recording"
 
@@ -208,6 +228,20 @@ def test_editor_files_are_put_back_and_never_handed_in(acme: Stage, ide: str) ->
         assert [entry["path"] for entry in final["manifest"]] == ["answer.py"]
         (baseline,) = [entry for entry in entries if entry["kind"] == "submission_baseline"]
         assert [entry["path"] for entry in baseline["manifest"]["files"]] == [name]
+
+
+def test_two_editors_are_prepared_at_once(acme: Stage) -> None:
+    """The option may be repeated; both files come, are renewed after a restart, and go."""
+    with acme.invited("editors") as invited:
+        started = invited.start("--ide", "cursor", "--ide", "claude")
+        files = [invited.workspace / name for name in (".claude/settings.local.json", ".cursor/hooks.json")]
+        assert started["ide_files"] == [str(file) for file in files]
+        invited.end_processes()
+        invited.person.result("resume")
+        assert all(file.is_file() for file in files)
+        stopped = invited.person.result("stop")
+        assert {entry["outcome"] for entry in stopped["restored"]} == {"put back"}
+        assert not any(file.parent.exists() for file in files)
 
 
 def test_restore_puts_back_after_a_crash(acme: Stage) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 
+import pytest
+
 from promptster.errors import PromptsterError
-from promptster.ui.output import Output, json_document
+from promptster.ui.output import Output, OutputError, json_document
 
 
 def _output(*, json: bool) -> tuple[Output, io.StringIO, io.StringIO]:
@@ -41,6 +44,21 @@ def test_an_error_is_one_document_or_two_lines() -> None:
     out, stdout, stderr = _output(json=False)
     out.error(error)
     assert (stdout.getvalue(), stderr.getvalue()) == ("", "error: it broke\nhint:  try again\n")
+
+
+class _Full(io.StringIO):
+    """A stream on a full disk."""
+
+    def flush(self) -> None:
+        """Fail as the operating system does."""
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_result_that_does_not_arrive_is_an_error_and_words_beside_it_are_not() -> None:
+    """Whoever reads the result must know that it is not whole; a note that cannot be shown stops nothing."""
+    with pytest.raises(OutputError, match="cannot write to standard output: No space left on device"):
+        Output(json=True, stdout=_Full(), stderr=io.StringIO()).result({"session": "x"})
+    Output(json=True, stdout=io.StringIO(), stderr=_Full()).note("beside")
 
 
 def test_nothing_that_is_printed_can_steer_a_terminal() -> None:

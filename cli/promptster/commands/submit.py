@@ -8,7 +8,7 @@ import typer
 
 from promptster.commands.options import Json
 from promptster.config import Config
-from promptster.errors import PromptsterError, UsageError
+from promptster.errors import InterruptError, PromptsterError, UsageError
 from promptster.paths import Paths
 from promptster.session import submission
 from promptster.session.current import Current, finished_bundle
@@ -19,6 +19,7 @@ from promptster.ui.reading import ask_yes, is_terminal
 
 if TYPE_CHECKING:
     from promptster.session.control import RecorderStatus
+    from promptster.session.snapshot import Change
 
 _LISTED = 200
 
@@ -36,6 +37,13 @@ def command(
     config = Config.load(Paths.from_environment())
     current = Current.require(config.paths)
     submission.require_open(current)
+    try:
+        _hand_in(current, config, out, yes=yes)
+    except KeyboardInterrupt:
+        raise InterruptError(hint="nothing is lost; promptster submit goes on") from None
+
+
+def _hand_in(current: Current, config: Config, out: Output, *, yes: bool) -> None:
     if finished_bundle(current) is None:  # else only the last step was interrupted
         _deliver(current, out, yes=yes)
     collected = submission.collect(current, config)
@@ -50,7 +58,7 @@ def command(
             "restored": [{"path": str(entry.path), "outcome": entry.outcome.value} for entry in restored],
         }
     )
-    if not json:
+    if not out.json:
         _tell_end(current, collected, describe(restored), out)
 
 
@@ -61,17 +69,27 @@ def _deliver(current: Current, out: Output, *, yes: bool) -> None:
         _tell_changes(prepared, out)
         _ask(yes=yes, json=out.json)
         submission.close(current, prepared)
-    submission.wait(current, lambda status: _tell_progress(status, out))
+    submission.wait(current, _Telling(current.facts.collector_url, out))
     out.progress_end()
 
 
 def _tell_changes(prepared: submission.Prepared, out: Output) -> None:
     out.note(_count(len(prepared.changes)))
     for change in prepared.changes[:_LISTED]:
-        beside = f"  (by its hash only: {change.hidden.value})" if change.hidden else ""
-        out.note(f"  {change.status:<9} {one_line(change.shown_path)}{beside}")
+        out.note(f"  {change.status:<9} {one_line(change.shown_path)}{_beside(change)}")
     if len(prepared.changes) > _LISTED:
         out.note(f"  ... and {len(prepared.changes) - _LISTED} more")
+
+
+def _beside(change: Change) -> str:
+    """What is handed in of a file whose content is not."""
+    if change.hidden is None:
+        return ""
+    kept = change.after or change.before
+    if kept is not None and kept.count:
+        return f"  ({kept.count} files by their number and size only: {change.hidden.value})"
+    what = "hash" if kept is not None and kept.sha256 else "size"
+    return f"  (by its {what} only: {change.hidden.value})"
 
 
 def _count(number: int) -> str:
@@ -89,9 +107,21 @@ def _ask(*, yes: bool, json: bool) -> None:
         raise PromptsterError("nothing was handed in; the session goes on", code="not_submitted")
 
 
-def _tell_progress(status: RecorderStatus, out: Output) -> None:
-    if not out.json:
-        out.progress(f"{status.received} of {status.events} events received")
+class _Telling:
+    """Says how far it is, and once that the collector cannot be reached."""
+
+    def __init__(self, collector_url: str, out: Output) -> None:
+        self._url, self._out = collector_url, out
+        self._told = False
+
+    def __call__(self, status: RecorderStatus) -> None:
+        if not self._out.json:
+            self._out.progress(f"{status.received} of {status.events} events received")
+        if status.collector.get("reachable") is False and not self._told:
+            self._told = True
+            self._out.progress_end()
+            self._out.note(f"the collector at {self._url} cannot be reached; still trying")
+            self._out.note("everything is kept here: you may leave now and run promptster submit again later")
 
 
 def _tell_end(current: Current, collected: submission.Collected, restored: list[str], out: Output) -> None:

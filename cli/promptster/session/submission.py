@@ -47,6 +47,8 @@ if TYPE_CHECKING:
 
 PATIENCE_S: Final = 45.0
 """Seconds without any progress after which waiting ends with a word; nothing is lost by it."""
+UNREACHABLE_PATIENCE_S: Final = 15.0
+"""The same while the collector cannot be reached at all."""
 DIFF_LIMIT: Final = 16 * 1024 * 1024
 """Characters of a difference that are handed in; every file stands in the manifest in any case."""
 _STEP_S = 1.0
@@ -135,12 +137,17 @@ def wait(current: Current, tell: Callable[[RecorderStatus], None], *, patience_s
             )
         if status.received > best:
             best, since = status.received, time.monotonic()
-        elif time.monotonic() - since > patience_s:
+        elif time.monotonic() - since > _patience(status, patience_s):
             raise _stuck(status, current)
         asked = time.monotonic()
         current.control.flush(seconds=_STEP_S)
         if time.monotonic() - asked < _PAUSE_S:  # it had nothing to send: what is missing is an answer
             time.sleep(_PAUSE_S)
+
+
+def _patience(status: RecorderStatus, patience_s: float) -> float:
+    reachable = status.collector.get("reachable") is not False
+    return patience_s if reachable else min(patience_s, UNREACHABLE_PATIENCE_S)
 
 
 def _stuck(status: RecorderStatus, current: Current) -> CollectorError:

@@ -6,16 +6,52 @@ goes to standard error. Without it, words go to standard output and errors to st
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 from typing import TYPE_CHECKING, TextIO
 
+from promptster.errors import PromptsterError
 from promptster.ui.escape import escape_text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Generator, Iterable, Mapping
 
-    from promptster.errors import PromptsterError
+
+class OutputError(PromptsterError):
+    """Standard output takes nothing more, as on a full disk."""
+
+    default_code = "output"
+
+
+@contextlib.contextmanager
+def writing() -> Generator[None]:
+    """Write to standard output inside this; a reader that left keeps its own error.
+
+    Raises:
+        OutputError: what was written did not arrive.
+        BrokenPipeError: whoever read it is gone.
+    """
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise OutputError(f"cannot write to standard output: {error.strerror}") from error
+
+
+def write_bytes(pieces: Iterable[bytes]) -> int:
+    """Write a file's bytes to standard output; returns their number.
+
+    Raises:
+        OutputError: they did not all arrive.
+    """
+    written = 0
+    with writing():
+        for piece in pieces:
+            written += sys.stdout.buffer.write(piece)
+        sys.stdout.buffer.flush()
+    return written
 
 
 def json_document(value: object) -> str:
@@ -52,8 +88,9 @@ class Output:
             return
         self._progress = text
         if self._stderr.isatty():
-            self._stderr.write(f"\r\x1b[2K{escape_text(text)}")
-            self._stderr.flush()
+            with contextlib.suppress(OSError):
+                self._stderr.write(f"\r\x1b[2K{escape_text(text)}")
+                self._stderr.flush()
         else:
             self.note(text)
 
@@ -72,7 +109,8 @@ class Output:
         if error.hint:
             self.note(f"hint:  {error.hint}")
 
-    @staticmethod
-    def _write(stream: TextIO, text: str) -> None:
-        stream.write(text + "\n")
-        stream.flush()
+    def _write(self, stream: TextIO, text: str) -> None:
+        beside = stream is not self._stdout  # words that cannot be shown stop nothing
+        with contextlib.suppress(OSError) if beside else writing():
+            stream.write(text + "\n")
+            stream.flush()

@@ -12,6 +12,8 @@ from typing import IO, TYPE_CHECKING
 
 from rich.console import Console
 
+from promptster.ui.output import writing
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -25,7 +27,8 @@ def show(lines: Iterable[Text]) -> None:
     """Print lines that were escaped before; to a terminal they go through a pager."""
     pager = _pager() if sys.stdout.isatty() and sys.stdin.isatty() else None
     if pager is None:
-        _print(lines, _console(sys.stdout))
+        with writing():
+            _print(lines, _console(sys.stdout))
         return
     # Nothing of ours lands in the home folder: no history file either.
     environment = {"LESS": _LESS, **os.environ, "LESSSECURE": "1", "LESSHISTFILE": os.devnull}
