@@ -113,6 +113,36 @@ def test_a_refusal_without_a_problem_document_still_has_words(server: Answering,
     assert caught.value.hint
 
 
+def test_what_is_not_found_is_hinted_at_by_what_was_asked_for(server: Answering, client: CollectorClient) -> None:
+    """A link is checked for an invite only; other things have an id that can be looked up."""
+    server.answer = problem(404, detail="There is nothing.", code="not_found")
+    calls: dict[str, Callable[[], object]] = {
+        "check the link": lambda: client.get_invite("ID", SECRET),
+        "promptster sessions": lambda: client.bundle(SESSION),
+        "promptster assessment list": lambda: client.create_invite("a", {}),
+        "promptster token list": lambda: client.revoke_token("t"),
+        "check the address": client.me,
+    }
+    for words, call in calls.items():
+        with pytest.raises(RefusedError) as caught:
+            call()
+        assert words in (caught.value.hint or "")
+
+
+def test_who_may_not_is_told_who_may(server: Answering, client: CollectorClient) -> None:
+    """The role that is needed, and whom to ask."""
+    server.answer = problem(403, detail="The role reviewer does not allow this.", code="forbidden")
+    calls: dict[str, Callable[[], object]] = {
+        "the token of an owner;": client.tokens,
+        "an owner or a recruiter; ask an owner": lambda: client.create_assessment({}),
+        "an owner or a reviewer": lambda: client.bundle(SESSION),
+    }
+    for words, call in calls.items():
+        with pytest.raises(RefusedError) as caught:
+            call()
+        assert words in (caught.value.hint or "")
+
+
 def test_a_token_that_is_not_accepted_means_sign_in_again(server: Answering, client: CollectorClient) -> None:
     """Exit code 4; an invite's secret that is not accepted does not."""
     server.answer = problem(401, detail="no", code="unauthorised")

@@ -29,13 +29,36 @@ _TIMEOUT = httpx.Timeout(30.0, connect=10.0)
 _UNAUTHORISED = 401
 _HINTS: Mapping[int, str] = {
     401: "the invite or the token is not accepted; check that it was copied whole",
-    404: "check the link; it may belong to another collector, or the invite is gone",
     410: "it has ended; nothing more is accepted",
     429: "wait a moment and try again",
     500: "try again in a moment; nothing was lost here",
     502: "try again in a moment; nothing was lost here",
     503: "try again in a moment; nothing was lost here",
 }
+_UNKNOWN: tuple[tuple[str, str], ...] = (
+    ("/v1/invites/", "check the link; it may belong to another collector, or the invite is gone"),
+    ("/v1/assessments/", "check the id; promptster assessment list shows them"),
+    ("/v1/sessions/", "check the id; promptster sessions lists them"),
+    ("/v1/tokens/", "check the id; promptster token list shows them"),
+)
+_ALLOWED: tuple[tuple[str, str], ...] = (
+    ("/v1/tokens", "an owner"),
+    ("/v1/assessments", "an owner or a recruiter"),
+    ("/v1/sessions/", "an owner or a reviewer"),
+)
+_NOT_FOUND = 404
+_FORBIDDEN = 403
+
+
+def _hint(status: int, path: str) -> str | None:
+    """What to do about a refusal that does not say so itself."""
+    if status == _NOT_FOUND:
+        known = (hint for prefix, hint in _UNKNOWN if path.startswith(prefix))
+        return next(known, "check the address; another program may answer there")
+    if status == _FORBIDDEN:
+        roles = next((roles for prefix, roles in _ALLOWED if path.startswith(prefix)), "another role")
+        return f"this needs the token of {roles}; ask an owner of your organisation"
+    return _HINTS.get(status)
 
 
 class UnreachableError(CollectorError):
@@ -49,14 +72,16 @@ class RefusedError(CollectorError):
 
     default_code: ClassVar[str] = "collector_refused"
 
-    def __init__(self, *, status: int, problem: Mapping[str, Any], retry_after_s: float | None = None) -> None:
-        """Take message, hint and code from the problem document."""
+    def __init__(
+        self, *, status: int, problem: Mapping[str, Any], path: str = "", retry_after_s: float | None = None
+    ) -> None:
+        """Take message, hint and code from the problem document; ``path`` is the one that was called."""
         detail = str(problem.get("detail") or problem.get("title") or f"the collector answered with status {status}")
         hint = problem.get("hint")
         code = problem.get("code")
         super().__init__(
             detail[:1].lower() + detail[1:].rstrip("."),
-            hint=hint if isinstance(hint, str) else _HINTS.get(status),
+            hint=hint if isinstance(hint, str) else _hint(status, path),
             code=code if isinstance(code, str) else None,
             status=status,
         )
@@ -158,7 +183,7 @@ def _put_answer(answer: _Answer) -> PutAnswer:
     return PutAnswer(receipt=answer.body, checked=int(checked) if checked.isascii() and checked.isdigit() else None)
 
 
-def _refusal(answer: _Answer, *, signed_in: bool) -> CollectorError | NotSignedInError:
+def _refusal(answer: _Answer, path: str, *, signed_in: bool) -> CollectorError | NotSignedInError:
     try:
         problem = answer.document()
     except CollectorError:
@@ -167,7 +192,7 @@ def _refusal(answer: _Answer, *, signed_in: bool) -> CollectorError | NotSignedI
         return NotSignedInError("the collector does not accept this sign-in", hint="run promptster login again")
     after = answer.headers.get("retry-after", "")
     seconds = float(after) if after.isascii() and after.isdigit() else None
-    return RefusedError(status=answer.status, problem=problem, retry_after_s=seconds)
+    return RefusedError(status=answer.status, problem=problem, path=path, retry_after_s=seconds)
 
 
 def _unreachable(url: str, error: Exception) -> UnreachableError:
@@ -241,7 +266,7 @@ class CollectorClient:
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise _unreachable(self.url, error) from error
         if not httpx.codes.is_success(answer.status):
-            raise _refusal(answer, signed_in=call.bearer is not None and call.bearer == self._token)
+            raise _refusal(answer, call.path, signed_in=call.bearer is not None and call.bearer == self._token)
         return answer
 
     def _team(self, method: str, path: str, document: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -384,7 +409,7 @@ class AsyncCollectorClient:
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise _unreachable(self.url, error) from error
         if not httpx.codes.is_success(answer.status):
-            raise _refusal(answer, signed_in=False)
+            raise _refusal(answer, call.path, signed_in=False)
         return answer
 
     async def put_batch(self, session: str, n: int, wire: bytes, *, earlier_receipt: bytes | None = None) -> PutAnswer:

@@ -83,7 +83,7 @@ def test_standard_output_carries_the_export_alone(folder: Path, capfdbinary: pyt
     ("words", "code", "error"),
     [
         (["ada.promptster", "-o", "-", "--json"], 2, "usage"),
-        (["ada.promptster", "--format", "pdf", "--json"], 1, "unknown_format"),
+        (["ada.promptster", "--format", "pdf", "--json"], 2, "unknown_format"),
         (["ada.promptster", "-o", "missing/out", "--json"], 2, "usage"),
         (["ada.promptster", "-o", ".", "--json"], 2, "usage"),
         (["nothing.promptster", "--json"], 2, "no_such_source"),

@@ -103,6 +103,12 @@ def test_the_invite_is_asked_for_when_none_is_given(invited: Invited) -> None:
         screen.type(invited.link)
         screen.wait_for("Acme invites you to")
         assert screen.end() == 0
+    assert invited.link.partition("#")[2] not in screen.shown
+
+
+def test_the_invite_is_read_from_standard_input_when_none_is_given(invited: Invited) -> None:
+    """A script needs no dash: one line is read where nobody can be asked."""
+    assert invited.person.result("policy", given=f"{invited.link}\n")["organisation"] == "Acme"
 
 
 def test_company_providers_need_a_typed_yes(acme: Stage) -> None:
@@ -128,7 +134,7 @@ def test_the_questions_of_submit_and_withdraw_take_only_their_word(invited: Invi
         with terminal(invited, command) as screen:
             screen.wait_for(question)
             screen.type("perhaps")
-            screen.wait_for("the session goes on")
+            screen.wait_for("the session goes on|nothing was changed")
             assert screen.end() == 1
     assert invited.person.result("status", "--json")["state"] == "recording"
     with terminal(invited, "withdraw") as screen:
@@ -150,6 +156,7 @@ def test_the_result_names_everything_and_no_token(invited: Invited) -> None:
     assert certificate.session == started["session"]
     assert re.search(r"[0-9a-f]{64}", str({**started, "proxy": started["proxy"]["url"]})) is None
     shown = invited.person.result("inspect", "--json")
+    assert shown["events"] == invited.person.result("status")["events"]
     kinds = [entry["kind"] for entry in shown["entries"]]
     assert kinds[:2] == ["consent", "opened"]
     assert kinds.count("capture_upstream_overridden") == 3

@@ -149,12 +149,13 @@ def test_an_assessment_has_the_terms_that_it_was_given(acme: Stage, tmp_path: Pa
         (("--time-limit", "soon"), 2),
         (("--time-limit", "0m"), 2),
         (("--retention", "36h"), 2),
-        (("--retention", "181d"), 1),
-        (("--time-limit", "8d"), 1),
+        (("--retention", "181d"), 2),
+        (("--time-limit", "400d"), 2),
+        (("--title", ""), 2),
     ],
 )
 def test_terms_that_cannot_be_are_refused(acme: Stage, words: tuple[str, ...], code: int) -> None:
-    """What is no length is a usage error; what goes too far is the collector's refusal."""
+    """What is no length, or goes further than the collector allows, is a usage error."""
     assert acme.owner.call("assessment", "create", "--title", "x", *words, "--json").code == code
 
 
@@ -167,7 +168,11 @@ def test_an_invite_is_shown_once_and_to_whoever_made_it(acme: Stage) -> None:
     answer = acme.owner.call("invite", assessment, "--name", "Ada", "--email", "ada@example.com")
     assert answer.stdout.startswith(f"link     {acme.running.url}/i/")
     assert "not shown again" in answer.stdout
-    assert acme.owner.call("invite", "nothing", "--name", "A", "--email", "a@example.com", "--json").code == 1
+    unknown = acme.owner.call("invite", "nothing", "--name", "A", "--email", "a@example.com", "--json")
+    assert unknown.code == 1
+    assert "promptster assessment list" in unknown.document["error"]["hint"]
+    odd = acme.owner.call("invite", assessment, "--name", "A", "--email", "nobody", "--json")
+    assert (odd.code, odd.document["error"]["code"]) == (2, "email")
 
 
 def test_sessions_lists_who_finished(acme: Stage, session: Candidate) -> None:
@@ -191,7 +196,9 @@ def test_a_session_is_exported_and_read_from_the_collector(acme: Stage, session:
     shown = owner.call("replay", session.session).stdout
     assert "verified: nothing was changed" in shown
     assert "the first prompt" in shown
-    assert owner.call("export", "A" * 22, "-o", str(tmp_path / "no"), "--json").code == 1
+    unknown = owner.call("export", "A" * 22, "-o", str(tmp_path / "no"), "--json")
+    assert unknown.code == 1
+    assert "promptster sessions" in unknown.document["error"]["hint"]
     assert not (tmp_path / "no").exists()
 
 
@@ -202,6 +209,9 @@ def test_a_token_does_what_its_role_may_until_it_is_revoked(acme: Stage, strange
     assert "sessions" in stranger.result("sessions")
     refused = stranger.call("assessment", "create", "--title", "x", "--json")
     assert refused.code == 1
+    assert "an owner or a recruiter" in refused.document["error"]["hint"]
+    unknown = acme.owner.call("token", "revoke", "nothing", "--json")
+    assert "promptster token list" in unknown.document["error"]["hint"]
     (entry,) = (e for e in acme.owner.result("token", "list")["tokens"] if e["id"] == made["id"])
     assert (entry["role"], entry["label"], entry["revoked_at"]) == ("reviewer", "Rita", None)
     assert made["token"] not in json.dumps(entry)
@@ -217,4 +227,7 @@ def test_a_token_does_what_its_role_may_until_it_is_revoked(acme: Stage, strange
 def test_groups_of_commands_explain_themselves(stranger: Person) -> None:
     """A command with sub-commands lists them; a missing one is a usage error."""
     assert "create" in stranger.call("assessment", "--help").stdout
-    assert stranger.call("token").code == 2
+    for words in (("token",), ("token", "--json"), ("assessment", "--json")):
+        answer = stranger.call(*words)
+        assert answer.code == 2
+        assert "a sub-command is missing" in answer.stdout + answer.stderr

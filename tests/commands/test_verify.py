@@ -111,8 +111,10 @@ def test_files_that_cannot_be_used_are_errors(home: Path, capsys: pytest.Capture
     assert main(["verify", "nothing.promptster", "--json"]) == 2
     assert _json(capsys)["error"]["code"] == "no_such_file"
     (home / "bad.keys").write_text("{}")
-    assert main(["verify", "ada.promptster", "--trust", "bad.keys", "--json"]) == 1
+    assert main(["verify", "ada.promptster", "--trust", "bad.keys", "--json"]) == 2
     assert _json(capsys)["error"]["code"] == "keyfile"
+    assert main(["verify", "ada.promptster", "--trust", "missing.keys", "--json"]) == 2
+    assert _json(capsys)["error"]["code"] == "no_such_file"
 
 
 def test_damaged_pins_do_not_stop_a_check(home: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from promptster.commands.options import Collector, Json
-from promptster.commands.signed_in import team_client
+from promptster.commands.signed_in import team_client, values_checked
 from promptster.commands.spans import days, minutes
 from promptster.commands.tables import table
 from promptster.config import Config
@@ -46,7 +46,7 @@ def create(
         document["time_limit_minutes"] = minutes(time_limit)
     if retention is not None:
         document["retention_days"] = days(retention)
-    with team_client(Config.load(Paths.from_environment()), collector) as client:
+    with team_client(Config.load(Paths.from_environment()), collector) as client, values_checked():
         made = client.create_assessment(document)
     out.result(made)
     if not json:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,9 +13,10 @@ from promptster.config import Config, PinnedKeys, write_private
 from promptster.errors import PromptsterError, UsageError
 from promptster.paths import Paths
 from promptster.replay import exporters
+from promptster.replay.errors import ExportError
 from promptster.replay.session import from_bundle
 from promptster.replay.wording import counted
-from promptster.ui.output import Output
+from promptster.ui.output import Output, write_bytes
 
 if TYPE_CHECKING:
     from promptster.replay.exporters.interface import Exporter
@@ -46,7 +46,7 @@ def command(
     A page and lines are made on this computer, from a bundle that is verified first.
     """
     out = Output(json)
-    exporter = exporters.find(format_)
+    exporter = _exporter(format_)
     if output == _STDOUT and json:
         raise UsageError("-o - and --json both want standard output", hint="leave one of them out")
     found = find_source(source)
@@ -74,6 +74,13 @@ def command(
         out.say(f"verdict: {verdict}")
 
 
+def _exporter(name: str) -> Exporter:
+    try:
+        return exporters.find(name)
+    except ExportError as error:
+        raise UsageError(error.message, hint=error.hint, code=error.code) from error
+
+
 def _check_target(target: Path, *, force: bool) -> None:
     if target.is_dir():
         raise UsageError(f"{target} is a folder", hint="name a file with -o")
@@ -85,11 +92,7 @@ def _check_target(target: Path, *, force: bool) -> None:
 
 def _write(exporter: Exporter, replay: Replay, target: Path | None) -> int:
     if target is None:
-        written = 0
-        for piece in exporter.export(replay):
-            written += sys.stdout.buffer.write(piece)
-        sys.stdout.buffer.flush()
-        return written
+        return write_bytes(exporter.export(replay))
     data = b"".join(exporter.export(replay))
     try:
         write_private(target, data)

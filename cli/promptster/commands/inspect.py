@@ -3,28 +3,33 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from promptster.commands.options import Json
 from promptster.config import write_private
-from promptster.errors import UsageError
+from promptster.errors import PromptsterError, UsageError
 from promptster.paths import Paths
 from promptster.replay import exporters
 from promptster.replay.exporters.jsonl import line
 from promptster.session.current import Current
 from promptster.session.inspection import look
-from promptster.ui.output import Output
+from promptster.ui.output import Output, write_bytes
 from promptster.ui.pager import show
 from promptster.ui.story import story
+
+if TYPE_CHECKING:
+    from promptster.replay.session import Replay
+
+_STDOUT = "-"
 
 
 def command(
     *,
     html: Annotated[
-        Path | None,
-        typer.Option("--html", metavar="FILE", help="Write the page that a reviewer sees; not to standard output."),
+        str | None,
+        typer.Option("--html", metavar="FILE", help="Write the page that a reviewer sees; - is standard output."),
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="Every entry, every text in full.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace the file if it is there.")] = False,
@@ -32,33 +37,54 @@ def command(
 ) -> None:
     """Show what has been recorded so far. It is read from this computer; nobody learns that you looked."""
     out = Output(json)
+    if html == _STDOUT and json:
+        raise UsageError("--html - and --json both want standard output", hint="leave one of them out")
+    page = None if html is None or html == _STDOUT else Path(html).expanduser().absolute()
+    if page is not None:
+        _check_page(page, html or "", force=force)
     current = Current.require(Paths.from_environment())
-    replay = look(current)
-    if html is not None:
-        if html.exists() and not force:
-            raise UsageError(f"{html} is there already", hint="--force replaces it")
-        if not html.absolute().parent.is_dir():
-            raise UsageError(f"there is no folder {html.absolute().parent}")
-        write_private(html.absolute(), b"".join(exporters.find("html").export(replay)))
-    timeline = replay.timeline
+    seen = look(current)
+    replay, timeline = seen.replay, seen.replay.timeline
+    if html == _STDOUT:
+        write_bytes(exporters.find("html").export(replay))
+        return
+    if page is not None:
+        _write_page(page, replay)
     out.result(
         {
             "session": current.facts.session,
             "state": current.facts.state.value,
+            "events": seen.events,
             "entries": [line(entry) for entry in timeline.entries],
             "gaps": [
                 {"kind": gap.kind.value, "text": gap.text, "from_ms": gap.from_ms, "to_ms": gap.to_ms}
                 for gap in timeline.gaps
             ],
-            **({"html": str(html.absolute())} if html is not None else {}),
+            **({"html": str(page)} if page is not None else {}),
         }
     )
     if json:
         return
-    if html is not None:
+    if page is not None:
         out.say(f"written to {html}; it is not encrypted, delete it when you have read it")
         return
     show(story(replay, everything=everything))
     out.note(
         f"{len(timeline.entries)} entries. --all shows every text, --html FILE writes the page that a reviewer sees"
     )
+
+
+def _check_page(page: Path, named: str, *, force: bool) -> None:
+    if page.is_dir():
+        raise UsageError(f"{named} is a folder", hint="name a file")
+    if not page.parent.is_dir():
+        raise UsageError(f"there is no folder {page.parent}", hint="make it first")
+    if (page.exists() or page.is_symlink()) and not force:
+        raise UsageError(f"{named} is there already", hint="--force replaces it", code="file_exists")
+
+
+def _write_page(page: Path, replay: Replay) -> None:
+    try:
+        write_private(page, b"".join(exporters.find("html").export(replay)))
+    except OSError as error:
+        raise PromptsterError(f"cannot write {page}: {error.strerror}", code="file") from error

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from promptster.commands.options import Collector, Json
-from promptster.commands.signed_in import team_client
+from promptster.commands.signed_in import team_client, values_checked
 from promptster.config import Config
 from promptster.paths import Paths
 from promptster.ui.output import Output
@@ -23,7 +23,7 @@ def command(
 ) -> None:
     """Invite one person. The link is shown once; it works for one person, once, and for 72 hours."""
     out = Output(json)
-    with team_client(Config.load(Paths.from_environment()), collector) as client:
+    with team_client(Config.load(Paths.from_environment()), collector) as client, values_checked():
         made = client.create_invite(assessment, {"name": name, "email": email})
     out.result(made)
     if not json:

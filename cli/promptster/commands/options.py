@@ -2,18 +2,35 @@
 
 from __future__ import annotations
 
+import getpass
 import sys
 from typing import Annotated
 
 import typer
 
-from promptster.errors import UsageError
+from promptster.config import collector_url
+from promptster.errors import ConfigurationError, UsageError
 from promptster.keys import StoreKind
+
+
+def _collector(text: str | None) -> str | None:
+    """The value of ``--collector`` in its one spelling."""
+    try:
+        return None if text is None else collector_url(text)
+    except ConfigurationError as error:
+        code = error.code if error.code != error.default_code else None
+        raise UsageError(error.message, hint=error.hint, code=code) from error
+
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document; words for people go to standard error.")]
 Collector = Annotated[
     str | None,
-    typer.Option("--collector", metavar="URL", help="The collector's address, if your code came without a link."),
+    typer.Option(
+        "--collector",
+        metavar="URL",
+        callback=_collector,
+        help="The collector's address, if your code came without a link.",
+    ),
 ]
 Code = Annotated[
     str | None,
@@ -36,21 +53,27 @@ def store_kind(text: str | None) -> StoreKind | None:
 
 
 def read_code(argument: str | None) -> str:
-    """The invite's text: from the argument, from standard input for ``-``, or asked for.
+    """The invite's text: from the argument, asked for in a terminal, else a line of standard input.
 
     Raises:
-        UsageError: nothing was given and nobody can be asked, or the input is empty.
+        UsageError: nothing was given.
     """
-    if argument == "-":
+    if argument is None and sys.stdin.isatty():
+        text = _ask_unseen("paste your invite, a link or a code (it is not shown): ")
+    elif argument is None or argument == "-":
         text = sys.stdin.readline()
-    elif argument is None:
-        if not sys.stdin.isatty():
+        if not text and argument is None:
             raise UsageError("no invite given", hint="pass the code or the link, or - to read it from standard input")
-        sys.stderr.write("paste your invite (a link or a code): ")
-        sys.stderr.flush()
-        text = sys.stdin.readline()
     else:
         text = argument
     if not text.strip():
         raise UsageError("the invite is empty", hint="copy the whole link from the invitation")
     return text.strip()
+
+
+def _ask_unseen(question: str) -> str:
+    """One line typed without an echo: what it holds is a secret."""
+    try:
+        return getpass.getpass(question)
+    except EOFError:
+        return ""

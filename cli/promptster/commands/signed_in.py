@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from promptster.client import CollectorClient
+from promptster.client import CollectorClient, RefusedError
 from promptster.config import collector_url
-from promptster.errors import ConfigurationError, NotSignedInError
+from promptster.errors import ConfigurationError, NotSignedInError, UsageError
 from promptster.keys import FileStore, KeyringStore, choose_store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator
 
     from promptster.config import Config
     from promptster.keys import StoreKind
 
 _FILE = "tokens.json"
+_INVALID = 422
 _HINT = "run promptster login --collector URL first"
 
 
@@ -62,6 +64,21 @@ def team_client(config: Config, collector: str | None = None) -> CollectorClient
     if url is None:
         raise NotSignedInError("you are not signed in to a collector", hint=_HINT)
     return CollectorClient(url, token=token_for(config, url), network=config.network)
+
+
+@contextmanager
+def values_checked() -> Generator[None]:
+    """Call the collector with what was typed inside this: a value that it finds unacceptable is a usage error.
+
+    Raises:
+        UsageError: the collector's words about that value.
+    """
+    try:
+        yield
+    except RefusedError as error:
+        if error.status != _INVALID:
+            raise
+        raise UsageError(error.message, hint=error.hint, code=error.code) from error
 
 
 def _name(url: str) -> str:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from promptster.commands.options import Collector, Json
-from promptster.commands.signed_in import team_client
+from promptster.commands.signed_in import team_client, values_checked
 from promptster.commands.spans import days
 from promptster.commands.tables import table
 from promptster.config import Config
@@ -36,7 +36,7 @@ def create(
     document: dict[str, Any] = {"role": role, "label": label}
     if expires is not None:
         document["expires_in_days"] = days(expires)
-    with team_client(Config.load(Paths.from_environment()), collector) as client:
+    with team_client(Config.load(Paths.from_environment()), collector) as client, values_checked():
         made = client.create_token(document)
     out.result(made)
     if not json:

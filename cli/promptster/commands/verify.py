@@ -10,7 +10,7 @@ import typer
 from promptster.commands.options import Json
 from promptster.commands.source import read_file
 from promptster.config import PinnedKeys
-from promptster.errors import ConfigurationError, UsageError
+from promptster.errors import UsageError
 from promptster.paths import Paths
 from promptster.protocol.errors import ProtocolError
 from promptster.protocol.keys import parse_keyfile
@@ -65,7 +65,7 @@ def _trusted(keyfiles: Sequence[Path], out: Output) -> frozenset[str]:
             named.update(parse_keyfile(_bundle(path)).fingerprints)
         except ProtocolError as error:
             hint = "promptster-collector keys writes one"
-            raise ConfigurationError(f"{path} is not a key file: {error.message}", hint=hint, code="keyfile") from error
+            raise UsageError(f"{path} is not a key file: {error.message}", hint=hint, code="keyfile") from error
     try:
         named |= PinnedKeys(Paths.from_environment()).fingerprints()
     except (ProtocolError, OSError) as error:

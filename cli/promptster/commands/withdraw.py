@@ -16,7 +16,7 @@ from promptster.session.ending import TOMBSTONE, withdraw, withdraw_submitted
 from promptster.session.state import SessionState
 from promptster.session.touched import describe
 from promptster.session.words import utc
-from promptster.ui.output import Output
+from promptster.ui.output import Output, json_document
 from promptster.ui.reading import ask, is_terminal
 
 if TYPE_CHECKING:
@@ -29,7 +29,10 @@ _QUESTION = 'This deletes the whole session for good. Type "withdraw" to do it: 
 def command(
     *, yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False, json: Json = False
 ) -> None:
-    """End at once: deletes what is recorded here, and has its keys destroyed at the collector. Cannot be undone."""
+    """End at once: deletes what is recorded here, and has its keys destroyed at the collector. Cannot be undone.
+
+    Standard output is the collector's signed tombstone, one line of JSON; words go to standard error.
+    """
     out = Output(json)
     config = Config.load(Paths.from_environment())
     current, invite = _find(config.paths)
@@ -44,7 +47,10 @@ def command(
     if not json:
         _tell(done, out)
         if (copy := finished_bundle(current)) is not None:
-            out.say(f"your own copy stays: {copy}")
+            out.note(f"your own copy stays: {copy}")
+        if done.envelope is not None:
+            out.note("the collector's signed word, the tombstone:")
+            out.say(json_document(done.envelope.to_json()))
 
 
 def _find(paths: Paths) -> tuple[Current, str | None]:
@@ -78,14 +84,14 @@ def _document(current: Current, done: Withdrawn) -> dict[str, Any]:
 
 
 def _tell(done: Withdrawn, out: Output) -> None:
-    out.say("withdrawn: nothing is recorded any more, and what was recorded is deleted from this computer.")
+    out.note("withdrawn: nothing is recorded any more, and what was recorded is deleted from this computer.")
     for line in describe(done.restored):
-        out.say(f"  {line}")
+        out.note(f"  {line}")
     stone = done.tombstone
     if stone is None:
-        out.say("the collector holds nothing of this session.")
+        out.note("the collector holds nothing of this session.")
         return
-    out.say(f"the collector destroyed this session's keys at {utc(stone.at_ms)}; its signature was checked.")
-    out.say(f"the last backup of those keys is gone by {utc(stone.backups_until_ms)}.")
+    out.note(f"the collector destroyed this session's keys at {utc(stone.at_ms)}; its signature was checked.")
+    out.note(f"the last backup of those keys is gone by {utc(stone.backups_until_ms)}.")
     if stone.exports:
-        out.say(f"{stone.exports} exports had been made before; those copies cannot be reached. Ask the hiring team.")
+        out.note(f"{stone.exports} exports had been made before; those copies cannot be reached. Ask the hiring team.")

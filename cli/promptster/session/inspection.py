@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from promptster.errors import SessionError
@@ -17,7 +18,16 @@ if TYPE_CHECKING:
     from promptster.session.current import Current
 
 
-def look(current: Current) -> Replay:
+@dataclass(frozen=True, kw_only=True)
+class Seen:
+    """A session as it is on record here."""
+
+    replay: Replay
+    events: int
+    """Events as they were recorded; the replay's entries may show several of them as one."""
+
+
+def look(current: Current) -> Seen:
     """The session as it is on record here: from its journal, or from its bundle once it was handed in.
 
     Raises:
@@ -28,13 +38,15 @@ def look(current: Current) -> Replay:
     if bundle is not None:
         pinned = parse_keyfile(current.folder.read_document(KEYS)).fingerprints
         try:
-            return from_bundle(bundle.read_bytes(), trusted=pinned)
+            replay = from_bundle(bundle.read_bytes(), trusted=pinned)
         except FileNotFoundError:
             raise SessionError(f"your bundle is not at {bundle} any more", code="bundle_missing") from None
+        return Seen(replay=replay, events=replay.verification.events if replay.verification else 0)
     cipher = JournalCipher(current.secrets.content_key, facts.session)
     files = SystemFiles()
     found = scan(files, current.folder.journal, cipher, facts.session)
     events = [event for _, data in read(files, found, cipher) for event in RecordedEvent.parse_frames(data)]
     blocks = {block.id: block.data for event in events for block in event.blocks}
     shown = Facts(session=facts.session, title=facts.title, organisation=facts.organisation)
-    return from_opened([event.open(blocks) for event in events], facts=shown)
+    replay = from_opened([event.open(blocks) for event in events], facts=shown)
+    return Seen(replay=replay, events=len(events))
