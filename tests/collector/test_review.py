@@ -301,7 +301,7 @@ def referring(candidate: Candidate, block: bytes) -> RecordedEvent:
     """An event whose text is a block that travelled earlier."""
     seq = len(candidate.events)
     salt, stored = os.urandom(16), b"\x01" + block
-    document = {
+    document: dict[str, Any] = {
         "v": 1,
         "seq": seq,
         "src": "proxy",

@@ -8,23 +8,23 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from sqlalchemy import bindparam, func, insert, select, update
 
 from promptster.protocol.batch import WireBatch, parse_batch, verify_batch_signature
-from promptster.protocol.encoding import b64u_decode, b64u_encode
+from promptster.protocol.encoding import b64u_decode
 from promptster.protocol.errors import LimitError, ProtocolError
 from promptster.protocol.log import log_leaf
 from promptster.protocol.receipt import Receipt
 from promptster.protocol.signing import Envelope, open_envelope
-from promptster_collector.errors import ConflictError, GoneError, InvalidError, NotFoundError, Refusal
+from promptster_collector.errors import InvalidError, NotFoundError, Refusal
+from promptster_collector.ingest.outcome import Facts, Outcome, Prepared, gone, refusal
 from promptster_collector.ingest.pace import Pace
 from promptster_collector.sessions.states import GONE, State
 from promptster_collector.store.alarms import AlarmKind, raise_alarm
-from promptster_collector.store.inbox import head_bytes, read_head
+from promptster_collector.store.inbox import head_bytes
 from promptster_collector.store.schema import Batch, Conflict, Session
 
 if TYPE_CHECKING:
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from promptster_collector.sessions.lifecycle import Lifecycle
     from promptster_collector.settings import Limits
     from promptster_collector.store.database import AnyRow
-    from promptster_collector.store.sealing import Sealer
     from promptster_collector.store.store import Store
 
 _FACTS = 4096
@@ -68,42 +67,6 @@ class Taken:
     """Highest batch that was opened and checked; -1 for none."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Facts:
-    """What never changes about a session."""
-
-    organisation: str
-    public_key: bytes
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Prepared:
-    """A batch with everything that can be made before the writer's turn."""
-
-    session: str
-    facts: _Facts
-    batch: WireBatch
-    sealer: Sealer
-    receipt: bytes
-    returned: bool
-    """Whether the receipt is an earlier one that the sender handed back."""
-    row: dict[str, Any]
-    now_ms: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Outcome:
-    """What the writer found: a stored receipt, or the facts of a refusal."""
-
-    word: str
-    receipt_sealed: bytes | None = None
-    head_sealed: bytes | None = None
-    close_sealed: bytes | None = None
-    tombstone: bytes | None = None
-    expected: int = 0
-    checked_n: int = -1
-
-
 class Ingest:
     """Takes batches."""
 
@@ -115,7 +78,7 @@ class Ingest:
         self._lifecycle = lifecycle
         self._behind = behind
         self._pace = Pace(clock, per_second=limits.batches_per_second)
-        self._facts: OrderedDict[str, _Facts] = OrderedDict()
+        self._facts: OrderedDict[str, Facts] = OrderedDict()
 
     def forget(self, session: str) -> None:
         """Drop what is remembered of a session that was erased."""
@@ -162,7 +125,7 @@ class Ingest:
             raise Refusal("the batch's body is too large", code="body_size", status=413)
         return batch
 
-    async def _facts_of(self, session: str) -> _Facts:
+    async def _facts_of(self, session: str) -> Facts:
         facts = self._facts.get(session)
         if facts is None:
             columns = select(Session.organisation, Session.public_key, Session.state, Session.tombstone).where(
@@ -172,13 +135,13 @@ class Ingest:
             if row is None:
                 raise NotFoundError("there is no such session", code="unknown_session")
             if row.public_key is None:
-                raise _gone(row.state, row.tombstone)
-            facts = self._facts[session] = _Facts(organisation=row.organisation, public_key=row.public_key)
+                raise gone(row.state, row.tombstone)
+            facts = self._facts[session] = Facts(organisation=row.organisation, public_key=row.public_key)
             if len(self._facts) > _FACTS:
                 self._facts.popitem(last=False)
         return facts
 
-    def _prepare(self, session: str, facts: _Facts, batch: WireBatch, earlier_receipt: str | None) -> _Prepared:
+    def _prepare(self, session: str, facts: Facts, batch: WireBatch, earlier_receipt: str | None) -> Prepared:
         verify_batch_signature(batch, facts.public_key)
         now = self._clock.wall_ms()
         receipt = (
@@ -205,7 +168,7 @@ class Ingest:
             "check_sealed": None,
             "readable": None,
         }
-        return _Prepared(
+        return Prepared(
             session=session,
             facts=facts,
             batch=batch,
@@ -243,24 +206,24 @@ class Ingest:
             raise InvalidError("the earlier receipt belongs to another batch", code="receipt_invalid")
         return envelope
 
-    def _store_batch(self, connection: Connection, prepared: _Prepared) -> _Outcome:
+    def _store_batch(self, connection: Connection, prepared: Prepared) -> Outcome:
         row = connection.execute(_LOCKED, {"session": prepared.session}).one_or_none()
         if row is None:
-            return _Outcome(word="unknown")
+            return Outcome(word="unknown")
         if row.state in GONE:
-            return _Outcome(word=row.state, tombstone=row.tombstone)
+            return Outcome(word=row.state, tombstone=row.tombstone)
         header = prepared.batch.header
         if header.n < row.next_n:
             return self._known(connection, prepared, row.checked_n)
         if row.state != State.OPEN.value:
-            return _Outcome(word="closed", close_sealed=row.close_sealed)
+            return Outcome(word="closed", close_sealed=row.close_sealed)
         word = self._out_of_order(prepared, row)
         if word is not None:
-            return _Outcome(word=word, expected=row.next_n)
+            return Outcome(word=word, expected=row.next_n)
         self._insert(connection, prepared, row)
-        return _Outcome(word="stored", checked_n=row.checked_n)
+        return Outcome(word="stored", checked_n=row.checked_n)
 
-    def _out_of_order(self, prepared: _Prepared, row: AnyRow) -> str | None:
+    def _out_of_order(self, prepared: Prepared, row: AnyRow) -> str | None:
         """What keeps an unknown batch from being the next one; the first reason that holds."""
         header = prepared.batch.header
         reasons = {
@@ -272,7 +235,7 @@ class Ingest:
         }
         return next((word for word, holds in reasons.items() if holds), None)
 
-    def _insert(self, connection: Connection, prepared: _Prepared, row: AnyRow) -> None:
+    def _insert(self, connection: Connection, prepared: Prepared, row: AnyRow) -> None:
         header = prepared.batch.header
         connection.execute(_INSERT, prepared.row)
         connection.execute(
@@ -294,19 +257,19 @@ class Ingest:
                 session=prepared.session,
             )
 
-    def _known(self, connection: Connection, prepared: _Prepared, checked_n: int) -> _Outcome:
+    def _known(self, connection: Connection, prepared: Prepared, checked_n: int) -> Outcome:
         known = (Batch.session == prepared.session) & (Batch.n == prepared.batch.header.n)
         stored = connection.execute(
             select(Batch.header_sha256, Batch.head_sealed, Batch.receipt_sealed).where(known)
         ).one()
         if stored.header_sha256 == prepared.batch.header_sha256:
-            return _Outcome(word="known", receipt_sealed=stored.receipt_sealed, checked_n=checked_n)
+            return Outcome(word="known", receipt_sealed=stored.receipt_sealed, checked_n=checked_n)
         self._keep_conflict(connection, prepared)
-        return _Outcome(
+        return Outcome(
             word="conflict", head_sealed=stored.head_sealed, receipt_sealed=stored.receipt_sealed, checked_n=checked_n
         )
 
-    def _keep_conflict(self, connection: Connection, prepared: _Prepared) -> None:
+    def _keep_conflict(self, connection: Connection, prepared: Prepared) -> None:
         of_session = Conflict.session == prepared.session
         same = of_session & (Conflict.header_sha256 == prepared.batch.header_sha256)
         if connection.execute(select(Conflict.id).where(same)).first() is not None:
@@ -333,7 +296,7 @@ class Ingest:
             session=prepared.session,
         )
 
-    async def _answer(self, prepared: _Prepared, outcome: _Outcome) -> Taken:
+    async def _answer(self, prepared: Prepared, outcome: Outcome) -> Taken:
         n, word = prepared.batch.header.n, outcome.word
         if word == "stored":
             self._behind.wake()
@@ -342,46 +305,8 @@ class Ingest:
             receipt = prepared.sealer.unseal(outcome.receipt_sealed, f"receipt/{n}")
             return Taken(receipt=receipt, checked_n=outcome.checked_n)
         if word == "lapsed":
-            outcome = _Outcome(word="closed", close_sealed=await self._lifecycle.lapse(prepared.session))
-        raise _refusal(prepared, outcome)
-
-
-def _gone(state: str, tombstone: bytes | None) -> GoneError:
-    envelope = None if tombstone is None else Envelope.decode(tombstone).to_json()
-    return GoneError("the session has been erased", code=state, extra={"tombstone": envelope})
-
-
-_PLAIN: Mapping[str, Callable[[], Refusal]] = {
-    "unknown": lambda: NotFoundError("there is no such session", code="unknown_session"),
-    "prev": lambda: InvalidError("the batch does not follow the stored one", code="prev_mismatch"),
-    "first": lambda: InvalidError("the batch's first event is not the next one", code="first_mismatch"),
-    "full": lambda: Refusal("the session holds as much as it may", code="session_full", status=413),
-}
-
-
-def _refusal(prepared: _Prepared, outcome: _Outcome) -> Refusal:
-    n = prepared.batch.header.n
-    match outcome.word:
-        case word if word in _PLAIN:
-            return _PLAIN[word]()
-        case "gap":
-            return ConflictError(
-                "batches before this one are missing", code="gap", extra={"expected": outcome.expected}
-            )
-        case "conflict":
-            head = prepared.sealer.unseal(outcome.head_sealed or b"", f"head/{n}")
-            receipt = prepared.sealer.unseal(outcome.receipt_sealed or b"", f"receipt/{n}")
-            extra = {
-                "header": b64u_encode(read_head(head).payload),
-                "receipt": Envelope.decode(receipt).to_json(),
-            }
-            return ConflictError("another batch of this number is stored", code="conflict", extra=extra)
-        case "closed":
-            close = prepared.sealer.unseal(outcome.close_sealed, "close") if outcome.close_sealed else None
-            signed = None if close is None else Envelope.decode(close).to_json()
-            return GoneError("the session has ended", code="closed", extra={"close": signed})
-        case state:
-            return _gone(state, outcome.tombstone)
+            outcome = Outcome(word="closed", close_sealed=await self._lifecycle.lapse(prepared.session))
+        raise refusal(prepared, outcome)
 
 
 def _locked_session() -> Any:
