@@ -10,7 +10,7 @@ from tests.helpers.launching import TICKET, desk
 
 from promptster.errors import UsageError, WorkspaceError
 from promptster.session.current import Current
-from promptster.session.ide import changed_entries, check_cursor, prepare_ide
+from promptster.session.ide import EditorWatch, agree_later, changed_entries, check_cursor, prepare_ide
 from promptster_hooks.agents import cursor
 
 if TYPE_CHECKING:
@@ -134,3 +134,33 @@ def test_lost_entries_are_noticed(made: Desk, ide: str) -> None:
     path.unlink()
     (gone,) = changed_entries(made.workspace, ide, TICKET)
     assert "missing" in gone["fields"]["detail"]
+
+
+def test_the_watch_tells_each_change_once(made: Desk) -> None:
+    """Silent until it has seen our entries; a loss is told once, when it lasts, and so is their return."""
+    path = made.workspace / _FILES["cursor"]
+    watch = EditorWatch(made.workspace, ["cursor"], TICKET)
+    assert watch.look() == []
+    prepare_ide(Current(made.folder), "cursor")
+    ours = path.read_bytes()
+    assert watch.look() == []
+    path.write_bytes(b"{}")
+    assert watch.look() == []
+    (lost,) = watch.look()
+    assert "changed" in lost["fields"]["detail"]
+    assert watch.look() == []
+    path.write_bytes(ours)
+    assert watch.look() == []
+    (back,) = watch.look()
+    assert "back" in back["fields"]["detail"]
+    assert watch.look() == []
+
+
+def test_a_later_yes_is_remembered(made: Desk) -> None:
+    """An editor that the candidate agrees to after the start is prepared, and named for the time after a reboot."""
+    current = Current(made.folder)
+    agree_later(current, "cursor")
+    agree_later(current, "claude")
+    agree_later(current, "claude")
+    assert current.facts.choices["ide"] == "cursor,claude"
+    assert (made.workspace / _FILES["cursor"]).exists()

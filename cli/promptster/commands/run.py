@@ -13,7 +13,10 @@ from promptster.ui.output import Output
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from promptster.paths import Paths
+
 OUR_FAILURE = 125
+HOOKS_MISSING = "cursor_hooks_missing"
 
 _HELP = """\
 usage: promptster run AGENT [ARGUMENTS...]
@@ -42,11 +45,33 @@ def main(arguments: Sequence[str]) -> int:
         return OUR_FAILURE
 
 
+def _agrees_to_hooks(paths: Paths) -> bool:
+    """Ask, where a person can be asked, whether Cursor's hooks file may be made; make it after a typed yes."""
+    from promptster.ui.reading import ask_yes, is_terminal  # noqa: PLC0415 - its help needs none of this
+
+    question = (
+        "Cursor's agent can be recorded only by .cursor/hooks.json of the workspace, put back at the end. Make it?"
+    )
+    if not is_terminal() or not ask_yes(question):
+        return False
+    from promptster.session.current import Current  # noqa: PLC0415 - likewise
+    from promptster.session.ide import agree_later  # noqa: PLC0415 - likewise
+
+    agree_later(Current.require(paths), "cursor")
+    return True
+
+
 def _start(name: str, arguments: tuple[str, ...], out: Output) -> NoReturn:
     from promptster.paths import Paths  # noqa: PLC0415 - its help needs none of this
     from promptster.session.launcher import become, prepare  # noqa: PLC0415 - likewise
 
-    prepared = prepare(name, arguments[1:] if arguments[:1] == ("--",) else arguments, Paths.from_environment())
+    paths, words = Paths.from_environment(), arguments[1:] if arguments[:1] == ("--",) else arguments
+    try:
+        prepared = prepare(name, words, paths)
+    except LaunchError as error:
+        if error.code != HOOKS_MISSING or not _agrees_to_hooks(paths):
+            raise
+        prepared = prepare(name, words, paths)
     for note in prepared.launch.notes:
         out.note(f"promptster: {note}")
     become(prepared)

@@ -23,6 +23,7 @@ from promptster.errors import PromptsterError, SessionError
 from promptster.keys import SessionSecrets
 from promptster.record.journal import JournalLostError
 from promptster.session.assembly import Assembly, assemble
+from promptster.session.control import LaunchTicket
 from promptster.session.control_server import ControlServer
 from promptster.session.front import Front
 from promptster.session.hook_intake import HookSocket, SpoolDrain
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
 _BEAT_S = 0.5
 _DRAIN_EVERY = 6
+_WATCH_S = 5.0
 _REOPEN_S = 5.0
 _AGAIN_S = 2.0
 
@@ -171,6 +173,7 @@ class Daemon:
             "seal": parts.sealer.run,
             "upload": operations.upload,
             "beat": lambda: self._beat(parts, drain),
+            "editors": lambda: self._watch_editors(parts, operations),
             "closing": operations.finish_closing,
         }
         return [asyncio.create_task(self._guard(name, run)) for name, run in runs.items()]
@@ -191,6 +194,21 @@ class Daemon:
                     await parts.recorder.durable(parts.recorder.next_seq - 1)
                     drain.remove_taken()
                 drain.drain()
+
+    async def _watch_editors(self, parts: Assembly, operations: Operations) -> None:
+        """Whether the editors' workspace files still hold our entries, if the candidate wanted them at all."""
+        facts = self._folder.facts()
+        named = facts.choices.get("ide")
+        if not isinstance(named, str):
+            return
+        from promptster.session.ide import EditorWatch  # noqa: PLC0415 - needed after start --ide only
+
+        ticket = LaunchTicket.from_json(await operations.table["launch"]({}))
+        watch = EditorWatch(Path(facts.workspace), named.split(","), ticket)
+        while True:
+            await asyncio.sleep(_WATCH_S)
+            if parts.recording.records and (drafts := watch.look()):
+                await parts.recording.record(drafts)
 
     async def _guard(self, name: str, run: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """A loop that fails for an unknown reason is logged and begun again; the others never notice."""

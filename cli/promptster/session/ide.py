@@ -63,6 +63,20 @@ def prepare_ide(current: Current, ide: str) -> list[Path]:
     return [current.workspace / file.relative]
 
 
+def agree_later(current: Current, ide: str) -> list[Path]:
+    """Prepare an editor's file after the start, because the candidate said yes now; ``resume`` will renew it.
+
+    Raises:
+        WorkspaceError: the file is not what that agent accepts, or cannot be written.
+    """
+    made = prepare_ide(current, ide)
+    choices = current.facts.choices
+    named = [name for name in str(choices.get("ide", "")).split(",") if name]
+    if ide not in named:
+        current.folder.update(choices={**choices, "ide": ",".join([*named, ide])})
+    return made
+
+
 def changed_entries(workspace: Path, ide: str, ticket: LaunchTicket) -> list[dict[str, Any]]:
     """The events to record if our entries are not all there any more; empty as long as they are."""
     file = _file(ide)
@@ -74,6 +88,36 @@ def changed_entries(workspace: Path, ide: str, ticket: LaunchTicket) -> list[dic
     if not lost:
         return []
     return [draft("capture_config_changed", path_name=file.relative, detail=f"changed: {', '.join(lost)}")]
+
+
+class EditorWatch:
+    """Reads the prepared files again and again, and tells once when our entries are gone, and once when they are back.
+
+    It waits until it has seen them in place, and believes a loss only when it sees it twice: at the end of a session
+    the files are put back while the recorder may still run.
+    """
+
+    def __init__(self, workspace: Path, editors: Sequence[str], ticket: LaunchTicket) -> None:
+        """``editors``: the names that ``start --ide`` took."""
+        self._workspace = workspace
+        self._ticket = ticket
+        self._last: dict[str, list[dict[str, Any]] | None] = dict.fromkeys(editors)
+        self._told: dict[str, list[dict[str, Any]]] = {name: [] for name in editors}
+
+    def look(self) -> list[dict[str, Any]]:
+        """The events to record now."""
+        found: list[dict[str, Any]] = []
+        for editor, last in self._last.items():
+            lost = changed_entries(self._workspace, editor, self._ticket)
+            if last is None:
+                self._last[editor] = None if lost else []
+                continue
+            if lost == last and lost != self._told[editor]:
+                back = draft("capture_config_changed", path_name=_file(editor).relative, detail="our entries are back")
+                found += lost or [back]
+                self._told[editor] = lost
+            self._last[editor] = lost
+        return found
 
 
 def cursor_entries(ticket: LaunchTicket) -> dict[str, Any]:

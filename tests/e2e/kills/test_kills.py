@@ -156,7 +156,7 @@ def _kill_recorder(
 
 def _kill_collector(collector: Collector, toll: Toll, stop: threading.Event) -> None:
     dice = random.Random(_SEED + 1)  # noqa: S311 - a fault's dice, repeatable by its seed
-    while not stop.wait(0.3 + dice.random() * 0.5):
+    while not stop.wait(0.1 + dice.random() * 0.3):
         collector.kill()
         toll.collector += 1
         collector.start()

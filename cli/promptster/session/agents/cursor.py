@@ -28,7 +28,7 @@ class CursorAgent:
         if not _hooked(request):
             raise LaunchError(
                 "cursor-agent can be recorded only by hooks in .cursor/hooks.json of the workspace",
-                hint="start the assessment with --ide cursor; the file is put back at the end",
+                hint="say yes at a terminal, or start with --ide cursor; the file is put back at the end",
                 code="cursor_hooks_missing",
             )
         detail = "cursor-agent: hooks are the only source; its calls go to Cursor's own backend"
