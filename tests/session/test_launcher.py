@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 from tests.helpers.launching import TICKET, desk
+from tests.helpers.terminal import Terminal
 
 from promptster.commands import run
 from promptster.errors import LaunchError
@@ -211,3 +212,17 @@ def test_help_is_ours_only_before_the_agents_name(capsys: pytest.CaptureFixture[
     """``run --help`` explains run."""
     assert run.main(["--help"]) == 0
     assert "usage: promptster run" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("typed", "code"), [("yes", 0), ("no", 125)])
+def test_cursors_file_is_made_only_after_a_typed_yes(tmp_path: Path, made: Desk, typed: str, code: int) -> None:
+    """At a terminal ``run cursor-agent`` asks; anything but yes changes nothing and starts nothing."""
+    _install(tmp_path / "bin", "cursor-agent", "#!/bin/sh\necho started\n")
+    words = [sys.executable, "-m", "promptster", "run", "cursor-agent", "hello"]
+    environ = made.environ(**_environ(tmp_path), TERM="dumb")
+    with Terminal(words, environ=environ, cwd=made.workspace) as terminal:
+        terminal.wait_for("yes or no")
+        terminal.type(typed)
+        assert terminal.end() == code
+    assert ("started" in terminal.shown) == (typed == "yes")
+    assert (made.workspace / ".cursor" / "hooks.json").exists() == (typed == "yes")
