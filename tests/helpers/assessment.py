@@ -6,7 +6,7 @@ Every part is a process of its own; tests say what is typed and look at what is 
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,7 +68,7 @@ class Assessment:
 @contextmanager
 def assessment(
     folder: Path, running: RunningCollector, conversations: Sequence[Mapping[str, Any]], **environment: str
-) -> Iterator[Assessment]:
+) -> Generator[Assessment]:
     """An assessment whose provider says ``conversations``; the recorder is stopped at the end."""
     tools = folder / "tools"
     people = {name: folder / name for name in ("recruiter", "candidate")}

@@ -57,7 +57,7 @@ class Hooks:
 
     table: Mapping[str, Any]
     environment: Mapping[str, str]
-    common: dict[str, Any] = field(default_factory=dict)
+    common: dict[str, Any] = field(default_factory=dict[str, Any])
 
     def fire(self, event: str, **fields: Any) -> None:
         """Hand one event to every handler registered for it; a handler's failure is told on stderr and ends there."""
@@ -216,15 +216,16 @@ class Agent:
             "X-Claude-Code-Session-Id": self.session,
         }
         data = json.dumps(body).encode()
+        answer = "nothing"
         for _ in range(MAX_ATTEMPTS):
             response = post(f"{self.base_url}/v1/messages?beta=true", headers, data, 60)
             if response.status == http.client.OK:
                 return read_message(response)
-            answer = response.read(500).decode(errors="replace")
+            answer = f"{response.status}: {response.read(500).decode(errors='replace')}"
             if response.status not in RETRIED:
                 break
             time.sleep(float(response.headers.get("retry-after", RETRY_SECONDS)))
-        sys.exit(f"the provider answered {response.status}: {answer}")
+        sys.exit(f"the provider answered {answer}")
 
     def _call(self, block: Mapping[str, Any]) -> dict[str, Any]:
         name, arguments, call = block["name"], block["input"], block["id"]
@@ -253,8 +254,8 @@ def install(folder: Path) -> Path:
 def main(arguments: list[str]) -> None:
     """Understand ``-p PROMPT`` and ``--settings FILE``; every other flag of Claude Code is accepted and ignored."""
     options = dict(itertools.pairwise(arguments))
-    settings = json.loads(Path(options["--settings"]).read_text()) if "--settings" in options else {}
-    environment = {**os.environ, **settings.get("env", {})}
+    settings: dict[str, Any] = json.loads(Path(options["--settings"]).read_text()) if "--settings" in options else {}
+    environment: dict[str, str] = {**os.environ, **settings.get("env", {})}
     session = str(uuid.uuid4())
     hooks = Hooks(
         table=settings.get("hooks", {}),

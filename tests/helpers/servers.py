@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,7 @@ def ready_text(path: Path, process: subprocess.Popen[bytes]) -> str:
 
 
 @contextmanager
-def serving(command: Sequence[str], ready: Path, log: Path) -> Iterator[str]:
+def serving(command: Sequence[str], ready: Path, log: Path) -> Generator[str]:
     """Run a server until the block ends; yields the base URL that it wrote to ``ready``."""
     with log.open("wb") as sink:
         process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=sink, stderr=sink)
@@ -45,7 +45,7 @@ def serving(command: Sequence[str], ready: Path, log: Path) -> Iterator[str]:
 
 
 @contextmanager
-def scripted_provider(folder: Path, script: Mapping[str, Any]) -> Iterator[str]:
+def scripted_provider(folder: Path, script: Mapping[str, Any]) -> Generator[str]:
     """The scripted provider; yields its base URL."""
     file, ready = folder / "script.json", folder / "provider.ready"
     file.write_text(json.dumps(script))
