@@ -26,11 +26,12 @@ def _install(session: nox.Session, *groups: str) -> None:
 def tests(session: nox.Session) -> None:
     """Run the tests in random order; the shared wire must be covered to the last branch."""
     _install(session, "tests")
-    session.run("coverage", "erase")
-    session.run("coverage", "run", "-m", "pytest", "-m", "not e2e and not kills", *session.posargs)
-    session.run("coverage", "combine", "--quiet")
-    if not session.posargs:
-        session.run("coverage", "report", "--include=*/promptster/protocol/*", "--fail-under=100")
+    if session.posargs:
+        session.run("pytest", *session.posargs)
+        return
+    session.run("coverage", "run", "-m", "pytest", "tests/protocol")
+    session.run("coverage", "report", "--fail-under=100")
+    session.run("pytest", "-m", "not e2e and not kills", "--numprocesses=3", "--ignore=tests/protocol")
 
 
 @nox.session
@@ -74,5 +75,3 @@ def demo(session: nox.Session) -> None:
     """Play recruiter, candidate and reviewer on this machine; ends with a verified bundle and an HTML replay."""
     _install(session)
     session.run("python", "-m", "tests.demo", *session.posargs)
-
-

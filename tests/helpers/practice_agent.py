@@ -110,7 +110,8 @@ def read_message(response: http.client.HTTPResponse) -> dict[str, Any]:
         if event["type"] == "content_block_start":
             blocks.append(dict(event["content_block"]))
         elif event["type"] == "content_block_delta":
-            delta, index = event["delta"], event["index"]
+            delta: dict[str, str] = event["delta"]
+            index: int = event["index"]
             if delta["type"] == "text_delta":
                 blocks[index]["text"] = blocks[index].get("text", "") + delta["text"]
                 print(delta["text"], end="", flush=True)
