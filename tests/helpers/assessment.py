@@ -6,6 +6,7 @@ Every part is a process of its own; tests say what is typed and look at what is 
 from __future__ import annotations
 
 import subprocess
+import time
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from tests.helpers.collector import RunningCollector
 from tests.helpers.people import Answer, Person
 from tests.helpers.practice_agent import install
 from tests.helpers.servers import scripted_provider
+
+DELIVERY_SECONDS = 60
 
 
 @dataclass(kw_only=True)
@@ -63,6 +66,20 @@ class Assessment:
     def work(self, prompt: str) -> Answer:
         """Run the agent once."""
         return self.candidate.call("run", "claude", "-p", prompt, cwd=self.workspace)
+
+    def delivered(self) -> None:
+        """Wait until the collector has acknowledged everything that was recorded so far.
+
+        Raises:
+            AssertionError: it took too long.
+        """
+        deadline = time.monotonic() + DELIVERY_SECONDS
+        while time.monotonic() < deadline:
+            status = self.candidate.result("status")
+            if status["events"] == status["received"]:
+                return
+            time.sleep(0.1)  # another process's state; there is no event to wait for
+        raise AssertionError("the collector did not acknowledge everything in time")
 
 
 @contextmanager

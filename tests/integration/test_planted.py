@@ -108,6 +108,7 @@ def test_after_withdrawal_a_restored_backup_of_the_data_tells_nothing(
     assert len(everything) == 100
     with assessment(tmp_path, running, [_conversation(tmp_path / "workspace", inside)]) as stage:
         _record(stage, marks, name, email)
+        stage.delivered()
         target = tmp_path / "before.jsonl"
         stage.recruiter.call("export", stage.session, "--format", "jsonl", "-o", str(target))
         assert marks[0] in target.read_text()
