@@ -23,14 +23,14 @@ WORKSPACE = Path(tempfile.gettempdir()) / f"promptster-e2e-{os.getuid()}" / CAND
 SCENARIOS = [*claude_scenarios(WORKSPACE), *codex_scenarios()]
 
 
-PAIRS = {"cut": 6}
+PAIRS = {"claude-cut": 6}
 """Behind a cut stream Claude Code sends the same call again or goes on from what came, by a race of its own that
 shows between two runs without us too: of so many pairs of runs one must agree. Elsewhere the first pair must."""
 
 
 def _pair(scenario: Scenario, stage: Stage) -> Recorded:
     """A recorded run that agrees with a run without us; everything recorded is checked by the caller."""
-    for left in reversed(range(PAIRS.get(scenario.name, 1))):
+    for left in reversed(range(PAIRS.get(f"{scenario.agent}-{scenario.name}", 1))):
         control = control_run(scenario, stage.agents)
         recorded = recorded_run(scenario, stage.agents, stage.recruiter, tap=True)
         assert control.ended.code == 0
