@@ -148,6 +148,16 @@ def test_a_taken_port_is_not_shared(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         assert running.spawn() != other.getsockname()[1]
 
 
+def test_nobody_else_can_bind_the_port_while_it_is_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The listener overlooks lingering connections only: another program with the same option wins no share of it."""
+    with prepared(tmp_path, monkeypatch) as running:
+        port = running.spawn()
+        with socket.socket() as other:
+            other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            with pytest.raises(OSError, match="in use"):
+                other.bind(("127.0.0.1", port))
+
+
 def test_stop_ends_both_and_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """After ``stop`` returned, no process runs, no socket stands, and the lock is free."""
     with prepared(tmp_path, monkeypatch) as running:
