@@ -154,7 +154,7 @@ def test_a_token_that_is_not_accepted_means_sign_in_again(server: Answering, cli
         stranger.sessions()
 
 
-@pytest.mark.parametrize("body", [b"[]", b"<html>", b"{}", b'{"certificate":1,"keys":{}}', b""])
+@pytest.mark.parametrize("body", [b"[]", b"<html>", b"{}", b'{"certificate":1,"keys":{}}', b"", b"[" * 100_000])
 def test_an_answer_of_another_form_is_an_error_of_its_own(
     server: Answering, client: CollectorClient, body: bytes
 ) -> None:
@@ -169,7 +169,7 @@ def test_an_endless_answer_is_cut_off(
     server: Answering, client: CollectorClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nobody fills this machine's memory."""
-    monkeypatch.setattr("promptster.client._EVIDENCE_LIMIT", 10)
+    monkeypatch.setattr("promptster.client.blocking.EVIDENCE_LIMIT", 10)
     server.answer.body = b"x" * 11
     with pytest.raises(CollectorError, match="too long"):
         client.evidence(SESSION)
@@ -312,3 +312,11 @@ def test_a_companys_own_authority_is_trusted_when_named(tmp_path: Path) -> None:
             client.keys()
         with CollectorClient(server.url, network=Network(ca_file=authority)) as client:
             assert client.keys() == b"{}"
+
+
+def test_a_certificate_file_without_certificates_is_named(tmp_path: Path) -> None:
+    """A wrong file is a setting to correct, not a fault inside the program."""
+    file = tmp_path / "ca.pem"
+    file.write_text("no certificate")
+    with pytest.raises(ConfigurationError, match=r"ca\.pem cannot be used"):
+        CollectorClient("https://collector.example", network=Network(ca_file=file))

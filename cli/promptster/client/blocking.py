@@ -1,0 +1,194 @@
+"""The calls of commands: each returns when its answer is here."""
+
+from __future__ import annotations
+
+import json
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+import httpx
+
+from promptster.client.calls import (
+    ANSWER_LIMIT,
+    BUNDLE_LIMIT,
+    EVIDENCE_LIMIT,
+    TIMEOUT,
+    Answer,
+    Assessment,
+    Call,
+    Connection,
+    InviteAnswer,
+    PutAnswer,
+    RedeemAnswer,
+    member,
+    put_answer,
+    put_batch_call,
+    refusal,
+    too_long,
+    unreachable,
+)
+from promptster.config import Network
+from promptster.errors import NotSignedInError
+from promptster.protocol.documents import encode
+from promptster.protocol.encoding import b64u_decode, b64u_encode
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class CollectorClient:
+    """One collector, called by commands; ``token`` is the hiring team's or the candidate's access token."""
+
+    def __init__(
+        self, url: str, *, token: str | None = None, network: Network | None = None, timeout: httpx.Timeout = TIMEOUT
+    ) -> None:
+        """Prepare; the first call connects.
+
+        Raises:
+            ConfigurationError: the address is not one, or is plain http beyond loopback.
+        """
+        connection = Connection(url, network or Network())
+        self.url = connection.url
+        self._token = token
+        self._http = httpx.Client(
+            verify=connection.context, proxy=connection.proxy, trust_env=False, follow_redirects=False, timeout=timeout
+        )
+
+    def __enter__(self) -> Self:
+        """Use as a context: closed at its end."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close."""
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def _send(self, call: Call) -> Answer:
+        try:
+            with self._http.stream(
+                call.method, self.url + call.path, headers=call.headers(), content=call.content
+            ) as raw:
+                body = bytearray()
+                for piece in raw.iter_bytes():
+                    body += piece
+                    if len(body) > call.limit:
+                        raise too_long()
+                answer = Answer(status=raw.status_code, headers=raw.headers, body=bytes(body))
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise unreachable(self.url, error) from error
+        if not httpx.codes.is_success(answer.status):
+            raise refusal(answer, call.path, signed_in=call.bearer is not None and call.bearer == self._token)
+        return answer
+
+    def _team(self, method: str, path: str, document: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        content = None if document is None else json.dumps(document).encode()
+        answer = self._send(Call(method=method, path=path, bearer=self._signed_in(), content=content))
+        return answer.document() if answer.body else {}
+
+    def keys(self) -> bytes:
+        """The key file's exact bytes."""
+        return self._send(Call(method="GET", path="/v1/keys")).body
+
+    def get_invite(self, invite_id: str, secret: bytes) -> InviteAnswer:
+        """The invite, its policy and the keys it is signed with."""
+        call = Call(method="GET", path=f"/v1/invites/{invite_id}", bearer=b64u_encode(secret))
+        document = self._send(call).document()
+        assessment = member(document, "assessment", dict)
+        repository = assessment.get("repository")
+        return InviteAnswer(
+            invite=member(document, "invite", dict),
+            policy=b64u_decode(member(document, "policy", str)),
+            assessment=Assessment(
+                title=member(assessment, "title", str),
+                repository=repository if isinstance(repository, str) and repository else None,
+                time_limit_minutes=member(assessment, "time_limit_minutes", int),
+            ),
+            keyfile=encode(member(document, "keys", dict)),
+        )
+
+    def redeem(self, invite_id: str, secret: bytes, request: bytes) -> RedeemAnswer:
+        """Exchange the invite for a certificate; ``request`` is sent as it is, so that it can be sent again."""
+        path = f"/v1/invites/{invite_id}/redeem"
+        document = self._send(Call(method="POST", path=path, bearer=b64u_encode(secret), content=request)).document()
+        return RedeemAnswer(
+            certificate=member(document, "certificate", dict), keyfile=encode(member(document, "keys", dict))
+        )
+
+    def put_batch(self, session: str, n: int, wire: bytes, *, earlier_receipt: bytes | None = None) -> PutAnswer:
+        """Store one sealed batch."""
+        return put_answer(self._send(put_batch_call(session, n, wire, earlier_receipt)))
+
+    def head(self, session: str) -> dict[str, Any]:
+        """State and counts of a session."""
+        return self._send(self._session_call(session, "head")).document()
+
+    def evidence(self, session: str) -> dict[str, Any]:
+        """Everything that the collector signed about a session."""
+        return self._send(self._session_call(session, "evidence", limit=EVIDENCE_LIMIT)).document()
+
+    def bundle(self, session: str) -> bytes:
+        """The session's signed bundle."""
+        return self._send(self._session_call(session, "bundle", limit=BUNDLE_LIMIT)).body
+
+    def export(self, session: str, form: str) -> bytes:
+        """One of the collector's exports: ``bundle``, ``html`` or ``jsonl``."""
+        return self._send(self._session_call(session, f"export?format={form}", limit=BUNDLE_LIMIT)).body
+
+    def events(self, session: str, *, after: int, limit: int) -> dict[str, Any]:
+        """Events behind ``after`` of a session that may still be running."""
+        what = f"events?after={after}&limit={limit}"
+        return self._send(self._session_call(session, what, limit=EVIDENCE_LIMIT)).document()
+
+    def withdraw(self, session: str, withdrawal: Mapping[str, Any]) -> dict[str, Any]:
+        """Hand in a signed withdrawal; the answer holds the tombstone."""
+        content = json.dumps(withdrawal).encode()
+        return self._send(Call(method="POST", path=f"/v1/sessions/{session}/withdraw", content=content)).document()
+
+    def delete_session(self, session: str) -> dict[str, Any]:
+        """Have a session erased with the token's right; the answer holds the tombstone."""
+        return self._team("DELETE", f"/v1/sessions/{session}")
+
+    def _session_call(self, session: str, what: str, *, limit: int = ANSWER_LIMIT) -> Call:
+        return Call(method="GET", path=f"/v1/sessions/{session}/{what}", bearer=self._signed_in(), limit=limit)
+
+    def _signed_in(self) -> str:
+        if self._token is None:
+            raise NotSignedInError("you are not signed in", hint="run promptster login --collector URL first")
+        return self._token
+
+    def me(self) -> dict[str, Any]:
+        """Organisation and role behind the token."""
+        return self._team("GET", "/v1/me")
+
+    def create_assessment(self, document: Mapping[str, Any]) -> dict[str, Any]:
+        """Set up an assessment."""
+        return self._team("POST", "/v1/assessments", document)
+
+    def assessments(self) -> dict[str, Any]:
+        """The organisation's assessments."""
+        return self._team("GET", "/v1/assessments")
+
+    def create_invite(self, assessment: str, document: Mapping[str, Any]) -> dict[str, Any]:
+        """Invite one person; the answer holds code and link, never shown again."""
+        return self._team("POST", f"/v1/assessments/{assessment}/invites", document)
+
+    def sessions(self) -> dict[str, Any]:
+        """The organisation's sessions."""
+        return self._team("GET", "/v1/sessions")
+
+    def tokens(self) -> dict[str, Any]:
+        """The organisation's tokens, without their secrets."""
+        return self._team("GET", "/v1/tokens")
+
+    def create_token(self, document: Mapping[str, Any]) -> dict[str, Any]:
+        """Make a token; the answer holds it once."""
+        return self._team("POST", "/v1/tokens", document)
+
+    def revoke_token(self, token_id: str) -> dict[str, Any]:
+        """End a token."""
+        return self._team("DELETE", f"/v1/tokens/{token_id}")

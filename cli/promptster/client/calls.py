@@ -1,0 +1,196 @@
+"""One call and its answer as values: what is sent, what is read from it, what is believed to be one of ours.
+
+No connection is opened here: the blocking and the asynchronous client send the same calls and read answers alike.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import httpx
+
+from promptster.client.refusals import RefusedError, UnreachableError
+from promptster.config import Network, collector_url, is_object
+from promptster.errors import CollectorError, ConfigurationError, NotSignedInError
+from promptster.protocol.encoding import b64u_encode
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_MIB = 1024 * 1024
+ANSWER_LIMIT = 8 * _MIB
+"""Bytes of an ordinary answer."""
+EVIDENCE_LIMIT = 128 * _MIB
+BUNDLE_LIMIT = 2048 * _MIB
+TIMEOUT = httpx.Timeout(30.0, connect=10.0)
+_UNAUTHORISED = 401
+
+
+@dataclass(frozen=True, kw_only=True)
+class Assessment:
+    """What the candidate is told about the task."""
+
+    title: str
+    repository: str | None
+    """A path or an address that git can clone, or ``None``."""
+    time_limit_minutes: int
+    """0 for no limit."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class InviteAnswer:
+    """An invite as the collector hands it out; not verified here."""
+
+    invite: Mapping[str, Any]
+    """The signed invite, an envelope in JSON form."""
+    policy: bytes
+    """The policy's exact bytes."""
+    assessment: Assessment
+    keyfile: bytes
+
+
+@dataclass(frozen=True, kw_only=True)
+class RedeemAnswer:
+    """The answer to a redemption; not verified here."""
+
+    certificate: Mapping[str, Any]
+    keyfile: bytes
+
+
+@dataclass(frozen=True, kw_only=True)
+class PutAnswer:
+    """The answer to a stored batch."""
+
+    receipt: bytes
+    """The receipt envelope's exact bytes."""
+    checked: int | None
+    """Highest batch number that was opened and checked, if the collector said so."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """An answer as it arrived."""
+
+    status: int
+    headers: httpx.Headers
+    body: bytes
+
+    def document(self) -> dict[str, Any]:
+        """The JSON object in it.
+
+        Raises:
+            CollectorError: it is something else.
+        """
+        try:
+            value = json.loads(self.body)
+        except (ValueError, RecursionError):  # no JSON, or nested to exhaust whoever reads it
+            value = None
+        if not is_object(value):
+            raise CollectorError(
+                "the collector's answer is not what was expected",
+                hint="check the address; another program may answer there",
+                code="collector_answer",
+            )
+        return value
+
+
+@dataclass(frozen=True, kw_only=True)
+class Call:
+    """One request before it is sent."""
+
+    method: str
+    path: str
+    bearer: str | None = None
+    content: bytes | None = None
+    content_type: str = "application/json"
+    extra: Mapping[str, str] = field(default_factory=dict[str, str])
+    limit: int = ANSWER_LIMIT
+    """Bytes of the answer that are read at most."""
+
+    def headers(self) -> dict[str, str]:
+        """The request's headers."""
+        headers = {"accept": "application/json, */*", "accept-encoding": "identity", **self.extra}
+        if self.bearer is not None:
+            headers["authorization"] = f"Bearer {self.bearer}"
+        if self.content is not None:
+            headers["content-type"] = self.content_type
+        return headers
+
+
+def put_batch_call(session: str, n: int, wire: bytes, earlier_receipt: bytes | None) -> Call:
+    """The call that stores one sealed batch, if need be with its earlier receipt."""
+    extra = {} if earlier_receipt is None else {"promptster-receipt": b64u_encode(earlier_receipt)}
+    path = f"/v1/sessions/{session}/batches/{n}"
+    return Call(method="PUT", path=path, content=wire, content_type="application/octet-stream", extra=extra)
+
+
+def put_answer(answer: Answer) -> PutAnswer:
+    """Read the answer to a stored batch."""
+    checked = answer.headers.get("promptster-checked", "")
+    return PutAnswer(receipt=answer.body, checked=int(checked) if checked.isascii() and checked.isdigit() else None)
+
+
+def refusal(answer: Answer, path: str, *, signed_in: bool) -> CollectorError | NotSignedInError:
+    """What a status that is no success means; ``signed_in`` if a sign-in's token was sent."""
+    try:
+        problem = answer.document()
+    except CollectorError:
+        problem = {}
+    if answer.status == _UNAUTHORISED and signed_in:
+        return NotSignedInError("the collector does not accept this sign-in", hint="run promptster login again")
+    after = answer.headers.get("retry-after", "")
+    seconds = float(after) if after.isascii() and after.isdigit() else None
+    return RefusedError(status=answer.status, problem=problem, path=path, retry_after_s=seconds)
+
+
+def unreachable(url: str, error: Exception) -> UnreachableError:
+    """No answer came."""
+    reason = str(error) or type(error).__name__
+    return UnreachableError(
+        f"cannot reach the collector at {url} ({reason})",
+        hint="check the network, then run the same command again; nothing is lost",
+    )
+
+
+def too_long() -> CollectorError:
+    """An answer went over its limit."""
+    return CollectorError("the collector's answer is too long", code="collector_answer")
+
+
+class Connection:
+    """How a collector is reached: its address, whom to trust for TLS, and the proxy on the way, if any."""
+
+    def __init__(self, url: str, network: Network) -> None:
+        """Read the settings; nothing is connected.
+
+        Raises:
+            ConfigurationError: the address is not one or is plain http beyond loopback, or the CA file is no such file.
+        """
+        self.url = collector_url(url)
+        context = httpx.create_ssl_context(trust_env=False)
+        context.load_default_certs()
+        if network.ca_file is not None:
+            try:
+                context.load_verify_locations(network.ca_file)
+            except OSError as error:  # SSLError is one: no certificate stands in the file
+                raise ConfigurationError(
+                    f"{network.ca_file} cannot be used as certificates", hint="correct PROMPTSTER_CA_FILE"
+                ) from error
+        self.context = context
+        self.proxy = network.proxy_for(self.url)
+
+
+def member(document: Mapping[str, Any], name: str, kind: type[Any]) -> Any:
+    """A member of an answer, of the kind that it must have.
+
+    Raises:
+        CollectorError: it is missing or of another kind.
+    """
+    value = document.get(name)
+    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+        raise CollectorError(
+            f"the collector's answer has no {name}", hint="is this a promptster collector?", code="collector_answer"
+        )
+    return value

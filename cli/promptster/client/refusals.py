@@ -1,0 +1,73 @@
+"""What it means that the collector refused, or that no answer came: words for a person, a code for a script."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from promptster.errors import CollectorError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_HINTS: Mapping[int, str] = {
+    401: "the invite or the token is not accepted; check that it was copied whole",
+    410: "it has ended; nothing more is accepted",
+    429: "wait a moment and try again",
+    500: "try again in a moment; nothing was lost here",
+    502: "try again in a moment; nothing was lost here",
+    503: "try again in a moment; nothing was lost here",
+}
+_UNKNOWN: tuple[tuple[str, str], ...] = (
+    ("/v1/invites/", "check the link; it may belong to another collector, or the invite is gone"),
+    ("/v1/assessments/", "check the id; promptster assessment list shows them"),
+    ("/v1/sessions/", "check the id; promptster sessions lists them"),
+    ("/v1/tokens/", "check the id; promptster token list shows them"),
+)
+_ALLOWED: tuple[tuple[str, str], ...] = (
+    ("/v1/tokens", "an owner"),
+    ("/v1/assessments", "an owner or a recruiter"),
+    ("/v1/sessions/", "an owner or a reviewer"),
+)
+_NOT_FOUND = 404
+_FORBIDDEN = 403
+
+
+class UnreachableError(CollectorError):
+    """No answer came: name resolution, connection, TLS, a timeout or a cut answer."""
+
+    default_code = "collector_unreachable"
+
+
+class RefusedError(CollectorError):
+    """The collector answered with a problem document."""
+
+    default_code: ClassVar[str] = "collector_refused"
+
+    def __init__(
+        self, *, status: int, problem: Mapping[str, Any], path: str = "", retry_after_s: float | None = None
+    ) -> None:
+        """Take message, hint and code from the problem document; ``path`` is the one that was called."""
+        detail = str(problem.get("detail") or problem.get("title") or f"the collector answered with status {status}")
+        hint = problem.get("hint")
+        code = problem.get("code")
+        super().__init__(
+            detail[:1].lower() + detail[1:].rstrip("."),
+            hint=hint if isinstance(hint, str) else _hint(status, path),
+            code=code if isinstance(code, str) else None,
+            status=status,
+        )
+        self.problem = problem
+        """The whole problem document, with members such as ``expected`` or ``receipt``."""
+        self.retry_after_s = retry_after_s
+        """Seconds named by Retry-After, if any."""
+
+
+def _hint(status: int, path: str) -> str | None:
+    """What to do about a refusal that does not say so itself."""
+    if status == _NOT_FOUND:
+        known = (hint for prefix, hint in _UNKNOWN if path.startswith(prefix))
+        return next(known, "check the address; another program may answer there")
+    if status == _FORBIDDEN:
+        roles = next((roles for prefix, roles in _ALLOWED if path.startswith(prefix)), "another role")
+        return f"this needs the token of {roles}; ask an owner of your organisation"
+    return _HINTS.get(status)
