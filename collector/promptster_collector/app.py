@@ -33,7 +33,7 @@ from promptster_collector.orgs.service import Organisations
 from promptster_collector.privacy import routes as privacy_routes
 from promptster_collector.privacy.erasure import Erasure
 from promptster_collector.privacy.retention import RetentionRule
-from promptster_collector.problems import HANDLERS
+from promptster_collector.problems import HANDLERS, problem_for_missing
 from promptster_collector.review import routes as review_routes
 from promptster_collector.review.bundles import Bundles
 from promptster_collector.review.reading import Reading
@@ -42,6 +42,7 @@ from promptster_collector.sessions import routes as session_routes
 from promptster_collector.sessions.lifecycle import Lifecycle
 from promptster_collector.sessions.service import Sessions
 from promptster_collector.web import routes as web_routes
+from promptster_collector.web.headers import secured
 from promptster_collector.worker import Worker
 
 if TYPE_CHECKING:
@@ -63,17 +64,6 @@ ROUTES = [
     *review_routes.ROUTES,
     *privacy_routes.ROUTES,
 ]
-
-_SECURITY_HEADERS = {
-    b"x-content-type-options": b"nosniff",
-    b"x-frame-options": b"DENY",
-    b"referrer-policy": b"no-referrer",
-    b"cross-origin-resource-policy": b"same-origin",
-    b"cross-origin-opener-policy": b"same-origin",
-    b"cache-control": b"no-store",
-    b"content-security-policy": b"default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-}
-_TRANSPORT_SECURITY = (b"strict-transport-security", b"max-age=31536000")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,15 +146,9 @@ def prepare(services: Services) -> None:
     services.bundles.log.continue_after_restore()
 
 
-def _secured(headers: list[tuple[bytes, bytes]], *, tls: bool) -> list[tuple[bytes, bytes]]:
-    present = {name.lower() for name, _ in headers}
-    added = [(name, value) for name, value in _SECURITY_HEADERS.items() if name not in present]
-    return [*headers, *added, *([_TRANSPORT_SECURITY] if tls else [])]
-
-
 async def _add_security_headers(message: Message, scope: Scope) -> None:
     if message["type"] == "http.response.start":
-        message["headers"] = _secured(list(message["headers"]), tls=scope["scheme"] == "https")
+        message["headers"] = secured(message["headers"], tls=scope["scheme"] == "https")
 
 
 def _dependencies(services: Services) -> dict[str, Provide]:
@@ -192,7 +176,13 @@ def _openapi() -> OpenAPIConfig:
         title="Promptster collector",
         version=version("promptster"),
         render_plugins=[JsonRenderPlugin()],
-        openapi_router=Router("/schema", route_handlers=[], opt={ACCESS: ANYONE}),
+        openapi_router=Router(
+            "/schema",
+            route_handlers=[],
+            opt={ACCESS: ANYONE},
+            after_request=problem_for_missing,
+            include_in_schema=False,
+        ),
     )
 
 

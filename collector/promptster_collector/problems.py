@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import traceback
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, cast
 
 from litestar import Response
@@ -28,12 +29,14 @@ _TITLES: Mapping[int, str] = {
     403: "Forbidden",
     404: "Not found",
     405: "Method not allowed",
+    408: "Request timeout",
     409: "Conflict",
     410: "Gone",
     413: "Content too large",
     415: "Unsupported media type",
     422: "Unprocessable content",
     429: "Too many requests",
+    431: "Request header fields too large",
     500: "Internal error",
     503: "Service unavailable",
 }
@@ -46,16 +49,10 @@ _HTTP_CODES: Mapping[int, str] = {
 }
 
 
-def problem(
-    status: int,
-    code: str,
-    detail: str,
-    *,
-    hint: str | None = None,
-    extra: Mapping[str, Any] | None = None,
-    headers: Mapping[str, str] | None = None,
-) -> Response[bytes]:
-    """A problem document as an answer."""
+def problem_bytes(
+    status: int, code: str, detail: str, *, hint: str | None = None, extra: Mapping[str, Any] | None = None
+) -> bytes:
+    """A problem document's bytes."""
     document: dict[str, Any] = {
         "type": "about:blank",
         "title": _TITLES.get(status, "Error"),
@@ -66,8 +63,28 @@ def problem(
     }
     if hint is not None:
         document["hint"] = hint
-    content = json.dumps(document, ensure_ascii=True).encode()
+    return json.dumps(document, ensure_ascii=True).encode()
+
+
+def problem(
+    status: int,
+    code: str,
+    detail: str,
+    *,
+    hint: str | None = None,
+    extra: Mapping[str, Any] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> Response[bytes]:
+    """A problem document as an answer."""
+    content = problem_bytes(status, code, detail, hint=hint, extra=extra)
     return Response(content, status_code=status, media_type=MEDIA_TYPE, headers=dict(headers or {}))
+
+
+def problem_for_missing(response: Response[Any]) -> Response[Any]:
+    """The same answer, or a problem document where the framework says "not found" in words of its own."""
+    if response.status_code != HTTPStatus.NOT_FOUND:
+        return response
+    return problem(HTTPStatus.NOT_FOUND, "not_found", "not found")
 
 
 def _on_refusal(_: Request[Any, Any, Any], error: Refusal) -> Response[bytes]:
@@ -93,17 +110,27 @@ def _on_validation(_: Request[Any, Any, Any], error: ValidationException) -> Res
     return problem(400, "invalid_request", detail)
 
 
+def _offered(methods: str) -> str:
+    """The framework counts OPTIONS among a route's methods; the guard refuses it."""
+    return ", ".join(sorted(method for method in methods.split(", ") if method != "OPTIONS"))
+
+
 def _on_http(_: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
     status = error.status_code
     if status >= 500:  # noqa: PLR2004 - the server's own errors
         return _on_anything(_, error)
-    headers = {name: value for name, value in (error.headers or {}).items() if name.lower() == "allow"}
+    headers = {name: _offered(value) for name, value in (error.headers or {}).items() if name.lower() == "allow"}
     title = _TITLES.get(status, "Error").lower()
     return problem(status, _HTTP_CODES.get(status, "invalid_request"), title, headers=headers)
 
 
 def _on_serialization(_: Request[Any, Any, Any], __: SerializationException) -> Response[bytes]:
     return problem(400, "invalid_request", "the request's body cannot be read")
+
+
+def _on_recursion(_: Request[Any, Any, Any], __: RecursionError) -> Response[bytes]:
+    """Only a body can be nested that deeply: our own documents end at 32 levels."""
+    return problem(400, "invalid_request", "the request's body is nested too deeply")
 
 
 def _on_unseal(_: Request[Any, Any, Any], __: UnsealError) -> Response[bytes]:
@@ -124,6 +151,7 @@ HANDLERS: dict[type[Exception] | int, Any] = {
     ProtocolError: _on_protocol,
     ValidationException: _on_validation,
     SerializationException: _on_serialization,
+    RecursionError: _on_recursion,
     UnsealError: _on_unseal,
     HTTPException: _on_http,
     Exception: _on_anything,

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 from promptster_collector.app import build_app, build_services, prepare, system_clock
+from promptster_collector.connections import Connection
 from promptster_collector.errors import SetupError
 from promptster_collector.store.files import write_atomically
 from promptster_collector.store.store import FolderLock, Store, require_data_folder
@@ -146,7 +147,7 @@ def _config(settings: Settings, listening: Listening, store: Store) -> uvicorn.C
         ws="none",
         timeout_graceful_shutdown=_GRACE,
         timeout_keep_alive=75,
-        h11_max_incomplete_event_size=64 * 1024,
+        http=Connection,
         ssl_certfile=listening.tls_cert,
         ssl_keyfile=listening.tls_key,
         ssl_context_factory=_modern_tls if listening.tls else None,

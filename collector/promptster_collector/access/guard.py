@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
+from litestar.routes import HTTPRoute
+
 from promptster_collector.access.principal import Access, Credential, Principal
 from promptster_collector.errors import ForbiddenError, NotFoundError, Refusal, UnauthorizedError
 
@@ -41,6 +43,18 @@ def _admit(access: Access, principal: Principal, session: object) -> None:
         raise ForbiddenError(f"the role {principal.role.value} does not allow this")
 
 
+def _methods(connection: ASGIConnection[Any, Any, Any, Any]) -> list[str]:
+    """The methods of the route that was asked, without the one that the framework adds."""
+    template = connection.scope["path_template"]
+    found = {
+        str(method)
+        for route in connection.app.routes
+        if isinstance(route, HTTPRoute) and route.path_format == template
+        for method in route.methods
+    }
+    return sorted(found - {"OPTIONS"})
+
+
 class Guard:
     """Checks a request against its route's rule, before the body is read."""
 
@@ -58,7 +72,12 @@ class Guard:
         """
         access = cast("Access | None", handler.opt.get(ACCESS))
         if access is None:  # only the OPTIONS answers that the framework adds
-            raise Refusal("this is not a method of this route", code="method_not_allowed", status=405)
+            raise Refusal(
+                "this is not a method of this route",
+                code="method_not_allowed",
+                status=405,
+                headers={"allow": ", ".join(_methods(connection))},
+            )
         if access.credential is not Credential.BEARER:
             return
         principal = await self._tokens.principal(bearer_of(connection))

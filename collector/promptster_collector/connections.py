@@ -1,0 +1,149 @@
+"""One HTTP connection, below the application: what no route ever sees is limited and refused here.
+
+A request's head is at most 64 KiB and 100 fields, and neither head nor body may stand still for long. What cannot be
+read as HTTP is answered with a problem document like every other refusal.
+"""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Final, cast
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from promptster_collector.problems import MEDIA_TYPE, problem_bytes
+from promptster_collector.web.headers import secured
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
+
+MAX_HEAD: Final = 64 * 1024
+"""Bytes of a request line with all its fields."""
+MAX_FIELDS: Final = 100
+"""Header fields of one request."""
+
+
+class _HeadTooLargeError(ValueError):
+    """Ends the parser's work on a head that goes on for too long."""
+
+
+class Connection(HttpToolsProtocol):
+    """Uvicorn's connection with limits, and with problem documents for what is not HTTP."""
+
+    patience = 30.0
+    """Seconds in which a request that is not whole must bring something new."""
+    _in_head = False
+    """Whether a head has begun and not ended."""
+    _arriving = True
+    """Whether more of a request is to come; a fresh connection owes its first."""
+    _head = 0
+    _fields = 0
+    _too_large = False
+    _stalled: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Wait for the first request, for as long as for anything else."""
+        super().connection_made(transport)
+        self._wait()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Wait for nothing more."""
+        self._stop_waiting()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Take some bytes; refuse a head that has become too long with them."""
+        self._stop_waiting()
+        super().data_received(data)
+        if self.transport.is_closing():
+            return
+        if self._in_head:
+            # Only what is left over here has not been counted field by field.
+            self._head += len(data)
+            if self._head > MAX_HEAD:
+                self._refuse_head()
+                return
+        if self._arriving:
+            self._wait()
+
+    def on_message_begin(self) -> None:
+        """A request begins."""
+        super().on_message_begin()
+        self._in_head = self._arriving = True
+        self._head = self._fields = 0
+
+    def on_url(self, url: bytes) -> None:
+        """Count a part of the request's target."""
+        self._count(len(url))
+        super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Count one field."""
+        self._fields += 1
+        self._count(len(name) + len(value))
+        super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        """The head is whole."""
+        self._in_head = False
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """The request is whole."""
+        self._arriving = False
+        super().on_message_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what cannot be read as HTTP."""
+        if self._too_large:
+            self._refuse_head()
+            return
+        del msg  # uvicorn's own words
+        self._refuse(HTTPStatus.BAD_REQUEST, "invalid_http", "this is not a request that can be read")
+
+    def _count(self, size: int) -> None:
+        self._head += size
+        if self._head > MAX_HEAD or self._fields > MAX_FIELDS:
+            self._too_large = True
+            raise _HeadTooLargeError
+
+    def _refuse_head(self) -> None:
+        self._refuse(
+            HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "head_too_large", "the request's head is larger than it may be"
+        )
+
+    def _wait(self) -> None:
+        self._stalled = self.loop.call_later(self.patience, self._give_up)
+
+    def _stop_waiting(self) -> None:
+        if self._stalled is not None:
+            self._stalled.cancel()
+            self._stalled = None
+
+    def _give_up(self) -> None:
+        """Nothing came for too long; unless it was us who did not read."""
+        if self.flow.read_paused:
+            self._wait()
+        else:
+            self._refuse(HTTPStatus.REQUEST_TIMEOUT, "too_slow", "the request did not arrive in time")
+
+    def _refuse(self, status: HTTPStatus, code: str, detail: str) -> None:
+        self._stop_waiting()
+        if self.transport.is_closing():
+            return
+        answering = cast("RequestResponseCycle | None", self.cycle)  # uvicorn says that there always is one
+        if answering is not None and answering.response_started and not answering.response_complete:
+            self.transport.abort()  # another answer is half said already
+            return
+        content = problem_bytes(status, code, detail)
+        fields = [
+            (b"content-type", MEDIA_TYPE.encode()),
+            (b"content-length", str(len(content)).encode()),
+            (b"connection", b"close"),
+        ]
+        lines = [name + b": " + value for name, value in secured(fields, tls=self.scheme == "https")]
+        start = f"HTTP/1.1 {status.value} {status.phrase}".encode()
+        self.transport.write(b"\r\n".join([start, *lines, b"", content]))
+        self.transport.close()
