@@ -1,4 +1,4 @@
-"""Claude Code's recipe: one merged settings file, the candidate's own settings kept, no token in the arguments."""
+"""Claude Code's recipe: one private settings file, and no token in the arguments or the environment."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from tests.helpers.launching import TICKET, request_for
 
 from promptster.errors import LaunchError
-from promptster.session.agents.claude import AGENT, merge_settings, take_settings
+from promptster.session.agents.claude import AGENT
 from promptster.session.agents.interface import with_loopback
 from promptster_hooks.agents import claude_code
 
@@ -48,52 +48,6 @@ def test_the_environment_is_the_candidates_own(tmp_path: Path) -> None:
     """Claude Code's process gets exactly the environment that the candidate had."""
     request = request_for(tmp_path, "-p", "x", environ={"A": "b"})
     assert AGENT.prepare(request).environ == {"A": "b"}
-
-
-@pytest.mark.parametrize("form", ["separate", "joined", "inline"])
-def test_own_settings_are_merged_under_ours(tmp_path: Path, form: str) -> None:
-    """The candidate's ``--settings``, file or JSON, is taken out and merged; hook lists are joined, theirs first."""
-    theirs = {
-        "env": {"ANTHROPIC_BASE_URL": "http://elsewhere", "MINE": "1"},
-        "hooks": {"Stop": [{"hooks": [{"type": "command", "command": "mine"}]}]},
-        "model": "opus",
-    }
-    file = tmp_path / "mine.json"
-    file.write_text(json.dumps(theirs))
-    words = {
-        "separate": ("--settings", str(file)),
-        "joined": (f"--settings={file}",),
-        "inline": ("--settings", json.dumps(theirs)),
-    }[form]
-    launch = AGENT.prepare(request_for(tmp_path, "-p", *words, "--verbose"))
-    settings = _settings(launch)
-    assert launch.arguments[2:] == ("-p", "--verbose")
-    assert settings["model"] == "opus"
-    assert settings["env"]["MINE"] == "1"
-    assert settings["env"]["ANTHROPIC_BASE_URL"] == TICKET.base_urls["claude"]
-    assert settings["hooks"]["Stop"][0]["hooks"][0]["command"] == "mine"
-    assert settings["hooks"]["Stop"][1]["hooks"][0]["url"] == TICKET.hook_url
-
-
-def test_only_the_last_settings_count_and_a_prompt_may_look_like_one() -> None:
-    """As in Claude Code the last ``--settings`` wins; behind ``--`` nothing is an option."""
-    assert take_settings(("--settings", "a", "x", "--settings=b")) == (("x",), "b")
-
-
-def test_behind_the_separator_nothing_is_ours(tmp_path: Path) -> None:
-    """Words behind ``--`` reach the agent as they are."""
-    launch = AGENT.prepare(request_for(tmp_path, "-p", "--", "--settings", "x", "--cloud"))
-    assert launch.arguments[2:] == ("-p", "--", "--settings", "x", "--cloud")
-
-
-@pytest.mark.parametrize(
-    "words", [("--settings", "/no/such"), ("--settings", "{bad"), ("--settings",), ("--settings=[]",)]
-)
-def test_settings_that_cannot_be_read_stop_the_launch(tmp_path: Path, words: tuple[str, ...]) -> None:
-    """A broken ``--settings`` is our refusal (125) and never silently dropped."""
-    with pytest.raises(LaunchError) as caught:
-        AGENT.prepare(request_for(tmp_path, *words))
-    assert caught.value.exit_code == 125
 
 
 @pytest.mark.parametrize("first", ["mcp", "--version", "update", "doctor", "auth"])
@@ -160,11 +114,3 @@ def test_hooks_only_leaves_the_base_url_alone(tmp_path: Path) -> None:
     settings = _settings(AGENT.prepare(request_for(tmp_path, hooks_only=True)))
     assert "ANTHROPIC_BASE_URL" not in settings["env"]
     assert "PreToolUse" in settings["hooks"]
-
-
-def test_merging_changes_neither_side() -> None:
-    """The merge makes new values."""
-    theirs: dict[str, Any] = {"a": [1], "b": {"c": 1}}
-    ours: dict[str, Any] = {"a": [2], "b": {"d": 2}, "e": 3}
-    assert merge_settings(theirs, ours) == {"a": [1, 2], "b": {"c": 1, "d": 2}, "e": 3}
-    assert theirs == {"a": [1], "b": {"c": 1}}

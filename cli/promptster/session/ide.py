@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from promptster.errors import UsageError, WorkspaceError
-from promptster.session.agents.claude import merge_settings, recorder_settings
+from promptster.session.agents.claude import recorder_settings
+from promptster.session.agents.claude_settings import merge_settings
 from promptster.session.agents.interface import draft
 from promptster.session.launcher import hook_command
 from promptster_hooks.agents import cursor

@@ -56,7 +56,7 @@ def prepare(name: str, arguments: tuple[str, ...], paths: Paths, environ: Mappin
     facts = folder.facts()
     program = find_program(name, environ)
     control = ControlClient(folder)
-    hooks_only = _company_provider(agent, facts, environ)
+    hooks_only = _company_provider(agent, facts, environ, agent.environment(arguments, environ))
     try:
         ticket = control.launch()
     except SessionError as error:
@@ -94,6 +94,8 @@ def become(
     """
     for name in ("SIGPIPE", "SIGXFSZ"):  # ignored by Python, and an ignored signal would be inherited
         signal.signal(getattr(signal, name), signal.SIG_DFL)
+    for descriptor in prepared.launch.descriptors:
+        os.set_inheritable(descriptor, True)
     try:
         execute(str(prepared.program), [prepared.name, *prepared.launch.arguments], prepared.launch.environ)
     except OSError as error:
@@ -156,15 +158,21 @@ def recording_session(paths: Paths) -> SessionFolder:
     return folder
 
 
-def _company_provider(agent: Agent, facts: SessionFacts, environ: Mapping[str, str]) -> bool:
+def _company_provider(agent: Agent, facts: SessionFacts, environ: Mapping[str, str], seen: Mapping[str, str]) -> bool:
     """Whether a company provider is in the way and the candidate agreed to be recorded by hooks only.
 
     A base URL that stands in the repository's own settings is overruled for the run and recorded; it is no company's.
+
+    Args:
+        agent: the one to be started.
+        facts: the session's.
+        environ: the candidate's environment.
+        seen: the same as the agent will see it, with what its own arguments set.
     """
     workspace = Path(facts.workspace)
     found = [
         finding
-        for finding in find_company_providers(workspace, environ, known_urls=facts.upstreams.values())
+        for finding in find_company_providers(workspace, seen, known_urls=facts.upstreams.values())
         if finding.agent == agent.provider_agent
         and not (str(workspace) in finding.where and finding.where.startswith("ANTHROPIC_BASE_URL"))
     ]
@@ -172,8 +180,12 @@ def _company_provider(agent: Agent, facts: SessionFacts, environ: Mapping[str, s
         return False
     if agent.provider_agent in str(facts.choices.get("hooks_only", "")).split(","):
         return True
+    first = found[0]
+    name = first.where.partition(" ")[0]
+    if seen.get(name) != environ.get(name):
+        first = replace(first, where=f"{name} in your own settings for this call")
     raise LaunchError(
-        found[0].sentence(),
+        first.sentence(),
         hint="its calls would not be recorded; unset that for this assessment",
         code="company_provider",
     )

@@ -1,9 +1,9 @@
 """Claude Code: one ``--settings`` file carries the base URL, the hooks and the token.
 
-``--settings`` is the strongest layer that a user can set, and a second one replaces the first. So every one of the
-candidate's own is taken out of the arguments and merged under ours into a single 0600 file. No token stands in an
-argument, nor in a hook's URL (a dead hook URL is printed); the base URL carries it in its path because Claude Code
-has no other place.
+``--settings`` is the strongest layer that a user can set, and a second one replaces the first. Ours is a 0600 file in
+the run folder. Where the candidate gives own ones, both are merged in memory, because theirs may hold a key, and what
+is the candidate's is never written by us. No token stands in an argument, nor in a hook's URL (a dead hook URL is
+printed); the base URL carries it in its path because Claude Code has no other place.
 """
 
 from __future__ import annotations
@@ -16,6 +16,13 @@ from typing import TYPE_CHECKING, Any, cast
 
 from promptster.config import write_private
 from promptster.errors import LaunchError
+from promptster.session.agents.claude_settings import (
+    merge_settings,
+    read_settings,
+    settings_environment,
+    take_settings,
+)
+from promptster.session.agents.in_memory import memory_file
 from promptster.session.agents.interface import Launch, LaunchRequest, draft, split_options, with_loopback
 from promptster_hooks.agents import claude_code
 
@@ -33,6 +40,8 @@ _OWN_HOUSEKEEPING = frozenset(
 )  # fmt: skip
 """First words that start no conversation: the agent runs as if we were not there."""
 _ELSEWHERE = {"--cloud": "in the cloud", "--teleport": "in the cloud", "--desktop": "in the desktop app"}
+_LATER = ("--bg", "--background")
+"""Options by which another process does the work, after this one has ended."""
 _HOOKS_OFF_FLAGS = ("--bare", "--safe-mode")
 _HOOKS_OFF_VARIABLES = ("CLAUDE_CODE_SIMPLE", "CLAUDE_CODE_SAFE_MODE")
 _NO_PROXY = ("NO_PROXY", "no_proxy")
@@ -46,10 +55,11 @@ class ClaudeCode:
     provider_agent = "claude"
 
     def prepare(self, request: LaunchRequest) -> Launch:
-        """Write the merged settings file and put it first among the arguments.
+        """Put the settings, ours or merged with the candidate's own, first among the arguments.
 
         Raises:
-            LaunchError: the candidate's own ``--settings`` cannot be read, or the work would be done elsewhere.
+            LaunchError: the candidate's own ``--settings`` cannot be read or merged, or the work would be done
+                elsewhere.
         """
         if request.arguments and request.arguments[0] in _OWN_HOUSEKEEPING:
             return Launch(arguments=request.arguments, environ=request.environ)
@@ -58,37 +68,37 @@ class ClaudeCode:
             if (place := _ELSEWHERE.get(word.partition("=")[0])) is not None:
                 raise LaunchError(f"with {word} the work would be done {place}, where nothing is recorded")
         options, own = take_settings(options)
-        excluded = {name: _configured(request, name) for name in _NO_PROXY}
+        theirs = read_settings(own, Path.cwd())
+        variables = settings_environment(theirs)
+        excluded = {name: variables.get(name, _configured(request, name)) for name in _NO_PROXY}
         ours = recorder_settings(request.ticket, excluded=excluded, hooks_only=request.hooks_only)
-        merged = merge_settings(_read_settings(own, Path.cwd()), ours)
-        path = _write(request.run_folder, merged)
+        descriptors: tuple[int, ...] = ()
+        if own is None:
+            path = str(_write(request.run_folder, ours))
+        else:
+            path, descriptors = _keep_in_memory(merge_settings(theirs, ours), options)
         notes, drafts = _watch(request, options)
         return Launch(
-            arguments=("--settings", str(path), *options, *rest),
+            arguments=("--settings", path, *options, *rest),
             environ=request.environ,
+            descriptors=descriptors,
             notes=notes,
             drafts=drafts,
         )
 
+    def environment(self, arguments: tuple[str, ...], environ: Mapping[str, str]) -> Mapping[str, str]:
+        """The candidate's own ``--settings`` set variables, above every other place that a user has.
+
+        Raises:
+            LaunchError: they cannot be read.
+        """
+        if arguments and arguments[0] in _OWN_HOUSEKEEPING:
+            return environ
+        _, own = take_settings(split_options(arguments)[0])
+        return {**environ, **settings_environment(read_settings(own, Path.cwd()))}
+
 
 AGENT = ClaudeCode()
-
-
-def take_settings(options: tuple[str, ...]) -> tuple[tuple[str, ...], str | None]:
-    """The options without any ``--settings``, and the value of the last one: the one that Claude Code heeds."""
-    kept: list[str] = []
-    value: str | None = None
-    words = iter(options)
-    for word in words:
-        if word == "--settings":
-            value = next(words, None)
-            if value is None:
-                raise LaunchError("--settings needs a file or JSON text")
-        elif word.startswith("--settings="):
-            value = word.partition("=")[2]
-        else:
-            kept.append(word)
-    return tuple(kept), value
 
 
 def recorder_settings(ticket: LaunchTicket, *, excluded: Mapping[str, str], hooks_only: bool = False) -> dict[str, Any]:
@@ -120,20 +130,6 @@ def recorder_settings(ticket: LaunchTicket, *, excluded: Mapping[str, str], hook
     }
 
 
-def merge_settings(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> dict[str, Any]:
-    """Deep merge: objects join, lists join (theirs first), and where both say something else, ours stays."""
-    merged = dict(theirs)
-    for key, value in ours.items():
-        other = merged.get(key)
-        if isinstance(value, dict) and isinstance(other, dict):
-            merged[key] = merge_settings(cast("dict[str, Any]", other), cast("dict[str, Any]", value))
-        elif isinstance(value, list) and isinstance(other, list):
-            merged[key] = [*other, *value]
-        else:
-            merged[key] = value
-    return merged
-
-
 def settings_files(workspace: Path, environ: Mapping[str, str]) -> dict[str, Path]:
     """The files that Claude Code reads besides ours, weakest first; ``managed`` stands above everything."""
     home = Path(environ.get("CLAUDE_CONFIG_DIR") or Path(environ.get("HOME", "~")).expanduser() / ".claude")
@@ -146,19 +142,6 @@ def settings_files(workspace: Path, environ: Mapping[str, str]) -> dict[str, Pat
         "local": workspace / ".claude" / "settings.local.json",
         "managed": managed / "managed-settings.json",
     }
-
-
-def _read_settings(value: str | None, folder: Path) -> dict[str, Any]:
-    if value is None:
-        return {}
-    try:
-        text = value if value.strip().startswith("{") else (folder / value).read_text(encoding="utf-8")
-        settings = json.loads(text)
-    except (OSError, ValueError) as error:
-        raise LaunchError("the --settings that you gave cannot be read", hint="it is a JSON file, or JSON") from error
-    if not isinstance(settings, dict):
-        raise LaunchError("the --settings that you gave are not a JSON object")
-    return cast("dict[str, Any]", settings)
 
 
 def _layer(path: Path) -> dict[str, Any]:
@@ -186,6 +169,24 @@ def _write(folder: Path, settings: Mapping[str, Any]) -> Path:
     if not path.exists() or path.read_bytes() != data:
         write_private(path, data)
     return path
+
+
+def _keep_in_memory(settings: Mapping[str, Any], options: tuple[str, ...]) -> tuple[str, tuple[int, ...]]:
+    """A path at which the agent can read merged settings while it lives, and what it must inherit for that."""
+    if any(word in _LATER for word in options):
+        raise LaunchError(
+            "your own --settings are kept in memory as long as claude runs, and work in the background outlives it",
+            hint=f"leave out {' and '.join(_LATER)}, or put the settings into ~/.claude/settings.json",
+            code="own_settings",
+        )
+    kept = memory_file(json.dumps(settings, ensure_ascii=False).encode())
+    if kept is None:
+        raise LaunchError(
+            "your own --settings may hold a key, and this system offers no way to pass them on without writing them",
+            hint="leave them out, or put them into ~/.claude/settings.json",
+            code="own_settings",
+        )
+    return kept[1], (kept[0],)
 
 
 def _watch(request: LaunchRequest, options: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[dict[str, Any], ...]]:

@@ -53,6 +53,11 @@ class Codex:
     name = "codex"
     provider_agent = "codex"
 
+    def environment(self, arguments: tuple[str, ...], environ: Mapping[str, str]) -> Mapping[str, str]:
+        """As it is: no argument sets a variable."""
+        del arguments
+        return environ
+
     def prepare(self, request: LaunchRequest) -> Launch:
         """Put our ``-c`` options before the candidate's arguments; theirs stay and still apply.
 

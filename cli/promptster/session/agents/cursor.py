@@ -7,10 +7,13 @@ that.
 from __future__ import annotations
 
 import json
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from promptster.errors import LaunchError
 from promptster.session.agents.interface import Launch, LaunchRequest, draft
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 class CursorAgent:
@@ -18,6 +21,11 @@ class CursorAgent:
 
     name = "cursor-agent"
     provider_agent = "cursor"
+
+    def environment(self, arguments: tuple[str, ...], environ: Mapping[str, str]) -> Mapping[str, str]:
+        """As it is: no argument sets a variable."""
+        del arguments
+        return environ
 
     def prepare(self, request: LaunchRequest) -> Launch:
         """Start it as it is, if its hooks are in place.

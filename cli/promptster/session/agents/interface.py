@@ -1,7 +1,7 @@
 """What an agent's file offers: how to start that agent behind the recorder, as plain values.
 
-Preparing may write files of our own (0600, in the session's run folder) and never a file of the agent. It does not
-start anything; ``launcher`` does.
+Preparing may write files of our own (0600, in the session's run folder), with nothing of the candidate's in them, and
+never a file of the agent. It does not start anything; ``launcher`` does.
 """
 
 from __future__ import annotations
@@ -48,6 +48,8 @@ class Launch:
     """What follows the program."""
     environ: Mapping[str, str]
     """The whole environment."""
+    descriptors: tuple[int, ...] = ()
+    """Open files that the agent inherits."""
     notes: tuple[str, ...] = ()
     """Lines for the candidate: what will not be seen, and why."""
     drafts: tuple[Mapping[str, Any], ...] = field(default=())
@@ -61,6 +63,18 @@ class Agent(Protocol):
     """What the candidate types."""
     provider_agent: str
     """Its name in findings about company providers and on hook frames."""
+
+    def environment(self, arguments: tuple[str, ...], environ: Mapping[str, str]) -> Mapping[str, str]:
+        """The variables as this agent will see them, where its own arguments can set some.
+
+        Args:
+            arguments: what the candidate typed after the agent's name.
+            environ: the candidate's environment.
+
+        Raises:
+            LaunchError: the arguments cannot be read.
+        """
+        ...
 
     def prepare(self, request: LaunchRequest) -> Launch:
         """How to start this agent recorded.

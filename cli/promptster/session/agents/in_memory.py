@@ -1,0 +1,40 @@
+"""A file that lies in memory only: it has a path as long as somebody holds it open, and no disk ever sees it."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sys
+
+_SEALS = ("F_SEAL_SHRINK", "F_SEAL_GROW", "F_SEAL_WRITE", "F_SEAL_SEAL")
+
+
+def memory_file(data: bytes) -> tuple[int, str] | None:
+    """Keep these bytes for the program that this process becomes.
+
+    The path goes by the process's own number, which ``execve`` keeps, so that the programs which the agent starts can
+    read it too, and it is gone with the agent. Nobody can write to it.
+
+    Returns:
+        The descriptor (not inherited unless somebody sets that) and the path; ``None`` where the system has no such
+        files.
+    """
+    if sys.platform != "linux":
+        return None
+    try:
+        descriptor = os.memfd_create("promptster", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    except OSError:
+        return None
+    try:
+        os.fchmod(descriptor, 0o400)
+        rest = memoryview(data)
+        while rest:
+            rest = rest[os.write(descriptor, rest) :]
+        seals = 0
+        for name in _SEALS:
+            seals |= getattr(fcntl, name)
+        fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, seals)
+    except OSError:
+        os.close(descriptor)
+        return None
+    return descriptor, f"/proc/{os.getpid()}/fd/{descriptor}"
