@@ -381,29 +381,6 @@ def test_a_gap_in_the_chain_is_not_a_loss_of_the_recorder() -> None:
     assert [gap.kind for gap in result.gaps] == ["capture_gap"]
 
 
-def test_a_pause_without_an_end_stays_open() -> None:
-    """A second pause changes nothing, a resumption without a pause neither, and the end of the session ends a pause."""
-    told = drafts()
-    told[7] = told[6]
-    world = World(told=told)
-    result = verify_parts(world.parts(), trusted=world.trusted)
-    [pause] = [gap for gap in result.gaps if gap.kind == "paused"]
-    assert (pause.seq, pause.from_ms, pause.to_ms) == (6, START + 6000, START + 11_000)
-    world = World(told=told[:7])
-    result = verify_parts(world.parts((7,)), trusted=world.trusted)
-    assert [(gap.kind, gap.to_ms) for gap in result.gaps] == [("paused", None)]
-    told[6] = told[7] = drafts()[7]
-    world = World(told=told)
-    assert [gap.kind for gap in verify_parts(world.parts(), trusted=world.trusted).gaps] == ["capture_gap"]
-
-
-def test_what_capture_says_about_itself_is_told() -> None:
-    """Without a detail the kind speaks for itself."""
-    told = [*drafts()[:10], Draft(src="recorder", kind="capture_degraded", ms=START, mono_ms=0), drafts()[11]]
-    result = verify_parts(World(told=told).parts(), trusted=[])
-    assert [gap.text for gap in result.gaps if gap.kind == "capture_degraded"] == ["heavy fields were left out"]
-
-
 def test_many_findings_of_a_kind_are_counted() -> None:
     """The first ones are told, the last one counts the rest, and the verdict is the strongest of all."""
     report = Report()

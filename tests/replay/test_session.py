@@ -7,6 +7,7 @@ from dataclasses import replace
 from tests.helpers.bundles import Bundler
 from tests.helpers.certified import Certified
 from tests.helpers.plausible import plausible
+from tests.helpers.sessions import Script
 
 from promptster.protocol.verdict import CLAIM
 from promptster.replay.model import GapKind
@@ -41,9 +42,9 @@ def test_a_missing_span_is_drawn_and_weighs() -> None:
     replay = from_bundle(data, bundler.certified.keys.fingerprints)
     assert words(replay.verification).word == "incomplete"
     missing = [gap for gap in replay.timeline.gaps if gap.kind is GapKind.MISSING]
-    assert [(gap.text, gap.lost) for gap in missing] == [
-        ("events 0 to 19 are not in this record", 20),
-        ("events 40 to 59 are not in this record", 20),
+    assert [(gap.seq, gap.text) for gap in missing] == [
+        (0, "events 0 to 19 are not in this record"),
+        (40, "events 40 to 59 are not in this record"),
     ]
     assert "unreadable_span" in {finding.code for finding in findings(replay.verification)}
 
@@ -100,6 +101,25 @@ def test_arrivals_that_the_recorder_lost_are_gaps() -> None:
     (gap,) = (gap for gap in replay.timeline.gaps if gap.kind is GapKind.SOURCE_LOSS)
     assert gap.source == "hook"
     assert next(source.missing for source in replay.timeline.sources if source.source == "hook") == 2
+
+
+def test_a_replay_tells_the_gaps_that_verification_tells() -> None:
+    """Every surface is made from these: what ``verify`` lists as gaps of capture is in the timeline, word by word."""
+    script = Script()
+    script.add("recorder", "opened")
+    script.add("recorder", "capture_upstream_overridden", upstream="anthropic", url="http://127.0.0.1:9")
+    script.add("recorder", "capture_gap", source="proxy", detail="too fast", lost=3, from_ms=1, to_ms=2)
+    script.add("recorder", "capture_config_changed", path_name="settings.json", detail="missing")
+    script.add("candidate", "paused", reason="tea")
+    script.add("recorder", "closed")
+    replay = from_bundle(Bundler().bundle(script.events), ())
+    assert replay.verification is not None
+    told = sorted(replay.timeline.gaps, key=lambda gap: gap.seq)
+    assert [(gap.kind, gap.seq, gap.from_ms, gap.to_ms, gap.text) for gap in told] == [
+        (gap.kind, gap.seq, gap.from_ms, gap.to_ms, gap.text) for gap in replay.verification.gaps
+    ]
+    assert len(told) == 4
+    assert from_opened(script.events).timeline.gaps == replay.timeline.gaps
 
 
 def test_a_running_session_is_not_verified_and_says_so() -> None:

@@ -77,9 +77,9 @@ def test_pauses_are_drawn_from_pause_to_resume() -> None:
     script.add("candidate", "paused")
     gaps = build(script.events).gaps
     assert [(gap.kind, gap.seq, gap.to_ms) for gap in gaps] == [
-        (GapKind.PAUSE, 0, script.events[2].ms),
-        (GapKind.PAUSE, 3, script.events[4].ms),
-        (GapKind.PAUSE, 5, None),
+        (GapKind.PAUSED, 0, script.events[2].ms),
+        (GapKind.PAUSED, 3, script.events[4].ms),
+        (GapKind.PAUSED, 5, None),
     ]
     assert gaps[0].text == "recording was paused: lunch"
     assert gaps[2].text == "recording was paused and not resumed"
@@ -94,6 +94,9 @@ def test_what_capture_says_about_itself_becomes_gaps_in_order_of_time() -> None:
     script.add("recorder", "capture_degraded", detail="disk nearly full")
     script.add("recorder", "capture_clock_jump", delta_ms=-3_600_000)
     script.add("recorder", "capture_bypass_suspected", detail="lines nobody explains")
+    script.add("recorder", "capture_upstream_overridden", upstream="anthropic", url="http://127.0.0.1:9")
+    script.add("recorder", "capture_config_changed", path_name=".claude/settings.local.json", detail="missing")
+    script.add("recorder", "capture_heartbeat", counts={})
     script.add(
         "recorder", "capture_gap", source="proxy", detail="queue full", lost=3, from_ms=START_MS, to_ms=START_MS + 5
     )
@@ -106,8 +109,10 @@ def test_what_capture_says_about_itself_becomes_gaps_in_order_of_time() -> None:
         GapKind.DEGRADED,
         GapKind.CLOCK_JUMP,
         GapKind.BYPASS_SUSPECTED,
+        GapKind.UPSTREAM_OVERRIDDEN,
+        GapKind.CONFIG_CHANGED,
     ]
-    assert (gaps[0].source, gaps[0].lost, gaps[0].from_ms, gaps[0].to_ms) == ("proxy", 3, START_MS, START_MS + 5)
+    assert (gaps[0].source, gaps[0].from_ms, gaps[0].to_ms) == ("proxy", START_MS, START_MS + 5)
     assert gaps[1].text == "the recorder was restarted; nothing is known to be lost"
     assert gaps[2].text == "the recorder was restarted: a torn record"
     assert gaps[5].text == "the computer's clock jumped 3600.0 s backwards"

@@ -12,9 +12,10 @@ from promptster.config import write_private
 from promptster.errors import PromptsterError, UsageError
 from promptster.paths import Paths
 from promptster.replay import exporters
-from promptster.replay.exporters.jsonl import line
+from promptster.replay.exporters.jsonl import gap_object, line
 from promptster.session.current import Current
 from promptster.session.inspection import look
+from promptster.session.undelivered import undelivered
 from promptster.ui.output import Output, write_bytes
 from promptster.ui.pager import show
 from promptster.ui.story import story
@@ -55,14 +56,14 @@ def command(
             "session": current.facts.session,
             "state": current.facts.state.value,
             "events": seen.events,
+            "refused": current.facts.refused or None,
             "entries": [line(entry) for entry in timeline.entries],
-            "gaps": [
-                {"kind": gap.kind.value, "text": gap.text, "from_ms": gap.from_ms, "to_ms": gap.to_ms}
-                for gap in timeline.gaps
-            ],
+            "gaps": [gap_object(gap) for gap in timeline.gaps],
             **({"html": str(page)} if page is not None else {}),
         }
     )
+    for words in undelivered(current.facts):
+        out.note(words)
     if json:
         return
     if page is not None:

@@ -11,7 +11,7 @@ from promptster.commands.source import SourceArgument, load_replay
 from promptster.commands.verify import document
 from promptster.config import Config
 from promptster.paths import Paths
-from promptster.replay.exporters.jsonl import line
+from promptster.replay.exporters.jsonl import gap_object, line
 from promptster.ui.output import Output
 from promptster.ui.pager import show
 from promptster.ui.story import story
@@ -34,10 +34,7 @@ def command(
             "title": replay.facts.title,
             "organisation": replay.facts.organisation,
             "verification": None if replay.verification is None else document(replay.verification),
-            "gaps": [
-                {"kind": gap.kind.value, "text": gap.text, "from_ms": gap.from_ms, "to_ms": gap.to_ms, "seq": gap.seq}
-                for gap in timeline.gaps
-            ],
+            "gaps": [gap_object(gap) for gap in timeline.gaps],
             "entries": [line(entry) for entry in timeline.entries],
         }
     )

@@ -88,6 +88,8 @@ class Gap:
     to_ms: int | None
     """``None`` while nothing tells the end."""
     text: str
+    source: str | None = None
+    """The source that is incomplete, where the record says so."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Gaps that no event reports: what verification found missing, lost on the way to the recorder, or untimed."""
+"""Gaps that no event reports: what verification found missing or untimed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def gaps_beyond(verification: Verification) -> list[Gap]:
     """Every gap of a verified session that its events do not report themselves."""
-    return [*_missing(verification.opened), *_untimed(verification), *_lost(verification)]
+    return [*_missing(verification.opened), *_untimed(verification)]
 
 
 def missing_spans(events: Sequence[OpenedEvent]) -> list[Gap]:
@@ -41,7 +41,6 @@ def _missing_span(first: int, last: int, from_ms: int, to_ms: int) -> Gap:
         from_ms=from_ms,
         to_ms=max(to_ms, from_ms),
         seq=first,
-        lost=last - first + 1,
     )
 
 
@@ -56,17 +55,3 @@ def _untimed(verification: Verification) -> Iterator[Gap]:
             to_ms=max(at[span.last], at[span.first]),
             seq=span.first,
         )
-
-
-def _lost(verification: Verification) -> Iterator[Gap]:
-    sources = {event.seq: event.src for event in verification.opened}
-    for gap in verification.gaps:
-        if gap.kind == GapKind.SOURCE_LOSS:
-            yield Gap(
-                kind=GapKind.SOURCE_LOSS,
-                text=gap.text,
-                from_ms=gap.from_ms,
-                to_ms=gap.to_ms,
-                seq=gap.seq,
-                source=sources.get(gap.seq),
-            )

@@ -29,15 +29,17 @@ class Role(StrEnum):
 
 
 class GapKind(StrEnum):
-    """Why a span of the session is not, or not fully, on record."""
+    """Why a span of the session is not, or not fully, on record; the words that ``promptster verify`` uses too."""
 
-    PAUSE = "pause"
+    PAUSED = "paused"
     CAPTURE_GAP = "capture_gap"
-    RECOVERED = "recovered"
-    HOOK_SILENT = "hook_silent"
-    DEGRADED = "degraded"
-    CLOCK_JUMP = "clock_jump"
-    BYPASS_SUSPECTED = "bypass_suspected"
+    RECOVERED = "capture_recovered"
+    HOOK_SILENT = "capture_hook_silent"
+    DEGRADED = "capture_degraded"
+    CONFIG_CHANGED = "capture_config_changed"
+    CLOCK_JUMP = "capture_clock_jump"
+    BYPASS_SUSPECTED = "capture_bypass_suspected"
+    UPSTREAM_OVERRIDDEN = "capture_upstream_overridden"
     SOURCE_LOSS = "source_loss"
     UNTIMED = "untimed"
     MISSING = "missing"
@@ -107,12 +109,10 @@ class Gap:
     """Its beginning, milliseconds since the epoch."""
     to_ms: int | None
     """Its end; ``None`` where the record does not say."""
-    seq: int | None = None
+    seq: int
     """The wire event that reports it, or the first one inside it."""
     source: str | None = None
-    """The source that is incomplete; ``None`` for all."""
-    lost: int | None = None
-    """How many events are known to be lost; ``None`` where nobody counted."""
+    """The source that is incomplete; ``None`` for all, or where nobody says."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -198,6 +198,11 @@ class Timeline:
     def story(self) -> tuple[Entry, ...]:
         """The entries that tell the work, without housekeeping."""
         return tuple(entry for entry in self.entries if entry.role is Role.STORY)
+
+    @property
+    def gaps_by_seq(self) -> tuple[Gap, ...]:
+        """The gaps in the order of the events that report them: where they stand among the entries."""
+        return tuple(sorted(self.gaps, key=lambda gap: gap.seq))
 
     @property
     def started_ms(self) -> int | None:

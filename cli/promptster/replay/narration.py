@@ -374,10 +374,10 @@ _TELLERS: dict[str, Callable[[Entry], Narration]] = {
     "capture_heartbeat": _worded("Recorder is running"),
     "capture_hook_silent": _worded("A tool call that no hook reported", "name", bad=True),
     "capture_bypass_suspected": _worded("The agent may have gone around the recorder", "detail", bad=True),
-    "capture_config_changed": _worded("An agent's configuration changed", "path_name", bad=True),
-    "capture_degraded": _worded("Capture was reduced", "detail", bad=True),
+    "capture_config_changed": _worded("A setting that capture relies on changed", "path_name", bad=True),
+    "capture_degraded": _worded("How much is captured changed", "detail", bad=True),
     "capture_gap": _worded("Capture was incomplete", "detail", bad=True),
     "capture_clock_jump": _worded("The computer's clock jumped", "delta_ms", bad=True),
-    "capture_upstream_overridden": _worded("Traffic went to another address than usual", "url"),
+    "capture_upstream_overridden": _worded("Traffic sent to another address", "url", bad=True),
     "capture_recovered": _worded("The recorder was restarted", "detail"),
 }

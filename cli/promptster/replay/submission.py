@@ -41,7 +41,7 @@ def split_diff(diff: str) -> dict[str, str]:
 
 def _path(part: str) -> str | None:
     after = before = None
-    for line in part.splitlines():
+    for line in part.split("\n"):
         if line.startswith("@@"):
             break
         if line.startswith("+++ "):
@@ -52,8 +52,13 @@ def _path(part: str) -> str | None:
             after = _unquoted(line.removeprefix("rename to "))
     if after or before:
         return after or before
-    head = re.match(r"diff --git a/(.+) b/\1$", part.split("\n", 1)[0])
-    return head[1] if head else None
+    return _twice(part.split("\n", 1)[0].removeprefix("diff --git "))
+
+
+def _twice(names: str) -> str | None:
+    """The path in ``a/PATH b/PATH``, whatever the path holds."""
+    path = names[2 : len(names) // 2]
+    return path if path and names == f"a/{path} b/{path}" else None
 
 
 def _name(text: str, prefix: str) -> str | None:

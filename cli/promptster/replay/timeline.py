@@ -39,7 +39,7 @@ def build(events: Sequence[OpenedEvent], *, beyond: Iterable[Gap] = ()) -> Timel
     return Timeline(
         entries=tuple(entries),
         lanes=find_lanes(entries),
-        gaps=find_gaps(entries, beyond),
+        gaps=find_gaps(events, beyond),
         sources=by_source(events),
         coverage=by_kind(entries),
         submission=find_submission(entries),

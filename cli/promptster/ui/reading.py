@@ -11,6 +11,8 @@ from promptster.ui.escape import escape_text
 
 _WIDTH = 80
 _BULLETS = ("- ", "* ")
+_PIECE = 8192
+"""Characters of a line that are wrapped at a time: the library's effort grows with the square of a word's length."""
 
 
 def is_terminal() -> bool:
@@ -24,8 +26,13 @@ def wrap(text: str, width: int = _WIDTH) -> list[str]:
     for line in escape_text(text).splitlines():
         body = line.lstrip(" ")
         indent = " " * (len(line) - len(body))
+        if len(indent) > width // 2:
+            indent = indent[: width // 2]
         hanging = indent + ("  " if body.startswith(_BULLETS) else "")
-        lines += textwrap.wrap(body, width, initial_indent=indent, subsequent_indent=hanging) or [""]
+        for start in range(0, len(body) or 1, _PIECE):
+            first = hanging if start else indent
+            piece = body[start : start + _PIECE]
+            lines += textwrap.wrap(piece, width, initial_indent=first, subsequent_indent=hanging) or [""]
     return lines
 
 

@@ -5,11 +5,12 @@ Every text goes through the escaper before it becomes part of a line; styles are
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from promptster.replay.model import Role
+from promptster.replay.model import GapKind, Role
 from promptster.replay.narration import Style, narrate
 from promptster.replay.verdict import Tone, facts, findings, words
 from promptster.replay.wording import clock, counted, duration, offset
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 _TONES = {Tone.GOOD: "bold green", Tone.NEUTRAL: "bold", Tone.WARN: "bold yellow", Tone.BAD: "bold red"}
 _LABELS = {"prompt": "bold blue", "note": "bold blue", "file_edit": "green", "command": "cyan", "tool_call": "cyan"}
+_REPORTED = frozenset(GapKind) - {GapKind.SOURCE_LOSS, GapKind.UNTIMED, GapKind.MISSING}
+"""Gaps that an entry of their own reports: the gap's line says it all."""
 _INDENT = " " * 10
 _PASSAGE_LINES = 16
 _WIDTH = 100
@@ -40,20 +43,17 @@ def story(replay: Replay, *, everything: bool = False) -> Iterator[Text]:
     yield from _heading(replay)
     timeline = replay.timeline
     start = timeline.started_ms or 0
-    gaps = list(timeline.gaps)
+    gaps = deque(timeline.gaps_by_seq)
+    told = frozenset(gap.seq for gap in gaps if gap.kind in _REPORTED)
     lanes = {lane.number: lane.name for lane in timeline.lanes if lane.number > 1}
     for entry in timeline.entries:
-        while gaps and _is_due(gaps[0], entry):
-            yield _gap(gaps.pop(0), start)
-        if everything or entry.role is Role.STORY:
+        while gaps and gaps[0].seq <= entry.seq:
+            yield _gap(gaps.popleft(), start)
+        if everything or (entry.role is Role.STORY and entry.seq not in told):
             yield from _entry(entry, lanes.get(entry.lane, ""), start, everything=everything)
     for gap in gaps:
         yield _gap(gap, start)
     yield from _coverage(timeline)
-
-
-def _is_due(gap: Gap, entry: Entry) -> bool:
-    return gap.seq <= entry.seq if gap.seq is not None else gap.from_ms <= entry.ms
 
 
 def _line(*parts: tuple[str, str]) -> Text:

@@ -214,15 +214,30 @@ def test_the_summary_needs_no_script() -> None:
 
 
 def test_each_action_is_one_row_with_its_parts_and_each_gap_one_band() -> None:
-    """Rows hold every entry exactly once; pauses are drawn in place of their event."""
+    """Rows hold every wire event exactly once, so that each can be linked to; a pause takes its event's place."""
     timeline = build(plausible())
     found = list(rows(timeline))
     seqs = [seq for row in found for seq in row.seqs]
-    assert sorted(seqs) == [entry.seq for entry in timeline.entries]
+    assert sorted(seqs) == list(range(timeline.wire_events))
     bands = [row.data for row in found if row.data.get("k") == "gap"]
     assert [(band["h"], band["n"]) for band in bands] == [("recording was paused: the doorbell", "3 min 04 s")]
     bash = next(row for row in found if row.data["h"] == "Bash")
     assert [part["h"] for part in bash.data["c"]] == ["Result", "Ran"]
+
+
+def test_bands_stand_where_their_event_does() -> None:
+    """A gap that is reported late, with an early beginning, holds no other one back."""
+    script = Script()
+    script.add("candidate", "note", text="one")
+    script.add("candidate", "paused")
+    script.add("candidate", "resumed")
+    script.add("candidate", "note", text="two")
+    script.add("recorder", "capture_gap", source="proxy", from_ms=1, to_ms=2)
+    labels = [row.data["h"] for row in rows(build(script.events))]
+    assert labels == [
+        "Note by the candidate", "recording was paused", "Recording resumed", "Note by the candidate",
+        "capture by the proxy was incomplete",
+    ]  # fmt: skip
 
 
 def test_a_large_session_stays_small_on_the_page() -> None:

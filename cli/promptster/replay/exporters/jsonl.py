@@ -17,7 +17,7 @@ from promptster.replay.model import Role
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from promptster.replay.model import Entry
+    from promptster.replay.model import Entry, Gap
     from promptster.replay.session import Replay
 
 
@@ -44,6 +44,11 @@ def line(entry: Entry) -> dict[str, Any]:
     }
     document |= {name: value for name, value in beside.items() if value not in (None, [], {})}
     return document | {name: _plain(value) for name, value in entry.fields.items() if name not in document}
+
+
+def gap_object(gap: Gap) -> dict[str, Any]:
+    """One gap as an object, as ``promptster verify --json`` has them."""
+    return {"kind": gap.kind.value, "seq": gap.seq, "from_ms": gap.from_ms, "to_ms": gap.to_ms, "text": gap.text}
 
 
 def _plain(value: Any) -> Any:

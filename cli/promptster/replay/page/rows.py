@@ -7,13 +7,13 @@ the cut says how much it left out.
 from __future__ import annotations
 
 import json
-from collections import defaultdict
+from collections import defaultdict, deque
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from promptster.replay.model import Gap, GapKind, Role
 from promptster.replay.narration import narrate
 from promptster.replay.page.markup import island
-from promptster.replay.wording import counted, duration
+from promptster.replay.wording import duration
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -53,7 +53,7 @@ _TONES = {
 }  # fmt: skip
 _BIT = {kind: 1 << index for index, kinds in enumerate(GROUPS.values()) for kind in kinds}
 _ROLES = {Role.STORY: 0, Role.ROUTINE: 1, Role.NOT_CANDIDATE: 2}
-_SPANS = frozenset({GapKind.PAUSE, GapKind.CAPTURE_GAP, GapKind.RECOVERED, GapKind.UNTIMED, GapKind.MISSING})
+_SPANS = frozenset({GapKind.PAUSED, GapKind.CAPTURE_GAP, GapKind.RECOVERED, GapKind.UNTIMED, GapKind.MISSING})
 """Gaps that are drawn as bands across the timeline."""
 _DRAWN_AS_BAND = frozenset({"paused", "capture_gap", "capture_recovered"})
 """Entries that their band takes the place of."""
@@ -69,7 +69,7 @@ class Row(NamedTuple):
     role: int
     """0 story, 1 routine, 2 not the candidate's work."""
     seqs: tuple[int, ...]
-    """The entries in it."""
+    """Every wire event that it shows, so that any of them can be linked to."""
     data: dict[str, Any]
     """What is shown."""
 
@@ -100,12 +100,12 @@ def rows(timeline: Timeline) -> Iterator[Row]:
     for entry in timeline.entries:
         if entry.action is not None:
             members[entry.action].append(entry)
-    bands = [gap for gap in timeline.gaps if gap.kind in _SPANS]
+    bands = deque(gap for gap in timeline.gaps_by_seq if gap.kind in _SPANS)
     drawn = {gap.seq for gap in bands}
     budget = Budget()
     for entry in timeline.entries:
-        while bands and _is_due(bands[0], entry):
-            yield _band(bands.pop(0), start)
+        while bands and bands[0].seq <= entry.seq:
+            yield _band(bands.popleft(), start)
         if entry.action is not None or (entry.kind in _DRAWN_AS_BAND and entry.seq in drawn):
             continue
         yield _row(entry, members.get(entry.seq, ()), start, budget)
@@ -113,23 +113,18 @@ def rows(timeline: Timeline) -> Iterator[Row]:
         yield _band(gap, start)
 
 
-def _is_due(gap: Gap, entry: Entry) -> bool:
-    return gap.seq <= entry.seq if gap.seq is not None else gap.from_ms <= entry.ms
-
-
 def _band(gap: Gap, start: int) -> Row:
     length = duration(gap.to_ms - gap.from_ms) if gap.to_ms is not None and gap.to_ms > gap.from_ms else ""
-    lost = f"{counted(gap.lost, 'event')} lost" if gap.lost else ""
     data = {
         "q": gap.seq,
         "t": gap.from_ms - start,
         "k": "gap",
         "w": gap.kind.value,
         "h": gap.text,
-        "n": ", ".join(word for word in (length, lost) if word),
+        "n": length,
     }
-    bit = _BIT["paused"] if gap.kind is GapKind.PAUSE else _BIT["capture_gap"]
-    return Row(bit, 0, 0, () if gap.seq is None else (gap.seq,), data)
+    bit = _BIT["paused"] if gap.kind is GapKind.PAUSED else _BIT["capture_gap"]
+    return Row(bit, 0, 0, (gap.seq,), data)
 
 
 def _row(entry: Entry, members: Sequence[Entry], start: int, budget: Budget) -> Row:
@@ -139,7 +134,8 @@ def _row(entry: Entry, members: Sequence[Entry], start: int, budget: Budget) -> 
     mask = _BIT.get(entry.kind, 0)
     for member in members:
         mask |= _BIT.get(member.kind, 0)
-    return Row(mask, entry.lane, _ROLES[entry.role], (entry.seq, *(member.seq for member in members)), data)
+    seqs = tuple(seq for each in (entry, *members) for seq in each.seqs or (each.seq,))
+    return Row(mask, entry.lane, _ROLES[entry.role], seqs, data)
 
 
 def _shown(entry: Entry, start: int, budget: Budget) -> dict[str, Any]:

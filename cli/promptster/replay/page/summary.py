@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from promptster.replay.differences import count_changes
-from promptster.replay.model import Role
+from promptster.replay.model import GapKind, Role
 from promptster.replay.page.markup import Html, element, join
 from promptster.replay.page.strip import is_prompt, strip
 from promptster.replay.verdict import CLAIM, facts, findings, words
@@ -97,7 +97,7 @@ def verdict(replay: Replay) -> Html:
 def glance(timeline: Timeline) -> Html:
     """Counts and the strip."""
     paused = sum(
-        gap.to_ms - gap.from_ms for gap in timeline.gaps if gap.kind.value == "pause" and gap.to_ms is not None
+        gap.to_ms - gap.from_ms for gap in timeline.gaps if gap.kind is GapKind.PAUSED and gap.to_ms is not None
     )
     numbers = [
         counted(sum(map(is_prompt, timeline.story)), "prompt"),
@@ -182,13 +182,12 @@ def _gaps(timeline: Timeline) -> Html:
 
 
 def _moment(gap: Gap, start: int) -> Html:
-    text = offset(gap.from_ms - start)
-    return join(element("a", text, href=f"#s{gap.seq}") if gap.seq is not None else element("span", text), " ")
+    return join(element("a", offset(gap.from_ms - start), href=f"#s{gap.seq}"), " ")
 
 
 def _length(gap: Gap) -> str:
     if gap.to_ms is None or gap.to_ms <= gap.from_ms:
-        return f" ({counted(gap.lost, 'event')} lost)" if gap.lost else ""
+        return ""
     return f" ({duration(gap.to_ms - gap.from_ms)})"
 
 

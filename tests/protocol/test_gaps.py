@@ -1,0 +1,122 @@
+"""Gaps of capture: the recorder's own word, the same wherever a session is told."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from promptster.protocol.events import OpenedEvent
+from promptster.protocol.gaps import is_gap_of_capture, read_gaps
+from promptster.protocol.kinds import Kind
+
+
+def _event(kind: str, seq: int = 0, *, src: str = "recorder", src_seq: int | None = None, **fields: Any) -> OpenedEvent:
+    return OpenedEvent(
+        seq=seq,
+        src=src,
+        src_seq=seq if src_seq is None else src_seq,
+        kind=kind,
+        ms=1000 + seq,
+        mono_ms=seq,
+        lane=0,
+        refs=(),
+        fields=fields,
+        withheld=frozenset(),
+        cut={},
+    )
+
+
+def _told(kind: str, **fields: Any) -> str:
+    (gap,) = read_gaps([_event(kind, **fields)])
+    assert (gap.kind, gap.seq) == (kind, 0)
+    return gap.text
+
+
+@pytest.mark.parametrize("kind", [kind for kind in Kind if kind.startswith("capture_")])
+def test_every_word_of_capture_about_itself_is_a_gap_but_the_heartbeat(kind: str) -> None:
+    """A kind that is added to the wire and forgotten here fails; fields may all be missing."""
+    gaps = read_gaps([_event(kind)])
+    assert [gap.kind for gap in gaps] == ([] if kind == "capture_heartbeat" else [kind])
+    assert is_gap_of_capture(kind) == bool(gaps)
+    assert all(gap.text and (gap.from_ms, gap.to_ms) == (1000, 1000) for gap in gaps)
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields", "text"),
+    [
+        ("capture_hook_silent", {"name": "Bash"}, "the proxy saw a call of Bash that no hook reported"),
+        (
+            "capture_upstream_overridden",
+            {"upstream": "anthropic", "url": "http://127.0.0.1:9"},
+            "traffic for anthropic was sent to http://127.0.0.1:9 instead of the provider's own address",
+        ),
+        ("capture_clock_jump", {"delta_ms": 1500}, "the computer's clock jumped 1.5 s forwards"),
+        ("capture_clock_jump", {"delta_ms": -3_600_000}, "the computer's clock jumped 3600.0 s backwards"),
+        ("capture_recovered", {}, "the recorder was restarted; nothing is known to be lost"),
+        ("capture_recovered", {"lost": 1}, "the recorder was restarted"),
+        ("capture_recovered", {"detail": "a torn record"}, "the recorder was restarted: a torn record"),
+        ("capture_degraded", {"detail": "disk full"}, "how much is captured changed: disk full"),
+        (
+            "capture_config_changed",
+            {"path_name": ".claude/settings.local.json", "detail": "missing"},
+            "a setting that capture relies on changed: .claude/settings.local.json: missing",
+        ),
+        ("capture_bypass_suspected", {}, "the agent may have gone around the recorder"),
+        ("capture_gap", {"detail": "queue\nfull"}, "capture was incomplete: queue full"),
+        (
+            "capture_gap",
+            {"source": "proxy", "detail": "too fast", "lost": 4711},
+            "capture by the proxy was incomplete: too fast (4,711 bytes)",
+        ),
+        ("capture_gap", {"source": "hook", "lost": 1}, "capture by the hook was incomplete (1 hook call)"),
+        ("capture_gap", {"source": "recorder", "lost": 2}, "capture by the recorder was incomplete (2 times)"),
+    ],
+)
+def test_a_gap_is_told_in_words(kind: str, fields: dict[str, Any], text: str) -> None:
+    """What the event says, on one line, with the unit of what was lost."""
+    assert _told(kind, **fields) == text
+
+
+def test_a_gap_repeats_no_more_than_a_line_of_what_was_recorded() -> None:
+    """A detail of megabytes does not become a line of megabytes."""
+    assert len(_told("capture_degraded", detail="long " * 100_000)) < 300
+
+
+def test_numbers_that_are_none_count_as_not_told() -> None:
+    """A hostile event may hold text where a number belongs: the event's own time stands in."""
+    (gap,) = read_gaps([_event("capture_gap", from_ms="12", to_ms=True, lost="many", source="proxy")])
+    assert (gap.from_ms, gap.to_ms, gap.source) == (1000, 1000, "proxy")
+    assert gap.text == "capture by the proxy was incomplete"
+
+
+def test_a_span_that_the_event_names_is_the_gaps() -> None:
+    """``from_ms`` and ``to_ms`` say when capture was incomplete; the silent source is named."""
+    (gap,) = read_gaps([_event("capture_gap", from_ms=5, to_ms=9)])
+    assert (gap.from_ms, gap.to_ms, gap.source) == (5, 9, None)
+    (gap,) = read_gaps([_event("capture_hook_silent")])
+    assert gap.source == "hook"
+
+
+def test_pauses_end_with_resume_or_the_session() -> None:
+    """A second pause changes nothing, a resumption without a pause neither; a pause without an end stays open."""
+    kinds = ("resumed", "paused", "paused", "resumed", "paused", "closed", "paused")
+    gaps = read_gaps([_event(kind, seq, src="candidate", reason="tea") for seq, kind in enumerate(kinds)])
+    assert [(gap.kind, gap.seq, gap.from_ms, gap.to_ms) for gap in gaps] == [
+        ("paused", 1, 1001, 1003),
+        ("paused", 4, 1004, 1005),
+        ("paused", 6, 1006, None),
+    ]
+    assert [gap.text for gap in gaps[1:]] == ["recording was paused: tea", "recording was paused and not resumed: tea"]
+
+
+def test_arrivals_are_counted_only_where_no_event_is_missing() -> None:
+    """A number of a source that is skipped is the recorder's loss; behind a missing event counting starts again."""
+    whole = [_event("note", seq, src="hook") for seq in range(6)]
+    assert read_gaps(whole) == ()
+    skipped = [*whole[:3], *(replace(event, src_seq=event.src_seq + 2) for event in whole[3:])]
+    (gap,) = read_gaps(skipped)
+    assert (gap.kind, gap.seq, gap.source) == ("source_loss", 3, "hook")
+    assert read_gaps([*whole[:2], *whole[4:]]) == ()
+    assert [gap.seq for gap in read_gaps([replace(whole[0], src_seq=1), *whole[1:]])] == [0, 1]
