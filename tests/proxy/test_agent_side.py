@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 
 import pytest
 from tests.proxy.rig import TOKEN, Agent, Talk, provider, proxied, until
 from tests.proxy.test_http1 import HOSTILE_REQUESTS
 
+from promptster.proxy import agent_side
 from promptster.proxy.agent_side import MAX_HOOK_BYTES
 from promptster.proxy.forward import Limits
 
@@ -255,3 +257,51 @@ async def test_connections_are_gone_when_everybody_left() -> None:
             agent.leave()
         await until(lambda: not here.agents_connected())
         assert here.forwarder.stats.complete == 3
+
+
+async def test_broken_chunks_behind_the_beginning_of_an_answer_cut_it() -> None:
+    """Once an answer has begun, nothing of our own is written into it."""
+
+    async def script(talk: Talk) -> None:
+        await talk.head()
+        await talk.send(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf")
+        await talk.reader.read()
+
+    async with provider(script) as there, proxied(there.upstream()) as here:
+        agent = await here.connect()
+        await agent.send(
+            b"POST /%s/anthropic/x HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nTransfer-Encoding: chunked\r\n\r\n"
+            % (TOKEN.encode(), here.port)
+        )
+        await agent.head()
+        assert await agent.reader.readexactly(4) == b"half"
+        await agent.send(b"nonsense\r\n")
+        assert await agent.rest() == b""
+        assert (await here.settled()).outcome == "cut_by_agent"
+
+
+async def test_an_early_answer_reaches_an_agent_that_reads_slowly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An answer that came before the request's end is delivered whole, however long the agent takes to read it."""
+    monkeypatch.setattr(agent_side, "_LINGER_S", 0.01)
+    size = 200_000
+
+    async def script(talk: Talk) -> None:
+        await talk.head()
+        await talk.answer(b"x" * size)
+        await talk.reader.read()
+
+    async with provider(script) as there, proxied(there.upstream()) as here:
+        with socket.socket() as narrow:
+            narrow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 32 * 1024)
+            narrow.connect(("127.0.0.1", here.port))
+            await until(lambda: here.agents_connected() == 1)
+            here.narrow()
+            line = b"POST /%s/anthropic/x HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n" % (TOKEN.encode(), here.port)
+            narrow.sendall(line + b"Content-Length: 9\r\n\r\n")
+            await until(lambda: here.forwarder.stats.complete == 1)
+            assert here.buffered()
+            await asyncio.sleep(0.1)  # the wait that the agent's slowness consists of
+            reader, writer = await asyncio.open_connection(sock=narrow.dup())
+            assert len((await reader.read()).partition(b"\r\n\r\n")[2]) == size
+            writer.close()
+            await writer.wait_closed()

@@ -9,6 +9,7 @@ import pytest
 from tests.proxy.rig import TOKEN, Seen, Talk, provider, proxied, until
 
 from promptster.errors import ConfigurationError
+from promptster.proxy.agent_side import AgentConnection
 from promptster.proxy.forward import DEFAULT_UPSTREAMS, Forwarder, check_path
 
 
@@ -62,6 +63,20 @@ async def test_closing_cuts_what_is_under_way_and_tells_everything() -> None:
         assert await agent.rest() == b""
         assert (here.seen[0].outcome, here.seen[0].response) == ("failed", b"half")
         assert here.seen[0].endings[0][1] == "promptster was stopped"
+
+
+async def test_a_connection_accepted_at_the_last_moment_is_closed_too() -> None:
+    """What the system had accepted before the end, and hands over behind it, is not served by anybody."""
+    async with provider(_serve) as there, proxied(there.upstream()) as here:
+        await here.forwarder.aclose()
+        ours, theirs = socket.socketpair()
+        await asyncio.get_running_loop().connect_accepted_socket(lambda: AgentConnection(here.forwarder), ours)
+        reader, writer = await asyncio.open_connection(sock=theirs)
+        async with asyncio.timeout(5):
+            assert await reader.read() == b""
+        writer.close()
+        await writer.wait_closed()
+        assert here.agents_connected() == 0
 
 
 async def test_closing_while_connecting_ends_the_exchange() -> None:

@@ -324,5 +324,18 @@ class AgentConnection(asyncio.Protocol):
         self._pipelined = self._provider_full = False
         self._flow()
         transport.write_eof()
+        self._linger()
+
+    def _linger(self) -> None:
+        """Wait for the agent to close; an agent that reads slowly gets all that is still to be sent."""
         self._stop_timer()
-        self._timer = asyncio.get_running_loop().call_later(_LINGER_S, transport.abort)
+        self._timer = asyncio.get_running_loop().call_later(_LINGER_S, self._lingered)
+
+    def _lingered(self) -> None:
+        self._timer = None
+        if self._transport is None:
+            return
+        if self._transport.get_write_buffer_size():
+            self._linger()
+        else:
+            self._transport.abort()

@@ -141,7 +141,10 @@ class Exchange:
         except FramingError as exc:
             self._drop_provider()
             self._end("cut_by_agent", str(exc))
-            self._agent.refuse(RefusedError(400, "bad_framing", str(exc)))
+            if self._response is None:
+                self._agent.refuse(RefusedError(400, "bad_framing", str(exc)))
+            else:
+                self._agent.cut(reset=False, drain=True)
             return b""
         if self._early is None:
             if self._provider is not None and wire:

@@ -128,6 +128,7 @@ class Forwarder:
         )
         self._agents: dict[AgentConnection, None] = {}
         self._all_left = asyncio.Event()
+        self._closing = False
         self._server: asyncio.Server | None = None
         self.gate = Gate(token=token, port=0, upstreams=())
 
@@ -155,6 +156,7 @@ class Forwarder:
 
     async def aclose(self) -> None:
         """Stop accepting, cut what is under way, and tell observers everything that is still queued."""
+        self._closing = True
         if self._server is not None:
             self._server.close()
         for connection in tuple(self._agents):
@@ -173,11 +175,13 @@ class Forwarder:
     # what a connection needs (agent_side.House)
 
     def arrived(self, connection: AgentConnection) -> None:
-        """Count a connection in, and make room when there are too many."""
+        """Count a connection in, and make room when there are too many; one that comes at the very end goes at once."""
         if len(self._agents) >= self.limits.connections:
             oldest = next((one for one in self._agents if not one.proven), connection)
             oldest.abort()
         self._agents[connection] = None
+        if self._closing:
+            connection.abort()
 
     def left(self, connection: AgentConnection) -> None:
         """Count a connection out."""
