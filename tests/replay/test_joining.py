@@ -145,6 +145,54 @@ def test_edits_of_one_call_are_joined_file_by_file() -> None:
     }
 
 
+def test_files_of_one_name_in_several_folders_are_not_mixed_up() -> None:
+    """A file at the top and its namesakes below: each relative path meets its own absolute one, in any order."""
+    names = ("__init__.py", "lib/__init__.py", "lib/deep/__init__.py")
+    for order in ((0, 1, 2), (2, 1, 0), (1, 2, 0)):
+        script = Script()
+        for index in order:
+            script.add("proxy", "file_edit", tool_use_id="t1", path=names[index], after=names[index], agent="codex")
+        for name in names:
+            script.add("hook", "file_edit", tool_use_id="t1", path="/home/ada/" + name, after=name, agent="codex")
+        entries = build(script.events).entries
+        assert {entry.fields["path"]: entry.fields["after"] for entry in entries} == {
+            "/home/ada/" + name: name for name in names
+        }
+        assert all(set(entry.sources) == {"proxy", "hook"} and set(entry.views) <= {"proxy"} for entry in entries)
+
+
+def test_a_namesake_that_one_source_missed_stays_alone() -> None:
+    """The hook saw only the file below: the one at the top is the proxy's alone, not merged into its namesake."""
+    script = Script()
+    for path in ("a.py", "lib/a.py"):
+        script.add("proxy", "file_edit", tool_use_id="t1", path=path, agent="codex")
+    script.add("hook", "file_edit", tool_use_id="t1", path="/home/ada/lib/a.py", agent="codex")
+    found = {entry.fields["path"]: entry.sources for entry in build(script.events).entries}
+    assert found == {"a.py": ("proxy",), "/home/ada/lib/a.py": ("proxy", "hook")}
+
+
+def test_one_id_in_two_agent_sessions_is_two_actions() -> None:
+    """A provider that numbers calls anew in each conversation: nothing is merged across conversations."""
+    script = Script()
+    who = [{"agent": agent, "agent_session": session} for agent, session in (("claude", "one"), ("codex", "two"))]
+    script.add("proxy", "command", tool_use_id="call_1", command="make", **who[0])
+    script.add("proxy", "command", tool_use_id="call_1", command="ls", **who[1])
+    script.add("hook", "command", tool_use_id="call_1", command="ls", **who[1])
+    entries = build(script.events).entries
+    assert [(entry.fields["command"], entry.sources, entry.views) for entry in entries] == [
+        ("make", ("proxy",), {}),
+        ("ls", ("proxy", "hook"), {}),
+    ]
+
+
+def test_sources_that_name_one_session_differently_are_still_joined() -> None:
+    """Where no two viewpoints agree on a session, the shared id decides."""
+    script = Script()
+    script.add("proxy", "tool_call", tool_use_id="t1", name="Bash", input={}, agent="claude", agent_session="old")
+    script.add("hook", "tool_call", tool_use_id="t1", name="Bash", input={}, agent="claude", agent_session="new")
+    assert [entry.sources for entry in build(script.events).entries] == [("proxy", "hook")]
+
+
 def test_what_has_no_id_stands_alone() -> None:
     """Reports without anything in common are never guessed together."""
     script = Script()

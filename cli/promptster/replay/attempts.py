@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from promptster.replay.model import Entry, Role
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 ATTEMPT_FACTS = (
     "status",
@@ -45,7 +45,7 @@ def fold_attempts(entries: Iterable[Entry]) -> list[Entry]:
     """Superseded response -> its request."""
     for request, answers in responses.items():
         answers.sort(key=lambda answer: (_number(answer), answer.seq))
-        folded |= {answer.seq: request for answer in answers[:-1] if _superseded(answer, answers)}
+        folded |= {answer.seq: request for answer in _superseded(answers)}
     purposes = {entry.seq: entry.fields.get("purpose") for entry in everything if entry.kind == "model_request"}
     kept: list[Entry] = []
     for entry in everything:
@@ -73,12 +73,14 @@ def _outcome(response: Entry) -> str:
     return str(response.fields.get("outcome", ""))
 
 
-def _superseded(answer: Entry, answers: Sequence[Entry]) -> bool:
-    """A later complete attempt takes its place, or it said nothing and another attempt followed."""
-    if _outcome(answer) == "complete":
-        return False
-    later = answers[answers.index(answer) + 1 :]
-    return any(_outcome(other) == "complete" for other in later) or not _said_something(answer)
+def _superseded(answers: Sequence[Entry]) -> Iterator[Entry]:
+    """Those whose place a later complete attempt takes, and those that said nothing and that another one followed."""
+    has_later = is_answered_later = False
+    for answer in reversed(answers):
+        is_complete = _outcome(answer) == "complete"
+        if has_later and not is_complete and (is_answered_later or not _said_something(answer)):
+            yield answer
+        has_later, is_answered_later = True, is_answered_later or is_complete
 
 
 def _said_something(answer: Entry) -> bool:

@@ -21,6 +21,11 @@ JOINED_BY_AGENT = frozenset({"subagent_started", "subagent_stopped"})
 JOINED_KINDS = JOINED_BY_TOOL | JOINED_BY_AGENT | {"prompt"}
 """Kinds that more than one source can report."""
 
+_MOST_PATHS = 2000
+"""Files of one call up to which a shorter path is looked for in longer ones; beyond, only equal paths are one."""
+_MOST_CHOICES = 4_000_000
+"""Effort that finding partners by time may take; beyond, they go one by one."""
+
 
 class Viewpoint(NamedTuple):
     """A source and the agent that it speaks for."""
@@ -46,9 +51,10 @@ def clusters(events: Sequence[OpenedEvent]) -> list[list[OpenedEvent]]:
             groups[key].append(event)
         else:
             found.append([event])
-    for key, group in groups.items():
-        for part in _by_path(group) if key[0] == "file_edit" else [group]:
-            found += _align_viewpoints(part)
+    for (kind, *_), group in groups.items():
+        for same in [group] if kind == "prompt" else _by_session(group):
+            for part in _by_path(same) if kind == "file_edit" else [same]:
+                found += _align_viewpoints(part)
     return sorted(found, key=lambda cluster: cluster[0].seq)
 
 
@@ -80,18 +86,47 @@ def _join_key(event: OpenedEvent, prompt_sessions: dict[str, set[str]]) -> tuple
     return ()
 
 
-def _by_path(group: list[OpenedEvent]) -> list[list[OpenedEvent]]:
-    """Edits of one tool call, one group per file; a relative path joins the absolute one that ends with it."""
-    paths = {_text(event, "path") for event in group}
-    longest = sorted(paths, key=len, reverse=True)
+def _by_session(group: list[OpenedEvent]) -> list[list[OpenedEvent]]:
+    """Reports of one id, apart by agent session: providers need not make ids that no other conversation has.
 
-    def whole(path: str) -> str:
-        tail = "/" + path.removeprefix("./")
-        return next((other for other in longest if other == path or other.endswith(tail)), path)
-
+    Only where two viewpoints agree on a session. Where they do not, they name one conversation differently.
+    """
+    viewpoints: dict[str, set[Viewpoint]] = defaultdict(set)
     parts: dict[str, list[OpenedEvent]] = defaultdict(list)
     for event in group:
-        parts[whole(_text(event, "path"))].append(event)
+        session = _text(event, "agent_session")
+        viewpoints[session].add(viewpoint(event))
+        parts[session].append(event)
+    agreed = "" not in parts and any(len(seen_by) > 1 for seen_by in viewpoints.values())
+    return list(parts.values()) if agreed else [group]
+
+
+def _by_path(group: list[OpenedEvent]) -> list[list[OpenedEvent]]:
+    """Edits of one tool call, one group per file; a shorter path joins the longer one that ends with it.
+
+    Of several that do, the shortest: the others lie in folders below. No viewpoint calls one file by two names, and no
+    longer path takes in two shorter ones.
+    """
+    reported: dict[str, list[OpenedEvent]] = defaultdict(list)
+    for event in group:
+        reported[_text(event, "path").removeprefix("./")].append(event)
+    seen_by = {path: {viewpoint(event) for event in events} for path, events in reported.items()}
+    whole: dict[str, str] = {}
+    taken: set[str] = set()
+    for path in sorted(reported, key=lambda name: (-len(name), name)):
+        fitting = [
+            other
+            for other in (whole if len(reported) <= _MOST_PATHS else ())
+            if other.endswith("/" + path) and other not in taken and seen_by[path].isdisjoint(seen_by[other])
+        ]
+        if fitting:
+            taken.add(longer := min(fitting, key=len))
+            whole[path] = whole[longer]
+        else:
+            whole[path] = path
+    parts: dict[str, list[OpenedEvent]] = defaultdict(list)
+    for event in group:
+        parts[whole[_text(event, "path").removeprefix("./")]].append(event)
     return list(parts.values())
 
 
@@ -117,7 +152,7 @@ def _places(fewer: Sequence[OpenedEvent], more: Sequence[OpenedEvent]) -> list[i
     this is the classic minimum-cost monotone assignment by dynamic programming.
     """
     count, spare = len(fewer), len(more) - len(fewer)
-    if not spare:
+    if not spare or count * spare > _MOST_CHOICES:
         return list(range(count))
     cost = [0] * (spare + 1)
     """``cost[s]``: least cost so far after skipping ``s`` of ``more``."""

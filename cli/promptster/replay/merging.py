@@ -7,6 +7,7 @@ Nothing is invented: every merged value is some source's value, and whatever ano
 from __future__ import annotations
 
 import json
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from promptster.replay.joining import viewpoint
@@ -75,12 +76,12 @@ def _richness(value: Any) -> tuple[int, int]:
 
 
 def _differences(cluster: Sequence[OpenedEvent], merged: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
-    sources = [event.src for event in cluster]
+    reports = Counter(event.src for event in cluster)
     views: dict[str, Mapping[str, Any]] = {}
     for event in cluster:
         different = {name: value for name, value in event.fields.items() if not _same(value, merged[name])}
         if different:
-            label = event.src if sources.count(event.src) == 1 else ":".join(viewpoint(event))
+            label = event.src if reports[event.src] == 1 else ":".join(viewpoint(event))
             views[label] = different
     return views
 
