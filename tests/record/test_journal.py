@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from tests.helpers.certified import SeededBytes
@@ -13,6 +15,9 @@ from promptster.protocol.sealing import JournalCipher
 from promptster.record import journal as journal_module
 from promptster.record.files import Files
 from promptster.record.journal import Journal, JournalLostError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 FOLDER = Path("/journal")
 SESSION = "AAAAAAAAAAAAAAAAAAAAAA"
@@ -32,6 +37,19 @@ def contents(disk: Files) -> list[bytes]:
 def entries(count: int, *, start: int = 0, size: int = 40) -> list[bytes]:
     """Distinguishable data."""
     return [b"%d:" % number + bytes(size) for number in range(start, start + count)]
+
+
+def nth(word: str, number: int, error: OSError) -> Callable[[str, int], None]:
+    """A disturbance that makes one call of a kind fail."""
+    left = number
+
+    def disturb(name: str, _call: int) -> None:
+        nonlocal left
+        left -= name == word
+        if name == word and not left:
+            raise error
+
+    return disturb
 
 
 def journals(disk: MemoryDisk) -> list[Path]:
@@ -262,14 +280,56 @@ def test_a_jump_never_goes_backwards_or_over_a_hole() -> None:
         journal.jump(base=7, first=9, entries=[])
 
 
+@pytest.mark.parametrize("before", [0, 5])
+def test_a_jump_without_records_survives_any_number_of_starts(before: int) -> None:
+    """What is promised behind a jump stays, also when nothing stood behind it at the next starts."""
+    disk = MemoryDisk()
+    journal = opened(disk)
+    if before:
+        journal.append(entries(before))
+    journal.jump(base=before, first=9, entries=[])
+    for _ in range(2):
+        assert (opened(disk).next_seq, opened(disk).recovery.clean) == (9, True)
+    opened(disk).append([b"nine"])
+    for _ in range(2):
+        again = opened(disk)
+        assert list(again.records()) == [*enumerate(entries(before)), (9, b"nine")]
+        assert again.recovery.clean
+        assert again.jumped(base=before, first=9)
+
+
+@pytest.mark.parametrize("word", ["open", "write", "sync", "sync_folder"])
+@pytest.mark.parametrize("number", [1, 2])
+def test_what_a_dying_recorder_began_is_tidied_once(word: str, number: int) -> None:
+    """The start behind a death in the middle of a write may tell of it; the ones behind that find order."""
+    disk = MemoryDisk()
+    journal = opened(disk)
+    journal.append(entries(3))
+    journal.close()
+    disk.on_call = nth(word, number, OSError(errno.EIO, "refused"))
+    with contextlib.suppress(OSError):
+        journal.append([b"not promised"])
+    disk.on_call = None
+    found = contents(disk)
+    assert found[:3] == entries(3)
+    for _ in range(2):
+        again = opened(disk)
+        assert again.recovery.clean
+        assert [data for _, data in again.records()] == found
+
+
 class Machine:
-    """Writes groups of records and loses power at a chosen call, again and again."""
+    """Writes groups of records, moves the numbers on, and loses power at a chosen call, again and again."""
 
     def __init__(self, seed: int) -> None:
         self.chance = seeded(seed)
         self.disk = MemoryDisk()
-        self.promised: list[bytes] = []
-        self.tried: list[bytes] = []
+        self.promised: list[tuple[int, bytes]] = []
+        self.tried: list[tuple[int, bytes]] = []
+        self.jumping: list[tuple[int, bytes]] | None = None
+        """What the records would be if the jump under way had succeeded."""
+        self.next_seq = 0
+        """Where numbering goes on behind what was promised."""
         self.count = 0
 
     def live(self) -> None:
@@ -287,37 +347,54 @@ class Machine:
         self.disk.shorten = (lambda size: self.chance.randint(1, size)) if self.chance.random() < 0.3 else None
         try:
             journal = opened(self.disk)
-            self.check([data for _, data in journal.records()])
+            self.check(list(journal.records()), journal.next_seq)
             while True:
+                if self.chance.random() < 0.1:
+                    self.jump(journal)
                 self.write(journal)
         except PowerLossError:
             pass
         except OSError:
-            pass  # the journal could not be opened; the next life tries again
+            pass  # the journal could not be opened, or not jump; the next life tries again
         self.disk.on_call = None
         if self.chance.random() < 0.6:  # else only the process died, and the cache outlived it
             self.disk = self.disk.crash(self.chance)
+
+    def jump(self, journal: Journal) -> None:
+        """Go on at a later number, with some records or none; from some record on, the old ones no longer count."""
+        base = self.chance.choice([*(seq for seq, _ in self.promised[-3:]), journal.next_seq])
+        first = base + self.chance.randint(0, 9)
+        group = [b"%d" % (self.count + number) for number in range(self.chance.randint(0, 2))]
+        self.count += len(group)
+        self.jumping = [entry for entry in self.promised if entry[0] < base] + list(enumerate(group, start=first))
+        journal.jump(base=base, first=first, entries=group)
+        self.promised, self.jumping, self.next_seq = self.jumping, None, journal.next_seq
 
     def write(self, journal: Journal) -> None:
         """One group, repeated until the disk takes it."""
         group = [b"%d" % (self.count + number) for number in range(self.chance.randint(1, 4))]
         self.count += len(group)
-        self.tried = [*self.promised, *group]
+        numbered = list(enumerate(group, start=journal.next_seq))
+        self.tried = [*self.promised, *numbered]
         while True:
             try:
                 journal.append(group)
             except OSError:
                 journal.reopen()
                 continue
-            self.promised += group
+            self.promised += numbered
+            self.next_seq = journal.next_seq
             return
 
-    def check(self, found: list[bytes]) -> None:
+    def check(self, found: list[tuple[int, bytes]], next_seq: int) -> None:
         """Everything promised is there, once, in order; behind it at most what was being written."""
+        if self.jumping is not None and found == self.jumping:
+            self.promised = self.tried = self.jumping
+        elif found == self.promised:
+            assert next_seq == self.next_seq
         assert found[: len(self.promised)] == self.promised
         assert found == self.tried[: len(found)]
-        self.promised = found
-        self.tried = list(found)
+        self.promised, self.tried, self.jumping, self.next_seq = found, list(found), None, next_seq
 
 
 @pytest.mark.parametrize("seed", range(40))
@@ -327,5 +404,6 @@ def test_power_loss_at_any_call(seed: int, monkeypatch: pytest.MonkeyPatch) -> N
     machine = Machine(seed)
     for _ in range(60):
         machine.live()
-    machine.check(contents(machine.disk))
+    journal = opened(machine.disk)
+    machine.check(list(journal.records()), journal.next_seq)
     assert machine.promised

@@ -9,7 +9,7 @@ on the same descriptor: what it reports the second time is not the truth. The fo
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from promptster.record.files import write_all, write_whole
@@ -178,32 +178,38 @@ class Journal:
         return self._folder / f"{index:08d}{SUFFIX}"
 
     def _repair(self, found: Scan) -> Recovery:
-        """Make the prefix durable and move aside what does not belong to it; what cannot be moved is ignored."""
+        """Make the prefix durable and take away what does not belong to it; what cannot be moved is ignored."""
         torn = found.torn_bytes
-        last = next((extent for extent in reversed(found.extents) if extent.chain), None)
-        if last is not None:
-            self._write_anew(last)
-        if torn and found.extents[-1] is not last:
-            self._set_aside(found.extents[-1].path)
+        kept = next((index for index in reversed(range(len(found.extents))) if found.extents[index].counts), -1)
+        behind = found.extents[kept + 1 :]
+        del found.extents[kept + 1 :]
+        old = self._write_anew(found.extents[kept]) if found.extents else None
+        for extent in (*behind, *([old] if old else ())):
+            self._take_away(extent)
         for path in found.refused:
             self._set_aside(path)
         self._files.sync_folder(self._folder)
         return Recovery(torn_bytes=torn, refused_files=len(found.refused))
 
-    def _write_anew(self, last: Extent) -> None:
-        """Copy the last file's valid records into a new file, which takes its place.
+    def _write_anew(self, last: Extent) -> Extent:
+        """Copy the last file's valid records into a new file, which takes its place; the old one.
 
         A mere sync would not do: after a failed one, the system shows records in that file which will never be written.
         """
         data = self._files.read(last.path)
         copy = self._next_path()
         write_whole(self._files, copy, data[: last.end])
-        if last.end < last.size:
-            self._set_aside(last.path)
-        else:
-            with contextlib.suppress(OSError):
-                self._files.unlink(last.path)
-        last.path = copy
+        old = replace(last)
+        last.path, last.size = copy, last.end
+        return old
+
+    def _take_away(self, extent: Extent) -> None:
+        """Remove a file whose records stand elsewhere, or that has none; keep aside one with something behind them."""
+        if extent.end < extent.size:
+            self._set_aside(extent.path)
+            return
+        with contextlib.suppress(OSError):
+            self._files.unlink(extent.path)
 
     def _set_aside(self, path: Path) -> None:
         with contextlib.suppress(OSError):

@@ -96,6 +96,11 @@ class Extent:
     """The file's length."""
 
     @property
+    def counts(self) -> bool:
+        """Whether the prefix needs this file: for its records, or for the jump in the numbers that its header tells."""
+        return bool(self.chain) or self.first != self.base
+
+    @property
     def end(self) -> int:
         """The offset behind the last record that counts."""
         return self.ends[-1] if self.ends else FILE_HEADER.size
