@@ -105,12 +105,14 @@ def test_kinds_outside_the_policy_are_left_out_and_counted() -> None:
 
 
 def test_a_malformed_draft_costs_itself_only() -> None:
-    """A draft that cannot become an event is counted, and takes no number."""
+    """A draft that cannot become an event is counted, and takes no number; that an agent's is missing is told."""
     bench = Bench(Certified(), MemoryDisk())
     odd = Draft(src="hook", kind=Kind.COMMAND, ms=1, mono_ms=1, fields={"no_such_field": "x"})
     assert bench.recorder.append(odd) == NOT_RECORDED
-    assert bench.record(note("next")) == [0]
-    assert bench.recorder.dropped == {"malformed": 1}
+    assert bench.recorder.append(Draft(src="nobody", kind=Kind.NOTE, ms=1, mono_ms=1)) == NOT_RECORDED
+    assert bench.record(note("next")) == [1]
+    assert kinds(bench) == ["capture_gap", "note"]
+    assert bench.recorder.dropped == {"malformed": 2}
 
 
 def test_refs_to_what_was_not_recorded_fall_away() -> None:
@@ -209,7 +211,7 @@ def test_a_nearly_full_disk_is_noticed_before_it_is_full() -> None:
 
 
 def test_memory_is_bounded_while_the_disk_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Beyond the bound agents' events are dropped and counted, never the session's own; a note tells afterwards."""
+    """Beyond the bound agents' events are dropped and counted, never the session's own; a gap tells afterwards."""
     monkeypatch.setattr(recorder_module, "_PENDING_LIMIT", 20_000)
     disk = MemoryDisk()
     bench = Bench(Certified(), disk)
@@ -217,11 +219,15 @@ def test_memory_is_bounded_while_the_disk_refuses(monkeypatch: pytest.MonkeyPatc
     for number in range(8):
         bench.recorder.append(call(number, "x" * 4000))
     assert bench.recorder.dropped["overload"] > 0
+    bench.clock.pass_by(5000)
     assert bench.recorder.append(note("mine")) != NOT_RECORDED
     assert not bench.recorder.commit()
-    assert bench.recorder.commit()
-    assert bench.recorder.commit()
-    assert kinds(bench)[-1] == "capture_degraded"
+    while bench.recorder.durable_seq < bench.recorder.next_seq:
+        assert bench.recorder.commit()
+    assert kinds(bench)[-2:] == ["capture_degraded", "capture_gap"]
+    gap = list(bench.recorder.events())[-1].open().fields
+    assert (gap["source"], gap["lost"]) == ("recorder", bench.recorder.dropped["overload"])
+    assert (gap["from_ms"], gap["to_ms"]) == (NOW_MS, NOW_MS + 5000)
 
 
 def test_the_session_s_own_events_stay_whole() -> None:
@@ -247,6 +253,10 @@ async def test_a_journal_that_vanished_ends_the_recorder() -> None:
     assert not bench.recorder.commit()
     assert bench.recorder.lost
     assert bench.recorder.append(note("c")) == NOT_RECORDED
+    with pytest.raises(JournalLostError):
+        await bench.recorder.durable(1)
+    await bench.recorder.close()
+    assert bench.recorder.durable_seq == 1
     with pytest.raises(JournalLostError):
         await bench.recorder.durable(1)
 

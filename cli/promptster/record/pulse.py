@@ -1,8 +1,7 @@
 """The recorder's pulse: a heartbeat every minute, and a note when the computer's clock was set.
 
 A heartbeat is an ordinary event, so it is chained and signed with the rest: who takes it out is seen. A clock that was
-set
-is told from one that runs: wall clock and monotonic clock drift apart by more than drift can explain.
+set is told from one that runs: wall clock and monotonic clock drift apart by more than drift can explain.
 """
 
 from __future__ import annotations

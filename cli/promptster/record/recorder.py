@@ -93,7 +93,8 @@ class Recorder:
         self._fresh: deque[RecordedEvent] = deque()
         self._fresh_bytes = 0
         self._low_space = False
-        self._overloaded = False
+        self._overflow: tuple[int, int] | None = None
+        """Since when (wall clock in ms) memory is full, and how many events were left out for it."""
         self._time_over = False
         self._work = threading.Event()
         self._stopping = threading.Event()
@@ -152,6 +153,7 @@ class Recorder:
                 event = compose(kept, seq=seq, src_seq=self.sources[kept.src], random=self._random)
             except EventError:
                 self.dropped["malformed"] += 1
+                self._tell_malformed(kept)
                 return NOT_RECORDED
             self._keep(kept, event)
             self.next_seq = seq + 1
@@ -173,6 +175,8 @@ class Recorder:
 
     def commit(self) -> bool:
         """Make what is pending durable; ``False`` if the disk refused. The writer's thread calls this."""
+        if self.lost:
+            return False
         with self._lock:
             group = self._next_group()
         if not group:
@@ -189,9 +193,11 @@ class Recorder:
                 self._keep_fresh(entry.event)
             self._durable += len(group)
             failed, self.failing = self.failing, None
-            overloaded, self._overloaded = self._overloaded, False
-        if failed or overloaded:
-            self.note(Kind.CAPTURE_DEGRADED, detail=f"writing works again after {failed or 'too much at once'}")
+            overflow, self._overflow = self._overflow, None
+        if failed:
+            self.note(Kind.CAPTURE_DEGRADED, detail=f"writing works again after {failed}")
+        if overflow is not None:
+            self._tell_gap("more came than the disk took", since=overflow[0], lost=overflow[1])
         self._watch_space()
         self._tell_durable()
         return True
@@ -241,9 +247,19 @@ class Recorder:
                 self.note(Kind.CAPTURE_DEGRADED, detail="the time limit is over: nothing more of agents is recorded")
             return "time_limit"
         if self._pending_bytes > _PENDING_LIMIT and draft.kind in AGENT_KINDS:
-            self._overloaded = True
+            since, lost = self._overflow or (self._clock.wall_ms(), 0)
+            self._overflow = since, lost + 1
             return "overload"
         return None
+
+    def _tell_malformed(self, draft: Draft) -> None:
+        """An agent's event is missing by a fault of ours; about the session's own, whoever asked for it is told."""
+        if draft.kind in AGENT_KINDS:
+            self._tell_gap("an event did not have the form of one", since=self._clock.wall_ms(), lost=1)
+
+    def _tell_gap(self, detail: str, *, since: int, lost: int) -> None:
+        fields = {"source": "recorder", "detail": detail, "lost": lost}
+        self.note(Kind.CAPTURE_GAP, **fields, from_ms=since, to_ms=self._clock.wall_ms())
 
     def _keep(self, draft: Draft, event: RecordedEvent) -> None:
         data = event.frames()
