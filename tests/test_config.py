@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import stat
@@ -13,7 +14,7 @@ from promptster.config import Config, Network, PinnedKeys, collector_url, write_
 from promptster.errors import CollectorError, ConfigurationError
 from promptster.paths import Paths
 from promptster.protocol.keys import first_key, log_key, next_key, write_keyfile
-from promptster.protocol.signing import SigningKey
+from promptster.protocol.signing import SigningKey, fingerprint
 
 URL = "https://collector.example"
 
@@ -110,6 +111,79 @@ def test_pinned_keys_may_be_continued_and_never_exchanged(paths: Paths) -> None:
     kept = pins.get(URL)
     assert kept is not None
     assert len(kept.fingerprints) == 2
+
+
+def succession(*keys: SigningKey) -> bytes:
+    """A key file in which each key is signed by the one before."""
+    records = [first_key(keys[0], created_ms=1)]
+    records += [next_key(old, new.public_key, created_ms=2) for old, new in itertools.pairwise(keys)]
+    return write_keyfile(records)
+
+
+def names(*keys: SigningKey) -> set[str]:
+    """The fingerprints of keys."""
+    return {fingerprint(key.public_key) for key in keys}
+
+
+def test_an_invite_vouches_for_its_own_key_and_its_successors_only(paths: Paths) -> None:
+    """A key file in which somebody put another key in front of the invite's makes that key no one's."""
+    forger, pinned, later = (SigningKey.generate(os.urandom) for _ in range(3))
+    pins = PinnedKeys(paths)
+    trusted = pins.pin(URL, succession(forger, pinned, later), root=pinned.kid)
+    assert trusted.find(forger.kid) is None
+    assert pins.fingerprints() == names(pinned, later)
+    assert pins.get(URL) == trusted
+    with pytest.raises(CollectorError) as caught:
+        pins.pin(URL + "/other", succession(forger), root=pinned.kid)
+    assert caught.value.code == "collector_not_pinned"
+
+
+def test_a_later_sign_in_does_not_widen_what_an_invite_vouched_for(paths: Paths) -> None:
+    """The keys in front stay out; those behind come in; a sibling of a known successor is refused."""
+    forger, pinned, later, newest, sibling = (SigningKey.generate(os.urandom) for _ in range(5))
+    pins = PinnedKeys(paths)
+    pins.pin(URL, succession(pinned, later), root=pinned.kid)
+    with pytest.raises(CollectorError):  # a key that signed itself has nothing in front
+        pins.pin(URL, succession(forger, pinned, later))
+    assert pins.pin(URL, succession(pinned, later, newest)).fingerprints[-1] in names(newest)
+    with pytest.raises(CollectorError) as caught:
+        pins.pin(URL, succession(pinned, sibling))
+    assert caught.value.code == "collector_keys_changed"
+    assert pins.fingerprints() == names(pinned, later, newest)
+
+
+def test_what_stood_in_front_of_a_pinned_key_may_turn_out_otherwise(paths: Paths) -> None:
+    """Whoever first showed a forged beginning does not lock the candidate out of the true collector."""
+    forger, first, pinned, later = (SigningKey.generate(os.urandom) for _ in range(4))
+    pins = PinnedKeys(paths)
+    pins.pin(URL, succession(forger, pinned), root=pinned.kid)
+    pins.pin(URL, succession(first, pinned, later))
+    assert pins.fingerprints() == names(pinned, later)
+
+
+def test_two_invites_vouch_for_the_keys_of_both(paths: Paths) -> None:
+    """An older invite names the key before: trust begins there then, because that invite says so."""
+    first, second, third = (SigningKey.generate(os.urandom) for _ in range(3))
+    pins = PinnedKeys(paths)
+    pins.pin(URL, succession(first, second), root=second.kid)
+    assert pins.fingerprints() == names(second)
+    pins.pin(URL, succession(first, second), root=first.kid)
+    assert pins.fingerprints() == names(first, second)
+    pins.pin(URL, succession(first, second, third), root=third.kid)
+    assert pins.fingerprints() == names(first, second, third)
+
+
+@pytest.mark.parametrize("content", [b"{", b"[]", b"{}", b'{"root": "AAAA", "keyfile": "AA"}'])
+def test_a_damaged_pin_is_named(paths: Paths, content: bytes) -> None:
+    """It is neither ignored, which would trust whatever comes, nor a fault inside the program."""
+    pins = PinnedKeys(paths)
+    pins.pin(URL, succession(SigningKey.generate(os.urandom)))
+    (file,) = (paths.config / "keys").iterdir()
+    file.write_bytes(content)
+    for call in (pins.fingerprints, lambda: pins.get(URL)):
+        with pytest.raises(ConfigurationError) as caught:
+            call()
+        assert str(file) in caught.value.message
 
 
 def test_a_write_that_fails_leaves_the_old_file_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,13 +17,15 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 from urllib.parse import urlsplit
 
 from promptster.errors import CollectorError, ConfigurationError
-from promptster.protocol.keys import parse_keyfile
+from promptster.protocol.encoding import b64u_decode, b64u_encode
+from promptster.protocol.errors import ProtocolError
+from promptster.protocol.keys import KeySuccession, parse_keyfile
+from promptster.protocol.signing import kid
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from promptster.paths import Paths
-    from promptster.protocol.keys import KeySuccession
 
 _LOOPBACK = frozenset({"127.0.0.1", "::1"})
 
@@ -176,35 +178,52 @@ def _network(settings: Mapping[str, Any], environ: Mapping[str, str]) -> Network
     return Network(proxy_url=proxy or None, ca_file=ca_file, no_proxy=hosts)
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Pin:
+    root: str
+    """The short name of the key at which trust begins."""
+    keys: KeySuccession
+    """That key and its successors."""
+
+    def to_bytes(self, url: str, keyfile: bytes) -> bytes:
+        document = {"collector": url, "root": self.root, "keyfile": b64u_encode(keyfile)}
+        return json.dumps(document, indent=2, sort_keys=True).encode() + b"\n"
+
+
 class PinnedKeys:
-    """Collectors' key files that an invite or a sign-in vouched for; ``verify`` trusts them."""
+    """Collectors' keys that an invite or a sign-in vouched for, with all that they name as successors by signature.
+
+    An invite vouches for one key, its PIN: keys in front of it in a key file are not trusted, because anybody can
+    write a succession that leads to somebody else's key. A sign-in vouches for the key file that it was shown.
+    """
 
     def __init__(self, paths: Paths) -> None:
         """Use the folder ``keys`` in the configuration folder."""
         self._folder = paths.config / "keys"
 
     def _path(self, url: str) -> Path:
-        return self._folder / f"{hashlib.sha256(url.encode()).hexdigest()[:32]}.keyfile"
+        return self._folder / f"{hashlib.sha256(url.encode()).hexdigest()[:32]}.json"
 
     def get(self, url: str) -> KeySuccession | None:
-        """What is pinned for a collector."""
-        try:
-            return parse_keyfile(self._path(url).read_bytes())
-        except FileNotFoundError:
-            return None
+        """What is trusted of a collector, the key at which trust begins first.
+
+        Raises:
+            ConfigurationError: the file with the pin cannot be read.
+        """
+        pinned = self._read(self._path(url))
+        return None if pinned is None else pinned.keys
 
     def check(self, url: str, keyfile: bytes) -> KeySuccession:
-        """Read a key file and compare it with what is pinned; nothing is written.
-
-        Keys may only be added behind the pinned ones: whoever puts one in front of them vouches for nothing.
+        """Read a key file and compare it with what is pinned; nothing is written. It is returned whole.
 
         Raises:
             CollectorError: the collector answers with keys that do not continue the pinned ones.
+            ConfigurationError: the file with the pin cannot be read.
             ProtocolError: the key file is not valid.
         """
         offered = parse_keyfile(keyfile)
-        pinned = self.get(url)
-        if pinned is not None and offered.fingerprints[: len(pinned.fingerprints)] != pinned.fingerprints:
+        pinned = self._read(self._path(url))
+        if pinned is not None and not _continues(offered, pinned):
             raise CollectorError(
                 f"the collector {url} answers with other keys than before",
                 hint="somebody may stand between you and it; ask the hiring team before you go on",
@@ -212,23 +231,74 @@ class PinnedKeys:
             )
         return offered
 
-    def pin(self, url: str, keyfile: bytes) -> KeySuccession:
+    def pin(self, url: str, keyfile: bytes, *, root: str | None = None) -> KeySuccession:
         """Pin a key file; one that is there already may only be continued.
 
+        Args:
+            url: the collector's address in its one spelling.
+            keyfile: what the collector answered with.
+            root: the short name of the key at which trust begins, an invite's PIN. ``None`` at a sign-in: what is
+                pinned already decides, else the whole key file is trusted.
+
         Raises:
-            CollectorError: the collector answers with keys that do not continue the pinned ones.
+            CollectorError: the keys do not continue the pinned ones, or ``root`` is not among them.
+            ConfigurationError: the file with the pin cannot be read.
             ProtocolError: the key file is not valid.
         """
         offered = self.check(url, keyfile)
-        pinned = self.get(url)
-        if pinned is None or len(offered.fingerprints) > len(pinned.fingerprints):
-            write_private(self._path(url), keyfile)
-        return offered
+        pinned = self._read(self._path(url))
+        named = [name for name in (root, None if pinned is None else pinned.root) if name is not None]
+        roots = named or [kid(offered.collector[0].public_key)]
+        found = [offered.since(name) for name in roots]
+        vouched = [keys for keys in found if keys is not None]
+        if len(vouched) < len(found):
+            raise CollectorError(
+                f"the collector {url} does not hold the key that the invite names", code="collector_not_pinned"
+            )
+        trusted = max(vouched, key=lambda keys: len(keys.collector))  # the longest begins first
+        pin = _Pin(root=kid(trusted.collector[0].public_key), keys=trusted)
+        if pinned is None or len(trusted.collector) > len(pinned.keys.collector):
+            write_private(self._path(url), pin.to_bytes(url, keyfile))
+        return trusted
 
     def fingerprints(self) -> frozenset[str]:
-        """Fingerprints (hex) of every pinned collector key."""
+        """Fingerprints (hex) of every trusted collector key.
+
+        Raises:
+            ConfigurationError: a file with a pin cannot be read.
+        """
         found: set[str] = set()
         if self._folder.is_dir():
-            for path in sorted(self._folder.glob("*.keyfile")):
-                found.update(parse_keyfile(path.read_bytes()).fingerprints)
+            for path in sorted(self._folder.glob("*.json")):
+                pinned = self._read(path)
+                found.update(pinned.keys.fingerprints if pinned is not None else ())
         return frozenset(found)
+
+    @staticmethod
+    def _read(path: Path) -> _Pin | None:
+        try:
+            document: dict[str, Any] = json.loads(path.read_bytes())
+            root = str(document["root"])
+            keys = parse_keyfile(b64u_decode(document["keyfile"])).since(root)
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, KeyError, TypeError, ProtocolError):
+            keys = None
+        if keys is None:
+            raise ConfigurationError(
+                f"cannot read {path}, where a collector's keys are pinned",
+                hint="restore it, or delete it and sign in again or open your invite again",
+                code="pinned_keys",
+            )
+        return _Pin(root=root, keys=keys)
+
+
+def _continues(offered: KeySuccession, pinned: _Pin) -> bool:
+    """Whether a key file goes on from a pin: keys behind the pinned ones only.
+
+    In front of a key that signed itself nothing can stand; what stands in front of another is not ours to judge.
+    """
+    believed = offered.since(pinned.root)
+    if believed is None or not believed.continues(pinned.keys):
+        return False
+    return pinned.keys.collector[0].previous is not None or believed.collector[0].previous is None

@@ -13,6 +13,7 @@ from tests.helpers.candidate import started
 from tests.helpers.hiring import stage
 from tests.helpers.people import Person
 
+from promptster.client import CollectorClient
 from promptster.config import PinnedKeys
 from promptster.paths import Paths
 from promptster.protocol.keys import parse_keyfile
@@ -81,8 +82,8 @@ def test_login_refuses_what_is_no_token_and_leaves_nothing(acme: Stage, stranger
 def test_login_refuses_keys_that_do_not_continue_the_pinned_ones(acme: Stage, stranger: Person) -> None:
     """A collector that answers with other keys gets no token, and the pin stays."""
     with stage(stranger.home / "other") as other:
-        pinned = other.owner.home / ".config" / "promptster" / "keys"
-        keyfile = next(iter(pinned.glob("*.keyfile"))).read_bytes()
+        with CollectorClient(other.running.url) as client:
+            keyfile = client.keys()
         PinnedKeys(_paths(stranger)).pin(acme.running.url, keyfile)
     answer = stranger.call(
         "login", "--collector", acme.running.url, "--token-stdin", "--json", given=acme.running.token

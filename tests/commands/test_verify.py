@@ -119,7 +119,7 @@ def test_files_that_cannot_be_used_are_errors(home: Path, capsys: pytest.Capture
 
 def test_damaged_pins_do_not_stop_a_check(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Keys that cannot be read vouch for nothing; the named key file still does."""
-    pinned = home / "home" / ".config" / "promptster" / "keys" / "odd.keyfile"
+    pinned = home / "home" / ".config" / "promptster" / "keys" / "odd.json"
     pinned.parent.mkdir(parents=True)
     pinned.write_text("not a key file")
     assert main(["verify", "ada.promptster", "--trust", "acme.keys"]) == 0

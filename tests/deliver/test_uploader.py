@@ -13,9 +13,11 @@ from tests.helpers.recorders import BATCHES, Bench, Shelf, note
 from promptster.client import RefusedError, UnreachableError
 from promptster.deliver import uploader as uploader_module
 from promptster.deliver.refusals import Refusals
-from promptster.deliver.uploader import Ended, Pace, Uploader
+from promptster.deliver.uploader import Ended, Halt, Pace, Uploader
+from promptster.protocol.keys import first_key, next_key, write_keyfile
 from promptster.protocol.privacy import Tombstone
 from promptster.protocol.receipt import LAPSED, Close
+from promptster.protocol.signing import SigningKey
 
 
 @pytest.fixture(autouse=True)
@@ -47,13 +49,14 @@ class Desk:
             sealer=bench.sealer,
             collector=self.shelf,
             session=self.certified.session,
-            keys=self.certified.keys,
+            keys=bench.trusted,
             start_anew=self.start_anew,
         )
         self.uploader = Uploader(
             outbox=bench.outbox,
             collector=self.shelf,
             session=self.certified.session,
+            keys=bench.trusted,
             refused=self.refusals.decide,
             stored=bench.sealer.stored,
         )
@@ -70,18 +73,20 @@ class Desk:
                 self.bench.sealer.seal_one()
 
     async def send(self) -> None:
-        """Upload until nothing waits, somebody asked for a new start, or the session ended."""
+        """Upload until nothing waits, delivery stops, somebody asked for a new start, or the session ended."""
         task = asyncio.create_task(self.uploader.run())
         async with asyncio.timeout(20):
             while self.bench.outbox.unsent is not None and not self.restarts and not task.done():
+                if self.uploader.progress.halt is not None:
+                    break
                 await asyncio.wait([task, asyncio.create_task(self.uploader.moved())], return_when="FIRST_COMPLETED")
         if task.done():
             await task
         task.cancel()
 
-    def ended(self, outcome: str) -> dict[str, Any]:
+    def ended(self, outcome: str, *, key: SigningKey | None = None) -> dict[str, Any]:
         """A signed tombstone's problem document."""
-        key = self.certified.collector_key
+        key = key or self.certified.collector_key
         tombstone = Tombstone(
             kid=key.kid,
             session=self.certified.session,
@@ -124,10 +129,9 @@ async def test_new_batches_are_noticed() -> None:
         RefusedError(status=429, problem={"code": "busy"}, retry_after_s=0.0),
         RefusedError(status=500, problem={}),
         RefusedError(status=503, problem={}, retry_after_s=0.001),
-        RefusedError(status=404, problem={"code": "unknown_session"}),
-        RefusedError(status=422, problem={"code": "prev_mismatch"}),
-        RefusedError(status=413, problem={"code": "session_full"}),
-        RefusedError(status=410, problem={"code": "closed"}),
+        RefusedError(status=404, problem={}),
+        RefusedError(status=413, problem={}),
+        RefusedError(status=410, problem={}),
         RefusedError(status=409, problem={"code": "conflict", "header": "!", "receipt": {}}),
         RefusedError(status=409, problem={"code": "gap", "expected": 99}),
         RefusedError(status=409, problem={"code": "gap", "expected": "x"}),
@@ -262,13 +266,102 @@ async def test_a_lapsed_session_is_told_by_its_close() -> None:
     assert ended.value.outcome == LAPSED
 
 
-async def test_a_stranger_s_tombstone_is_not_believed() -> None:
-    """A tombstone by another key, or for another session, changes nothing."""
+@pytest.mark.parametrize("signed", [True, False])
+async def test_a_stranger_s_tombstone_ends_nothing(*, signed: bool) -> None:
+    """A tombstone by another key, or none: the session goes on, and what was refused is sent when somebody asks."""
     desk, stranger = Desk(batches=1), Desk(batches=0, seed=8)
-    for problem in (stranger.ended("withdrawn"), {"code": "withdrawn", "tombstone": None}):
-        desk.shelf.faults.append(RefusedError(status=410, problem=problem))
+    problem = stranger.ended("withdrawn") if signed else {"code": "withdrawn", "tombstone": None}
+    desk.shelf.faults.append(RefusedError(status=410, problem=problem))
+    await desk.send()
+    assert desk.uploader.progress.halt is not None
+    desk.uploader.try_again()
     await desk.send()
     assert desk.bench.outbox.received == 1
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        RefusedError(status=413, problem={"code": "session_full", "detail": "The session is full."}),
+        RefusedError(status=413, problem={"code": "body_size"}),
+        RefusedError(status=404, problem={"code": "unknown_session"}),
+        RefusedError(status=422, problem={"code": "prev_mismatch"}),
+        RefusedError(status=410, problem={"code": "closed", "close": None}),
+    ],
+    ids=lambda error: f"{error.status}-{error.code}",
+)
+async def test_after_a_refusal_for_good_nothing_more_is_sent_until_somebody_asks(refusal: RefusedError) -> None:
+    """The batch is asked about once; everything stays here, and one word sends it all."""
+    desk = Desk(batches=2)
+    wires = [desk.bench.outbox.wire(n) for n in range(2)]
+    desk.shelf.faults = [None, refusal]
+    task = asyncio.create_task(desk.uploader.run())
+    async with asyncio.timeout(20):
+        while desk.uploader.progress.halt is None:
+            await desk.uploader.moved()
+    assert desk.uploader.progress.halt == Halt(code=refusal.code, message=refusal.message)
+    desk.fill(1, "more")
+    desk.bench.sealer.stored.set()
+    desk.uploader.hurry()
+    for _ in range(50):
+        await asyncio.sleep(0)
+    assert [n for n, _ in desk.shelf.calls] == [0, 1]
+    assert [desk.bench.outbox.wire(n) for n in range(2)] == wires
+    desk.uploader.try_again()
+    async with asyncio.timeout(20):
+        while desk.bench.outbox.unsent is not None:
+            await desk.uploader.moved()
+    assert desk.uploader.progress.halt is None
+    assert desk.shelf.public() == desk.bench.public()
+    task.cancel()
+
+
+async def test_a_successor_of_the_pinned_key_is_believed_once_its_signature_was_checked() -> None:
+    """The collector went on to a new key during the session: its key file is fetched, checked, kept, and then used."""
+    desk = Desk(batches=3)
+    fresh = SigningKey.generate(desk.certified.named("fresh"))
+    records = [first_key(desk.certified.collector_key, created_ms=NOW_MS)]
+    records.append(next_key(desk.certified.collector_key, fresh.public_key, created_ms=NOW_MS))
+    desk.shelf.keyfile = write_keyfile(records)
+    desk.shelf.signer = fresh
+    await desk.send()
+    assert desk.bench.outbox.received == 3
+    assert desk.shelf.asked_for_keys == 1
+    assert desk.bench.trusted.keyfile == desk.shelf.keyfile
+
+
+async def test_a_successor_may_also_sign_the_end() -> None:
+    """A tombstone by the new key ends the upload as one by the old key does."""
+    desk = Desk(batches=1)
+    fresh = SigningKey.generate(desk.certified.named("fresh"))
+    records = [first_key(desk.certified.collector_key, created_ms=NOW_MS)]
+    records.append(next_key(desk.certified.collector_key, fresh.public_key, created_ms=NOW_MS))
+    desk.shelf.keyfile = write_keyfile(records)
+    desk.shelf.ended = desk.ended("erased", key=fresh)
+    with pytest.raises(Ended):
+        await desk.send()
+
+
+async def test_a_key_that_does_not_descend_from_the_pinned_one_is_never_believed() -> None:
+    """Neither another collector's nor one that merely names the pinned key as its successor; receipts stay out."""
+    desk = Desk(batches=1)
+    forger = SigningKey.generate(desk.certified.named("forger"))
+    pinned = desk.certified.collector_key
+    own = write_keyfile([first_key(forger, created_ms=NOW_MS)])
+    in_front = write_keyfile(
+        [first_key(forger, created_ms=NOW_MS), next_key(forger, pinned.public_key, created_ms=NOW_MS)]
+    )
+    desk.shelf.signer = forger
+    for keyfile in (own, in_front):
+        desk.shelf.keyfile = keyfile
+        task = asyncio.create_task(desk.uploader.run())
+        async with asyncio.timeout(20):
+            await desk.uploader.moved()
+        task.cancel()
+        assert desk.uploader.progress.last_error == "receipt_unknown_signer"
+    assert desk.shelf.asked_for_keys >= 2
+    assert desk.bench.outbox.received == 0
+    assert desk.bench.trusted.keyfile == desk.certified.keyfile
 
 
 async def test_checks_are_watched_to_the_end() -> None:

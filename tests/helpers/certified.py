@@ -8,12 +8,15 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from promptster.deliver.trust import TrustedKeys
 from promptster.keys import SessionSecrets
 from promptster.protocol.consent import Certificate, Consent
 from promptster.protocol.encoding import b64u_encode
+from promptster.protocol.invite import Invite
 from promptster.protocol.keys import first_key, parse_keyfile, write_keyfile
 from promptster.protocol.kinds import Kind
 from promptster.protocol.policy import make_policy, policy_sha256
+from promptster.protocol.sealing import SealingKey
 from promptster.protocol.signing import Envelope, SigningKey
 from promptster.session.state import SessionFacts, SessionFolder, SessionState
 
@@ -71,6 +74,26 @@ class Certified:
     def keys(self) -> KeySuccession:
         """The collector's public keys."""
         return parse_keyfile(self.keyfile)
+
+    @property
+    def trusted(self) -> TrustedKeys:
+        """Whom the session believes at its start."""
+        return TrustedKeys(self.keyfile, pin=self.collector_key.kid, keep=lambda _keyfile: None)
+
+    @cached_property
+    def invite(self) -> Envelope:
+        """The signed invite."""
+        return self.collector_key.sign(
+            Invite(
+                kid=self.collector_key.kid,
+                invite_id=Consent.parse(self.consent.payload).invite,
+                organisation="Acme",
+                policy_sha256=policy_sha256(self.policy),
+                sealing_key_id=b64u_encode(self.named("sealing")(16)),
+                sealing_public_key=SealingKey.generate(self.named("box")).public_key,
+                expires=NOW_MS + 10**8,
+            )
+        )
 
     @cached_property
     def session(self) -> str:
@@ -152,6 +175,7 @@ class Certified:
             state=SessionState.PREPARING,
         )
         folder = SessionFolder.create(paths, facts)
+        folder.write_document("invite.json", self.invite.encode())
         folder.write_document("policy.json", self.policy)
         folder.write_document("consent.json", self.consent.encode())
         folder.write_document("certificate.json", self.certificate.encode())

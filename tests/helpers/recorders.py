@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from tests.helpers.certified import Certified
 
+    from promptster.protocol.signing import SigningKey
     from promptster.record.files import Files
 
 BATCHES = Path("/batches")
@@ -79,13 +80,14 @@ class Bench:
     def __post_init__(self) -> None:
         """Open what is on the disk, as the recorder's process does."""
         certified = self.certified
+        self.trusted = self.certified.trusted
         self.outbox = Outbox(
             files=self.files,
             folder=BATCHES,
             session=certified.session,
             genesis=certified.certificate.sha256,
             session_public_key=certified.secrets.signing_key.public_key,
-            keys=certified.keys,
+            keys=self.trusted,
         )
         cipher = JournalCipher(certified.secrets.content_key, certified.session)
         self.journal = Journal(self.files, JOURNAL, cipher, certified.session, certified.random)
@@ -137,6 +139,11 @@ class Shelf:
     checked: int = -1
     ended: dict[str, Any] | None = None
     """A problem document with which everything is refused."""
+    signer: SigningKey | None = None
+    """What receipts are signed with; the key that the invite pinned if it is not set."""
+    keyfile: bytes = b""
+    """What is answered with when asked for the keys; the session's own key file if it is empty."""
+    asked_for_keys: int = 0
 
     async def put_batch(self, session: str, n: int, wire: bytes, *, earlier_receipt: bytes | None = None) -> PutAnswer:
         """Store one batch, or refuse it, or lose the answer."""
@@ -178,7 +185,7 @@ class Shelf:
 
     def receipt(self, batch: WireBatch) -> bytes:
         """A fresh receipt."""
-        key = self.certified.collector_key
+        key = self.signer or self.certified.collector_key
         return key.sign(
             Receipt(
                 kid=key.kid,
@@ -198,6 +205,11 @@ class Shelf:
         """The public bytes of every received event."""
         key = self.certified.secrets.content_key
         return [event.public for batch, _ in self.stored for event in open_body(batch, key)]
+
+    async def keys(self) -> bytes:
+        """The key file."""
+        self.asked_for_keys += 1
+        return self.keyfile or self.certified.keyfile
 
     async def head(self, session: str) -> dict[str, Any]:
         """State and counts."""

@@ -11,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 from promptster.client import RefusedError
+from promptster.protocol.documents import encode
 from promptster.protocol.encoding import b64u_decode
 from promptster.protocol.signing import Envelope
 
@@ -52,6 +53,9 @@ class ShelfServer:
     def get(self, path: str) -> dict[str, Any]:
         """What is asked about the session."""
         with self.changed:
+            if path == "/v1/keys":
+                document: dict[str, Any] = json.loads(self.shelf.keyfile or self.shelf.certified.keyfile)
+                return document
             if path.endswith("/head"):
                 checked = len(self.shelf.stored) - 1
                 return {"state": "open", "next": checked + 1, "events": self.shelf.events, "checked": checked}
@@ -75,7 +79,7 @@ def _handler(server: ShelfServer) -> type[BaseHTTPRequestHandler]:
         def do_GET(self) -> None:
             """Head and evidence."""
             server.tokens.append(self.headers.get("authorization"))
-            self.reply(200, {}, json.dumps(server.get(self.path)).encode())
+            self.reply(200, {}, encode(server.get(self.path)))
 
         def reply(self, status: int, headers: dict[str, str], body: bytes) -> None:
             """Send one answer."""

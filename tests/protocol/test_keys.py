@@ -30,6 +30,34 @@ def test_a_succession_is_read_in_order() -> None:
     assert keys.keys_from_object(keys.keyfile_object(records)) == found
 
 
+def test_what_a_key_vouches_for_begins_with_itself() -> None:
+    """Keys in front of it are left out, and so are the log keys that they signed."""
+    world = World()
+    second, records = succession(world)
+    found = keys.parse_keyfile(keys.write_keyfile(records))
+    assert found.since(world.collector.kid) == found
+    late = found.since(second.kid)
+    assert late is not None
+    assert late.fingerprints == (fingerprint(second.public_key),)
+    assert {record.kid for record in late.log} <= {second.kid}
+    assert len(late.log) < len(found.log)
+    assert found.since(kid(bytes(32))) is None
+
+
+def test_a_succession_grows_at_its_end_only() -> None:
+    """Whatever has fewer keys, or others, does not continue it."""
+    world = World()
+    second, records = succession(world)
+    whole = keys.parse_keyfile(keys.write_keyfile(records))
+    first = keys.parse_keyfile(keys.write_keyfile(records[:1]))
+    late = whole.since(second.kid)
+    assert late is not None
+    assert whole.continues(first)
+    assert whole.continues(whole)
+    assert not first.continues(whole)
+    assert not whole.continues(late)
+
+
 _OTHERS: list[dict[str, Any]] = [
     {},
     {"v": 1, "keys": {}},

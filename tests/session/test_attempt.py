@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,11 +16,14 @@ from promptster.keys import FileStore
 from promptster.paths import Paths
 from promptster.protocol.consent import Consent, Redeem
 from promptster.protocol.encoding import b64u_decode
+from promptster.protocol.errors import SignatureError
+from promptster.protocol.keys import first_key, next_key
 from promptster.protocol.sealing import open_box
 from promptster.protocol.signing import Envelope, SigningKey, open_envelope
 from promptster.session import attempt as attempts
 from promptster.session.offer import fetch_offer
 from promptster.session.state import SessionFacts, SessionState
+from promptster.session.trust import trusted_keys
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -162,6 +166,56 @@ def test_a_certificate_about_something_else_is_not_believed(
     assert not begun.certified
     certify(server, inviting, begun)
     assert attempts.redeem(begun, inviting.code, config).session == begun.folder.facts().session
+
+
+@pytest.mark.parametrize("status", [302, 403, 404])
+def test_a_refusal_by_a_stranger_changes_nothing(
+    server: Answering, config: Config, inviting: Inviting, status: int
+) -> None:
+    """A gateway's own page is no word of the collector, which may have redeemed the invite already."""
+    begun = opened(server, config, inviting)
+    server.answer = Answer(status=status, body=b"<html>please sign in to this network</html>")
+    with pytest.raises(CollectorError):
+        attempts.redeem(begun, inviting.code, config)
+    certify(server, inviting, begun)
+    assert attempts.redeem(begun, inviting.code, config).session == begun.folder.facts().session
+
+
+def test_a_key_in_front_of_the_invites_certifies_nothing(server: Answering, config: Config, inviting: Inviting) -> None:
+    """Whoever lost an older key, or just made one, cannot take a session over: its certificate is not believed."""
+    older = SigningKey.generate(os.urandom)
+    inviting.keys[:] = [first_key(older, created_ms=1), next_key(older, inviting.key.public_key, created_ms=2)]
+    begun = opened(server, config, inviting)
+    certify(server, inviting, begun, signer=older)
+    with pytest.raises(PromptsterError) as caught:
+        attempts.redeem(begun, inviting.code, config)
+    assert caught.value.code == "certificate_signer"
+    assert not begun.certified
+    with pytest.raises(SignatureError):
+        trusted_keys(begun.folder).find(older.kid)
+
+
+def test_a_successor_of_the_invites_key_certifies(server: Answering, config: Config, inviting: Inviting) -> None:
+    """The collector went on to a new key after the policy was read."""
+    begun = opened(server, config, inviting)
+    newer = inviting.rotate()
+    certify(server, inviting, begun, signer=newer)
+    assert attempts.redeem(begun, inviting.code, config).kid == newer.kid
+    assert trusted_keys(begun.folder).find(newer.kid) == newer.public_key
+
+
+def test_other_keys_than_at_the_consent_are_refused(server: Answering, config: Config, inviting: Inviting) -> None:
+    """Another successor than the one that was shown means that the invite's key is in somebody else's hands."""
+    one = inviting.rotate()
+    begun = opened(server, config, inviting)
+    inviting.keys.pop()
+    other = inviting.rotate()
+    assert one.kid != other.kid
+    certify(server, inviting, begun)
+    with pytest.raises(PromptsterError) as caught:
+        attempts.redeem(begun, inviting.code, config)
+    assert caught.value.code == "collector_keys_changed"
+    assert not begun.certified
 
 
 def test_a_session_id_never_looks_like_an_option() -> None:

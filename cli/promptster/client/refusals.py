@@ -61,6 +61,11 @@ class RefusedError(CollectorError):
         self.retry_after_s = retry_after_s
         """Seconds named by Retry-After, if any."""
 
+    @property
+    def reasoned(self) -> bool:
+        """Whether the collector itself gave a reason; without one, another program on the way may have answered."""
+        return isinstance(self.problem.get("code"), str)
+
 
 def _hint(status: int, path: str) -> str | None:
     """What to do about a refusal that does not say so itself."""

@@ -18,10 +18,10 @@ from promptster.protocol.invite import InviteCode
 from promptster.session import attempt as attempts
 from promptster.session import begin
 from promptster.session.consent import RefusedConsentError, check_accepted_hash
-from promptster.session.current import KEYS
 from promptster.session.ending import tidy
 from promptster.session.offer import fetch_offer, policy_page
 from promptster.session.resuming import prepare_editors
+from promptster.session.trust import KEYS
 from promptster.session.words import utc
 from promptster.session.workspace import prepare
 from promptster.ui.output import Output
@@ -147,7 +147,7 @@ def _go_on(begun: attempts.Attempt, code: InviteCode, checks: dict[str, Any], co
         begin.refuse_second_session(config.paths, except_for=folder)
         certificate = attempts.redeem(begun, code, config)
         facts = folder.facts()
-        PinnedKeys(config.paths).pin(facts.collector_url, folder.read_document(KEYS))
+        PinnedKeys(config.paths).pin(facts.collector_url, folder.read_document(KEYS), root=code.pin)
         started = begin.run_session(begun, certificate, config.paths)
     tidy(config.paths, SystemClock().wall_ms())
     ide_files = [str(path) for path in prepare_editors(started.current)]

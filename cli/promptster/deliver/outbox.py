@@ -22,7 +22,7 @@ from promptster.record.files import write_whole
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from promptster.protocol.keys import KeySuccession
+    from promptster.deliver.trust import TrustedKeys
     from promptster.protocol.receipt import Receipt
     from promptster.record.files import Files
 
@@ -79,7 +79,7 @@ class Outbox:
         session: str,
         genesis: bytes,
         session_public_key: bytes,
-        keys: KeySuccession,
+        keys: TrustedKeys,
     ) -> None:
         """Read what is there; what does not continue the chain is set aside.
 
@@ -89,7 +89,7 @@ class Outbox:
             session: the session's id.
             genesis: hash of the certificate's payload, the ``prev`` of batch 0.
             session_public_key: signs every batch.
-            keys: the collector's keys.
+            keys: the collector's keys, as far as they are believed.
 
         Raises:
             OSError: the folder cannot be read.

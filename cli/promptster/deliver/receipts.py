@@ -1,4 +1,4 @@
-"""Which of the collector's answers are believed: only what one of its pinned keys signed, about this very session."""
+"""Which of the collector's answers are believed: only what a believed key of its signed, about this very session."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from promptster.protocol.receipt import Close, Receipt
 from promptster.protocol.signing import Envelope, open_envelope
 
 if TYPE_CHECKING:
-    from promptster.protocol.keys import KeySuccession
+    from promptster.deliver.trust import TrustedKeys
 
 
-def read_receipt(data: bytes, *, keys: KeySuccession, session: str, n: int, header_sha256: bytes | None) -> Receipt:
+def read_receipt(data: bytes, *, keys: TrustedKeys, session: str, n: int, header_sha256: bytes | None) -> Receipt:
     """Read and verify the receipt for one batch.
 
     Args:
         data: the receipt's envelope, its exact bytes.
-        keys: the collector's keys, pinned by the invite.
+        keys: the collector's keys, as far as they are believed.
         session: the session's id.
         n: the batch's number.
         header_sha256: the hash of the header that must have been received; ``None`` if any is good.
@@ -28,7 +28,7 @@ def read_receipt(data: bytes, *, keys: KeySuccession, session: str, n: int, head
     """
     envelope = Envelope.decode(data)
     receipt = Receipt.parse(envelope.payload)
-    open_envelope(Receipt, envelope, _signer(keys, receipt.kid))
+    open_envelope(Receipt, envelope, keys.find(receipt.kid))
     if receipt.session != session or receipt.n != n:
         raise SignatureError("a receipt is for another batch", code="receipt_other")
     if header_sha256 is not None and receipt.header_sha256 != header_sha256:
@@ -36,12 +36,12 @@ def read_receipt(data: bytes, *, keys: KeySuccession, session: str, n: int, head
     return receipt
 
 
-def read_ending(value: object, *, keys: KeySuccession, session: str) -> str:
+def read_ending(value: object, *, keys: TrustedKeys, session: str) -> str:
     """How the collector says that a session ended: ``submitted``, ``lapsed``, ``withdrawn``, ``erased`` or ``expired``.
 
     Args:
         value: the JSON object of a tombstone's or a close document's envelope.
-        keys: the collector's keys.
+        keys: the collector's keys, as far as they are believed.
         session: the session's id.
 
     Raises:
@@ -52,18 +52,11 @@ def read_ending(value: object, *, keys: KeySuccession, session: str) -> str:
         tombstone = Tombstone.parse(envelope.payload)
     except ProtocolError:
         close = Close.parse(envelope.payload)
-        open_envelope(Close, envelope, _signer(keys, close.kid))
+        open_envelope(Close, envelope, keys.find(close.kid))
         named, outcome = close.session, close.outcome
     else:
-        open_envelope(Tombstone, envelope, _signer(keys, tombstone.kid))
+        open_envelope(Tombstone, envelope, keys.find(tombstone.kid))
         named, outcome = tombstone.session, tombstone.outcome
     if named != session:
         raise SignatureError("a tombstone is for another session", code="tombstone_other")
     return outcome
-
-
-def _signer(keys: KeySuccession, kid: str) -> bytes:
-    key = keys.find(kid)
-    if key is None:
-        raise SignatureError("a document is signed by a key that was never pinned", code="unknown_signer")
-    return key

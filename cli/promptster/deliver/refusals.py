@@ -7,7 +7,12 @@
 | 409 ``conflict``, other events | this machine was put back in time | the same, and our events are entered anew |
 | 410, signed | the session ended there | ``Ended`` |
 | 413 | the batch is too large, and was not stored | smaller batches in its place |
+| 413 ``session_full``, and other refusals for good | the same bytes would be refused again | nothing more is sent |
 | anything else | nothing can be known | the same bytes again, after a pause |
+
+A refusal is for good only if it names its reason in a problem document's ``code``: what answers without one is some
+other program on the way. Because nobody signs such a refusal, it ends nothing: everything is kept, and the candidate
+may have it sent again.
 """
 
 from __future__ import annotations
@@ -16,12 +21,13 @@ from typing import TYPE_CHECKING, Any
 
 from promptster.deliver.outbox import Adoption
 from promptster.deliver.receipts import read_ending
-from promptster.deliver.uploader import Ended
+from promptster.deliver.trust import UNKNOWN_SIGNER
+from promptster.deliver.uploader import Ended, Next
 from promptster.errors import PromptsterError
 from promptster.protocol import merkle
 from promptster.protocol.batch import BatchHeader, header_sha256
 from promptster.protocol.encoding import b64u_decode
-from promptster.protocol.errors import BatchError
+from promptster.protocol.errors import BatchError, SignatureError
 from promptster.protocol.receipt import Receipt
 from promptster.protocol.signing import Envelope
 
@@ -31,13 +37,14 @@ if TYPE_CHECKING:
     from promptster.client import RefusedError
     from promptster.deliver.outbox import Outbox
     from promptster.deliver.sealer import Sealer
+    from promptster.deliver.trust import TrustedKeys
     from promptster.deliver.uploader import Collector
-    from promptster.protocol.keys import KeySuccession
     from promptster.record.recorder import Recorder
 
 _CONFLICT = 409
 _GONE = 410
 _TOO_LARGE = 413
+_FOR_GOOD = frozenset({400, 404, 410, 413, 422})
 _SMALLEST_BATCH = 64 * 1024
 
 
@@ -52,7 +59,7 @@ class Refusals:
         sealer: Sealer,
         collector: Collector,
         session: str,
-        keys: KeySuccession,
+        keys: TrustedKeys,
         start_anew: Callable[[], None],
     ) -> None:
         """Prepare; ``start_anew`` asks for a new start of the recorder, whose recovery enters events anew."""
@@ -60,25 +67,33 @@ class Refusals:
         self._collector, self._session, self._keys = collector, session, keys
         self._start_anew = start_anew
 
-    async def decide(self, error: RefusedError, n: int) -> bool:
-        """Act on the refusal of batch ``n``; true if the next try may come at once.
+    async def decide(self, error: RefusedError, n: int) -> Next:
+        """Act on the refusal of batch ``n``, and say when to try again.
 
         Raises:
             Ended: the collector signed that it takes nothing more.
         """
         try:
-            if error.status == _GONE:
-                signed = error.problem.get("tombstone") or error.problem.get("close")
-                raise Ended(read_ending(signed, keys=self._keys, session=self._session))
-            if error.status == _CONFLICT and error.code == "gap":
-                return await self._fill_gap(error.problem.get("expected"), n)
-            if error.status == _CONFLICT and error.code == "conflict":
-                return await self._settle_conflict(error.problem, n)
-            if error.status == _TOO_LARGE and error.code != "session_full":
-                return self._make_smaller(n)
-        except PromptsterError:
-            return False  # an answer that cannot be believed changes nothing
-        return False
+            try:
+                return await self._act(error, n)
+            except SignatureError as unknown:
+                if unknown.code != UNKNOWN_SIGNER or not await self._keys.learn(self._collector):
+                    raise
+                return await self._act(error, n)
+        except (PromptsterError, OSError):  # an answer that cannot be believed changes nothing
+            return Next.NEVER if _for_good(error) else Next.LATER
+
+    async def _act(self, error: RefusedError, n: int) -> Next:
+        if error.status == _GONE:
+            signed = error.problem.get("tombstone") or error.problem.get("close")
+            raise Ended(read_ending(signed, keys=self._keys, session=self._session))
+        if error.status == _CONFLICT and error.code == "gap":
+            return _now(await self._fill_gap(error.problem.get("expected"), n))
+        if error.status == _CONFLICT and error.code == "conflict":
+            return _now(await self._settle_conflict(error.problem, n))
+        if error.status == _TOO_LARGE and error.code != "session_full" and self._make_smaller(n):
+            return Next.NOW
+        return Next.NEVER if _for_good(error) else Next.LATER
 
     async def _fill_gap(self, expected: object, n: int) -> bool:
         """Send again what a restored collector has lost, with the receipts that it once gave."""
@@ -146,3 +161,12 @@ class Refusals:
         self._recorder.grown.set()
         self._sealer.hurry()
         return True
+
+
+def _now(settled: bool) -> Next:  # noqa: FBT001 - one answer turned into another
+    return Next.NOW if settled else Next.LATER
+
+
+def _for_good(error: RefusedError) -> bool:
+    """Whether the collector itself says that it would refuse the same bytes again."""
+    return error.status in _FOR_GOOD and error.reasoned

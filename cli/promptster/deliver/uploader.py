@@ -1,7 +1,8 @@
 """The uploader: sends batches in order until each has its receipt, whatever the network and the collector do meanwhile.
 
 One batch is under way at a time. A lost answer means the same bytes again. What the collector's refusals mean is
-decided in ``promptster.deliver.refusals``; here are the order, the pauses and the record of how it goes.
+decided in ``promptster.deliver.refusals``; here are the order, the pauses and the record of how it goes. After a
+refusal for good nothing more is sent until somebody asks for it.
 """
 
 from __future__ import annotations
@@ -10,17 +11,20 @@ import asyncio
 import random
 from contextlib import suppress
 from dataclasses import dataclass
+from enum import Enum, auto
 from typing import TYPE_CHECKING, Protocol
 
 from promptster.client import PutAnswer, RefusedError
+from promptster.deliver.trust import UNKNOWN_SIGNER, KeySource
 from promptster.errors import CollectorError
-from promptster.protocol.errors import ProtocolError
+from promptster.protocol.errors import ProtocolError, SignatureError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from typing import Any
 
     from promptster.deliver.outbox import Outbox
+    from promptster.deliver.trust import TrustedKeys
 
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 60.0
@@ -30,7 +34,7 @@ _BETWEEN_S = 0.055
 _POLL_S = 1.0
 
 
-class Collector(Protocol):
+class Collector(KeySource, Protocol):
     """What the uploader asks of a collector; ``promptster.client.AsyncCollectorClient`` is one."""
 
     async def put_batch(self, session: str, n: int, wire: bytes, *, earlier_receipt: bytes | None = None) -> PutAnswer:
@@ -46,6 +50,27 @@ class Collector(Protocol):
         ...
 
 
+class Next(Enum):
+    """When a refused batch is sent again."""
+
+    NOW = auto()
+    """At once: what stood in its way was settled."""
+    LATER = auto()
+    """After a pause."""
+    NEVER = auto()
+    """Not by itself: the same bytes would be refused again."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Halt:
+    """Why nothing more is sent: a refusal for good."""
+
+    code: str
+    """The collector's own word, such as ``session_full``."""
+    message: str
+    """The same for a person."""
+
+
 @dataclass(kw_only=True)
 class Progress:
     """How the upload goes, for status."""
@@ -55,7 +80,9 @@ class Progress:
     last_error: str | None = None
     """The code of the last refusal or failure, ``None`` after a success."""
     checked: int = -1
-    """The highest number of a batch that the collector opened and found sound."""
+    """The highest number of a batch that the collector opened and checked."""
+    halt: Halt | None = None
+    """Set once nothing more is sent by itself."""
 
 
 class Ended(Exception):  # noqa: N818 - an outcome, not an error
@@ -96,7 +123,8 @@ class Uploader:
         outbox: Outbox,
         collector: Collector,
         session: str,
-        refused: Callable[[RefusedError, int], Awaitable[bool]],
+        keys: TrustedKeys,
+        refused: Callable[[RefusedError, int], Awaitable[Next]],
         stored: asyncio.Event,
         pace: Pace | None = None,
     ) -> None:
@@ -106,13 +134,15 @@ class Uploader:
             outbox: where the batches stand.
             collector: whom to send them to.
             session: the session's id.
-            refused: decides what a refusal of batch n means; true if the next try may come at once.
+            keys: whose receipts are believed.
+            refused: decides what a refusal of batch n means.
             stored: set by the sealer when there is a new batch.
             pace: the pauses between tries.
         """
         self._outbox, self._collector, self._session = outbox, collector, session
-        self._refused, self._stored, self._pace = refused, stored, pace or Pace()
+        self._keys, self._refused, self._stored, self._pace = keys, refused, stored, pace or Pace()
         self._hurry = asyncio.Event()
+        self._again = asyncio.Event()
         self._moved = asyncio.Event()
         self.progress = Progress()
         """How it goes."""
@@ -124,11 +154,13 @@ class Uploader:
             Ended: the collector takes nothing more.
         """
         while True:
-            if self._outbox.unsent is None:
+            if self.progress.halt is not None:
+                await self._again.wait()
+            elif self._outbox.unsent is None:
                 await self._stored.wait()
                 self._stored.clear()
-                continue
-            await self._send_next()
+            else:
+                await self._send_next()
 
     async def moved(self) -> None:
         """Wait until something about the upload changes."""
@@ -138,8 +170,14 @@ class Uploader:
         """End the present pause, unless the collector asked for it."""
         self._hurry.set()
 
+    def try_again(self) -> None:
+        """Send once more what was refused for good; nothing happens unless something was."""
+        if self.progress.halt is not None:
+            self.progress.halt = None
+            self._again.set()
+
     async def watch_checks(self) -> None:
-        """Ask until the collector has opened and found sound everything that it received."""
+        """Ask until the collector has opened and checked everything that it received."""
         while self.progress.checked < self._outbox.received - 1:
             await asyncio.sleep(_POLL_S)
             with suppress(CollectorError):
@@ -152,11 +190,10 @@ class Uploader:
         try:
             wire = await asyncio.to_thread(self._outbox.wire, entry.n)
             answer = await self._collector.put_batch(self._session, entry.n, wire)
-            await asyncio.to_thread(self._outbox.accept, entry.n, answer.receipt)
+            await self._accept(entry.n, answer.receipt)
         except RefusedError as error:
             self._note(reachable=True, error=error.code)
-            if not await self._refused(error, entry.n):
-                await self._wait(error.retry_after_s)
+            await self._refuse(error, entry.n)
         except CollectorError as error:
             self._note(reachable=False, error=error.code)
             await self._wait(None)
@@ -172,6 +209,31 @@ class Uploader:
             self._note(reachable=True, error=None)
             if self._outbox.unsent is not None:
                 await asyncio.sleep(_BETWEEN_S)
+
+    async def _accept(self, n: int, receipt: bytes) -> None:
+        """Keep a receipt; one by a key that is not known yet is held against the collector's keys of today.
+
+        Raises:
+            ProtocolError: it is not a receipt of this collector for this batch.
+            OSError: it could not be kept.
+        """
+        try:
+            await asyncio.to_thread(self._outbox.accept, n, receipt)
+        except SignatureError as error:
+            if error.code != UNKNOWN_SIGNER or not await self._keys.learn(self._collector):
+                raise
+            await asyncio.to_thread(self._outbox.accept, n, receipt)
+
+    async def _refuse(self, error: RefusedError, n: int) -> None:
+        match await self._refused(error, n):
+            case Next.NOW:
+                pass
+            case Next.LATER:
+                await self._wait(error.retry_after_s)
+            case Next.NEVER:
+                self._again.clear()
+                self.progress.halt = Halt(code=error.code, message=error.message)
+                self._tell_moved()
 
     async def _wait(self, retry_after_s: float | None) -> None:
         pause = self._pace.pause(retry_after_s)

@@ -81,6 +81,22 @@ class KeySuccession:
         position = self.position(key_id)
         return None if position is None else self.collector[position].public_key
 
+    def since(self, key_id: str) -> KeySuccession | None:
+        """What the collector key named ``key_id`` vouches for: itself and its successors; ``None`` without that key.
+
+        Whoever stands in front of it is left out: anybody can name a known key as their own successor.
+        """
+        position = self.position(key_id)
+        if position is None:
+            return None
+        kept = self.collector[position:]
+        signers = {kid(record.public_key) for record in kept}
+        return KeySuccession(kept, tuple(record for record in self.log if record.kid in signers))
+
+    def continues(self, earlier: KeySuccession) -> bool:
+        """Whether this one begins with all of ``earlier``'s collector keys: a succession grows at its end only."""
+        return self.fingerprints[: len(earlier.collector)] == earlier.fingerprints
+
 
 def first_key(key: SigningKey, *, created_ms: int) -> Envelope:
     """The self-signed record that opens a succession."""

@@ -17,7 +17,6 @@ from promptster.errors import ConfigurationError
 from promptster.paths import Paths
 from promptster.protocol.consent import Certificate
 from promptster.protocol.events import Kind
-from promptster.protocol.keys import parse_keyfile
 from promptster.protocol.policy import Policy
 from promptster.protocol.sealing import JournalCipher
 from promptster.protocol.signing import Envelope
@@ -27,6 +26,7 @@ from promptster.record.pulse import Pulse
 from promptster.record.recorder import Recorder
 from promptster.session.recording import Recording
 from promptster.session.recovery import align
+from promptster.session.trust import trusted_keys
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -92,7 +92,7 @@ async def assemble(
     facts = folder.facts()
     certificate_envelope = Envelope.decode(folder.read_document("certificate.json"))
     certificate = Certificate.parse(certificate_envelope.payload)
-    keys = parse_keyfile(folder.read_document("keys.json"))
+    keys = trusted_keys(folder)
     policy = Policy.parse(folder.read_document("policy.json"))
     files = SystemFiles()
     outbox = Outbox(
@@ -128,7 +128,12 @@ async def assemble(
         start_anew=start_anew,
     )
     uploader = Uploader(
-        outbox=outbox, collector=collector, session=facts.session, refused=refusals.decide, stored=sealer.stored
+        outbox=outbox,
+        collector=collector,
+        session=facts.session,
+        keys=keys,
+        refused=refusals.decide,
+        stored=sealer.stored,
     )
     recording = Recording(
         folder=folder,

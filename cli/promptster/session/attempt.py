@@ -20,13 +20,11 @@ from promptster.keys import SessionSecrets, load_secrets, open_store, save_secre
 from promptster.protocol.consent import Certificate, Redeem
 from promptster.protocol.documents import encode
 from promptster.protocol.encoding import b64u_encode
-from promptster.protocol.keys import parse_keyfile
 from promptster.protocol.sealing import seal_box
 from promptster.protocol.signing import Envelope
 from promptster.session.consent import check_certificate, make_consent
-from promptster.session.current import KEYS
-from promptster.session.offer import pinned_key
 from promptster.session.state import SessionFacts, SessionFolder
+from promptster.session.trust import INVITE, KEYS, trusted_keys
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,7 +36,6 @@ if TYPE_CHECKING:
     from promptster.protocol.invite import InviteCode
     from promptster.session.offer import Offer
 
-INVITE = "invite.json"
 POLICY = "policy.json"
 CONSENT = "consent.json"
 CERTIFICATE = "certificate.json"
@@ -149,14 +146,17 @@ def redeem(attempt: Attempt, code: InviteCode, config: Config) -> Certificate:
     folder = attempt.folder
     consent = Envelope.decode(folder.read_document(CONSENT))
     if not attempt.certified:
-        answer = _send(attempt, code, config.network, config.paths)
-        keys = parse_keyfile(answer[1])
-        pinned_key(keys, code)
-        check_certificate(answer[0], keys, consent)
-        folder.write_document(KEYS, answer[1])
-        folder.write_document(CERTIFICATE, answer[0].encode())
-    keys = parse_keyfile(folder.read_document(KEYS))
-    certificate = check_certificate(Envelope.decode(folder.read_document(CERTIFICATE)), keys, consent)
+        envelope, keyfile = _send(attempt, code, config.network, config.paths)
+        keys = trusted_keys(folder)
+        if not keys.take_over(keyfile):
+            raise SessionError(
+                "the collector answers with other keys than when you agreed",
+                hint="somebody may stand between you and it; ask the hiring team before you go on",
+                code="collector_keys_changed",
+            )
+        check_certificate(envelope, keys, consent)
+        folder.write_document(CERTIFICATE, envelope.encode())
+    certificate = check_certificate(Envelope.decode(folder.read_document(CERTIFICATE)), trusted_keys(folder), consent)
     folder.update(record_until=certificate.record_until, upload_until=certificate.upload_until)
     return certificate
 
@@ -167,7 +167,7 @@ def _send(attempt: Attempt, code: InviteCode, network: Network, paths: Paths) ->
         with CollectorClient(url, network=network) as client:
             answer = client.redeem(code.invite_id, code.secret, attempt.folder.read_document(REQUEST))
     except RefusedError as error:
-        if error.status is not None and error.status < _SERVER_FAULT and error.status not in _WORTH_REPEATING:
+        if _for_good(error):
             discard(attempt.folder, code.invite_id, paths)
         raise
     except CollectorError as error:
@@ -177,6 +177,12 @@ def _send(attempt: Attempt, code: InviteCode, network: Network, paths: Paths) ->
             code=error.code,
         ) from error
     return Envelope.from_json(answer.certificate), answer.keyfile
+
+
+def _for_good(error: RefusedError) -> bool:
+    """Whether the collector itself says that this request will never be granted."""
+    status = error.status or _SERVER_FAULT
+    return error.reasoned and status < _SERVER_FAULT and status not in _WORTH_REPEATING
 
 
 def discard(folder: SessionFolder, invite_id: str, paths: Paths) -> None:

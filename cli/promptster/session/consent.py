@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 
 from promptster.errors import PromptsterError, SessionError, UsageError
 from promptster.protocol.consent import Certificate, Consent
+from promptster.protocol.errors import SignatureError
 from promptster.protocol.signing import Envelope, open_envelope
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from promptster.protocol.keys import KeySuccession
+    from promptster.deliver.trust import TrustedKeys
     from promptster.session.offer import Offer
 
 _SHA256_DIGITS = 64
@@ -70,18 +71,23 @@ def make_consent(
     )
 
 
-def check_certificate(envelope: Envelope, keys: KeySuccession, consent: Envelope) -> Certificate:
+def check_certificate(envelope: Envelope, keys: TrustedKeys, consent: Envelope) -> Certificate:
     """The certificate, if it is the collector's word about exactly this consent.
 
     Raises:
-        ProtocolError: it is not signed by a key of the succession.
-        SessionError: it speaks of another session, policy or key.
+        ProtocolError: it is not signed as it should be.
+        SessionError: its signer is neither the invite's key nor a successor, or it speaks of another session.
     """
     agreed = Consent.parse(consent.payload)
     unverified = Certificate.parse(envelope.payload)
-    key = keys.find(unverified.kid)
-    if key is None:
-        raise SessionError("the certificate is signed by an unknown key", code="certificate_signer")
+    try:
+        key = keys.find(unverified.kid)
+    except SignatureError:
+        raise SessionError(
+            "the certificate is signed by a key that the invite does not vouch for",
+            hint="somebody may stand between you and the collector; ask the hiring team before you go on",
+            code="certificate_signer",
+        ) from None
     certificate = open_envelope(Certificate, envelope, key)
     same = (
         certificate.session == agreed.session

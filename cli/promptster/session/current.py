@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from promptster.session.state import SessionFacts
 
 UNREACHABLE = "recorder_unreachable"
-KEYS = "keys.json"
-"""Document with the collector's keys, as the invite vouched for them."""
 BUNDLE = "bundle.txt"
 """Document that names the candidate's own bundle once it is written."""
 VAULT = "vault"

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from promptster.errors import SessionError
 from promptster.protocol.events import RecordedEvent
-from promptster.protocol.keys import parse_keyfile
 from promptster.protocol.sealing import JournalCipher
 from promptster.record.files import SystemFiles
 from promptster.record.reading import read, scan
 from promptster.replay.session import Facts, Replay, from_bundle, from_opened
-from promptster.session.current import KEYS, finished_bundle
+from promptster.session.current import finished_bundle
+from promptster.session.trust import trusted_keys
 
 if TYPE_CHECKING:
     from promptster.session.current import Current
@@ -36,9 +36,8 @@ def look(current: Current) -> Seen:
     facts = current.facts
     bundle = finished_bundle(current)
     if bundle is not None:
-        pinned = parse_keyfile(current.folder.read_document(KEYS)).fingerprints
         try:
-            replay = from_bundle(bundle.read_bytes(), trusted=pinned)
+            replay = from_bundle(bundle.read_bytes(), trusted=trusted_keys(current.folder).fingerprints)
         except FileNotFoundError:
             raise SessionError(f"your bundle is not at {bundle} any more", code="bundle_missing") from None
         return Seen(replay=replay, events=replay.verification.events if replay.verification else 0)

@@ -38,8 +38,8 @@ class Offer:
     policy_bytes: bytes
     """The exact bytes whose hash the consent signs."""
     assessment: Assessment
-    keys: KeySuccession
     keyfile: bytes
+    """The collector's keys; only the one that the code names and its successors are believed."""
 
     @property
     def policy_sha256(self) -> str:
@@ -85,7 +85,6 @@ def fetch_offer(text: str, collector: str | None, config: Config, clock: Clock) 
         policy=policy,
         policy_bytes=answer.policy,
         assessment=answer.assessment,
-        keys=keys,
         keyfile=answer.keyfile,
     )
     _check(offer, clock)
