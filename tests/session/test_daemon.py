@@ -285,7 +285,7 @@ def test_flush_sends_what_there_is(delivering: tuple[Running, Shelf]) -> None:
     running.record("x")
     received, events = running.control.flush()
     assert received == events == shelf.events == 3
-    assert running.control.status().collector == {"reachable": True, "last_error": None}
+    assert running.control.status().collector == {"reachable": True, "last_error": None, "refused": None}
 
 
 def test_a_flush_without_a_collector_ends_in_time(running: Running) -> None:

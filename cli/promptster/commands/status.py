@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 from promptster.commands.options import Json
 from promptster.paths import Paths
 from promptster.session.current import Current, finished_bundle
+from promptster.session.state import SessionState
+from promptster.session.undelivered import undelivered
 from promptster.session.words import one_line, utc
 from promptster.ui.output import Output
 
@@ -46,6 +48,7 @@ def _document(facts: SessionFacts, status: RecorderStatus | None, state_dir: str
         "collector_url": facts.collector_url,
         "record_until": utc(facts.record_until),
         "state_dir": state_dir,
+        "refused": facts.refused or None,
         "running": status is not None,
     }
     if status is not None:
@@ -72,11 +75,13 @@ def _document(facts: SessionFacts, status: RecorderStatus | None, state_dir: str
 def _lines(facts: SessionFacts, status: RecorderStatus | None) -> list[str]:
     title = f"{one_line(facts.title)} for {one_line(facts.organisation)}"
     if facts.state.ended:
-        return [f"{facts.state.value}: {title}"]
+        return [f"{facts.state.value}: {title}", *undelivered(facts)]
     if status is None:
+        goes_on = "submit" if facts.state is SessionState.CLOSING else "resume"
         return [
             f"not running: {title}",
-            "the recorder is not running; nothing recorded is lost. promptster resume starts it again",
+            f"the recorder is not running; nothing recorded is lost. promptster {goes_on} starts it again",
+            *undelivered(facts),
         ]
     sources = ", ".join(f"{name} {count}" for name, count in sorted(status.sources.items()))
     lines = [
@@ -86,6 +91,7 @@ def _lines(facts: SessionFacts, status: RecorderStatus | None) -> list[str]:
         f"received   {status.received} of {status.events} by {facts.collector_url}",
         f"until      {utc(facts.record_until)} at the latest",
     ]
+    lines += undelivered(facts)
     if status.collector.get("reachable") is False:
         lines.append("the collector cannot be reached at the moment; everything is kept and sent later")
     if not status.supervised:

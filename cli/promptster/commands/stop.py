@@ -26,10 +26,11 @@ def command(
     """
     out = Output(json)
     current = Current.require(Paths.from_environment())
-    state = current.facts.state
+    facts = current.facts
+    state = facts.state
     if state.ended:
         raise SessionError(f"the session is {state.value} already", code="session_over")
-    if state is SessionState.CLOSING:
+    if state is SessionState.CLOSING and not facts.refused:  # else handing in may never come to its end
         raise SessionError("the session is being handed in", hint="promptster submit goes on", code="closing")
     if not yes and not json and is_terminal() and not ask_yes("End without handing in? It cannot be taken up again."):
         raise PromptsterError("nothing was changed; the session goes on", code="not_stopped")

@@ -10,8 +10,10 @@ from promptster.commands.options import Json
 from promptster.config import Config
 from promptster.errors import InterruptError, PromptsterError, UsageError
 from promptster.paths import Paths
+from promptster.protocol.verdict import Effect
 from promptster.session import submission
 from promptster.session.current import Current, finished_bundle
+from promptster.session.state import SessionState
 from promptster.session.touched import describe
 from promptster.session.words import one_line
 from promptster.ui.output import Output
@@ -19,9 +21,12 @@ from promptster.ui.reading import ask_yes, is_terminal
 
 if TYPE_CHECKING:
     from promptster.session.control import RecorderStatus
+    from promptster.session.own_copy import OwnCopy
     from promptster.session.snapshot import Change
+    from promptster.session.touched import Restored
 
 _LISTED = 200
+_FINDINGS = 3
 
 
 def command(
@@ -44,25 +49,34 @@ def command(
 
 
 def _hand_in(current: Current, config: Config, out: Output, *, yes: bool) -> None:
-    if finished_bundle(current) is None:  # else only the last step was interrupted
-        _deliver(current, out, yes=yes)
-    collected = submission.collect(current, config)
-    restored = submission.conclude(current)
-    out.result(
-        {
-            "session": current.facts.session,
-            "events": collected.verification.events,
-            "received": collected.received,
-            "bundle": str(collected.path),
-            "verdict": collected.verification.verdict,
-            "restored": [{"path": str(entry.path), "outcome": entry.outcome.value} for entry in restored],
-        }
-    )
+    if finished_bundle(current) is None:  # else only the last step was interrupted, or is looked at again
+        try:
+            _deliver(current, out, yes=yes)
+        except submission.UndeliveredError as error:
+            out.progress_end()
+            raise _kept(current, config, out, error) from error
+    copy = submission.collect(current, config)
+    verified = copy.verification.verdict == "verified"
+    restored = submission.conclude(current, verified=verified)
+    if not verified and not (copy.complete and copy.verification.verdict == "incomplete"):
+        _tell_restored(restored, out)
+        raise _unverified(copy)
+    out.result(_document(current, copy, restored))
+    if not verified:
+        out.note("warning: all of it was received, but not everything about it could be checked:")
+        for text in _findings(copy):
+            out.note(f"  {text}")
+        out.note("that is for the hiring team to settle: you need do nothing, and may send them your copy")
+        out.note("what was recorded stays here too; promptster submit looks again, promptster withdraw deletes it")
     if not out.json:
-        _tell_end(current, collected, describe(restored), out)
+        _tell_end(current, copy, restored, out)
 
 
 def _deliver(current: Current, out: Output, *, yes: bool) -> None:
+    state = current.facts.state
+    if state is SessionState.CLOSED:
+        return
+    submission.require_deliverable(state, None)
     current.ensure_recorder()
     if current.control.status().state.records:
         prepared = submission.prepare(current)
@@ -71,6 +85,47 @@ def _deliver(current: Current, out: Output, *, yes: bool) -> None:
         submission.close(current, prepared)
     submission.wait(current, _Telling(current.facts.collector_url, out))
     out.progress_end()
+
+
+def _kept(current: Current, config: Config, out: Output, error: submission.UndeliveredError) -> PromptsterError:
+    """The error, once the candidate has everything of theirs: a copy, and their files as they were."""
+    copy, restored = submission.keep(current, config)
+    _tell_restored(restored, out)
+    out.note(f"{copy.received} of {copy.verification.events} events were received; the recorder has ended")
+    return PromptsterError(error.message, hint=f"{error.hint}: {copy.path}", code=error.code)
+
+
+def _unverified(copy: OwnCopy) -> PromptsterError:
+    """The error for a session that was handed in and does not check out."""
+    word = copy.verification.verdict
+    return PromptsterError(
+        f"handed in, {copy.received} of {copy.verification.events} events signed for, but the copy is {word}: "
+        f"{'; '.join(_findings(copy))}",
+        hint=f"nothing is deleted here; send your copy to the hiring team, {copy.path}; promptster submit looks again",
+        code=f"bundle_{word}",
+    )
+
+
+def _findings(copy: OwnCopy) -> list[str]:
+    found = [finding for finding in copy.verification.findings if finding.effect is not Effect.NOTE]
+    return [one_line(finding.text) for finding in found[:_FINDINGS]]
+
+
+def _document(current: Current, copy: OwnCopy, restored: list[Restored]) -> dict[str, object]:
+    return {
+        "session": current.facts.session,
+        "events": copy.verification.events,
+        "received": copy.received,
+        "bundle": str(copy.path),
+        "verdict": copy.verification.verdict,
+        "findings": [{"code": finding.code, "text": finding.text} for finding in copy.verification.findings],
+        "restored": [{"path": str(entry.path), "outcome": entry.outcome.value} for entry in restored],
+    }
+
+
+def _tell_restored(restored: list[Restored], out: Output) -> None:
+    for line in describe(restored):
+        out.note(f"  {line}")
 
 
 def _tell_changes(prepared: submission.Prepared, out: Output) -> None:
@@ -124,14 +179,17 @@ class _Telling:
             self._out.note("everything is kept here: you may leave now and run promptster submit again later")
 
 
-def _tell_end(current: Current, collected: submission.Collected, restored: list[str], out: Output) -> None:
+def _tell_end(current: Current, copy: OwnCopy, restored: list[Restored], out: Output) -> None:
     facts = current.facts
-    out.say(f"handed in. {one_line(facts.organisation)} has all of it, signed for and checked.")
+    verified = copy.verification.verdict == "verified"
+    checked = ", signed for and checked" if verified else ", signed for"
+    out.say(f"handed in. {one_line(facts.organisation)} has all of it{checked}.")
     out.say()
-    out.say(f"your copy: {collected.path}")
-    out.say(f"check it:  promptster verify {collected.path}")
-    for line in restored:
+    out.say(f"your copy: {copy.path}")
+    out.say(f"check it:  promptster verify {copy.path}")
+    for line in describe(restored):
         out.say(f"  {line}")
     out.say()
     out.say("what happens next: people there read the recording; the policy says who, and for how long it is kept.")
-    out.say("nothing is recorded any more, and this session's keys are deleted from this computer.")
+    end = "nothing is recorded any more"
+    out.say(f"{end}, and this session's keys are deleted from this computer." if verified else f"{end}.")

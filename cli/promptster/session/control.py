@@ -11,7 +11,7 @@ can connect is the candidate. The recorder's side is ``promptster.session.contro
 | record | ``drafts``: [{src, kind, fields, lane?, refs?}] | ``seqs``, durable when the answer comes |
 | pause, resume | ``reason``? | ``seq`` |
 | close | ``drafts`` | ``events``; then poll ``status`` until ``received`` equals it |
-| flush | ``seconds``? | ``received``, ``events`` after everything so far was sent, or the time was over |
+| flush | ``seconds``?, ``again``? | ``received``, ``events`` after everything so far was sent, or the time was over |
 | stop | ``withdrawn``?, ``for_another``? | the recorder has recorded its end and goes |
 """
 
@@ -55,7 +55,8 @@ class RecorderStatus:
     dropped: Mapping[str, int]
     """Not recorded, by reason: ``policy``, ``paused``, ``time_limit``, ``overload``."""
     collector: Mapping[str, Any]
-    """``reachable`` (null before the first try) and ``last_error`` (a code or null)."""
+    """``reachable`` (null before the first try), ``last_error`` (a code or null) and ``refused`` (null, or ``code``
+    and ``message`` of a refusal for good: nothing more is sent until somebody asks for it)."""
     port: int
     record_until: int
     upload_until: int
@@ -69,6 +70,11 @@ class RecorderStatus:
     """Whether the supervisor that started this recorder still runs."""
     path_check: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """By provider: whether an unauthenticated request through the proxy came back."""
+
+    @property
+    def refused(self) -> Mapping[str, str] | None:
+        """``code`` and ``message`` of a refusal for good, after which nothing more is sent."""
+        return self.collector.get("refused")
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> RecorderStatus:
@@ -136,9 +142,12 @@ class ControlClient:
         """Record the last events, end the recording and seal everything; returns the number of all events."""
         return int(self.call("close", drafts=list(drafts))["events"])
 
-    def flush(self, *, seconds: float = 10.0) -> tuple[int, int]:
-        """Send what there is, for at most that long; returns (received, events)."""
-        answer = self.call("flush", seconds=seconds, timeout=self._timeout + seconds)
+    def flush(self, *, seconds: float = 10.0, again: bool = False) -> tuple[int, int]:
+        """Send what there is, for at most that long; returns (received, events).
+
+        ``again`` also sends what the collector refused for good.
+        """
+        answer = self.call("flush", seconds=seconds, again=again, timeout=self._timeout + seconds)
         return int(answer["received"]), int(answer["events"])
 
     def stop(self, *, withdrawn: bool = False, for_another: bool = False) -> None:
@@ -150,10 +159,14 @@ class ControlClient:
             SessionError: nobody answered, or the processes did not end in time.
         """
         self.call("stop", withdrawn=withdrawn, for_another=for_another)
-        self._wait_until_released()
+        self.wait_until_released()
 
-    def _wait_until_released(self) -> None:
-        """Wait for the folder's lock, which supervisor and recorder hold until they end."""
+    def wait_until_released(self) -> None:
+        """Wait for the folder's lock, which supervisor and recorder hold until they end.
+
+        Raises:
+            SessionError: they did not end in time.
+        """
         deadline = time.monotonic() + self._timeout
         with self._folder.lock_file.open("rb") as lock:
             while True:

@@ -27,10 +27,11 @@ from promptster.session.control import LaunchTicket
 from promptster.session.control_server import ControlServer
 from promptster.session.front import Front
 from promptster.session.hook_intake import HookSocket, SpoolDrain
+from promptster.session.linger import Linger
 from promptster.session.log import Log, describe
 from promptster.session.operations import Operations
 from promptster.session.state import SessionFolder
-from promptster.session.supervisor import EXIT_REFUSED, EXIT_RESTART
+from promptster.session.supervisor import EXIT_REFUSED, EXIT_RESTART, folder_gone
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
@@ -40,6 +41,8 @@ _DRAIN_EVERY = 6
 _WATCH_S = 5.0
 _REOPEN_S = 5.0
 _AGAIN_S = 2.0
+_END_S = 1.0
+_GONE_LOOKS = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,7 +128,7 @@ class Daemon:
             finish=lambda: self._finish(0),
         )
         drain.drain()
-        tasks = self._start_tasks(parts, operations, drain)
+        tasks = self._start_tasks(parts, operations, drain, front)
         gc.freeze()
         self._inheritance.say({"port": port, "pid": os.getpid()})
         code = await self._over
@@ -163,7 +166,9 @@ class Daemon:
                 await asyncio.wait([self._over], timeout=_REOPEN_S)
         return None
 
-    def _start_tasks(self, parts: Assembly, operations: Operations, drain: SpoolDrain) -> list[asyncio.Task[None]]:
+    def _start_tasks(
+        self, parts: Assembly, operations: Operations, drain: SpoolDrain, front: Front
+    ) -> list[asyncio.Task[None]]:
         inheritance = self._inheritance
         control = ControlServer(inheritance.control, operations.table, self._log)
         hooks = HookSocket(inheritance.hooks, parts.take_hook, self._log)
@@ -173,6 +178,8 @@ class Daemon:
             "seal": parts.sealer.run,
             "upload": operations.upload,
             "beat": lambda: self._beat(parts, drain),
+            "over": lambda: self._watch_end(parts, front),
+            "folder": self._watch_folder,
             "editors": lambda: self._watch_editors(parts, operations),
             "closing": operations.finish_closing,
         }
@@ -194,6 +201,37 @@ class Daemon:
                     await parts.recorder.durable(parts.recorder.next_seq - 1)
                     drain.remove_taken()
                 drain.drain()
+
+    async def _watch_end(self, parts: Assembly, front: Front) -> None:
+        """End by itself, files put back, once the session is over and nobody needs the recorder."""
+        linger = Linger(self._clock, upload_until=self._folder.facts().upload_until)
+        while True:
+            await asyncio.sleep(_END_S)
+            if linger.may_go(parts.recording.state, front.last_call_ms):
+                await asyncio.to_thread(self._put_back)
+                self._finish(0)
+                return
+
+    def _put_back(self) -> None:
+        """Put the workspace's files back: an editor's agent must not be left with the address of nobody."""
+        from promptster.session.touched import TouchedFiles  # noqa: PLC0415 - needed once, at the very end
+        from promptster.session.vault import Vault  # noqa: PLC0415 - likewise
+
+        facts = self._folder.facts()
+        vault = Vault(self._folder.touched, self._inheritance.secrets.content_key, facts.session)
+        try:
+            TouchedFiles(Path(facts.workspace), vault).restore()
+        except PromptsterError as error:
+            self._log.fault("restore", error)
+
+    async def _watch_folder(self) -> None:
+        """End when somebody deleted the session's folder: there is nothing to record into, and nobody to tell."""
+        missed = 0
+        while missed < _GONE_LOOKS:
+            await asyncio.sleep(_END_S)
+            missed = missed + 1 if folder_gone(str(self._folder.path)) else 0
+        self._log.write("folder gone")
+        self._finish(0)
 
     async def _watch_editors(self, parts: Assembly, operations: Operations) -> None:
         """Whether the editors' workspace files still hold our entries, if the candidate wanted them at all."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import time
 from dataclasses import dataclass
@@ -10,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 from promptster.client import CollectorClient, RefusedError
 from promptster.errors import CollectorError, SessionError
 from promptster.keys import keep_access_token_only, load_access_token
-from promptster.protocol.keys import parse_keyfile
 from promptster.protocol.privacy import Tombstone, Withdrawal
 from promptster.protocol.signing import Envelope, open_envelope
 from promptster.session.attempt import REQUEST
-from promptster.session.current import BUNDLE, KEYS, UNREACHABLE, VAULT
+from promptster.session.current import BUNDLE, UNREACHABLE, VAULT
 from promptster.session.state import SessionFolder, SessionState
+from promptster.session.trust import believing
 
 if TYPE_CHECKING:
     from promptster.config import Config
@@ -59,13 +60,21 @@ def _clear_run(folder: SessionFolder) -> None:
     shutil.rmtree(folder.run, ignore_errors=True)
 
 
-def end_recorder(current: Current, *, withdrawn: bool = False) -> None:
-    """End recorder and supervisor; one that does not run is no error."""
+def end_recorder(current: Current, *, withdrawn: bool = False, for_another: bool = False) -> None:
+    """End recorder and supervisor; one that does not run is no error.
+
+    Args:
+        current: whose recorder.
+        withdrawn: it writes and sends nothing more.
+        for_another: the session itself goes on.
+    """
     try:
-        current.control.stop(withdrawn=withdrawn)
+        current.control.stop(withdrawn=withdrawn, for_another=for_another)
     except SessionError as error:
         if error.code != UNREACHABLE:
             raise
+        with contextlib.suppress(SessionError, OSError):  # one that was just ending by itself
+            current.control.wait_until_released()
 
 
 def withdraw(current: Current, config: Config) -> Withdrawn:
@@ -91,7 +100,7 @@ def withdraw(current: Current, config: Config) -> Withdrawn:
     envelope = _hand_in(current, config)
     if envelope is None:
         return Withdrawn(tombstone=None, envelope=None, restored=restored)
-    tombstone = check_tombstone(current, envelope)
+    tombstone = check_tombstone(current, config, envelope)
     folder.write_document(TOMBSTONE, envelope.encode())
     return Withdrawn(tombstone=tombstone, envelope=envelope, restored=restored)
 
@@ -113,15 +122,17 @@ def withdraw_submitted(current: Current, config: Config) -> Withdrawn:
             hint=f"write to {current.facts.organisation} to have it deleted",
             code="session_over",
         )
+    end_recorder(current)  # handing in may have been cut off before its last step
+    restored = current.touched.restore() if any(folder.touched.glob("*")) else []
     facts = current.facts
     with CollectorClient(facts.collector_url, token=token, network=config.network) as client:
         envelope = Envelope.from_json(client.delete_session(facts.session).get("tombstone"))
-    tombstone = check_tombstone(current, envelope)
+    tombstone = check_tombstone(current, config, envelope)
     folder.write_document(TOMBSTONE, envelope.encode())
     folder.update(state=SessionState.WITHDRAWN)
     delete_local(current, keep_batches=False)
     current.store.delete(facts.session)
-    return Withdrawn(tombstone=tombstone, envelope=envelope, restored=[])
+    return Withdrawn(tombstone=tombstone, envelope=envelope, restored=restored)
 
 
 def _hand_in(current: Current, config: Config) -> Envelope | None:
@@ -145,18 +156,17 @@ def _hand_in(current: Current, config: Config) -> Envelope | None:
     return Envelope.from_json(answer)
 
 
-def check_tombstone(current: Current, envelope: Envelope) -> Tombstone:
+def check_tombstone(current: Current, config: Config, envelope: Envelope) -> Tombstone:
     """The tombstone, if it is the collector's word about this session.
 
     Raises:
-        ProtocolError: the signature does not hold.
-        SessionError: it is another session's, or signed by an unknown key.
+        ProtocolError: no believed key signed it.
+        SessionError: it is another session's.
     """
-    keys = parse_keyfile(current.folder.read_document(KEYS))
-    key = keys.find(Tombstone.parse(envelope.payload).kid)
-    if key is None:
-        raise SessionError("the tombstone is signed by an unknown key", hint="tell the hiring team", code="tombstone")
-    tombstone = open_envelope(Tombstone, envelope, key)
+    kid = Tombstone.parse(envelope.payload).kid
+    tombstone = believing(
+        current.folder, config.network, lambda keys: open_envelope(Tombstone, envelope, keys.find(kid))
+    )
     if tombstone.session != current.facts.session:
         raise SessionError("the tombstone is another session's", hint="tell the hiring team", code="tombstone")
     return tombstone

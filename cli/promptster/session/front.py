@@ -28,8 +28,10 @@ class Front:
     def __init__(self, facts: SessionFacts, token: str, clock: Clock, log: Log) -> None:
         """Prepare the forwarder for a session's upstreams."""
         self._capture: Capture | None = None
-        self._log = log
+        self._clock, self._log = clock, log
         self._serving = False
+        self.last_call_ms: int | None = None
+        """Monotonic time of an agent's last call; ``None`` before the first."""
         self._forwarder = Forwarder(
             token=token,
             upstreams={name: Upstream(name, url) for name, url in facts.upstreams.items()},
@@ -67,9 +69,11 @@ class Front:
         await self._forwarder.aclose()
 
     def _observe(self, info: RequestInfo) -> Observer:
+        self.last_call_ms = self._clock.mono_ms()
         return _Nobody() if self._capture is None else self._capture.open_observer(info)
 
     def _hook(self, agent: str, payload: bytes) -> None:
+        self.last_call_ms = self._clock.mono_ms()
         if self._capture is not None:
             self._capture.hook(agent, payload)
 

@@ -6,6 +6,7 @@ import asyncio
 import os
 from collections import Counter
 from contextlib import suppress
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from promptster.deliver.uploader import Ended
@@ -43,7 +44,6 @@ class Operations:
         self._supervisor = os.getppid()
         self._facts = folder.facts()
         self._stopped = asyncio.Event()
-        self._ended = False
         self._stop: Mapping[str, Any] | None = None
         self.table: Mapping[str, Callable[[Mapping[str, Any]], Awaitable[Mapping[str, Any]]]] = {
             "status": self._status,
@@ -64,7 +64,6 @@ class Operations:
             await uploader.run()
         except Ended as ended:
             recording.collector_ended(ended.outcome)
-            self._ended = True
         finally:
             watcher.cancel()
 
@@ -107,7 +106,11 @@ class Operations:
             "batches": {"sealed": outbox.sealed, "received": outbox.received},
             "sources": dict(recorder.sources),
             "dropped": dict(recorder.dropped + Counter(left_out(parts.recording.capture))),
-            "collector": {"reachable": progress.reachable, "last_error": progress.last_error},
+            "collector": {
+                "reachable": progress.reachable,
+                "last_error": progress.last_error,
+                "refused": None if progress.halt is None else asdict(progress.halt),
+            },
             "port": self._port,
             "record_until": self._facts.record_until,
             "upload_until": self._facts.upload_until,
@@ -147,7 +150,8 @@ class Operations:
         return {"events": await self._parts.recording.close(request.get("drafts", []))}
 
     async def _flush(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
-        await self._parts.recording.flush(float(request.get("seconds", 10.0)))
+        seconds = float(request.get("seconds", 10.0))
+        await self._parts.recording.flush(seconds, again=bool(request.get("again")))
         return {"received": self._parts.recording.received, "events": self._parts.recorder.next_seq}
 
     async def _stop_now(self, request: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -7,17 +7,13 @@ Here capture, recorder, sealer and uploader meet, and every transition becomes a
 from __future__ import annotations
 
 import asyncio
-import platform
-import sys
 from contextlib import suppress
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from promptster.errors import SessionError
-from promptster.protocol.consent import Consent
 from promptster.protocol.events import Draft, Kind, Source
-from promptster.protocol.signing import Envelope
 from promptster.record.recorder import NOT_RECORDED
+from promptster.session.beginnings import losses, opening
 from promptster.session.state import SessionState
 
 if TYPE_CHECKING:
@@ -61,8 +57,10 @@ class Recording:
         self.capture = make_capture(self._append_captured)
         self.catch_up: Callable[[], None] = lambda: None
         """Lets capture see everything that was forwarded so far."""
-        self.state = folder.facts().state
+        facts = folder.facts()
+        self.state = facts.state
         """What the session is doing."""
+        self._refused = facts.refused
         self.hook_times: set[tuple[int, int]] = set()
         """Times of the hook events that the journal held at the start."""
         self._seqs: dict[str, int] = {}
@@ -164,15 +162,20 @@ class Recording:
             self._uploader.hurry()
             return self.recorder.next_seq
 
-    async def flush(self, seconds: float) -> None:
-        """Send everything so far, as far as that goes within ``seconds``."""
+    async def flush(self, seconds: float, *, again: bool = False) -> None:
+        """Send everything so far, as far as that goes within ``seconds``.
+
+        ``again`` also sends what the collector refused for good.
+        """
         wanted = self.recorder.next_seq
+        if again:
+            self._uploader.try_again()
         with suppress(TimeoutError, SessionError):
             async with asyncio.timeout(seconds):
                 await self._durable(wanted - 1)
                 await self._seal()
                 self._uploader.hurry()
-                while self.received < wanted:
+                while self.received < wanted and self._uploader.progress.halt is None:
                     await self._uploader.moved()
 
     async def end(self, *, stopped: bool, withdrawn: bool = False) -> None:
@@ -210,9 +213,15 @@ class Recording:
             self._change(SessionState.LAPSED if outcome in {"lapsed", "submitted"} else SessionState.WITHDRAWN)
 
     def note_progress(self) -> None:
-        """Look whether everything of a closed session has arrived."""
+        """Look whether everything of a closed session has arrived, and write down whether delivery stopped."""
         if self.state is SessionState.CLOSING and self.finished:
             self._change(SessionState.CLOSED)
+        progress = self._uploader.progress
+        refused = "" if progress.halt is None else progress.halt.code
+        if refused != self._refused and (refused or (progress.reachable and progress.last_error is None)):
+            self._refused = refused
+            with suppress(OSError, SessionError):
+                self._folder.update(refused=refused)
 
     def _absorb(self, event: RecordedEvent) -> None:
         self._seqs[event.kind] = event.seq
@@ -226,51 +235,12 @@ class Recording:
 
     def _record_opening(self) -> None:
         """The first events: what was agreed to, with what this begins, where traffic goes instead of to a provider."""
-        facts = self._folder.facts()
-        if Kind.CONSENT not in self._seqs:
-            consent = Consent.parse(Envelope.decode(self._folder.read_document("consent.json")).payload)
-            self._own(
-                Kind.CONSENT,
-                src=Source.CANDIDATE,
-                policy_sha256=consent.policy_sha256,
-                choices=dict(consent.choices),
-                locale=consent.locale,
-                decided_ms=consent.decided_ms,
-            )
-        choices = dict(facts.choices)
-        checks = choices.pop("path_check", {})
-        fields: dict[str, Any] = {
-            "cli_version": version("promptster"),
-            "platform": f"{sys.platform} {platform.machine()}",
-            "choices": choices,
-            "path_check": checks,
-        }
-        continues = self._continued_session()
-        self._own(Kind.OPENED, **fields, **({"continues": continues} if continues else {}))
-        for name in facts.overrides:
-            self._own(Kind.CAPTURE_UPSTREAM_OVERRIDDEN, upstream=name, url=facts.upstreams[name])
-
-    def _continued_session(self) -> str | None:
-        from promptster.protocol.consent import Certificate  # noqa: PLC0415 - needed at the first start only
-
-        envelope = Envelope.decode(self._folder.read_document("certificate.json"))
-        return Certificate.parse(envelope.payload).continues
+        for entry in opening(self._folder, consented=Kind.CONSENT in self._seqs):
+            self._own(entry.kind, src=entry.src, **entry.fields)
 
     def _record_return(self, *, clean_end: bool, repair: Repair) -> None:
         """How the recorder came back: in order, or after something was lost."""
-        details: list[str] = []
-        found = self.recorder.journal.recovery
-        if not clean_end:
-            details.append("the recorder ended without notice: what was forwarded last may be missing")
-        if not found.clean:
-            details.append(f"{found.torn_bytes} bytes and {found.refused_files} files of the journal were moved aside")
-        if repair.filled:
-            details.append(f"{repair.filled} events were taken back from sealed batches")
-        if repair.moved or repair.skipped:
-            details.append(
-                f"{repair.skipped} numbers belong to events that only the collector holds; {repair.moved} events were "
-                "entered anew behind them"
-            )
+        details = losses(clean_end=clean_end, found=self.recorder.journal.recovery, repair=repair)
         if details:
             self._own(Kind.CAPTURE_RECOVERED, detail="; ".join(details), lost=0)
             self._record_absence()
@@ -398,5 +368,5 @@ class Recording:
     def _change(self, state: SessionState) -> None:
         if state is not self.state:
             self.state = state
-            with suppress(OSError):
+            with suppress(OSError, SessionError):  # a full disk, or a folder that somebody deleted
                 self._folder.update(state=state)

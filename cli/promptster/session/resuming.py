@@ -18,6 +18,8 @@ def resume(current: Current) -> RecorderStatus:
 
     A recorder whose supervisor is gone works on, but nothing would start it again: it is replaced.
 
+    What the collector refused for good is sent once more.
+
     Raises:
         SessionError: the recorder cannot be started, or the session's keys are gone.
     """
@@ -29,6 +31,8 @@ def resume(current: Current) -> RecorderStatus:
     after = current.control.status()
     if after.state is SessionState.PAUSED:
         current.control.resume()
+    if after.refused is not None:
+        current.control.flush(seconds=0.0, again=True)
     if before is None or before.port != after.port:
         prepare_editors(current)  # the token is new, perhaps the port too
     return current.control.status()

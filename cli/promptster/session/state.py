@@ -83,6 +83,8 @@ class SessionFacts:
     upload_until: int = 0
     """Wall clock in ms after which the collector takes nothing more; 0 for none."""
     state: SessionState = SessionState.PREPARING
+    refused: str = ""
+    """The collector's word for why it takes nothing more, such as ``session_full``; empty while delivery goes on."""
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> SessionFacts:

@@ -3,34 +3,24 @@
 1. ``prepare`` compares the work tree with the baseline and changes nothing.
 2. ``close`` records the diff and ends the recording; from here on only the delivery is left.
 3. ``wait`` returns when every event is acknowledged, or says why not; calling it again goes on.
-4. ``collect`` fetches what the collector signed, checks all of it and writes the bundle.
-5. ``conclude`` puts files back, ends the recorder and deletes the keys.
+4. ``collect`` fetches what the collector signed, checks all of it and writes the bundle, whatever the checks say.
+5. ``conclude`` puts files back, ends the recorder and, if all is well, deletes the keys.
+
+Where the collector takes nothing more, ``keep`` stands in for the last two: the candidate gets out with everything.
 """
 
 from __future__ import annotations
 
-import re
 import time
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from promptster.client import CollectorClient
-from promptster.config import write_private
 from promptster.errors import CollectorError, SessionError
-from promptster.protocol.batch import open_body, parse_batch
-from promptster.protocol.bundle import SUFFIX, BundleBatch, BundleParts, parts_from_batches, write_bundle
-from promptster.protocol.documents import encode
-from promptster.protocol.encoding import b64u_decode
-from promptster.protocol.keys import parse_keyfile
-from promptster.protocol.log import LogProof
-from promptster.protocol.signing import Envelope
-from promptster.protocol.verification import verify_bundle
-from promptster.session import attempt
 from promptster.session.begin import BASELINE
-from promptster.session.current import BUNDLE, KEYS, VAULT, finished_bundle
+from promptster.session.current import BUNDLE, VAULT, finished_bundle
 from promptster.session.ending import delete_local, end_recorder
+from promptster.session.own_copy import write_copy
 from promptster.session.snapshot import Snapshot
 from promptster.session.state import SessionState
 
@@ -38,10 +28,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from promptster.config import Config
-    from promptster.protocol.events import RecordedEvent
-    from promptster.protocol.verdict import Verification
     from promptster.session.control import RecorderStatus
     from promptster.session.current import Current
+    from promptster.session.own_copy import OwnCopy
     from promptster.session.snapshot import Change
     from promptster.session.touched import Restored
 
@@ -49,6 +38,8 @@ PATIENCE_S: Final = 45.0
 """Seconds without any progress after which waiting ends with a word; nothing is lost by it."""
 UNREACHABLE_PATIENCE_S: Final = 15.0
 """The same while the collector cannot be reached at all."""
+ASK_THEM: Final = "ask the hiring team; everything is kept on this computer, and your own copy can be sent to them"
+"""What to do when the collector takes nothing more."""
 DIFF_LIMIT: Final = 16 * 1024 * 1024
 """Characters of a difference that are handed in; every file stands in the manifest in any case."""
 _STEP_S = 1.0
@@ -74,14 +65,10 @@ class Prepared:
         return {"src": "workspace", "kind": "submission_final", "fields": fields}
 
 
-@dataclass(frozen=True, kw_only=True)
-class Collected:
-    """The candidate's own bundle, verified and written."""
+class UndeliveredError(CollectorError):
+    """The collector does not take the rest of this session; everything is kept, and there is nothing to wait for."""
 
-    path: Path
-    received: int
-    """Events in batches that the collector signed for."""
-    verification: Verification
+    default_code = "undelivered"
 
 
 def prepare(current: Current) -> Prepared:
@@ -110,8 +97,10 @@ def close(current: Current, prepared: Prepared) -> int:
     return current.control.close([prepared.draft()])
 
 
-def wait(current: Current, tell: Callable[[RecorderStatus], None], *, patience_s: float = PATIENCE_S) -> RecorderStatus:
+def wait(current: Current, tell: Callable[[RecorderStatus], None], *, patience_s: float = PATIENCE_S) -> None:
     """Return when the collector has acknowledged every event.
+
+    What the collector refused for good is sent once more first: somebody may have made room there.
 
     Args:
         current: a session that is closing.
@@ -119,30 +108,70 @@ def wait(current: Current, tell: Callable[[RecorderStatus], None], *, patience_s
         patience_s: seconds without progress after which this gives up.
 
     Raises:
-        CollectorError: the collector cannot be reached, or takes nothing more.
+        UndeliveredError: the collector takes nothing more.
+        CollectorError: the collector cannot be reached.
+        SessionError: the recorder does not answer.
     """
+    with suppress(SessionError):  # whether it runs at all is looked at below
+        current.control.flush(seconds=0.0, again=True)
     best, since = -1, time.monotonic()
-    while True:
-        status = current.control.status()
+    while (status := _look(current)) is not None:
         tell(status)
         if status.state is SessionState.CLOSED or (
             status.state is SessionState.CLOSING and status.events > 0 and status.received >= status.events
         ):
-            return status
-        if status.state.ended:
-            raise CollectorError(
-                f"the collector takes nothing more of this session ({status.state.value})",
-                hint="ask the hiring team; promptster inspect still shows what was recorded",
-                code=f"session_{status.state.value}",
-            )
+            return
+        require_deliverable(status.state, status.refused)
         if status.received > best:
             best, since = status.received, time.monotonic()
         elif time.monotonic() - since > _patience(status, patience_s):
             raise _stuck(status, current)
         asked = time.monotonic()
-        current.control.flush(seconds=_STEP_S)
+        with suppress(SessionError):
+            current.control.flush(seconds=_STEP_S)
         if time.monotonic() - asked < _PAUSE_S:  # it had nothing to send: what is missing is an answer
             time.sleep(_PAUSE_S)
+
+
+def _look(current: Current) -> RecorderStatus | None:
+    """How the recorder stands; ``None`` once it ended by itself because all had arrived.
+
+    Raises:
+        UndeliveredError: it ended because the collector takes nothing more.
+        SessionError: it does not answer for another reason.
+    """
+    try:
+        return current.control.status()
+    except SessionError:
+        state = current.facts.state
+        if state is SessionState.CLOSED:
+            return None
+        require_deliverable(state, None)
+        raise
+
+
+def require_deliverable(state: SessionState, refused: Mapping[str, str] | None) -> None:
+    """Refuse to wait for what will not happen.
+
+    Args:
+        state: what the session is doing.
+        refused: ``code`` and ``message`` of the collector's refusal for good, if there is one.
+
+    Raises:
+        UndeliveredError: the collector takes nothing more.
+    """
+    if state.ended and state is not SessionState.CLOSED:
+        raise UndeliveredError(
+            f"the collector takes nothing more of this session: it is {state.value} there",
+            hint=ASK_THEM,
+            code=f"session_{state.value}",
+        )
+    if refused is not None:
+        raise UndeliveredError(
+            f"the collector takes nothing more of this session: {refused['message']}",
+            hint=f"{ASK_THEM}; if they make room for it, promptster submit goes on",
+            code=refused["code"],
+        )
 
 
 def _patience(status: RecorderStatus, patience_s: float) -> float:
@@ -160,119 +189,54 @@ def _stuck(status: RecorderStatus, current: Current) -> CollectorError:
     )
 
 
-def collect(current: Current, config: Config) -> Collected:
-    """Fetch what the collector signed, check everything, write the candidate's own bundle.
+def collect(current: Current, config: Config) -> OwnCopy:
+    """Write the candidate's own copy of a session that arrived whole; from now on it counts as handed in.
 
     Raises:
-        CollectorError: the evidence is not complete yet, or cannot be fetched.
-        SessionError: the evidence does not verify; nothing is deleted then.
+        SessionError: the session's keys are gone.
     """
-    batches = _batches(current)
-    evidence = _evidence(current, config, len(batches))
-    if any(current.folder.batches.glob("*.adopted")):  # some of it only the collector holds
-        data = _collectors_bundle(current, config)
-    else:
-        data = write_bundle(_parts(current, batches, evidence))
-    verification = verify_bundle(data, trusted=_pinned_fingerprints(current))
-    if verification.verdict != "verified":
-        findings = "; ".join(finding.text for finding in verification.findings[:3])
-        raise SessionError(
-            f"what the collector signed does not verify ({verification.verdict}): {findings}",
-            hint="nothing is deleted here; tell the hiring team, then run promptster submit again",
-            code=f"bundle_{verification.verdict}",
-        )
-    path = config.paths.bundles / bundle_name(current)
-    write_private(path, data)
-    current.folder.write_document(BUNDLE, str(path).encode())
-    received = sum(facts.count for facts in verification.batches if facts.received_ms is not None)
-    return Collected(path=path, received=received, verification=verification)
+    copy = write_copy(current, config)
+    current.folder.write_document(BUNDLE, str(copy.path).encode())
+    return copy
 
 
-def conclude(current: Current) -> list[Restored]:
-    """Put files back, end the recorder, delete keys and working data; the access token stays."""
+def conclude(current: Current, *, verified: bool) -> list[Restored]:
+    """Put files back and end the recorder. If the copy verifies, delete keys and working data too.
+
+    Otherwise they stay, so that nothing is lost whatever the matter is; handing in again looks whether it is settled.
+    The access token stays in any case.
+
+    Raises:
+        WorkspaceError: a file cannot be put back; handing in can be repeated.
+    """
     restored = current.touched.restore()
     end_recorder(current)
     current.folder.update(state=SessionState.CLOSED)
-    delete_local(current, keep_batches=True)
+    if verified:
+        delete_local(current, keep_batches=True)
     return restored
 
 
-def bundle_name(current: Current) -> str:
-    """Date, title and session: sortable, and safe in every file system."""
-    facts = current.facts
-    day = datetime.fromtimestamp(facts.created_ms / 1000, tz=UTC).strftime("%Y-%m-%d")
-    title = re.sub(r"[^a-z0-9]+", "-", facts.title.lower()).strip("-")[:40] or "assessment"
-    return f"{day}-{title}-{facts.session[:8]}{SUFFIX}"
+def keep(current: Current, config: Config) -> tuple[OwnCopy, list[Restored]]:
+    """What is done when the collector takes nothing more: a copy for the candidate, files put back, no recorder.
 
+    Journal, batches and keys stay, and the session as it is: handing in may still go on.
 
-def _parts(current: Current, batches: list[BundleBatch], evidence: Mapping[str, Any]) -> BundleParts:
-    folder = current.folder
-    proofs = [
-        LogProof(n=entry["n"], index=entry["index"], proof=tuple(b64u_decode(item) for item in entry["proof"]))
-        for entry in evidence["proofs"]
-    ]
-    return parts_from_batches(
-        keys=encode(evidence["keys"]),
-        certificate=Envelope.decode(folder.read_document(attempt.CERTIFICATE)),
-        policy=folder.read_document(attempt.POLICY),
-        consent=Envelope.decode(folder.read_document(attempt.CONSENT)),
-        batches=batches,
-        receipts=[Envelope.from_json(entry) for entry in evidence["receipts"]],
-        checks=[Envelope.from_json(entry) for entry in evidence["checks"]],
-        close=Envelope.from_json(evidence["close"]),
-        redactions=[Envelope.from_json(entry) for entry in evidence["redactions"]],
-        checkpoint=evidence["checkpoint"],
-        proofs=proofs,
-    )
-
-
-def _collectors_bundle(current: Current, config: Config) -> bytes:
-    facts = current.facts
-    with CollectorClient(facts.collector_url, token=current.secrets.access_token, network=config.network) as client:
-        return client.bundle(facts.session)
-
-
-def _batches(current: Current) -> list[BundleBatch]:
-    """Every sealed batch of this session, opened with the candidate's own key."""
-    found: list[BundleBatch] = []
-    for path in sorted(current.folder.batches.glob("*.batch")):
-        batch = parse_batch(path.read_bytes())
-        events: list[RecordedEvent] = open_body(batch, current.secrets.content_key)
-        found.append(BundleBatch.from_wire(batch, events))
-    return found
-
-
-def _evidence(current: Current, config: Config, batches: int) -> Mapping[str, Any]:
-    """What the collector signed, once every batch is checked and the session is closed there."""
-    facts = current.facts
-    deadline = time.monotonic() + PATIENCE_S
-    with CollectorClient(facts.collector_url, token=current.secrets.access_token, network=config.network) as client:
-        while True:
-            evidence = client.evidence(facts.session)
-            complete = evidence.get("close") and len(evidence["checks"]) >= batches
-            if complete and evidence.get("checkpoint") and len(evidence["proofs"]) >= batches:
-                return evidence
-            if time.monotonic() > deadline:
-                if complete:
-                    return evidence
-                raise CollectorError(
-                    "the collector has everything, but has not finished checking it",
-                    hint="run promptster submit again in a minute; nothing is lost",
-                    code="evidence_incomplete",
-                )
-            time.sleep(_PAUSE_S)
-
-
-def _pinned_fingerprints(current: Current) -> tuple[str, ...]:
-    """The collector's keys as they were pinned at the start: what the invite vouched for."""
-    return parse_keyfile(current.folder.read_document(KEYS)).fingerprints
+    Raises:
+        SessionError: the session's keys are gone.
+        WorkspaceError: a file cannot be put back.
+    """
+    copy = write_copy(current, config, patience_s=0.0)
+    restored = current.touched.restore()
+    end_recorder(current, for_another=True)
+    return copy, restored
 
 
 def require_open(current: Current) -> None:
     """Refuse sessions that cannot be handed in any more.
 
     Raises:
-        SessionError: it was stopped, withdrawn, lapsed, or handed in to its end.
+        SessionError: it was stopped, withdrawn, or handed in to its end.
     """
     state = current.facts.state
     bundle = finished_bundle(current)
@@ -280,7 +244,7 @@ def require_open(current: Current) -> None:
         raise SessionError(
             "this session was handed in already", hint=f"your copy is {bundle}", code="already_submitted"
         )
-    if state in {SessionState.STOPPED, SessionState.WITHDRAWN, SessionState.LAPSED}:
+    if state in {SessionState.STOPPED, SessionState.WITHDRAWN}:
         raise SessionError(
             f"the session is {state.value}: it cannot be handed in", hint="ask the hiring team", code="session_over"
         )

@@ -8,7 +8,8 @@ nothing, does next to nothing and therefore seldom fails. Its life:
    stdin and stdout on ``/dev/null``; what it needs to know goes through a pipe, never through arguments or environment.
 2. It forks once more, takes the folder's lock, binds 127.0.0.1 and two unix sockets, and makes the token.
 3. It starts ``python -m promptster.session.daemon`` with the sockets, and tells the command that it is ready.
-4. It waits. Exit code 0 or 78 of the recorder is the end, anything else a new start, at once or after a growing pause.
+4. It waits. Exit code 0 or 78 of the recorder is the end, so is a session's folder that somebody deleted; anything
+   else is a new start, at once or after a growing pause.
 
 If the supervisor itself is killed, the recorder goes on alone, holding the same lock.
 """
@@ -132,6 +133,17 @@ def _read_ready(line: bytes) -> int:
     raise SessionError(message, hint=answer.get("hint") or hint, code=str(answer.get("code", "recorder_not_started")))
 
 
+def folder_gone(folder: str) -> bool:
+    """Whether a session's folder was deleted; one that cannot be looked at at the moment was not."""
+    try:
+        os.stat(f"{folder}/session.json")  # noqa: PTH116 - pathlib is not imported here, see the module's first lines
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    return False
+
+
 class _Refused(Exception):  # noqa: N818 - a way out, not an error of the program
     """Supervision cannot begin; the texts go to the command that waits."""
 
@@ -180,7 +192,7 @@ class Supervisor:
             answer = self._start_recorder()
             say = self._report(answer, say)
             code = self._wait()
-            if self._ending or code in {0, EXIT_REFUSED}:
+            if self._ending or code in {0, EXIT_REFUSED} or folder_gone(self._folder):
                 break
             quick = 0 if time.monotonic() - began > _SETTLED_S else quick + 1
             if say >= 0 and quick >= _FIRST_TRIES:
@@ -330,17 +342,31 @@ class Supervisor:
         return listener
 
     def _write_pid(self, name: str, pid: int) -> None:
+        """Write a process id down; a full disk, or a folder that is gone, must not end the one who supervises."""
         new = f"{self._folder}/{name}.new"
-        handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        os.write(handle, b"%d\n" % pid)
-        os.close(handle)
-        os.replace(new, f"{self._folder}/{name}")  # noqa: PTH105 - see _prepare_run_folder
+        with suppress(OSError):
+            handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+            try:
+                os.write(handle, b"%d\n" % pid)
+            finally:
+                os.close(handle)
+            os.replace(new, f"{self._folder}/{name}")  # noqa: PTH105 - see _prepare_run_folder
 
     def _clean_up(self) -> None:
         names = (f"{self._folder}/supervisor.pid", f"{self._folder}/recorder.pid")
         for path in (str(self._packet["control"]), str(self._packet["hooks"]), *names):
             with suppress(OSError):
                 os.unlink(path)  # noqa: PTH108 - see _prepare_run_folder
+        if folder_gone(self._folder):
+            self._clear_run_folder()
+
+    def _clear_run_folder(self) -> None:
+        """Nobody else will: what lies there holds a token that opens nothing any more."""
+        run = str(self._packet["run"])
+        with suppress(OSError):
+            for name in os.listdir(run):  # noqa: PTH208 - see _prepare_run_folder
+                os.unlink(f"{run}/{name}")  # noqa: PTH108 - see _prepare_run_folder
+            os.rmdir(run)  # noqa: PTH106 - see _prepare_run_folder
 
     @staticmethod
     def _log(line: str) -> None:

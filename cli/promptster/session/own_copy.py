@@ -1,0 +1,203 @@
+"""The candidate's own copy of a session: a bundle of what lies here and of what the collector signed about it.
+
+It is verified before anything is said about it, and written whatever verification says: the copy is the candidate's.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from promptster.client import CollectorClient
+from promptster.config import write_private
+from promptster.errors import CollectorError
+from promptster.protocol.batch import open_body, parse_batch
+from promptster.protocol.bundle import SUFFIX, BundleBatch, BundleParts, parts_from_batches, write_bundle
+from promptster.protocol.documents import encode
+from promptster.protocol.encoding import b64u_decode
+from promptster.protocol.errors import ProtocolError
+from promptster.protocol.log import LogProof
+from promptster.protocol.receipt import Check, Close
+from promptster.protocol.signing import Envelope
+from promptster.protocol.verification import verify_bundle
+from promptster.session import attempt
+from promptster.session.trust import trusted_keys
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from promptster.config import Config
+    from promptster.protocol.events import RecordedEvent
+    from promptster.protocol.verdict import Verification
+    from promptster.session.current import Current
+
+PATIENCE_S: Final = 45.0
+"""Seconds that the collector gets to check what it received; a copy is written in any case."""
+_PAUSE_S = 0.2
+
+
+@dataclass(frozen=True, kw_only=True)
+class OwnCopy:
+    """A copy as it was written."""
+
+    path: Path
+    received: int
+    """Events in batches that the collector signed for."""
+    verification: Verification
+
+    @property
+    def complete(self) -> bool:
+        """Whether the collector signed for every event that is here."""
+        return self.verification.events > 0 and self.received == self.verification.events
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Signed:
+    """What the collector signed, as far as it is at hand."""
+
+    receipts: tuple[Envelope, ...] = ()
+    checks: tuple[Envelope, ...] = ()
+    close: Envelope | None = None
+    redactions: tuple[Envelope, ...] = ()
+    checkpoint: str | None = None
+    proofs: tuple[LogProof, ...] = ()
+    keyfile: bytes | None = None
+
+    @classmethod
+    def from_evidence(cls, evidence: Mapping[str, Any]) -> _Signed:
+        """Read the collector's answer.
+
+        Raises:
+            ProtocolError: a part is not in its form.
+            LookupError: a part is missing.
+            TypeError: a part is something else.
+        """
+        close = evidence["close"]
+        return cls(
+            receipts=tuple(Envelope.from_json(entry) for entry in evidence["receipts"]),
+            checks=tuple(Envelope.from_json(entry) for entry in evidence["checks"]),
+            close=None if close is None else Envelope.from_json(close),
+            redactions=tuple(Envelope.from_json(entry) for entry in evidence["redactions"]),
+            checkpoint=evidence["checkpoint"],
+            proofs=tuple(
+                LogProof(n=entry["n"], index=entry["index"], proof=tuple(b64u_decode(item) for item in entry["proof"]))
+                for entry in evidence["proofs"]
+            ),
+            keyfile=encode(evidence["keys"]),
+        )
+
+
+def write_copy(current: Current, config: Config, *, patience_s: float = PATIENCE_S) -> OwnCopy:
+    """Gather, verify and write the copy.
+
+    What the collector cannot be asked for, or has not signed within ``patience_s`` seconds, is missing in it, and
+    verification says so. A collector that does not answer at all leaves the receipts that lie here.
+
+    Raises:
+        SessionError: the session's keys are gone.
+    """
+    batches = _batches(current)
+    data = None
+    try:
+        signed = _ask(current, config, len(batches), patience_s)
+        if any(current.folder.batches.glob("*.adopted")):  # some of it only the collector holds
+            data = _collectors_bundle(current, config)
+    except (CollectorError, ProtocolError, LookupError, TypeError):
+        signed = _Signed(receipts=_receipts(current))
+    if data is None:
+        data = write_bundle(_parts(current, batches, signed))
+    verification = verify_bundle(data, trusted=trusted_keys(current.folder).fingerprints)
+    path = copy_path(current, config)
+    write_private(path, data)
+    received = sum(facts.count for facts in verification.batches if facts.received_ms is not None)
+    return OwnCopy(path=path, received=received, verification=verification)
+
+
+def copy_path(current: Current, config: Config) -> Path:
+    """Where the copy stands: named by date, title and session, sortable and safe in every file system."""
+    facts = current.facts
+    day = datetime.fromtimestamp(facts.created_ms / 1000, tz=UTC).strftime("%Y-%m-%d")
+    title = re.sub(r"[^a-z0-9]+", "-", facts.title.lower()).strip("-")[:40] or "assessment"
+    return config.paths.bundles / f"{day}-{title}-{facts.session[:8]}{SUFFIX}"
+
+
+def _parts(current: Current, batches: list[BundleBatch], signed: _Signed) -> BundleParts:
+    folder = current.folder
+    keys = trusted_keys(folder)
+    continued = signed.keyfile is not None and keys.take_over(signed.keyfile)
+    return parts_from_batches(
+        keys=signed.keyfile if continued and signed.keyfile is not None else keys.keyfile,
+        certificate=Envelope.decode(folder.read_document(attempt.CERTIFICATE)),
+        policy=folder.read_document(attempt.POLICY),
+        consent=Envelope.decode(folder.read_document(attempt.CONSENT)),
+        batches=batches,
+        receipts=signed.receipts,
+        checks=signed.checks,
+        close=signed.close if _closes(signed.close, len(batches)) else None,
+        redactions=signed.redactions,
+        checkpoint=signed.checkpoint,
+        proofs=signed.proofs,
+    )
+
+
+def _closes(close: Envelope | None, batches: int) -> bool:
+    """Whether a close speaks of what is here; one of a shorter session would call the rest an alteration."""
+    try:
+        return close is not None and Close.parse(close.payload).n >= batches
+    except ProtocolError:
+        return True  # verification says what it thinks of that
+
+
+def _collectors_bundle(current: Current, config: Config) -> bytes:
+    facts = current.facts
+    with CollectorClient(facts.collector_url, token=current.secrets.access_token, network=config.network) as client:
+        return client.bundle(facts.session)
+
+
+def _batches(current: Current) -> list[BundleBatch]:
+    """Every sealed batch of this session, opened with the candidate's own key; what is damaged shows as missing."""
+    found: list[BundleBatch] = []
+    for path in sorted(current.folder.batches.glob("*.batch")):
+        events: list[RecordedEvent] = []
+        try:
+            batch = parse_batch(path.read_bytes())
+        except ProtocolError:
+            continue
+        with contextlib.suppress(ProtocolError):
+            events = open_body(batch, current.secrets.content_key)
+        found.append(BundleBatch.from_wire(batch, events))
+    return found
+
+
+def _receipts(current: Current) -> tuple[Envelope, ...]:
+    """The receipts that lie here."""
+    return tuple(Envelope.decode(path.read_bytes()) for path in sorted(current.folder.batches.glob("*.receipt")))
+
+
+def _ask(current: Current, config: Config, batches: int, patience_s: float) -> _Signed:
+    """What the collector signed, once it has checked every batch and closed the session, or when time is over."""
+    facts = current.facts
+    deadline = time.monotonic() + patience_s
+    with CollectorClient(facts.collector_url, token=current.secrets.access_token, network=config.network) as client:
+        while True:
+            signed = _Signed.from_evidence(client.evidence(facts.session))
+            checked = len(signed.checks) >= batches
+            logged = signed.checkpoint is not None and len(signed.proofs) >= batches
+            settled = signed.close is not None or _closing_failed(signed.checks)
+            if (checked and logged and settled) or time.monotonic() > deadline:
+                return signed
+            time.sleep(_PAUSE_S)
+
+
+def _closing_failed(checks: tuple[Envelope, ...]) -> bool:
+    """Whether the last check says no: then the collector closes the session only when its time is over."""
+    try:
+        found = [Check.parse(envelope.payload) for envelope in checks]
+    except ProtocolError:
+        return True
+    return bool(found) and not max(found, key=lambda check: check.n).ok
