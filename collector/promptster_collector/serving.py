@@ -6,19 +6,21 @@ import asyncio
 import contextlib
 import ipaddress
 import logging
+import os
 import signal
 import socket
 import ssl
 import sys
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import uvicorn
 
 from promptster_collector.app import build_app, build_services, prepare, system_clock
 from promptster_collector.connections import Connection
 from promptster_collector.errors import SetupError
-from promptster_collector.store.files import write_atomically
+from promptster_collector.store.files import Durability, write_atomically
 from promptster_collector.store.store import FolderLock, Store, require_data_folder
 
 if TYPE_CHECKING:
@@ -68,6 +70,17 @@ def _refuse_plain(listening: Listening) -> None:
     )
 
 
+def _refuse_public(url: str) -> None:
+    """Links must not send an invite's secret over plain HTTP."""
+    parts = urlsplit(url)
+    if parts.scheme == "https" and parts.hostname:
+        return
+    if parts.scheme == "http" and parts.hostname and _is_loopback(parts.hostname):
+        return
+    hint = "give --public-url https://HOST; plain HTTP is for loopback only"
+    raise SetupError("invite links cannot name this address", hint=hint, code="public_url")
+
+
 def _bind(listening: Listening) -> socket.socket:
     family = socket.AF_INET6 if ":" in listening.host else socket.AF_INET
     server = socket.socket(family, socket.SOCK_STREAM)
@@ -90,6 +103,15 @@ def base_url(server: socket.socket, listening: Listening) -> str:
     return f"{'https' if listening.tls else 'http'}://{shown}:{port}"
 
 
+class _WithoutContent(logging.Formatter):
+    """Neither messages nor tracebacks of other people's code."""
+
+    def formatException(self, ei: object) -> str:  # noqa: N802 - logging's name
+        """The fault's type."""
+        kind = ei[0] if isinstance(ei, tuple) and ei and isinstance(ei[0], type) else None
+        return kind.__name__ if kind is not None else "unknown"
+
+
 def _log_to_stderr() -> None:
     """Lines without content: no names, addresses, tokens or bodies; uvicorn's own lines stay below."""
     handler = logging.StreamHandler(sys.stderr)
@@ -99,6 +121,11 @@ def _log_to_stderr() -> None:
     log.propagate = False
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
+    # What libraries log of faults may quote what they worked on: type and place are told by our own lines.
+    quiet = logging.StreamHandler(sys.stderr)
+    quiet.setFormatter(_WithoutContent("%(asctime)s %(levelname)s a fault in %(name)s"))
+    quiet.setLevel(logging.WARNING)
+    logging.getLogger().handlers[:] = [quiet]
 
 
 class _Server(uvicorn.Server):
@@ -162,6 +189,9 @@ def serve(settings: Settings, listening: Listening) -> None:
     """
     _log_to_stderr()
     _refuse_plain(listening)
+    if settings.public_url:
+        _refuse_public(settings.public_url)
+    os.umask(0o077)
     require_data_folder(settings)
     lock = FolderLock(settings)
     try:
@@ -176,7 +206,7 @@ def serve(settings: Settings, listening: Listening) -> None:
 def _run(settings: Settings, listening: Listening, server: socket.socket, url: str) -> None:
     def on_ready() -> None:
         if listening.ready_file is not None:
-            write_atomically(listening.ready_file, url.encode(), durable=False)
+            write_atomically(listening.ready_file, url.encode(), durability=Durability.NONE)
         log.info("listening on %s", url)
 
     sys.setswitchinterval(_SWITCH)

@@ -38,8 +38,10 @@ class Limits:
     """How long a team token lives unless its creator says less."""
     json_body: int = 256 * 1024
     """Bytes of a JSON request."""
-    query_memory: str = "256MB"
-    """What one in-memory DuckDB may use."""
+    opened_bytes: int = 2048 * MIB
+    """Bytes of all events of one session, opened."""
+    page_bytes: int = 16 * MIB
+    """Bytes of events in one page, if it is more than one event."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,14 +6,16 @@ import asyncio
 import contextlib
 import logging
 import traceback
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Generator
+    from collections.abc import Awaitable, Callable, Generator, Sequence
 
     from promptster_collector.clock import Clock
 
 log = logging.getLogger("promptster_collector")
+
+T = TypeVar("T")
 
 _PAUSE = 0.05
 """Seconds between two rounds, so that one round takes several batches."""
@@ -101,13 +103,12 @@ class Worker:
     async def sweep(self) -> None:
         """Look at everything that time alone changes."""
         async with self._turn:
-            for sweep in self._sweeps:
-                await sweep()
+            await _each(self._sweeps)
 
     async def work(self) -> bool:
         """One round through all steps; whether any of them did something."""
         async with self._turn:
-            return any([await step() for step in self._steps])
+            return any(await _each(self._steps))
 
     async def _guarded(self, job: Callable[[], Awaitable[bool | None]]) -> bool:
         """Never end because one round failed: the log gets type and place, and it is tried again later."""
@@ -120,6 +121,20 @@ class Worker:
             await asyncio.sleep(_AFTER_FAULT)
             self._wanted.set()
             return False
+
+
+async def _each(jobs: Sequence[Callable[[], Awaitable[T]]]) -> list[T]:
+    """Run all of them: a fault in one keeps none of the others waiting, and is raised at the end."""
+    answers: list[T] = []
+    faults: list[Exception] = []
+    for job in jobs:
+        try:
+            answers.append(await job())
+        except Exception as error:  # noqa: BLE001 - raised below
+            faults.append(error)
+    if faults:
+        raise faults[0]
+    return answers
 
 
 async def _wait(event: asyncio.Event, seconds: float) -> None:

@@ -5,18 +5,22 @@ from __future__ import annotations
 import hashlib
 import os
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import Connection, Executable, select, update
 from tests.helpers.candidate import Candidate, bearer, started
-from tests.helpers.site import Site, running_site
+from tests.helpers.site import Site, Template, copy_data, running_site
 
 from promptster.protocol.batch import join_wire, parse_batch
 from promptster.protocol.policy import Policy
-from promptster.protocol.receipt import Check
+from promptster.protocol.receipt import Check, Close
 from promptster.protocol.signing import Envelope, open_envelope
 from promptster.protocol.verification import verify_bundle
+from promptster_collector.ingest import checks as checks_module
+from promptster_collector.settings import HOUR_MS, Limits
+from promptster_collector.store.keys.names import session_key
 from promptster_collector.store.schema import Batch, Session
 
 
@@ -196,3 +200,76 @@ def test_the_policy_is_canonical(site: Site) -> None:
     organisation, sealed = site.rows(select(Session.organisation, Session.policy_sealed))[0]
     data = site.store.of_session(organisation, candidate.session).unseal(sealed, "policy")
     assert Policy.parse(data).payload() == data
+
+
+def test_a_session_that_was_closed_in_time_does_not_lapse(site: Site) -> None:
+    """A closing event that waits for its check when upload time ends still closes the session as submitted."""
+    candidate = started(site.client, site.token)
+    candidate.close()
+    candidate.put(site.client, 0)
+    site.clock.pass_ms(200 * HOUR_MS)
+    site.drain()  # sweeps first, as every start does
+    evidence = site.client.get(f"/v1/sessions/{candidate.session}/evidence", headers=bearer(site.token)).json()
+    close = open_envelope(Close, Envelope.from_json(evidence["close"]), site.store.identity.signer.public_key)
+    assert close.outcome == "submitted"
+
+
+def test_a_lost_key_stands_in_nobodys_way(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sessions whose keys are gone keep no other from being checked, and end when their time is over."""
+    monkeypatch.setattr(checks_module, "_GROUP", 2)
+    lost = started(site.client, site.token)
+    for n in range(3):
+        lost.say(f"nobody can open this any more {n}")
+        lost.put(site.client, n)
+    other = started(site.client, site.token, email="o@example.com")
+    other.say("but this")
+    other.put(site.client, 0)
+    organisation = site.rows(select(Session.organisation))[0].organisation
+    site.store.keys.destroy([session_key(organisation, lost.session)])
+    site.drain()
+    assert head(site, other)["checked"] == 0
+    assert head(site, lost)["checked"] == -1
+    site.clock.pass_ms(200 * HOUR_MS)
+    site.drain()
+    assert head(site, lost)["closed"]
+    assert head(site, other)["closed"]
+    site.clock.pass_ms(31 * 24 * HOUR_MS)
+    site.drain()
+    assert {row.state for row in site.rows(select(Session.state))} == {"erased"}
+
+
+def test_one_round_holds_little(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However large batches are, a round opens no more of them than its bounds, one at least, and gets through all."""
+    monkeypatch.setattr(checks_module, "_GROUP_BYTES", 1)
+    candidate = started(site.client, site.token)
+    for n in range(3):
+        candidate.say(f"text {n}")
+        candidate.put(site.client, n)
+    assert len(site.store.database.read_now(site.services.checks._oldest)) == 1
+    site.drain()
+    assert [check.ok for check in checks_of(site, candidate)] == [True] * 3
+
+
+def test_what_is_very_large_when_opened_is_not_opened_again(template: Template, tmp_path: Path) -> None:
+    """A batch that would make the session too large when opened is an unreadable span; the session still closes."""
+    data = tmp_path / "data"
+    copy_data(template.data, data)
+    with running_site(data, template.token, limits=Limits(opened_bytes=300_000)) as site:
+        candidate = started(site.client, site.token)
+        candidate.say("before")
+        candidate.say("x" * 200_000)
+        candidate.say("y" * 200_000)
+        candidate.say("after")
+        candidate.close()
+        for n in range(5):
+            assert len(candidate.batches[n]) < 10_000
+            assert candidate.put(site.client, n).status_code == 200
+        path = f"/v1/sessions/{candidate.session}/events"
+        live = site.client.get(path, headers=bearer(site.token)).json()["events"]
+        site.drain()
+        codes = [(check.ok, check.code) for check in checks_of(site, candidate)]
+        assert codes == [(True, None), (True, None), (False, "opened_size"), (True, None), (True, None)]
+        assert head(site, candidate)["state"] == "sealed"
+        found = site.client.get(path, headers=bearer(site.token)).json()["events"]
+        assert [event["seq"] for event in found] == [0, 1, 3, 4]
+        assert len(live) >= len(found)

@@ -35,6 +35,13 @@ def test_init_makes_a_closed_folder(running: RunningCollector) -> None:
     for name in ("control", "keystore", "segments", "tombstones"):
         assert stat.S_IMODE((running.data / name).stat().st_mode) == 0o700
     assert stat.S_IMODE((running.data / "master.key").stat().st_mode) == 0o600
+    with httpx.Client(base_url=running.url) as client:
+        candidate = started(client, running.token)
+        candidate.say("so that every file is there")
+        candidate.put(client, 0)
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in running.data.rglob("*") if path.is_file()}
+    assert {name for name, mode in modes.items() if mode & 0o077} == set()
+    assert "control.sqlite3-wal" in modes
     assert running.token.startswith("pt_")
 
 
@@ -62,6 +69,8 @@ def test_init_says_what_is_next(tmp_path: Path) -> None:
         (["serve", "--data", "D", "--host", "0.0.0.0"], "plain_http_refused", 1),  # noqa: S104 - that it is refused is the test
         (["serve", "--data", "D", "--host", "collector.example"], "plain_http_refused", 1),
         (["serve", "--data", "D", "--tls-cert", "x"], "tls", 1),
+        (["serve", "--data", "D", "--public-url", "http://collector.example"], "public_url", 1),
+        (["serve", "--data", "D", "--public-url", "collector.example"], "public_url", 1),
         (["keys", "--data", "nowhere", "-o", "x"], "not_initialised", 1),
         (["nonsense"], "usage", 2),
     ],

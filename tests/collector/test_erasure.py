@@ -81,7 +81,10 @@ def test_after_withdrawal_everything_is_gone(site: Site) -> None:
     answer = site.client.get(f"/v1/sessions/{candidate.session}/bundle", headers=bearer(site.token))
     assert (answer.status_code, answer.json()["code"]) == (410, "withdrawn")
     head = site.client.get(f"/v1/sessions/{candidate.session}/head", headers=bearer(candidate.access_token))
-    assert head.status_code == 401
+    assert (head.status_code, head.json()["code"]) == (410, "withdrawn")
+    assert Envelope.from_json(head.json()["tombstone"]).encode() == envelope.encode()
+    elsewhere = site.client.get("/v1/sessions/AAAAAAAAAAAAAAAAAAAAAA/head", headers=bearer(candidate.access_token))
+    assert elsewhere.status_code == 401
     (entry,) = site.client.get("/v1/sessions", headers=bearer(site.token)).json()["sessions"]
     assert (entry["state"], entry["name"], entry["email"]) == ("withdrawn", None, None)
 
@@ -93,6 +96,39 @@ def test_withdrawing_twice_gives_the_same_tombstone(site: Site) -> None:
     path = f"/v1/sessions/{candidate.session}/withdraw"
     first, second = site.client.post(path, json=body), site.client.post(path, json=body)
     assert first.content == second.content
+
+
+def test_who_did_not_hear_the_answer_finds_the_tombstone(site: Site) -> None:
+    """Deleting again with the same access token is answered with the same tombstone, though the token is forgotten."""
+    candidate = ended(site)
+    path, headers = f"/v1/sessions/{candidate.session}", bearer(candidate.access_token)
+    first = site.client.delete(path, headers=headers)
+    assert first.status_code == 200
+    again = site.client.delete(path, headers=headers)
+    assert (again.status_code, again.json()["code"]) == (410, "withdrawn")
+    assert again.json()["tombstone"] == first.json()["tombstone"]
+
+
+def test_somebody_erased_can_be_invited_again_after_a_restore(site: Site, tmp_path: Path) -> None:
+    """A restored row of somebody whose key is destroyed names nobody; it goes, and inviting them makes another one."""
+    assessment = new_assessment(site.client, site.token)
+    new_invite(site.client, site.token, assessment)
+    backup = tmp_path / "backup"
+    copy_data(site.data, backup)
+    later = ended(site)
+    withdraw(site, later)
+    site.clock.pass_ms(40 * DAY_MS)
+    site.drain()
+    assert len(site.rows(select(Person.id))) == 1
+    target = restore(site, backup, tmp_path / "restored")
+    with running_site(target, site.token, clock=site.clock) as restored:
+        assert len(restored.rows(select(Person.id))) == 2
+        new_invite(restored.client, site.token, assessment, name="Cara Again")
+        restored.drain()
+        again = started(restored.client, site.token)
+        listed = restored.client.get("/v1/sessions", headers=bearer(site.token)).json()["sessions"]
+        mine = next(entry for entry in listed if entry["session"] == again.session)
+        assert (mine["name"], mine["email"]) == ("Cara Candidate", "cara@example.com")
 
 
 def test_only_the_sessions_key_withdraws(site: Site) -> None:

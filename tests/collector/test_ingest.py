@@ -207,6 +207,10 @@ def test_a_session_lapses_when_upload_time_is_over(site: Site) -> None:
     assert late.put(site.client, 0).status_code == 200
     site.clock.pass_ms(1)
     answer = late.put(site.client, 1)
+    assert (answer.status_code, answer.json()["code"]) == (503, "checking")
+    assert answer.headers["retry-after"]
+    site.drain()
+    answer = late.put(site.client, 1)
     assert (answer.status_code, answer.json()["code"]) == (410, "closed")
     public_key = site.store.identity.signer.public_key
     assert open_envelope(Close, Envelope.from_json(answer.json()["close"]), public_key).outcome == "lapsed"

@@ -113,6 +113,9 @@ def test_another_key_on_a_used_invite_is_an_alarm(site: Site) -> None:
     assert (answer.status_code, answer.json()["code"]) == (409, "invite_used")
     alarms = site.rows(select(Alarm.kind, Alarm.invite))
     assert [tuple(alarm) for alarm in alarms] == [("invite_reused", candidate.code.invite_id)]
+    for _ in range(20):
+        assert redeem(site, candidate, thief.consent_to(shown)).status_code == 409
+    assert len(site.rows(select(Alarm.id))) < 10, "whoever holds the code could fill the database"
     shown_again = site.client.get(f"/v1/invites/{candidate.code.invite_id}", headers=secret_header(candidate.code))
     assert (shown_again.status_code, shown_again.json()["code"]) == (409, "invite_used")
 

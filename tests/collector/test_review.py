@@ -8,12 +8,13 @@ import logging
 import os
 import zipfile
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import select
 from tests.helpers.candidate import Candidate, bearer, started
-from tests.helpers.site import Site
+from tests.helpers.site import Site, Template, copy_data, running_site
 
 from promptster.protocol.documents import encode
 from promptster.protocol.encoding import b64u_encode
@@ -21,6 +22,7 @@ from promptster.protocol.events import RecordedEvent, Secret
 from promptster.protocol.fields import commitment
 from promptster.protocol.verification import verify_bundle
 from promptster_collector.review.sealer import SegmentSealer
+from promptster_collector.settings import Limits
 from promptster_collector.store.keys.keystore import KeyDestroyedError
 from promptster_collector.store.keys.names import segment_key
 from promptster_collector.store.parquet import EventRow, read_parquet, sandbox, write_parquet
@@ -62,6 +64,34 @@ def test_a_running_session_can_be_read(site: Site) -> None:
     assert get(site, candidate, "events?after=5").json() == {"state": "open", "events": [], "next": 5}
     for odd in ("limit=0", "limit=5001", "after=-2", "limit=x"):
         assert get(site, candidate, f"events?{odd}").status_code in {400, 422}
+
+
+@pytest.mark.parametrize("seal", [False, True])
+def test_a_page_is_bounded_in_bytes(template: Template, tmp_path: Path, *, seal: bool) -> None:
+    """Large events make short pages, one event at least, and the pages together are everything."""
+    data = tmp_path / "data"
+    copy_data(template.data, data)
+    with running_site(data, template.token, limits=Limits(page_bytes=50_000)) as site:
+        candidate = started(site.client, site.token)
+        candidate.say(*["x" * 30_000] * 3, "small", "small", "y" * 60_000)
+        candidate.put(site.client, 0)
+        candidate.close()
+        candidate.put(site.client, 1)
+        if seal:
+            site.drain()
+        pages: list[list[int]] = []
+        after = -1
+        while page := get(site, candidate, f"events?after={after}").json()["events"]:
+            pages.append([event["seq"] for event in page])
+            after = page[-1]["seq"]
+        assert pages == [[0], [1], [2, 3, 4], [5], [6]]
+
+
+def test_an_unknown_format_is_no_read(site: Site) -> None:
+    """Nothing was handed out, so nothing is written down, and the tombstone will not count it."""
+    candidate = a_session(site)
+    assert get(site, candidate, "export?format=nonsense").status_code == 422
+    assert site.rows(select(Read)) == []
 
 
 def test_sealing_changes_no_byte(site: Site) -> None:
@@ -293,6 +323,9 @@ def test_a_session_that_cannot_be_sealed_stops_nobody(site: Site, monkeypatch: p
     assert get(site, broken, "head").json()["state"] == "closing"
     assert get(site, broken, "events").json()["events"]
     monkeypatch.undo()
+    site.drain()
+    assert get(site, broken, "head").json()["state"] == "closing"
+    site.clock.pass_ms(900_000)
     site.drain()
     assert get(site, broken, "head").json()["state"] == "sealed"
 

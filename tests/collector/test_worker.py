@@ -62,6 +62,33 @@ async def test_a_fault_ends_nothing(worker: Worker, caplog: pytest.LogCaptureFix
     assert "candidate wrote" not in caplog.text
 
 
+async def test_a_fault_keeps_nothing_else_from_running(worker: Worker) -> None:
+    """A step or sweep that always fails stands in nobody's way."""
+
+    async def faulty() -> bool:
+        raise ValueError
+
+    stepped, swept = asyncio.Event(), asyncio.Event()
+
+    async def step() -> bool:
+        stepped.set()
+        return False
+
+    async def faulty_sweep() -> None:
+        raise ValueError
+
+    async def sweep() -> None:
+        swept.set()
+
+    worker.add(faulty)
+    worker.add(step)
+    worker.add_sweep(faulty_sweep)
+    worker.add_sweep(sweep)
+    async with worker:
+        await asyncio.wait_for(stepped.wait(), 20)
+        await asyncio.wait_for(swept.wait(), 20)
+
+
 async def test_sweeps_run_at_the_start(worker: Worker) -> None:
     """What time alone changes is looked at when the collector starts."""
     swept = asyncio.Event()

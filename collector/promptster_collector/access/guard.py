@@ -69,6 +69,7 @@ class Guard:
             UnauthorizedError: no usable credential.
             ForbiddenError: the role does not allow it.
             NotFoundError: another candidate's session.
+            GoneError: a candidate's session that has been erased.
         """
         access = cast("Access | None", handler.opt.get(ACCESS))
         if access is None:  # only the OPTIONS answers that the framework adds
@@ -80,8 +81,9 @@ class Guard:
             )
         if access.credential is not Credential.BEARER:
             return
-        principal = await self._tokens.principal(bearer_of(connection))
-        _admit(access, principal, connection.path_params.get("session"))
+        session = connection.path_params.get("session")
+        principal = await self._tokens.principal(bearer_of(connection), session=session)
+        _admit(access, principal, session)
         connection.scope["state"][_PRINCIPAL] = principal
 
 

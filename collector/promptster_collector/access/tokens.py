@@ -14,6 +14,7 @@ from promptster_collector.access.principal import Principal, Role
 from promptster_collector.errors import ConflictError, NotFoundError, UnauthorizedError
 from promptster_collector.store.schema import Session, Token
 from promptster_collector.store.store import new_id
+from promptster_collector.store.tombstones import buried
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -136,17 +137,18 @@ class Tokens:
 
         await self._store.database.write(job)
 
-    async def principal(self, bearer: str) -> Principal:
-        """Who holds this bearer token.
+    async def principal(self, bearer: str, *, session: object = None) -> Principal:
+        """Who holds this bearer token; ``session`` is the one that the request names.
 
         Raises:
             TokenRejectedError: nobody, not any more, or not yet.
+            GoneError: a candidate's access token, and the session that is named has been erased.
         """
         digest = token_sha256(bearer)
         if bearer.startswith(TEAM_PREFIX):
             return await self._team(digest)
         if bearer.startswith(CANDIDATE_PREFIX):
-            return await self._candidate(digest)
+            return await self._candidate(digest, session)
         raise TokenRejectedError("the token is not one of this collector's")
 
     async def _team(self, digest: bytes) -> Principal:
@@ -162,9 +164,15 @@ class Tokens:
             raise TokenRejectedError("the token has expired", code="token_expired")
         return Principal(organisation=row.organisation, role=Role(row.role), token=row.id)
 
-    async def _candidate(self, digest: bytes) -> Principal:
+    async def _candidate(self, digest: bytes, session: object) -> Principal:
         statement = select(Session.id, Session.organisation).where(Session.access_sha256 == digest)
         row = await self._store.database.read(lambda connection: connection.execute(statement).one_or_none())
         if row is None:
+            # An erased session keeps nothing by which its token could be known. Its tombstone is for everybody, and
+            # whoever asked for the erasure and did not hear the answer finds it here.
+            erased = select(Session.state, Session.tombstone).where(Session.id == str(session))
+            found = await self._store.database.read(lambda connection: connection.execute(erased).one_or_none())
+            if found is not None and found.tombstone is not None:
+                raise buried(found.state, found.tombstone)
             raise TokenRejectedError("the access token opens no session")
         return Principal(organisation=row.organisation, session=row.id)

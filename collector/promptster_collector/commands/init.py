@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import Annotated
@@ -38,6 +39,7 @@ def command(
     from promptster_collector.store.store import Store, mark_ready  # noqa: PLC0415 - likewise
 
     _check(org, owner_email)
+    os.umask(0o077)
     settings = Settings(data=data.absolute())
     clock = system_clock()
     store = Store.create(settings, clock)

@@ -14,7 +14,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 
 from promptster.protocol.batch import WireBatch, open_body
 from promptster.protocol.errors import ProtocolError
@@ -22,7 +22,7 @@ from promptster.protocol.kinds import Kind, Source
 from promptster.protocol.receipt import SUBMITTED, Check
 from promptster_collector.assessments.policies import policy_of
 from promptster_collector.sessions.states import State
-from promptster_collector.store.inbox import wire_of
+from promptster_collector.store.inbox import size_of, wire_of
 from promptster_collector.store.keys.keystore import KeyDestroyedError
 from promptster_collector.store.keys.names import content_key
 from promptster_collector.store.schema import Batch, Session
@@ -36,11 +36,16 @@ if TYPE_CHECKING:
     from promptster.protocol.events import RecordedEvent
     from promptster_collector.clock import Clock
     from promptster_collector.sessions.lifecycle import Lifecycle
+    from promptster_collector.settings import Limits
     from promptster_collector.store.database import AnyRow
     from promptster_collector.store.store import Store
 
 _GROUP = 64
-"""Batches that one round checks."""
+"""Batches that one round checks at most."""
+_GROUP_BYTES = 8 << 20
+"""Sealed bytes that one round holds in memory, if it is more than one batch."""
+TOO_LARGE = "opened_size"
+"""The code of a batch behind which a session would hold more than it may."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +54,8 @@ class _Finding:
 
     code: str | None = None
     discarded: int = 0
+    size: int = 0
+    """Bytes of the events that were inside."""
     counts: Counter[str]
     """Events by source."""
     totals: dict[str, int] | None = None
@@ -64,15 +71,35 @@ class _TotalsError(ProtocolError):
 class Checks:
     """Opens what ingest took."""
 
-    def __init__(self, store: Store, clock: Clock, lifecycle: Lifecycle) -> None:
+    def __init__(self, store: Store, clock: Clock, limits: Limits, lifecycle: Lifecycle) -> None:
         """Keep where batches are stored."""
         self._store = store
         self._clock = clock
+        self._limits = limits
         self._lifecycle = lifecycle
         self._kinds: dict[str, frozenset[str]] = {}
+        self._locked: set[str] = set()
+        """Sessions whose keys are not there, as after the loss of a key store: they must not keep others waiting."""
 
     async def run(self) -> bool:
         """Check the oldest batches that are not checked; whether there were any."""
+        rows = await self._store.database.read(self._oldest)
+        if rows:
+            findings = await asyncio.to_thread(self._examine_all, rows)
+            await self._store.database.write(lambda connection: self._record_all(connection, findings))
+        return bool(rows)
+
+    def _oldest(self, connection: Connection) -> Sequence[AnyRow]:
+        """What one round opens: as many batches as fit into its bounds, and one in any case."""
+        waiting = select(Batch.arrival, func.length(Batch.body_sealed).label("size")).where(Batch.checked_ms.is_(None))
+        waiting = waiting.where(Batch.session.not_in(self._locked)).order_by(Batch.arrival).limit(_GROUP)
+        arrivals: list[int] = []
+        room = _GROUP_BYTES
+        for row in connection.execute(waiting):
+            room -= row.size or 0
+            if arrivals and room < 0:
+                break
+            arrivals.append(row.arrival)
         statement = (
             select(
                 Batch.session,
@@ -85,22 +112,19 @@ class Checks:
                 Session.assessment,
             )
             .join(Session, Session.id == Batch.session)
-            .where(Batch.checked_ms.is_(None))
+            .where(Batch.arrival.in_(arrivals))
             .order_by(Batch.arrival)
-            .limit(_GROUP)
         )
-        rows = await self._store.database.read(lambda connection: connection.execute(statement).all())
-        if rows:
-            findings = await asyncio.to_thread(self._examine_all, rows)
-            await self._store.database.write(lambda connection: self._record_all(connection, findings))
-        return bool(rows)
+        return connection.execute(statement).all() if arrivals else []
 
     def _examine_all(self, rows: Sequence[AnyRow]) -> list[tuple[AnyRow, _Finding]]:
         """Open each batch; those whose session was erased a moment ago are left out."""
         found: list[tuple[AnyRow, _Finding]] = []
         for row in rows:
-            with contextlib.suppress(KeyDestroyedError):
+            try:
                 found.append((row, self._examine(row)))
+            except KeyDestroyedError:
+                self._locked.add(row.session)
         return found
 
     def _record_all(self, connection: Connection, findings: list[tuple[AnyRow, _Finding]]) -> None:
@@ -124,6 +148,7 @@ class Checks:
         if closing and (len(closing) > 1 or events[-1] is not closing[0]):
             raise _TotalsError("the closing event is not the last one", code="closed_not_last")
         return _Finding(
+            size=sum(size_of(event) for event in events),
             discarded=sum(event.kind not in kinds for event in events),
             counts=Counter(event.src for event in events),
             totals=_totals(closing[0]) if closing and batch.header.count == len(events) else None,
@@ -138,20 +163,24 @@ class Checks:
         return kinds
 
     def _record(self, connection: Connection, row: AnyRow, finding: _Finding) -> None:
-        columns = select(Session.state, Session.next_n, Session.source_counts).where(Session.id == row.session)
-        session = connection.execute(columns.with_for_update()).one_or_none()
+        columns = select(Session.state, Session.next_n, Session.source_counts, Session.opened_bytes)
+        session = connection.execute(columns.where(Session.id == row.session).with_for_update()).one_or_none()
         if session is None or session.state not in {State.OPEN.value, State.CLOSING.value}:
             return
         mine = (Batch.session == row.session) & (Batch.n == row.n)
         if connection.execute(select(Batch.checked_ms).where(mine)).scalar_one() is not None:
             return
         counts = Counter(cast("dict[str, int]", json.loads(session.source_counts)))
+        opened = session.opened_bytes + finding.size
+        if opened > self._limits.opened_bytes and finding.totals is None:
+            # A few bytes on the wire can be very many when opened: beyond this nothing of it is opened again.
+            finding, opened = _Finding(code=TOO_LARGE, counts=Counter()), session.opened_bytes
         code = finding.code or self._closing_fault(finding, counts, last=session.next_n == row.n + 1)
         self._sign(connection, row, finding, code)
         counts.update(finding.counts)
         if finding.code is not None:
             counts["unreadable"] += 1
-        values = {"checked_n": row.n, "source_counts": json.dumps(counts, sort_keys=True)}
+        values = {"checked_n": row.n, "source_counts": json.dumps(counts, sort_keys=True), "opened_bytes": opened}
         connection.execute(update(Session).where(Session.id == row.session).values(values))
         if finding.totals is not None and code is None:
             self._lifecycle.close(connection, row.session, SUBMITTED)

@@ -6,6 +6,7 @@ another origin, whose first leaf is that checkpoint, and what is still running i
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -97,7 +98,7 @@ class Log:
         last = await self._store.database.write(self._sequence)
         if last is None:
             return False
-        self._store.tombstones.note_checkpoint(last)
+        await asyncio.to_thread(self._store.tombstones.note_checkpoint, last)
         return True
 
     def _sequence(self, connection: Connection) -> LastCheckpoint | None:

@@ -10,6 +10,7 @@ from promptster.protocol.encoding import b64u_encode
 from promptster.protocol.signing import Envelope
 from promptster_collector.errors import ConflictError, GoneError, InvalidError, NotFoundError, Refusal
 from promptster_collector.store.inbox import read_head
+from promptster_collector.store.tombstones import buried
 
 if TYPE_CHECKING:
     from promptster.protocol.batch import WireBatch
@@ -52,12 +53,6 @@ class Outcome:
     checked_n: int = -1
 
 
-def gone(state: str, tombstone: bytes | None) -> GoneError:
-    """The refusal for an erased session, with its tombstone."""
-    envelope = None if tombstone is None else Envelope.decode(tombstone).to_json()
-    return GoneError("the session has been erased", code=state, extra={"tombstone": envelope})
-
-
 _PLAIN: Mapping[str, Callable[[], Refusal]] = {
     "unknown": lambda: NotFoundError("there is no such session", code="unknown_session"),
     "prev": lambda: InvalidError("the batch does not follow the stored one", code="prev_mismatch"),
@@ -89,4 +84,4 @@ def refusal(prepared: Prepared, outcome: Outcome) -> Refusal:
             signed = None if close is None else Envelope.decode(close).to_json()
             return GoneError("the session has ended", code="closed", extra={"close": signed})
         case state:
-            return gone(state, outcome.tombstone)
+            return buried(state, outcome.tombstone)

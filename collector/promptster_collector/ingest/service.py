@@ -19,13 +19,15 @@ from promptster.protocol.errors import LimitError, ProtocolError
 from promptster.protocol.log import log_leaf
 from promptster.protocol.receipt import Receipt
 from promptster.protocol.signing import Envelope, open_envelope
-from promptster_collector.errors import InvalidError, NotFoundError, Refusal
-from promptster_collector.ingest.outcome import Facts, Outcome, Prepared, gone, refusal
+from promptster_collector.errors import BusyError, InvalidError, NotFoundError, Refusal
+from promptster_collector.ingest.outcome import Facts, Outcome, Prepared, refusal
 from promptster_collector.ingest.pace import Pace
 from promptster_collector.sessions.states import GONE, State
 from promptster_collector.store.alarms import AlarmKind, raise_alarm
 from promptster_collector.store.inbox import head_bytes
+from promptster_collector.store.keys.keystore import KeyDestroyedError
 from promptster_collector.store.schema import Batch, Conflict, Session
+from promptster_collector.store.tombstones import buried
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -106,15 +108,21 @@ class Ingest:
         if (batch.header.session, batch.header.n) != (session, n):
             raise InvalidError("the batch was made for another place", code="wrong_place")
         facts = await self._facts_of(session)
-        with self._behind.urgent():
-            if len(wire) > _THREAD_ABOVE:
-                prepared = await asyncio.to_thread(self._prepare, session, facts, batch, earlier_receipt)
-            else:
-                prepared = self._prepare(session, facts, batch, earlier_receipt)
-            outcome = await self._store.database.write(
-                lambda connection: self._store_batch(connection, prepared), savepoint=False
-            )
-        return await self._answer(prepared, outcome)
+        try:
+            with self._behind.urgent():
+                if len(wire) > _THREAD_ABOVE:
+                    prepared = await asyncio.to_thread(self._prepare, session, facts, batch, earlier_receipt)
+                else:
+                    prepared = self._prepare(session, facts, batch, earlier_receipt)
+                outcome = await self._store.database.write(
+                    lambda connection: self._store_batch(connection, prepared), savepoint=False
+                )
+            return await self._answer(prepared, outcome)
+        except KeyDestroyedError:
+            # Erased while this batch was under way: the refusal must carry the tombstone, as soon as it is stored.
+            self.forget(session)
+            await self._facts_of(session)
+            raise BusyError("the session's keys are not there", code="keys_missing", status=503) from None
 
     def _parse(self, wire: bytes) -> WireBatch:
         try:
@@ -135,7 +143,7 @@ class Ingest:
             if row is None:
                 raise NotFoundError("there is no such session", code="unknown_session")
             if row.public_key is None:
-                raise gone(row.state, row.tombstone)
+                raise buried(row.state, row.tombstone)
             facts = self._facts[session] = Facts(organisation=row.organisation, public_key=row.public_key)
             if len(self._facts) > _FACTS:
                 self._facts.popitem(last=False)
@@ -305,7 +313,10 @@ class Ingest:
             receipt = prepared.sealer.unseal(outcome.receipt_sealed, f"receipt/{n}")
             return Taken(receipt=receipt, checked_n=outcome.checked_n)
         if word == "lapsed":
-            outcome = Outcome(word="closed", close_sealed=await self._lifecycle.lapse(prepared.session))
+            close = await self._lifecycle.lapse(prepared.session)
+            if close is None:
+                raise BusyError("the session's last batches are being checked", code="checking", status=503)
+            outcome = Outcome(word="closed", close_sealed=close)
         raise refusal(prepared, outcome)
 
 

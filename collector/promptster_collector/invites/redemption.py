@@ -261,6 +261,7 @@ def _session_row(
         "head_sha256": envelope.sha256,
         "stored_bytes": 0,
         "checked_n": -1,
+        "opened_bytes": 0,
         "source_counts": "{}",
         "closed_ms": None,
         "close_sealed": None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import os
 from dataclasses import dataclass
@@ -109,7 +110,8 @@ class Invites:
         )
         envelope = self._store.identity.signer.sign(document)
         sealed = self._store.of_organisation(organisation).seal(envelope.encode(), f"invite.document/{code.invite_id}")
-        self._store.keys.put({sealing_key(organisation, pair.key_id): pair.private_key}, created_ms=now)
+        keys = {sealing_key(organisation, pair.key_id): pair.private_key}
+        await asyncio.to_thread(self._store.keys.put, keys, created_ms=now)
 
         def job(connection: Connection) -> None:
             connection.execute(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import hmac
 import os
@@ -70,9 +71,12 @@ class Persons:
         known = select(Person.id).where(Person.organisation == organisation, Person.email_index == index)
         found = connection.execute(known).scalar_one_or_none()
         if found is not None:
-            sealed = self._seal(organisation, found, who.name, "name")
-            connection.execute(update(Person).where(Person.id == found).values(name_sealed=sealed))
-            return found
+            with contextlib.suppress(KeyDestroyedError):
+                sealed = self._seal(organisation, found, who.name, "name")
+                connection.execute(update(Person).where(Person.id == found).values(name_sealed=sealed))
+                return found
+            # A row from a backup, of somebody who was erased since: nothing of it is readable, and it is not the same.
+            remove(connection, found)
         person, now = new_id(), self._clock.wall_ms()
         self._store.keys.put({person_key(organisation, person): os.urandom(32)}, created_ms=now)
         connection.execute(

@@ -51,6 +51,7 @@ _SHREDDED = {
     "next_seq": 0,
     "stored_bytes": 0,
     "checked_n": -1,
+    "opened_bytes": 0,
     "source_counts": "{}",
 }
 
@@ -143,8 +144,16 @@ class Erasure:
             known = self._store.database.read_now(partial(_state, session=found.session))
             if known is not None and known not in GONE:
                 self._store.database.write_now(partial(shred, found=found))
+            elif known is None and found.person is not None:
+                self._store.database.write_now(partial(_forget_person, person=found.person))
             self._store.segments.remove_all(found.session)
         self._store.database.truncate_wal()
+
+
+def _forget_person(connection: Connection, person: str) -> None:
+    """Remove a person whose last session the database does not know, being older than that session."""
+    if not persons.is_needed(connection, person):
+        persons.remove(connection, person)
 
 
 def _state(connection: Connection, session: str) -> str | None:

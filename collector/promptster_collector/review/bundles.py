@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from promptster.protocol.bundle import BundleBatch, parts_from_batches, write_bundle
 from promptster.protocol.encoding import b64u_encode
-from promptster.replay.exporters import find
 from promptster.replay.session import Facts, from_bundle
 
 if TYPE_CHECKING:
+    from promptster.replay.exporters.interface import Exporter
     from promptster_collector.ingest.log import Log, Logged
     from promptster_collector.review.reading import Reading, SessionRecord
     from promptster_collector.store.store import Store
@@ -94,15 +94,13 @@ class Bundles:
         )
         return write_bundle(parts)
 
-    async def export(self, organisation: str, session: str, form: str, *, candidate: str = "") -> Export:
+    async def export(self, organisation: str, session: str, exporter: Exporter, *, candidate: str = "") -> Export:
         """The session in one of the formats of ``promptster.replay``.
 
         Raises:
-            ExportError: there is no such format.
             NotFoundError: the organisation has no such session.
             GoneError: it was erased.
         """
-        exporter = find(form)
         data = await self.bundle(organisation, session)
 
         def job() -> bytes:

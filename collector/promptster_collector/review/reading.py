@@ -18,14 +18,15 @@ from promptster.protocol.errors import ProtocolError
 from promptster.protocol.fields import read_stored
 from promptster.protocol.signing import Envelope
 from promptster_collector.assessments.policies import policy_of
-from promptster_collector.errors import GoneError, NotFoundError
+from promptster_collector.errors import NotFoundError
 from promptster_collector.review.rows import by_batch, event_of, within_policy
 from promptster_collector.sessions.states import GONE
-from promptster_collector.store.inbox import check_of, head_of, receipt_of, wire_of
+from promptster_collector.store.inbox import check_of, head_of, receipt_of, size_of, wire_of
 from promptster_collector.store.keys.names import content_key, segment_key
 from promptster_collector.store.parquet import read_parquet
 from promptster_collector.store.schema import Batch, Segment, Session
 from promptster_collector.store.sealing import Sealer
+from promptster_collector.store.tombstones import buried
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Select
 
     from promptster.protocol.events import OpenedEvent, RecordedEvent
+    from promptster_collector.settings import Limits
     from promptster_collector.store.database import AnyRow
     from promptster_collector.store.store import Store
 
@@ -84,9 +86,10 @@ def segment_purpose(version: int) -> str:
 class Reading:
     """Reads sessions; whoever calls has asked the guard and written the audit row."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, limits: Limits) -> None:
         """Keep where sessions are stored."""
         self._store = store
+        self._limits = limits
 
     async def record(self, organisation: str, session: str, *, with_events: bool = True) -> SessionRecord:
         """One session with all its batches.
@@ -102,8 +105,8 @@ class Reading:
         row, batches, segment = self._store.database.read_now(
             lambda connection: (
                 self._session(connection, organisation, session),
-                connection.execute(_batches(session, with_bodies=with_events)).all(),
-                self._segment_row(connection, session) if with_events else None,
+                connection.execute(_batches(organisation, session, with_bodies=with_events)).all(),
+                self._segment_row(connection, organisation, session) if with_events else None,
             )
         )
         sealer = self._store.of_session(organisation, session)
@@ -141,8 +144,7 @@ class Reading:
         if row is None:
             raise NotFoundError("there is no such session", code="unknown_session")
         if row.state in GONE:
-            tombstone = None if row.tombstone is None else Envelope.decode(row.tombstone).to_json()
-            raise GoneError("the session has been erased", code=row.state, extra={"tombstone": tombstone})
+            raise buried(row.state, row.tombstone)
         return row
 
     def _from_inbox(
@@ -150,7 +152,15 @@ class Reading:
     ) -> Mapping[int, tuple[RecordedEvent, ...]]:
         kinds = policy_of(policy).kinds
         key = self._store.keys.get(content_key(organisation, session))
-        return {row.n: within_policy(self._open(row, key), kinds) for row in rows}
+        found: dict[int, tuple[RecordedEvent, ...]] = {}
+        room = self._limits.opened_bytes
+        for row in rows:
+            events = within_policy(self._open(row, key), kinds)
+            room -= sum(size_of(event) for event in events)
+            if room < 0 and row.readable is None:
+                break  # its check will say the same
+            found[row.n] = events
+        return found
 
     def _open(self, row: AnyRow, key: bytes) -> list[RecordedEvent]:
         if row.body_sealed is None or row.readable is False:
@@ -161,9 +171,10 @@ class Reading:
             return []
 
     @staticmethod
-    def _segment_row(connection: Connection, session: str) -> AnyRow | None:
+    def _segment_row(connection: Connection, organisation: str, session: str) -> AnyRow | None:
         """The newest segment, if the session is sealed."""
-        newest = select(Segment.version, Segment.file_sha256).where(Segment.session == session)
+        mine = (Segment.session == session) & (Segment.organisation == organisation)
+        newest = select(Segment.version, Segment.file_sha256).where(mine)
         return connection.execute(newest.order_by(Segment.version.desc()).limit(1)).one_or_none()
 
     def _segment(self, organisation: str, session: str, row: AnyRow) -> bytes:
@@ -185,12 +196,13 @@ class Reading:
         row, segment = self._store.database.read_now(
             lambda connection: (
                 self._session(connection, organisation, session),
-                self._segment_row(connection, session),
+                self._segment_row(connection, organisation, session),
             )
         )
         if segment is not None:
             data = self._segment(organisation, session, segment)
-            events = [event_of(found) for found in read_parquet(data, after=after, limit=limit)]
+            found = read_parquet(data, after=after, limit=limit, size=self._limits.page_bytes)
+            events = [event_of(event) for event in found]
         else:
             policy = self._store.of_session(organisation, session).unseal(row.policy_sealed, "policy")
             events = self._live(organisation, session, policy=policy, after=after, limit=limit)
@@ -201,13 +213,20 @@ class Reading:
         kinds = policy_of(policy).kinds
         key = self._store.keys.get(content_key(organisation, session))
         found: list[RecordedEvent] = []
-        while len(found) < limit:
-            read = partial(_batches_behind, session=session, after=after)
+        room = self._limits.page_bytes
+        while len(found) < limit and room > 0:
+            read = partial(_batches_behind, organisation=organisation, session=session, after=after)
             rows = self._store.database.read_now(read)
             if not rows:
                 break
             for row in rows:
-                found += [event for event in within_policy(self._open(row, key), kinds) if event.seq > after]
+                for event in within_policy(self._open(row, key), kinds):
+                    if event.seq <= after:
+                        continue
+                    room -= size_of(event)
+                    if found and room < 0:
+                        return found[:limit]
+                    found.append(event)
             after = rows[-1].first + rows[-1].count - 1
         return found[:limit]
 
@@ -222,7 +241,7 @@ class Reading:
         return {name: data for name, data in earlier.items() if name in wanted}
 
 
-def _batches(session: str, *, with_bodies: bool) -> Select[*tuple[Any, ...]]:
+def _batches(organisation: str, session: str, *, with_bodies: bool) -> Select[*tuple[Any, ...]]:
     columns = [
         Batch.organisation,
         Batch.session,
@@ -235,11 +254,12 @@ def _batches(session: str, *, with_bodies: bool) -> Select[*tuple[Any, ...]]:
         Batch.readable,
     ]
     body = [Batch.body_sealed] if with_bodies else []
-    return select(*columns, *body).where(Batch.session == session).order_by(Batch.n)
+    mine = (Batch.session == session) & (Batch.organisation == organisation)
+    return select(*columns, *body).where(mine).order_by(Batch.n)
 
 
-def _batches_behind(connection: Connection, session: str, after: int) -> Sequence[AnyRow]:
-    behind = _batches(session, with_bodies=True).where(Batch.first + Batch.count > after + 1)
+def _batches_behind(connection: Connection, organisation: str, session: str, after: int) -> Sequence[AnyRow]:
+    behind = _batches(organisation, session, with_bodies=True).where(Batch.first + Batch.count > after + 1)
     return connection.execute(behind.limit(_LIVE_GROUP)).all()
 
 

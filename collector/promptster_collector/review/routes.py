@@ -9,6 +9,7 @@ from litestar.params import FromPath, FromQuery
 from promptster.protocol.encoding import b64u_encode
 from promptster.protocol.events import OpenedEvent
 from promptster.replay.errors import ExportError
+from promptster.replay.exporters import find
 from promptster_collector.access.guard import ACCESS, principal_of
 from promptster_collector.access.principal import READERS
 from promptster_collector.audit.service import Action, Audit
@@ -57,11 +58,12 @@ async def session_export(
 ) -> Response[bytes]:
     """The session in one of the export formats."""
     principal = principal_of(request)
-    await audit.record(principal, session, Action.EXPORT)
     try:
-        export = await bundles.export(principal.organisation, session, format)
+        exporter = find(format)
     except ExportError as error:
         raise InvalidError(error.message, code=error.code, hint=error.hint) from error
+    await audit.record(principal, session, Action.EXPORT)
+    export = await bundles.export(principal.organisation, session, exporter)
     return _file(export.data, export.media_type, export.suffix)
 
 

@@ -38,6 +38,8 @@ log = logging.getLogger("promptster_collector")
 
 _GROUP = 20
 """Sessions that one round seals."""
+_LATER = 900.0
+"""Seconds after which a session that could not be sealed is tried again."""
 
 
 class SealingFailedError(Refusal):
@@ -65,11 +67,16 @@ class SegmentSealer:
         self._store = store
         self._clock = clock
         self._reading = reading
+        self._failed: dict[str, float] = {}
+        """Sessions that could not be sealed, and until when they stand aside for others."""
 
     async def run(self) -> bool:
         """Seal some sessions that are ready; whether there were any."""
         waiting = (Batch.session == Session.id) & (Batch.checked_ms.is_(None) | Batch.leaf_index.is_(None))
         ready = (Session.state == State.CLOSING.value) & ~select(Batch.n).where(waiting).exists()
+        ready &= Session.id.not_in(
+            [session for session, until in self._failed.items() if until > self._clock.monotonic()]
+        )
         statement = select(Session.organisation, Session.id).where(ready).order_by(Session.closed_ms).limit(_GROUP)
         rows = await self._store.database.read(lambda connection: connection.execute(statement).all())
         sealed = [await self._seal(row.organisation, row.id) for row in rows]
@@ -81,11 +88,14 @@ class SegmentSealer:
         """Seal one session; one that cannot be sealed keeps its bodies, and stands in nobody's way."""
         try:
             written = await asyncio.to_thread(self.write, organisation, session)
-        except KeyDestroyedError:
-            return False  # erased a moment ago
+        except KeyDestroyedError:  # erased a moment ago, or its keys are lost
+            self._failed[session] = self._clock.monotonic() + _LATER
+            return False
         except Exception as error:  # noqa: BLE001 - whatever it is, the inbox still has everything
+            self._failed[session] = self._clock.monotonic() + _LATER
             log.error("a session cannot be sealed: %s", type(error).__name__)  # noqa: TRY400 - a traceback may show content
             return False
+        self._failed.pop(session, None)
         await self.enlist(organisation, session, written)
         return True
 

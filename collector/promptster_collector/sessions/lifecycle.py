@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 from sqlalchemy import select, update
 
 from promptster.protocol.receipt import LAPSED, Close
 from promptster_collector.sessions.states import State
-from promptster_collector.store.schema import Session
+from promptster_collector.store.keys.keystore import KeyDestroyedError
+from promptster_collector.store.schema import Batch, Session
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sqlalchemy import Connection
 
+    from promptster.protocol.signing import Envelope
     from promptster_collector.clock import Clock
+    from promptster_collector.store.database import AnyRow
     from promptster_collector.store.store import Store
 
 
@@ -29,7 +33,11 @@ class Lifecycle:
         self._on_closed = on_closed
 
     def close(self, connection: Connection, session: str, outcome: str) -> bytes | None:
-        """Sign the end of an open session inside somebody's write; answers the sealed close, new or old."""
+        """Sign the end of an open session inside somebody's write; answers the sealed close, new or old.
+
+        A session does not lapse while a batch of it waits for its check, because that may be the one that closes it:
+        the answer is ``None`` then. It is ``None`` too for a session whose key was lost: that one ends without a word.
+        """
         columns = (
             Session.organisation,
             Session.state,
@@ -42,8 +50,19 @@ class Lifecycle:
         if row is None or row.state != State.OPEN.value or row.head_sha256 is None:
             return None if row is None else row.close_sealed
         now = self._clock.wall_ms()
+        sealed: bytes | None = None
+        with contextlib.suppress(KeyDestroyedError):
+            sealer = self._store.of_session(row.organisation, session)
+            if outcome == LAPSED and _waits_for_check(connection, session):
+                return None
+            sealed = sealer.seal(self._sign(row, session, outcome, now).encode(), "close")
+        values = {"state": State.CLOSING.value, "close_sealed": sealed, "closed_ms": now}
+        connection.execute(update(Session).where(Session.id == session).values(values))
+        return sealed
+
+    def _sign(self, row: AnyRow, session: str, outcome: str, now_ms: int) -> Envelope:
         signer = self._store.identity.signer
-        envelope = signer.sign(
+        return signer.sign(
             Close(
                 kid=signer.kid,
                 session=session,
@@ -51,16 +70,12 @@ class Lifecycle:
                 n=row.next_n,
                 events=row.next_seq,
                 head=row.head_sha256,
-                at_ms=now,
+                at_ms=now_ms,
             )
         )
-        sealed = self._store.of_session(row.organisation, session).seal(envelope.encode(), "close")
-        values = {"state": State.CLOSING.value, "close_sealed": sealed, "closed_ms": now}
-        connection.execute(update(Session).where(Session.id == session).values(values))
-        return sealed
 
     async def lapse(self, session: str) -> bytes | None:
-        """End a session whose upload time is over; answers the sealed close."""
+        """End a session whose upload time is over; answers the sealed close, ``None`` while it has to wait."""
         sealed = await self._store.database.write(lambda connection: self.close(connection, session, LAPSED))
         self._on_closed()
         return sealed
@@ -73,3 +88,8 @@ class Lifecycle:
             lambda connection: connection.execute(statement).scalars().all()
         ):
             await self.lapse(session)
+
+
+def _waits_for_check(connection: Connection, session: str) -> bool:
+    waiting = select(Batch.n).where(Batch.session == session, Batch.checked_ms.is_(None))
+    return connection.execute(waiting.limit(1)).first() is not None

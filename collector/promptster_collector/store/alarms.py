@@ -6,7 +6,7 @@ import logging
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from sqlalchemy import insert
+from sqlalchemy import func, insert, select
 
 from promptster_collector.store.schema import Alarm
 
@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 
 
 log = logging.getLogger("promptster_collector")
+
+
+_REPEATED = 8
+"""Alarms of one kind that are kept for one invite or session."""
 
 
 class AlarmKind(StrEnum):
@@ -39,7 +43,15 @@ def raise_alarm(
     invite: str | None = None,
     session: str | None = None,
 ) -> None:
-    """Write one alarm inside somebody's write; without an organisation it is the collector's own."""
+    """Write one alarm inside somebody's write; without an organisation it is the collector's own.
+
+    Who repeats the same again and again is written down a few times only, and cannot fill the database with it.
+    """
+    same = (Alarm.kind == kind.value) & (Alarm.invite == invite) & (Alarm.session == session)
+    if invite is not None or session is not None:
+        told = select(func.count()).select_from(Alarm).where(same)
+        if connection.execute(told).scalar_one() >= _REPEATED:
+            return
     log.warning("alarm: %s", kind.value)
     connection.execute(
         insert(Alarm),

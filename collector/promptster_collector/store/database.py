@@ -180,7 +180,7 @@ class Database:
             with self._writing.begin() as connection:
                 for write in group:
                     self._run(connection, write)
-        except SQLAlchemyError:
+        except Exception:  # noqa: BLE001 - whatever it was, those who wait must hear of it, and the thread goes on
             # The connection is thrown away: after a failed fsync only a fresh look at the file can be trusted.
             self._writing.dispose()
             for write in group:

@@ -11,7 +11,10 @@ from sqlalchemy.pool import NullPool, QueuePool
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+_FULL_SYNC = ("PRAGMA fullfsync=ON", "PRAGMA checkpoint_fullfsync=ON")
+"""macOS: its ``fsync`` ends in the drive's own cache; elsewhere these change nothing."""
 _CONTROL_PRAGMAS = (
+    *_FULL_SYNC,
     "PRAGMA journal_mode=WAL",
     "PRAGMA synchronous=FULL",
     "PRAGMA secure_delete=ON",
@@ -21,6 +24,7 @@ _CONTROL_PRAGMAS = (
     "PRAGMA cache_size=-4096",
 )
 _KEYSTORE_PRAGMAS = (
+    *_FULL_SYNC,
     "PRAGMA journal_mode=DELETE",
     "PRAGMA synchronous=EXTRA",
     "PRAGMA secure_delete=ON",
@@ -28,7 +32,7 @@ _KEYSTORE_PRAGMAS = (
     "PRAGMA busy_timeout=10000",
     "PRAGMA temp_store=MEMORY",
 )
-_CHECKPOINT_PRAGMAS = ("PRAGMA journal_mode=WAL", "PRAGMA busy_timeout=200", "PRAGMA synchronous=FULL")
+_CHECKPOINT_PRAGMAS = (*_FULL_SYNC, "PRAGMA journal_mode=WAL", "PRAGMA busy_timeout=200", "PRAGMA synchronous=FULL")
 
 
 class Use(Enum):
@@ -53,7 +57,8 @@ def _prepare_sqlite(engine: Engine, pragmas: Sequence[str], begin: str) -> None:
 
 
 def _engine(url: str, use: Use, pragmas: Sequence[str], **options: Any) -> Engine:
-    engine = create_engine(url, **options)
+    # Errors go into logs and answers by type only; their texts must not hold what was stored either.
+    engine = create_engine(url, hide_parameters=True, **options)
     if engine.dialect.name == "sqlite":
         _prepare_sqlite(engine, pragmas, use.value)
     return engine

@@ -2,12 +2,40 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import secrets
+from enum import Enum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+_FULL_SYNC: int | None = getattr(fcntl, "F_FULLFSYNC", None)
+"""macOS: its ``fsync`` ends in the drive's own cache, and only this goes on to the disk."""
+
+
+class Durability(Enum):
+    """What of a file is on the disk when writing it returns."""
+
+    NONE = 0
+    """Nothing that is promised; a power cut may leave an empty file."""
+    CONTENT = 1
+    """A whole file, under its name or still only the old one."""
+    NAME = 2
+    """The new file under its name."""
+
+
+def sync(descriptor: int) -> None:
+    """Return when a file's bytes are on the disk.
+
+    Raises:
+        OSError: they may not be; the descriptor is not to be trusted any more.
+    """
+    if _FULL_SYNC is None:
+        os.fsync(descriptor)
+    else:
+        fcntl.fcntl(descriptor, _FULL_SYNC)
 
 
 def sync_folder(folder: Path) -> None:
@@ -19,7 +47,7 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def write_atomically(path: Path, data: bytes, *, durable: bool) -> None:
+def write_atomically(path: Path, data: bytes, *, durability: Durability) -> None:
     """Write a 0600 file that is either the old one or the new one, whole."""
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -27,19 +55,19 @@ def write_atomically(path: Path, data: bytes, *, durable: bool) -> None:
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)
             file.flush()
-            if durable:
-                os.fsync(file.fileno())
+            if durability is not Durability.NONE:
+                sync(file.fileno())
         draft.replace(path)
     except BaseException:
         draft.unlink(missing_ok=True)
         raise
-    if durable:
+    if durability is Durability.NAME:
         sync_folder(path.parent)
 
 
 def write_durably(path: Path, data: bytes) -> None:
     """Write a 0600 file and return when file and name are on the disk."""
-    write_atomically(path, data, durable=True)
+    write_atomically(path, data, durability=Durability.NAME)
 
 
 def remove_durably(path: Path) -> None:

@@ -8,6 +8,7 @@ from promptster.protocol.batch import BatchHeader, WireBatch
 from promptster.protocol.signing import SIGNATURE_SIZE, Envelope
 
 if TYPE_CHECKING:
+    from promptster.protocol.events import RecordedEvent
     from promptster_collector.store.database import AnyRow
     from promptster_collector.store.sealing import Sealer
     from promptster_collector.store.store import Store
@@ -21,6 +22,12 @@ def head_bytes(batch: WireBatch) -> bytes:
 def read_head(stored: bytes) -> Envelope:
     """Header and signature as a signed document again."""
     return Envelope(stored[SIGNATURE_SIZE:], stored[:SIGNATURE_SIZE])
+
+
+def size_of(event: RecordedEvent) -> int:
+    """Bytes of an opened event with its values and blocks."""
+    values = sum(len(secret.stored) for secret in event.secrets.values())
+    return len(event.public) + values + sum(len(block.data) for block in event.blocks)
 
 
 def head_of(sealer: Sealer, row: AnyRow) -> Envelope:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sqlalchemy import inspect, text
+
+from promptster_collector.errors import SetupError
 from promptster_collector.store.engine import Use, control_engine, keystore_engine
 
 if TYPE_CHECKING:
@@ -15,11 +18,31 @@ CONTROL_SCRIPTS = _HERE / "migrations"
 KEYSTORE_SCRIPTS = _HERE / "keys" / "migrations"
 
 
+def newest(scripts: Path) -> str:
+    """The revision that a folder of migrations ends with: its files are numbered."""
+    return max(path.name[1:5] for path in (scripts / "versions").glob("v????_*.py"))
+
+
+def _revision(engine: Engine) -> str | None:
+    with engine.connect() as connection:
+        if not inspect(connection).has_table("alembic_version"):
+            return None
+        return connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
+
+
 def migrate(engine: Engine, scripts: Path) -> None:
-    """Run what is missing of one folder of migrations, in one transaction."""
-    # alembic is felt at start-up and needed only here.
-    from alembic import command  # noqa: PLC0415
-    from alembic.config import Config  # noqa: PLC0415
+    """Run what is missing of one folder of migrations, in one transaction.
+
+    Raises:
+        SetupError: a newer version has been at work here.
+    """
+    current, wanted = _revision(engine), newest(scripts)
+    if current == wanted:
+        return  # and alembic, which an idle collector should not hold, stays out of memory
+    if current is not None and current > wanted:
+        raise SetupError("this data folder was made by a newer version", hint="update promptster", code="format")
+    from alembic import command  # noqa: PLC0415 - see above
+    from alembic.config import Config  # noqa: PLC0415 - likewise
 
     config = Config()
     config.set_main_option("script_location", str(scripts).replace("%", "%%"))
@@ -29,7 +52,11 @@ def migrate(engine: Engine, scripts: Path) -> None:
 
 
 def migrate_all(*, database_url: str, keystore_url: str) -> None:
-    """Bring both databases up to date."""
+    """Bring both databases up to date.
+
+    Raises:
+        SetupError: a newer version has been at work here.
+    """
     for engine, scripts in (
         (control_engine(database_url, Use.WRITE), CONTROL_SCRIPTS),
         (keystore_engine(keystore_url, Use.WRITE), KEYSTORE_SCRIPTS),

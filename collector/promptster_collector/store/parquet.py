@@ -22,6 +22,12 @@ _LOAD_ROWS = 2000
 _MIB = 1 << 20
 _FLOOR = 256 * _MIB
 """Memory that even the smallest session may use."""
+_WITHIN = (
+    "WINDOW everything AS (ORDER BY seq ROWS UNBOUNDED PRECEDING)"
+    " QUALIFY row_number() OVER everything = 1 OR"
+    " sum(octet_length(public) + octet_length(secrets) + octet_length(blocks)) OVER everything <= {size}"
+)
+"""The rows that fit into some bytes, and the first one."""
 
 _TYPES = {
     "n": "INTEGER",
@@ -108,19 +114,22 @@ def write_parquet(rows: Sequence[EventRow]) -> bytes:
     return data
 
 
-def read_parquet(data: bytes, *, after: int = -1, limit: int | None = None) -> list[EventRow]:
+def read_parquet(data: bytes, *, after: int = -1, limit: int | None = None, size: int | None = None) -> list[EventRow]:
     """Rows of a Parquet file in order.
 
     Args:
         data: the file.
         after: only events behind this ``seq``.
         limit: at most so many of them.
+        size: at most so many bytes of them, but one in any case.
     """
     files = memory_files()
     files.pipe_file(_FILE, data)
     names = ", ".join(_TYPES)
     cut = "" if limit is None else f" LIMIT {int(limit)}"
     query = f"SELECT {names} FROM read_parquet('{_FILE}') WHERE seq > $after ORDER BY seq{cut}"  # noqa: S608 - no outside text
+    if size is not None:
+        query = f"SELECT {names} FROM ({query}) {_WITHIN.format(size=int(size))} ORDER BY seq"  # noqa: S608 - likewise
     with sandbox(files, 4 * len(data) + _FLOOR) as connection:
         found = connection.execute(query, {"after": after}).fetchall()
     return [EventRow(**dict(zip(_TYPES, row, strict=True))) for row in found]

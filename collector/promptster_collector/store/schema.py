@@ -200,6 +200,7 @@ class Session(Base):
     head_sha256: Mapped[bytes | None] = declared(LargeBinary(32), data=DataClass.PSEUDONYM, cipher=Cipher.HASHED)
     stored_bytes: Mapped[int] = declared(BigInteger)
     checked_n: Mapped[int] = declared(Integer)
+    opened_bytes: Mapped[int] = declared(BigInteger, server_default="0")
     source_counts: Mapped[str] = declared(String(512), data=DataClass.PSEUDONYM)
     closed_ms: Mapped[int | None] = declared(BigInteger)
     close_sealed: Mapped[bytes | None] = declared(

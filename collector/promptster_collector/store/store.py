@@ -96,7 +96,10 @@ class Store:
         Raises:
             SetupError: there is one already.
         """
-        if settings.marker.exists() or settings.master_key.exists():
+        if settings.master_key.exists() and not settings.marker.exists():
+            hint = "nothing was served from it: remove it, and run init again"
+            raise SetupError("an earlier init of this data folder was cut off", hint=hint, code="incomplete_data")
+        if settings.marker.exists():
             hint = "choose another folder, or start it with promptster-collector serve"
             raise SetupError("this data folder is set up already", hint=hint, code="already_initialised")
         for folder in settings.folders:

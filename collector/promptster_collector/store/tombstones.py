@@ -10,8 +10,9 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from promptster.protocol.encoding import b64u_decode, b64u_encode
-from promptster_collector.errors import SetupError
-from promptster_collector.store.files import write_atomically, write_durably
+from promptster.protocol.signing import Envelope
+from promptster_collector.errors import GoneError, SetupError
+from promptster_collector.store.files import Durability, write_atomically, write_durably
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,6 +46,12 @@ def grave(*, organisation: str, session: str, person: str | None, state: str, en
     return Grave(
         organisation=organisation, session=session, person=person, state=state, tombstone=b64u_encode(envelope)
     )
+
+
+def buried(state: str, tombstone: bytes | None) -> GoneError:
+    """The refusal for an erased session, with its tombstone."""
+    envelope = None if tombstone is None else Envelope.decode(tombstone).to_json()
+    return GoneError("the session has been erased", code=state, extra={"tombstone": envelope})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,9 +92,12 @@ class TombstoneFolder:
                 raise SetupError(f"the tombstone {path.name} cannot be read", hint=hint, code="tombstone") from error
 
     def note_checkpoint(self, last: LastCheckpoint) -> None:
-        """Remember the newest checkpoint; atomic, not synchronised: the log itself is durable already."""
+        """Remember the newest checkpoint; returns when the file is whole on the disk, under its old or new name.
+
+        A torn file would keep the collector from starting, because nothing else tells a restored database.
+        """
         data = json.dumps(asdict(last), sort_keys=True).encode()
-        write_atomically(self._folder / _CHECKPOINT, data, durable=False)
+        write_atomically(self._folder / _CHECKPOINT, data, durability=Durability.CONTENT)
 
     def last_checkpoint(self) -> LastCheckpoint | None:
         """The newest checkpoint that this collector made, also when its database is older.

@@ -10,7 +10,7 @@ from tests.helpers.site import OwnedClock
 
 from promptster_collector.errors import SetupError
 from promptster_collector.settings import Settings
-from promptster_collector.store.files import write_atomically
+from promptster_collector.store.files import Durability, write_atomically
 from promptster_collector.store.store import FolderLock, Store
 
 
@@ -36,7 +36,7 @@ def test_init_never_overwrites(data: Path) -> None:
     with pytest.raises(SetupError, match="already"):
         Store.create(Settings(data=data), OwnedClock())
     (data / "settings.json").unlink()
-    with pytest.raises(SetupError, match="already"):
+    with pytest.raises(SetupError, match="cut off"):
         Store.create(Settings(data=data), OwnedClock())
 
 
@@ -52,8 +52,8 @@ def test_one_process_works_on_a_folder(data: Path) -> None:
 def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
     """What cannot be written leaves the old file and no draft."""
     path = tmp_path / "f"
-    write_atomically(path, b"old", durable=True)
+    write_atomically(path, b"old", durability=Durability.NAME)
     with pytest.raises(TypeError):
-        write_atomically(path, "text", durable=True)  # type: ignore[arg-type]
+        write_atomically(path, "text", durability=Durability.NAME)  # type: ignore[arg-type]
     assert [file.name for file in tmp_path.iterdir()] == ["f"]
     assert path.read_bytes() == b"old"
