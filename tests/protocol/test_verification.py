@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import random as pseudo
+import tracemalloc
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +16,7 @@ from tests.vectors.world import START, World, drafts, public_with, with_block, w
 
 from promptster.protocol import keys
 from promptster.protocol.archive import Member, read_archive, write_archive
+from promptster.protocol.batch import MAX_EVENTS, parse_batch
 from promptster.protocol.bundle import BundleParts, write_bundle
 from promptster.protocol.chain import ProvenEvent
 from promptster.protocol.documents import DocumentType, decode, encode
@@ -295,6 +297,20 @@ def test_a_block_with_a_short_salt_is_altered() -> None:
     assert _codes(world, short) == (10, {"block_altered", "value_missing"})
 
 
+def test_events_that_share_a_block_share_what_it_holds() -> None:
+    """One block of megabytes and thousands of events that refer to it do not become gigabytes."""
+    world = World()
+    shared = with_block(world.events[4], "input", random=world.random)
+    secret = shared.secrets["input"]
+    told = [*drafts()[:5], *(drafts()[4] for _ in range(3)), drafts()[11]]
+    world.events = world.number(told)
+    world.events[4:8] = [with_stored(event, "input", secret) for event in world.events[4:8]]
+    world.events[4] = dataclasses.replace(world.events[4], blocks=shared.blocks)
+    opened = verify_parts(world.parts((5, 4)), trusted=world.trusted).opened
+    assert opened[4].fields["input"] == {"command": "pytest"}
+    assert all(event.fields["input"] is opened[4].fields["input"] for event in opened[4:8])
+
+
 def test_a_block_may_be_withheld_by_a_record_that_names_it() -> None:
     """Every value that refers to it is then excused."""
     world = World()
@@ -353,6 +369,24 @@ def test_a_receipt_without_a_proof_is_noted() -> None:
     world = World()
     parts = world.parts()
     assert _codes(world, dataclasses.replace(parts, proofs=parts.proofs[:2])) == (0, {"not_in_log"})
+
+
+def test_what_headers_claim_costs_nothing() -> None:
+    """Five thousand events claimed by every tiny header: memory and findings follow from what is here."""
+    world = World()
+    header = parse_batch(world.wires()[0]).header
+    claims = [
+        dataclasses.replace(header, n=n, first=n * 2**32, count=MAX_EVENTS, prev=bytes(32)) for n in range(1, 2000)
+    ]
+    headers = [world.session_key.sign(claim) for claim in claims]
+    parts = dataclasses.replace(world.parts(), headers=(*world.parts().headers[:1], *headers))
+    tracemalloc.start()
+    result = verify_parts(parts, trusted=world.trusted)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert result.verdict == "altered"
+    assert result.events == 5
+    assert peak < 40_000_000
 
 
 def test_a_source_that_skips_arrivals_is_a_gap_of_capture() -> None:

@@ -22,6 +22,7 @@ def vectors() -> Iterator[Named]:
     yield from _identity()
     yield from _certified()
     yield from _chains()
+    yield from _overlap()
 
 
 def _nothing(
@@ -214,6 +215,34 @@ def _certified() -> Iterator[Named]:
         world.parts(),
         findings=("policy_malformed",),
         verdict=UNREADABLE,
+    )
+
+
+def _overlap() -> Iterator[Named]:
+    world = World()
+    parts = world.parts()
+    one, two, _ = parts.headers
+    first = parts.events
+    back = parse_batch(world.seal(world.events[3:9], n=2, prev=two.sha256))
+    yield parts_vector(
+        "headers-overlap",
+        "behind a missing header, one that reaches back into an earlier batch: its events are not counted twice",
+        world,
+        dataclasses.replace(
+            parts,
+            headers=(one, back.envelope),
+            events=first[:9],
+            values={seq: secrets for seq, secrets in parts.values.items() if seq < 9},
+            receipts=(parts.receipts[0], world.receipt(back)),
+            checks=(parts.checks[0], world.check(back)),
+            proofs=(),
+            checkpoint=None,
+            close=None,
+        ),
+        findings=("gap", "chain_broken", "open_ended", "not_in_log"),
+        events=5,
+        shown=17,
+        withheld=0,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -13,7 +14,7 @@ from promptster.protocol.documents import DocumentType
 from promptster.protocol.errors import DocumentError, EventError, SignatureError
 from promptster.protocol.events import PublicEvent
 from promptster.protocol.signing import Envelope, verify
-from promptster.protocol.verdict import Report, holes, spans, spoken
+from promptster.protocol.verdict import Report, Span, holes, is_within, joined, spans, spoken
 
 T = TypeVar("T")
 
@@ -44,16 +45,22 @@ class Chain:
     """By ``seq``, ascending."""
     broken: frozenset[int]
     """Batches whose events are not all here, or do not lead to the root."""
-    missing: dict[int, list[int]]
-    """``seq`` of the events that are not here, by batch number."""
-    unproven: frozenset[int]
-    """``seq`` of events that are here or that a header covers, and that nothing proves."""
+    missing: dict[int, tuple[Span, ...]]
+    """The events that are not here, by batch number."""
+    covered: tuple[Span, ...]
+    """The events that some header covers, ascending."""
+    here: frozenset[int]
+    """``seq`` of the events whose public bytes are here."""
     last_here: int
     """The last ``seq`` that is here and covered; -1 when there is none."""
 
     def absent(self, n: int) -> bool:
         """Whether no event of the batch is here."""
-        return len(self.missing.get(n, ())) == self.links[n].header.count
+        return sum(span.last - span.first + 1 for span in self.missing.get(n, ())) == self.links[n].header.count
+
+    def knows(self, seq: int) -> bool:
+        """Whether an event of this number is here, or a header covers it."""
+        return seq in self.here or is_within(self.covered, seq)
 
 
 def in_order(  # the four names by which lists can be off
@@ -88,8 +95,8 @@ def read_chain(
         events: public bytes of events.
     """
     links = _read_headers(report, certificate, headers)
-    _check_links(report, genesis, links)
-    return _read_events(report, links, events)
+    reaching_back = _check_links(report, genesis, links)
+    return _read_events(report, links, reaching_back, events)
 
 
 def _read_headers(report: Report, certificate: Certificate, headers: Sequence[Envelope]) -> dict[int, ChainLink]:
@@ -112,52 +119,66 @@ def _read_headers(report: Report, certificate: Certificate, headers: Sequence[En
     return in_order(report, links, what="batch", number=lambda link: link.header.n, identity=lambda link: link.sha256)
 
 
-def _check_links(report: Report, genesis: bytes, links: dict[int, ChainLink]) -> None:
+def _check_links(report: Report, genesis: bytes, links: dict[int, ChainLink]) -> frozenset[int]:
+    """Whether each header continues the one before it; the numbers of those that reach back into an earlier batch."""
     if missing := holes(links):
         report.incomplete("gap", f"missing batches: {spoken(missing)}")
+    reaching_back: set[int] = set()
+    end = 0
     for n, link in links.items():
         before = links.get(n - 1)
+        expected = (genesis, 0) if n == 0 else None
         if before is not None:
             expected = (before.sha256, before.header.first + before.header.count)
-        elif n == 0:
-            expected = (genesis, 0)
-        else:
-            continue
-        if (link.header.prev, link.header.first) != expected:
+        if link.header.first < end:
+            reaching_back.add(n)
+        if link.header.first < end or (expected is not None and (link.header.prev, link.header.first) != expected):
             report.altered("chain_broken", f"batch {n} does not continue the one before it")
+        end = max(end, link.header.first + link.header.count)
+    return frozenset(reaching_back)
 
 
-def _read_events(report: Report, links: dict[int, ChainLink], events: Sequence[bytes]) -> Chain:
+def _read_public(report: Report, events: Sequence[bytes]) -> dict[int, ProvenEvent]:
     read: list[ProvenEvent] = []
     for place, public in enumerate(events):
         try:
             read.append(ProvenEvent(public, PublicEvent.parse(public)))
         except EventError as error:
             report.altered("event_malformed", f"line {place} of the events cannot be read: {error}")
-    here = in_order(report, read, what="event", number=lambda item: item.event.seq, identity=lambda item: item.public)
+    return in_order(report, read, what="event", number=lambda item: item.event.seq, identity=lambda item: item.public)
+
+
+def _read_events(
+    report: Report, links: dict[int, ChainLink], reaching_back: frozenset[int], events: Sequence[bytes]
+) -> Chain:
+    """Events against roots, in time and memory that follow from the bundle's size and not from what headers claim."""
+    here = _read_public(report, events)
+    numbers = list(here)
+    covered = joined(Span(link.header.first, link.header.first + link.header.count - 1) for link in links.values())
     proven: dict[int, ProvenEvent] = {}
-    covered: set[int] = set()
-    missing: dict[int, list[int]] = {}
-    broken: set[int] = set()
+    missing: dict[int, tuple[Span, ...]] = {}
+    broken = set(reaching_back)
     for n, link in links.items():
-        span = range(link.header.first, link.header.first + link.header.count)
-        covered.update(span)
-        batch = [here[seq] for seq in span if seq in here]
-        if len(batch) < link.header.count:
+        if n in reaching_back:
+            continue  # its events are judged by the batch that covered them first
+        first, count = link.header.first, link.header.count
+        found = numbers[bisect_left(numbers, first) : bisect_left(numbers, first + count)]
+        if len(found) < count:
             broken.add(n)
-            missing[n] = [seq for seq in span if seq not in here]
-        elif merkle.root([merkle.leaf_hash(item.public) for item in batch]) != link.header.root:
+            missing[n] = holes(found, first=first, end=first + count)
+        elif merkle.root([merkle.leaf_hash(here[seq].public) for seq in found]) != link.header.root:
             broken.add(n)
             report.altered("root", f"the events of batch {n} are not the ones that were signed")
         else:
-            proven.update((item.event.seq, item) for item in batch)
-    if unsigned := sorted(here.keys() - covered):
+            proven.update((seq, here[seq]) for seq in found)
+    if unsigned := [seq for seq in numbers if not is_within(covered, seq)]:
         report.altered("inserted", f"no signed batch covers the events {spoken(spans(unsigned))}")
     return Chain(
         links=links,
         proven=proven,
         broken=frozenset(broken),
         missing=missing,
-        unproven=frozenset((covered | here.keys()) - proven.keys()),
-        last_here=max(covered & here.keys(), default=-1),
+        covered=covered,
+        here=frozenset(numbers),
+        last_here=next((seq for seq in reversed(numbers) if is_within(covered, seq)), -1),
     )

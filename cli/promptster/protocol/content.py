@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 from promptster.protocol.bundle import BundleParts, redactions_in_session
 from promptster.protocol.chain import Chain, ProvenEvent
@@ -28,15 +28,16 @@ def read_content(report: Report, evidence: Evidence, parts: BundleParts, chain: 
     """Open every proven event as far as its values are here and true."""
     blocks = _read_blocks(report, parts)
     recorded = [_assemble(report, item, parts.values.get(seq, {})) for seq, item in chain.proven.items()]
-    for seq in sorted(parts.values.keys() - chain.proven.keys() - chain.unproven):
+    for seq in sorted(seq for seq in parts.values if not chain.knows(seq)):
         report.altered("value_unknown", f"values are here for event {seq}, which is not")
     redacted = _redactions(evidence, recorded)
     hidden_blocks = {record.block for record in evidence.redactions}
     used: set[bytes | None] = set()
     opened: list[OpenedEvent] = []
+    decoded: dict[tuple[bytes, str], Any] = {}
     for event in recorded:
         used |= {read_stored(secret.stored).block for secret in event.secrets.values()}
-        shown = _open(report, event, blocks)
+        shown = _open(report, event, blocks, decoded)
         opened.append(shown)
         if evidence.policy is None or evidence.policy.allows(event.kind):
             _report_withheld(report, event, shown, redacted, hidden_blocks)
@@ -60,7 +61,7 @@ def _read_blocks(report: Report, parts: BundleParts) -> dict[bytes, bytes]:
 
 def _assemble(report: Report, item: ProvenEvent, secrets: Mapping[str, Secret]) -> RecordedEvent:
     try:
-        return RecordedEvent.assemble(item.public, secrets)
+        return RecordedEvent.assemble(item.public, secrets, parsed=item.event)
     except EventError as error:
         report.altered("value_altered", f"event {item.event.seq}: {error}")
         return RecordedEvent(public=item.public, parsed=item.event, secrets={})
@@ -77,9 +78,11 @@ def _redactions(evidence: Evidence, recorded: list[RecordedEvent]) -> dict[tuple
     return redacted
 
 
-def _open(report: Report, event: RecordedEvent, blocks: Mapping[bytes, bytes]) -> OpenedEvent:
+def _open(
+    report: Report, event: RecordedEvent, blocks: Mapping[bytes, bytes], decoded: dict[tuple[bytes, str], Any]
+) -> OpenedEvent:
     try:
-        return event.open(blocks)
+        return event.open(blocks, decoded=decoded)
     except EventError as error:
         report.incomplete("value_malformed", f"event {event.seq} holds a value that cannot be read: {error}")
         return RecordedEvent(public=event.public, parsed=event.parsed, secrets={}).open()

@@ -39,6 +39,9 @@ _NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _JOINERS = "\u200c\u200d"
 """Format characters that some scripts need inside words."""
 _MAX_DIGITS = len(str(MAX_INTEGER)) + 1
+_WRITER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+"""Writes RFC 8785 for what ``_check`` lets through, where names are ASCII and numbers whole: readers compare with it,
+because it is several times faster than the library that writes documents."""
 
 
 class DocumentType(enum.StrEnum):
@@ -107,18 +110,14 @@ def _check(value: object, level: int, fault: Fault) -> None:  # noqa: C901 - one
     raise DocumentError(f"a document cannot hold a {type(value).__name__}", code="value", fault=fault)
 
 
-def _canonical(document: Mapping[str, Any], fault: Fault) -> bytes:
-    _check(document, 0, fault)
-    return rfc8785.dumps(cast("dict[str, Any]", document))
-
-
 def encode(document: Mapping[str, Any]) -> bytes:
     """The canonical bytes of a document.
 
     Raises:
         DocumentError: when the document holds what documents cannot hold.
     """
-    return _canonical(document, "local")
+    _check(document, 0, "local")
+    return rfc8785.dumps(cast("dict[str, Any]", document))
 
 
 def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -165,7 +164,8 @@ def decode(data: bytes, *, limit: int = MAX_DOCUMENT) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise DocumentError("a document is not a JSON object", code="json")
     document = cast("dict[str, Any]", value)
-    if _canonical(document, "remote") != data:
+    _check(document, 0, "remote")
+    if _WRITER.encode(document).encode() != data:
         raise DocumentError("a document is not in its RFC 8785 form", code="not_canonical")
     return document
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, cast
+from typing import Any, Final
 
-from promptster.protocol.documents import VERSION, decode, encode
-from promptster.protocol.encoding import b64u_decode, b64u_encode
-from promptster.protocol.errors import DocumentError, EncodingError, EventError, Fault
+from promptster.protocol.documents import VERSION, encode
+from promptster.protocol.encoding import b64u_encode
+from promptster.protocol.errors import EventError
 from promptster.protocol.fields import (
     FRAME_BLOCK,
     FRAME_EVENT,
@@ -31,14 +31,16 @@ from promptster.protocol.fields import (
     read_stored,
     store,
 )
-from promptster.protocol.kinds import FIELD_TYPES, KINDS, SOURCES, Kind, Source
+from promptster.protocol.kinds import FIELD_TYPES, KINDS, FieldType, Kind, Source
 from promptster.protocol.merkle import leaf_hash
+from promptster.protocol.public import MAX_REFS, PublicEvent, check_lists, read_public
 from promptster.protocol.signing import RandomBytes
 from promptster.protocol.values import decode_value, encode_value
 
 __all__ = [
     "FIELD_TYPES",
     "KINDS",
+    "MAX_REFS",
     "Block",
     "Draft",
     "Kind",
@@ -50,17 +52,10 @@ __all__ = [
     "compose",
 ]
 
-MAX_PUBLIC: Final = 64 << 10
-"""Bytes of an event's public part."""
 MAX_TOGETHER: Final = 5000
 """Events that travel together."""
 MAX_BLOCKS: Final = 64
 """Blocks that one event may be the first to use."""
-MAX_REFS: Final = 256
-"""Earlier events that one event may point to."""
-
-_COMMITMENT = 32
-_PUBLIC_KEYS = {"v", "seq", "src", "src_seq", "kind", "ms", "mono_ms", "lane", "refs", "r", "c"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,98 +99,6 @@ class OpenedEvent:
 
 
 @dataclass(frozen=True, kw_only=True)
-class PublicEvent:
-    """The public part of an event, read."""
-
-    seq: int
-    src: str
-    src_seq: int
-    kind: str
-    ms: int
-    mono_ms: int
-    lane: int
-    refs: tuple[int, ...]
-    commitments: Mapping[str, bytes]
-
-    @classmethod
-    def parse(cls, data: bytes) -> PublicEvent:
-        """Read an event's public bytes.
-
-        Raises:
-            EventError: when they are not an event in canonical form.
-        """
-        try:
-            document = decode(data, limit=MAX_PUBLIC)
-        except DocumentError as error:
-            raise EventError(f"an event is off: {error}", code="event_document") from None
-        if document.keys() != _PUBLIC_KEYS:
-            raise EventError("an event does not have exactly the keys of an event", code="event_keys")
-        if type(document["v"]) is not int or document["v"] != VERSION:
-            raise EventError("an event is of another version", code="event_version")
-        return _public_event(document, "remote")
-
-
-def _public_event(document: Mapping[str, Any], fault: Fault) -> PublicEvent:
-    """One check for both directions."""
-    _bytes(document["r"], SALT_SIZE, fault)
-    commitments = _commitments(document["c"], fault)
-    _check_lists(document["src"], document["kind"], commitments, fault)
-    seq = _natural(document["seq"], fault)
-    return PublicEvent(
-        seq=seq,
-        src=document["src"],
-        src_seq=_natural(document["src_seq"], fault),
-        kind=document["kind"],
-        ms=_natural(document["ms"], fault),
-        mono_ms=_natural(document["mono_ms"], fault),
-        lane=_natural(document["lane"], fault),
-        refs=_refs(document["refs"], seq, fault),
-        commitments=commitments,
-    )
-
-
-def _natural(value: object, fault: Fault) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise EventError("a number of an event is not a whole number from 0", code="event_number", fault=fault)
-    return value
-
-
-def _refs(value: object, seq: int, fault: Fault) -> tuple[int, ...]:
-    if not isinstance(value, list) or len(cast("list[object]", value)) > MAX_REFS:
-        raise EventError(f"refs is not a list of at most {MAX_REFS} numbers", code="event_refs", fault=fault)
-    refs = tuple(_natural(item, fault) for item in cast("list[object]", value))
-    if any(ref >= seq for ref in refs):
-        raise EventError("an event points to one that is not before it", code="event_refs", fault=fault)
-    return refs
-
-
-def _bytes(value: object, size: int, fault: Fault) -> bytes:
-    if isinstance(value, str):
-        try:
-            data = b64u_decode(value)
-        except EncodingError:
-            data = b""
-        if len(data) == size:
-            return data
-    raise EventError(f"an event holds something else than {size} bytes", code="event_bytes", fault=fault)
-
-
-def _commitments(value: object, fault: Fault) -> dict[str, bytes]:
-    if not isinstance(value, dict):
-        raise EventError("c is not an object", code="event_keys", fault=fault)
-    return {name: _bytes(item, _COMMITMENT, fault) for name, item in cast("dict[str, object]", value).items()}
-
-
-def _check_lists(src: object, kind: object, names: Mapping[str, object], fault: Fault) -> None:
-    if not isinstance(src, str) or src not in SOURCES:
-        raise EventError("an event's source is not in the list", code="event_source", fault=fault)
-    if not isinstance(kind, str) or kind not in KINDS:
-        raise EventError("an event's kind is not in the list", code="event_kind", fault=fault)
-    if unknown := names.keys() - KINDS[cast("Kind", kind)]:
-        raise EventError(f"{kind} has no field {min(unknown)}", code="event_field", fault=fault)
-
-
-@dataclass(frozen=True, kw_only=True)
 class RecordedEvent:
     """An event's exact public bytes with the values and the new blocks that travel beside them."""
 
@@ -208,13 +111,26 @@ class RecordedEvent:
     """Blocks that this event is the first to use."""
 
     @classmethod
-    def assemble(cls, public: bytes, secrets: Mapping[str, Secret], blocks: tuple[Block, ...] = ()) -> RecordedEvent:
+    def assemble(
+        cls,
+        public: bytes,
+        secrets: Mapping[str, Secret],
+        blocks: tuple[Block, ...] = (),
+        *,
+        parsed: PublicEvent | None = None,
+    ) -> RecordedEvent:
         """Join an event's parts and check that they belong together; missing values are allowed.
+
+        Args:
+            public: the event's public bytes.
+            secrets: salts and stored values by field name.
+            blocks: blocks that the event is the first to use.
+            parsed: ``public``, where it has been read already.
 
         Raises:
             EventError: when a part is malformed, or a value is not what the event committed to.
         """
-        parsed = PublicEvent.parse(public)
+        parsed = parsed or PublicEvent.parse(public)
         for name, (salt, stored) in secrets.items():
             expected = parsed.commitments.get(name)
             if expected is None:
@@ -269,11 +185,15 @@ class RecordedEvent:
         """
         return _parse_frames(data)
 
-    def open(self, blocks: Mapping[bytes, bytes] | None = None) -> OpenedEvent:
+    def open(
+        self, blocks: Mapping[bytes, bytes] | None = None, *, decoded: dict[tuple[bytes, str], Any] | None = None
+    ) -> OpenedEvent:
         """The event in clear.
 
         Args:
             blocks: bytes of blocks by id, beside those that travel with the event.
+            decoded: filled with what blocks hold, by id and type, and read from: many events may refer to one block,
+                and must not each hold a copy. Nobody changes these values.
 
         Raises:
             EventError: when a value is not of its field's type.
@@ -286,7 +206,13 @@ class RecordedEvent:
             data = inline if block is None else own.get(block, (blocks or {}).get(block))
             if data is None:
                 continue
-            fields[name] = _decode_field(name, data, cut=cut_off is not None)
+            field_type = _field_type(name, cut=cut_off is not None)
+            if block is None or decoded is None:
+                fields[name] = decode_value(field_type, data)
+            else:
+                if (block, field_type) not in decoded:
+                    decoded[block, field_type] = decode_value(field_type, data)
+                fields[name] = decoded[block, field_type]
             if cut_off is not None:
                 cut[name] = cut_off
         event = self.parsed
@@ -305,9 +231,10 @@ class RecordedEvent:
         )
 
 
-def _decode_field(name: str, data: bytes, *, cut: bool) -> Any:
+def _field_type(name: str, *, cut: bool) -> FieldType:
+    """The type of a field's value; the beginning of one that was cut is text, or bytes."""
     field_type = FIELD_TYPES[name]
-    return decode_value("text" if cut and field_type != "bytes" else field_type, data)
+    return "text" if cut and field_type != "bytes" else field_type
 
 
 def _parse_frames(data: bytes) -> list[RecordedEvent]:
@@ -368,7 +295,7 @@ def compose(draft: Draft, *, seq: int, src_seq: int, random: RandomBytes) -> Rec
     Raises:
         EventError: when the draft's source, kind, fields or numbers are not those of an event.
     """
-    _check_lists(draft.src, draft.kind, draft.fields, "local")
+    check_lists(draft.src, draft.kind, draft.fields, "local")
     values = {name: encode_value(FIELD_TYPES[name], value) for name, value in draft.fields.items()}
     secrets, blocks = store(values, random)
     document: dict[str, Any] = {
@@ -384,5 +311,5 @@ def compose(draft: Draft, *, seq: int, src_seq: int, random: RandomBytes) -> Rec
         "r": b64u_encode(random(SALT_SIZE)),
         "c": {name: b64u_encode(commitment(salt, name, stored)) for name, (salt, stored) in secrets.items()},
     }
-    parsed = _public_event(document, "local")
+    parsed = read_public(document, "local")
     return RecordedEvent(public=encode(document), parsed=parsed, secrets=secrets, blocks=blocks)

@@ -17,7 +17,7 @@ from promptster.protocol.policy import Policy, policy_sha256
 from promptster.protocol.privacy import RedactionRecord, Tombstone
 from promptster.protocol.receipt import LAPSED, Check, Close, Receipt
 from promptster.protocol.signing import Envelope, open_envelope, verify
-from promptster.protocol.verdict import Report, spans, spoken
+from promptster.protocol.verdict import Report, Span, joined, spoken
 
 S = TypeVar("S", Certificate, Receipt, Check, Close, RedactionRecord, Tombstone)
 B = TypeVar("B", Receipt, Check)
@@ -153,7 +153,7 @@ def read_custody(report: Report, evidence: Evidence, parts: BundleParts, chain: 
     checks = _of_chain(report, Check, _open_batches(report, evidence, Check, parts.checks), chain)
     evidence.receipts.update(receipts)
     evidence.checks.update(checks)
-    missing: list[int] = []
+    missing: list[Span] = []
     for n in chain.links:
         check = checks.get(n)
         if n not in receipts:
@@ -169,8 +169,9 @@ def read_custody(report: Report, evidence: Evidence, parts: BundleParts, chain: 
         if check is None or check.ok or not chain.absent(n):
             missing += chain.missing.get(n, ())
     if missing:
-        code = "truncated" if min(missing) > chain.last_here else "gap"
-        report.incomplete(code, f"missing events: {spoken(spans(sorted(missing)))}")
+        runs = joined(missing)
+        code = "truncated" if runs[0].first > chain.last_here else "gap"
+        report.incomplete(code, f"missing events: {spoken(runs)}")
 
 
 def _open_batches(

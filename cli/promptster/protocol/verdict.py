@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import enum
+from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
@@ -219,15 +220,37 @@ def spans(numbers: list[int]) -> tuple[Span, ...]:
     return tuple(runs)
 
 
-def holes(numbers: Iterable[int]) -> tuple[Span, ...]:
-    """The runs missing from ascending numbers that should start at 0."""
+def holes(numbers: Iterable[int], *, first: int = 0, end: int | None = None) -> tuple[Span, ...]:
+    """The runs missing from ascending numbers that should start at ``first`` and, where ``end`` is told, end before it.
+
+    The numbers lie within these bounds.
+    """
     runs: list[Span] = []
-    due = 0
+    due = first
     for number in numbers:
         if number > due:
             runs.append(Span(due, number - 1))
         due = number + 1
+    if end is not None and end > due:
+        runs.append(Span(due, end - 1))
     return tuple(runs)
+
+
+def joined(runs: Iterable[Span]) -> tuple[Span, ...]:
+    """Runs ascending, those that overlap or touch as one."""
+    result: list[Span] = []
+    for run in sorted(runs, key=lambda run: run.first):
+        if result and run.first <= result[-1].last + 1:
+            result[-1] = Span(result[-1].first, max(result[-1].last, run.last))
+        else:
+            result.append(run)
+    return tuple(result)
+
+
+def is_within(runs: Sequence[Span], number: int) -> bool:
+    """Whether a number stands in one of ascending runs that do not overlap."""
+    place = bisect_right(runs, number, key=lambda run: run.first)
+    return place > 0 and number <= runs[place - 1].last
 
 
 def spoken(runs: tuple[Span, ...]) -> str:

@@ -127,8 +127,8 @@ def _untimed(batches: tuple[BatchFacts, ...], chain: Chain) -> tuple[Span, ...]:
     numbers = [
         seq
         for batch in batches
+        if batch.proven
         for seq in range(batch.first, batch.first + batch.count)
-        if seq in chain.proven
-        and (batch.received_ms is None or batch.received_ms - chain.proven[seq].event.ms > UNTIMED_AFTER_MS)
+        if (batch.received_ms is None or batch.received_ms - chain.proven[seq].event.ms > UNTIMED_AFTER_MS)
     ]
     return spans(numbers)
