@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict, deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from promptster.capture import actions
 from promptster.capture.agents import agent_named
 from promptster.capture.agents.cursor import Cursor
+from promptster.capture.agents.interface import Finding
 from promptster.capture.providers.interface import canonical, load, mapping
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from promptster.capture.agents.interface import Finding, HookReport, Identity
+    from promptster.capture.agents.interface import HookReport, Identity
     from promptster.capture.lanes import Lanes
     from promptster.capture.ledger import Ledger
     from promptster.capture.providers.interface import Json
@@ -66,6 +67,7 @@ class HookDesk:
         self._held: dict[Identity, deque[tuple[HookReport, Stamp]]] = {}
         self._keys: OrderedDict[tuple[str, ...], int] = OrderedDict()
         self._twins: OrderedDict[tuple[str, ...], _Twins] = OrderedDict()
+        self._ran: dict[tuple[Identity, str], tuple[HookReport, Stamp]] = {}
 
     def take(self, report: HookReport, at: Stamp) -> None:
         """Record a report now, or hold it."""
@@ -86,6 +88,9 @@ class HookDesk:
         """Look at every conversation again; time has passed."""
         for identity in list(self._held):
             self.release(identity)
+        for place, (_, at) in list(self._ran.items()):
+            if self._scribe.now().mono_ms - at.mono_ms >= HOLD_MS:
+                self._write(*self._ran.pop(place))
 
     def let_go(self) -> None:
         """Record everything that waits, at once."""
@@ -93,6 +98,9 @@ class HookDesk:
         for queue in held.values():
             for report, at in queue:
                 self._record(report, at)
+        ran, self._ran = self._ran, {}
+        for report, at in ran.values():
+            self._write(report, at)
 
     def learn_key(self, identity: Identity, key: tuple[str, ...], wall_ms: int) -> None:
         """Take over from the journal that something was recorded."""
@@ -105,13 +113,25 @@ class HookDesk:
         return not (known and known.proxy_call) and self._streaming(report.identity)
 
     def _record(self, report: HookReport, at: Stamp) -> None:
+        report = self._named(report)
         if self._is_repeated(report, at):
             self._scribe.counts["hook_repeated"] += 1
             return
+        place = (report.identity, report.tool_use_id)
+        if report.awaits_end and report.tool_use_id:
+            self._ran[place] = (report, at)
+            return
+        if report.ended is not None and place in self._ran:
+            earlier, then = self._ran.pop(place)
+            told = [_with(finding, report.ended) for finding in earlier.findings]
+            self._write(replace(earlier, findings=told), then)
+        self._write(report, at)
+
+    def _write(self, report: HookReport, at: Stamp) -> None:
         refs = self._question(report) if report.asks else self._refs(report)
         lane = self._lanes.number(report.identity)
         for finding in (*self._answer(report), *report.findings):
-            fields = {**self._fields(report, finding), **report.identity.fields()}
+            fields = {**finding.fields, **report.identity.fields()}
             seq = self._scribe.write("hook", finding.kind, fields, lane=lane, refs=refs, at=at)
             if finding.kind == "tool_call" and report.tool_use_id:
                 self._ledger.entry(report.identity, report.tool_use_id).hook_seq = seq
@@ -138,17 +158,21 @@ class HookDesk:
         was_asked, known.is_asked, known.asks_as = known.is_asked, False, ""
         return (actions.permission(decision="allowed", call=report.call),) if was_asked and report.call else ()
 
-    def _fields(self, report: HookReport, finding: Finding) -> Mapping[str, object]:
-        """The finding's own fields; a command that names no call gets that of its twin."""
-        if finding.fields.get("tool_use_id") or not report.twin or report.twin[0] != "ran":
-            return finding.fields
-        waiting = self._calls_that_ran(report)
-        return {**finding.fields, "tool_use_id": waiting.popleft() or None} if waiting else finding.fields
-
-    def _calls_that_ran(self, report: HookReport) -> deque[str]:
-        """Ids of the calls, empty where there is none, whose end this report may be."""
+    def _named(self, report: HookReport) -> HookReport:
+        """A report of what a call did, by the id of that call, where only the call's own report tells it."""
+        if not report.twin or report.twin[0] == "call":
+            return report
         twins = self._twins.get((*_place(report.identity), "call", *report.twin[1:]))
-        return twins.ids if twins else deque()
+        waiting = twins.ids if twins else deque[str]()
+        if report.tool_use_id:
+            if report.stage == "result" and report.tool_use_id in waiting:
+                waiting.remove(report.tool_use_id)
+            return report
+        identifier = waiting.popleft() if waiting else ""
+        if not identifier:
+            return report
+        told = [_with(finding, {"tool_use_id": identifier}) for finding in report.findings]
+        return replace(report, tool_use_id=identifier, findings=told)
 
     def _refs(self, report: HookReport) -> tuple[int | None, ...]:
         if not report.tool_use_id:
@@ -163,10 +187,9 @@ class HookDesk:
         return (outer.proxy_seq,) if outer else ()
 
     def _is_repeated(self, report: HookReport, at: Stamp) -> bool:
-        if report.twin and report.twin[0] == "ran":
-            if self._calls_that_ran(report):
-                return False
-        elif report.twin and self._is_told_by_twin(report):
+        if report.twin and report.twin[0] == "ran" and report.tool_use_id:
+            return False
+        if report.twin and report.twin[0] == "call" and self._is_told_by_twin(report):
             return True
         if report.tool_use_id and report.stage != "other":
             known = self._ledger.entry(report.identity, report.tool_use_id)
@@ -198,6 +221,14 @@ class HookDesk:
         self._keys.move_to_end(key)
         if len(self._keys) > _KEYS_KEPT:
             self._keys.popitem(last=False)
+
+
+def _with(finding: Finding, told: Mapping[str, object]) -> Finding:
+    """A finding with fields that it has no value for itself."""
+    if finding.kind == "agent_other":
+        return finding
+    given = {name: value for name, value in told.items() if finding.fields.get(name) is None}
+    return Finding(kind=finding.kind, fields={**finding.fields, **given})
 
 
 def _words(report: HookReport) -> str:

@@ -1,8 +1,11 @@
-"""Cursor's hook events, for ``.cursor/hooks.json``.
+"""Cursor's hook events, for ``.cursor/hooks.json``, as its documentation and ``@cursor/sdk`` 1.0.32 name them.
 
-One unknown event name makes Cursor refuse the whole file, so the table holds only names that it documents. A handler
-of ours prints nothing: for a ``before`` event anything but a valid answer would block the action, and an answer of
-our own would decide in the user's place.
+https://cursor.com/docs/hooks tells what each carries; ``promptster.capture.agents.cursor`` reads it.
+
+One unknown event name makes Cursor refuse the whole file, so the table holds only names that it knows. A handler of
+ours prints nothing and ends with 0, which Cursor takes as no answer: the action goes on as without us. Exit code 2 or
+anything but a valid answer to a ``before`` event would block the action, ``{"permission": "allow"}`` would decide in
+the user's place, and even ``{}`` after an edit makes Cursor read the file again. We never ask to fail closed.
 """
 
 from __future__ import annotations
@@ -38,6 +41,3 @@ KNOWN_EVENTS = frozenset({*EVENTS, "beforeTabFileRead", "afterTabFileEdit", "wor
 
 TIMEOUT_S = 2
 """Seconds that Cursor waits for our handler at most."""
-
-DROPPED_FIELDS = frozenset({"user_email"})
-"""Direct identifiers that are dropped before anything is kept."""

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 from tests.helpers.capturing import Bench, values
 
 COMMON = {
-    "conversation_id": "c-1",
+    "conversation_id": "5b0d6c1e-8a4f-4f1e-9d8e-2b7f1c3a9e10",
     "generation_id": "g-1",
-    "model": "m-1",
-    "cursor_version": "3.1.0",
+    "session_id": "5b0d6c1e-8a4f-4f1e-9d8e-2b7f1c3a9e10",
+    "model": "composer-2.5",
+    "model_id": "composer-2.5",
+    "model_params": [{"id": "thinking", "value": "high"}],
+    "cursor_version": "2026.09.18-9a7762b",
     "workspace_roots": ["/workspace"],
     "user_email": "someone@example.com",
-    "transcript_path": None,
+    "transcript_path": "/home/someone/.cursor/projects/workspace/agent-transcripts/5b0d6c1e.jsonl",
 }
+"""What every payload holds, as https://cursor.com/docs/hooks and the published runtime (1.0.32) have it."""
+CALL = "call_9QxT1\nctc_71b0"
+"""Cursor's ids of calls may hold a line break."""
 
 
 @pytest.fixture
@@ -24,9 +31,9 @@ def bench() -> Bench:
     return Bench()
 
 
-def hook(bench: Bench, event: str, agent: str = "cursor", **fields: Any) -> None:
-    """One payload with Cursor's common fields."""
-    bench.hook(agent, hook_event_name=event, **{**COMMON, **fields})
+def hook(bench: Bench, event: str, **fields: Any) -> None:
+    """One payload with Cursor's common fields; ``agent`` is whose hook it was."""
+    bench.hook(fields.pop("agent", "cursor"), hook_event_name=event, **{**COMMON, **fields})
 
 
 def test_a_prompt(bench: Bench) -> None:
@@ -37,21 +44,68 @@ def test_a_prompt(bench: Bench) -> None:
     assert values(bench.drafts, "text", "prompt_id") == [("fix it", "g-1"), ("fix it", "g-2")]
 
 
-def test_a_command_told_by_two_events_is_one_call(bench: Bench) -> None:
-    """PreToolUse and beforeShellExecution tell of one command; afterShellExecution brings its output."""
-    for identifier in ("t-1", "t-2"):
-        given = {"command": "npm test", "working_directory": "/workspace"}
-        hook(bench, "preToolUse", tool_name="Shell", tool_input=given, tool_use_id=identifier)
-        hook(bench, "beforeShellExecution", command="npm test", cwd="/workspace")
-        hook(bench, "afterShellExecution", command="npm test", output="ok\n", duration=1234)
-        hook(bench, "postToolUse", tool_name="Shell", tool_input=given, tool_use_id=identifier, tool_output="{}")
-    assert values(bench.kinds("tool_call"), "tool_use_id", "name") == [("t-1", "Shell"), ("t-2", "Shell")]
-    names = ("tool_use_id", "command", "output", "duration_ms", "exit_code")
-    assert values(bench.kinds("command"), *names) == [
-        ("t-1", "npm test", "ok\n", 1234, None),
-        ("t-2", "npm test", "ok\n", 1234, None),
+def _ran(bench: Bench, identifier: str, command: str, output: str, *, code: int | None = 0) -> None:
+    """One command as the runtime reports it: two events before, two behind; the output twice, the exit code once."""
+    given = {"command": command, "cwd": "/workspace"}
+    tool = {"tool_name": "Shell", "tool_input": given, "tool_use_id": identifier, "cwd": "/workspace"}
+    hook(bench, "preToolUse", **tool)
+    hook(bench, "beforeShellExecution", command=command, cwd="/workspace", sandbox=False)
+    hook(bench, "afterShellExecution", command=command, output=output, duration=1234.5, sandbox=False)
+    if code == 0:
+        told = json.dumps({"output": output, "exitCode": code})
+        hook(bench, "postToolUse", **tool, tool_output=told, duration=1234.5)
+    else:
+        words = f"Command failed with exit code {code}" if code is not None else output.strip()
+        failure = {"failure_type": "error", "duration": 1234.5, "is_interrupt": False}
+        hook(bench, "postToolUseFailure", **tool, error_message=words, **failure)
+
+
+def test_a_command_told_by_four_events_is_one_call_one_command_one_result(bench: Bench) -> None:
+    """The command has the output from one event and the exit code from another, and the id of its call."""
+    _ran(bench, CALL, "npm test", "ok\n")
+    assert [draft.kind for draft in bench.drafts] == ["tool_call", "command", "tool_result"]
+    assert values(bench.drafts, "tool_use_id") == [(CALL,)] * 3
+    names = ("command", "output", "duration_ms", "exit_code", "is_error")
+    assert values(bench.kinds("command"), *names) == [("npm test", "ok\n", 1234, 0, False)]
+    assert bench.drafts[1].refs == bench.drafts[2].refs == (0,)
+
+
+def test_a_command_that_fails_and_is_run_again_is_two(bench: Bench) -> None:
+    """In one turn: the failure by its words' exit code or none, the same command again; each with its own id."""
+    _ran(bench, "t-1", "npm test", "1 failing\n", code=3)
+    _ran(bench, "t-2", "npm test", "1 failing\n", code=None)
+    _ran(bench, "t-3", "npm test", "ok\n")
+    assert values(bench.kinds("command"), "tool_use_id", "exit_code", "is_error") == [
+        ("t-1", 3, True),
+        ("t-2", None, True),
+        ("t-3", 0, False),
     ]
-    assert values(bench.kinds("tool_result"), "tool_use_id") == [("t-1",), ("t-2",)]
+    assert values(bench.kinds("tool_result"), "tool_use_id", "is_error") == [
+        ("t-1", True),
+        ("t-2", True),
+        ("t-3", False),
+    ]
+
+
+def test_a_command_whose_end_nobody_tells_is_recorded_without_it(bench: Bench) -> None:
+    """If the call's result does not come within two seconds, the command stands as far as it is known, once."""
+    hook(bench, "preToolUse", tool_name="Shell", tool_input={"command": "ls"}, tool_use_id="t-1")
+    hook(bench, "afterShellExecution", command="ls", output="a\n", duration=5)
+    assert bench.kinds("command") == []
+    bench.clock.now_ms += 2000
+    bench.capture.tick()
+    assert values(bench.kinds("command"), "tool_use_id", "output", "exit_code") == [("t-1", "a\n", None)]
+    bench.clock.now_ms += 2000
+    bench.capture.tick()
+    assert len(bench.kinds("command")) == 1
+
+
+def test_a_command_in_flight_at_the_end_is_recorded(bench: Bench) -> None:
+    """The recorder's end waits for no result."""
+    hook(bench, "preToolUse", tool_name="Shell", tool_input={"command": "ls"}, tool_use_id="t-1")
+    hook(bench, "afterShellExecution", command="ls", output="a\n", duration=5)
+    bench.capture.finish()
+    assert values(bench.kinds("command"), "tool_use_id", "output") == [("t-1", "a\n")]
 
 
 def test_a_command_told_by_its_own_events_only(bench: Bench) -> None:
@@ -64,35 +118,84 @@ def test_a_command_told_by_its_own_events_only(bench: Bench) -> None:
 
 
 def test_an_edit(bench: Bench) -> None:
-    """The passages before and after, and a patch of all of them."""
+    """The passages before and after, a patch of all of them, and the id of the call that only its own event names."""
     edits = [{"old_string": "a", "new_string": "b"}, {"old_string": "c", "new_string": "d"}]
-    hook(bench, "afterFileEdit", file_path="/workspace/x.py", edits=edits)
-    hook(bench, "afterFileEdit", file_path="/workspace/y.py", edits=[{"old_string": "", "new_string": "new"}])
-    assert values(bench.drafts, "path", "operation", "before", "after") == [
-        ("/workspace/x.py", "modify", "a\nc", "b\nd"),
-        ("/workspace/y.py", "create", None, "new"),
+    for number, (path, passages) in enumerate(
+        (
+            ("/workspace/x.py", edits),
+            ("/workspace/y.py", [{"old_string": "", "new_string": "new\n"}]),
+            ("/workspace/x.py", [{"old_string": "", "new_string": "a line put in"}]),
+        )
+    ):
+        tool = {"tool_name": "Write", "tool_input": {"file_path": path, "content": "…"}, "tool_use_id": f"t-{number}"}
+        hook(bench, "preToolUse", **tool)
+        hook(bench, "afterFileEdit", file_path=path, edits=passages)
+        hook(bench, "postToolUse", **tool, tool_output='{"file_path":"x","success":true}', duration=36.8)
+    assert values(bench.kinds("file_edit"), "tool_use_id", "path", "operation", "before", "after") == [
+        ("t-0", "/workspace/x.py", "modify", "a\nc", "b\nd"),
+        ("t-1", "/workspace/y.py", "create", None, "new\n"),
+        ("t-2", "/workspace/x.py", "modify", None, "a line put in"),
     ]
-    assert "-a" in str(bench.drafts[0].fields["patch"])
-    assert "+d" in str(bench.drafts[0].fields["patch"])
+    patch = str(bench.kinds("file_edit")[0].fields["patch"])
+    assert "-a" in patch
+    assert "+d" in patch
 
 
-def test_a_tool_of_a_server_told_by_two_events_is_one_call(bench: Bench) -> None:
-    """BeforeMCPExecution and preToolUse name the tool differently and its arguments in different forms."""
-    hook(bench, "preToolUse", tool_name="MCP:search", tool_input={"q": "x"}, tool_use_id="t-1")
-    hook(bench, "beforeMCPExecution", tool_name="search", tool_input='{"q":"x"}')
+def test_an_edit_behind_a_failed_one_keeps_its_own_call(bench: Bench) -> None:
+    """A call that changed nothing is not given the next edit of the same file."""
+    tool = {"tool_name": "Write", "tool_input": {"file_path": "/workspace/x.py", "content": "…"}}
+    hook(bench, "preToolUse", **tool, tool_use_id="t-1")
+    hook(bench, "postToolUseFailure", **tool, tool_use_id="t-1", error_message="disk full", failure_type="error")
+    hook(bench, "preToolUse", **tool, tool_use_id="t-2")
+    hook(bench, "afterFileEdit", file_path="/workspace/x.py", edits=[{"old_string": "a", "new_string": "b"}])
+    assert values(bench.kinds("file_edit"), "tool_use_id") == [("t-2",)]
+
+
+def test_a_tool_of_a_server_told_by_four_events_is_one_call_and_one_result(bench: Bench) -> None:
+    """The server's own events name the tool differently, its arguments as text, and no id; the call's id is theirs."""
+    server = {"mcp_server_name": "docs", "command": "npx docs"}
+    for number in (1, 2):
+        tool = {"tool_name": "MCP:search", "tool_input": {"q": "x"}, "tool_use_id": f"t-{number}"}
+        hook(bench, "preToolUse", **tool)
+        hook(bench, "beforeMCPExecution", tool_name="search", tool_input='{"q":"x"}', **server)
+        given = {"tool_name": "search", "tool_input": '{"q":"x"}', "mcp_server_name": "docs"}
+        hook(bench, "afterMCPExecution", **given, result_json='{"hits":1}', duration=5)
+        hook(bench, "postToolUse", **tool, tool_output='{"hits":1}', duration=5)
+    assert values(bench.kinds("tool_call"), "tool_use_id") == [("t-1",), ("t-2",)]
+    assert values(bench.kinds("tool_result"), "tool_use_id", "content", "is_error") == [
+        ("t-1", {"hits": 1}, False),
+        ("t-2", {"hits": 1}, False),
+    ]
+
+
+def test_a_tool_of_a_server_told_by_its_own_events_only(bench: Bench) -> None:
+    """Older versions have no preToolUse and no postToolUse."""
+    hook(bench, "beforeMCPExecution", tool_name="search", tool_input='{"q":"x"}', url="http://127.0.0.1/mcp")
     hook(bench, "afterMCPExecution", tool_name="search", tool_input='{"q":"x"}', result_json='{"hits":1}', duration=5)
-    hook(bench, "postToolUse", tool_name="MCP:search", tool_input={"q": "x"}, tool_use_id="t-1", tool_output="x")
-    assert len(bench.kinds("tool_call")) == 1
-    assert values(bench.kinds("tool_result"), "content", "is_error") == [({"hits": 1}, False)]
+    assert [draft.kind for draft in bench.drafts] == ["tool_call", "tool_result"]
+
+
+def test_a_refused_call_is_a_permission_denied(bench: Bench) -> None:
+    """The failure of a call that was not allowed tells the answer beside the result."""
+    tool = {"tool_name": "Shell", "tool_input": {"command": "rm -rf /"}, "tool_use_id": "t-1"}
+    hook(bench, "preToolUse", **tool)
+    failure = {"failure_type": "permission_denied", "duration": 0, "is_interrupt": False}
+    hook(bench, "postToolUseFailure", **tool, error_message="blocked", **failure)
+    assert [draft.kind for draft in bench.drafts] == ["tool_call", "permission", "tool_result"]
+    assert values(bench.kinds("permission"), "tool_use_id", "decision") == [("t-1", "denied")]
 
 
 def test_answers_thoughts_subagents_compaction(bench: Bench) -> None:
     """What the model said, and what it started."""
     hook(bench, "afterAgentThought", text="hm", duration_ms=10)
-    hook(bench, "afterAgentResponse", text="done")
-    hook(bench, "subagentStart", subagent_id="s-1", subagent_type="explore", task="look", tool_call_id="t-9")
-    hook(bench, "subagentStop", subagent_id="s-1", subagent_type="explore", summary="found", status="completed")
-    hook(bench, "preCompact", trigger="auto", context_tokens=1)
+    hook(bench, "afterAgentResponse", text="done", input_tokens=7, output_tokens=3)
+    begun = {"subagent_id": "s-1", "subagent_type": "explore", "task": "look", "parent_conversation_id": "c-1"}
+    hook(bench, "subagentStart", **begun, tool_call_id="t-9", subagent_model="m", is_parallel_worker=False)
+    ended = {"status": "completed", "duration_ms": 50, "summary": "found", "message_count": 4, "tool_call_count": 1}
+    more: dict[str, Any] = {"modified_files": [], "loop_count": 0, "agent_transcript_path": None, "description": "look around"}
+    hook(bench, "subagentStop", **begun, **ended, **more)
+    context = {"context_usage_percent": 91, "context_tokens": 1, "context_window_size": 2, "is_first_compaction": True}
+    hook(bench, "preCompact", trigger="auto", **context, message_count=6, messages_to_compact=5)
     assert [draft.kind for draft in bench.drafts] == [
         "model_response",
         "model_response",
@@ -101,7 +204,9 @@ def test_answers_thoughts_subagents_compaction(bench: Bench) -> None:
         "compaction",
     ]
     assert values(bench.drafts[:2], "thinking", "text") == [("hm", None), (None, "done")]
+    assert bench.drafts[1].fields["usage"] == {"input_tokens": 7, "output_tokens": 3}
     assert [draft.lane for draft in bench.drafts] == [1, 1, 2, 2, 1]
+    assert bench.capture.counts["hook_raw"] == 0
 
 
 def test_other_events_are_kept_raw_without_content_of_files(bench: Bench) -> None:
@@ -120,9 +225,18 @@ def test_a_hook_that_cursor_borrows_from_claude_code_is_cursors(bench: Bench) ->
     assert values(bench.drafts, "agent", "tool_use_id") == [("cursor", "t-1")]
 
 
-def test_the_address_of_the_person_is_dropped(bench: Bench) -> None:
-    """No event holds the direct identifier that every payload carries."""
+def test_an_undocumented_field_is_kept_raw_beside_what_is_understood(bench: Bench) -> None:
+    """What a later version adds to a known event is not lost; what every event carries is not repeated."""
+    hook(bench, "beforeSubmitPrompt", prompt="fix it", attachments=[], composer_mode="agent", mood="hasty")
+    assert [draft.kind for draft in bench.drafts] == ["prompt", "agent_other"]
+    assert values(bench.drafts[1:], "raw_kind", "payload") == [("beforeSubmitPrompt", {"mood": "hasty"})]
+    assert bench.capture.counts["hook_raw"] == 1
+
+
+def test_who_the_person_is_is_dropped(bench: Bench) -> None:
+    """No event holds the direct identifiers that every payload carries, nor the path of the user's own transcripts."""
     for event in ("sessionStart", "stop", "beforeSubmitPrompt", "afterFileEdit", "preCompact", "unknownEvent"):
-        hook(bench, event, prompt="x", session_id="s")
+        hook(bench, event, prompt="x", user_name="Some One", agent_transcript_path="/home/someone/a.jsonl")
     assert bench.drafts
-    assert "someone@example.com" not in repr(bench.drafts)
+    assert "someone" not in repr(bench.drafts)
+    assert "Some One" not in repr(bench.drafts)

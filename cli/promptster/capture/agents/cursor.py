@@ -1,10 +1,16 @@
 """Cursor: hooks are the only source, since its inference goes to its own backend.
 
-Two hook events may tell the same action (``preToolUse`` and ``beforeShellExecution``); they name each other's twin.
+Payloads have the shapes of https://cursor.com/docs/hooks (text of 2026) and of what the published runtime sends
+(``@cursor/sdk`` 1.0.32; the command line agent of September 2026 is the same). Where the two differ, both are read.
+
+Several hook events may tell of one action: ``preToolUse`` and ``beforeShellExecution`` of one call,
+``afterShellExecution`` (output) and ``postToolUse`` (exit code) of one command. They name each other's twin.
 """
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from promptster.capture import actions
@@ -25,9 +31,48 @@ if TYPE_CHECKING:
 
     from promptster.capture.providers.interface import Json
 
-_DROPPED = frozenset({"user_email"})
+_PERSONAL = frozenset({"transcript_path", "agent_transcript_path"})
+"""Fields that tell nothing but whose machine this is, beside those whose names say ``user``."""
 _CONTENT = frozenset({"content", "attachments"})
-_SHELLS = {"Shell", "Bash", "run_terminal_cmd"}
+_SHELLS = frozenset({"Shell", "Bash", "run_terminal_cmd"})
+_EDITORS = frozenset({"Write", "StrReplace", "Edit", "MultiEdit", "edit_file", "search_replace"})
+_EXIT_CODE = re.compile(r"Command failed with exit code (-?\d+)")
+_COMMON = frozenset(
+    {
+        "conversation_id", "generation_id", "session_id", "model", "model_id", "model_params", "hook_event_name",
+        "cursor_version", "workspace_roots", "parent_tool_call_id", "parent_conversation_id",
+    }
+)  # fmt: skip
+_TOOL = "tool_name tool_input tool_use_id cwd agent_message"
+_RESULT = f"{_TOOL} tool_output tool_response duration duration_ms"
+_MCP = f"{_TOOL} url command mcp_server_name mcp_server_url"
+_SUBAGENT = "subagent_id subagent_type task tool_call_id subagent_model is_parallel_worker git_branch"
+_DOCUMENTED = {
+    event: frozenset(names.split())
+    for event, names in {
+        "beforeSubmitPrompt": "prompt attachments composer_mode",
+        "preToolUse": _TOOL,
+        "postToolUse": _RESULT,
+        "postToolUseFailure": f"{_RESULT} error error_message failure_type is_interrupt",
+        "beforeShellExecution": "command cwd sandbox tool_use_id",
+        "afterShellExecution": "command cwd output exit_code duration duration_ms sandbox tool_use_id",
+        "beforeMCPExecution": _MCP,
+        "afterMCPExecution": f"{_MCP} result_json duration duration_ms",
+        "afterFileEdit": "file_path edits tool_use_id",
+        "afterAgentResponse": "text input_tokens output_tokens cache_read_tokens cache_write_tokens",
+        "afterAgentThought": "text duration duration_ms",
+        "subagentStart": _SUBAGENT,
+        "subagentStop": (
+            f"{_SUBAGENT} status summary result duration_ms message_count tool_call_count error_message modified_files "
+            "loop_count description child_conversation_id"
+        ),
+        "preCompact": (
+            "trigger context_usage_percent context_tokens context_window_size message_count messages_to_compact "
+            "is_first_compaction"
+        ),
+    }.items()
+}
+"""What the events that we understand may carry beside the common fields; anything else is kept raw and counted."""
 
 
 class Cursor(Generic):
@@ -42,14 +87,22 @@ class Cursor(Generic):
 
     def hook(self, payload: Mapping[str, Json]) -> HookReport:
         """One hook payload, in Cursor's own form or in the one it borrows from Claude Code."""
-        kept = {name: value for name, value in payload.items() if name not in _DROPPED}
-        event = text_of(kept.get("hook_event_name"))
+        kept = {name: value for name, value in payload.items() if not _is_personal(name)}
+        told = text_of(kept.get("hook_event_name"))
+        event = _EVENT_NAMES.get(told, told[:1].lower() + told[1:])
         session = text_of(kept.get("conversation_id")) or text_of(kept.get("session_id"))
         identity = Identity(agent=self.name, session=session, agent_id=text_of(kept.get("subagent_id")))
-        reader = _READERS.get(event[:1].lower() + event[1:])
+        reader = _READERS.get(event)
         if reader is None:
-            return HookReport(event=event, identity=identity, findings=[raw_finding(event or "unknown", kept)])
-        return reader(event, identity, kept)
+            return HookReport(event=told, identity=identity, findings=[raw_finding(told or "unknown", kept)])
+        report = reader(event, identity, kept)
+        rest = {name: kept[name] for name in kept.keys() - _COMMON - _DOCUMENTED.get(event, kept.keys())}
+        return replace(report, findings=[*report.findings, raw_finding(told, rest)]) if rest else report
+
+
+def _is_personal(name: str) -> bool:
+    """Whether a field says who sits at the machine: ``user_email`` and its like are never recorded."""
+    return name.startswith("user_") or name in _PERSONAL
 
 
 def _report(
@@ -58,9 +111,7 @@ def _report(
     *findings: Finding,
     stage: Stage = "other",
     call: ToolUse | None = None,
-    key: tuple[str, ...] = (),
     twin: tuple[str, ...] = (),
-    is_short_lived: bool = False,
 ) -> HookReport:
     return HookReport(
         event=event,
@@ -68,10 +119,8 @@ def _report(
         findings=findings,
         stage=stage,
         tool_use_id=call.id if call else "",
-        key=key,
         twin=twin,
         call=call,
-        is_short_lived=is_short_lived,
     )
 
 
@@ -84,17 +133,20 @@ def _call(payload: Mapping[str, Json]) -> ToolUse:
 
 
 def _twin(call: ToolUse, payload: Mapping[str, Json], stage: str) -> tuple[str, ...]:
-    generation = text_of(payload.get("generation_id"))
+    """What every event about one action says alike; the events of files and commands do not carry the call's id."""
+    generation, given = text_of(payload.get("generation_id")), mapping(call.input)
     if call.name in _SHELLS:
-        return (stage, generation, "shell", text_of(mapping(call.input).get("command")))
+        return (stage, generation, "shell", text_of(given.get("command")))
+    if call.name in _EDITORS:
+        return (stage, generation, "edit", text_of(given.get("file_path")) or text_of(given.get("path")))
     return (stage, generation, call.name.removeprefix("MCP:"), canonical(call.input))
 
 
 def _prompt(event: str, identity: Identity, payload: Mapping[str, Json]) -> HookReport:
     text, generation = text_of(payload.get("prompt")), text_of(payload.get("generation_id"))
     fields = {"text": text, "prompt_id": generation or None, "images": sequence(payload.get("attachments")) or None}
-    finding = Finding(kind="prompt", fields=fields)
-    return _report(event, identity, finding, key=("prompt", generation, text), is_short_lived=True)
+    report = _report(event, identity, Finding(kind="prompt", fields=fields))
+    return replace(report, key=("prompt", generation, text), is_short_lived=True)
 
 
 def _tool_call(event: str, identity: Identity, payload: Mapping[str, Json]) -> HookReport:
@@ -111,20 +163,27 @@ def _before_shell(event: str, identity: Identity, payload: Mapping[str, Json]) -
 
 
 def _tool_result(event: str, identity: Identity, payload: Mapping[str, Json]) -> HookReport:
-    call = _call(payload)
-    failed = event[:1].lower() + event[1:] == "postToolUseFailure"
-    content = next(
-        (
-            payload[name]
-            for name in ("tool_output", "tool_response", "result_json", "error_message", "error")
-            if name in payload
-        ),
-        None,
-    )
-    finding = actions.tool_result(
-        tool_use_id=call.id, name=call.name, content=arguments(content), is_error=failed, duration_ms=_duration(payload)
-    )
-    return _report(event, identity, finding, stage="result", call=call, twin=_twin(call, payload, "result"))
+    call, failed = _call(payload), event == "postToolUseFailure"
+    names = ("tool_output", "tool_response", "result_json", "error_message", "error")
+    content = arguments(next((payload[name] for name in names if name in payload), None))
+    findings = [
+        actions.tool_result(
+            tool_use_id=call.id, name=call.name, content=content, is_error=failed, duration_ms=_duration(payload)
+        )
+    ]
+    if payload.get("failure_type") == "permission_denied":
+        findings.insert(0, actions.permission(decision="denied", call=call))
+    report = _report(event, identity, *findings, stage="result", call=call, twin=_twin(call, payload, "result"))
+    return replace(report, ended=_ending(content, failed=failed)) if call.name in _SHELLS else report
+
+
+def _ending(content: Json, *, failed: bool) -> Mapping[str, object]:
+    """How a command ended: its result says the exit code, or its error's words do."""
+    if failed:
+        told = _EXIT_CODE.match(text_of(content))
+        return {"exit_code": int(told[1]) if told else None, "is_error": True}
+    code = actions.exit_code(mapping(content).get("exitCode"))
+    return {"exit_code": code, "is_error": None if code is None else code != 0}
 
 
 def _after_shell(event: str, identity: Identity, payload: Mapping[str, Json]) -> HookReport:
@@ -140,7 +199,8 @@ def _after_shell(event: str, identity: Identity, payload: Mapping[str, Json]) ->
         is_error=None if exit_code is None else exit_code != 0,
         duration_ms=_duration(payload),
     )
-    return _report(event, identity, finding, call=call, twin=("ran", *_twin(call, payload, "call")[1:]))
+    report = _report(event, identity, finding, call=call, twin=_twin(call, payload, "ran"))
+    return replace(report, awaits_end=exit_code is None)
 
 
 def _duration(payload: Mapping[str, Json]) -> Json:
@@ -156,42 +216,53 @@ def _file_edit(event: str, identity: Identity, payload: Mapping[str, Json]) -> H
     finding = actions.file_edit(
         tool_use_id=text_of(payload.get("tool_use_id")),
         path=path,
-        operation="create" if edits and not any(before) else "modify",
+        operation="create" if _is_whole_file(before, after) else "modify",
         before="\n".join(before) if any(before) else None,
         after="\n".join(after),
         patch="".join(patch for patch in patches if patch) or None,
     )
-    return _report(event, identity, finding)
+    call = ToolUse(id=text_of(payload.get("tool_use_id")), name="Write", input={"file_path": path})
+    return _report(event, identity, finding, call=call, twin=_twin(call, payload, "ran"))
+
+
+def _is_whole_file(before: list[str], after: list[str]) -> bool:
+    """One edit of nothing into something is a new file, or lines put in; a file ends its last line, a passage does not.
+
+    A file that Cursor could not read before (over 256 KiB) looks the same as one that was not there.
+    """
+    return before == [""] and after[0].endswith("\n")
 
 
 def _response(event: str, identity: Identity, payload: Mapping[str, Json]) -> HookReport:
-    thought = event[:1].lower() + event[1:] == "afterAgentThought"
+    usage = {name: value for name, value in payload.items() if name.endswith("_tokens") and value is not None}
     fields = {
         "outcome": "complete",
-        "thinking" if thought else "text": text_of(payload.get("text")),
+        "thinking" if event == "afterAgentThought" else "text": text_of(payload.get("text")),
         "model": optional_text(payload.get("model")),
+        "usage": usage or None,
         "duration_ms": actions.whole_ms(_duration(payload)),
     }
     return _report(event, identity, Finding(kind="model_response", fields=fields))
 
 
-def _subagent(event: str, identity: Identity, payload: Mapping[str, Json]) -> HookReport:
-    agent_type = optional_text(payload.get("subagent_type"))
-    if event[:1].lower() + event[1:] == "subagentStart":
-        fields: dict[str, object] = {
-            "agent_type": agent_type,
-            "prompt": optional_text(payload.get("task")),
-            "tool_use_id": optional_text(payload.get("tool_call_id")),
-        }
-        return _report(event, identity, Finding(kind="subagent_started", fields=fields))
-    text = optional_text(payload.get("summary")) or optional_text(payload.get("result"))
-    return _report(event, identity, Finding(kind="subagent_stopped", fields={"agent_type": agent_type, "text": text}))
+def _subagent_start(event: str, identity: Identity, payload: Mapping[str, Json]) -> HookReport:
+    fields = {
+        "agent_type": optional_text(payload.get("subagent_type")),
+        "prompt": optional_text(payload.get("task")),
+        "tool_use_id": optional_text(payload.get("tool_call_id")),
+    }
+    return _report(event, identity, Finding(kind="subagent_started", fields=fields))
+
+
+def _subagent_stop(event: str, identity: Identity, payload: Mapping[str, Json]) -> HookReport:
+    told = (optional_text(payload.get(name)) for name in ("summary", "result", "error_message"))
+    fields = {"agent_type": optional_text(payload.get("subagent_type")), "text": next(filter(None, told), None)}
+    return _report(event, identity, Finding(kind="subagent_stopped", fields=fields))
 
 
 def _compaction(event: str, identity: Identity, payload: Mapping[str, Json]) -> HookReport:
-    return _report(
-        event, identity, Finding(kind="compaction", fields={"trigger": optional_text(payload.get("trigger"))})
-    )
+    fields = {"trigger": optional_text(payload.get("trigger"))}
+    return _report(event, identity, Finding(kind="compaction", fields=fields))
 
 
 def _read_file(event: str, identity: Identity, payload: Mapping[str, Json]) -> HookReport:
@@ -200,9 +271,11 @@ def _read_file(event: str, identity: Identity, payload: Mapping[str, Json]) -> H
     return _report(event, identity, raw_finding(event, slim))
 
 
+_EVENT_NAMES = {"UserPromptSubmit": "beforeSubmitPrompt", "userPromptSubmit": "beforeSubmitPrompt"}
+"""Names that Cursor borrows from Claude Code and that are more than spelled differently."""
+
 _READERS = {
     "beforeSubmitPrompt": _prompt,
-    "userPromptSubmit": _prompt,
     "preToolUse": _tool_call,
     "beforeMCPExecution": _tool_call,
     "beforeShellExecution": _before_shell,
@@ -213,8 +286,8 @@ _READERS = {
     "afterFileEdit": _file_edit,
     "afterAgentResponse": _response,
     "afterAgentThought": _response,
-    "subagentStart": _subagent,
-    "subagentStop": _subagent,
+    "subagentStart": _subagent_start,
+    "subagentStop": _subagent_stop,
     "preCompact": _compaction,
     "beforeReadFile": _read_file,
 }

@@ -73,7 +73,12 @@ class HookReport:
     is_short_lived: bool = False
     """Whether the key tells events apart only for a moment: words that wait in a queue share their turn's id."""
     twin: tuple[str, ...] = ()
-    """Equal for two hook events of one agent that report the same action."""
+    """What hook events of one agent that report the same action say alike: its stage (``call``, ``ran``, ``result``)
+    first, then words that are the same in all of them."""
+    awaits_end: bool = False
+    """Whether a later report of the same call says how the command ended that this one tells of."""
+    ended: Mapping[str, object] | None = None
+    """How a command ended, for a report of it that came before."""
     call: ToolUse | None = None
     """The tool call, when the payload holds it."""
     asks: bool = False
