@@ -9,6 +9,7 @@ import pytest
 from tests.helpers.capturing import (
     CLAUDE,
     JSON,
+    SSE,
     Bench,
     asks,
     exchange,
@@ -366,6 +367,24 @@ def test_missed_bytes_are_a_gap(bench: Bench) -> None:
     assert bench.kinds("model_response")[0].fields["error"] == {"type": "not_observed", "detail": "missed"}
 
 
+def test_an_answer_with_a_hole_says_so(bench: Bench) -> None:
+    """Also when its end was seen; what is missing of a request that is no call of a model is no gap."""
+    observer = bench.observer(agent=CLAUDE)
+    observer.request_body(json.dumps(asks(("user", "one"))).encode())
+    observer.request_end()
+    observer.response_head(200, SSE)
+    observer.missed(4711)
+    observer.response_body(DONE)
+    observer.finished("complete", "")
+    other = bench.observer("/v1/messages/count_tokens", agent=CLAUDE)
+    other.missed(99)
+    other.finished("complete", "")
+    assert values(bench.kinds("model_response"), "outcome", "error") == [
+        ("complete", {"type": "not_observed", "detail": "missed"})
+    ]
+    assert values(bench.kinds("capture_gap"), "lost") == [(4711,)]
+
+
 def test_a_request_that_never_ended_is_no_request(bench: Bench) -> None:
     """An agent that gives up before its request is out leaves a line, no model_request."""
     observer = bench.observer(agent=CLAUDE)
@@ -395,6 +414,29 @@ def test_machine_words_that_no_pattern_knows(bench: Bench) -> None:
         ("one", None),
         ("Recap what you did.", True),
     ]
+
+
+def test_a_subagents_words_do_not_stand_for_those_that_a_person_typed(bench: Bench) -> None:
+    """What a person typed while a subagent asks its model is still theirs when it is sent."""
+    subagent = {**CLAUDE, "x-claude-code-agent-id": "sub"}
+    bench.hook("claude", hook_event_name="UserPromptSubmit", session_id="session-1", prompt="mine", prompt_id="p")
+    exchange(bench, asks(("user", "a task")), DONE, agent=subagent)
+    exchange(bench, asks(("user", "mine")), DONE, agent=CLAUDE)
+    assert values(bench.kinds("prompt", src="proxy"), "text", "machine") == [("mine", None)]
+
+
+def test_hooks_that_fell_silent_take_no_words_from_anybody(bench: Bench) -> None:
+    """Once hooks are known to be off, that they did not report words says nothing about who typed them."""
+    bench.hook("claude", hook_event_name="UserPromptSubmit", session_id="session-1", prompt="one", prompt_id="p")
+    history: list[tuple[str, Any]] = [("user", "one")]
+    exchange(bench, asks(*history), messages_stream(tool_block("t1", command="ls")), agent=CLAUDE)
+    history += [("assistant", [tool_block("t1", command="ls")]), ("user", [result_block("t1")])]
+    exchange(bench, asks(*history), DONE, agent=CLAUDE)
+    bench.clock.now_ms += 5_000
+    bench.capture.tick()
+    assert len(bench.kinds("capture_hook_silent")) == 1
+    exchange(bench, asks(*history, ("assistant", "done"), ("user", "two")), DONE, agent=CLAUDE)
+    assert values(bench.kinds("prompt", src="proxy"), "text", "machine") == [("one", None), ("two", None)]
 
 
 def test_no_credential_reaches_a_draft(bench: Bench) -> None:

@@ -24,9 +24,9 @@ from promptster.protocol.events import KINDS
 
 if TYPE_CHECKING:
     from collections import Counter
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
-    from promptster.capture.agents.interface import Agent
+    from promptster.capture.agents.interface import Agent, Prompt
     from promptster.clock import Clock
     from promptster.protocol.events import Draft, OpenedEvent
     from promptster.proxy.observation import Observer, RequestInfo
@@ -230,9 +230,11 @@ class Capture:
     def _new_words(self, agent: Agent, identity: Identity, turn: Turn) -> tuple[int | None, ...]:
         """Write the prompts, or the beginning of a subagent, that a request tells of; their ``seq``."""
         conversation, lane = self._lanes.conversation(identity), self._lanes.number(identity)
-        prompts = self._typed.judge(agent, identity, conversation.new_prompts(turn))
+        prompts: Sequence[Prompt] = conversation.new_prompts(turn)
         if identity.agent_id:
             return (self._subagents.began(identity, turn),)
+        if not self._silence.is_silent(identity):
+            prompts = self._typed.judge(agent, identity, prompts)
         return tuple(
             self._scribe.write(
                 "proxy",

@@ -120,7 +120,7 @@ class Exchange:
         self._request += data[:room] if room < len(data) else data
 
     def request_end(self) -> None:
-        """Read the request."""
+        """Read the request; also when it was answered or cut before its end."""
         if self.provider is None or self._is_asked or self._is_over:
             return
         self._is_asked = True
@@ -159,6 +159,8 @@ class Exchange:
 
     def missed(self, count_bytes: int) -> None:
         """The observation queue was full."""
+        if self.provider is None:
+            return
         self._missed += count_bytes
         self._desk.lost(self, "the proxy forwarded faster than it could be observed", count_bytes)
 
@@ -235,9 +237,9 @@ class Exchange:
             return "error", why or {"type": "http", "body": whole[:_ERROR_KEPT].decode("utf-8", "replace")}
         if why is not None:
             return "error", why
+        unseen = self._decoder.fault or ("missed" if self._missed else None)
+        if unseen and (answer.finished or transport == "complete"):
+            return "complete", {"type": "not_observed", "detail": unseen}
         if answer.finished:
             return "complete", None
-        unseen = self._decoder.fault or ("missed" if self._missed else None)
-        if unseen and transport == "complete":
-            return "complete", {"type": "not_observed", "detail": unseen}
         return "cut", {"type": transport, "detail": detail} if transport != "complete" else {"type": "unfinished"}

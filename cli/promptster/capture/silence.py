@@ -30,6 +30,10 @@ class SilenceWatch:
         """Agents with a session whose hooks are silent."""
         return frozenset(agent for agent, _ in self._silent)
 
+    def is_silent(self, identity: Identity) -> bool:
+        """Whether the hooks of a session are known to be silent."""
+        return (identity.agent, identity.session) in self._silent
+
     def heard(self, identity: Identity) -> None:
         """A hook arrived."""
         self._silent.discard((identity.agent, identity.session))

@@ -29,6 +29,8 @@ def words(*texts: str) -> list[tuple[str, bool]]:
         (["<local-command-stdout>Set model</local-command-stdout>"], []),
         (["<command-name>/m</command-name>", "<local-command-stdout>ok</local-command-stdout>", "go"], [("go", False)]),
         (["<command-name>/x</command-name><command-args>a b</command-args>", "expanded"], [("/x a b", False)]),
+        (["<command-message>x is running</command-message>\n<command-name>x</command-name>"], [("/x", False)]),
+        (["what is <command-name>/x</command-name>?"], [("what is <command-name>/x</command-name>?", False)]),
         ([NOTIFICATION], [(NOTIFICATION, True)]),
         ([f"<system-reminder>\nNot the user.\n{NOTIFICATION}\n</system-reminder>"], [(NOTIFICATION, True)]),
         ([f"<system-reminder>\n{QUEUED}\n</system-reminder>"], [("hurry", False)]),

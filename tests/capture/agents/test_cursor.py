@@ -192,7 +192,12 @@ def test_answers_thoughts_subagents_compaction(bench: Bench) -> None:
     begun = {"subagent_id": "s-1", "subagent_type": "explore", "task": "look", "parent_conversation_id": "c-1"}
     hook(bench, "subagentStart", **begun, tool_call_id="t-9", subagent_model="m", is_parallel_worker=False)
     ended = {"status": "completed", "duration_ms": 50, "summary": "found", "message_count": 4, "tool_call_count": 1}
-    more: dict[str, Any] = {"modified_files": [], "loop_count": 0, "agent_transcript_path": None, "description": "look around"}
+    more: dict[str, Any] = {
+        "modified_files": [],
+        "loop_count": 0,
+        "agent_transcript_path": None,
+        "description": "look around",
+    }
     hook(bench, "subagentStop", **begun, **ended, **more)
     context = {"context_usage_percent": 91, "context_tokens": 1, "context_window_size": 2, "is_first_compaction": True}
     hook(bench, "preCompact", trigger="auto", **context, message_count=6, messages_to_compact=5)

@@ -48,6 +48,11 @@ def test_every_kind_of_item() -> None:
                 {"type": "custom_tool_call_output", "call_id": "c3", "output": [{"text": "three"}]},
                 {"type": "compaction", "id": "cmp_1", "encrypted_content": "x"},
                 {"type": "web_search_call", "id": "ws_1"},
+                {"type": "tool_search_call", "call_id": "c4", "execution": "client", "arguments": {"query": "q"}},
+                {"type": "tool_search_output", "call_id": "c4", "execution": "client", "tools": [{"name": "t"}]},
+                {"type": "tool_search_call", "id": "ts_1", "call_id": "c5", "execution": "server", "arguments": {}},
+                {"type": "apply_patch_call", "call_id": "c6", "operation": {"type": "delete_file", "path": "a"}},
+                {"type": "apply_patch_call_output", "call_id": "c6", "status": "completed", "output": "done"},
             ],
         }
     )
@@ -64,6 +69,11 @@ def test_every_kind_of_item() -> None:
         ToolResult(id="c3", text="three", content=[{"text": "three"}]),
         Summary(key="cmp_1"),
         Reply(text="ws_1"),
+        ToolUse(id="c4", name="tool_search", input={"query": "q"}),
+        ToolResult(id="c4", text="", content=[{"name": "t"}]),
+        Reply(text="ts_1"),
+        ToolUse(id="c6", name="apply_patch", input={"type": "delete_file", "path": "a"}),
+        ToolResult(id="c6", text="done", content="done"),
     )
 
 
@@ -109,6 +119,18 @@ def test_failures() -> None:
     assert assembler.answer().error == {"message": "no"}
     got = answer({"type": "response.incomplete", "response": {"incomplete_details": {"reason": "max_output_tokens"}}})
     assert (got.finished, got.stop_reason) == (True, "max_output_tokens")
+
+
+def test_a_call_that_the_limit_cut_is_none() -> None:
+    """A response may end in the middle of a call: nobody runs that one."""
+    calls = [
+        {"type": "function_call", "call_id": f"c{number}", "name": "f", "arguments": "{}", "status": status}
+        for number, status in enumerate(("completed", "incomplete"))
+    ]
+    body = {"output": calls, "status": "incomplete", "incomplete_details": {"reason": "max_output_tokens"}}
+    got = answer({"type": "response.incomplete", "response": body})
+    assert [use.id for use in got.calls] == ["c0"]
+    assert got.content == calls
 
 
 def test_an_answer_in_one_piece() -> None:

@@ -24,7 +24,9 @@ _QUEUED = re.compile(
     r"(?:\n\n(?:IMPORTANT:|This is how Claude Code surfaces|After completing your current task).*)?\s*$",
     re.DOTALL,
 )
-_COMMAND = re.compile(r"<command-name>\s*/?(.*?)</command-name>", re.DOTALL)
+_COMMAND = re.compile(
+    r"^\s*(?:<command-message>.*?</command-message>\s*)?<command-name>\s*/?(.*?)</command-name>", re.DOTALL
+)
 _ARGUMENTS = re.compile(r"<command-args>(.*?)</command-args>", re.DOTALL)
 _SHELL = re.compile(r"^\s*<bash-input>(.*?)</bash-input>", re.DOTALL)
 _ADDED_TAG = re.compile(
@@ -165,7 +167,7 @@ class ClaudeCode:
                 expansion = False
                 if found and found[-1].text.startswith("/"):
                     found.pop()
-            elif command := _COMMAND.search(rest):
+            elif command := _COMMAND.match(rest):
                 given = _ARGUMENTS.search(rest)
                 words = f"/{command[1].strip()} {given[1].strip() if given else ''}".strip()
                 found.append(Prompt(text=words, images=item.images))

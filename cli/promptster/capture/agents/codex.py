@@ -70,6 +70,7 @@ _TOOLS = _SHELL_TOOLS | frozenset(
         "exec",
         "wait",
         "write_stdin",
+        "tool_search",
         "update_plan",
         "view_image",
         "web_search",

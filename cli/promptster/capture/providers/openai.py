@@ -27,6 +27,8 @@ _SYSTEM_KEPT = 4000
 _MAX_ITEMS = 10_000
 _CALLS = {"function_call", "custom_tool_call", "local_shell_call"}
 _RESULTS = {"function_call_output", "custom_tool_call_output", "local_shell_call_output"}
+_INPUTS = ("arguments", "action", "operation")
+_OUTPUTS = ("output", "tools")
 _SUMMARIES = {"compaction", "compaction_summary", "context_compaction"}
 _QUIET = {"reasoning", "item_reference", "compaction_trigger"}
 _FINAL = {"response.completed", "response.incomplete", "response.done"}
@@ -76,9 +78,9 @@ def _items(entry: Mapping[str, Json]) -> Iterator[Item]:
     kind = text_of(entry.get("type", "message"))
     if kind == "message":
         yield from _message_items(entry)
-    elif kind in _CALLS:
+    elif _is_call(entry):
         yield tool_use(entry)
-    elif kind in _RESULTS:
+    elif kind in _RESULTS or (kind.endswith("_output") and _is_answered_here(entry)):
         yield _result(entry)
     elif kind == "agent_message":
         yield UserText(text=_agent_message(entry), typed=False)
@@ -86,6 +88,17 @@ def _items(entry: Mapping[str, Json]) -> Iterator[Item]:
         yield Summary(key=text_of(entry.get("id")) or text_of(entry.get("encrypted_content"))[:200])
     elif kind not in _QUIET and text_of(entry.get("role")) not in {"developer", "system"} and "id" in entry:
         yield Reply(text=text_of(entry.get("id")))
+
+
+def _is_call(entry: Mapping[str, Json]) -> bool:
+    """Whether an item asks the agent, and not the provider, to run a tool, of whatever kind."""
+    kind = text_of(entry.get("type"))
+    return kind in _CALLS or (kind.endswith("_call") and _is_answered_here(entry))
+
+
+def _is_answered_here(entry: Mapping[str, Json]) -> bool:
+    """What the provider runs itself has no call id, or says so."""
+    return bool(text_of(entry.get("call_id"))) and entry.get("execution") != "server"
 
 
 def _message_items(entry: Mapping[str, Json]) -> Iterator[Item]:
@@ -127,12 +140,12 @@ def _typed(kind: str, origin: str) -> bool | None:
 
 
 def tool_use(entry: Mapping[str, Json]) -> ToolUse:
-    """The call in an item of type function_call, custom_tool_call or local_shell_call."""
-    kind = entry.get("type")
-    if kind == "local_shell_call":
-        return ToolUse(id=_call_id(entry), name="local_shell", input=entry.get("action"))
-    given = entry.get("input") if kind == "custom_tool_call" else arguments(entry.get("arguments"))
-    return ToolUse(id=_call_id(entry), name=text_of(entry.get("name")), input=given)
+    """The call in an item; a kind of call that is a tool of its own (``tool_search_call``) gives the tool its name."""
+    kind = text_of(entry.get("type"))
+    name = text_of(entry.get("name")) or kind.removesuffix("_call")
+    given = next((entry[field] for field in _INPUTS if field in entry), None)
+    given = entry.get("input") if kind == "custom_tool_call" else arguments(given)
+    return ToolUse(id=_call_id(entry), name=name, input=given)
 
 
 def _call_id(entry: Mapping[str, Json]) -> str:
@@ -140,7 +153,7 @@ def _call_id(entry: Mapping[str, Json]) -> str:
 
 
 def _result(entry: Mapping[str, Json]) -> ToolResult:
-    output = entry.get("output")
+    output = next((entry[field] for field in _OUTPUTS if field in entry), None)
     parts = [output] if isinstance(output, str) else [mapping(part).get("text") for part in sequence(output)]
     success = mapping(output).get("success")
     if isinstance(output, dict):
@@ -160,7 +173,7 @@ class _Assembler:
         self._answer = Answer()
         self._items: dict[int, dict[str, Any]] = {}
         self._done: set[int] = set()
-        self._pieces: dict[tuple[int, str], list[str]] = {}
+        self._pieces: dict[int, dict[str, list[str]]] = {}
         self._failed = False
 
     @property
@@ -193,8 +206,8 @@ class _Assembler:
         answer.content = [item for _, item in items]
         answer.text = "".join(_message_text(item) for _, item in items)
         answer.thinking = "\n\n".join(filter(None, (_reasoning_text(item) for _, item in items)))
-        done = (item for index, item in items if index in self._done)
-        answer.calls = [tool_use(item) for item in done if text_of(item.get("type")) in _CALLS]
+        done = (item for index, item in items if index in self._done and item.get("status") != "incomplete")
+        answer.calls = [tool_use(item) for item in done if _is_call(item)]
         return answer
 
     def _head(self, response: Mapping[str, Json]) -> None:
@@ -228,14 +241,14 @@ class _Assembler:
             if kind.endswith(".done"):
                 self._done.add(index)
         elif kind.endswith(".delta") and isinstance(body.get("delta"), str):
-            self._pieces.setdefault((index, kind), []).append(body["delta"])
+            self._pieces.setdefault(index, {}).setdefault(kind, []).append(body["delta"])
 
     def _item(self, index: int) -> dict[str, Any]:
         """The item in its final form, or with the deltas that came so far."""
         item = self._items[index]
         if index in self._done:
             return item
-        partial = {kind: "".join(pieces) for (at, kind), pieces in self._pieces.items() if at == index}
+        partial = {kind: "".join(pieces) for kind, pieces in self._pieces.get(index, {}).items()}
         text = partial.get("response.output_text.delta") or partial.get("response.refusal.delta")
         thinking = partial.get("response.reasoning_summary_text.delta") or partial.get("response.reasoning_text.delta")
         given = partial.get("response.function_call_arguments.delta")
