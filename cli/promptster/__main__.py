@@ -47,6 +47,7 @@ def help_text() -> str:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command line and return its exit code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    _open_standard_streams()
     try:
         return _answer(words)
     except BrokenPipeError:
@@ -59,6 +60,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:  # noqa: BLE001 - the last line of defence; a traceback may show what a person typed
         failure = _internal(error)
     return _fail(failure, words)
+
+
+def _open_standard_streams() -> None:
+    """Put the null device in the place of a standard stream that the caller closed.
+
+    Otherwise the next file that is opened would get its number, and words for a person would end up in it.
+    """
+    if None not in (sys.stdin, sys.stdout, sys.stderr):
+        return
+    import os  # noqa: PLC0415 - hardly anybody closes them
+
+    while (handle := os.open(os.devnull, os.O_RDWR)) <= 2:  # noqa: PLR2004 - the lowest free number is given out
+        os.set_inheritable(handle, True)
+    os.close(handle)
+    sys.stdin = sys.stdin or open(0, encoding="utf-8", closefd=False)  # noqa: SIM115 - for the whole process
+    sys.stdout = sys.stdout or open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 - likewise
+    sys.stderr = sys.stderr or open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 - likewise
 
 
 def _answer(words: list[str]) -> int:
@@ -111,6 +129,12 @@ def _run_typer(name: str, module: ModuleType, arguments: list[str]) -> int:
         raise UsageError(_lower(text), hint=f"promptster {name} --help explains it") from None
     except typer.Abort:
         raise InterruptError from None
+    except OSError as error:
+        if isinstance(error, BrokenPipeError) or not _HELP_FLAGS.intersection(arguments):
+            raise
+        from promptster.ui.output import OutputError  # noqa: PLC0415 - the library writes help, and nothing else, itself
+
+        raise OutputError(f"cannot write to standard output: {error.strerror}") from error
     if code == InterruptError.exit_code:
         raise InterruptError
     return code if isinstance(code, int) else 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -48,7 +49,7 @@ def test_verified_with_a_key_file(home: Path, capsys: pytest.CaptureFixture[str]
         "80 events, each with its place proved",
         "4 batches: 4 received, 4 checked by the collector",
         "submitted with 80 events",
-        "they do not change the verdict:\n  event 43: the candidate paused recording",
+        "they do not change the verdict:\n  event 43: recording was paused: the doorbell",
         "They prove custody, not\ntruth",
         f"{Certified().keys.fingerprints[0]} (a key pinned here vouches for it)",
     ):
@@ -115,6 +116,22 @@ def test_files_that_cannot_be_used_are_errors(home: Path, capsys: pytest.Capture
     assert _json(capsys)["error"]["code"] == "keyfile"
     assert main(["verify", "ada.promptster", "--trust", "missing.keys", "--json"]) == 2
     assert _json(capsys)["error"]["code"] == "no_such_file"
+
+
+def test_a_bundle_may_come_through_a_pipe(
+    home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``-`` is standard input, as everywhere; a terminal is asked for a file instead of being waited on."""
+    with (home / "ada.promptster").open() as bundle:
+        monkeypatch.setattr("sys.stdin", bundle)
+        assert main(["verify", "-", "--trust", "acme.keys"]) == 0
+    assert "file       standard input\n" in capsys.readouterr().out
+    main_end, terminal = os.openpty()
+    with os.fdopen(terminal) as keyboard:
+        monkeypatch.setattr("sys.stdin", keyboard)
+        assert main(["verify", "-", "--json"]) == 2
+    os.close(main_end)
+    assert "promptster verify - < FILE" in _json(capsys)["error"]["hint"]
 
 
 def test_damaged_pins_do_not_stop_a_check(home: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,7 +11,7 @@ import typer
 from promptster.commands.options import Json
 from promptster.commands.source import read_file
 from promptster.config import PinnedKeys
-from promptster.errors import UsageError
+from promptster.errors import PromptsterError, UsageError
 from promptster.paths import Paths
 from promptster.protocol.errors import ProtocolError
 from promptster.protocol.keys import parse_keyfile
@@ -25,9 +26,11 @@ if TYPE_CHECKING:
 
     from promptster.protocol.verdict import Verification
 
+_STDIN = "-"
+
 
 def command(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A .promptster bundle.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A .promptster bundle; - reads it from standard input.")],
     *,
     trust: Annotated[
         list[Path] | None,
@@ -44,12 +47,18 @@ def command(
     """
     out = Output(json)
     trusted = _trusted(trust or (), out)
-    verification = verify_bundle(_bundle(file), trusted=trusted)
+    verification = verify_bundle(_standard_input() if str(file) == _STDIN else _bundle(file), trusted=trusted)
     out.result(document(verification))
     if not json:
-        for line in _lines(verification, str(file)):
+        for line in _lines(verification, "standard input" if str(file) == _STDIN else str(file)):
             out.say(line)
     return verification.exit_code
+
+
+def _standard_input() -> bytes:
+    if sys.stdin.isatty():
+        raise UsageError("a bundle cannot be typed", hint="name the file, or send it: promptster verify - < FILE")
+    return sys.stdin.buffer.read()
 
 
 def _bundle(file: Path) -> bytes:
@@ -68,7 +77,7 @@ def _trusted(keyfiles: Sequence[Path], out: Output) -> frozenset[str]:
             raise UsageError(f"{path} is not a key file: {error.message}", hint=hint, code="keyfile") from error
     try:
         named |= PinnedKeys(Paths.from_environment()).fingerprints()
-    except (ProtocolError, OSError) as error:
+    except (PromptsterError, OSError) as error:
         out.note(f"warning: the keys pinned on this computer cannot be read and are not trusted ({error})")
     return frozenset(named)
 
