@@ -21,12 +21,14 @@ from promptster.protocol.encoding import b64u_encode
 from promptster.protocol.events import RecordedEvent, Secret
 from promptster.protocol.fields import commitment
 from promptster.protocol.verification import verify_bundle
-from promptster_collector.review.sealer import SegmentSealer
+from promptster_collector.review.sealer import SegmentSealer, WrittenSegment
+from promptster_collector.review.segment_process import SegmentProcess, SegmentProcessError
 from promptster_collector.settings import Limits
 from promptster_collector.store.keys.keystore import KeyDestroyedError
 from promptster_collector.store.keys.names import segment_key
 from promptster_collector.store.parquet import EventRow, read_parquet, sandbox, write_parquet
 from promptster_collector.store.schema import Batch, Read, Segment, Session
+from promptster_collector.store.segments import SegmentFolder
 
 
 def get(site: Site, candidate: Candidate, what: str, token: str | None = None) -> Any:
@@ -261,6 +263,12 @@ def sealer_of(site: Site) -> SegmentSealer:
     return SegmentSealer(site.store, site.clock, site.services.reading)
 
 
+def write(sealer: SegmentSealer, organisation: str, session: str) -> WrittenSegment:
+    """Write a segment and do not list it."""
+    with SegmentProcess() as process:
+        return sealer.write(organisation, session, process)
+
+
 def checked_and_closed(site: Site) -> tuple[Candidate, str]:
     """A session that could be sealed now, and its organisation."""
     candidate = a_session(site)
@@ -279,8 +287,7 @@ def checked_and_closed(site: Site) -> tuple[Candidate, str]:
 def test_a_segment_of_an_erased_session_is_taken_back(site: Site) -> None:
     """A withdrawal between writing and listing wins: neither file nor key of the segment stays."""
     candidate, organisation = checked_and_closed(site)
-    sealer = sealer_of(site)
-    written = sealer.write(organisation, candidate.session)
+    written = write(sealer_of(site), organisation, candidate.session)
     site.client.post(f"/v1/sessions/{candidate.session}/withdraw", json=candidate.withdrawal())
     again = sealer_of(site)
     site.store.segments.write(candidate.session, written.version, b"as if written a moment later")
@@ -296,7 +303,7 @@ def test_listing_twice_changes_nothing(site: Site) -> None:
     """A segment that was listed already stays, file, key and row."""
     candidate, organisation = checked_and_closed(site)
     sealer = sealer_of(site)
-    written = sealer.write(organisation, candidate.session)
+    written = write(sealer, organisation, candidate.session)
     with site.client.portal() as portal:
         portal.call(sealer.enlist, organisation, candidate.session, written)
         portal.call(sealer.enlist, organisation, candidate.session, written)
@@ -310,14 +317,14 @@ def test_a_session_that_cannot_be_sealed_stops_nobody(site: Site, monkeypatch: p
     fine = started(site.client, site.token, email="fine@example.com")
     fine.close()
     fine.put(site.client, 0)
-    good = write_parquet
+    good = SegmentFolder.write
 
-    def faulty(rows: Any) -> bytes:
-        if len(rows) > 1:
+    def faulty(folder: SegmentFolder, session: str, version: int, sealed: bytes) -> bytes:
+        if session == broken.session:
             raise OSError("no space left")
-        return good(rows)
+        return good(folder, session, version, sealed)
 
-    monkeypatch.setattr("promptster_collector.review.sealer.write_parquet", faulty)
+    monkeypatch.setattr(SegmentFolder, "write", faulty)
     site.drain()
     assert get(site, fine, "head").json()["state"] == "sealed"
     assert get(site, broken, "head").json()["state"] == "closing"
@@ -328,6 +335,43 @@ def test_a_session_that_cannot_be_sealed_stops_nobody(site: Site, monkeypatch: p
     site.clock.pass_ms(900_000)
     site.drain()
     assert get(site, broken, "head").json()["state"] == "sealed"
+
+
+def test_a_helper_that_ends_early_is_said_and_replaced(site: Site) -> None:
+    """A process that is killed in the middle, as for want of memory, fails one attempt; the next gets another."""
+    candidate, organisation = checked_and_closed(site)
+    stored = site.services.reading.stored(organisation, candidate.session)
+    with SegmentProcess() as process:
+        process.begin(stored.content_key, stored.kinds)
+        running = process._process
+        assert running is not None
+        running.kill()
+        running.wait()
+        with pytest.raises(SegmentProcessError):
+            process.write()
+        written = sealer_of(site).write(organisation, candidate.session, process)
+    assert written.events == 7
+
+
+def helpers() -> list[bytes]:
+    """Command lines of the helping processes that run now and that this one started."""
+    lists = [path.read_text().split() for path in Path("/proc/self/task").glob("*/children")]
+    lines = [Path(f"/proc/{number}/cmdline").read_bytes() for numbers in lists for number in numbers]
+    return [line for line in lines if b"segment_process" in line]
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="asks Linux for its processes")
+def test_sealing_leaves_no_process_behind(site: Site) -> None:
+    """The helper runs while a session is made into a segment, and has ended when the round is over."""
+    candidate, organisation = checked_and_closed(site)
+    stored = site.services.reading.stored(organisation, candidate.session)
+    with SegmentProcess() as process:
+        process.begin(stored.content_key, stored.kinds)
+        assert len(helpers()) == 1
+    assert helpers() == []
+    site.drain()
+    assert get(site, candidate, "head").json()["state"] == "sealed"
+    assert helpers() == []
 
 
 def referring(candidate: Candidate, block: bytes) -> RecordedEvent:

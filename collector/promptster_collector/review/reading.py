@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 
-from promptster.protocol.batch import open_body
+from promptster.protocol.batch import join_wire, open_body
 from promptster.protocol.errors import ProtocolError
 from promptster.protocol.fields import read_stored
 from promptster.protocol.signing import Envelope
@@ -29,7 +29,7 @@ from promptster_collector.store.sealing import Sealer
 from promptster_collector.store.tombstones import buried
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 
     from sqlalchemy import Connection, Select
 
@@ -76,6 +76,17 @@ class Page:
 
     state: str
     events: tuple[OpenedEvent, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stored:
+    """One session as its sealer needs it."""
+
+    content_key: bytes
+    kinds: Collection[str]
+    """Kinds of events that the policy allows."""
+    wires: Iterator[bytes]
+    """Every readable batch as it was sent, in order; read as they are taken."""
 
 
 def segment_purpose(version: int) -> str:
@@ -169,6 +180,32 @@ class Reading:
             return open_body(wire_of(self._store, row), key)
         except ProtocolError:
             return []
+
+    def stored(self, organisation: str, session: str) -> Stored:
+        """What a session that is not sealed yet is made of; blocks, and holds a few batches at a time.
+
+        Raises:
+            NotFoundError: the organisation has no such session.
+            GoneError: it was erased.
+        """
+        row = self._store.database.read_now(partial(self._session, organisation=organisation, session=session))
+        policy = self._store.of_session(organisation, session).unseal(row.policy_sealed, "policy")
+        return Stored(
+            content_key=self._store.keys.get(content_key(organisation, session)),
+            kinds=policy_of(policy).kinds,
+            wires=self._wires(organisation, session),
+        )
+
+    def _wires(self, organisation: str, session: str) -> Generator[bytes]:
+        after = -1
+        while rows := self._store.database.read_now(
+            partial(_batches_behind, organisation=organisation, session=session, after=after)
+        ):
+            for row in rows:
+                if row.body_sealed is not None and row.readable is not False:
+                    batch = wire_of(self._store, row)
+                    yield join_wire(batch.header_bytes, batch.signature, batch.body)
+            after = rows[-1].first + rows[-1].count - 1
 
     @staticmethod
     def _segment_row(connection: Connection, organisation: str, session: str) -> AnyRow | None:

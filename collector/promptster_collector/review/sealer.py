@@ -1,8 +1,8 @@
 """Sealing: an ended session becomes one encrypted Parquet segment, and its bodies leave the inbox.
 
 1. All batches are checked and logged, and the session is closing.
-2. Its events are written as Parquet in memory, sealed under a new segment key, and stored durably.
-3. The file is read back, opened and compared with what the inbox holds.
+2. A process of its own writes its events as Parquet in memory; that is sealed under a new key, and stored durably.
+3. The file is read back, opened, and compared there with what the inbox holds.
 4. One write lists the segment, empties the inbox's bodies and sets the state to sealed.
 """
 
@@ -19,11 +19,10 @@ from sqlalchemy import func, insert, select, update
 
 from promptster_collector.errors import Refusal
 from promptster_collector.review.reading import segment_purpose
-from promptster_collector.review.rows import row_of
+from promptster_collector.review.segment_process import SegmentProcess
 from promptster_collector.sessions.states import GONE, State
 from promptster_collector.store.keys.keystore import KeyDestroyedError
 from promptster_collector.store.keys.names import segment_key
-from promptster_collector.store.parquet import read_parquet, write_parquet
 from promptster_collector.store.schema import Batch, Segment, Session
 from promptster_collector.store.sealing import Sealer
 
@@ -79,15 +78,19 @@ class SegmentSealer:
         )
         statement = select(Session.organisation, Session.id).where(ready).order_by(Session.closed_ms).limit(_GROUP)
         rows = await self._store.database.read(lambda connection: connection.execute(statement).all())
-        sealed = [await self._seal(row.organisation, row.id) for row in rows]
+        process = SegmentProcess()
+        try:
+            sealed = [await self._seal(row.organisation, row.id, process) for row in rows]
+        finally:
+            await asyncio.to_thread(process.close)
         if any(sealed):
             await asyncio.to_thread(self._store.database.truncate_wal)
         return any(sealed)
 
-    async def _seal(self, organisation: str, session: str) -> bool:
+    async def _seal(self, organisation: str, session: str, process: SegmentProcess) -> bool:
         """Seal one session; one that cannot be sealed keeps its bodies, and stands in nobody's way."""
         try:
-            written = await asyncio.to_thread(self.write, organisation, session)
+            written = await asyncio.to_thread(self.write, organisation, session, process)
         except KeyDestroyedError:  # erased a moment ago, or its keys are lost
             self._failed[session] = self._clock.monotonic() + _LATER
             return False
@@ -107,25 +110,29 @@ class SegmentSealer:
         if not listed:
             await asyncio.to_thread(self._undo, organisation, session, written.version)
 
-    def write(self, organisation: str, session: str) -> WrittenSegment:
+    def write(self, organisation: str, session: str, process: SegmentProcess) -> WrittenSegment:
         """Write a session's segment and read it back; blocks.
 
         Raises:
             SealingFailedError: it does not read back.
+            SegmentProcessError: the process that helps has ended.
             KeyDestroyedError: the session was erased.
         """
-        record = self._reading.load(organisation, session, with_events=True)
+        stored = self._reading.stored(organisation, session)
+        process.begin(stored.content_key, stored.kinds)
+        for wire in stored.wires:
+            process.add(wire)
         version = self._store.database.read_now(partial(self._next_version, session=session))
-        rows = [row_of(batch.n, event) for batch in record.batches for event in batch.events]
         key, name = os.urandom(32), segment_key(organisation, session, version)
         sealer = Sealer(key, organisation=organisation, session=session)
-        sealed = sealer.seal(write_parquet(rows), segment_purpose(version))
+        sealed = sealer.seal(process.write(), segment_purpose(version))
         self._store.keys.put({name: key}, created_ms=self._clock.wall_ms())
         digest = self._store.segments.write(session, version, sealed)
-        stored = self._store.segments.read(session, version, digest)
-        if read_parquet(sealer.unseal(stored, segment_purpose(version))) != rows:
+        file = self._store.segments.read(session, version, digest)
+        events = process.compare(sealer.unseal(file, segment_purpose(version)))
+        if events is None:
             raise SealingFailedError("a sealed session does not read back")
-        return WrittenSegment(version=version, sha256=digest, size=len(sealed), events=len(rows))
+        return WrittenSegment(version=version, sha256=digest, size=len(sealed), events=events)
 
     @staticmethod
     def _next_version(connection: Connection, session: str) -> int:

@@ -1,0 +1,195 @@
+"""A process of its own that makes Parquet of a session, so that the collector gives the memory back with it.
+
+Run as ``python -m promptster_collector.review.segment_process`` it obeys what comes on standard input, one piece after
+another, and ends when that ends. Nothing of a session reaches a file, an argument or the environment. Pieces are
+``kind (1) || length (u64be) || bytes``:
+
+=====  =======================================================  ======================================
+kind   what comes                                               what is answered
+=====  =======================================================  ======================================
+``S``  content key (32), kinds that the policy allows, as JSON  nothing: a session begins
+``B``  a batch as it was sent                                   nothing
+``W``  nothing                                                  ``W`` and the Parquet file of all events
+``R``  a Parquet file                                           ``R`` and the number of its events, as
+                                                                text, or nothing if they are others
+=====  =======================================================  ======================================
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import struct
+import subprocess
+import sys
+from typing import IO, TYPE_CHECKING, Final, Self
+
+from promptster.protocol.batch import open_body, parse_batch
+from promptster.protocol.errors import ProtocolError
+from promptster_collector.review.rows import row_of, within_policy
+from promptster_collector.store.parquet import EventRow, read_parquet, write_parquet
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+_KEY: Final = 32
+_HEAD: Final = struct.Struct(">cQ")
+_NICE: Final = 5
+"""Steps by which this work stands behind the collector's own."""
+_END: Final = 60.0
+"""Seconds that the process has to end when there is nothing more for it."""
+
+
+class SegmentProcessError(Exception):
+    """The process has ended before its work: too little memory, most likely, or somebody killed it."""
+
+
+def _send(stream: IO[bytes], kind: bytes, data: bytes) -> None:
+    stream.write(_HEAD.pack(kind, len(data)))
+    stream.write(data)
+    stream.flush()
+
+
+def _receive(stream: IO[bytes]) -> tuple[bytes, bytes] | None:
+    head = stream.read(_HEAD.size)
+    if len(head) < _HEAD.size:
+        return None
+    kind, length = _HEAD.unpack(head)
+    data = stream.read(length)
+    return (kind, data) if len(data) == length else None
+
+
+class _Session:
+    """The events of one session, as rows."""
+
+    def __init__(self, content_key: bytes, kinds: Collection[str]) -> None:
+        self._content_key = content_key
+        self._kinds = kinds
+        self._rows: list[EventRow] = []
+
+    def add(self, wire: bytes) -> None:
+        """Open a batch; one that does not open is an unreadable span."""
+        with contextlib.suppress(ProtocolError):
+            batch = parse_batch(wire)
+            events = within_policy(open_body(batch, self._content_key), self._kinds)
+            self._rows += [row_of(batch.header.n, event) for event in events]
+
+    def write(self) -> bytes:
+        return write_parquet(self._rows)
+
+    def compare(self, data: bytes) -> bytes:
+        return str(len(self._rows)).encode() if read_parquet(data) == self._rows else b""
+
+
+def obey(orders: IO[bytes], answers: IO[bytes]) -> None:
+    """Work until there are no more orders."""
+    session = _Session(b"", ())
+    while (order := _receive(orders)) is not None:
+        kind, data = order
+        if kind == b"S":
+            session = _Session(data[:_KEY], frozenset(json.loads(data[_KEY:])))
+        elif kind == b"B":
+            session.add(data)
+        elif kind == b"W":
+            _send(answers, kind, session.write())
+        else:
+            _send(answers, kind, session.compare(data))
+
+
+class SegmentProcess:
+    """The collector's end of it; the process is started when it is needed first. Every call blocks."""
+
+    def __init__(self) -> None:
+        """Start nothing yet."""
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        """Nothing runs before the first order."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End the process."""
+        self.close()
+
+    def close(self) -> None:
+        """End the process; the next session starts another one."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+            process.communicate(timeout=_END)
+        if process.poll() is None:
+            process.kill()
+            process.communicate()
+
+    def begin(self, content_key: bytes, kinds: Collection[str]) -> None:
+        """A session begins; whatever was there before is forgotten.
+
+        Raises:
+            SegmentProcessError: the process has ended.
+        """
+        if self._process is None or self._process.poll() is not None:
+            self.close()
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", "-m", __name__],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+            )
+        self._order(b"S", content_key + json.dumps(sorted(kinds)).encode())
+
+    def add(self, wire: bytes) -> None:
+        """Add a batch as it was sent.
+
+        Raises:
+            SegmentProcessError: the process has ended.
+        """
+        self._order(b"B", wire)
+
+    def write(self) -> bytes:
+        """The session's Parquet file.
+
+        Raises:
+            SegmentProcessError: the process has ended.
+        """
+        return self._ask(b"W", b"")
+
+    def compare(self, data: bytes) -> int | None:
+        """The number of events, if this Parquet file holds exactly those of the session.
+
+        Raises:
+            SegmentProcessError: the process has ended.
+        """
+        answer = self._ask(b"R", data)
+        return int(answer) if answer else None
+
+    def _order(self, kind: bytes, data: bytes) -> None:
+        if self._process is None or self._process.stdin is None:
+            raise SegmentProcessError
+        try:
+            _send(self._process.stdin, kind, data)
+        except OSError as error:
+            raise SegmentProcessError from error
+
+    def _ask(self, kind: bytes, data: bytes) -> bytes:
+        self._order(kind, data)
+        if self._process is None or self._process.stdout is None:
+            raise SegmentProcessError
+        answer = _receive(self._process.stdout)
+        if answer is None:
+            raise SegmentProcessError
+        return answer[1]
+
+
+def main() -> None:
+    """Be the process: behind the collector when there is too little time or memory for both."""
+    with contextlib.suppress(OSError):
+        os.nice(_NICE)
+    with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w", encoding="ascii") as file:  # noqa: PTH123 - not a file
+        file.write("1000")
+    obey(sys.stdin.buffer, sys.stdout.buffer)
+
+
+if __name__ == "__main__":
+    main()
