@@ -25,33 +25,49 @@ pytestmark = pytest.mark.e2e
 _EMAIL = "somebody.in.person@example.com"
 _THEIRS = b'{\n  "version": 1,\n\t"hooks": {"stop": [{"command": "true", "loop_limit": 2}]}\n}'
 _COMMAND = "npm test -- --runInBand"
+_AFTER = "def greet():\n    return 'good day'\n"
 _EDIT = [{"old_string": "return 'hello'", "new_string": "return 'good day'"}]
 
 
+def _tool(name: str, given: dict[str, Any], identifier: str, workspace: str) -> dict[str, Any]:
+    return {"tool_name": name, "tool_input": given, "tool_use_id": identifier, "cwd": workspace}
+
+
 def _events(workspace: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """One conversation: a prompt, a command, an edit, an answer, a subagent."""
-    yield "sessionStart", {"session_id": "s-1", "is_background_agent": False, "composer_mode": "agent"}
-    yield "beforeSubmitPrompt", {"prompt": "Please greet politely", "attachments": []}
+    """One conversation: a prompt, a command that fails and is run again, an edit, a subagent, an answer.
+
+    Fields as in https://cursor.com/docs/hooks and as the published runtime (``@cursor/sdk`` 1.0.32) sends them.
+    """
+    yield "sessionStart", {"is_background_agent": False, "composer_mode": "agent"}
+    yield "beforeSubmitPrompt", {"prompt": "Please greet politely", "attachments": [], "composer_mode": "agent"}
     yield "afterAgentThought", {"text": "A greeting is wanted.", "duration_ms": 900}
-    shell = {"tool_name": "Shell", "tool_input": {"command": _COMMAND, "working_directory": workspace}}
-    yield "preToolUse", {**shell, "tool_use_id": "tool-shell-1", "cwd": workspace}
-    yield "beforeShellExecution", {"command": _COMMAND, "cwd": workspace, "sandbox": False}
-    yield "afterShellExecution", {"command": _COMMAND, "output": "3 passing\n", "duration": 1234, "sandbox": False}
-    done = json.dumps({"exitCode": 0, "stdout": "3 passing\n"})
-    yield (
-        "postToolUse",
-        {**shell, "tool_output": done, "tool_use_id": "tool-shell-1", "cwd": workspace, "duration": 1234},
-    )
-    write = {"tool_name": "Write", "tool_input": {"file_path": f"{workspace}/app.py"}}
-    yield "preToolUse", {**write, "tool_use_id": "tool-write-1", "cwd": workspace}
-    yield "afterFileEdit", {"file_path": f"{workspace}/app.py", "edits": _EDIT}
-    yield "postToolUse", {**write, "tool_output": "{}", "tool_use_id": "tool-write-1", "cwd": workspace, "duration": 8}
-    task = {"subagent_id": "sub-1", "subagent_type": "explore", "task": "Look around", "parent_conversation_id": "c-1"}
-    yield "subagentStart", task
-    yield "subagentStop", {**task, "status": "completed", "summary": "Nothing else greets.", "duration_ms": 50}
-    yield "afterAgentResponse", {"text": "It greets politely now."}
-    yield "stop", {"status": "completed", "loop_count": 0}
-    yield "sessionEnd", {"session_id": "s-1", "reason": "completed", "duration_ms": 5000, "final_status": "completed"}
+    for identifier, output, code in (("call_1\nctc_1", "1 failing\n", 1), ("call_2\nctc_2", "3 passing\n", 0)):
+        shell = _tool("Shell", {"command": _COMMAND, "cwd": workspace}, identifier, workspace)
+        yield "preToolUse", shell
+        yield "beforeShellExecution", {"command": _COMMAND, "cwd": workspace, "sandbox": False}
+        yield "afterShellExecution", {"command": _COMMAND, "output": output, "duration": 1234.567, "sandbox": False}
+        if code:
+            failure = {"error_message": f"Command failed with exit code {code}", "failure_type": "error"}
+            yield "postToolUseFailure", {**shell, **failure, "duration": 1234.567, "is_interrupt": False}
+        else:
+            done = json.dumps({"output": output, "exitCode": code})
+            yield "postToolUse", {**shell, "tool_output": done, "duration": 1234.567}
+    path = f"{workspace}/app.py"
+    write = _tool("Write", {"file_path": path, "content": _AFTER}, "call_3\nctc_3", workspace)
+    yield "preToolUse", write
+    yield "afterFileEdit", {"file_path": path, "edits": _EDIT}
+    yield "postToolUse", {**write, "tool_output": json.dumps({"file_path": path, "success": True}), "duration": 36.841}
+    begun = {"subagent_id": "sub-1", "subagent_type": "explore", "task": "Look around", "parent_conversation_id": "c-1"}
+    model = {"subagent_model": "composer-2.5", "is_parallel_worker": False, "git_branch": "main"}
+    yield "subagentStart", {**begun, **model, "tool_call_id": "call_4\nctc_4"}
+    counts = {"message_count": 4, "tool_call_count": 1, "loop_count": 0, "duration_ms": 50}
+    ended: dict[str, Any] = {"status": "completed", "summary": "Nothing else greets.", "modified_files": [], "description": "look"}
+    yield "subagentStop", {**begun, **counts, **ended, "error_message": None, "agent_transcript_path": None}
+    tokens = {"input_tokens": 700, "output_tokens": 30, "cache_read_tokens": 0, "cache_write_tokens": 0}
+    yield "afterAgentResponse", {"text": "It greets politely now.", **tokens}
+    yield "stop", {"status": "completed", "loop_count": 0, **tokens}
+    end = {"reason": "completed", "duration_ms": 5505, "is_background_agent": False, "final_status": "completed"}
+    yield "sessionEnd", end
 
 
 def test_cursors_hooks_are_recorded_through_its_file(stage: Stage) -> None:
@@ -67,9 +83,9 @@ def test_cursors_hooks_are_recorded_through_its_file(stage: Stage) -> None:
             hooks = json.loads(file.read_bytes())
             assert check_cursor(hooks) is None
             assert hooks["hooks"]["stop"][0] == {"command": "true", "loop_limit": 2}
-            for event, payload in _events(str(candidate.workspace)):
-                _fire(candidate, hooks["hooks"][event][-1]["command"], event, payload)
-            (candidate.workspace / "app.py").write_text("def greet():\n    return 'good day'\n")
+            for at, (event, payload) in enumerate(_events(str(candidate.workspace))):
+                _fire(candidate, hooks["hooks"][event][-1]["command"], event, payload, at=at)
+            (candidate.workspace / "app.py").write_text(_AFTER)
             submitted = candidate.submit()
         lines = stage.recruiter.lines(candidate.session)
         verdict = stage.recruiter.verify(candidate.session, candidate.root)
@@ -82,24 +98,31 @@ def test_cursors_hooks_are_recorded_through_its_file(stage: Stage) -> None:
     _check(lines)
 
 
-def _fire(candidate: Candidate, command: str, event: str, payload: dict[str, Any]) -> None:
-    """Run a hook as Cursor does: by a shell, the event on standard input; an answer that is none must be empty."""
+def _fire(candidate: Candidate, command: str, event: str, payload: dict[str, Any], *, at: int) -> None:
+    """Run a hook as Cursor does: by a shell, the event on standard input; an answer that is none must be empty.
+
+    Newer versions write to a pipe, older ones put the event behind the command as a here document.
+    """
     common = {
         "conversation_id": "c-1",
         "generation_id": "g-1",
-        "model": "composer-2",
+        "session_id": "c-1",
+        "model": "composer-2.5",
+        "model_id": "composer-2.5",
         "hook_event_name": event,
-        "cursor_version": "2.4.0",
+        "cursor_version": "2026.09.18-9a7762b",
         "workspace_roots": [str(candidate.workspace)],
         "user_email": _EMAIL,
         "transcript_path": None,
     }
+    given = json.dumps({**common, **payload})
+    words = command if at % 2 else f"{command} <<'CURSOR_HOOK_EOF'\n{given}\nCURSOR_HOOK_EOF"
     done = subprocess.run(
-        ["/bin/sh", "-c", command],
-        input=json.dumps({**common, **payload}).encode(),
+        ["/bin/sh", "-c", words],
+        input=given.encode() if at % 2 else b"",
         capture_output=True,
         cwd=candidate.workspace,
-        env=candidate.person.environment(),
+        env={**candidate.person.environment(), "CURSOR_USER_EMAIL": _EMAIL},
         check=False,
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
@@ -108,19 +131,24 @@ def _fire(candidate: Candidate, command: str, event: str, payload: dict[str, Any
 def _check(lines: list[dict[str, Any]]) -> None:
     (prompt,) = of_kind(lines, "prompt")
     assert prompt["text"] == "Please greet politely"
-    (command,) = of_kind(lines, "command")
-    assert command["command"] == _COMMAND
-    assert command["output"] == "3 passing\n"
+    commands = of_kind(lines, "command")
+    names = ("tool_use_id", "command", "output", "exit_code")
+    assert [[line[name] for name in names] for line in commands] == [
+        ["call_1\nctc_1", _COMMAND, "1 failing\n", 1],
+        ["call_2\nctc_2", _COMMAND, "3 passing\n", 0],
+    ]
     (edit,) = of_kind(lines, "file_edit")
     assert edit["path"].endswith("app.py")
+    assert edit["tool_use_id"] == "call_3\nctc_3"
     assert "good day" in edit["after"]
-    calls = of_kind(lines, "tool_call")
-    assert [line["tool_use_id"] for line in calls] == ["tool-shell-1", "tool-write-1"]
+    calls, results = of_kind(lines, "tool_call"), of_kind(lines, "tool_result")
+    identifiers = ["call_1\nctc_1", "call_2\nctc_2", "call_3\nctc_3"]
+    assert [line["tool_use_id"] for line in calls] == [line["tool_use_id"] for line in results] == identifiers
     (answer,) = [line for line in of_kind(lines, "model_response") if line.get("text")]
     assert answer["text"] == "It greets politely now."
     (started,), (stopped,) = of_kind(lines, "subagent_started"), of_kind(lines, "subagent_stopped")
     assert started["prompt"] == "Look around"
     assert stopped["text"] == "Nothing else greets."
-    for line in (prompt, command, edit, *calls, answer, started, stopped):
+    for line in (prompt, *commands, edit, *calls, *results, answer, started, stopped):
         assert line["sources"] == ["hook"]
         assert line["agent"] == "cursor"

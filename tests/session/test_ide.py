@@ -66,13 +66,14 @@ def test_claudes_own_entries_stay(made: Desk) -> None:
 
 def test_cursors_own_entries_stay(made: Desk) -> None:
     """A hook of somebody else keeps its place before ours, with all its fields."""
-    theirs = {"command": "mine.sh", "matcher": "Shell", "failClosed": True, "loop_limit": 3}
-    before = json.dumps({"version": 1, "hooks": {"stop": [theirs]}}).encode()
+    theirs = {"command": "mine.sh", "matcher": "Shell", "failClosed": True, "loop_limit": 3, "timeout": 0.5}
+    asked = {"type": "prompt", "prompt": "Is it done?", "model": "m", "loop_limit": None}
+    before = json.dumps({"version": 1, "hooks": {"stop": [theirs, asked]}}).encode()
     _write(made, _FILES["cursor"], before)
     current = Current(made.folder)
     prepare_ide(current, "cursor")
     now = json.loads((made.workspace / _FILES["cursor"]).read_bytes())
-    assert now["hooks"]["stop"][0] == theirs
+    assert now["hooks"]["stop"][:2] == [theirs, asked]
     assert set(now["hooks"]) == set(cursor.EVENTS)
     assert check_cursor(now) is None
     current.touched.restore()
@@ -97,6 +98,16 @@ def test_preparing_again_renews_and_adds_nothing(made: Desk, ide: str) -> None:
         ("cursor", b'{"version":1,"hooks":{"stop":{}}}'),
         ("cursor", b'{"version":1,"hooks":{"stop":[{"cmd":"x"}]}}'),
         ("cursor", b'{"version":1,"hooks":[]}'),
+        ("cursor", b'{"version":1,"hooks":{"stop":[{"type":"http","command":"x"}]}}'),
+        ("cursor", b'{"version":1,"hooks":{"stop":[{"type":"prompt","prompt":" "}]}}'),
+        ("cursor", b'{"version":1,"hooks":{"stop":[{"command":"x","matcher":1}]}}'),
+        ("cursor", b'{"version":1,"hooks":{"stop":[{"command":"x","timeout":0}]}}'),
+        ("cursor", b'{"version":1,"hooks":{"stop":[{"command":"x","timeout":"5"}]}}'),
+        ("cursor", b'{"version":1,"hooks":{"stop":[{"command":"x","loop_limit":1.5}]}}'),
+        ("cursor", b'{"version":1,"hooks":{"stop":[{"command":"x","failClosed":"no"}]}}'),
+        ("cursor", b'{"version":1,"hooks":{"stop":[{"command":"curl http://x"}]}}'),
+        ("cursor", b'{"version":1,"hooks":{"stop":[{"command":"ls /*.md /a*/b"}]}}'),
+        ("cursor", b'{"version":1, // mine\n"hooks":{}}'),
         ("claude", b"{not json"),
         ("claude", b"[]"),
         ("claude", b'{"hooks":{"Stop":{}}}'),

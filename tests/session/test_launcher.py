@@ -129,7 +129,10 @@ def test_a_repositorys_base_url_is_no_company(tmp_path: Path) -> None:
 
 
 def test_cursor_needs_its_workspace_file(tmp_path: Path) -> None:
-    """Without our entries in the hooks file nothing would be recorded, so cursor-agent is not started."""
+    """Without our entries in the hooks file nothing would be recorded, so cursor-agent is not started.
+
+    Printing one answer (``-p``) it starts no hooks for prompts and answers; that is said and recorded.
+    """
     _install(tmp_path / "bin", "cursor-agent")
     with desk(tmp_path) as made:
         with pytest.raises(LaunchError) as caught:
@@ -137,9 +140,13 @@ def test_cursor_needs_its_workspace_file(tmp_path: Path) -> None:
         (made.workspace / ".cursor").mkdir()
         (made.workspace / ".cursor" / "hooks.json").write_text(f'{{"hooks":{{"a":"{TICKET.hook_socket}"}}}}')
         prepared = prepare("cursor-agent", ("x",), made.paths, _environ(tmp_path))
+        printing = prepare("cursor-agent", ("-p", "x"), made.paths, _environ(tmp_path))
     assert caught.value.code == "cursor_hooks_missing"
     assert prepared.launch.arguments == ("x",)
     assert "only source" in made.recorded[0]["fields"]["detail"]
+    assert prepared.launch.notes == ()
+    assert "neither prompts nor answers" in printing.launch.notes[0]
+    assert "neither prompts nor answers" in made.recorded[-1]["fields"]["detail"]
 
 
 def test_the_process_becomes_the_agent(tmp_path: Path) -> None:

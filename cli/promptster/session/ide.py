@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
@@ -129,7 +130,10 @@ def cursor_entries(ticket: LaunchTicket) -> dict[str, Any]:
 
 
 def check_cursor(content: Mapping[str, Any]) -> str | None:
-    """Why Cursor would refuse this file; one wrong entry silences every hook in it."""
+    """Why Cursor would refuse this file; one wrong entry silences every hook in it.
+
+    The rules are those of Cursor's own check (``@cursor/sdk`` 1.0.32).
+    """
     if content.get("version") != _CURSOR_VERSION:
         return f"its version is not {_CURSOR_VERSION}"
     hooks = content.get("hooks")
@@ -140,11 +144,43 @@ def check_cursor(content: Mapping[str, Any]) -> str | None:
             return f"there is no event {event}"
         if not isinstance(entries, list):
             return f"{event} is not a list"
-        items = cast("Sequence[Any]", entries)
-        for entry in items:
-            if not isinstance(entry, dict) or not isinstance(cast("dict[str, Any]", entry).get("command"), str):
-                return f"an entry of {event} has no command"
-    return None
+        for entry in cast("Sequence[Any]", entries):
+            wrong = _wrong_entry(cast("dict[str, Any]", entry)) if isinstance(entry, dict) else "is not an object"
+            if wrong is not None:
+                return f"an entry of {event} {wrong}"
+    return None if _without_comments(content) == content else "Cursor takes // or /* for a comment, also inside a text"
+
+
+def _wrong_entry(entry: Mapping[str, Any]) -> str | None:
+    """What Cursor does not accept about one entry."""
+    kind, words = entry.get("type", "command"), entry.get("prompt")
+    if kind not in {"command", "prompt"}:
+        return f"has the type {kind}"
+    if kind == "prompt" and not (isinstance(words, str) and words.strip()):
+        return "has no prompt"
+    if kind == "command" and not isinstance(entry.get("command"), str):
+        return "has no command"
+    if not isinstance(entry.get("matcher", ""), str):
+        return "has a matcher that is no text"
+    limit = entry.get("loop_limit")
+    if not _is_positive(entry.get("timeout", 1)):
+        return "has a timeout that is no positive number"
+    if limit is not None and not (isinstance(limit, int) and _is_positive(limit)):
+        return "has a loop_limit that is no positive whole number"
+    return None if isinstance(entry.get("failClosed", False), bool) else "has a failClosed that is no true or false"
+
+
+def _is_positive(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and value > 0
+
+
+def _without_comments(content: Mapping[str, Any]) -> Any:
+    """The file as Cursor reads it: comments are cut out of the text, without regard to where they stand."""
+    text = re.sub(r"/\*.*?\*/", "", re.sub(r"//.*", "", json.dumps(content, indent=1)), flags=re.DOTALL)
+    try:
+        return json.loads(text)
+    except ValueError:
+        return None
 
 
 def check_claude(content: Mapping[str, Any]) -> str | None:
@@ -185,7 +221,9 @@ def _parse(relative: str, data: bytes | None) -> dict[str, Any]:
         value = json.loads(data)
     except ValueError as error:
         raise WorkspaceError(
-            f"{relative} is not valid JSON", hint="repair it, or start without --ide", code="ide_file_invalid"
+            f"{relative} is not valid JSON",
+            hint="repair it (comments cannot be kept), or start without --ide",
+            code="ide_file_invalid",
         ) from error
     if not isinstance(value, dict):
         raise WorkspaceError(f"{relative} is not a JSON object", code="ide_file_invalid")

@@ -10,10 +10,14 @@ import json
 from typing import TYPE_CHECKING, cast
 
 from promptster.errors import LaunchError
-from promptster.session.agents.interface import Launch, LaunchRequest, draft
+from promptster.session.agents.interface import Launch, LaunchRequest, draft, split_options
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+
+_PRINT = frozenset({"-p", "--print"})
+"""Without its terminal interface the agent starts no hook for prompts, answers and the end of a turn."""
 
 
 class CursorAgent:
@@ -39,9 +43,19 @@ class CursorAgent:
                 hint="say yes at a terminal, or start with --ide cursor; the file is put back at the end",
                 code="cursor_hooks_missing",
             )
-        detail = "cursor-agent: hooks are the only source; its calls go to Cursor's own backend"
+        options, _ = split_options(request.arguments)
+        details = ["cursor-agent: hooks are the only source; its calls go to Cursor's own backend"]
+        notes: list[str] = []
+        if any(word in _PRINT for word in options):
+            notes.append(
+                "cursor-agent -p reports neither prompts nor answers to hooks: only its tool calls are recorded"
+            )
+            details.append("cursor-agent -p: neither prompts nor answers reach the hooks, only tool calls do")
         return Launch(
-            arguments=request.arguments, environ=request.environ, drafts=(draft("capture_degraded", detail=detail),)
+            arguments=request.arguments,
+            environ=request.environ,
+            notes=tuple(notes),
+            drafts=tuple(draft("capture_degraded", detail=detail) for detail in details),
         )
 
 
