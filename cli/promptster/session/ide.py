@@ -153,21 +153,18 @@ def check_cursor(content: Mapping[str, Any]) -> str | None:
 
 def _wrong_entry(entry: Mapping[str, Any]) -> str | None:
     """What Cursor does not accept about one entry."""
-    kind, words = entry.get("type", "command"), entry.get("prompt")
-    if kind not in {"command", "prompt"}:
-        return f"has the type {kind}"
-    if kind == "prompt" and not (isinstance(words, str) and words.strip()):
-        return "has no prompt"
-    if kind == "command" and not isinstance(entry.get("command"), str):
-        return "has no command"
-    if not isinstance(entry.get("matcher", ""), str):
-        return "has a matcher that is no text"
-    limit = entry.get("loop_limit")
-    if not _is_positive(entry.get("timeout", 1)):
-        return "has a timeout that is no positive number"
-    if limit is not None and not (isinstance(limit, int) and _is_positive(limit)):
-        return "has a loop_limit that is no positive whole number"
-    return None if isinstance(entry.get("failClosed", False), bool) else "has a failClosed that is no true or false"
+    kind, words, limit = entry.get("type", "command"), entry.get("prompt"), entry.get("loop_limit")
+    wanted = {
+        "a type that Cursor knows": kind in {"command", "prompt"},
+        "a command": kind != "command" or isinstance(entry.get("command"), str),
+        "a prompt": kind != "prompt" or (isinstance(words, str) and bool(words.strip())),
+        "a matcher in words": isinstance(entry.get("matcher", ""), str),
+        "a positive timeout": _is_positive(entry.get("timeout", 1)),
+        "a positive whole loop_limit": limit is None or (isinstance(limit, int) and _is_positive(limit)),
+        "a failClosed of true or false": isinstance(entry.get("failClosed", False), bool),
+    }
+    missing = next((what for what, is_there in wanted.items() if not is_there), None)
+    return None if missing is None else f"lacks {missing}"
 
 
 def _is_positive(value: object) -> bool:
