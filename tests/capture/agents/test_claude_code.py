@@ -76,6 +76,25 @@ def test_purposes(body: dict[str, Any], expected: str) -> None:
     assert CLAUDE.purpose(AnthropicMessages().read(body), {}, body) == expected
 
 
+@pytest.mark.parametrize(
+    ("named", "body", "expected"),
+    [
+        ("main", asks(("user", "CRITICAL: Respond with TEXT ONLY, please")), "work"),
+        ("main", {"messages": [{"role": "user", "content": "no tools given"}]}, "work"),
+        ("subagent", asks(("user", "x")), "work"),
+        ("compaction", asks(("user", "Sum it up")), "compaction"),
+        ("auxiliary", asks(("user", "x")), "other"),
+        ("auxiliary", {"messages": [], "system": "You are a security monitor for agents"}, "classifier"),
+        ("side_reply", asks(("user", "x")), "work"),
+        ("something_new", {"messages": [{"role": "user", "content": "quota"}], "max_tokens": 1}, "other"),
+    ],
+)
+def test_purposes_that_the_agent_names(named: str, body: dict[str, Any], expected: str) -> None:
+    """Where Claude Code says what a request is for, its word counts, whatever the candidate typed."""
+    headers = {"x-claude-code-request-class": named}
+    assert CLAUDE.purpose(AnthropicMessages().read(body), headers, body) == expected
+
+
 def test_identities_of_older_versions() -> None:
     """The session stands in the metadata where no header names it."""
     for user in ("user_ab_account__session_5e0", '{"device_id":"d","session_id":"5e0"}'):

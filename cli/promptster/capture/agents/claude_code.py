@@ -67,6 +67,7 @@ _OWN_REQUESTS = (
     "The user stepped away and is coming back. Recap",
     "You are now acting as the memory extraction subagent",
 )
+_WORK_CLASSES = frozenset({"main", "subagent", "workflow"})
 _RESUMES = "Your response above was cut off mid-stream"
 _EXIT_CODE = re.compile(r"\AExit code (-?\d{1,10})(?:\n|\Z)")
 _EMPTY_OUTPUT = "(Bash completed with no output)"
@@ -147,8 +148,14 @@ class ClaudeCode:
         return Identity(agent=self.name, session=session, agent_id=headers.get("x-claude-code-agent-id", ""))
 
     def purpose(self, call: ModelCall, headers: Mapping[str, str], body: Mapping[str, Json]) -> Purpose:
-        """By what the request asks for."""
-        del headers
+        """By the class that newer versions name to Anthropic itself, else by what the request asks for."""
+        named = headers.get("x-claude-code-request-class", "")
+        if named in _WORK_CLASSES:
+            return "work"
+        if named == "compaction":
+            return "compaction"
+        if named == "auxiliary":
+            return _side_purpose(call, body) or "other"
         last = call.last_text
         if any(marker in last for marker in _COMPACTION):
             return "compaction"
