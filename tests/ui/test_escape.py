@@ -40,6 +40,9 @@ def test_escaped_text_can_always_be_printed(text: str) -> None:
         ("line\rover", "line\\x0dover"),
         ("tag\U000e0041", "tag\\U000e0041"),
         ("a\u2028b", "a\\u2028b"),
+        ("pass\xadword", "pass\\xadword"),
+        ("if (a\u3164)", "if (a\\u3164)"),
+        ("x\U000e0101\ufe01", "x\\U000e0101\\ufe01"),
         ("\x7f", "\\x7f"),
     ],
 )
@@ -50,7 +53,7 @@ def test_what_is_escaped_stays_visible(hostile: str, shown: str) -> None:
 
 def test_ordinary_text_is_left_alone() -> None:
     """Letters of any script, emoji with joiners, newlines and tabs pass; CRLF becomes a newline."""
-    text = "naïve 漢字 עברית 👩\u200d💻\n\tindented"
+    text = "naïve 漢字 עברית 👩\u200d💻 ❤\ufe0f\n\tindented"
     assert escape_text(text) == text
     assert escape_text("a\r\nb") == "a\nb"
     assert escape_line("a\nb\tc") == "a\\nb\\tc"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.helpers.sessions import Script
 
-from promptster.replay.session import from_opened
+from promptster.replay.session import from_bundle, from_opened
 from promptster.ui.story import story
 
 
@@ -40,3 +40,10 @@ def test_one_endless_line_is_shown_without_delay() -> None:
     lines = _lines(script)
     assert len(lines) < 40
     assert any("more line" in line for line in lines)
+
+
+def test_an_empty_replay_says_why_it_is_empty() -> None:
+    """Nothing recorded is one thing, nothing proved another."""
+    assert _lines(Script())[-1] == "Nothing is recorded yet."
+    shown = [line.plain for line in story(from_bundle(b"PK", ()))]
+    assert shown[-1] == "Nothing in this file could be proved, so nothing of the session is shown."

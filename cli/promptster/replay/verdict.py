@@ -12,7 +12,7 @@ from promptster.replay.wording import clock, counted
 if TYPE_CHECKING:
     from promptster.protocol.verdict import Finding, Verification
 
-__all__ = ["CLAIM", "Tone", "Verdict", "facts", "findings", "words"]
+__all__ = ["CLAIM", "Tone", "Verdict", "emptiness", "facts", "findings", "words"]
 
 
 class Tone(StrEnum):
@@ -59,6 +59,13 @@ def words(verification: Verification | None) -> Verdict:
     ):
         headline = "what is here fits together, but something is missing, and no key pinned here vouches for the signer"
     return Verdict(word=verification.verdict, headline=headline, tone=tone)
+
+
+def emptiness(verification: Verification | None) -> str:
+    """In place of a timeline that has no entry: emptiness must not read as "nothing happened"."""
+    if verification is None:
+        return "Nothing is recorded yet."
+    return "Nothing in this file could be proved, so nothing of the session is shown."
 
 
 def findings(verification: Verification | None) -> list[Finding]:

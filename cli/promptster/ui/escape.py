@@ -1,23 +1,18 @@
 r"""The one escaper: no captured or received text reaches a terminal before it went through here.
 
-Escaped are C0 and C1 controls with ESC among them (so no terminal sequence survives), DEL, every bidirectional control,
-line and paragraph separators, invisible tag characters and lone surrogates. What is escaped stays visible, written as
-Python writes it: ``\x1b``, ``\u202e``.
+Escaped is what ``promptster.replay.unseen`` lists: C0 and C1 controls with ESC among them (so no terminal sequence
+survives), DEL, every bidirectional control, line and paragraph separators, invisible characters and lone surrogates.
+What is escaped stays visible, written as Python writes it: ``\x1b``, ``\u202e``.
 """
 
 from __future__ import annotations
 
 import re
 
-_UNSAFE = (
-    "\x00-\x08\x0b-\x1f\x7f-\x9f"  # C0 but for tab and newline, DEL, C1
-    "\u061c\u200b\u200e\u200f\u202a-\u202e\u2066-\u2069"  # bidirectional controls, zero-width space
-    "\u2028\u2029\ufeff\ufff9-\ufffb"  # separators that some terminals break lines at, interlinear marks
-    "\U000e0000-\U000e007f"  # tags: text that nobody sees
-    "\ud800-\udfff"  # lone surrogates: cannot be encoded
-)
-_TEXT = re.compile(f"[{_UNSAFE}]")
-_LINE = re.compile(f"[{_UNSAFE}\n\t]")
+from promptster.replay.unseen import UNSEEN
+
+_TEXT = re.compile(f"[{UNSEEN}]")
+_LINE = re.compile(f"[{UNSEEN}\n\t]")
 
 
 def _visible(match: re.Match[str]) -> str:

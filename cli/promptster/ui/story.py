@@ -12,7 +12,7 @@ from rich.text import Text
 
 from promptster.replay.model import GapKind, Role
 from promptster.replay.narration import Style, narrate
-from promptster.replay.verdict import Tone, facts, findings, words
+from promptster.replay.verdict import Tone, emptiness, facts, findings, words
 from promptster.replay.wording import clock, counted, duration, offset
 from promptster.ui.escape import escape_line, escape_text
 from promptster.ui.reading import wrap
@@ -42,6 +42,8 @@ def story(replay: Replay, *, everything: bool = False) -> Iterator[Text]:
     """
     yield from _heading(replay)
     timeline = replay.timeline
+    if not timeline.entries:
+        yield _line((emptiness(replay.verification), "bold"))
     start = timeline.started_ms or 0
     gaps = deque(timeline.gaps_by_seq)
     told = frozenset(gap.seq for gap in gaps if gap.kind in _REPORTED)

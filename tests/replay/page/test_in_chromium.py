@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,6 +13,7 @@ from tests.helpers.sessions import CLAUDE, Script
 
 from promptster.replay.exporters import find
 from promptster.replay.session import Facts, from_opened
+from promptster.replay.unseen import UNSEEN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -123,6 +126,19 @@ def test_a_hostile_session_runs_nothing_and_asks_for_nothing(browser: Browser, t
     assert "\u202e" not in shown
     assert "\\u{202e}" in shown
     assert "\\u{1b}]52;c;" in shown
+
+
+def test_the_script_hides_the_same_characters_as_the_rest(browser: Browser, tmp_path: Path) -> None:
+    """The script's own list of unseen characters is the one that terminal and markup use, over all of Unicode."""
+    page = _page(browser, tmp_path, plausible())
+    source = resources.files("promptster.replay.page").joinpath("page.js").read_text(encoding="utf-8")
+    pattern = next(line for line in source.splitlines() if "const UNSEEN" in line).split("=", 1)[1].strip(" ;")
+    found = page.run(
+        f"(() => {{ const unseen = {pattern}; const found = []; for (let code = 0; code < 0x110000; code++)"
+        " if (String.fromCodePoint(code).match(unseen)) found.push(code); return found; })()"
+    )
+    listed = re.compile(f"[{UNSEEN}]")
+    assert found == [code for code in range(0x110000) if listed.match(chr(code))]
 
 
 def test_the_detection_detects(browser: Browser, tmp_path: Path) -> None:

@@ -61,6 +61,7 @@ ALLOWED = frozenset(
         "td",
         "small",
         "i",
+        "kbd",
         "b",
         "script",
     ]
@@ -223,6 +224,15 @@ def test_each_action_is_one_row_with_its_parts_and_each_gap_one_band() -> None:
     assert [(band["h"], band["n"]) for band in bands] == [("recording was paused: the doorbell", "3 min 04 s")]
     bash = next(row for row in found if row.data["h"] == "Bash")
     assert [part["h"] for part in bash.data["c"]] == ["Result", "Ran"]
+
+
+def test_a_page_without_a_proved_event_says_so() -> None:
+    """No counts of nought, no "none reported": an unreadable file shows its verdict, and that nothing is proved."""
+    text = b"".join(find("html").export(from_bundle(b"PK", ()))).decode()
+    assert "Nothing in this file could be proved" in text
+    assert "Unreadable" in text
+    assert not any(words in text for words in ("None reported", "0 prompts", "Nothing yet", "<script"))
+    assert "Nothing is recorded yet." in page([])
 
 
 def test_bands_stand_where_their_event_does() -> None:

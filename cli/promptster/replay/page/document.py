@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 
 from promptster.replay.page import rows, summary
 from promptster.replay.page.markup import Html, element
+from promptster.replay.verdict import emptiness
 from promptster.replay.wording import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from promptster.replay.model import Timeline
     from promptster.replay.session import Replay
 
 
@@ -36,7 +38,6 @@ def document(replay: Replay) -> Iterator[str]:
     """The page's text, in pieces."""
     style, script = _asset("page.css"), _asset("page.js")
     timeline = replay.timeline
-    found = list(rows.rows(timeline))
     yield "<!doctype html>\n"
     yield '<html lang="en">\n'
     yield element(
@@ -53,11 +54,23 @@ def document(replay: Replay) -> Iterator[str]:
     yield element("a", "To the timeline", href="#timeline", class_="skip")
     yield summary.heading(replay)
     yield summary.verdict(replay)
-    yield summary.glance(timeline)
-    yield '<div class="columns">\n'
-    yield _main()
-    yield summary.margin(timeline)
-    yield "</div>\n"
+    if timeline.entries:
+        yield summary.glance(timeline)
+        yield '<div class="columns">\n'
+        yield _main()
+        yield summary.margin(timeline)
+        yield "</div>\n"
+        yield from _data(timeline)
+        yield f"<script>{script}</script>\n"
+    else:
+        told = element("p", emptiness(replay.verification), class_="nothing")
+        yield element("main", told, id="timeline", tabindex=-1)
+    yield "</body>\n</html>\n"
+
+
+def _data(timeline: Timeline) -> Iterator[str]:
+    """What the script reads: an index of all rows, and the rows in islands that are read when they are needed."""
+    found = list(rows.rows(timeline))
     index = {
         "groups": list(rows.GROUPS),
         "lanes": {lane.number: lane.name for lane in timeline.lanes},
@@ -72,7 +85,6 @@ def document(replay: Replay) -> Iterator[str]:
     yield f'<script type="application/json" id="index">{rows.compact(index)}</script>\n'
     for text in rows.islands(found):
         yield f'<script type="application/json" class="rows">{text}</script>\n'
-    yield f"<script>{script}</script>\n</body>\n</html>\n"
 
 
 def _main() -> Html:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import html
 import re
 
-_UNSEEN = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ufff9-\ufffb"
-    "\ud800-\udfff\U000e0000-\U000e007f]"
-)
+from promptster.replay.unseen import UNSEEN
+
+_UNSEEN = re.compile(f"[{UNSEEN}]")
 """Controls, bidirectional overrides and invisible marks: shown by their code, so that text cannot pretend."""
 _VOID = frozenset({"meta", "br", "hr", "input"})
 _SHAPES = frozenset({"rect", "line"})

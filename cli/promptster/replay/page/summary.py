@@ -130,6 +130,7 @@ def margin(timeline: Timeline) -> Html:
         _gaps(timeline),
         _lanes(timeline),
         _submission(timeline),
+        _keys(),
         aria_label="About the record",
     )
 
@@ -218,10 +219,20 @@ def _submission(timeline: Timeline) -> Html:
     )
 
 
+def _keys() -> Html:
+    pairs = (("j", "k", "entry by entry"), ("n", "p", "prompt by prompt"), ("o", "", "open"), ("/", "", "search"))
+    lines = [
+        element("li", *(join(element("kbd", key), " ") for key in keys if key), element("span", what))
+        for *keys, what in pairs
+    ]
+    return element("section", element("h2", "Keys"), element("ul", *lines, class_="small"), class_="keys")
+
+
 def _file(file: SubmittedFile) -> Html:
     added, removed = count_changes(file.diff) if file.diff else (0, 0)
     change = f" +{added} −{removed}" if file.diff else ""  # noqa: RUF001 - a minus sign beside a plus sign
-    reason = "" if file.shown else f", hash only{f', {file.reason}' if file.reason else ''}"
+    why = f", {file.reason}" if file.reason and file.reason != file.status else ""
+    reason = "" if file.shown else f", hash only{why}"
     return element(
         "li", element("code", one_line(file.path)), " ", element("small", one_line(f"{file.status}{change}{reason}"))
     )
