@@ -90,6 +90,12 @@ def test_identities() -> None:
         ({"x-openai-subagent": "guardian"}, {}, "classifier"),
         ({}, {"input": [{"type": "compaction_trigger"}]}, "compaction"),
         ({}, {"input": "You are performing a CONTEXT CHECKPOINT COMPACTION. Create"}, "compaction"),
+        (
+            {"x-codex-turn-metadata": '{"request_kind":"turn","thread_source":"thread_title"}'},
+            {"input": "Generate a concise, single-line task title"},
+            "title",
+        ),
+        ({"x-codex-turn-metadata": '{"request_kind":"turn","thread_source":"user"}'}, {"input": "x"}, "work"),
     ],
 )
 def test_purposes(headers: dict[str, str], body: dict[str, object], expected: str) -> None:

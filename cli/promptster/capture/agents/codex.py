@@ -57,6 +57,8 @@ _PURPOSES: Mapping[str, Purpose] = {
     "auto_review": "classifier",
     "guardian": "classifier",
 }
+_THREAD_PURPOSES: Mapping[str, Purpose] = {"thread_title": "title"}
+"""Threads that Codex's terminal program opens for itself, by what they call their source."""
 _SUBAGENT_PURPOSES: Mapping[str, Purpose] = {
     "compact": "compaction",
     "guardian": "classifier",
@@ -117,10 +119,13 @@ class Codex:
 
     def purpose(self, call: ModelCall, headers: Mapping[str, str], body: Mapping[str, Json]) -> Purpose:
         """By what Codex itself says about the request, else by its text."""
-        kind = text_of(_metadata(headers).get("request_kind"))
+        metadata = _metadata(headers)
+        kind, source = text_of(metadata.get("request_kind")), text_of(metadata.get("thread_source"))
         subagent = headers.get("x-openai-subagent", "")
         if subagent in _SUBAGENT_PURPOSES:
             return _SUBAGENT_PURPOSES[subagent]
+        if source in _THREAD_PURPOSES:
+            return _THREAD_PURPOSES[source]
         last = call.last_text
         if "compact" in kind or last.startswith(_COMPACTION) or _asks_to_compact(body):
             return "compaction"
