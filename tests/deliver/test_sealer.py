@@ -131,3 +131,22 @@ async def test_a_backlog_makes_larger_batches() -> None:
     await bench.sealer.stored.wait()
     assert bench.outbox.sealed == sealer_module.BACKLOG + 1
     task.cancel()
+
+
+@pytest.mark.parametrize("steps", range(5))
+async def test_a_cancellation_that_comes_with_a_hurry_is_not_lost(steps: int) -> None:
+    """However many steps lie between the two, a sealer that is hurried and cancelled ends."""
+    bench = Bench(Certified(), MemoryDisk())
+    bench.sealer.interval_s = 3600
+    task = asyncio.get_running_loop().create_task(bench.sealer.run())
+    bench.record(note("a"))
+    bench.recorder.grown.set()
+    for _ in range(5):
+        await asyncio.sleep(0)
+    bench.sealer.hurry()
+    for _ in range(steps):
+        await asyncio.sleep(0)
+    task.cancel()
+    ended, _ = await asyncio.wait({task}, timeout=20)
+    assert ended
+    assert task.cancelled()

@@ -95,7 +95,8 @@ class Sealer:
         """Let more come together, longer while the collector is behind."""
         pause = self.interval_s * (BACKLOG_FACTOR if self._outbox.backlog >= BACKLOG else 1)
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._hurry.wait(), pause)
+            async with asyncio.timeout(pause):  # wait_for of 3.11 loses a cancellation that comes with a hurry
+                await self._hurry.wait()
         self._hurry.clear()
 
     def _waiting(self) -> bool:

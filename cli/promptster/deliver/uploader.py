@@ -241,7 +241,8 @@ class Uploader:
             await asyncio.sleep(pause)
             return
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._hurry.wait(), pause)
+            async with asyncio.timeout(pause):  # wait_for of 3.11 loses a cancellation that comes with a hurry
+                await self._hurry.wait()
         self._hurry.clear()
 
     def _note(self, *, reachable: bool | None, error: str | None) -> None:
