@@ -439,15 +439,46 @@ def test_hooks_that_fell_silent_take_no_words_from_anybody(bench: Bench) -> None
     assert values(bench.kinds("prompt", src="proxy"), "text", "machine") == [("one", None), ("two", None)]
 
 
+KEY = "sk-ant-api03-AbCdEfGh_0123456789"
+
+
 def test_no_credential_reaches_a_draft(bench: Bench) -> None:
-    """Header fields are read for names and coding only; none of their other values is drafted."""
-    exchange(
-        bench,
-        asks(("user", "one")),
-        DONE,
-        agent={**CLAUDE, "x-api-key": "sk-secret", "authorization": "Bearer sk-secret"},
+    """Not from a header, an error that echoes it, an answer, a printed environment or a hook that reports that."""
+    agent = {**CLAUDE, "authorization": f"Bearer {KEY}"}
+    refused = json.dumps({"error": {"type": "authentication_error", "message": f"{KEY} is no key"}}).encode()
+    exchange(bench, asks(("user", f"my key is {KEY}")), refused, status=401, headers=JSON, agent=agent)
+    history: list[tuple[str, Any]] = [("user", f"my key is {KEY}")]
+    told = [text_block(f"so it is {KEY}"), tool_block("t1", command=f"export ANTHROPIC_API_KEY={KEY}")]
+    exchange(bench, asks(*history), messages_stream(*told), agent=agent)
+    result = result_block("t1", f"ANTHROPIC_API_KEY={KEY}\n")
+    exchange(bench, asks(*history, ("assistant", told), ("user", [result])), b"<html>" + KEY.encode(), agent=agent)
+    bench.hook(
+        "claude",
+        hook_event_name="PostToolUse",
+        session_id="session-1",
+        tool_use_id="t1",
+        tool_name="Bash",
+        tool_input={"command": "env"},
+        tool_response={"stdout": f"ANTHROPIC_API_KEY={KEY}\n", "stderr": ""},
     )
-    assert "sk-secret" not in repr(bench.drafts)
+    exchange(bench, asks(("user", "x")), refused, target=f"/v1/{KEY}/models", agent=agent)
+    observer = bench.observer(agent=agent)
+    observer.request_body(b"no json: " + KEY.encode())
+    observer.finished("cut_by_agent", "")
+    assert KEY not in repr(bench.drafts)
+    assert bench.texts("proxy") == ["my key is [credential removed]"]
+    assert values(bench.kinds("tool_call"), "input")[0] == (
+        {"command": "export ANTHROPIC_API_KEY=[credential removed]"},
+    )
+    assert [draft.fields["output"] for draft in bench.kinds("command", src="hook")] == [
+        "ANTHROPIC_API_KEY=[credential removed]\n"
+    ]
+
+
+def test_short_words_are_not_taken_for_credentials(bench: Bench) -> None:
+    """A placeholder that a local provider accepts is a word like any other."""
+    exchange(bench, asks(("user", "a dummy test")), DONE, agent={**CLAUDE, "x-api-key": "dummy"})
+    assert bench.texts("proxy") == ["a dummy test"]
 
 
 def test_a_fault_of_ours_is_told_as_a_gap(bench: Bench) -> None:

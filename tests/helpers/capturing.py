@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from promptster.capture.engine import Capture
 from promptster.protocol.events import Draft, compose
-from promptster.proxy.observation import RequestInfo
+from promptster.proxy.observation import RequestInfo, part
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -77,14 +77,15 @@ class Bench:
         agent: Mapping[str, str] = MappingProxyType({}),
     ) -> Observer:
         """Watch a new exchange of the agent that sends these header fields."""
-        fields = tuple((name.encode(), value.encode()) for name, value in agent.items())
+        headers, credentials = part(tuple((name.encode(), value.encode()) for name, value in agent.items()))
         return self.capture.open_observer(
             RequestInfo(
                 upstream=upstream,
                 method=method,
                 target=target,
-                headers=fields,
+                headers=headers,
                 received_ms=self.clock.wall_ms(),
+                credentials=credentials,
             )
         )
 

@@ -47,13 +47,14 @@ async def test_a_request_reaches_the_provider_and_its_answer_the_agent_unchanged
 
 
 async def test_observers_see_no_credentials() -> None:
-    """Keys, tokens and cookies are forwarded and not told; nor is the proxy's own token."""
+    """Keys, tokens and cookies are forwarded and not told, whatever a provider calls them; nor is the proxy's token."""
 
     async def script(talk: Talk) -> None:
         await talk.request()
         await talk.answer(b"", b"Set-Cookie: SECRET\r\n")
 
-    names = ("Authorization", "x-api-key", "API-KEY", "Cookie", "Proxy-Authorization", "X-Promptster-Token")
+    names = ["Authorization", "x-api-key", "API-KEY", "Cookie", "Proxy-Authorization", "X-Promptster-Token"]
+    names += ["X-Goog-Api-Key", "x_api_key", "Helicone-Auth", "X-Gateway-Token", "cf-aig-authorization", "apikey"]
     async with provider(script) as there, proxied(there.upstream()) as here:
         agent = await here.connect()
         fields = "".join(f"{name}: {TOKEN if 'Prompt' in name else 'SECRET'}\r\n" for name in names)
@@ -64,6 +65,25 @@ async def test_observers_see_no_credentials() -> None:
         assert "SECRET" not in told
         assert TOKEN not in told
         assert (b"X-Other", b"kept") in seen.info.headers
+
+
+async def test_what_a_credential_was_is_known_to_observers_alone() -> None:
+    """So that they can keep it out of what they write: the word itself, in no text that describes the request."""
+
+    async def script(talk: Talk) -> None:
+        await talk.request()
+        await talk.answer()
+
+    key = b"sk-ant-0123456789abcdef"
+    async with provider(script) as there, proxied(there.upstream()) as here:
+        agent = await here.connect()
+        await agent.ask(
+            fields=b"Authorization: Bearer %s\r\nX-Api-Key: short\r\nCookie: id=%s; a=b\r\n" % (key, key[::-1])
+        )
+        await agent.answer()
+        info = (await here.settled()).info
+        assert info.credentials == {key, key[::-1], TOKEN.encode()}
+        assert key.decode() not in repr(info)
 
 
 async def test_streamed_chunks_arrive_one_by_one() -> None:

@@ -85,6 +85,7 @@ class Capture:
     def open_observer(self, info: RequestInfo) -> Observer:
         """Watch one exchange of the proxy's."""
         self._end_orphans()
+        self._scribe.credentials.learn(info.credentials)
         exchange = Exchange(self, self._scribe, info)
         self._open[exchange] = None
         return exchange

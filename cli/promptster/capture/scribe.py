@@ -1,10 +1,11 @@
-"""The one way out of capture: drafts, stamped, within the policy's kinds, silent while paused."""
+"""The one way out of capture: drafts, stamped, within the policy's kinds, without credentials, silent while paused."""
 
 from __future__ import annotations
 
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
+from promptster.capture.credentials import Credentials
 from promptster.protocol.events import MAX_REFS, Draft
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ class Scribe:
         self._append = append
         self._clock = clock
         self._allowed = frozenset(allowed_kinds)
+        self.credentials = Credentials()
+        """What is taken out of every field."""
         self.paused = False
         """While true nothing is drafted."""
         self.counts: Counter[str] = Counter()
@@ -75,6 +78,6 @@ class Scribe:
                 mono_ms=max(0, at.mono_ms),
                 lane=lane,
                 refs=tuple(sorted({ref for ref in refs if ref is not None}))[-MAX_REFS:],
-                fields={name: value for name, value in fields.items() if value is not None},
+                fields={name: self.credentials.taken_out(value) for name, value in fields.items() if value is not None},
             )
         )

@@ -15,14 +15,13 @@ from promptster.proxy.agent_side import AgentConnection
 from promptster.proxy.exchange import Exchange
 from promptster.proxy.http1 import Gate, RequestHead, Route
 from promptster.proxy.observation import (
-    PRIVATE_REQUEST_HEADERS,
     Headers,
     ObservationQueue,
     Observer,
     Outcome,
     RequestInfo,
     Watch,
-    without,
+    part,
 )
 from promptster.proxy.outbound import Outbound
 from promptster.proxy.provider_side import ProviderPool, Stats
@@ -197,12 +196,14 @@ class Forwarder:
         """Make the exchange of an admitted request, watched from its first byte."""
         upstream = self._upstreams[route.upstream or ""]
         self._pool.stats.requests += 1
+        headers, credentials = part(head.fields)
         info = RequestInfo(
             upstream=upstream.name,
             method=head.method.decode("latin-1"),
             target=route.target.decode("latin-1"),
-            headers=without(head.fields, PRIVATE_REQUEST_HEADERS),
+            headers=headers,
             received_ms=self._clock.wall_ms(),
+            credentials=credentials | {self._token.encode()},
         )
         watch = Watch(self._queue, self._open_observer, info)
         return Exchange(connection, head=head, upstream=upstream, target=route.target, pool=self._pool, watch=watch)

@@ -7,9 +7,10 @@ were written. When the queue is full, body bytes are left out and counted, and t
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 if TYPE_CHECKING:
@@ -21,21 +22,14 @@ Headers = tuple[tuple[bytes, bytes], ...]
 Outcome = Literal["complete", "cut_by_provider", "cut_by_agent", "failed"]
 """How an exchange ended; ``failed`` means that the provider never answered."""
 
-PRIVATE_REQUEST_HEADERS = frozenset(
-    {
-        b"authorization",
-        b"proxy-authorization",
-        b"x-api-key",
-        b"api-key",
-        b"x-goog-api-key",
-        b"x-amz-security-token",
-        b"cookie",
-        b"x-promptster-token",
-    }
+_CREDENTIAL_FIELD = re.compile(
+    rb"(?:^|[-_])(?:api-?key|key|token|secret|password|auth|authorization|credentials?|cookie)(?:$|[-_])"
 )
-"""Credentials: forwarded to the provider, never shown to an observer."""
+"""Names of request fields that carry credentials, of whatever provider: forwarded, never shown to an observer."""
+_CREDENTIAL = re.compile(rb"[A-Za-z0-9._~+/|-]{16,}=*")
+"""A word in such a field that is no scheme's and no cookie's name."""
 
-PRIVATE_RESPONSE_HEADERS = frozenset({b"set-cookie", b"set-cookie2", b"authentication-info", b"proxy-authenticate"})
+_PRIVATE_RESPONSE_FIELDS = frozenset({b"set-cookie", b"set-cookie2", b"authentication-info", b"proxy-authenticate"})
 """Credentials that a provider hands out."""
 
 
@@ -53,6 +47,8 @@ class RequestInfo:
     """Header fields as sent, without credentials."""
     received_ms: int
     """Wall clock when the head was complete, milliseconds since the epoch."""
+    credentials: frozenset[bytes] = field(default=frozenset(), repr=False)
+    """What the fields with credentials carried: only for an observer to keep it out of what it writes down."""
 
 
 class Observer(Protocol):
@@ -86,9 +82,15 @@ class Observer(Protocol):
         ...
 
 
-def without(headers: Headers, private: frozenset[bytes]) -> Headers:
-    """The header fields whose lower-case name is not in ``private``."""
-    return tuple(item for item in headers if item[0].lower() not in private)
+def part(headers: Headers) -> tuple[Headers, frozenset[bytes]]:
+    """A request's fields without those that carry credentials, and the words that these carry."""
+    shown, hidden = list[tuple[bytes, bytes]](), list[bytes]()
+    for name, value in headers:
+        if _CREDENTIAL_FIELD.search(name.lower()):
+            hidden += _CREDENTIAL.findall(value)
+        else:
+            shown.append((name, value))
+    return tuple(shown), frozenset(hidden)
 
 
 _ITEM_COST: Final = 256
@@ -202,7 +204,8 @@ class Watch:
     def response_head(self, status: int, headers: Headers) -> None:
         """Tell the final response's head."""
         self._tell_missed()
-        self._queue.put(self, "response_head", (status, without(headers, PRIVATE_RESPONSE_HEADERS)))
+        shown = tuple(item for item in headers if item[0].lower() not in _PRIVATE_RESPONSE_FIELDS)
+        self._queue.put(self, "response_head", (status, shown))
 
     def finished(self, outcome: Outcome, detail: str) -> None:
         """Tell the end, once."""
