@@ -174,7 +174,9 @@ def test_a_namesake_that_one_source_missed_stays_alone() -> None:
 def test_one_id_in_two_agent_sessions_is_two_actions() -> None:
     """A provider that numbers calls anew in each conversation: nothing is merged across conversations."""
     script = Script()
-    who = [{"agent": agent, "agent_session": session} for agent, session in (("claude", "one"), ("codex", "two"))]
+    who: list[dict[str, Any]] = [
+        {"agent": agent, "agent_session": session} for agent, session in (("claude", "one"), ("codex", "two"))
+    ]
     script.add("proxy", "command", tool_use_id="call_1", command="make", **who[0])
     script.add("proxy", "command", tool_use_id="call_1", command="ls", **who[1])
     script.add("hook", "command", tool_use_id="call_1", command="ls", **who[1])

@@ -10,6 +10,7 @@ from tests.helpers.plausible import plausible
 from tests.helpers.sessions import Script
 
 from promptster.protocol.verdict import CLAIM
+from promptster.replay.exporters import find
 from promptster.replay.model import GapKind
 from promptster.replay.session import Facts, from_bundle, from_opened
 from promptster.replay.verdict import Tone, facts, findings, words
@@ -67,6 +68,16 @@ def test_without_a_pinned_key_the_verdict_is_consistent() -> None:
     assert "missing" not in told.headline
     told = words(from_bundle(bundler.bundle(plausible(), closed=False), ()).verification)
     assert "something is missing" in told.headline
+
+
+def test_what_is_noted_without_weight_is_told_too() -> None:
+    """Events recorded after the time that was agreed do not change the verdict, and every reader hears of them."""
+    bundler = Bundler(Certified(record_until=1))
+    replay = from_bundle(bundler.bundle(plausible()), bundler.certified.keys.fingerprints)
+    assert words(replay.verification).word == "verified"
+    noted = dict(facts(replay.verification))["noted"]
+    assert "recorded after the certificate's time: events 0 to 79" in noted
+    assert "events 0 to 79" in b"".join(find("html").export(replay)).decode()
 
 
 def test_an_altered_bundle_shows_nothing_unproved() -> None:

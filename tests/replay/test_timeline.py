@@ -50,18 +50,26 @@ def test_results_edits_and_commands_belong_to_their_call() -> None:
 
 
 def test_marks_say_what_is_special() -> None:
-    """Machine prompts, values recorded in part and redacted values are marked."""
+    """Machine prompts, values recorded in part, and values that are gone, with a record or without, are marked."""
     script = Script()
     script.add("hook", "prompt", text="a task ended", machine=True)
     script.add("hook", "tool_result", content="long", cut={"content": (9_000_000, "ab" * 32)})
-    script.add("hook", "prompt", withheld=frozenset({"text"}))
+    script.add("hook", "prompt", withheld=frozenset({"text", "images"}))
     script.add("recorder", "capture_heartbeat", counts={})
-    entries = build(script.events).entries
+    script.add("hook", "prompt", withheld=frozenset({"text"}))
+    script.add("candidate", "redaction", target_seq=2, target_field="text", reason="a name")
+    script.add("hook", "redaction", target_seq=4, target_field="text", reason="not the candidate's word")
+    script.add("hook", "command", withheld=frozenset({"output"}))
+    entries = build(script.events, redacted=[(7, "output")]).entries
     assert [entry.marks for entry in entries] == [
         ("not typed by the candidate",),
         ("recorded in part",),
-        ("redacted",),
+        ("redacted: text", "not in this record: images"),
         (),
+        ("not in this record: text",),
+        (),
+        (),
+        ("redacted: output",),
     ]
     assert entries[3].role is Role.ROUTINE
 

@@ -69,7 +69,11 @@ def from_bundle(data: bytes, trusted: Collection[str], *, facts: Facts | None = 
 def from_verification(verification: Verification, *, bundle: bytes | None = None, facts: Facts | None = None) -> Replay:
     """A replay of what was verified already."""
     return Replay(
-        timeline=build(verification.opened, beyond=gaps_beyond(verification)),
+        timeline=build(
+            verification.opened,
+            beyond=gaps_beyond(verification),
+            redacted=((value.seq, value.field) for value in verification.redacted),
+        ),
         facts=_facts(verification, facts or Facts()),
         verification=verification,
         bundle=bundle,

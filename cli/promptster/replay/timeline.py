@@ -17,24 +17,28 @@ from promptster.replay.model import Entry, Gap, Role, Timeline
 from promptster.replay.submission import find_submission
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from promptster.protocol.events import OpenedEvent
 
 _ROUTINE_KINDS = frozenset({"capture_heartbeat", "agent_other"})
 """Kinds that tell nothing by themselves: the recorder's pulse, and the agent's own comings and goings."""
 _IN_PART = "recorded in part"
-_REDACTED = "redacted"
 
 
-def build(events: Sequence[OpenedEvent], *, beyond: Iterable[Gap] = ()) -> Timeline:
+def build(
+    events: Sequence[OpenedEvent], *, beyond: Iterable[Gap] = (), redacted: Iterable[tuple[int, str]] = ()
+) -> Timeline:
     """Put a session together.
 
     Args:
         events: its opened wire events, in any order.
         beyond: gaps that no event reports (see ``gaps.find_gaps``).
+        redacted: values (``seq`` and field) that a record outside the session took away; those that the candidate
+            redacted in it are found in the events.
     """
-    merged = [_marked(merge(cluster)) for cluster in clusters(events)]
+    taken = frozenset(redacted).union(_redacted_inside(events))
+    merged = [_marked(merge(cluster), taken) for cluster in clusters(events)]
     entries = _with_actions(_with_refs(fold_attempts(merged)))
     return Timeline(
         entries=tuple(entries),
@@ -47,14 +51,23 @@ def build(events: Sequence[OpenedEvent], *, beyond: Iterable[Gap] = ()) -> Timel
     )
 
 
-def _marked(entry: Entry) -> Entry:
+def _redacted_inside(events: Iterable[OpenedEvent]) -> Iterator[tuple[int, str]]:
+    for event in events:
+        seq, name = event.fields.get("target_seq"), event.fields.get("target_field")
+        if event.kind == "redaction" and event.src == "candidate" and isinstance(seq, int) and isinstance(name, str):
+            yield seq, name
+
+
+def _marked(entry: Entry, taken: Collection[tuple[int, str]]) -> Entry:
     marks = list(entry.marks)
     if entry.kind == "prompt" and entry.fields.get("machine") is True:
         marks.append("not typed by the candidate")
     if entry.cut:
         marks.append(_IN_PART)
-    if entry.withheld:
-        marks.append(_REDACTED)
+    gone = [name for name in entry.withheld if any((seq, name) in taken for seq in entry.seqs)]
+    absent = [name for name in entry.withheld if name not in gone]
+    marks += [f"redacted: {', '.join(gone)}"] if gone else []
+    marks += [f"not in this record: {', '.join(absent)}"] if absent else []
     role = Role.ROUTINE if entry.kind in _ROUTINE_KINDS else entry.role
     return replace(entry, marks=tuple(marks), role=role)
 

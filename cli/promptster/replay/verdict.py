@@ -69,7 +69,7 @@ def emptiness(verification: Verification | None) -> str:
 
 
 def findings(verification: Verification | None) -> list[Finding]:
-    """Findings that bear on the verdict, the gravest first; mere notes are told as gaps."""
+    """Findings that bear on the verdict, the gravest first; mere notes are among the facts."""
     if verification is None:
         return []
     grave = [finding for finding in verification.findings if finding.effect > Effect.NOTE]
@@ -88,6 +88,7 @@ def facts(verification: Verification | None) -> list[tuple[str, str]]:
         ("batches", _batches(verification)),
         ("untimed", _untimed(verification)),
         ("redacted", _redacted(verification)),
+        ("noted", _noted(verification)),
         ("end", _end(verification)),
         ("consent", _consent(verification)),
         ("policy", _policy(verification)),
@@ -135,6 +136,15 @@ def _redacted(verification: Verification) -> str:
     return "; ".join(
         f"{value.field} of event {value.seq} by {value.actor}: {value.reason}" for value in verification.redacted
     )
+
+
+def _noted(verification: Verification) -> str:
+    """Findings without weight; of many with one name the first."""
+    notes: dict[str, list[str]] = {}
+    for finding in verification.findings:
+        if finding.effect is Effect.NOTE:
+            notes.setdefault(finding.code, []).append(finding.text)
+    return "; ".join(f"{first}, and {len(more)} more alike" if more else first for first, *more in notes.values())
 
 
 def _end(verification: Verification) -> str:

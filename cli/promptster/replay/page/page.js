@@ -132,7 +132,6 @@
     if (row.s) head.append(make("span", "subject", row.s));
     for (const note of notes(row)) head.append(note);
     for (const mark of row.m || []) head.append(make("span", "mark", mark));
-    if (row.x) head.append(make("span", "mark", "redacted: " + row.x.join(", ")));
     if (row.o && row.k !== "session") {
       const single = index.both && row.o.length === 1 && row.k !== "request" && row.k !== "answer" && row.k !== "note";
       head.append(make("span", single ? "who single" : "who", (single ? "only " : "") + row.o.join(" + ")));

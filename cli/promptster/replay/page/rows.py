@@ -152,8 +152,6 @@ def _shown(entry: Entry, start: int, budget: Budget) -> dict[str, Any]:
         "o": list(entry.sources),
         "p": [_passage(passage, budget) for passage in told.passages],
     }
-    if entry.withheld:
-        data["x"] = list(entry.withheld)
     return {key: value for key, value in data.items() if value not in ("", 0, [], None) or key in {"q", "t"}}
 
 
