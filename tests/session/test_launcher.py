@@ -42,12 +42,22 @@ def test_each_name_has_a_recipe() -> None:
     assert tuple(find_agent(name).name for name in NAMES) == NAMES
 
 
-def test_an_unknown_agent_is_our_failure() -> None:
-    """A name without a recipe is refused with 125 and the names that there are."""
+def test_an_unknown_agent_is_our_failure(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A name without a recipe is refused with 125 and the names that there are, even where such a program exists.
+
+    As with env, nohup and timeout, 125 says that the wrapper itself refused and nothing was started. 127 would say that
+    a program is missing, which installing it would mend; here it would not. And 2, our code for usage elsewhere, is a
+    code that agents end with themselves: behind ``run`` it could not be told from theirs.
+    """
     with pytest.raises(LaunchError, match="gemini") as caught:
         find_agent("gemini")
-    assert caught.value.exit_code == 125
-    assert "claude" in (caught.value.hint or "")
+    assert (caught.value.exit_code, caught.value.code) == (125, "unknown_agent")
+    _install(tmp_path, "gemini")
+    assert run.main(["gemini", "-p", "x"]) == 125
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert shown.err.startswith("error: 'gemini' is no agent that can be recorded\n")
+    assert all(name in shown.err for name in NAMES)
 
 
 def test_programs_are_found_as_a_shell_would(tmp_path: Path) -> None:

@@ -20,9 +20,13 @@ def find_agent(name: str) -> Agent:
     """The agent of this name.
 
     Raises:
-        LaunchError: there is none.
+        LaunchError: there is none (125: it is our refusal, whether or not such a program is installed).
     """
     module = _MODULES.get(name)
     if module is None:
-        raise LaunchError(f"{name!r} is no agent that can be recorded", hint=f"it is one of: {', '.join(NAMES)}")
+        raise LaunchError(
+            f"{name!r} is no agent that can be recorded",
+            hint=f"the agents are {', '.join(NAMES)}; promptster run AGENT ARGUMENTS",
+            code="unknown_agent",
+        )
     return cast("Agent", import_module(f"promptster.session.agents.{module}").AGENT)
