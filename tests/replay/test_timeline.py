@@ -49,6 +49,17 @@ def test_results_edits_and_commands_belong_to_their_call() -> None:
     assert all(entry.action is None for entry in entries if entry.kind == "tool_call")
 
 
+def test_what_belongs_to_a_call_stays_in_its_conversation() -> None:
+    """Two conversations whose providers number calls alike: each result belongs to the call of its own lane."""
+    script = Script()
+    for lane in (1, 2):
+        script.add("proxy", "tool_call", lane=lane, tool_use_id="call_1", name="Bash", agent_session=str(lane))
+    for lane in (1, 2):
+        script.add("hook", "tool_result", lane=lane, tool_use_id="call_1", content=str(lane), agent_session=str(lane))
+    script.add("hook", "command", tool_use_id="call_1", command="in no lane", agent_session="3")
+    assert [entry.action for entry in build(script.events).entries] == [None, None, 0, 1, 1]
+
+
 def test_marks_say_what_is_special() -> None:
     """Machine prompts, values recorded in part, and values that are gone, with a record or without, are marked."""
     script = Script()

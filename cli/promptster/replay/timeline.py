@@ -83,18 +83,23 @@ def _with_refs(entries: Sequence[Entry]) -> list[Entry]:
 
 
 def _with_actions(entries: Sequence[Entry]) -> list[Entry]:
-    """Results, edits, commands and permissions point to the tool call that they belong to."""
+    """Results, edits, commands and permissions point to the tool call that they belong to.
+
+    A call of the same conversation wins; ids may repeat in others.
+    """
     named = [(entry, _tool_use_id(entry)) for entry in entries]
-    calls: dict[str, list[int]] = defaultdict(list)
+    calls: dict[tuple[str, int | None], list[int]] = defaultdict(list)
     first: dict[str, int] = {}
     for entry, name in named:
         if name:
             first.setdefault(name, entry.seq)
             if entry.kind == "tool_call":
-                calls[name].append(entry.seq)
+                calls[name, entry.lane].append(entry.seq)
+                calls[name, None].append(entry.seq)
     placed: list[Entry] = []
     for entry, name in named:
-        head = _head(calls.get(name) or [first[name]], entry.seq) if name else entry.seq
+        near = (calls.get((name, entry.lane)) or calls.get((name, None)) or [first[name]]) if name else [entry.seq]
+        head = _head(near, entry.seq)
         alone = entry.kind == "tool_call" or head == entry.seq
         placed.append(entry if alone else replace(entry, action=head))
     return placed
