@@ -46,6 +46,14 @@ def test_words(texts: list[str], expected: list[tuple[str, bool]]) -> None:
     assert words(*texts) == expected
 
 
+def test_a_side_question_is_typed_though_no_hook_tells_it() -> None:
+    """Behind ``/btw`` stand the candidate's words; Claude Code runs no hook for them."""
+    reminder = "<system-reminder>This is a side question from the user. You must answer directly.</system-reminder>"
+    (prompt,) = CLAUDE.prompts([UserText(text=reminder), UserText(text="why?")])
+    assert (prompt.text, prompt.is_hooked, prompt.machine) == ("why?", False, False)
+    assert [prompt.is_hooked for prompt in CLAUDE.prompts([UserText(text="why?")])] == [True]
+
+
 def test_an_image_without_words_is_a_prompt() -> None:
     """What was attached comes with the words, or alone."""
     image = {"type": "image", "source": {"type": "base64", "data": "AA"}}

@@ -68,6 +68,8 @@ _OWN_REQUESTS = (
     "You are now acting as the memory extraction subagent",
 )
 _WORK_CLASSES = frozenset({"main", "subagent", "workflow"})
+_SIDE_QUESTION = "<system-reminder>This is a side question from the user."
+"""Stands before what was typed behind ``/btw``, for which no hook runs."""
 _RESUMES = "Your response above was cut off mid-stream"
 _EXIT_CODE = re.compile(r"\AExit code (-?\d{1,10})(?:\n|\Z)")
 _EMPTY_OUTPUT = "(Bash completed with no output)"
@@ -167,6 +169,7 @@ class ClaudeCode:
         """The candidate's words, and machine notifications, in a run of user texts."""
         found: list[Prompt] = []
         expansion = False
+        is_hooked = not any(_SIDE_QUESTION in item.text for item in run)
         for item in run:
             kept, rest = _split_reminders(item.text)
             found.extend(kept)
@@ -185,7 +188,7 @@ class ClaudeCode:
                 found.append(Prompt(text=queued[1].strip(), images=item.images))
             elif (rest or (item.images and not item.text)) and not _added(rest):
                 if not expansion:
-                    found.append(Prompt(text=rest, images=item.images))
+                    found.append(Prompt(text=rest, images=item.images, is_hooked=is_hooked))
                 expansion = False
         return found
 
