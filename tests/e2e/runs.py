@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tests.e2e import normal
-from tests.e2e.tap import Heard, tapping
-from tests.e2e.world import Candidate, Ended, fixed_root
+from tests.e2e.tap import Heard, heard
+from tests.e2e.world import Candidate, Ended, finished, fixed_root
 from tests.helpers.people import BIN
 from tests.helpers.provider.server import Provider, running
+from tests.helpers.relay import Relay
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -72,7 +73,7 @@ def control_run(scenario: Scenario, agents: Agents) -> Run:
             words = ["-c", 'model_provider="promptster"', "-c", f"model_providers.promptster={{{fields}}}", *words]
             extra = {}
         program = candidate.person.tools or candidate.root
-        ended = candidate.run(str(program / name), *words, environ=extra)
+        ended = candidate.run(str(program / name), *words, environ=extra, told=_releasing(scenario, provider))
         return _run(candidate, ended, provider, 0)
 
 
@@ -96,33 +97,42 @@ def recorded_run(
     candidate = Candidate(root=candidate_root(), agents=agents)
     target = candidate.root / "tap.port"
     try:
-        with running(scenario.script) as provider, tapping(target) as listener:
+        with running(scenario.script) as provider, _before_proxy(target) as relay:
             if tap:
-                _put_tap(candidate, listener.port, target)
+                _put_tap(candidate, relay.port, target)
             candidate.start(recruiter.invite(), anthropic=provider.anthropic_url, openai=provider.openai_url)
             before = len(provider.exchanges)
-            if meanwhile is None:
-                ended = candidate.run(PROMPTSTER, "run", *scenario.words())
-            else:
-                process = candidate.popen(PROMPTSTER, "run", *scenario.words())
-                if process.stdin is not None:
-                    process.stdin.close()
-                    process.stdin = None
+            process = candidate.popen(PROMPTSTER, "run", *scenario.words())
+            if meanwhile is not None:
                 meanwhile(candidate, provider)
-                out, err = process.communicate(timeout=120)
-                ended = Ended(code=process.returncode, stdout=out, stderr=err)
+            ended = finished(process, _releasing(scenario, provider))
             submitted = candidate.submit()
             run = _run(candidate, ended, provider, before)
         session = candidate.session
         return Recorded(
             run=run,
-            heard=listener.heard() if tap else [],
+            heard=heard(relay.wires),
             submitted=submitted,
             lines=recruiter.lines(session),
             verdict=recruiter.verify(session, candidate.root),
         )
     finally:
         candidate.end()
+
+
+def _releasing(scenario: Scenario, provider: Provider) -> Callable[[bytes], None]:
+    """Lets a held cut happen once the agent itself has shown the last that came before it."""
+
+    def told(line: bytes) -> None:
+        if scenario.shown_before_cut and scenario.shown_before_cut in line:
+            provider.release()
+
+    return told
+
+
+def _before_proxy(target: Path) -> Relay:
+    """A relay to the port in the file; the recorder's proxy refuses every host name but its own."""
+    return Relay(lambda: f"http://127.0.0.1:{target.read_text()}", as_own_host=True)
 
 
 def _put_tap(candidate: Candidate, port: int, target: Path) -> None:
@@ -174,7 +184,8 @@ def same_behaviour(control: Run, recorded: Run, *, ordered: bool) -> None:
     assert recorded.ended.code == control.ended.code
     assert recorded.configuration == control.configuration
     for place, paths in control.paths.items():
-        assert sorted(recorded.paths[place] ^ paths) == [], f"paths of {place} differ"
+        one_sided = sorted(recorded.paths[place] ^ paths)
+        assert one_sided == [], f"paths of {place} differ: {one_sided}"
 
 
 def same_requests(control: Run, recorded: Run) -> None:

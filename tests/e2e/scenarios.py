@@ -24,6 +24,8 @@ class Scenario:
     """``claude`` or ``codex``."""
     script: Script
     model: str | None = None
+    shown_before_cut: bytes = b""
+    """What stands in the agent's output once it has worked through all that came before a held cut."""
 
     @property
     def ordered(self) -> bool:
@@ -34,7 +36,8 @@ class Scenario:
         """What is typed after ``promptster run``, or after nothing in the control run."""
         if self.agent == "claude":
             form = ("--output-format", "stream-json", "--verbose", "--dangerously-skip-permissions")
-            return ("claude", "-p", PROMPT, *form)
+            pieces = ("--include-partial-messages",) if self.shown_before_cut else ()
+            return ("claude", "-p", PROMPT, *form, *pieces)
         model = ("-m", self.model) if self.model else ()
         quiet = ("--json", "--skip-git-repo-check", "--dangerously-bypass-approvals-and-sandbox")
         return ("codex", "exec", *quiet, *model, PROMPT)
@@ -141,20 +144,30 @@ def codex_scenarios() -> list[Scenario]:
 
 
 def _faults(agent: str, turns: tuple[Turn, ...], model: str | None = None) -> list[Scenario]:
-    """The same work with one fault in its second turn; each is retried by the agent itself."""
-    kinds = {
-        "429": (Fault(kind="status", status=429, retry_after=1),),
-        "529": (Fault(kind="status", status=529),),
-        "cut": (Fault(kind="cut", after=5),),
-        "error-event": (Fault(kind="error_event", after=5),),
-    }
+    """The same work with one fault in its second turn; each is made good by the agent itself.
+
+    Claude Code reads a cut stream in two ways. While no block is complete it sends the call again, else it has the
+    answer continued; and what it has received but not yet worked through when the connection ends is lost to it. So
+    its cuts are held until it shows that it is past the last event, and there is one for each way.
+    """
     first, second, *rest = turns
-    made = [
-        _scenario(agent, name, (first, replace(second, faults=faults), *rest), model=model)
-        for name, faults in kinds.items()
-    ]
-    slow = replace(second, pace_ms=60, chunk=6)
-    return [*made, _scenario(agent, "slow", (first, slow, *rest), model=model)]
+    claude = agent == "claude"
+    faulty = {
+        "429": replace(second, faults=(Fault(kind="status", status=429, retry_after=1),)),
+        "529": replace(second, faults=(Fault(kind="status", status=529),)),
+        "cut": replace(second, chunk=4, faults=(Fault(kind="cut", after=5, held=claude),)),
+        "error-event": replace(second, faults=(Fault(kind="error_event", after=5),)),
+        "slow": replace(second, pace_ms=60, chunk=6),
+    }
+    shown: dict[str, str] = {}
+    if claude:
+        faulty["cut-late"] = replace(second, faults=(Fault(kind="cut", after=5, held=True),))
+        shown = {
+            "cut": f'"delta":{{"type":"text_delta","text":"{second.text[4:8]}"}}',
+            "cut-late": f'"content":[{{"type":"text","text":"{second.text}"}}]',
+        }
+    made = {name: _scenario(agent, name, (first, turn, *rest), model=model) for name, turn in faulty.items()}
+    return [replace(scenario, shown_before_cut=shown.get(name, "").encode()) for name, scenario in made.items()]
 
 
 def _scenario(

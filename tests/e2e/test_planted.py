@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,8 @@ from tests.e2e.world import AGENT_ENVIRONMENT, Candidate, wait_until
 from tests.helpers.people import Person
 from tests.helpers.provider.script import Conversation, Script, ToolUse, Turn
 from tests.helpers.provider.server import running
+
+from promptster.paths import socket_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -52,7 +53,7 @@ def _script(said: list[str], done: list[str]) -> Script:
     )
 
 
-def test_fifty_planted_secrets_are_nowhere_in_clear(stage: Stage) -> None:
+def test_fifty_planted_secrets_are_nowhere_in_clear(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     """Keys, prompts, thoughts, answers, commands, output, file names, a name and an address."""
     keys, prompts, said, done = _marks("sk-key", 2), _marks("prompt", 34), _marks("said", 8), _marks("done", 4)
     name, address = "Nameless-Kq7vZx01", "kq7vzx02@example.com"
@@ -66,13 +67,12 @@ def test_fifty_planted_secrets_are_nowhere_in_clear(stage: Stage) -> None:
         with running(_script(said, done)) as provider:
             link = stage.recruiter.invite(name, address)
             candidate.start(link, anthropic=provider.anthropic_url, openai=provider.openai_url)
+            monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)  # the candidate has none
+            ours.append(socket_folder(candidate.state_dir))
             for agent, words in {"claude": ("claude", "-p"), "codex": ("codex", "exec", "-m", "gpt-5.5")}.items():
                 before = len(provider.exchanges)
                 prompt = f"planted for {agent} {' '.join(prompts)}"
                 process = candidate.popen(PROMPTSTER, "run", *words, prompt, *_SKIP[agent])
-                assert process.stdin is not None
-                process.stdin.close()
-                process.stdin = None
                 wait_until(lambda before=before: len(provider.exchanges) > before, "the agent's first call")
                 candidate.kill_recorder()
                 process.communicate()
@@ -87,9 +87,7 @@ def test_fifty_planted_secrets_are_nowhere_in_clear(stage: Stage) -> None:
 
 
 def _ours(person: Person) -> list[Path]:
-    run = Path(os.environ.get("XDG_RUNTIME_DIR", "/nowhere"))
-    homes = [person.home / name / "promptster" for name in (".local/state", ".local/share", ".config", ".cache")]
-    return [*homes, *run.glob("promptster-*")]
+    return [person.home / name / "promptster" for name in (".local/state", ".local/share", ".config", ".cache")]
 
 
 def _hits(folders: Iterable[Path], marks: Iterable[str], *, beside: Iterable[Path] = ()) -> list[str]:

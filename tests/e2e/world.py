@@ -14,6 +14,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import threading
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,7 +27,7 @@ from promptster.session.control import ControlClient
 from promptster.session.state import SessionFolder
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping, Sequence
+    from collections.abc import Callable, Generator, Mapping, Sequence
 
     from tests.e2e.agents import Agents
 
@@ -134,6 +135,34 @@ class Ended:
     stderr: bytes
 
 
+def finished(process: subprocess.Popen[bytes], told: Callable[[bytes], None] | None = None) -> Ended:
+    """Hear a program out.
+
+    Args:
+        process: it, with both outputs as pipes that nobody has read.
+        told: gets each line of its standard output as soon as it stands there.
+
+    Raises:
+        subprocess.TimeoutExpired: it did not end in time.
+    """
+    stdout, lines = process.stdout, list[bytes]()
+    assert stdout is not None
+
+    def read() -> None:
+        for line in stdout:
+            lines.append(line)
+            if told is not None:
+                told(line)
+
+    reader = threading.Thread(target=read, name="agent-output", daemon=True)
+    reader.start()
+    process.stdout = None  # the thread's now
+    _, err = process.communicate(timeout=AGENT_SECONDS)
+    reader.join()
+    stdout.close()
+    return Ended(code=process.returncode, stdout=b"".join(lines), stderr=err)
+
+
 @dataclass
 class Candidate:
     """One candidate at a fixed place, so that runs with and without us see the same paths."""
@@ -168,25 +197,22 @@ class Candidate:
         self.session, self.state_dir = started["session"], Path(started["state_dir"])
         return started
 
-    def run(self, *words: str, environ: Mapping[str, str] | None = None, given: bytes = b"") -> Ended:
-        """Run a program in the workspace, to its end."""
-        done = self.popen(*words, environ=environ).communicate(given, timeout=AGENT_SECONDS)
-        assert self.last is not None
-        return Ended(code=self.last.returncode, stdout=done[0], stderr=done[1])
-
-    last: subprocess.Popen[bytes] | None = None
+    def run(
+        self, *words: str, environ: Mapping[str, str] | None = None, told: Callable[[bytes], None] | None = None
+    ) -> Ended:
+        """Run a program in the workspace, to its end; ``told``: as in ``finished``."""
+        return finished(self.popen(*words, environ=environ), told)
 
     def popen(self, *words: str, environ: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
-        """Start a program in the workspace."""
-        self.last = subprocess.Popen(
+        """Start a program in the workspace, with nothing to read."""
+        return subprocess.Popen(
             words,
             cwd=self.workspace,
             env={**self.person.environment(), **(environ or {})},
-            stdin=subprocess.PIPE,
+            stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
         )
-        return self.last
 
     def recorder_pid(self) -> int:
         """The recorder's process id, as it stands now."""
@@ -260,19 +286,29 @@ class Recruiter:
         return self.person.result("verify", str(path))
 
 
+def stage_folder() -> Path:
+    """The folder of all stages: the same every time, one for each of several workers that test side by side.
+
+    Its path is short, so that a session's sockets stand in the session's own folder.
+    """
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0")
+    return Path(tempfile.gettempdir()) / f"e2e-{os.getuid()}" / worker
+
+
 @functools.cache
-def _stage_folder() -> tuple[Path, IO[str]]:
-    """The folder of all stages, and the lock that keeps two test runs from standing on it at once."""
-    folder = Path(tempfile.gettempdir()) / f"promptster-e2e-{os.getuid()}"
-    folder.mkdir(mode=0o700, exist_ok=True)
+def _locked_stage_folder() -> tuple[Path, IO[str]]:
+    """That folder, and the lock that keeps two test runs from standing on it at once."""
+    folder = stage_folder()
+    folder.parent.mkdir(mode=0o700, exist_ok=True)
+    folder.mkdir(exist_ok=True)
     lock = (folder / "lock").open("w")
     fcntl.flock(lock, fcntl.LOCK_EX)
     return folder, lock
 
 
 def fixed_root(name: str) -> Path:
-    """An empty folder with the same path every time, short enough for sockets."""
-    root = _stage_folder()[0] / name
+    """An empty folder with the same path every time."""
+    root = _locked_stage_folder()[0] / name
     shutil.rmtree(root, ignore_errors=True)
     root.mkdir(parents=True, mode=0o700)
     return root
@@ -282,6 +318,7 @@ def _write_configuration(home: Path) -> None:
     """Files of the user, in odd spellings, that must stay byte for byte what they are."""
     (home / ".claude").mkdir()
     (home / ".claude" / "settings.json").write_bytes(b'{ "includeCoAuthoredBy":false,\n\t"env": {"MINE":"1"} }\r\n')
+    (home / ".claude" / ".last-cleanup").touch()  # Claude Code cleans up once a day, 5 s after it began: not here
     (home / ".codex").mkdir()
     (home / ".codex" / "config.toml").write_bytes(
         b"# mine\r\nhide_agent_reasoning = false\n\n[tui]\nnotifications=false"

@@ -1,33 +1,56 @@
-"""A wire between a client and a loopback server that can be cut, and that can lose an answer on its way back."""
+"""A wire between a client and a loopback server: it remembers what passed, can be cut, and can lose answers."""
 
 from __future__ import annotations
 
 import contextlib
+import random
+import re
 import socket
 import threading
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
 
 _PIECE = 65536
+_REQUEST = re.compile(rb"[A-Z]+ /")
+
+
+@dataclass
+class Wire:
+    """One connection of a client."""
+
+    sent: bytearray = field(default_factory=bytearray)
+    """What the client sent."""
+    got: bytearray = field(default_factory=bytearray)
+    """What the server answered, lost answers too."""
+    dropping: bool = False
+    """Whether the next answer is lost, and the connection with it."""
 
 
 class Relay:
-    """Forwards connections to one server, until told otherwise."""
+    """Forwards connections to one server, until told otherwise; every client waits for each answer."""
 
-    def __init__(self, target: str) -> None:
-        """Relay to ``http://127.0.0.1:PORT``."""
-        host, _, port = target.removeprefix("http://").partition(":")
-        self._target = (host, int(port))
-        self._lose: bytes | None = None
+    def __init__(self, target: str | Callable[[], str], *, as_own_host: bool = False) -> None:
+        """Listen on loopback.
+
+        Args:
+            target: ``http://127.0.0.1:PORT``; a function is asked at each connection.
+            as_own_host: let the Host header name the server where the client named this relay.
+        """
+        self._target = target if callable(target) else lambda: target
+        self._as_own_host = as_own_host
+        self._loses: Callable[[bytes], bool] = lambda _: False
         self._cut = False
         self.lost = 0
         """Answers that were lost."""
-        self.requests: list[bytes] = []
-        """The first piece of every request."""
+        self.wires: list[Wire] = []
+        """Every connection, in the order in which they were made."""
         self._listener = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        self.port: int = self._listener.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
         """Where clients connect."""
         self._thread = threading.Thread(target=self._accept, daemon=True)
         self._thread.start()
@@ -47,7 +70,19 @@ class Relay:
 
     def lose_answer_to(self, beginning: bytes) -> None:
         """Let the server handle the next request that begins so, and drop its answer."""
-        self._lose = beginning
+
+        def loses(data: bytes) -> bool:
+            if not data.startswith(beginning):
+                return False
+            self._loses = lambda _: False
+            return True
+
+        self._loses = loses
+
+    def lose_answers(self, share: float, *, seed: int) -> None:
+        """From now on, let the server handle every request, and drop this share of the answers."""
+        dice = random.Random(seed)  # noqa: S311 - a fault's dice, repeatable by its seed
+        self._loses = lambda data: _REQUEST.match(data) is not None and dice.random() < share
 
     def cut(self, *, cut: bool = True) -> None:
         """Refuse everything, or relay again."""
@@ -65,31 +100,39 @@ class Relay:
             threading.Thread(target=self._serve, args=(client,), daemon=True).start()
 
     def _serve(self, client: socket.socket) -> None:
-        """One connection, request by request; the client is expected to wait for each answer."""
         with client, contextlib.suppress(OSError):
             if self._is_cut():
                 return
-            with socket.create_connection(self._target) as server:
-                dropping = threading.Event()
-                back = threading.Thread(target=self._answers, args=(server, client, dropping), daemon=True)
+            wire = Wire()
+            self.wires.append(wire)
+            host, _, port = self._target().removeprefix("http://").rstrip("/").partition(":")
+            with socket.create_connection((host, int(port))) as server:
+                for end in (client, server):
+                    end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                back = threading.Thread(target=self._answers, args=(server, client, wire), daemon=True)
                 back.start()
-                while data := client.recv(_PIECE):
-                    if self._is_cut():
-                        break
-                    self.requests.append(data)
-                    if self._lose is not None and data.startswith(self._lose):
-                        self._lose = None
-                        dropping.set()
-                    server.sendall(data)
+                self._requests(client, server, wire)
                 with contextlib.suppress(OSError):
                     server.shutdown(socket.SHUT_WR)
                 back.join()
 
-    def _answers(self, server: socket.socket, client: socket.socket, dropping: threading.Event) -> None:
+    def _requests(self, client: socket.socket, server: socket.socket, wire: Wire) -> None:
+        ports = (self.port, server.getpeername()[1])
+        ours, theirs = (f": 127.0.0.1:{port}\r\n".encode() for port in ports)
+        with contextlib.suppress(OSError):
+            while (data := client.recv(_PIECE)) and not self._is_cut():
+                wire.sent += data
+                wire.dropping = wire.dropping or self._loses(data)
+                server.sendall(data.replace(ours, theirs) if self._as_own_host else data)
+
+    def _answers(self, server: socket.socket, client: socket.socket, wire: Wire) -> None:
+        """Pass answers back; the client's connection ends with the server's, or with the first lost answer."""
         with contextlib.suppress(OSError):
             while data := server.recv(_PIECE):
-                if dropping.is_set():
+                wire.got += data
+                if wire.dropping:
                     self.lost += 1
-                    client.shutdown(socket.SHUT_RDWR)
-                    return
+                    break
                 client.sendall(data)
+        with contextlib.suppress(OSError):
+            client.shutdown(socket.SHUT_RDWR)

@@ -65,6 +65,28 @@ async def test_faults_come_in_order_and_then_the_turn() -> None:
     assert whole.json()["content"] == [{"type": "text", "text": "second"}]
 
 
+async def test_a_held_cut_waits_for_its_release(tmp_path: Path) -> None:
+    """Everything before the cut is delivered while the exchange goes on; only the release ends the connection."""
+    turn = Turn(text="never told to its end", faults=(Fault(kind="cut", after=3, held=True),))
+    script = Script(conversations=(Conversation(prompt="build it", turns=(turn,)),))
+    log = tmp_path / "log"
+    seen = bytearray()
+    async with Provider(script, log=log) as provider, httpx.AsyncClient(base_url=provider.anthropic_url) as client:
+
+        async def read_to_the_end() -> None:
+            async with client.stream("POST", "/v1/messages", json=_body(), headers={"x-api-key": "k"}) as answer:
+                async for piece in answer.aiter_raw():
+                    seen.extend(piece)
+                    if seen.count(b"\n\n") == 3:
+                        assert not log.exists()
+                        provider.release()
+
+        with pytest.raises(httpx.RemoteProtocolError):
+            await read_to_the_end()
+    assert seen.count(b"\n\n") == 3
+    assert log.exists()
+
+
 async def test_the_log_holds_every_byte(tmp_path: Path) -> None:
     """A line of the log gives back head, body and answer exactly, header case and order included."""
     log = tmp_path / "log"

@@ -11,13 +11,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.e2e.kills.relay import relaying
 from tests.e2e.replayed import of_kind
 from tests.e2e.runs import PROMPTSTER, candidate_root
 from tests.e2e.scenarios import Scenario
 from tests.e2e.world import Candidate, Collector, Recruiter, collector_running, fixed_root, wait_until
 from tests.helpers.provider.script import Conversation, Script, ToolUse, Turn
 from tests.helpers.provider.server import running
+from tests.helpers.relay import Relay
 
 from promptster.protocol.bundle import read_bundle
 from promptster.protocol.signing import Envelope
@@ -88,11 +88,12 @@ def test_nothing_acknowledged_is_lost_doubled_or_reordered(agents: Agents) -> No
     with ExitStack() as stack:
         collector = stack.enter_context(collector_running(root))
         recruiter = Recruiter.signed_in(root, collector)
-        relay = stack.enter_context(relaying(collector.port, lose=_LOST, seed=_SEED))
+        relay = stack.enter_context(Relay(collector.url))
+        relay.lose_answers(_LOST, seed=_SEED)
         provider = stack.enter_context(running(script))
         candidate = Candidate(root=candidate_root(), agents=agents)
         stack.callback(candidate.end)
-        where = ("--collector", f"http://127.0.0.1:{relay.port}")
+        where = ("--collector", relay.url)
         candidate.start(recruiter.code(), anthropic=provider.anthropic_url, openai=provider.openai_url, more=where)
         toll, codes, rounds = _play(candidate, collector)
         submitted = candidate.submit()
@@ -136,11 +137,7 @@ def _start(candidate: Candidate, agent: str, number: int) -> subprocess.Popen[by
     words = Scenario(name="kills", agent=agent, script=Script(conversations=()), model="gpt-5.5").words()
     prompt = f"Please do round {number} for {agent}."
     replaced = [prompt if word.startswith("Please") else word for word in words]
-    process = candidate.popen(PROMPTSTER, "run", *replaced)
-    assert process.stdin is not None
-    process.stdin.close()
-    process.stdin = None
-    return process
+    return candidate.popen(PROMPTSTER, "run", *replaced)
 
 
 def _kill_recorder(

@@ -29,6 +29,8 @@ class Fault:
     """Seconds for the Retry-After header of a ``status`` fault."""
     after: int = 4
     """SSE events that are written before a ``cut`` or ``error_event``."""
+    held: bool = False
+    """Whether a ``cut`` waits, its events written, until ``Provider.release`` is called."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -39,9 +39,12 @@ class Provider:
         self._attempts: Counter[tuple[str, str, int]] = Counter()
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._released = asyncio.Event()
 
     async def __aenter__(self) -> Self:
         """Listen."""
+        self._loop = asyncio.get_running_loop()
         self._server = await asyncio.start_server(self._accept, "127.0.0.1", self._port, limit=LIMIT)
         self._port = self._server.sockets[0].getsockname()[1]
         return self
@@ -54,6 +57,11 @@ class Provider:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def release(self) -> None:
+        """Let every held cut happen, those that are still to come too; any thread may call."""
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._released.set)
 
     @property
     def port(self) -> int:
@@ -166,7 +174,10 @@ class Provider:
             events = events[: fault.after]
             if fault.kind == "error_event":
                 events.append(messages.error_event() if api == "messages" else responses.error_event(whole))
-        await answer.stream(events, pace_ms=turn.pace_ms, finish=fault is None or fault.kind != "cut")
+        cut = fault is not None and fault.kind == "cut"
+        await answer.stream(events, pace_ms=turn.pace_ms, finish=not cut)
+        if fault is not None and fault.held:
+            await self._released.wait()
         return fault is None
 
     async def _side(self, api: Api, exchange: Exchange, answer: _Answer) -> None:
