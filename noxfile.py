@@ -67,7 +67,8 @@ def docs(session: nox.Session) -> None:
 def e2e(session: nox.Session) -> None:
     """Install the real Claude Code and Codex from npm and record them end to end, with faults and real kills."""
     _install(session, "tests")
-    session.run("pytest", "-m", "e2e or kills", "-p", "no:randomly", *(session.posargs or ["tests"]))
+    side_by_side = ("-p", "no:randomly", "--numprocesses=3", "--maxschedchunk=1")
+    session.run("pytest", "-m", "e2e or kills", *side_by_side, *(session.posargs or ["tests"]))
 
 
 @nox.session

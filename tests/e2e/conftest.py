@@ -22,6 +22,11 @@ class Stage:
     recruiter: Recruiter
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest come first: of several workers none shall be left alone with one of them at the end."""
+    items.sort(key=lambda item: item.get_closest_marker("kills") is None)
+
+
 @pytest.fixture(scope="session")
 def agents() -> Agents:
     """The real agents."""
