@@ -50,7 +50,7 @@ def test_the_environment_is_the_candidates_own(tmp_path: Path) -> None:
     assert AGENT.prepare(request).environ == {"A": "b"}
 
 
-@pytest.mark.parametrize("first", ["mcp", "--version", "update", "doctor", "auth"])
+@pytest.mark.parametrize("first", ["mcp", "--version", "update", "doctor", "auth", "respawn"])
 def test_housekeeping_runs_as_if_we_were_not_there(tmp_path: Path, first: str) -> None:
     """Commands that start no conversation get nothing from us."""
     assert AGENT.prepare(request_for(tmp_path, first, "list")).arguments == (first, "list")
@@ -103,10 +103,11 @@ def test_loopback_is_named_once(value: str) -> None:
     assert with_loopback(value) == value
 
 
-def test_work_elsewhere_is_refused(tmp_path: Path) -> None:
-    """A session in the cloud could not be recorded, so it is not started as if it were."""
-    with pytest.raises(LaunchError, match="cloud"):
-        AGENT.prepare(request_for(tmp_path, "--cloud"))
+@pytest.mark.parametrize(("word", "place"), [("--cloud", "cloud"), ("remote-control", "sessions of its own")])
+def test_work_elsewhere_is_refused(tmp_path: Path, word: str, place: str) -> None:
+    """A session in the cloud or one that is served could not be recorded, so it is not started as if it were."""
+    with pytest.raises(LaunchError, match=place):
+        AGENT.prepare(request_for(tmp_path, word))
 
 
 def test_hooks_only_leaves_the_base_url_alone(tmp_path: Path) -> None:

@@ -35,11 +35,14 @@ TOKEN_HEADER = "x-promptster-token"  # noqa: S105 - a header's name
 _OWN_HOUSEKEEPING = frozenset(
     {
         "agents", "attach", "auth", "auto-mode", "doctor", "gateway", "import", "install", "logs", "mcp", "plugin",
-        "plugins", "purge", "rm", "setup-token", "stop", "kill", "update", "upgrade", "-v", "--version", "-h", "--help",
+        "plugins", "purge", "respawn", "rm", "setup-token", "stop", "kill", "update", "upgrade", "-v", "--version",
+        "-h", "--help",
     }
 )  # fmt: skip
 """First words that start no conversation: the agent runs as if we were not there."""
 _ELSEWHERE = {"--cloud": "in the cloud", "--teleport": "in the cloud", "--desktop": "in the desktop app"}
+_SERVED = "remote-control"
+"""A first word by which sessions are started that know nothing of our settings."""
 _LATER = ("--bg", "--background")
 """Options by which another process does the work, after this one has ended."""
 _HOOKS_OFF_FLAGS = ("--bare", "--safe-mode")
@@ -64,6 +67,10 @@ class ClaudeCode:
         if request.arguments and request.arguments[0] in _OWN_HOUSEKEEPING:
             return Launch(arguments=request.arguments, environ=request.environ)
         options, rest = split_options(request.arguments)
+        if request.arguments[:1] == (_SERVED,):
+            raise LaunchError(
+                f"with {_SERVED} the work would be done by sessions of its own, where nothing is recorded"
+            )
         for word in options:
             if (place := _ELSEWHERE.get(word.partition("=")[0])) is not None:
                 raise LaunchError(f"with {word} the work would be done {place}, where nothing is recorded")
