@@ -416,6 +416,55 @@ def test_machine_words_that_no_pattern_knows(bench: Bench) -> None:
     ]
 
 
+def typed(bench: Bench, text: str, prompt_id: str) -> None:
+    """Claude Code's hook reports that a person typed something."""
+    fields = {"hook_event_name": "UserPromptSubmit", "session_id": "session-1"}
+    bench.hook("claude", **fields, prompt=text, prompt_id=prompt_id)
+
+
+def test_two_layers_that_report_the_same_words_report_them_once(bench: Bench) -> None:
+    """Where two files of settings hold our hook, words of the program's own are still told from typed ones."""
+    typed(bench, "one", "p1")
+    typed(bench, "one", "p1")
+    exchange(bench, asks(("user", "one")), DONE, agent=CLAUDE)
+    exchange(bench, asks(("user", "one"), ("assistant", "done"), ("user", "Recap what you did.")), DONE, agent=CLAUDE)
+    assert values(bench.kinds("prompt", src="proxy"), "text", "machine") == [
+        ("one", None),
+        ("Recap what you did.", True),
+    ]
+
+
+def test_the_same_words_typed_again_before_any_answer_are_a_new_prompt(bench: Bench) -> None:
+    """Taken back with Esc and typed again, the request is byte for byte a retry's; the hooks tell the two apart."""
+    for prompt_id in ("p1", "p2"):
+        typed(bench, "one", prompt_id)
+        for _ in range(2):
+            exchange(bench, asks(("user", "one")), None, outcome="cut_by_agent", agent=CLAUDE)
+        bench.clock.now_ms += 2_000
+    exchange(bench, asks(("user", "one")), DONE, agent=CLAUDE)
+    assert values(bench.kinds("prompt", src="proxy"), "text", "machine") == [("one", None), ("one", None)]
+    first, second = (bench.drafts.index(draft) for draft in bench.kinds("model_request"))
+    assert [(refs, number) for refs, number, _ in attempts(bench)] == [
+        ((first,), 1),
+        ((first,), 2),
+        ((second,), 1),
+        ((second,), 2),
+        ((second,), 3),
+    ]
+
+
+def test_subagents_with_the_same_task_belong_to_their_own_calls(bench: Bench) -> None:
+    """Parallel subagents that are told the same begin in the order of the calls that start them."""
+    calls = [{"type": "tool_use", "id": name, "name": "Agent", "input": {"prompt": "look"}} for name in ("t1", "t2")]
+    exchange(bench, asks(("user", "one")), messages_stream(*calls), agent=CLAUDE)
+    for name in ("a", "b"):
+        for _ in range(2):
+            exchange(bench, asks(("user", "look")), DONE, agent={**CLAUDE, "x-claude-code-agent-id": name})
+    begun = bench.kinds("subagent_started")
+    assert values(begun, "agent_id", "tool_use_id") == [("a", "t1"), ("b", "t2")]
+    assert [bench.drafts[draft.refs[0]].fields["tool_use_id"] for draft in begun] == ["t1", "t2"]
+
+
 def test_a_subagents_words_do_not_stand_for_those_that_a_person_typed(bench: Bench) -> None:
     """What a person typed while a subagent asks its model is still theirs when it is sent."""
     subagent = {**CLAUDE, "x-claude-code-agent-id": "sub"}

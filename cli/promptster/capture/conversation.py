@@ -203,6 +203,12 @@ class Conversation:
             return Counter()
         return Counter(text for text in self._latest.texts if text not in turn.history)
 
+    def typed_again(self, turn: Turn) -> None:
+        """The words of a tail were taken back and typed anew: what comes is no further attempt."""
+        place = self._places.get(turn.position)
+        if place is not None:
+            place.answered = True
+
     def expect_again(self, texts: Sequence[str]) -> None:
         """Words that were recorded without the request that brought them; the agent will send it again."""
         self._latest = _Place(texts=list(texts))

@@ -108,7 +108,7 @@ class Capture:
             self._scribe.counts["hook_unreadable"] += 1
             return
         self._silence.heard(report.identity)
-        self._typed.report(report)
+        self._typed.report(report, at)
         self._hooks.take(report, at)
 
     def tick(self) -> None:
@@ -174,6 +174,9 @@ class Capture:
         self._open[exchange] = identity
         conversation = self._lanes.conversation(identity)
         asked = conversation.retried(turn.fingerprint, request.sha256)
+        if asked is not None and purpose == "work" and self._typed.has(agent, identity, turn.tail):
+            conversation.typed_again(turn)
+            asked = None
         if asked is not None:
             asked.attempts += 1
         else:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 HOLD_MS = 2000
 """How long a hook waits for the response that caused it."""
 
-_SAME_WITHIN_MS = 1000
+SAME_WITHIN_MS = 1000
 """Two layers of settings that both hold our hook report one event this close together; people do not type so fast."""
 _KEYS_KEPT = 20_000
 _TWINS_KEPT = 2_000
@@ -203,7 +203,7 @@ class HookDesk:
         last = self._keys.get(key)
         self._remember(key, at.wall_ms)
         is_lasting = bool(report.key) and not report.is_short_lived
-        return last is not None and (is_lasting or abs(at.wall_ms - last) < _SAME_WITHIN_MS)
+        return last is not None and (is_lasting or abs(at.wall_ms - last) < SAME_WITHIN_MS)
 
     def _is_told_by_twin(self, report: HookReport) -> bool:
         twins = self._twins.setdefault((*_place(report.identity), *report.twin), _Twins())

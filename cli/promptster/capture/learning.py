@@ -64,7 +64,7 @@ class Learner:
             case "prompt":
                 self._words.setdefault(identity, []).append(text_of(fields.get("text")))
             case "subagent_started":
-                self._subagents.learn_begun(identity)
+                self._subagents.learn_begun(identity, text_of(fields.get("tool_use_id")))
             case "subagent_stopped":
                 self._subagents.learn_ended(identity, text_of(fields.get("text")))
             case "command" | "file_edit" | "permission":

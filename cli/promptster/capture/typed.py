@@ -10,10 +10,13 @@ import dataclasses
 from collections import deque
 from typing import TYPE_CHECKING
 
+from promptster.capture.hooks import SAME_WITHIN_MS
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from promptster.capture.agents.interface import Agent, HookReport, Identity, Prompt
+    from promptster.capture.scribe import Stamp
 
 _WAITING_KEPT = 256
 
@@ -23,14 +26,24 @@ class TypedWords:
 
     def __init__(self) -> None:
         self._waiting: dict[tuple[str, str], deque[str]] = {}
+        self._last: dict[Identity, tuple[tuple[str, ...], int]] = {}
 
-    def report(self, report: HookReport) -> None:
-        """A hook told of a prompt that a person typed."""
+    def report(self, report: HookReport, at: Stamp) -> None:
+        """A hook told of a prompt that a person typed; two layers of settings that tell of the same tell once."""
+        last, self._last[report.identity] = self._last.get(report.identity), (report.key, at.wall_ms)
+        if last is not None and last[0] == report.key and abs(at.wall_ms - last[1]) < SAME_WITHIN_MS:
+            return
         for finding in report.findings:
             if finding.kind == "prompt" and not finding.fields.get("machine"):
                 place = (report.identity.agent, report.identity.session)
                 waiting = self._waiting.setdefault(place, deque(maxlen=_WAITING_KEPT))
                 waiting.append(str(finding.fields.get("text")).strip())
+
+    def has(self, agent: Agent, identity: Identity, prompts: Sequence[Prompt]) -> bool:
+        """Whether the last of these words was typed, and has not been seen in a request since."""
+        waiting = self._waiting.get((identity.agent, identity.session), ())
+        is_judged = agent.hooks_every_prompt and not identity.agent_id and bool(prompts)
+        return is_judged and prompts[-1].text.strip() in waiting
 
     def judge(self, agent: Agent, identity: Identity, prompts: Sequence[Prompt]) -> list[Prompt]:
         """The prompts, those that nobody typed marked as a machine's."""
