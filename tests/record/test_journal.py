@@ -39,7 +39,7 @@ def entries(count: int, *, start: int = 0, size: int = 40) -> list[bytes]:
     return [b"%d:" % number + bytes(size) for number in range(start, start + count)]
 
 
-def nth(word: str, number: int, error: OSError) -> Callable[[str, int], None]:
+def nth(word: str, number: int, error: Exception) -> Callable[[str, int], None]:
     """A disturbance that makes one call of a kind fail."""
     left = number
 

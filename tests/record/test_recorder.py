@@ -10,6 +10,7 @@ import pytest
 from tests.helpers.certified import NOW_MS, Certified
 from tests.helpers.disk import MemoryDisk
 from tests.helpers.recorders import Bench, HandClock, call, note
+from tests.record.test_journal import nth
 
 from promptster.protocol.events import Draft, RecordedEvent
 from promptster.protocol.kinds import AGENT_KINDS, Kind
@@ -259,6 +260,21 @@ async def test_a_journal_that_vanished_ends_the_recorder() -> None:
     assert bench.recorder.durable_seq == 1
     with pytest.raises(JournalLostError):
         await bench.recorder.durable(1)
+
+
+async def test_a_writer_that_breaks_ends_the_recorder() -> None:
+    """An error that no disk raises is not waited out in silence: whoever waits hears of it, and a new start follows."""
+    disk = MemoryDisk()
+    bench = Bench(Certified(), disk)
+    bench.record(note("a"))
+    disk.on_call = nth("sync", 1, MemoryError())
+    bench.recorder.start()
+    seq = bench.recorder.append(note("b"))
+    with pytest.raises(JournalLostError):
+        await bench.recorder.durable(seq)
+    assert (bench.recorder.lost, bench.recorder.failing) == (True, "MemoryError")
+    await bench.recorder.close()
+    assert bench.recorder.durable_seq == 1
 
 
 def test_fresh_events_are_handed_out_without_reading_the_disk() -> None:

@@ -289,6 +289,13 @@ class Recorder:
         return self._pending[:count]
 
     def _write(self) -> None:
+        try:
+            self._write_until_stopped()
+        except Exception as error:  # noqa: BLE001 - whatever it was: without a writer, only a new start can go on
+            self.failing, self.lost = type(error).__name__, True
+            self._tell_durable()
+
+    def _write_until_stopped(self) -> None:
         failures = 0
         while not self._stopping.is_set() and not self.lost:
             self._work.wait()
