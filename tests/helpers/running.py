@@ -7,6 +7,7 @@ import select
 import signal
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tests.helpers.certified import Certified, paths_below
@@ -21,7 +22,6 @@ from promptster.session.supervisor import spawn_recorder
 
 if TYPE_CHECKING:
     from collections.abc import Generator
-    from pathlib import Path
 
     import pytest
 
@@ -37,6 +37,15 @@ def pid_of(path: Path) -> int:
         return int(path.read_text())
     except (OSError, ValueError):
         return 0
+
+
+def alive(pid: int) -> bool:
+    """Whether a process runs; one that ended and was not waited for by its parent does not."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return False
+    return state != "Z"
 
 
 def kill_and_wait(pid: int, number: int = signal.SIGKILL) -> None:

@@ -6,22 +6,26 @@ import http.client
 import json
 import subprocess
 import threading
+from contextlib import ExitStack, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.helpers.certified import Certified
 from tests.helpers.recorders import Shelf
-from tests.helpers.running import FAR, kill_and_wait, prepared
+from tests.helpers.running import FAR, alive, kill_and_wait, prepared
 from tests.helpers.shelf_server import serving
 
 from promptster.errors import SessionError
 from promptster.protocol.encoding import b64u_decode
+from promptster.protocol.privacy import Tombstone
 from promptster.session.launcher import hook_command
 from promptster.session.state import SessionState
+from promptster.session.touched import TouchedFiles
+from promptster.session.vault import Vault
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator, Iterator
     from pathlib import Path
 
     from tests.helpers.running import Running
@@ -201,32 +205,45 @@ class _Provider(BaseHTTPRequestHandler):
         """Tests keep their output clean."""
 
 
-def test_a_model_call_is_forwarded_and_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Through the real proxy to a provider and back; both sides become events, the key stays with the agent."""
+@contextmanager
+def provider() -> Generator[str]:
+    """Such a provider; its base URL."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Provider)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
-    certified = Certified(
-        record_until=FAR,
-        upload_until=FAR,
-        upstreams={"anthropic": f"http://127.0.0.1:{server.server_address[1]}"},
-        overrides=("anthropic",),
-    )
     try:
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def ask_model(port: int, token: str) -> str:
+    """Call the model through the recorder's proxy, as an agent does; the answer's id."""
+    request: dict[str, Any] = {
+        "model": "claude-x",
+        "max_tokens": 9,
+        "tools": [{"name": "Bash", "input_schema": {}}],
+        "messages": [{"role": "user", "content": "please"}],
+    }
+    agent = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    agent.request("POST", f"/{token}/anthropic/v1/messages", json.dumps(request), {"x-api-key": "sk-plant-1"})
+    answer = agent.getresponse()
+    assert answer.status == 200
+    found = str(json.loads(answer.read())["id"])
+    agent.close()
+    return found
+
+
+def test_a_model_call_is_forwarded_and_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Through the real proxy to a provider and back; both sides become events, the key stays with the agent."""
+    with provider() as url:
+        upstreams = {"anthropic": url}
+        certified = Certified(record_until=FAR, upload_until=FAR, upstreams=upstreams, overrides=("anthropic",))
         with prepared(tmp_path, monkeypatch, certified=certified) as running:
             port = running.spawn()
-            token = running.control.launch().token
-            request: dict[str, Any] = {
-                "model": "claude-x",
-                "max_tokens": 9,
-                "tools": [{"name": "Bash", "input_schema": {}}],
-                "messages": [{"role": "user", "content": "please"}],
-            }
-            agent = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
-            agent.request("POST", f"/{token}/anthropic/v1/messages", json.dumps(request), {"x-api-key": "sk-plant-1"})
-            answer = agent.getresponse()
-            assert (answer.status, json.loads(answer.read())["id"]) == (200, "msg_1")
-            agent.close()
+            assert ask_model(port, running.control.launch().token) == "msg_1"
             until(running, lambda status: status.sources.get("proxy", 0) >= 3)
             running.control.flush(seconds=0.1)
             kinds = [event.kind for event in running.events() if event.src == "proxy"]
@@ -234,10 +251,6 @@ def test_a_model_call_is_forwarded_and_recorded(tmp_path: Path, monkeypatch: pyt
             running.control.stop()
             for path in running.folder.path.rglob("*"):
                 assert not path.is_file() or b"sk-plant-1" not in path.read_bytes()
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 def test_a_submitted_session_ends_with_every_event_received(delivering: tuple[Running, Shelf]) -> None:
@@ -304,13 +317,9 @@ def test_a_withdrawn_session_writes_nothing_more(running: Running) -> None:
     assert running.kinds() == before
 
 
-def test_a_session_that_the_collector_ended_says_so(delivering: tuple[Running, Shelf]) -> None:
-    """A signed tombstone stops the recording; what the collector merely claims does not."""
-    running, shelf = delivering
-    running.control.flush()
+def erased(running: Running) -> dict[str, Any]:
+    """The collector's refusal of everything, with its signed tombstone."""
     key = running.certified.collector_key
-    from promptster.protocol.privacy import Tombstone  # noqa: PLC0415 - this test's own
-
     tombstone = Tombstone(
         kid=key.kid,
         session=running.certified.session,
@@ -320,11 +329,51 @@ def test_a_session_that_the_collector_ended_says_so(delivering: tuple[Running, S
         batches=1,
         exports=0,
     )
-    shelf.ended = {"code": "erased", "tombstone": key.sign(tombstone).to_json()}
+    return {"code": "erased", "tombstone": key.sign(tombstone).to_json()}
+
+
+def test_a_session_that_the_collector_ended_says_so_and_ends(delivering: tuple[Running, Shelf]) -> None:
+    """A signed tombstone stops the recording; then files are put back, and both processes end by themselves."""
+    running, shelf = delivering
+    supervisor, recorder = running.supervisor_pid, running.recorder_pid
+    workspace = running.folder.path.parent / "workspace"
+    workspace.mkdir()
+    (workspace / "settings.json").write_bytes(b"theirs")
+    running.folder.update(workspace=str(workspace))
+    vault = Vault(running.folder.touched, running.certified.secrets.content_key, running.certified.session)
+    TouchedFiles(workspace, vault).write("settings.json", b"ours")
+    running.control.flush()
+    shelf.ended = erased(running)
     running.record("one more")
     until(running, lambda status: status.state is SessionState.WITHDRAWN)
     with pytest.raises(SessionError):
         running.record("too late")
+    kill_and_wait(recorder, 0)
+    kill_and_wait(supervisor, 0)
+    assert not alive(recorder)
+    assert not alive(supervisor)
+    assert (workspace / "settings.json").read_bytes() == b"theirs"
+    assert running.folder.facts().state is SessionState.WITHDRAWN
+
+
+def test_an_agent_works_on_unrecorded_when_the_collector_ends_the_session(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its calls reach the provider as before; nothing of them is kept."""
+    with provider() as url, ExitStack() as stack:
+        certified = Certified(record_until=FAR, upload_until=FAR, upstreams={"anthropic": url})
+        running = stack.enter_context(prepared(tmp_path, monkeypatch, certified=certified))
+        shelf = Shelf(certified)
+        running.folder.update(collector_url=stack.enter_context(serving(shelf)).url)
+        port = running.spawn()
+        token = running.control.launch().token
+        shelf.ended = erased(running)
+        running.record("one more")
+        until(running, lambda status: status.state is SessionState.WITHDRAWN)
+        events = running.control.status().events
+        assert ask_model(port, token) == "msg_1"
+        hook(running, PROMPT)
+        assert running.control.status().events == events
 
 
 def test_a_damaged_journal_costs_its_tail_and_is_told(running: Running) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
 import stat
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.helpers.disk import seeded
 from tests.helpers.recorders import Shelf
-from tests.helpers.running import kill_and_wait, prepared
+from tests.helpers.running import alive, kill_and_wait, prepared
 from tests.helpers.shelf_server import serving
 
 from promptster.errors import SessionError
@@ -173,6 +174,34 @@ def test_stop_ends_both_and_leaves_nothing_behind(tmp_path: Path, monkeypatch: p
             running.control.status()
         assert refused.value.code == "recorder_unreachable"
         assert running.folder.facts().state is SessionState.STOPPED
+
+
+def test_a_deleted_folder_ends_both(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody is left with two processes that record into nothing; their sockets go too."""
+    with prepared(tmp_path, monkeypatch) as running:
+        running.spawn()
+        supervisor, recorder = running.supervisor_pid, running.recorder_pid
+        run = running.folder.run
+        shutil.rmtree(running.folder.path)
+        kill_and_wait(recorder, 0)
+        kill_and_wait(supervisor, 0)
+        assert not alive(recorder)
+        assert not alive(supervisor)
+        assert not run.exists()
+
+
+def test_a_recorder_that_dies_with_its_folder_is_not_started_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The supervisor looks for the folder first, and ends in order."""
+    with prepared(tmp_path, monkeypatch) as running:
+        running.spawn()
+        supervisor, recorder = running.supervisor_pid, running.recorder_pid
+        shutil.rmtree(running.folder.path)
+        kill_and_wait(recorder)
+        kill_and_wait(supervisor, 0)
+        assert not alive(supervisor)
+        assert not running.folder.path.exists()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM])

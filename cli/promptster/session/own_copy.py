@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from promptster.protocol.verdict import Verification
     from promptster.session.current import Current
 
-PATIENCE_S: Final = 45.0
-"""Seconds that the collector gets to check what it received; a copy is written in any case."""
+PATIENCE_S: Final = 15.0
+"""Seconds without anything new from the collector's checks after which they are not waited for any more."""
 _PAUSE_S = 0.2
 
 
@@ -95,8 +95,8 @@ class _Signed:
 def write_copy(current: Current, config: Config, *, patience_s: float = PATIENCE_S) -> OwnCopy:
     """Gather, verify and write the copy.
 
-    What the collector cannot be asked for, or has not signed within ``patience_s`` seconds, is missing in it, and
-    verification says so. A collector that does not answer at all leaves the receipts that lie here.
+    What the collector cannot be asked for is missing in it, so is what it has not signed after ``patience_s`` seconds
+    in which nothing was added; verification says so. A silent collector leaves the receipts that lie here.
 
     Raises:
         SessionError: the session's keys are gone.
@@ -180,16 +180,19 @@ def _receipts(current: Current) -> tuple[Envelope, ...]:
 
 
 def _ask(current: Current, config: Config, batches: int, patience_s: float) -> _Signed:
-    """What the collector signed, once it has checked every batch and closed the session, or when time is over."""
+    """What the collector signed, once it has checked every batch and closed the session, or adds nothing more."""
     facts = current.facts
-    deadline = time.monotonic() + patience_s
+    known, since = -1, time.monotonic()
     with CollectorClient(facts.collector_url, token=current.secrets.access_token, network=config.network) as client:
         while True:
             signed = _Signed.from_evidence(client.evidence(facts.session))
             checked = len(signed.checks) >= batches
             logged = signed.checkpoint is not None and len(signed.proofs) >= batches
             settled = signed.close is not None or _closing_failed(signed.checks)
-            if (checked and logged and settled) or time.monotonic() > deadline:
+            parts = len(signed.checks) + len(signed.proofs)
+            if parts > known:
+                known, since = parts, time.monotonic()
+            if (checked and logged and settled) or time.monotonic() - since > patience_s:
                 return signed
             time.sleep(_PAUSE_S)
 

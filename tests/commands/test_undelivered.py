@@ -1,0 +1,218 @@
+"""Handing in to a collector that takes nothing more, or whose word does not check out: the candidate gets out."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.helpers.gateway import Gateway, Reply
+from tests.helpers.hiring import stage
+
+from promptster.protocol.bundle import read_bundle
+from promptster.session.state import SessionFolder, SessionState
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.helpers.hiring import Invited, Stage
+
+BATCHES = "^PUT .*/batches/"
+EVIDENCE = "^GET .*/evidence"
+
+
+@pytest.fixture(scope="module")
+def acme(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    """One collector for these tests."""
+    with stage(tmp_path_factory.mktemp("stage")) as made:
+        yield made
+
+
+@pytest.fixture
+def gateway(acme: Stage) -> Iterator[Gateway]:
+    """What stands between the candidate and the collector."""
+    with Gateway(acme.running.url) as made:
+        yield made
+
+
+@pytest.fixture
+def invited(acme: Stage, gateway: Gateway, request: pytest.FixtureRequest) -> Iterator[Invited]:
+    """A candidate at work, with an editor's file that must be put back."""
+    with acme.invited(re.sub(r"\W+", "-", request.node.name)) as person:
+        person.start("--collector", gateway.url, "--ide", "claude")
+        (person.workspace / "answer.py").write_text("print(42)\n")
+        yield person
+
+
+def full(_reply: Reply) -> Reply:
+    """The collector's refusal of a session that is as large as it may be."""
+    return Reply.problem(413, "session_full", "The session holds as much as it may.")
+
+
+def error(invited: Invited, *words: str) -> dict[str, Any]:
+    """How a command fails."""
+    answer = invited.person.call(*words, "--json")
+    assert answer.code == 1
+    found: dict[str, Any] = answer.document["error"]
+    return found
+
+
+def copy_named_in(text: str) -> Path:
+    """The candidate's own copy, as an error's hint names it."""
+    return Path(text[text.index("/") : text.index(".promptster", text.index("/")) + len(".promptster")])
+
+
+def editor_file(invited: Invited) -> Path:
+    """The file that was made for the editor's agent."""
+    return invited.workspace / ".claude" / "settings.local.json"
+
+
+def test_a_full_session_is_not_waited_for(invited: Invited, gateway: Gateway) -> None:
+    """The candidate is told what the collector said, has a copy and their files, and may go on once there is room."""
+    gateway.exchange(BATCHES, full)
+    told = error(invited, "submit", "--yes")
+    assert told["code"] == "session_full"
+    assert "holds as much as it may" in told["message"]
+    copy = copy_named_in(told["hint"])
+    contents = read_bundle(copy.read_bytes())
+    assert any(b'"kind":"submission_final"' in event for event in contents.events)
+    assert invited.person.call("verify", str(copy)).code == 11
+    assert not editor_file(invited).exists()
+    assert invited.processes() == []
+    status = invited.person.result("status")
+    assert (status["state"], status["refused"], status["running"]) == ("closing", "session_full", False)
+    for words in (("status",), ("inspect",)):
+        answer = invited.person.call(*words)
+        assert "takes nothing more of this session (session_full); tell the hiring team" in (
+            answer.stdout + answer.stderr
+        )
+    assert invited.person.result("inspect")["refused"] == "session_full"
+    refusals = gateway.refused
+    assert error(invited, "submit", "--yes")["code"] == "session_full"
+    assert gateway.refused > refusals
+    gateway.behave()
+    done = invited.person.result("submit", "--yes")
+    assert (done["verdict"], done["received"]) == ("verified", done["events"])
+    assert done["events"] >= len(contents.events)
+    assert invited.person.result("status")["refused"] is None
+
+
+def test_a_recorder_that_is_refused_records_on_and_says_so(invited: Invited, gateway: Gateway) -> None:
+    """Before handing in: nothing is lost, status tells it, resume asks again."""
+    gateway.exchange(BATCHES, full)
+    invited.person.result("pause")
+    assert invited.person.result("resume")["state"] == "recording"
+    folder = SessionFolder(next((invited.state / "sessions").iterdir()))
+    while not folder.facts().refused:  # another process's state; each question is an event of its own
+        invited.person.result("status")
+    status = invited.person.result("status")
+    assert status["state"] == "recording"
+    assert status["collector"]["refused"]["code"] == "session_full"
+    assert status["received"] < status["events"] == status["durable"]
+    gateway.behave()
+    invited.person.result("resume")
+    done = invited.person.result("submit", "--yes")
+    assert done["verdict"] == "verified"
+
+
+def test_a_session_that_cannot_be_handed_in_can_be_stopped(acme: Stage, invited: Invited, gateway: Gateway) -> None:
+    """Otherwise nobody could ever begin another one."""
+    words = ("invite", acme.assessment(), "--name", "again", "--email", "again@example.com")
+    second = replace(invited, link=acme.owner.result(*words)["link"]).start_words()
+    gateway.exchange(BATCHES, full)
+    assert error(invited, "submit", "--yes")["code"] == "session_full"
+    assert error(invited, *second)["code"] == "session_active"
+    assert invited.person.result("stop", "--yes")["state"] == "stopped"
+    assert error(invited, "submit", "--yes")["code"] == "session_over"
+    assert invited.processes() == []
+    gateway.behave()
+    assert invited.person.result(*second)["session"]
+
+
+def test_a_session_whose_time_is_over_leaves_the_candidate_their_copy(invited: Invited) -> None:
+    """It cannot be handed in any more, and nothing of it is lost, or left in the candidate's files."""
+    invited.person.result("pause")
+    invited.end_processes()
+    folder = SessionFolder(next((invited.state / "sessions").iterdir()))
+    folder.update(state=SessionState.LAPSED)
+    assert "promptster submit writes your own copy" in invited.person.call("status").stdout
+    told = error(invited, "submit", "--yes")
+    assert told["code"] == "session_lapsed"
+    assert invited.person.call("verify", str(copy_named_in(told["hint"]))).code == 11
+    assert not editor_file(invited).exists()
+    assert invited.person.result("status")["state"] == "lapsed"
+
+
+def test_what_the_collector_has_not_checked_does_not_keep_the_candidate(invited: Invited, gateway: Gateway) -> None:
+    """A check says no, the end is not signed: all was received, so it is handed in, and the warning says the rest."""
+    gateway.exchange(EVIDENCE, without_the_last_word)
+    answer = invited.person.call("submit", "--yes", "--json")
+    assert answer.code == 0, answer.stderr
+    done = answer.document
+    assert (done["verdict"], done["received"]) == ("incomplete", done["events"])
+    assert {"open_ended"} <= {finding["code"] for finding in done["findings"]}
+    assert "warning: all of it was received" in answer.stderr
+    assert "nothing says that the session ended here" in answer.stderr
+    assert invited.person.call("verify", done["bundle"]).code == 11
+    assert not editor_file(invited).exists()
+    assert invited.processes() == []
+    folder = SessionFolder(next((invited.state / "sessions").iterdir()))
+    assert folder.journal.is_dir()
+    assert "content_key" in json.loads(next(iter(json.loads(folder.secrets_file.read_bytes()).values())))
+    gateway.behave()
+    again = invited.person.result("submit", "--yes")
+    assert again["verdict"] == "verified"
+    assert not folder.journal.exists()
+    assert error(invited, "submit", "--yes")["code"] == "already_submitted"
+
+
+def without_the_last_word(reply: Reply) -> Reply:
+    """Evidence in which the last check is missing and nobody signed the end; nothing more will come."""
+    document = reply.document
+    if document["close"] is None:
+        return reply
+    return reply.with_members(checks=document["checks"][:-1], close=None)
+
+
+def test_a_copy_that_does_not_check_out_is_written_and_named(invited: Invited, gateway: Gateway) -> None:
+    """What was signed was changed on its way: an error with the verdict, and still nothing is lost or left behind."""
+
+    def forged(reply: Reply) -> Reply:
+        receipts = reply.document["receipts"]
+        return reply.with_members(receipts=[{**entry, "signature": receipts[-1]["signature"]} for entry in receipts])
+
+    gateway.exchange(EVIDENCE, forged)
+    told = error(invited, "submit", "--yes")
+    assert told["code"] == "bundle_altered"
+    assert "handed in" in told["message"]
+    copy = copy_named_in(told["hint"])
+    assert invited.person.call("verify", str(copy)).code == 10
+    assert not editor_file(invited).exists()
+    assert invited.processes() == []
+    assert invited.person.result("status")["state"] == "closed"
+    assert invited.person.result("inspect")["events"] > 0
+    gateway.behave()
+    assert invited.person.result("submit", "--yes")["verdict"] == "verified"
+
+
+def test_after_a_warning_everything_can_be_withdrawn(invited: Invited, gateway: Gateway) -> None:
+    """What stayed for a second look goes with the rest."""
+    gateway.exchange(EVIDENCE, without_the_last_word)
+    assert invited.person.result("submit", "--yes")["verdict"] == "incomplete"
+    assert invited.person.result("withdraw", "--yes")["tombstone"]
+    folder = SessionFolder(next((invited.state / "sessions").iterdir()))
+    assert not folder.journal.exists()
+    assert not folder.batches.exists()
+    assert not folder.secrets_file.exists()
+
+
+def test_a_collector_that_is_away_at_the_last_step_keeps_nobody(invited: Invited, gateway: Gateway) -> None:
+    """Everything was received before: the receipts that lie here are proof enough to let the candidate go."""
+    gateway.exchange(EVIDENCE, lambda _reply: Reply(status=503, body=b"<html>"))
+    done = invited.person.result("submit", "--yes")
+    assert (done["verdict"], done["received"]) == ("incomplete", done["events"])
+    gateway.behave()
+    assert invited.person.result("submit", "--yes")["verdict"] == "verified"
