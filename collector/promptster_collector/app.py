@@ -11,7 +11,6 @@ from litestar import Litestar, Router
 from litestar.datastructures import State as AppState
 from litestar.di import Provide
 from litestar.openapi import OpenAPIConfig
-from litestar.openapi.plugins import JsonRenderPlugin
 
 from promptster_collector.access.guard import ACCESS, Guard
 from promptster_collector.access.principal import ANYONE, Access
@@ -42,6 +41,7 @@ from promptster_collector.sessions import routes as session_routes
 from promptster_collector.sessions.lifecycle import Lifecycle
 from promptster_collector.sessions.service import Sessions
 from promptster_collector.web import routes as web_routes
+from promptster_collector.web.description import Description
 from promptster_collector.web.headers import secured
 from promptster_collector.worker import Worker
 
@@ -175,7 +175,7 @@ def _openapi() -> OpenAPIConfig:
     return OpenAPIConfig(
         title="Promptster collector",
         version=version("promptster"),
-        render_plugins=[JsonRenderPlugin()],
+        render_plugins=[Description()],
         openapi_router=Router(
             "/schema",
             route_handlers=[],

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Final, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from promptster_collector.problems import MEDIA_TYPE, problem_bytes
+from promptster_collector.errors import PROBLEM_TYPE
+from promptster_collector.problems import problem_bytes
 from promptster_collector.web.headers import secured
 
 if TYPE_CHECKING:
@@ -139,7 +140,7 @@ class Connection(HttpToolsProtocol):
             return
         content = problem_bytes(status, code, detail)
         fields = [
-            (b"content-type", MEDIA_TYPE.encode()),
+            (b"content-type", PROBLEM_TYPE.encode()),
             (b"content-length", str(len(content)).encode()),
             (b"connection", b"close"),
         ]

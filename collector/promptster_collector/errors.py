@@ -14,12 +14,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from promptster.errors import PromptsterError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+
+PROBLEM_TYPE: Final = "application/problem+json"
+"""The media type of every refusal (RFC 9457)."""
 
 
 class SetupError(PromptsterError):

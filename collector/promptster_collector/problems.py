@@ -12,7 +12,7 @@ from litestar import Response
 from litestar.exceptions import HTTPException, SerializationException, ValidationException
 
 from promptster.protocol.errors import LimitError, ProtocolError
-from promptster_collector.errors import Refusal
+from promptster_collector.errors import PROBLEM_TYPE, Refusal
 from promptster_collector.store.sealing import UnsealError
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("promptster_collector")
 
-MEDIA_TYPE = "application/problem+json"
 _TITLES: Mapping[int, str] = {
     400: "Bad request",
     401: "Unauthorized",
@@ -77,7 +76,7 @@ def problem(
 ) -> Response[bytes]:
     """A problem document as an answer."""
     content = problem_bytes(status, code, detail, hint=hint, extra=extra)
-    return Response(content, status_code=status, media_type=MEDIA_TYPE, headers=dict(headers or {}))
+    return Response(content, status_code=status, media_type=PROBLEM_TYPE, headers=dict(headers or {}))
 
 
 def problem_for_missing(response: Response[Any]) -> Response[Any]:
