@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from tests.helpers.capturing import Bench, values
+from tests.helpers.capturing import RECORDINGS, Bench, values
 
 COMMON = {
     "conversation_id": "5b0d6c1e-8a4f-4f1e-9d8e-2b7f1c3a9e10",
@@ -65,8 +65,8 @@ def test_a_command_told_by_four_events_is_one_call_one_command_one_result(bench:
     _ran(bench, CALL, "npm test", "ok\n")
     assert [draft.kind for draft in bench.drafts] == ["tool_call", "command", "tool_result"]
     assert values(bench.drafts, "tool_use_id") == [(CALL,)] * 3
-    names = ("command", "output", "duration_ms", "exit_code", "is_error")
-    assert values(bench.kinds("command"), *names) == [("npm test", "ok\n", 1234, 0, False)]
+    names = ("command", "cwd", "output", "duration_ms", "exit_code", "is_error")
+    assert values(bench.kinds("command"), *names) == [("npm test", "/workspace", "ok\n", 1234, 0, False)]
     assert bench.drafts[1].refs == bench.drafts[2].refs == (0,)
 
 
@@ -175,6 +175,23 @@ def test_a_tool_of_a_server_told_by_its_own_events_only(bench: Bench) -> None:
     assert [draft.kind for draft in bench.drafts] == ["tool_call", "tool_result"]
 
 
+@pytest.mark.parametrize(
+    ("result", "is_error", "is_refused"),
+    [
+        ({"content": [], "isError": True}, True, False),
+        ({"error": "no such server"}, True, False),
+        ({"rejected": True, "reason": "not now"}, True, True),
+        ({"permissionDenied": True, "error": "blocked"}, True, True),
+        ({"content": [], "isError": False}, False, False),
+    ],
+)
+def test_how_a_servers_tool_ended(bench: Bench, result: dict[str, Any], *, is_error: bool, is_refused: bool) -> None:
+    """The server's answer itself says whether it is an error, and whether the person refused."""
+    hook(bench, "afterMCPExecution", tool_name="search", tool_input="{}", result_json=json.dumps(result), duration=1)
+    assert values(bench.kinds("tool_result"), "content", "is_error") == [(result, is_error)]
+    assert values(bench.kinds("permission"), "decision") == [("denied",)] * is_refused
+
+
 def test_a_refused_call_is_a_permission_denied(bench: Bench) -> None:
     """The failure of a call that was not allowed tells the answer beside the result."""
     tool = {"tool_name": "Shell", "tool_input": {"command": "rm -rf /"}, "tool_use_id": "t-1"}
@@ -245,3 +262,29 @@ def test_who_the_person_is_is_dropped(bench: Bench) -> None:
     assert bench.drafts
     assert "someone" not in repr(bench.drafts)
     assert "Some One" not in repr(bench.drafts)
+
+
+def test_what_the_real_runtime_sent(bench: Bench) -> None:
+    """The published runtime (1.0.32) around tools of ours, its hooks by our own file: each action once, whole."""
+    payloads = json.loads((RECORDINGS / "cursor-sdk-1.0.32" / "hooks.json").read_bytes())
+    for payload in payloads:
+        bench.capture.hook("cursor", json.dumps(payload).encode())
+        bench.clock.now_ms += 20
+    bench.capture.finish()
+    called = [payload["tool_use_id"] for payload in payloads if payload["hook_event_name"] == "preToolUse"]
+    for kind in ("tool_call", "tool_result"):
+        assert [draft.fields["tool_use_id"] for draft in bench.kinds(kind)] == called
+    assert values(bench.kinds("command"), "tool_use_id", "command", "cwd", "exit_code", "output", "is_error") == [
+        (called[0], "npm test", "/workspace", 1, "1 failing\n", True),
+        (called[1], "npm test", "/workspace", 0, "3 passing\n", False),
+        (called[2], "npm run lint", "/workspace", None, "1 failing\n", True),
+        (called[3], "npm run lint", "/workspace", None, "1 failing\n", True),
+        (called[4], "npm run lint", "/workspace", 0, "3 passing\n", False),
+    ]
+    assert values(bench.kinds("file_edit"), "tool_use_id", "path", "operation", "after") == [
+        (called[5], "/workspace/new.txt", "create", "one\n"),
+        (called[6], "/workspace/new.txt", "modify", "two\nthree"),
+    ]
+    assert len(bench.kinds("prompt")) == len(bench.kinds("model_response")) == 1
+    assert values(bench.kinds("agent_other"), "raw_kind") == [("sessionStart",), ("stop",), ("sessionEnd",)]
+    assert "ada@example.com" not in repr(bench.drafts)

@@ -166,24 +166,34 @@ def _tool_result(event: str, identity: Identity, payload: Mapping[str, Json]) ->
     call, failed = _call(payload), event == "postToolUseFailure"
     names = ("tool_output", "tool_response", "result_json", "error_message", "error")
     content = arguments(next((payload[name] for name in names if name in payload), None))
+    told = mapping(content)
+    ended = _ending(call, content, payload, failed=failed) if call.name in _SHELLS else None
+    is_error = failed or bool(ended and ended["is_error"]) or told.get("isError") is True
+    is_refused = payload.get("failure_type") == "permission_denied"
+    if event == "afterMCPExecution":
+        is_refused = told.get("rejected") is True or told.get("permissionDenied") is True
+        is_error = is_error or is_refused or "error" in told
     findings = [
         actions.tool_result(
-            tool_use_id=call.id, name=call.name, content=content, is_error=failed, duration_ms=_duration(payload)
+            tool_use_id=call.id, name=call.name, content=content, is_error=is_error, duration_ms=_duration(payload)
         )
     ]
-    if payload.get("failure_type") == "permission_denied":
+    if is_refused:
         findings.insert(0, actions.permission(decision="denied", call=call))
     report = _report(event, identity, *findings, stage="result", call=call, twin=_twin(call, payload, "result"))
-    return replace(report, ended=_ending(content, failed=failed)) if call.name in _SHELLS else report
+    return replace(report, ended=ended)
 
 
-def _ending(content: Json, *, failed: bool) -> Mapping[str, object]:
-    """How a command ended: its result says the exit code, or its error's words do."""
+def _ending(call: ToolUse, content: Json, payload: Mapping[str, Json], *, failed: bool) -> Mapping[str, object]:
+    """How and where a command ended: its result says the exit code, or its error's words do."""
+    given = mapping(call.input)
+    places = (payload.get("cwd"), given.get("cwd"), given.get("working_directory"))
+    where = {"cwd": next(filter(None, map(optional_text, places)), None)}
     if failed:
         told = _EXIT_CODE.match(text_of(content))
-        return {"exit_code": int(told[1]) if told else None, "is_error": True}
+        return {**where, "exit_code": int(told[1]) if told else None, "is_error": True}
     code = actions.exit_code(mapping(content).get("exitCode"))
-    return {"exit_code": code, "is_error": None if code is None else code != 0}
+    return {**where, "exit_code": code, "is_error": None if code is None else code != 0}
 
 
 def _after_shell(event: str, identity: Identity, payload: Mapping[str, Json]) -> HookReport:
