@@ -110,8 +110,7 @@ class Exchange:
     def _attach(self, provider: ProviderConnection) -> None:
         if self._over or provider.gone:
             provider.abort()
-            if not self._over:
-                self._fail(UnreachableError(f"{self._upstream.host} closed the connection at once"))
+            self._fail(UnreachableError(f"{self._upstream.host} closed the connection at once"))
             return
         provider.begin(self)
         self._provider = provider
@@ -123,6 +122,8 @@ class Exchange:
             provider.hold(True)
 
     def _fail(self, exc: UnreachableError) -> None:
+        if self._over:
+            return
         text = f"{self._upstream.name} could not be reached: {exc.message}"
         self._end("failed", text)
         self._agent.refuse(RefusedError(502, f"upstream_{exc.code}", text))
