@@ -320,3 +320,19 @@ def test_a_certificate_file_without_certificates_is_named(tmp_path: Path) -> Non
     file.write_text("no certificate")
     with pytest.raises(ConfigurationError, match=r"ca\.pem cannot be used"):
         CollectorClient("https://collector.example", network=Network(ca_file=file))
+
+
+def test_the_recorder_asks_for_keys_without_a_token(server: Answering) -> None:
+    """They are public; the exact bytes come back, because a signature is checked over them."""
+    server.answer.body = b'{"keys":[],"v":1}'
+
+    async def ask() -> bytes:
+        client = AsyncCollectorClient(server.url, token="pt_token")
+        try:
+            return await client.keys()
+        finally:
+            await client.aclose()
+
+    assert asyncio.run(ask()) == b'{"keys":[],"v":1}'
+    assert server.asked[0].path == "/v1/keys"
+    assert "authorization" not in server.asked[0].headers

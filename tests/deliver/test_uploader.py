@@ -61,6 +61,10 @@ class Desk:
             stored=bench.sealer.stored,
         )
 
+    def halt(self) -> Halt | None:
+        """Why nothing more is sent, if nothing is."""
+        return self.uploader.progress.halt
+
     def start_anew(self) -> None:
         """Count the wish for a new start."""
         self.restarts += 1
@@ -77,7 +81,7 @@ class Desk:
         task = asyncio.create_task(self.uploader.run())
         async with asyncio.timeout(20):
             while self.bench.outbox.unsent is not None and not self.restarts and not task.done():
-                if self.uploader.progress.halt is not None:
+                if self.halt() is not None:
                     break
                 await asyncio.wait([task, asyncio.create_task(self.uploader.moved())], return_when="FIRST_COMPLETED")
         if task.done():
@@ -273,7 +277,7 @@ async def test_a_stranger_s_tombstone_ends_nothing(*, signed: bool) -> None:
     problem = stranger.ended("withdrawn") if signed else {"code": "withdrawn", "tombstone": None}
     desk.shelf.faults.append(RefusedError(status=410, problem=problem))
     await desk.send()
-    assert desk.uploader.progress.halt is not None
+    assert desk.halt() is not None
     desk.uploader.try_again()
     await desk.send()
     assert desk.bench.outbox.received == 1
@@ -297,9 +301,9 @@ async def test_after_a_refusal_for_good_nothing_more_is_sent_until_somebody_asks
     desk.shelf.faults = [None, refusal]
     task = asyncio.create_task(desk.uploader.run())
     async with asyncio.timeout(20):
-        while desk.uploader.progress.halt is None:
+        while desk.halt() is None:
             await desk.uploader.moved()
-    assert desk.uploader.progress.halt == Halt(code=refusal.code, message=refusal.message)
+    assert desk.halt() == Halt(code=refusal.code, message=refusal.message)
     desk.fill(1, "more")
     desk.bench.sealer.stored.set()
     desk.uploader.hurry()
@@ -311,7 +315,7 @@ async def test_after_a_refusal_for_good_nothing_more_is_sent_until_somebody_asks
     async with asyncio.timeout(20):
         while desk.bench.outbox.unsent is not None:
             await desk.uploader.moved()
-    assert desk.uploader.progress.halt is None
+    assert desk.halt() is None
     assert desk.shelf.public() == desk.bench.public()
     task.cancel()
 

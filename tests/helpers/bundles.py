@@ -48,6 +48,34 @@ class Bundler:
             for event in events
         ]
 
+    def sealed(self, recorded: Sequence[RecordedEvent]) -> list[tuple[bytes, Receipt]]:
+        """Every batch's wire bytes, and what the collector signs for it."""
+        certified = self.certified
+        found: list[tuple[bytes, Receipt]] = []
+        prev = certified.certificate.sha256
+        for n, first in enumerate(range(0, len(recorded), BATCH_EVENTS)):
+            part = recorded[first : first + BATCH_EVENTS]
+            wire = seal_batch(
+                part,
+                session=certified.session,
+                n=n,
+                first=first,
+                prev=prev,
+                session_key=certified.secrets.signing_key,
+                content_key=certified.secrets.content_key,
+                random=certified.random,
+            )
+            prev = header_sha256(parse_batch(wire).header_bytes)
+            receipt = Receipt(
+                kid=certified.collector_key.kid,
+                session=certified.session,
+                n=n,
+                header_sha256=prev,
+                received_ms=part[-1].parsed.ms + self.delay_ms,
+            )
+            found.append((wire, receipt))
+        return found
+
     def bundle(
         self, events: Sequence[OpenedEvent], *, closed: bool = True, leave_out: frozenset[int] = frozenset()
     ) -> bytes:
@@ -59,43 +87,20 @@ class Bundler:
             leave_out: numbers of batches whose body nobody could open.
         """
         certified, recorded = self.certified, self.recorded(events)
+        sealed = self.sealed(recorded)
         batches: list[BundleBatch] = []
-        receipts: list[Receipt] = []
-        prev = certified.certificate.sha256
-        for n, first in enumerate(range(0, len(recorded), BATCH_EVENTS)):
-            part = recorded[first : first + BATCH_EVENTS]
-            wire = parse_batch(
-                seal_batch(
-                    part,
-                    session=certified.session,
-                    n=n,
-                    first=first,
-                    prev=prev,
-                    session_key=certified.secrets.signing_key,
-                    content_key=certified.secrets.content_key,
-                    random=certified.random,
-                )
-            )
-            shown = [] if n in leave_out else open_body(wire, certified.secrets.content_key)
-            batches.append(BundleBatch.from_wire(wire, shown))
-            prev = header_sha256(wire.header_bytes)
-            received = part[-1].parsed.ms + self.delay_ms
-            receipts.append(
-                Receipt(
-                    kid=certified.collector_key.kid,
-                    session=certified.session,
-                    n=n,
-                    header_sha256=prev,
-                    received_ms=received,
-                )
-            )
+        for wire, receipt in sealed:
+            batch = parse_batch(wire)
+            shown = [] if receipt.n in leave_out else open_body(batch, certified.secrets.content_key)
+            batches.append(BundleBatch.from_wire(batch, shown))
+        receipts = [receipt for _, receipt in sealed]
         close = Close(
             kid=certified.collector_key.kid,
             session=certified.session,
             outcome=SUBMITTED,
             n=len(batches),
             events=len(recorded),
-            head=prev,
+            head=receipts[-1].header_sha256,
             at_ms=receipts[-1].received_ms,
         )
         sign = certified.collector_key.sign
@@ -107,13 +112,14 @@ class Bundler:
                 consent=certified.consent,
                 batches=batches,
                 receipts=[sign(receipt) for receipt in receipts],
-                checks=[sign(_check(receipt, ok=receipt.n not in leave_out)) for receipt in receipts],
+                checks=[sign(check_of(receipt, ok=receipt.n not in leave_out)) for receipt in receipts],
                 close=sign(close) if closed else None,
             )
         )
 
 
-def _check(receipt: Receipt, *, ok: bool) -> Check:
+def check_of(receipt: Receipt, *, ok: bool = True) -> Check:
+    """The collector's word on what it found in a batch."""
     return Check(
         kid=receipt.kid,
         session=receipt.session,

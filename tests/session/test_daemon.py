@@ -5,41 +5,28 @@ from __future__ import annotations
 import http.client
 import json
 import subprocess
-import threading
-from contextlib import ExitStack, contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.helpers.certified import Certified
 from tests.helpers.recorders import Shelf
-from tests.helpers.running import FAR, alive, kill_and_wait, prepared
+from tests.helpers.recording_agent import PROMPT, ask_model, hook, provider, until
+from tests.helpers.running import FAR, kill_and_wait, prepared
 from tests.helpers.shelf_server import serving
 
 from promptster.errors import SessionError
 from promptster.protocol.encoding import b64u_decode
-from promptster.protocol.privacy import Tombstone
 from promptster.session.launcher import hook_command
 from promptster.session.state import SessionState
-from promptster.session.touched import TouchedFiles
-from promptster.session.vault import Vault
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.helpers.running import Running
 
-    from promptster.session.control import RecorderStatus
 
 FINAL = [{"src": "workspace", "kind": "submission_final", "fields": {"commit": "c", "diff": "+1"}}]
-PROMPT = {
-    "hook_event_name": "UserPromptSubmit",
-    "session_id": "5b1c7a52-9d0e-4a53-8f0b-2f6f0c8c1d11",
-    "prompt": "write a test",
-    "cwd": "/w",
-    "transcript_path": "/t",
-}
 
 
 @pytest.fixture
@@ -59,25 +46,6 @@ def delivering(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tupl
             running.folder.update(collector_url=server.url)
             running.spawn()
             yield running, shelf
-
-
-def until(running: Running, holds: Callable[[RecorderStatus], bool]) -> RecorderStatus:
-    """Ask until the status is as wanted; each question waits for the recorder, none for the clock."""
-    status = running.control.status()
-    for _ in range(2000):
-        if holds(status):
-            return status
-        threading.Event().wait(0.01)
-        status = running.control.status()
-    raise AssertionError(f"never came about: {status}")
-
-
-def hook(running: Running, payload: dict[str, Any]) -> None:
-    """Run the real hook process."""
-    ticket = running.control.launch()
-    command = [*hook_command(), "claude", ticket.hook_socket, ticket.spool]
-    done = subprocess.run(command, input=json.dumps(payload).encode(), capture_output=True, check=False, timeout=60)
-    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
 
 
 def test_the_first_events_tell_what_was_agreed_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -177,65 +145,6 @@ def test_what_waited_in_the_spool_is_recorded_once(tmp_path: Path, monkeypatch: 
         assert [event.fields["text"] for event in running.events() if event.kind == "prompt"] == ["one", "two"]
 
 
-class _Provider(BaseHTTPRequestHandler):
-    """A provider that answers every request with one message."""
-
-    protocol_version = "HTTP/1.1"
-
-    def do_POST(self) -> None:
-        """One model call."""
-        self.rfile.read(int(self.headers["content-length"]))
-        message = {
-            "id": "msg_1",
-            "type": "message",
-            "role": "assistant",
-            "model": "claude-x",
-            "content": [{"type": "text", "text": "done"}],
-            "stop_reason": "end_turn",
-            "usage": {"input_tokens": 1, "output_tokens": 1},
-        }
-        body = json.dumps(message).encode()
-        self.send_response(200)
-        self.send_header("content-type", "application/json")
-        self.send_header("content-length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the library's name
-        """Tests keep their output clean."""
-
-
-@contextmanager
-def provider() -> Generator[str]:
-    """Such a provider; its base URL."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Provider)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
-
-
-def ask_model(port: int, token: str) -> str:
-    """Call the model through the recorder's proxy, as an agent does; the answer's id."""
-    request: dict[str, Any] = {
-        "model": "claude-x",
-        "max_tokens": 9,
-        "tools": [{"name": "Bash", "input_schema": {}}],
-        "messages": [{"role": "user", "content": "please"}],
-    }
-    agent = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
-    agent.request("POST", f"/{token}/anthropic/v1/messages", json.dumps(request), {"x-api-key": "sk-plant-1"})
-    answer = agent.getresponse()
-    assert answer.status == 200
-    found = str(json.loads(answer.read())["id"])
-    agent.close()
-    return found
-
-
 def test_a_model_call_is_forwarded_and_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Through the real proxy to a provider and back; both sides become events, the key stays with the agent."""
     with provider() as url:
@@ -315,65 +224,6 @@ def test_a_withdrawn_session_writes_nothing_more(running: Running) -> None:
     running.control.stop(withdrawn=True)
     assert running.folder.facts().state is SessionState.WITHDRAWN
     assert running.kinds() == before
-
-
-def erased(running: Running) -> dict[str, Any]:
-    """The collector's refusal of everything, with its signed tombstone."""
-    key = running.certified.collector_key
-    tombstone = Tombstone(
-        kid=key.kid,
-        session=running.certified.session,
-        outcome="erased",
-        at_ms=1,
-        backups_until_ms=1,
-        batches=1,
-        exports=0,
-    )
-    return {"code": "erased", "tombstone": key.sign(tombstone).to_json()}
-
-
-def test_a_session_that_the_collector_ended_says_so_and_ends(delivering: tuple[Running, Shelf]) -> None:
-    """A signed tombstone stops the recording; then files are put back, and both processes end by themselves."""
-    running, shelf = delivering
-    supervisor, recorder = running.supervisor_pid, running.recorder_pid
-    workspace = running.folder.path.parent / "workspace"
-    workspace.mkdir()
-    (workspace / "settings.json").write_bytes(b"theirs")
-    running.folder.update(workspace=str(workspace))
-    vault = Vault(running.folder.touched, running.certified.secrets.content_key, running.certified.session)
-    TouchedFiles(workspace, vault).write("settings.json", b"ours")
-    running.control.flush()
-    shelf.ended = erased(running)
-    running.record("one more")
-    until(running, lambda status: status.state is SessionState.WITHDRAWN)
-    with pytest.raises(SessionError):
-        running.record("too late")
-    kill_and_wait(recorder, 0)
-    kill_and_wait(supervisor, 0)
-    assert not alive(recorder)
-    assert not alive(supervisor)
-    assert (workspace / "settings.json").read_bytes() == b"theirs"
-    assert running.folder.facts().state is SessionState.WITHDRAWN
-
-
-def test_an_agent_works_on_unrecorded_when_the_collector_ends_the_session(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Its calls reach the provider as before; nothing of them is kept."""
-    with provider() as url, ExitStack() as stack:
-        certified = Certified(record_until=FAR, upload_until=FAR, upstreams={"anthropic": url})
-        running = stack.enter_context(prepared(tmp_path, monkeypatch, certified=certified))
-        shelf = Shelf(certified)
-        running.folder.update(collector_url=stack.enter_context(serving(shelf)).url)
-        port = running.spawn()
-        token = running.control.launch().token
-        shelf.ended = erased(running)
-        running.record("one more")
-        until(running, lambda status: status.state is SessionState.WITHDRAWN)
-        events = running.control.status().events
-        assert ask_model(port, token) == "msg_1"
-        hook(running, PROMPT)
-        assert running.control.status().events == events
 
 
 def test_a_damaged_journal_costs_its_tail_and_is_told(running: Running) -> None:
