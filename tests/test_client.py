@@ -19,8 +19,8 @@ from cryptography.x509.oid import NameOID
 from tests.helpers.answering import Answer, Answering
 
 from promptster.client import AsyncCollectorClient, CollectorClient, RefusedError, UnreachableError
-from promptster.config import Network
 from promptster.errors import CollectorError, ConfigurationError, NotSignedInError
+from promptster.network import Network
 from promptster.protocol.encoding import b64u_encode
 
 if TYPE_CHECKING:
@@ -310,7 +310,7 @@ def test_a_companys_own_authority_is_trusted_when_named(tmp_path: Path) -> None:
     with Answering(context) as server:
         with CollectorClient(server.url) as client, pytest.raises(UnreachableError):
             client.keys()
-        with CollectorClient(server.url, network=Network(ca_file=authority)) as client:
+        with CollectorClient(server.url, network=Network(ca_files=(authority,))) as client:
             assert client.keys() == b"{}"
 
 
@@ -319,7 +319,7 @@ def test_a_certificate_file_without_certificates_is_named(tmp_path: Path) -> Non
     file = tmp_path / "ca.pem"
     file.write_text("no certificate")
     with pytest.raises(ConfigurationError, match=r"ca\.pem cannot be used"):
-        CollectorClient("https://collector.example", network=Network(ca_file=file))
+        CollectorClient("https://collector.example", network=Network(ca_files=(file,)))
 
 
 def test_the_recorder_asks_for_keys_without_a_token(server: Answering) -> None:

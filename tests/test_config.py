@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from promptster.config import Config, Network, PinnedKeys, collector_url, write_private
+from promptster.config import Config, PinnedKeys, collector_url, write_private
 from promptster.errors import CollectorError, ConfigurationError
 from promptster.paths import Paths
 from promptster.protocol.keys import first_key, log_key, next_key, write_keyfile
@@ -75,23 +75,6 @@ def test_a_damaged_settings_file_is_named(paths: Paths, content: bytes) -> None:
     write_private(paths.config / "settings.json", content)
     with pytest.raises(ConfigurationError, match=r"settings\.json"):
         Config.load(paths, {})
-
-
-def test_a_missing_certificate_file_is_an_error(paths: Paths, tmp_path: Path) -> None:
-    """A wrong path would otherwise mean that the wrong authorities are trusted."""
-    with pytest.raises(ConfigurationError, match="no certificate file"):
-        Config.load(paths, {"PROMPTSTER_CA_FILE": str(tmp_path / "none.pem")})
-
-
-def test_loopback_and_excluded_hosts_never_use_the_proxy() -> None:
-    """A proxy would see what is said to this machine, or could not reach a company's own hosts."""
-    network = Network(proxy_url="http://proxy:1", no_proxy=("corp.example", ".lan"))
-    assert network.proxy_for("http://127.0.0.1:1/x") is None
-    assert network.proxy_for("https://corp.example") is None
-    assert network.proxy_for("https://a.corp.example") is None
-    assert network.proxy_for("https://box.lan") is None
-    assert network.proxy_for("https://notcorp.example") == "http://proxy:1"
-    assert Network(proxy_url="http://proxy:1", no_proxy=("*",)).proxy_for("https://x") is None
 
 
 def test_pinned_keys_may_be_continued_and_never_exchanged(paths: Paths) -> None:

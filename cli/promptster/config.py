@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 from urllib.parse import urlsplit
 
 from promptster.errors import CollectorError, ConfigurationError
+from promptster.network import Network, read_network
 from promptster.protocol.encoding import b64u_decode, b64u_encode
 from promptster.protocol.errors import ProtocolError
 from promptster.protocol.keys import KeySuccession, parse_keyfile
@@ -97,28 +98,6 @@ def collector_url(text: str) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Network:
-    """The way out: what a corporate network needs, and nothing taken from the environment by a library."""
-
-    proxy_url: str | None = None
-    """``http://host:port`` of a proxy for https, or ``None``."""
-    ca_file: Path | None = None
-    """A PEM file of certificate authorities to trust beside the system's."""
-    no_proxy: tuple[str, ...] = ()
-    """Hosts, or domains with a leading dot, that are reached directly."""
-
-    def proxy_for(self, url: str) -> str | None:
-        """The proxy for this URL; loopback never has one."""
-        host = urlsplit(url).hostname or ""
-        if self.proxy_url is None or is_loopback(url):
-            return None
-        for entry in self.no_proxy:
-            if entry == "*" or host == entry.lstrip(".") or host.endswith("." + entry.lstrip(".")):
-                return None
-        return self.proxy_url
-
-
-@dataclass(frozen=True, kw_only=True)
 class Config:
     """What the environment and ``settings.json`` say."""
 
@@ -138,7 +117,7 @@ class Config:
         collector = environ.get("PROMPTSTER_COLLECTOR") or settings.get("collector")
         return cls(
             paths=paths,
-            network=_network(settings, environ),
+            network=read_network(environ, settings),
             collector=collector_url(collector) if collector else None,
         )
 
@@ -160,22 +139,6 @@ def _read_settings(path: Path) -> dict[str, Any]:
     if not is_object(value) or not all(isinstance(entry, str) for entry in value.values()):
         raise ConfigurationError(f"{path} is not a table of texts", hint="repair or delete this file")
     return value
-
-
-def _network(settings: Mapping[str, Any], environ: Mapping[str, str]) -> Network:
-    proxy = environ.get("HTTPS_PROXY") or environ.get("https_proxy") or settings.get("https_proxy")
-    if proxy and urlsplit(proxy).scheme not in {"http", "https"}:
-        raise ConfigurationError(
-            f"HTTPS_PROXY is not an http address: {proxy!r}", hint="it looks like http://host:port"
-        )
-    ca_text = environ.get("PROMPTSTER_CA_FILE") or environ.get("SSL_CERT_FILE") or environ.get("NODE_EXTRA_CA_CERTS")
-    ca_text = ca_text or settings.get("ca_file")
-    ca_file = Path(ca_text).expanduser().absolute() if ca_text else None
-    if ca_file is not None and not ca_file.is_file():
-        raise ConfigurationError(f"there is no certificate file {ca_file}", hint="correct PROMPTSTER_CA_FILE")
-    excluded = environ.get("NO_PROXY") or environ.get("no_proxy") or settings.get("no_proxy", "")
-    hosts = tuple(entry.strip() for entry in excluded.split(",") if entry.strip())
-    return Network(proxy_url=proxy or None, ca_file=ca_file, no_proxy=hosts)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from promptster.proxy.forward import Forwarder, Limits, Outbound, Upstream
+from promptster.network import Network
+from promptster.proxy.forward import Forwarder, Limits, Upstream
 
 if TYPE_CHECKING:
     import ssl
@@ -273,7 +274,7 @@ class Proxied:
 @asynccontextmanager
 async def proxied(
     *upstreams: Upstream,
-    outbound: Outbound | None = None,
+    network: Network | None = None,
     limits: Limits | None = None,
     on_hook: Callable[[str, bytes], None] | None = None,
     observe: Callable[[RequestInfo], Seen] = Seen,
@@ -293,7 +294,7 @@ async def proxied(
         upstreams={upstream.name: upstream for upstream in upstreams},
         open_observer=open_observer,
         on_hook=on_hook or (lambda agent, payload: hooks.append((agent, payload))),
-        outbound=outbound,
+        network=network,
         on_fault=faults.append,
         limits=limits,
     )

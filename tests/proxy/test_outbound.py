@@ -6,7 +6,6 @@ import asyncio
 import base64
 import contextlib
 import socket
-import ssl
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -14,96 +13,10 @@ import pytest
 from tests.proxy.certificates import make_server
 from tests.proxy.rig import Talk, provider, proxied
 
-from promptster.errors import ConfigurationError
+from promptster.network import Network
 from promptster.proxy.forward import check_path
-from promptster.proxy.outbound import Outbound, UnreachableError, explain, outbound_from_environment
+from promptster.proxy.outbound import UnreachableError, explain
 from promptster.proxy.upstreams import Upstream
-
-
-@pytest.mark.parametrize(
-    ("env", "proxy"),
-    [
-        ({}, None),
-        ({"HTTPS_PROXY": ""}, None),
-        ({"HTTPS_PROXY": "http://p.example:3128"}, "http://p.example:3128"),
-        ({"HTTPS_PROXY": "http://a.example", "https_proxy": "http://b.example"}, "http://b.example"),
-        ({"ALL_PROXY": "p.example:3128"}, "http://p.example:3128"),
-        ({"HTTP_PROXY": "http://p.example"}, None),
-        ({"HTTPS_PROXY": "https://u:p@p.example"}, "https://u:p@p.example"),
-    ],
-)
-def test_the_environments_proxy(env: dict[str, str], proxy: str | None) -> None:
-    """HTTPS_PROXY, lower case first, then ALL_PROXY; a bare host means http."""
-    outbound = outbound_from_environment(env)
-    assert outbound.proxy_url == proxy
-    assert "u:p@" not in repr(outbound)
-
-
-@pytest.mark.parametrize("url", ["socks5://p.example:1080", "http://", "http://p.example:99999", "http://[::1"])
-def test_an_unusable_proxy_is_refused(url: str) -> None:
-    """Its kind is named before the session starts, its password is not."""
-    with pytest.raises(ConfigurationError, match="HTTPS_PROXY"):
-        outbound_from_environment({"HTTPS_PROXY": url})
-
-
-def test_the_environments_certificates() -> None:
-    """Both usual variables are honoured."""
-    outbound = outbound_from_environment({"SSL_CERT_FILE": "/a.pem", "NODE_EXTRA_CA_CERTS": "/b.pem"})
-    assert (outbound.ca_file, outbound.extra_ca_file) == (Path("/a.pem"), Path("/b.pem"))
-
-
-@pytest.mark.parametrize(
-    ("no_proxy", "host", "direct"),
-    [
-        ("", "api.example", False),
-        ("*", "api.example", True),
-        ("example", "api.example", True),
-        (".example", "api.example", True),
-        ("*.example", "api.example", True),
-        ("pi.example", "api.example", False),
-        ("other.test, API.EXAMPLE", "api.example", True),
-        ("api.example:443", "api.example", True),
-        ("api.example:8443", "api.example", False),
-        ("10.0.0.0/8", "10.1.2.3", True),
-        ("10.0.0.0/8", "11.1.2.3", False),
-        ("10.1.2.3", "10.1.2.3", True),
-        ("10.0.0.0/8", "ten.example", False),
-        ("fd00::/8", "[fd00::1]", True),
-        ("", "127.0.0.1", True),
-        ("", "127.8.9.1", True),
-        ("", "localhost", True),
-        ("", "[::1]", True),
-        (".", "api.example", False),
-    ],
-)
-def test_no_proxy(no_proxy: str, host: str, direct: bool) -> None:  # noqa: FBT001 - a column of the table
-    """Names with subdomains, ports, addresses, networks; this machine is always reached directly."""
-    outbound = outbound_from_environment({"HTTPS_PROXY": "http://p.example", "NO_PROXY": no_proxy})
-    assert (outbound.proxy_for(Upstream("x", f"https://{host}")) is None) is direct
-
-
-def test_plain_http_never_goes_through_a_proxy() -> None:
-    """HTTPS_PROXY is for https."""
-    outbound = outbound_from_environment({"HTTPS_PROXY": "http://p.example"})
-    assert outbound.proxy_for(Upstream("x", "http://api.example")) is None
-
-
-def test_tls_is_1_2_or_newer_and_verified() -> None:
-    """No setting weakens it."""
-    context = Outbound().tls_context()
-    assert context.minimum_version == ssl.TLSVersion.TLSv1_2
-    assert context.verify_mode == ssl.CERT_REQUIRED
-    assert context.check_hostname
-
-
-def test_a_system_without_authorities_gets_a_bundled_list(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Some Python builds know no authority at all; providers can be verified there too."""
-    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "absent"))
-    monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path / "absent"))
-    context = Outbound().tls_context()
-    assert context.cert_store_stats()["x509_ca"] > 50
-    assert context.verify_mode == ssl.CERT_REQUIRED
-    assert context.minimum_version == ssl.TLSVersion.TLSv1_2
 
 
 async def _serve(talk: Talk) -> None:
@@ -115,8 +28,8 @@ async def _serve(talk: Talk) -> None:
 async def test_a_provider_behind_tls(tmp_path: Path) -> None:
     """With the authority's file the exchange works, is streamed, and its connection is used again."""
     ca_file, tls = make_server(tmp_path, "provider.test")
-    outbound = Outbound(extra_ca_file=ca_file)
-    async with provider(_serve, tls=tls) as there, proxied(there.upstream(scheme="https"), outbound=outbound) as here:
+    network = Network(ca_files=(ca_file,))
+    async with provider(_serve, tls=tls) as there, proxied(there.upstream(scheme="https"), network=network) as here:
         agent = await here.connect()
         for _ in range(3):
             await agent.ask(body=b"x" * 300_000)
@@ -139,8 +52,8 @@ async def test_a_stream_behind_tls_is_cut_as_such(tmp_path: Path, *, reset: bool
 
     told = asyncio.Event()
     ca_file, tls = make_server(tmp_path, "provider.test")
-    outbound = Outbound(ca_file=ca_file)
-    async with provider(script, tls=tls) as there, proxied(there.upstream(scheme="https"), outbound=outbound) as here:
+    network = Network(ca_files=(ca_file,))
+    async with provider(script, tls=tls) as there, proxied(there.upstream(scheme="https"), network=network) as here:
         agent = await here.connect()
         await agent.ask()
         await agent.reader.readuntil(b"half\r\n")
@@ -177,7 +90,7 @@ async def test_an_unreadable_certificate_file_is_named(tmp_path: Path) -> None:
     broken = tmp_path / "broken.pem"
     broken.write_text("nothing")
     for file in (broken, tmp_path / "absent.pem"):
-        check = await check_path(Upstream("anthropic", "https://127.0.0.1:1"), Outbound(ca_file=file))
+        check = await check_path(Upstream("anthropic", "https://127.0.0.1:1"), Network(ca_files=(file,)))
         assert str(file) in check.reason
 
 
@@ -219,9 +132,9 @@ async def test_a_provider_behind_a_corporate_proxy(tmp_path: Path, *, secured: b
     between_tls = tls if secured else None
     async with provider(_serve, tls=tls) as there, provider(_proxy(there.port, asked), tls=between_tls) as between:
         url = f"http{'s' * secured}://us%40er:p%3Ass@127.0.0.1:{between.port}"
-        outbound = Outbound(proxy_url=url, ca_file=ca_file)
+        network = Network(proxy_url=url, ca_files=(ca_file,))
         upstream = Upstream("anthropic", "https://provider.test/base")
-        async with proxied(upstream, outbound=outbound) as here:
+        async with proxied(upstream, network=network) as here:
             agent = await here.connect()
             for _ in range(3):
                 await agent.ask(body=b"x" * 100_000)
@@ -251,8 +164,8 @@ async def test_a_proxy_that_opens_no_tunnel_is_named(answer: bytes, reason: str)
         await talk.send(answer)
 
     async with provider(script) as between:
-        outbound = Outbound(proxy_url=f"http://127.0.0.1:{between.port}")
-        check = await check_path(Upstream("anthropic", "https://provider.test"), outbound)
+        network = Network(proxy_url=f"http://127.0.0.1:{between.port}")
+        check = await check_path(Upstream("anthropic", "https://provider.test"), network)
         assert not check.ok
         assert reason in check.reason
 
@@ -262,7 +175,7 @@ async def test_a_proxy_that_is_not_there_is_named() -> None:
     async with provider(_serve) as gone:
         port = gone.port
     check = await check_path(
-        Upstream("anthropic", "https://provider.test"), Outbound(proxy_url=f"http://u:p@127.0.0.1:{port}")
+        Upstream("anthropic", "https://provider.test"), Network(proxy_url=f"http://u:p@127.0.0.1:{port}")
     )
     assert f"the proxy 127.0.0.1:{port}: 127.0.0.1 refused the connection" in check.reason
 
@@ -271,8 +184,8 @@ async def test_a_certificate_for_another_name_is_refused_through_a_tunnel(tmp_pa
     """A proxy cannot lead us to somebody else."""
     ca_file, tls = make_server(tmp_path, "other.test")
     async with provider(_serve, tls=tls) as there, provider(_proxy(there.port, [])) as between:
-        outbound = Outbound(proxy_url=f"http://127.0.0.1:{between.port}", ca_file=ca_file)
-        check = await check_path(Upstream("anthropic", "https://provider.test"), outbound)
+        network = Network(proxy_url=f"http://127.0.0.1:{between.port}", ca_files=(ca_file,))
+        check = await check_path(Upstream("anthropic", "https://provider.test"), network)
         assert "the TLS certificate of provider.test is not trusted" in check.reason
 
 

@@ -19,7 +19,7 @@ from promptster.client.calls import (
     too_long,
     unreachable,
 )
-from promptster.config import Network
+from promptster.network import Network
 
 
 class AsyncCollectorClient:

@@ -27,8 +27,8 @@ from promptster.client.calls import (
     too_long,
     unreachable,
 )
-from promptster.config import Network
 from promptster.errors import NotSignedInError
+from promptster.network import Network
 from promptster.protocol.documents import encode
 from promptster.protocol.encoding import b64u_decode, b64u_encode
 

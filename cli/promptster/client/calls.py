@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 import httpx
 
 from promptster.client.refusals import RefusedError, UnreachableError
-from promptster.config import Network, collector_url, is_object
-from promptster.errors import CollectorError, ConfigurationError, NotSignedInError
+from promptster.config import collector_url, is_object
+from promptster.errors import CollectorError, NotSignedInError
+from promptster.network import Network
 from promptster.protocol.encoding import b64u_encode
 
 if TYPE_CHECKING:
@@ -169,16 +170,7 @@ class Connection:
             ConfigurationError: the address is not one or is plain http beyond loopback, or the CA file is no such file.
         """
         self.url = collector_url(url)
-        context = httpx.create_ssl_context(trust_env=False)
-        context.load_default_certs()
-        if network.ca_file is not None:
-            try:
-                context.load_verify_locations(network.ca_file)
-            except OSError as error:  # SSLError is one: no certificate stands in the file
-                raise ConfigurationError(
-                    f"{network.ca_file} cannot be used as certificates", hint="correct PROMPTSTER_CA_FILE"
-                ) from error
-        self.context = context
+        self.context = network.tls_context()
         self.proxy = network.proxy_for(self.url)
 
 

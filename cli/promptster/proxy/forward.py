@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Protocol
 
 from promptster.errors import ConfigurationError
+from promptster.network import Network
 from promptster.proxy.agent_side import AgentConnection
 from promptster.proxy.exchange import Exchange
 from promptster.proxy.http1 import Gate, RequestHead, Route
@@ -23,7 +24,6 @@ from promptster.proxy.observation import (
     Watch,
     part,
 )
-from promptster.proxy.outbound import Outbound
 from promptster.proxy.provider_side import ProviderPool, Stats
 from promptster.proxy.upstreams import DEFAULT_UPSTREAMS, Upstream
 
@@ -36,7 +36,6 @@ __all__ = [
     "Headers",
     "Limits",
     "Observer",
-    "Outbound",
     "Outcome",
     "PathCheck",
     "RequestInfo",
@@ -93,7 +92,7 @@ class Forwarder:
         upstreams: Mapping[str, Upstream],
         open_observer: Callable[[RequestInfo], Observer],
         on_hook: Callable[[str, bytes], None],
-        outbound: Outbound | None = None,
+        network: Network | None = None,
         clock: WallClock | None = None,
         on_fault: Callable[[Exception], None] | None = None,
         limits: Limits | None = None,
@@ -105,7 +104,7 @@ class Forwarder:
             upstreams: where requests may go, by path prefix.
             open_observer: makes the observer of one exchange; called on the loop.
             on_hook: takes an agent's name and a hook's payload; called on the loop, before the hook is answered.
-            outbound: how providers are reached; directly by default.
+            network: how providers are reached; directly by default.
             clock: stamps requests; the system's by default.
             on_fault: told what observers and ``on_hook`` raised; forwarding goes on.
             limits: bounds other than the usual ones.
@@ -120,7 +119,7 @@ class Forwarder:
         self._on_fault = on_fault
         self._queue = ObservationQueue(limit_bytes=self.limits.observed_bytes, on_fault=self._fault)
         self._pool = ProviderPool(
-            outbound or Outbound(),
+            network or Network(),
             connect_timeout_s=self.limits.connect_timeout_s,
             idle_s=self.limits.idle_s,
             max_idle=self.limits.max_idle,
@@ -259,7 +258,7 @@ class _PathObserver:
         self.reason = self.reason or (detail if outcome != "complete" else "")
 
 
-async def check_path(upstream: Upstream, outbound: Outbound | None = None, *, timeout_s: float = 20.0) -> PathCheck:
+async def check_path(upstream: Upstream, network: Network | None = None, *, timeout_s: float = 20.0) -> PathCheck:
     """Send one unauthenticated request through a forwarder of its own; any status of the provider proves the path."""
     token = secrets.token_urlsafe(32)
     seen = _PathObserver()
@@ -269,7 +268,7 @@ async def check_path(upstream: Upstream, outbound: Outbound | None = None, *, ti
         upstreams={upstream.name: upstream},
         open_observer=lambda _info: seen,
         on_hook=lambda _agent, _payload: None,
-        outbound=outbound,
+        network=network,
         limits=limits,
     )
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as sock:

@@ -1,28 +1,26 @@
-"""How the proxy reaches providers: directly or through a corporate proxy, with which certificate authorities."""
+"""How the proxy reaches providers: directly, or by a tunnel through a corporate proxy."""
 
 from __future__ import annotations
 
 import asyncio
 import base64
-import ipaddress
 import re
 import socket
 import ssl
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from promptster.errors import ConfigurationError, PromptsterError
+from promptster.network import PROXY_PORTS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
+    from promptster.network import Network
     from promptster.proxy.upstreams import Upstream
 
 _P = TypeVar("_P", bound=asyncio.Protocol)
 _PROXY_HEAD_LIMIT: Final = 64 * 1024
-_PROXY_PORTS: Final = {"http": 80, "https": 443}
 _PROXY_OK = re.compile(rb"HTTP/1\.[01] 2[0-9][0-9](?: |\r)")
 
 
@@ -35,113 +33,18 @@ class UnreachableError(PromptsterError):
     default_code = "network"
 
 
-def _system_context() -> ssl.SSLContext:
-    """A verifying context with the system's authorities, or with a bundled list where the system keeps none."""
-    paths = ssl.get_default_verify_paths()
-    if paths.cafile or paths.capath:
-        return ssl.create_default_context()
-    from httpx import create_ssl_context  # noqa: PLC0415 - heavy, and hardly ever needed
-
-    return create_ssl_context(trust_env=False)
-
-
-def _no_proxy_entry(entry: str, host: str, port: int) -> bool:
-    """Whether one entry of NO_PROXY covers this host."""
-    if entry == "*":
-        return True
-    try:
-        return ipaddress.ip_address(host) in ipaddress.ip_network(entry, strict=False)
-    except ValueError:
-        pass
-    name, colon, wanted = entry.rpartition(":")
-    if colon and wanted.isdigit() and not name.endswith(":"):
-        if int(wanted) != port:
-            return False
-        entry = name
-    entry = entry.strip("[]").removeprefix("*").removeprefix(".")
-    return bool(entry) and (host == entry or host.endswith("." + entry))
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Outbound:
-    """The network settings of the candidate's machine."""
-
-    proxy_url: str | None = field(default=None, repr=False)
-    """``http://[user:password@]host[:port]`` or ``https://...`` of a proxy that understands CONNECT."""
-    no_proxy: tuple[str, ...] = ()
-    """Hosts reached directly: names with their subdomains, addresses, networks in CIDR form, or ``*``."""
-    ca_file: Path | None = None
-    """PEM file with certificate authorities that are trusted besides the system's."""
-    extra_ca_file: Path | None = None
-    """A second such file."""
-
-    def proxy_for(self, upstream: Upstream) -> SplitResult | None:
-        """The proxy that stands between us and this upstream; none for plain HTTP and for this machine itself."""
-        if not self.proxy_url or not upstream.tls or _is_loopback(upstream.host):
-            return None
-        if any(_no_proxy_entry(entry, upstream.host.lower(), upstream.port) for entry in self.no_proxy):
-            return None
-        return urlsplit(self.proxy_url)
-
-    def tls_context(self) -> ssl.SSLContext:
-        """A verifying context for TLS 1.2 or newer.
-
-        Raises:
-            UnreachableError: when a file of certificate authorities cannot be read.
-        """
-        context = _system_context()
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        context.set_alpn_protocols(["http/1.1"])
-        for file in (self.ca_file, self.extra_ca_file):
-            if file is None:
-                continue
-            try:
-                context.load_verify_locations(file)
-            except (OSError, ssl.SSLError) as exc:
-                raise UnreachableError(f"the certificates in {file} cannot be read: {exc}", code="tls") from exc
-        return context
-
-
-def _proxy_url(text: str) -> str:
-    url = text if "://" in text else f"http://{text}"
-    try:
-        parts = urlsplit(url)
-        usable = parts.scheme in _PROXY_PORTS and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        usable = False
-    if not usable:
-        raise ConfigurationError(
-            "HTTPS_PROXY names a proxy that cannot be used", hint="use http://host:port of a proxy with CONNECT"
-        )
-    return url
-
-
-def outbound_from_environment(env: Mapping[str, str]) -> Outbound:
-    """Read HTTPS_PROXY, ALL_PROXY, NO_PROXY (lower case first), SSL_CERT_FILE and NODE_EXTRA_CA_CERTS.
+def tls_context(network: Network) -> ssl.SSLContext:
+    """A verifying context for HTTP/1.1 providers.
 
     Raises:
-        ConfigurationError: when the proxy's URL cannot be used.
+        UnreachableError: when a file of certificate authorities cannot be read.
     """
-
-    def first(*names: str) -> str:
-        return next((env[name].strip() for name in names if env.get(name, "").strip()), "")
-
-    proxy = first("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")
-    entries = re.split(r"[,\s]+", first("no_proxy", "NO_PROXY").lower())
-    ca, extra = first("SSL_CERT_FILE"), first("NODE_EXTRA_CA_CERTS")
-    return Outbound(
-        proxy_url=_proxy_url(proxy) if proxy else None,
-        no_proxy=tuple(entry for entry in entries if entry),
-        ca_file=Path(ca) if ca else None,
-        extra_ca_file=Path(extra) if extra else None,
-    )
+    try:
+        context = network.tls_context()
+    except ConfigurationError as error:
+        raise UnreachableError(error.message, code="tls") from error
+    context.set_alpn_protocols(["http/1.1"])
+    return context
 
 
 class _Tunnel(asyncio.Protocol):
@@ -188,17 +91,17 @@ def _tunnel_request(upstream: Upstream, proxy: SplitResult) -> bytes:
 
 
 async def _through_proxy(
-    factory: Callable[[], _P], upstream: Upstream, proxy: SplitResult, context: ssl.SSLContext, outbound: Outbound
+    factory: Callable[[], _P], upstream: Upstream, proxy: SplitResult, context: ssl.SSLContext, network: Network
 ) -> _P:
     loop = asyncio.get_running_loop()
     opened: asyncio.Future[None] = loop.create_future()
-    host, port = proxy.hostname or "", proxy.port or _PROXY_PORTS[proxy.scheme]
+    host, port = proxy.hostname or "", proxy.port or PROXY_PORTS[proxy.scheme]
     try:
         transport, _ = await loop.create_connection(
             lambda: _Tunnel(_tunnel_request(upstream, proxy), opened),
             host,
             port,
-            ssl=outbound.tls_context() if proxy.scheme == "https" else None,
+            ssl=tls_context(network) if proxy.scheme == "https" else None,
         )
     except OSError as exc:
         raise UnreachableError(f"the proxy {host}:{port}: {explain(exc, host).message}", code="proxy") from exc
@@ -238,7 +141,7 @@ def explain(exc: Exception, host: str) -> UnreachableError:
 async def dial(
     factory: Callable[[], _P],
     upstream: Upstream,
-    outbound: Outbound,
+    network: Network,
     *,
     context: ssl.SSLContext | None,
     timeout_s: float,
@@ -248,8 +151,8 @@ async def dial(
     Args:
         factory: makes the protocol.
         upstream: where to.
-        outbound: which way.
-        context: the outbound's TLS context; needed for an https upstream.
+        network: which way.
+        context: from `tls_context`; needed for an https upstream.
         timeout_s: seconds for everything up to the end of the TLS handshake.
 
     Raises:
@@ -257,9 +160,9 @@ async def dial(
     """
     try:
         async with asyncio.timeout(timeout_s):
-            proxy = outbound.proxy_for(upstream)
+            proxy = network.proxy_for(upstream.base_url)
             if proxy is not None and context is not None:
-                return await _through_proxy(factory, upstream, proxy, context, outbound)
+                return await _through_proxy(factory, upstream, urlsplit(proxy), context, network)
             loop = asyncio.get_running_loop()
             _, protocol = await loop.create_connection(
                 factory,

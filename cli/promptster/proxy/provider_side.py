@@ -7,12 +7,13 @@ import select
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from promptster.proxy.outbound import Outbound, dial
+from promptster.proxy.outbound import dial, tls_context
 
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Coroutine
 
+    from promptster.network import Network
     from promptster.proxy.exchange import Exchange
     from promptster.proxy.observation import Outcome
     from promptster.proxy.upstreams import Upstream
@@ -146,10 +147,10 @@ class ProviderConnection(asyncio.Protocol):
 class ProviderPool:
     """Opens connections and keeps a few idle ones; the newest is used first."""
 
-    def __init__(self, outbound: Outbound, *, connect_timeout_s: float, idle_s: float, max_idle: int) -> None:
+    def __init__(self, network: Network, *, connect_timeout_s: float, idle_s: float, max_idle: int) -> None:
         """Keep at most ``max_idle`` connections per upstream for at most ``idle_s`` seconds each."""
         self.stats = Stats()
-        self._outbound = outbound
+        self._network = network
         self._connect_timeout_s = connect_timeout_s
         self._idle_s = idle_s
         self._max_idle = max_idle
@@ -175,12 +176,12 @@ class ProviderPool:
             UnreachableError: with the reason.
         """
         if upstream.tls and self._context is None:
-            self._context = self._outbound.tls_context()
+            self._context = tls_context(self._network)
         self.stats.dialled += 1
         return await dial(
             lambda: ProviderConnection(self, upstream),
             upstream,
-            self._outbound,
+            self._network,
             context=self._context,
             timeout_s=self._connect_timeout_s,
         )

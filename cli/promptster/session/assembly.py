@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 from promptster.capture.engine import HOOKED_AGENTS, Capture
 from promptster.client import AsyncCollectorClient
-from promptster.config import Config, Network
+from promptster.config import Config
 from promptster.deliver.outbox import Outbox
 from promptster.deliver.refusals import Refusals
 from promptster.deliver.sealer import Sealer
 from promptster.deliver.uploader import Uploader
 from promptster.errors import ConfigurationError
+from promptster.network import Network
 from promptster.paths import Paths
 from promptster.protocol.consent import Certificate
 from promptster.protocol.events import Kind

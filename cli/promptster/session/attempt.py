@@ -30,8 +30,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from promptster.config import Config, Network
+    from promptster.config import Config
     from promptster.keys import SecretStore, StoreKind
+    from promptster.network import Network
     from promptster.paths import Paths
     from promptster.protocol.invite import InviteCode
     from promptster.session.offer import Offer

@@ -22,7 +22,6 @@ from typing import TYPE_CHECKING, Any
 from promptster.config import is_loopback, make_private_folder
 from promptster.errors import SessionError, UsageError
 from promptster.proxy.forward import check_path
-from promptster.proxy.outbound import Outbound
 from promptster.proxy.upstreams import DEFAULT_UPSTREAMS, Upstream
 from promptster.session.attempt import finished
 from promptster.session.current import Current
@@ -34,7 +33,7 @@ from promptster.session.workspace import WorkspacePlan, plan_workspace
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
 
-    from promptster.config import Network
+    from promptster.network import Network
     from promptster.paths import Paths
     from promptster.protocol.consent import Certificate
     from promptster.proxy.forward import PathCheck
@@ -150,10 +149,9 @@ def upstream_table(policy_providers: Mapping[str, str], overrides: Mapping[str, 
 
 def check_paths(upstreams: Mapping[str, Upstream], network: Network) -> dict[str, PathCheck]:
     """Try the way to every provider through the proxy's own code, all at once, without any credentials."""
-    outbound = Outbound(proxy_url=network.proxy_url, no_proxy=network.no_proxy, ca_file=network.ca_file)
 
     async def check_all() -> list[PathCheck]:
-        calls = (check_path(upstream, outbound, timeout_s=_CHECK_TIMEOUT_S) for upstream in upstreams.values())
+        calls = (check_path(upstream, network, timeout_s=_CHECK_TIMEOUT_S) for upstream in upstreams.values())
         return await asyncio.gather(*calls)
 
     return dict(zip(upstreams, asyncio.run(check_all()), strict=True))

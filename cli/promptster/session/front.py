@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from promptster.config import Config
 from promptster.errors import ConfigurationError
+from promptster.network import Network
 from promptster.paths import Paths
-from promptster.proxy.forward import Forwarder, Limits, Outbound, Upstream
+from promptster.proxy.forward import Forwarder, Limits, Upstream
 
 if TYPE_CHECKING:
     import socket
@@ -37,7 +38,7 @@ class Front:
             upstreams={name: Upstream(name, url) for name, url in facts.upstreams.items()},
             open_observer=self._observe,
             on_hook=self._hook,
-            outbound=_outbound(log),
+            network=_network(log),
             clock=clock,
             on_fault=self._fault,
             limits=Limits(observed_bytes=_OBSERVED_BYTES),
@@ -106,11 +107,10 @@ class _Nobody:
         """Nothing."""
 
 
-def _outbound(log: Log) -> Outbound:
+def _network(log: Log) -> Network:
     """The way to the providers, from the environment that the session was started in."""
     try:
-        network = Config.load(Paths.from_environment()).network
+        return Config.load(Paths.from_environment()).network
     except ConfigurationError as error:
         log.fault("network", error)
-        return Outbound()
-    return Outbound(proxy_url=network.proxy_url, no_proxy=network.no_proxy, ca_file=network.ca_file)
+        return Network()

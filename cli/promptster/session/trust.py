@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import TypeVar
 
-    from promptster.config import Network
+    from promptster.network import Network
     from promptster.session.state import SessionFolder
 
     T = TypeVar("T")

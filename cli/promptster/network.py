@@ -1,0 +1,145 @@
+"""The way out of this machine: a company's proxy, hosts beside it, and certificate authorities.
+
+Read once, from the usual variables and the user's settings, and used for everything that leaves: providers and
+collector. No library reads the environment by itself.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import ssl
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+from promptster.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+PROXY_PORTS: Final = {"http": 80, "https": 443}
+"""Kinds of proxies that are understood, with their usual ports."""
+_AUTHORITIES = ("PROMPTSTER_CA_FILE", "SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS")
+"""The last is what Claude Code heeds, so that the recorder trusts whom the agent trusts."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Network:
+    """The network settings of this user."""
+
+    proxy_url: str | None = field(default=None, repr=False)
+    """``http://[user:password@]host[:port]`` or ``https://...`` of a proxy that understands CONNECT."""
+    no_proxy: tuple[str, ...] = ()
+    """Hosts reached directly: names with their subdomains, addresses, networks in CIDR form, or ``*``."""
+    ca_files: tuple[Path, ...] = ()
+    """PEM files with certificate authorities that are trusted besides the system's."""
+
+    def proxy_for(self, url: str) -> str | None:
+        """The proxy on the way to a URL; none for plain HTTP and for this machine itself."""
+        parts = urlsplit(url)
+        host = (parts.hostname or "").lower()
+        if not self.proxy_url or parts.scheme != "https" or _is_this_machine(host):
+            return None
+        port = parts.port or PROXY_PORTS["https"]
+        if any(_covers(entry, host, port) for entry in self.no_proxy):
+            return None
+        return self.proxy_url
+
+    def tls_context(self) -> ssl.SSLContext:
+        """A verifying context for TLS 1.2 or newer.
+
+        Raises:
+            ConfigurationError: a file of certificate authorities cannot be used.
+        """
+        context = _system_context()
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        for file in self.ca_files:
+            try:
+                context.load_verify_locations(file)
+            except OSError as error:  # SSLError is one: no certificate stands in the file
+                raise ConfigurationError(
+                    f"{file} cannot be used as certificates", hint=f"correct {' or '.join(_AUTHORITIES)}"
+                ) from error
+        return context
+
+
+def read_network(environ: Mapping[str, str], settings: Mapping[str, str] | None = None) -> Network:
+    """Read HTTPS_PROXY, ALL_PROXY, NO_PROXY (lower case first) and the files of authorities.
+
+    Args:
+        environ: the environment; it wins.
+        settings: ``https_proxy``, ``no_proxy`` and ``ca_file`` of the user's own settings.
+
+    Raises:
+        ConfigurationError: the proxy's URL cannot be used, or a file is not there.
+    """
+
+    def first(*names: str) -> str:
+        return next((environ[name].strip() for name in names if environ.get(name, "").strip()), "")
+
+    kept = settings or {}
+    proxy = first("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY") or kept.get("https_proxy", "")
+    excluded = first("no_proxy", "NO_PROXY") or kept.get("no_proxy", "")
+    files = [*(first(name) for name in _AUTHORITIES), kept.get("ca_file", "")]
+    return Network(
+        proxy_url=_proxy_url(proxy) if proxy else None,
+        no_proxy=tuple(entry for entry in re.split(r"[,\s]+", excluded.lower()) if entry),
+        ca_files=tuple(dict.fromkeys(_authorities(file) for file in files if file)),
+    )
+
+
+def _proxy_url(text: str) -> str:
+    url = text if "://" in text else f"http://{text}"
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in PROXY_PORTS and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise ConfigurationError(
+            "HTTPS_PROXY names a proxy that cannot be used", hint="use http://host:port of a proxy with CONNECT"
+        )
+    return url
+
+
+def _authorities(text: str) -> Path:
+    path = Path(text).expanduser().absolute()
+    if not path.is_file():
+        raise ConfigurationError(f"there is no certificate file {path}", hint=f"correct {' or '.join(_AUTHORITIES)}")
+    return path
+
+
+def _system_context() -> ssl.SSLContext:
+    """A verifying context with the system's authorities, or with a bundled list where the system keeps none."""
+    paths = ssl.get_default_verify_paths()
+    if paths.cafile or paths.capath:
+        return ssl.create_default_context()
+    from httpx import create_ssl_context  # noqa: PLC0415 - heavy, and hardly ever needed
+
+    return create_ssl_context(trust_env=False)
+
+
+def _is_this_machine(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _covers(entry: str, host: str, port: int) -> bool:
+    """Whether one entry of NO_PROXY covers this host."""
+    if entry == "*":
+        return True
+    try:
+        return ipaddress.ip_address(host) in ipaddress.ip_network(entry, strict=False)
+    except ValueError:
+        pass
+    name, colon, wanted = entry.rpartition(":")
+    if colon and wanted.isdigit() and not name.endswith(":"):
+        if int(wanted) != port:
+            return False
+        entry = name
+    entry = entry.strip("[]").removeprefix("*").removeprefix(".")
+    return bool(entry) and (host == entry or host.endswith("." + entry))

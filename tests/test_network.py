@@ -1,0 +1,115 @@
+"""The way out: what the environment and the settings say of proxies and certificate authorities."""
+
+from __future__ import annotations
+
+import ssl
+from pathlib import Path
+
+import pytest
+
+from promptster.errors import ConfigurationError
+from promptster.network import Network, read_network
+
+
+@pytest.mark.parametrize(
+    ("env", "proxy"),
+    [
+        ({}, None),
+        ({"HTTPS_PROXY": ""}, None),
+        ({"HTTPS_PROXY": "http://p.example:3128"}, "http://p.example:3128"),
+        ({"HTTPS_PROXY": "http://a.example", "https_proxy": "http://b.example"}, "http://b.example"),
+        ({"ALL_PROXY": "p.example:3128"}, "http://p.example:3128"),
+        ({"HTTP_PROXY": "http://p.example"}, None),
+        ({"HTTPS_PROXY": "https://u:p@p.example"}, "https://u:p@p.example"),
+    ],
+)
+def test_the_environments_proxy(env: dict[str, str], proxy: str | None) -> None:
+    """HTTPS_PROXY, lower case first, then ALL_PROXY; a bare host means http."""
+    network = read_network(env)
+    assert network.proxy_url == proxy
+    assert "u:p@" not in repr(network)
+
+
+@pytest.mark.parametrize("url", ["socks5://p.example:1080", "http://", "http://p.example:99999", "http://[::1"])
+def test_an_unusable_proxy_is_refused(url: str) -> None:
+    """Its kind is named before the session starts, its password is not."""
+    with pytest.raises(ConfigurationError, match="HTTPS_PROXY"):
+        read_network({"HTTPS_PROXY": url})
+
+
+def test_every_named_file_of_authorities_counts(tmp_path: Path) -> None:
+    """A system's list in one variable does not hide a company's own in another."""
+    files = [tmp_path / name for name in ("own.pem", "system.pem", "company.pem", "kept.pem")]
+    for file in files:
+        file.touch()
+    names = ("PROMPTSTER_CA_FILE", "SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS")
+    environ = dict(zip(names, map(str, files), strict=False))
+    assert read_network(environ, {"ca_file": str(files[3])}).ca_files == tuple(files)
+    assert read_network(dict.fromkeys(names, str(files[0]))).ca_files == (files[0],)
+
+
+def test_a_missing_file_of_authorities_is_an_error(tmp_path: Path) -> None:
+    """A wrong path would otherwise mean that the wrong authorities are trusted."""
+    with pytest.raises(ConfigurationError, match="no certificate file"):
+        read_network({"NODE_EXTRA_CA_CERTS": str(tmp_path / "none.pem")})
+
+
+def test_settings_say_what_the_environment_does_not() -> None:
+    """The environment wins, each by itself."""
+    settings = {"https_proxy": "http://a:1", "no_proxy": "x.example"}
+    network = read_network({"NO_PROXY": "y.example"}, settings)
+    assert (network.proxy_url, network.no_proxy) == ("http://a:1", ("y.example",))
+
+
+@pytest.mark.parametrize(
+    ("no_proxy", "host", "direct"),
+    [
+        ("", "api.example", False),
+        ("*", "api.example", True),
+        ("example", "api.example", True),
+        (".example", "api.example", True),
+        ("*.example", "api.example", True),
+        ("pi.example", "api.example", False),
+        ("other.test, API.EXAMPLE", "api.example", True),
+        ("api.example:443", "api.example", True),
+        ("api.example:8443", "api.example", False),
+        ("10.0.0.0/8", "10.1.2.3", True),
+        ("10.0.0.0/8", "11.1.2.3", False),
+        ("10.1.2.3", "10.1.2.3", True),
+        ("10.0.0.0/8", "ten.example", False),
+        ("fd00::/8", "[fd00::1]", True),
+        ("", "127.0.0.1", True),
+        ("", "127.8.9.1", True),
+        ("", "localhost", True),
+        ("", "[::1]", True),
+        (".", "api.example", False),
+    ],
+)
+def test_no_proxy(no_proxy: str, host: str, direct: bool) -> None:  # noqa: FBT001 - a column of the table
+    """Names with subdomains, ports, addresses, networks; this machine is always reached directly."""
+    network = read_network({"HTTPS_PROXY": "http://p.example", "NO_PROXY": no_proxy})
+    assert (network.proxy_for(f"https://{host}") is None) is direct
+
+
+def test_plain_http_never_goes_through_a_proxy() -> None:
+    """HTTPS_PROXY is for https."""
+    network = read_network({"HTTPS_PROXY": "http://p.example"})
+    assert network.proxy_for("http://api.example") is None
+
+
+def test_tls_is_1_2_or_newer_and_verified() -> None:
+    """No setting weakens it."""
+    context = Network().tls_context()
+    assert context.minimum_version == ssl.TLSVersion.TLSv1_2
+    assert context.verify_mode == ssl.CERT_REQUIRED
+    assert context.check_hostname
+
+
+def test_a_system_without_authorities_gets_a_bundled_list(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Some Python builds know no authority at all; providers can be verified there too."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "absent"))
+    monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path / "absent"))
+    context = Network().tls_context()
+    assert context.cert_store_stats()["x509_ca"] > 50
+    assert context.verify_mode == ssl.CERT_REQUIRED
+    assert context.minimum_version == ssl.TLSVersion.TLSv1_2
