@@ -35,24 +35,12 @@ def test_every_cut_gives_the_same_events() -> None:
     assert _parse(STREAM, *range(1, len(STREAM))) == EXPECTED
 
 
-def test_id_and_retry_are_kept() -> None:
-    """The last id stays in force; a reconnection time belongs to its own event."""
-    parser = SseParser()
-    assert parser.feed(b"id: 7\nretry: 250\ndata: x\n\nid: a\0b\nretry: soon\ndata: y\n\n") == [
-        ServerSentEvent(event="message", data="x", id="7", retry_ms=250),
-        ServerSentEvent(event="message", data="y", id="7", retry_ms=None),
-    ]
-
-
-def test_an_unfinished_event_is_none_and_shows_as_pending() -> None:
+def test_an_unfinished_event_is_none() -> None:
     """A stream that stops in the middle of an event has not sent it."""
     parser = SseParser()
-    assert parser.feed(b"data: x") == []
-    assert parser.pending
+    assert parser.feed(b"event: a\ndata: x") == []
     assert parser.feed(b"\n") == []
-    assert parser.pending
-    assert len(parser.feed(b"\n")) == 1
-    assert not parser.pending
+    assert parser.feed(b"\n") == [ServerSentEvent(event="a", data="x")]
 
 
 def test_the_byte_order_mark_counts_once_and_at_the_start_only() -> None:

@@ -238,6 +238,8 @@ class Exchange:
         if why is not None:
             return "error", why
         unseen = self._decoder.fault or ("missed" if self._missed else None)
+        if self._sse is not None and self._sse.oversized:
+            unseen = "too_large"
         if unseen and (answer.finished or transport == "complete"):
             return "complete", {"type": "not_observed", "detail": unseen}
         if answer.finished:

@@ -7,7 +7,6 @@ was decoded before stays good.
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, Protocol
 
 import brotli  # type: ignore[import-untyped]  # its wheels carry no types
@@ -221,27 +220,6 @@ class ContentDecoder:
         return self.fault
 
 
-@dataclass(frozen=True, kw_only=True)
-class Decoded:
-    """A whole body, decoded as far as it could be."""
-
-    data: bytes
-    fault: Fault | None
-    """Why ``data`` is not the whole, or ``None``."""
-
-
 def content_encoding(headers: Headers) -> str:
     """The Content-Encoding of a message: every such field, joined by commas."""
     return ", ".join(value.decode("latin-1") for name, value in headers if name.lower() == b"content-encoding")
-
-
-def decoder_for(headers: Headers) -> ContentDecoder:
-    """The decoder for a message with these fields."""
-    return ContentDecoder(content_encoding(headers))
-
-
-def decode(headers: Headers, data: bytes) -> Decoded:
-    """Decode a whole body."""
-    decoder = decoder_for(headers)
-    out = decoder.feed(data)
-    return Decoded(data=out, fault=decoder.finish())

@@ -20,14 +20,13 @@ class ServerSentEvent:
     """The event's type; ``message`` when the stream names none."""
     data: str
     """The data lines, joined by line feeds."""
-    id: str
-    """The last id that the stream has named so far; may be empty."""
-    retry_ms: int | None
-    """The reconnection time that this event's block names, if it does."""
 
 
 class SseParser:
-    """Turns a stream of bytes into events; an event that the stream does not end is no event."""
+    """Turns a stream of bytes into events; an event that the stream does not end is no event.
+
+    Ids and reconnection times are for clients that reconnect: they are passed over.
+    """
 
     def __init__(self, *, limit: int = _LIMIT) -> None:
         """Give up events of more than ``limit`` bytes."""
@@ -38,19 +37,12 @@ class SseParser:
         self._after_cr = False
         self._line: list[bytes] = []
         self._size = 0
-        self._id = ""
         self._reset()
 
     def _reset(self) -> None:
         self._event = ""
         self._data: list[str] = []
-        self._retry: int | None = None
         self._size = 0
-
-    @property
-    def pending(self) -> bool:
-        """Whether the stream, should it end now, would end in the middle of an event."""
-        return bool(self._line or self._data or self._event)
 
     def feed(self, data: bytes) -> list[ServerSentEvent]:
         """Take the next bytes; return the events that they complete."""
@@ -101,24 +93,13 @@ class SseParser:
         if self._size > self._limit:
             self.oversized += 1
         elif self._data:
-            events.append(
-                ServerSentEvent(
-                    event=self._event or "message", data="\n".join(self._data), id=self._id, retry_ms=self._retry
-                )
-            )
+            events.append(ServerSentEvent(event=self._event or "message", data="\n".join(self._data)))
         self._reset()
 
     def _field(self, line: bytes) -> None:
         name, _, rest = line.partition(b":")
         value = rest.removeprefix(b" ")
-        match name:
-            case b"data":
-                self._data.append(value.decode("utf-8", "replace"))
-            case b"event":
-                self._event = value.decode("utf-8", "replace")
-            case b"id" if b"\0" not in value:
-                self._id = value.decode("utf-8", "replace")
-            case b"retry" if value.isdigit():
-                self._retry = int(value[:18])
-            case _:
-                pass
+        if name == b"data":
+            self._data.append(value.decode("utf-8", "replace"))
+        elif name == b"event":
+            self._event = value.decode("utf-8", "replace")
