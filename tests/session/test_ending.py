@@ -5,8 +5,13 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+import pytest
+from tests.helpers.certified import Certified, paths_below
+
+from promptster.errors import SessionError
+from promptster.keys import FileStore, save_secrets
 from promptster.paths import Paths
-from promptster.session.current import BUNDLE
+from promptster.session.current import BUNDLE, Current
 from promptster.session.ending import KEPT_BATCHES_MS, tidy
 from promptster.session.state import SessionFolder
 
@@ -17,7 +22,7 @@ NOW_MS = 1_795_600_000_000
 
 
 def test_batches_stay_eight_days_after_handing_in(tmp_path: Path) -> None:
-    """A restored collector may ask for them; afterwards they go, and only they."""
+    """A restored collector may ask for them; afterwards they go, and the copy's name stays."""
     paths = Paths(config=tmp_path / "config", data=tmp_path / "data", state=tmp_path / "state")
     folders: dict[str, SessionFolder] = {}
     for name, age_ms in (("old", KEPT_BATCHES_MS + 1000), ("young", KEPT_BATCHES_MS - 1000), ("open", None)):
@@ -34,3 +39,25 @@ def test_batches_stay_eight_days_after_handing_in(tmp_path: Path) -> None:
     assert folders["old"].has_document(BUNDLE)
     assert (folders["young"].batches / "00000000.batch").exists()
     assert (folders["open"].batches / "00000000.batch").exists()
+
+
+def test_what_stayed_for_another_look_goes_after_eight_days_too(tmp_path: Path) -> None:
+    """A session whose copy did not verify keeps its keys that long; then only the access token is left."""
+    certified, paths = Certified(), paths_below(tmp_path)
+    folder = certified.folder(paths)
+    save_secrets(FileStore(folder.secrets_file), certified.session, certified.secrets)
+    current = Current(folder)
+    current.vault.put("baseline", {})
+    (folder.journal / "0.journal").write_bytes(b"sealed")
+    folder.write_document(BUNDLE, b"/somewhere")
+    then_ns = (NOW_MS - KEPT_BATCHES_MS + 1000) * 1_000_000
+    os.utime(folder.documents / BUNDLE, ns=(then_ns, then_ns))
+    tidy(paths, NOW_MS)
+    assert folder.journal.is_dir()
+    assert Current(folder).secrets == certified.secrets
+    tidy(paths, NOW_MS + 2000)
+    assert not folder.journal.exists()
+    assert not folder.batches.exists()
+    assert Current(folder).access_token == certified.secrets.access_token
+    with pytest.raises(SessionError):
+        _ = Current(folder).secrets

@@ -36,6 +36,8 @@ def command(*, json: Json = False) -> None:
             out.say(line)
         if bundle is not None:
             out.say(f"your copy: {bundle}")
+        elif facts.state is SessionState.CLOSED:
+            out.say("everything was received; promptster submit writes your copy and puts files back")
 
 
 def _document(facts: SessionFacts, status: RecorderStatus | None, state_dir: str) -> dict[str, Any]:

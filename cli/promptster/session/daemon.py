@@ -217,11 +217,11 @@ class Daemon:
         from promptster.session.touched import TouchedFiles  # noqa: PLC0415 - needed once, at the very end
         from promptster.session.vault import Vault  # noqa: PLC0415 - likewise
 
-        facts = self._folder.facts()
-        vault = Vault(self._folder.touched, self._inheritance.secrets.content_key, facts.session)
         try:
+            facts = self._folder.facts()
+            vault = Vault(self._folder.touched, self._inheritance.secrets.content_key, facts.session)
             TouchedFiles(Path(facts.workspace), vault).restore()
-        except PromptsterError as error:
+        except (PromptsterError, OSError) as error:
             self._log.fault("restore", error)
 
     async def _watch_folder(self) -> None:

@@ -9,19 +9,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from promptster.client import CollectorClient, RefusedError
-from promptster.errors import CollectorError, SessionError
+from promptster.errors import CollectorError, PromptsterError, SessionError
 from promptster.keys import keep_access_token_only, load_access_token
 from promptster.protocol.privacy import Tombstone, Withdrawal
 from promptster.protocol.signing import Envelope, open_envelope
 from promptster.session.attempt import REQUEST
-from promptster.session.current import BUNDLE, UNREACHABLE, VAULT
+from promptster.session.current import BUNDLE, UNREACHABLE, VAULT, Current
 from promptster.session.state import SessionFolder, SessionState
 from promptster.session.trust import believing
 
 if TYPE_CHECKING:
     from promptster.config import Config
     from promptster.paths import Paths
-    from promptster.session.current import Current
     from promptster.session.touched import Restored
 
 WITHDRAWAL = "withdrawal.json"
@@ -191,9 +190,16 @@ def delete_local(current: Current, *, keep_batches: bool) -> None:
 
 
 def tidy(paths: Paths, now_ms: int) -> None:
-    """Delete the batches of sessions that were handed in more than eight days ago: no collector asks for them now."""
+    """Delete what is left of sessions that were handed in more than eight days ago: no collector asks for it now.
+
+    The candidate's own copy and the access token stay.
+    """
     for path in sorted(paths.sessions.glob("*")):
         folder = SessionFolder(path)
         bundle = folder.documents / BUNDLE
-        if bundle.is_file() and now_ms - bundle.stat().st_mtime_ns // 1_000_000 > KEPT_BATCHES_MS:
+        if not bundle.is_file() or now_ms - bundle.stat().st_mtime_ns // 1_000_000 <= KEPT_BATCHES_MS:
+            continue
+        with contextlib.suppress(PromptsterError):  # a keyring that does not answer now does another time
+            if (folder.path / VAULT).is_dir():  # its copy did not verify, so keys and journal stayed for another look
+                delete_local(Current(folder), keep_batches=True)
             shutil.rmtree(folder.batches, ignore_errors=True)

@@ -229,11 +229,18 @@ class SessionFolder:
         """
         try:
             data = json.loads(self.facts_file.read_bytes())
-        except (OSError, ValueError) as error:
-            raise SessionError("the session's own file cannot be read", code="session_unreadable") from error
-        if not isinstance(data, dict):
-            raise SessionError("the session's own file cannot be read", code="session_unreadable")
-        return SessionFacts.from_json(data)  # pyright: ignore[reportUnknownArgumentType] -- checked field by field there
+            if isinstance(data, dict):
+                return SessionFacts.from_json(data)  # pyright: ignore[reportUnknownArgumentType] -- checked field by field there
+        except (OSError, ValueError, SessionError) as error:
+            raise self._unreadable() from error
+        raise self._unreadable()
+
+    def _unreadable(self) -> SessionError:
+        return SessionError(
+            "the session's own file cannot be read",
+            hint=f"restore {self.facts_file}, or move {self.path} away to begin anew",
+            code="session_unreadable",
+        )
 
     def update(self, **changes: Any) -> SessionFacts:
         """Change some facts durably; two programs may do so at once."""
