@@ -13,6 +13,7 @@ from tests.helpers.gateway import Gateway, Reply
 from tests.helpers.hiring import stage
 
 from promptster.protocol.bundle import read_bundle
+from promptster.session.control import ControlClient
 from promptster.session.state import SessionFolder, SessionState
 
 if TYPE_CHECKING:
@@ -175,6 +176,23 @@ def without_the_last_word(reply: Reply) -> Reply:
     if document["close"] is None:
         return reply
     return reply.with_members(checks=document["checks"][:-1], close=None)
+
+
+def test_a_submission_that_was_cut_off_behind_the_last_receipt_goes_on(acme: Stage, invited: Invited) -> None:
+    """All arrived while nobody waited: status says what is left to do, and another start does not push it aside."""
+    words = ("invite", acme.assessment(), "--name", "again", "--email", "again@example.com")
+    second = replace(invited, link=acme.owner.result(*words)["link"]).start_words()
+    folder = SessionFolder(next((invited.state / "sessions").iterdir()))
+    control = ControlClient(folder)
+    control.close([{"src": "workspace", "kind": "submission_final", "fields": {"commit": "c", "diff": ""}}])
+    while folder.facts().state is not SessionState.CLOSED:  # another process's state
+        control.flush(seconds=1.0)
+    control.stop()
+    assert "promptster submit writes your copy" in invited.person.call("status").stdout
+    assert error(invited, *second)["code"] == "session_active"
+    done = invited.person.result("submit", "--yes")
+    assert (done["verdict"], done["received"]) == ("verified", done["events"])
+    assert [entry["outcome"] for entry in done["restored"]] == ["put back"]
 
 
 def test_a_copy_that_does_not_check_out_is_written_and_named(invited: Invited, gateway: Gateway) -> None:

@@ -24,7 +24,7 @@ from promptster.errors import SessionError, UsageError
 from promptster.proxy.forward import check_path
 from promptster.proxy.upstreams import DEFAULT_UPSTREAMS, Upstream
 from promptster.session.attempt import finished
-from promptster.session.current import Current
+from promptster.session.current import BUNDLE, Current
 from promptster.session.providers import Finding, find_company_providers
 from promptster.session.snapshot import Snapshot
 from promptster.session.state import SessionFacts, SessionFolder, SessionState
@@ -77,9 +77,10 @@ def refuse_second_session(paths: Paths, *, except_for: SessionFolder | None = No
     if folder is None or (except_for is not None and folder.path == except_for.path):
         return
     facts = folder.facts()
-    if facts.state.ended:
+    unfinished = facts.state is SessionState.CLOSED and not folder.has_document(BUNDLE)  # submit was cut off
+    if facts.state.ended and not unfinished:
         return
-    doing = "is being handed in" if facts.state is SessionState.CLOSING else "is running"
+    doing = "is being handed in" if unfinished or facts.state is SessionState.CLOSING else "is running"
     raise SessionError(
         f"a session {doing} already: {' '.join(facts.title.split())}",
         hint="see promptster status; end it with promptster submit, stop or withdraw, then start again",
