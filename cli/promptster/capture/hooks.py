@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict, deque
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from promptster.capture import actions
 from promptster.capture.agents import agent_named
-from promptster.capture.agents.cursor import Cursor
+from promptster.capture.agents.cursor import Cursor, twin_of
 from promptster.capture.agents.interface import Finding
 from promptster.capture.providers.interface import canonical, load, mapping
+from promptster.capture.twins import Twins
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from promptster.capture.agents.interface import HookReport, Identity
     from promptster.capture.lanes import Lanes
     from promptster.capture.ledger import Ledger
-    from promptster.capture.providers.interface import Json
+    from promptster.capture.providers.interface import Json, ToolUse
     from promptster.capture.scribe import Scribe, Stamp
 
 HOLD_MS = 2000
@@ -32,7 +33,6 @@ HOLD_MS = 2000
 SAME_WITHIN_MS = 1000
 """Two layers of settings that both hold our hook report one event this close together; people do not type so fast."""
 _KEYS_KEPT = 20_000
-_TWINS_KEPT = 2_000
 _MAX_HELD = 1_000
 
 
@@ -47,15 +47,6 @@ def read_hook(agent: str, payload: bytes) -> HookReport | None:
     return (Cursor() if "cursor_version" in body else agent_named(agent)).hook(body)
 
 
-@dataclass(kw_only=True)
-class _Twins:
-    """How often each hook event has told of one action, and how often it was recorded."""
-
-    seen: dict[str, int] = field(default_factory=dict[str, int])
-    recorded: int = 0
-    ids: deque[str] = field(default_factory=deque[str])
-
-
 class HookDesk:
     """Where hook reports wait, and from where they are written."""
 
@@ -66,7 +57,7 @@ class HookDesk:
         self._streaming = streaming
         self._held: dict[Identity, deque[tuple[HookReport, Stamp]]] = {}
         self._keys: OrderedDict[tuple[str, ...], int] = OrderedDict()
-        self._twins: OrderedDict[tuple[str, ...], _Twins] = OrderedDict()
+        self._twins = Twins()
         self._ran: dict[tuple[Identity, str], tuple[HookReport, Stamp]] = {}
 
     def take(self, report: HookReport, at: Stamp) -> None:
@@ -105,6 +96,15 @@ class HookDesk:
     def learn_key(self, identity: Identity, key: tuple[str, ...], wall_ms: int) -> None:
         """Take over from the journal that something was recorded."""
         self._remember((*_place(identity), *key), wall_ms)
+
+    def learn_call(self, identity: Identity, call: ToolUse) -> None:
+        """Take over from the journal that a hook told of a call."""
+        if identity.agent == Cursor.name:
+            self._twins.begin(_place(identity), twin_of(call), call.id)
+
+    def learn_end(self, identity: Identity, tool_use_id: str) -> None:
+        """Take over from the journal that a hook told what a call did."""
+        self._twins.end(_place(identity), tool_use_id)
 
     def _waits(self, report: HookReport, at: Stamp, *, crowded: bool) -> bool:
         if report.stage != "call" or crowded or self._scribe.now().mono_ms - at.mono_ms >= HOLD_MS:
@@ -160,15 +160,12 @@ class HookDesk:
 
     def _named(self, report: HookReport) -> HookReport:
         """A report of what a call did, by the id of that call, where only the call's own report tells it."""
-        if not report.twin or report.twin[0] == "call":
+        place = _place(report.identity)
+        if report.stage == "result" and report.tool_use_id:
+            self._twins.end(place, report.tool_use_id)
+        if not report.twin or report.stage == "call" or report.tool_use_id:
             return report
-        twins = self._twins.get((*_place(report.identity), "call", *report.twin[1:]))
-        waiting = twins.ids if twins else deque[str]()
-        if report.tool_use_id:
-            if report.stage == "result" and report.tool_use_id in waiting:
-                waiting.remove(report.tool_use_id)
-            return report
-        identifier = waiting.popleft() if waiting else ""
+        identifier = self._twins.take(place, report.twin)
         if not identifier:
             return report
         told = [_with(finding, {"tool_use_id": identifier}) for finding in report.findings]
@@ -187,10 +184,8 @@ class HookDesk:
         return (outer.proxy_seq,) if outer else ()
 
     def _is_repeated(self, report: HookReport, at: Stamp) -> bool:
-        if report.twin and report.twin[0] == "ran" and report.tool_use_id:
+        if report.tool_use_id and report.twin and report.stage == "other":
             return False
-        if report.twin and report.twin[0] == "call" and self._is_told_by_twin(report):
-            return True
         if report.tool_use_id and report.stage != "other":
             known = self._ledger.entry(report.identity, report.tool_use_id)
             if report.stage == "call":
@@ -198,23 +193,22 @@ class HookDesk:
             told = known.hook_call if report.stage == "call" else known.hook_result
             known.hook_call = known.hook_call or report.stage == "call"
             known.hook_result = known.hook_result or report.stage == "result"
-            return told
-        key = (*_place(report.identity), *(report.key or (report.event, _digest(report))))
+        else:
+            told = self._was_told(report, at)
+        if report.twin and report.stage == "call" and not told:
+            self._twins.begin(_place(report.identity), report.twin, report.tool_use_id)
+        return told
+
+    def _was_told(self, report: HookReport, at: Stamp) -> bool:
+        """Whether a report that names no call repeats another one."""
+        place = _place(report.identity)
+        if report.twin and report.stage == "call" and self._twins.confirm(place, report.twin):
+            return True
+        key = (*place, *(report.key or (report.event, _digest(report))))
         last = self._keys.get(key)
         self._remember(key, at.wall_ms)
         is_lasting = bool(report.key) and not report.is_short_lived
         return last is not None and (is_lasting or abs(at.wall_ms - last) < SAME_WITHIN_MS)
-
-    def _is_told_by_twin(self, report: HookReport) -> bool:
-        twins = self._twins.setdefault((*_place(report.identity), *report.twin), _Twins())
-        twins.seen[report.event] = twins.seen.get(report.event, 0) + 1
-        if len(self._twins) > _TWINS_KEPT:
-            self._twins.popitem(last=False)
-        if twins.seen[report.event] <= twins.recorded:
-            return True
-        twins.recorded = twins.seen[report.event]
-        twins.ids.append(report.tool_use_id)
-        return False
 
     def _remember(self, key: tuple[str, ...], wall_ms: int) -> None:
         self._keys[key] = wall_ms

@@ -77,6 +77,8 @@ class Learner:
         if event.kind == "prompt":
             key = ("prompt", text_of(fields.get("prompt_id")), text_of(fields.get("text")))
             self._hooks.learn_key(identity, key, event.ms)
+        elif event.kind in {"command", "file_edit"}:
+            self._hooks.learn_end(identity, text_of(fields.get("tool_use_id")))
         elif event.kind == "permission" and fields.get("decision") == "asked":
             words = canonical([fields.get("name"), fields.get("input")])
             if known := self._ledger.in_question(identity, words):
@@ -150,8 +152,10 @@ class Learner:
             case _, "tool_call":
                 known.hook_call, known.hook_seq, known.identity = True, event.seq, identity
                 known.asks_as = canonical([name, event.fields.get("input")])
+                self._hooks.learn_call(identity, ToolUse(id=tool_use_id, name=name, input=event.fields.get("input")))
             case _:
                 known.hook_result, known.asks_as, known.is_asked = True, "", False
+                self._hooks.learn_end(identity, tool_use_id)
 
 
 def _turn(fields: Mapping[str, Json]) -> Turn | None:

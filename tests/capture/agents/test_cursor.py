@@ -288,3 +288,26 @@ def test_what_the_real_runtime_sent(bench: Bench) -> None:
     assert len(bench.kinds("prompt")) == len(bench.kinds("model_response")) == 1
     assert values(bench.kinds("agent_other"), "raw_kind") == [("sessionStart",), ("stop",), ("sessionEnd",)]
     assert "ada@example.com" not in repr(bench.drafts)
+
+
+@pytest.mark.parametrize("place", range(1, 35))
+def test_a_restart_anywhere_doubles_nothing(place: int) -> None:
+    """An engine that learned from the journal knows which call each event belongs to.
+
+    Only a command whose output was told, and whose end was not yet, may be missing: it was not recorded.
+    """
+    payloads = json.loads((RECORDINGS / "cursor-sdk-1.0.32" / "hooks.json").read_bytes())
+    benches = Bench(), Bench()
+    for whole, bench in enumerate(benches):
+        for number, payload in enumerate(payloads):
+            if number == place and not whole:
+                bench.restart()
+            bench.capture.hook("cursor", json.dumps(payload).encode())
+            bench.clock.now_ms += 20
+        bench.capture.finish()
+    restarted, told = ([(draft.kind, draft.fields) for draft in bench.drafts] for bench in benches)
+    if payloads[place - 1]["hook_event_name"] == "afterShellExecution":
+        missing = [item for item in told if item not in restarted]
+        assert [kind for kind, _ in missing] == ["command"]
+        told.remove(missing[0])
+    assert restarted == told

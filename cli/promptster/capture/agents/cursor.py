@@ -132,14 +132,14 @@ def _call(payload: Mapping[str, Json]) -> ToolUse:
     )
 
 
-def _twin(call: ToolUse, payload: Mapping[str, Json], stage: str) -> tuple[str, ...]:
+def twin_of(call: ToolUse) -> tuple[str, ...]:
     """What every event about one action says alike; the events of files and commands do not carry the call's id."""
-    generation, given = text_of(payload.get("generation_id")), mapping(call.input)
+    given = mapping(call.input)
     if call.name in _SHELLS:
-        return (stage, generation, "shell", text_of(given.get("command")))
+        return ("shell", text_of(given.get("command")))
     if call.name in _EDITORS:
-        return (stage, generation, "edit", text_of(given.get("file_path")) or text_of(given.get("path")))
-    return (stage, generation, call.name.removeprefix("MCP:"), canonical(call.input))
+        return ("edit", text_of(given.get("file_path")) or text_of(given.get("path")))
+    return (call.name.removeprefix("MCP:"), canonical(call.input))
 
 
 def _prompt(event: str, identity: Identity, payload: Mapping[str, Json]) -> HookReport:
@@ -152,14 +152,14 @@ def _prompt(event: str, identity: Identity, payload: Mapping[str, Json]) -> Hook
 def _tool_call(event: str, identity: Identity, payload: Mapping[str, Json]) -> HookReport:
     call = _call(payload)
     finding = actions.tool_call(tool_use_id=call.id, name=call.name, given=call.input)
-    return _report(event, identity, finding, stage="call", call=call, twin=_twin(call, payload, "call"))
+    return _report(event, identity, finding, stage="call", call=call, twin=twin_of(call))
 
 
 def _before_shell(event: str, identity: Identity, payload: Mapping[str, Json]) -> HookReport:
     given = {"command": text_of(payload.get("command")), "cwd": text_of(payload.get("cwd"))}
     call = ToolUse(id=text_of(payload.get("tool_use_id")), name="Shell", input=given)
     finding = actions.tool_call(tool_use_id=call.id, name=call.name, given=call.input)
-    return _report(event, identity, finding, stage="call", call=call, twin=_twin(call, payload, "call"))
+    return _report(event, identity, finding, stage="call", call=call, twin=twin_of(call))
 
 
 def _tool_result(event: str, identity: Identity, payload: Mapping[str, Json]) -> HookReport:
@@ -180,7 +180,7 @@ def _tool_result(event: str, identity: Identity, payload: Mapping[str, Json]) ->
     ]
     if is_refused:
         findings.insert(0, actions.permission(decision="denied", call=call))
-    report = _report(event, identity, *findings, stage="result", call=call, twin=_twin(call, payload, "result"))
+    report = _report(event, identity, *findings, stage="result", call=call, twin=twin_of(call))
     return replace(report, ended=ended)
 
 
@@ -209,7 +209,7 @@ def _after_shell(event: str, identity: Identity, payload: Mapping[str, Json]) ->
         is_error=None if exit_code is None else exit_code != 0,
         duration_ms=_duration(payload),
     )
-    report = _report(event, identity, finding, call=call, twin=_twin(call, payload, "ran"))
+    report = _report(event, identity, finding, call=call, twin=twin_of(call))
     return replace(report, awaits_end=exit_code is None)
 
 
@@ -232,7 +232,7 @@ def _file_edit(event: str, identity: Identity, payload: Mapping[str, Json]) -> H
         patch="".join(patch for patch in patches if patch) or None,
     )
     call = ToolUse(id=text_of(payload.get("tool_use_id")), name="Write", input={"file_path": path})
-    return _report(event, identity, finding, call=call, twin=_twin(call, payload, "ran"))
+    return _report(event, identity, finding, call=call, twin=twin_of(call))
 
 
 def _is_whole_file(before: list[str], after: list[str]) -> bool:

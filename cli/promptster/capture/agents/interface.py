@@ -73,8 +73,7 @@ class HookReport:
     is_short_lived: bool = False
     """Whether the key tells events apart only for a moment: words that wait in a queue share their turn's id."""
     twin: tuple[str, ...] = ()
-    """What hook events of one agent that report the same action say alike: its stage (``call``, ``ran``, ``result``)
-    first, then words that are the same in all of them."""
+    """What all hook events about one action say alike, where not all of them name the call; empty elsewhere."""
     awaits_end: bool = False
     """Whether a later report of the same call says how the command ended that this one tells of."""
     ended: Mapping[str, object] | None = None
