@@ -14,7 +14,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
-from sqlalchemy import func, select, update
+from sqlalchemy import bindparam, func, select, update
 
 from promptster.protocol.batch import WireBatch, open_body
 from promptster.protocol.errors import ProtocolError
@@ -25,7 +25,7 @@ from promptster_collector.sessions.states import State
 from promptster_collector.store.inbox import size_of, wire_of
 from promptster_collector.store.keys.keystore import KeyDestroyedError
 from promptster_collector.store.keys.names import content_key
-from promptster_collector.store.schema import Batch, Session
+from promptster_collector.store.schema import BATCHES, Batch, Session
 from promptster_collector.store.sealing import UnsealError
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from promptster.protocol.events import RecordedEvent
+    from promptster.protocol.signing import Envelope
     from promptster_collector.clock import Clock
     from promptster_collector.sessions.lifecycle import Lifecycle
     from promptster_collector.settings import Limits
@@ -102,6 +103,7 @@ class Checks:
             arrivals.append(row.arrival)
         statement = (
             select(
+                Batch.arrival,
                 Batch.session,
                 Batch.organisation,
                 Batch.n,
@@ -128,9 +130,16 @@ class Checks:
         return found
 
     def _record_all(self, connection: Connection, findings: list[tuple[AnyRow, _Finding]]) -> None:
+        """Sign what was found: the sessions one after another, each under its row lock, with few statements in all."""
+        found = connection.execute(_UNCHECKED, {"arrivals": [row.arrival for row, _ in findings]})
+        waiting = set(found.scalars())
+        by_session: dict[str, list[tuple[AnyRow, _Finding]]] = {}
         for row, finding in findings:
+            if row.arrival in waiting:
+                by_session.setdefault(row.session, []).append((row, finding))
+        for session, group in by_session.items():
             with contextlib.suppress(KeyDestroyedError):
-                self._record(connection, row, finding)
+                self._record(connection, session, group)
 
     def _examine(self, row: AnyRow) -> _Finding:
         try:
@@ -162,28 +171,39 @@ class Checks:
             kinds = self._kinds[row.assessment] = frozenset(policy.kinds)
         return kinds
 
-    def _record(self, connection: Connection, row: AnyRow, finding: _Finding) -> None:
-        columns = select(Session.state, Session.next_n, Session.source_counts, Session.opened_bytes)
-        session = connection.execute(columns.where(Session.id == row.session).with_for_update()).one_or_none()
-        if session is None or session.state not in {State.OPEN.value, State.CLOSING.value}:
+    def _record(self, connection: Connection, session: str, group: list[tuple[AnyRow, _Finding]]) -> None:
+        stored = connection.execute(_LOCKED, {"session": session}).one_or_none()
+        if stored is None or stored.state not in {State.OPEN.value, State.CLOSING.value}:
             return
-        mine = (Batch.session == row.session) & (Batch.n == row.n)
-        if connection.execute(select(Batch.checked_ms).where(mine)).scalar_one() is not None:
-            return
-        counts = Counter(cast("dict[str, int]", json.loads(session.source_counts)))
-        opened = session.opened_bytes + finding.size
-        if opened > self._limits.opened_bytes and finding.totals is None:
-            # A few bytes on the wire can be very many when opened: beyond this nothing of it is opened again.
-            finding, opened = _Finding(code=TOO_LARGE, counts=Counter()), session.opened_bytes
-        code = finding.code or self._closing_fault(finding, counts, last=session.next_n == row.n + 1)
-        self._sign(connection, row, finding, code)
-        counts.update(finding.counts)
-        if finding.code is not None:
-            counts["unreadable"] += 1
-        values = {"checked_n": row.n, "source_counts": json.dumps(counts, sort_keys=True), "opened_bytes": opened}
-        connection.execute(update(Session).where(Session.id == row.session).values(values))
-        if finding.totals is not None and code is None:
-            self._lifecycle.close(connection, row.session, SUBMITTED)
+        sealer = self._store.of_session(group[0][0].organisation, session)
+        counts = Counter(cast("dict[str, int]", json.loads(stored.source_counts)))
+        opened, closes = stored.opened_bytes, False
+        checked: list[dict[str, object]] = []
+        for row, found in group:
+            finding = found
+            if opened + finding.size > self._limits.opened_bytes and finding.totals is None:
+                # A few bytes on the wire can be very many when opened: beyond this nothing of it is opened again.
+                finding = _Finding(code=TOO_LARGE, counts=Counter())
+            opened += finding.size
+            code = finding.code or self._closing_fault(finding, counts, last=stored.next_n == row.n + 1)
+            counts.update(finding.counts)
+            counts.update({"unreadable": 1} if finding.code is not None else {})
+            closes = closes or (finding.totals is not None and code is None)
+            check = sealer.seal(self._check(row, finding, code).encode(), f"check/{row.n}")
+            checked.append(
+                {
+                    "of_arrival": row.arrival,
+                    "checked_ms": self._clock.wall_ms(),
+                    "check_sealed": check,
+                    "readable": finding.code is None,
+                }
+            )
+        connection.execute(_CHECKED, checked)
+        sources = json.dumps(counts, sort_keys=True)
+        values = {"of_session": session, "checked_n": group[-1][0].n, "source_counts": sources, "opened_bytes": opened}
+        connection.execute(_COUNTED, values)
+        if closes:
+            self._lifecycle.close(connection, session, SUBMITTED)
 
     @staticmethod
     def _closing_fault(finding: _Finding, before: Counter[str], *, last: bool) -> str | None:
@@ -199,9 +219,9 @@ class Checks:
         said = Counter(finding.totals)
         return None if +said in (+received, +without) else "totals"
 
-    def _sign(self, connection: Connection, row: AnyRow, finding: _Finding, code: str | None) -> None:
+    def _check(self, row: AnyRow, finding: _Finding, code: str | None) -> Envelope:
         signer = self._store.identity.signer
-        check = signer.sign(
+        return signer.sign(
             Check(
                 kid=signer.kid,
                 session=row.session,
@@ -212,10 +232,6 @@ class Checks:
                 discarded=finding.discarded,
             )
         )
-        sealed = self._store.of_session(row.organisation, row.session).seal(check.encode(), f"check/{row.n}")
-        values = {"checked_ms": self._clock.wall_ms(), "check_sealed": sealed, "readable": finding.code is None}
-        mine = (Batch.session == row.session) & (Batch.n == row.n)
-        connection.execute(update(Batch).where(mine).values(values))
 
 
 def _totals(event: RecordedEvent) -> dict[str, int]:
@@ -226,3 +242,28 @@ def _totals(event: RecordedEvent) -> dict[str, int]:
     if not all(isinstance(name, str) and type(count) is int for name, count in counts.items()):
         raise _TotalsError("the closing event's totals are not counts", code="totals")
     return cast("dict[str, int]", said)
+
+
+# Made once: to build a statement costs more than to run it.
+_UNCHECKED = select(Batch.arrival).where(
+    Batch.arrival.in_(bindparam("arrivals", expanding=True)), Batch.checked_ms.is_(None)
+)
+_LOCKED = (
+    select(Session.state, Session.next_n, Session.source_counts, Session.opened_bytes)
+    .where(Session.id == bindparam("session"))
+    .with_for_update()
+)
+_CHECKED = (
+    update(BATCHES)
+    .where(BATCHES.c.arrival == bindparam("of_arrival"))
+    .values(checked_ms=bindparam("checked_ms"), check_sealed=bindparam("check_sealed"), readable=bindparam("readable"))
+)
+_COUNTED = (
+    update(Session)
+    .where(Session.id == bindparam("of_session"))
+    .values(
+        checked_n=bindparam("checked_n"),
+        source_counts=bindparam("source_counts"),
+        opened_bytes=bindparam("opened_bytes"),
+    )
+)

@@ -10,14 +10,14 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import bindparam, insert, select, update
 
 from promptster.protocol.log import LogProof, sign_checkpoint
 from promptster.protocol.merkle import leaf_hash
 from promptster_collector.ingest.tree import Tree
 from promptster_collector.sessions.states import State
 from promptster_collector.store.alarms import AlarmKind, raise_alarm
-from promptster_collector.store.schema import Batch, LogCheckpoint, LogOrigin, Session
+from promptster_collector.store.schema import BATCHES, Batch, LogCheckpoint, LogOrigin, Session
 from promptster_collector.store.tombstones import LastCheckpoint
 
 if TYPE_CHECKING:
@@ -26,6 +26,11 @@ if TYPE_CHECKING:
     from promptster_collector.clock import Clock
     from promptster_collector.store.store import Store
 
+_PLACED = (
+    update(BATCHES)
+    .where(BATCHES.c.arrival == bindparam("of_arrival"))
+    .values(leaf_origin=bindparam("leaf_origin"), leaf_index=bindparam("leaf_index"))
+)
 _GROUP = 1000
 """Receipts that enter the log under one checkpoint."""
 
@@ -108,9 +113,11 @@ class Log:
             return None
         origin = connection.execute(select(LogOrigin).order_by(LogOrigin.number.desc()).limit(1)).one()
         last = self._grow(connection, origin.number, origin.size, [row.leaf_sha256 for row in rows])
-        for index, row in enumerate(rows, start=origin.size):
-            place = {"leaf_origin": origin.number, "leaf_index": index}
-            connection.execute(update(Batch).where(Batch.arrival == row.arrival).values(place))
+        places = [
+            {"of_arrival": row.arrival, "leaf_origin": origin.number, "leaf_index": index}
+            for index, row in enumerate(rows, start=origin.size)
+        ]
+        connection.execute(_PLACED, places)
         return last
 
     def of_session(self, connection: Connection, session: str) -> Logged:

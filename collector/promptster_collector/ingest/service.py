@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from sqlalchemy import bindparam, func, insert, select, update
 
@@ -26,7 +26,7 @@ from promptster_collector.sessions.states import GONE, State
 from promptster_collector.store.alarms import AlarmKind, raise_alarm
 from promptster_collector.store.inbox import head_bytes
 from promptster_collector.store.keys.keystore import KeyDestroyedError
-from promptster_collector.store.schema import Batch, Conflict, Session
+from promptster_collector.store.schema import BATCHES, SESSIONS, Batch, Conflict, Session
 from promptster_collector.store.tombstones import buried
 
 if TYPE_CHECKING:
@@ -215,23 +215,25 @@ class Ingest:
         return envelope
 
     def _store_batch(self, connection: Connection, prepared: Prepared) -> Outcome:
+        header = prepared.batch.header
+        taken = connection.execute(_TAKE, _place(prepared, self._limits)).one_or_none()
+        if taken is not None:
+            # What nearly always holds: the session is open and this is the next batch, so its row has moved on.
+            connection.execute(_INSERT, prepared.row)
+            self._note_returned(connection, prepared)
+            return Outcome(word="stored", checked_n=taken.checked_n)
         row = connection.execute(_LOCKED, {"session": prepared.session}).one_or_none()
         if row is None:
             return Outcome(word="unknown")
         if row.state in GONE:
             return Outcome(word=row.state, tombstone=row.tombstone)
-        header = prepared.batch.header
         if header.n < row.next_n:
             return self._known(connection, prepared, row.checked_n)
         if row.state != State.OPEN.value:
             return Outcome(word="closed", close_sealed=row.close_sealed)
-        word = self._out_of_order(prepared, row)
-        if word is not None:
-            return Outcome(word=word, expected=row.next_n)
-        self._insert(connection, prepared, row)
-        return Outcome(word="stored", checked_n=row.checked_n)
+        return Outcome(word=self._out_of_order(prepared, row), expected=row.next_n)
 
-    def _out_of_order(self, prepared: Prepared, row: AnyRow) -> str | None:
+    def _out_of_order(self, prepared: Prepared, row: AnyRow) -> str:
         """What keeps an unknown batch from being the next one; the first reason that holds."""
         header = prepared.batch.header
         reasons = {
@@ -239,23 +241,10 @@ class Ingest:
             "gap": header.n > row.next_n,
             "prev": header.prev != row.head_sha256,
             "first": header.first != row.next_seq,
-            "full": row.stored_bytes + header.len > self._limits.session_bytes,
         }
-        return next((word for word, holds in reasons.items() if holds), None)
+        return next((word for word, holds in reasons.items() if holds), "full")
 
-    def _insert(self, connection: Connection, prepared: Prepared, row: AnyRow) -> None:
-        header = prepared.batch.header
-        connection.execute(_INSERT, prepared.row)
-        connection.execute(
-            _ADVANCE,
-            {
-                "of_session": prepared.session,
-                "next_n": header.n + 1,
-                "next_seq": header.first + header.count,
-                "head_sha256": prepared.batch.header_sha256,
-                "stored_bytes": row.stored_bytes + header.len,
-            },
-        )
+    def _note_returned(self, connection: Connection, prepared: Prepared) -> None:
         if prepared.returned:
             raise_alarm(
                 connection,
@@ -320,34 +309,49 @@ class Ingest:
         raise refusal(prepared, outcome)
 
 
-def _locked_session() -> Any:
-    columns = (
-        Session.state,
-        Session.next_n,
-        Session.next_seq,
-        Session.head_sha256,
-        Session.stored_bytes,
-        Session.checked_n,
-        Session.upload_until_ms,
-        Session.close_sealed,
-        Session.tombstone,
+def _place(prepared: Prepared, limits: Limits) -> dict[str, object]:
+    """Where a batch goes: what must hold of its session, and what holds when it is stored."""
+    header = prepared.batch.header
+    return {
+        "of_session": prepared.session,
+        "n": header.n,
+        "first": header.first,
+        "prev": header.prev,
+        "now_ms": prepared.now_ms,
+        "room": limits.session_bytes - header.len,
+        "next_n": header.n + 1,
+        "next_seq": header.first + header.count,
+        "head_sha256": prepared.batch.header_sha256,
+        "len": header.len,
+    }
+
+
+_S = SESSIONS.c
+_TAKE = (
+    update(SESSIONS)
+    .where(
+        _S.id == bindparam("of_session"),
+        _S.state == State.OPEN.value,
+        _S.next_n == bindparam("n"),
+        _S.next_seq == bindparam("first"),
+        _S.head_sha256 == bindparam("prev"),
+        _S.upload_until_ms >= bindparam("now_ms"),
+        _S.stored_bytes <= bindparam("room"),
     )
-    return select(*columns).where(Session.id == bindparam("session")).with_for_update()
-
-
-def _advance_session() -> Any:
-    return (
-        update(Session)
-        .where(Session.id == bindparam("of_session"))
-        .values(
-            next_n=bindparam("next_n"),
-            next_seq=bindparam("next_seq"),
-            head_sha256=bindparam("head_sha256"),
-            stored_bytes=bindparam("stored_bytes"),
-        )
+    .values(
+        next_n=bindparam("next_n"),
+        next_seq=bindparam("next_seq"),
+        head_sha256=bindparam("head_sha256"),
+        stored_bytes=_S.stored_bytes + bindparam("len"),
     )
-
-
-_LOCKED = _locked_session()
-_INSERT = insert(Batch)
-_ADVANCE = _advance_session()
+    .returning(_S.checked_n)
+)
+"""The session's row moves on if this is the next batch of an open session that has room; that takes the row's lock."""
+_INSERT = insert(BATCHES)
+_LOCKED = (
+    select(_S.state, _S.next_n, _S.next_seq, _S.head_sha256, _S.checked_n, _S.upload_until_ms)
+    .add_columns(_S.close_sealed, _S.tombstone)
+    .where(_S.id == bindparam("session"))
+    .with_for_update()
+)
+"""What tells why a batch is not the next one."""

@@ -6,7 +6,9 @@ the session's, the organisation's or the person's key; times are milliseconds si
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Boolean, ForeignKey, Index, Integer, LargeBinary, String, UniqueConstraint
+from typing import cast
+
+from sqlalchemy import BigInteger, Boolean, ForeignKey, Index, Integer, LargeBinary, String, Table, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped
 
 from promptster_collector.store.declare import Cipher, DataClass, Retention, declared
@@ -336,3 +338,9 @@ class Read(Base):
     token: Mapped[str | None] = declared(String(64))
     action: Mapped[str] = declared(String(16))
     at_ms: Mapped[int] = declared(BigInteger)
+
+
+SESSIONS = cast("Table", Session.__table__)
+"""For statements that run for every batch: the mapped class costs more than it gives there."""
+BATCHES = cast("Table", Batch.__table__)
+"""Likewise."""
