@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from tests.helpers.capturing import RECORDINGS, Bench, values
 
+from promptster_hooks.agents import cursor
+
 COMMON = {
     "conversation_id": "5b0d6c1e-8a4f-4f1e-9d8e-2b7f1c3a9e10",
     "generation_id": "g-1",
@@ -262,6 +264,15 @@ def test_who_the_person_is_is_dropped(bench: Bench) -> None:
     assert bench.drafts
     assert "someone" not in repr(bench.drafts)
     assert "Some One" not in repr(bench.drafts)
+
+
+def test_every_event_that_we_ask_for_is_understood(bench: Bench) -> None:
+    """Only the borders of sessions and turns, and that a file is read, are kept as they come."""
+    for event in cursor.EVENTS:
+        hook(bench, event, prompt=event, tool_use_id=event, command=event, text=event)
+    raw = {str(draft.fields["raw_kind"]) for draft in bench.kinds("agent_other") if "hook_event_name" in str(draft)}
+    assert raw == {"sessionStart", "sessionEnd", "stop", "beforeReadFile"}
+    assert set(cursor.EVENTS) < cursor.KNOWN_EVENTS
 
 
 def test_what_the_real_runtime_sent(bench: Bench) -> None:
