@@ -15,6 +15,8 @@ HOP_BY_HOP = frozenset(
     {"host", "connection", "keep-alive", "transfer-encoding", "te", "trailer", "upgrade", "proxy-connection"}
 )
 OUR_HEADER = "x-promptster-token"
+_TIMED = frozenset({"x-claude-code-prev-tool-durations"})
+"""Headers in which an agent tells how long something took, as ``Bash=169``."""
 
 _PATTERNS = tuple(
     (re.compile(pattern), mark)
@@ -31,6 +33,8 @@ _PATTERNS = tuple(
         (r"(Wall time:? )[\d.]+( seconds)", r"\1<n>\2"),
         (r"(duration_ms: |duration_ms\":|\"duration_ms\\\":|duration_seconds\\?\":|<duration_ms>)[\d.]+", r"\1<n>"),
         (r"(cc_version=[\d.]+\.)[0-9a-f]+", r"\1<n>"),
+        (r"(cch=)[0-9a-f]+", r"\1<n>"),
+        (r"(cc_prev_req=)\w+", r"\1<request>"),
         (r"(snapshot-(?:bash|zsh|sh)-)<ms>-[a-z0-9]+", r"\1<id>"),
         (r"(ctc_|fc_|msg_|at_|rs_|itm_|item_|lsh_)<uuid>", r"\1<uuid>"),
         (r"\b(exec-|call-)<uuid>", r"\1<uuid>"),
@@ -120,7 +124,11 @@ def headers(pairs: Iterable[tuple[str, str]], *, keep_values: bool = False) -> l
     kept = [(name, value) for name, value in pairs if name.lower() not in left_out]
     if keep_values:
         return kept
-    return [(name, _json_or_text(value)) for name, value in kept if name.lower() != "content-length"]
+    return [
+        (name, re.sub(r"=\d+", "=<ms>", value) if name.lower() in _TIMED else _json_or_text(value))
+        for name, value in kept
+        if name.lower() != "content-length"
+    ]
 
 
 def _json_or_text(value: str) -> str:

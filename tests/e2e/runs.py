@@ -74,7 +74,7 @@ def control_run(scenario: Scenario, agents: Agents) -> Run:
             extra = {}
         program = candidate.person.tools or candidate.root
         ended = candidate.run(str(program / name), *words, environ=extra, told=_releasing(scenario, provider))
-        return _run(candidate, ended, provider, 0)
+        return taken(candidate, ended, provider, 0)
 
 
 def recorded_run(
@@ -107,7 +107,7 @@ def recorded_run(
                 meanwhile(candidate, provider)
             ended = finished(process, _releasing(scenario, provider))
             submitted = candidate.submit()
-            run = _run(candidate, ended, provider, before)
+            run = taken(candidate, ended, provider, before)
         session = candidate.session
         return Recorded(
             run=run,
@@ -145,7 +145,8 @@ def _put_tap(candidate: Candidate, port: int, target: Path) -> None:
         shim.chmod(0o755)
 
 
-def _run(candidate: Candidate, ended: Ended, provider: Provider, before: int) -> Run:
+def taken(candidate: Candidate, ended: Ended, provider: Provider, before: int) -> Run:
+    """What a run left behind; ``before``: how many exchanges the provider had seen then."""
     home, workspace = candidate.person.home, candidate.workspace
     return Run(
         ended=ended,

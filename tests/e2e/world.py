@@ -187,11 +187,19 @@ class Candidate:
         _write_configuration(home)
         _write_repository(self.workspace)
 
-    def start(self, invite: str, *, anthropic: str, openai: str, more: Sequence[str] = ()) -> dict[str, Any]:
-        """Agree and begin; the recorder runs when this returns. ``more``: further options of ``start``."""
+    def start(self, invite: str, *, anthropic: str = "", openai: str = "", more: Sequence[str] = ()) -> dict[str, Any]:
+        """Agree and begin; the recorder runs when this returns.
+
+        Args:
+            invite: code or link.
+            anthropic: where this provider is; empty: at its usual address.
+            openai: likewise.
+            more: further options of ``start``.
+        """
         where = more[:2] if "--collector" in more[:1] else ()
         policy = self.person.result("policy", invite, *where)
-        upstreams = ("--upstream", f"anthropic={anthropic}", "--upstream", f"openai={openai}")
+        addresses = {"anthropic": anthropic, "openai": openai}
+        upstreams = [word for name, url in addresses.items() if url for word in ("--upstream", f"{name}={url}")]
         consent = ("--accept-policy", f"sha256:{policy['sha256']}", "--secrets", "file")
         started = self.person.result("start", invite, "--workspace", str(self.workspace), *consent, *upstreams, *more)
         self.session, self.state_dir = started["session"], Path(started["state_dir"])

@@ -30,6 +30,7 @@ TICKET = LaunchTicket(
     port=4711,
     token=TOKEN,
     base_urls={"claude": f"http://127.0.0.1:4711/{TOKEN}/anthropic", "codex": "http://127.0.0.1:4711/openai"},
+    usual_addresses=("anthropic",),
     hook_url="http://127.0.0.1:4711/hooks/claude",
     hook_socket="/run/s p/hooks.sock",
     spool="/state/spool",

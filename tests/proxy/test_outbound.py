@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
-from tests.proxy.certificates import make_server
+from tests.helpers.certificates import make_server
 from tests.proxy.rig import Talk, provider, proxied
 
 from promptster.network import Network

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -42,6 +43,19 @@ def test_one_private_file_carries_everything(tmp_path: Path) -> None:
     assert urls.count(TICKET.hook_url) == len(claude_code.EVENTS)
     assert not any(TICKET.token in url for url in urls)
     assert not claude_code.NEVER_REGISTERED & set(settings["hooks"])
+
+
+@pytest.mark.parametrize(("usual", "told"), [(("anthropic", "openai"), "1"), (("openai",), None), ((), None)])
+def test_claude_code_is_told_that_anthropic_is_behind_us(
+    tmp_path: Path, usual: tuple[str, ...], told: str | None
+) -> None:
+    """It behaves otherwise behind a gateway; we are none, unless another address was given for this session."""
+    request = request_for(tmp_path, "-p", "x")
+    request = replace(request, ticket=replace(request.ticket, usual_addresses=usual))
+    env = _settings(AGENT.prepare(request))["env"]
+    assert env.get("_CLAUDE_CODE_ASSUME_FIRST_PARTY_BASE_URL") == told
+    hooked = replace(request, hooks_only=True)
+    assert "_CLAUDE_CODE_ASSUME_FIRST_PARTY_BASE_URL" not in _settings(AGENT.prepare(hooked))["env"]
 
 
 def test_the_environment_is_the_candidates_own(tmp_path: Path) -> None:

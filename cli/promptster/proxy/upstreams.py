@@ -86,3 +86,8 @@ DEFAULT_UPSTREAMS: Mapping[str, Upstream] = MappingProxyType(
     }
 )
 """The providers that need no mention in a policy; ``chatgpt`` is Codex with a ChatGPT login."""
+
+
+def at_usual_address(base_urls: Mapping[str, str]) -> list[str]:
+    """The names of the given upstreams, by base URL, that stand where the fixed table has them."""
+    return sorted(name for name, upstream in DEFAULT_UPSTREAMS.items() if base_urls.get(name) == upstream.base_url)

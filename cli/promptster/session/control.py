@@ -7,7 +7,7 @@ can connect is the candidate. The recorder's side is ``promptster.session.contro
 | op | arguments | answer |
 |---|---|---|
 | status | | ``RecorderStatus`` as JSON |
-| launch | | ``port``, ``token``, ``base_urls``, ``hook_url``, ``hook_socket``, ``spool`` |
+| launch | | ``port``, ``token``, ``base_urls``, ``usual_addresses``, ``hook_url``, ``hook_socket``, ``spool`` |
 | record | ``drafts``: [{src, kind, fields, lane?, refs?}] | ``seqs``, durable when the answer comes |
 | pause, resume | ``reason``? | ``seq`` |
 | close | ``drafts`` | ``events``; then poll ``status`` until ``received`` equals it |
@@ -98,6 +98,8 @@ class LaunchTicket:
     token: str
     base_urls: Mapping[str, str]
     """``claude``: with the token in its path; ``codex``: the token goes into a header."""
+    usual_addresses: Sequence[str]
+    """Upstreams that the recorder reaches where everybody does: their names."""
     hook_url: str
     """Where Claude Code's HTTP hooks post to; the token goes into a header."""
     hook_socket: str

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from promptster.deliver.uploader import Ended
 from promptster.errors import SessionError
+from promptster.proxy.upstreams import at_usual_address
 from promptster.session.assembly import left_out
 from promptster.session.state import SessionState
 
@@ -131,6 +132,7 @@ class Operations:
                 "codex": f"{base}/openai",
                 "chatgpt": f"{base}/chatgpt",
             },
+            "usual_addresses": at_usual_address(self._facts.upstreams),
             "hook_url": f"{base}/hooks/claude",
             "hook_socket": str(self._folder.hook_socket),
             "spool": str(self._folder.spool),

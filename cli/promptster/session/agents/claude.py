@@ -47,6 +47,8 @@ _LATER = ("--bg", "--background")
 """Options by which another process does the work, after this one has ended."""
 _HOOKS_OFF_FLAGS = ("--bare", "--safe-mode")
 _HOOKS_OFF_VARIABLES = ("CLAUDE_CODE_SIMPLE", "CLAUDE_CODE_SAFE_MODE")
+_IS_ANTHROPIC = "_CLAUDE_CODE_ASSUME_FIRST_PARTY_BASE_URL"
+"""Tells Claude Code that behind the base URL is Anthropic itself, so that it behaves as without us."""
 _NO_PROXY = ("NO_PROXY", "no_proxy")
 _OFF = frozenset({"", "0", "false", "no", "off"})
 
@@ -127,6 +129,8 @@ def recorder_settings(ticket: LaunchTicket, *, excluded: Mapping[str, str], hook
         matcher = {"matcher": "*"} if event in claude_code.MATCHER_EVENTS else {}
         hooks[event] = [{**matcher, "hooks": [http]}]
     env: dict[str, str] = {} if hooks_only else {"ANTHROPIC_BASE_URL": ticket.base_urls["claude"]}
+    if not hooks_only and "anthropic" in ticket.usual_addresses:
+        env[_IS_ANTHROPIC] = "1"
     for name in _NO_PROXY:
         env[name] = with_loopback(excluded.get(name, ""))
     return {

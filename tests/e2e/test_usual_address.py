@@ -1,0 +1,76 @@
+"""A provider at its usual address, by a company's proxy and its certificate authority: the agent notices nothing.
+
+Claude Code behaves otherwise where it thinks that a gateway stands between it and the provider: other headers, no
+shared prompt cache, another account of its own safety checks. Behind us it must not think so.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.e2e.replayed import check_everything
+from tests.e2e.runs import CANDIDATE, PROMPTSTER, Run, candidate_root, same_behaviour, same_requests, taken
+from tests.e2e.scenarios import claude_scenarios
+from tests.e2e.world import Candidate, stage_folder
+from tests.helpers.corporate_proxy import CorporateProxy
+from tests.helpers.provider.server import running
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.e2e.conftest import Stage
+    from tests.helpers.provider.exchange import Exchange
+
+pytestmark = pytest.mark.e2e
+
+HOST = "api.anthropic.com"
+SCENARIO = next(one for one in claude_scenarios(stage_folder() / CANDIDATE / "workspace") if one.name == "edits")
+ONLY_WITHOUT_US = b",mid-conversation-system-clear-at-2026-08-21"
+"""A beta that Claude Code asks for at no other host name than Anthropic's own, whatever it is told."""
+TELLS_ITS_HOST = (b'"served_by_anthropic":true', b'"served_by_anthropic":false')
+"""What it says of the host name in its output."""
+
+
+def test_claude_code_reaches_anthropic_as_without_us(stage: Stage, tmp_path: Path) -> None:
+    """The provider sees the same requests with us and without, all but one beta's name; everything is recorded."""
+    with running(SCENARIO.script) as provider, CorporateProxy(tmp_path, HOST, provider.anthropic_url).running() as way:
+        control = _candidate(stage, way)
+        ended = control.run(str(stage.agents.claude), *SCENARIO.words()[1:])
+        without = taken(control, ended, provider, 0)
+    assert without.ended.code == 0
+    with running(SCENARIO.script) as provider, CorporateProxy(tmp_path, HOST, provider.anthropic_url).running() as way:
+        candidate = _candidate(stage, way)
+        try:
+            candidate.start(stage.recruiter.invite())
+            before = len(provider.exchanges)
+            ended = candidate.run(PROMPTSTER, "run", *SCENARIO.words())
+            submitted = candidate.submit()
+            recorded = taken(candidate, ended, provider, before)
+        finally:
+            candidate.end()
+    without = _by_any_name(without)
+    same_behaviour(without, recorded, ordered=SCENARIO.ordered)
+    same_requests(without, recorded)
+    check_everything(SCENARIO, stage.recruiter.lines(candidate.session))
+    assert submitted["events"] == submitted["received"]
+    assert stage.recruiter.verify(candidate.session, candidate.root)["verdict"] == "verified"
+
+
+def _candidate(stage: Stage, way: CorporateProxy) -> Candidate:
+    candidate = Candidate(root=candidate_root(), agents=stage.agents)
+    candidate.person = replace(candidate.person, extra={**candidate.person.extra, **way.environment})
+    return candidate
+
+
+def _by_any_name(run: Run) -> Run:
+    """That run, had the host had another name: the two differences that only the name makes."""
+    assert run.ended.stdout.count(TELLS_ITS_HOST[0]) == 1
+    ended = replace(run.ended, stdout=run.ended.stdout.replace(*TELLS_ITS_HOST))
+    return replace(run, ended=ended, exchanges=[_without_beta(exchange) for exchange in run.exchanges])
+
+
+def _without_beta(exchange: Exchange) -> Exchange:
+    assert exchange.head.count(ONLY_WITHOUT_US) == (exchange.method == "POST")
+    return replace(exchange, head=exchange.head.replace(ONLY_WITHOUT_US, b""))
