@@ -195,6 +195,16 @@ def test_withdrawing_while_the_collector_is_away_deletes_here_first(invited: Inv
     assert invited.person.result("withdraw", "--yes", "--json")["tombstone"]
 
 
+def test_withdrawing_after_handing_in_survives_a_lost_answer(invited: Invited, relay: Relay) -> None:
+    """The access token is forgotten with the session at the collector; asking again still gets the tombstone."""
+    edit(invited)
+    invited.person.result("submit", "--yes", "--json")
+    relay.lose_answer_to(b"DELETE /v1/sessions/")
+    assert invited.person.call("withdraw", "--yes", "--json").code == 1
+    assert relay.lost == 1
+    assert invited.person.result("withdraw", "--yes", "--json")["tombstone"]
+
+
 def test_handing_in_needs_a_yes_also_in_a_script(invited: Invited) -> None:
     """Without one, the session goes on."""
     for words in (("submit", "--json"), ("submit",)):

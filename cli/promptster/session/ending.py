@@ -125,7 +125,14 @@ def withdraw_submitted(current: Current, config: Config) -> Withdrawn:
     restored = current.touched.restore() if any(folder.touched.glob("*")) else []
     facts = current.facts
     with CollectorClient(facts.collector_url, token=token, network=config.network) as client:
-        envelope = Envelope.from_json(client.delete_session(facts.session).get("tombstone"))
+        try:
+            answer: Any = client.delete_session(facts.session).get("tombstone")
+        except RefusedError as error:
+            # Asked before, and the answer was lost: the refusal carries the same tombstone.
+            answer = error.problem.get("tombstone")
+            if error.status != _GONE or answer is None:
+                raise
+    envelope = Envelope.from_json(answer)
     tombstone = check_tombstone(current, config, envelope)
     folder.write_document(TOMBSTONE, envelope.encode())
     folder.update(state=SessionState.WITHDRAWN)
