@@ -239,20 +239,21 @@ class PinnedKeys:
 
     @staticmethod
     def _read(path: Path) -> _Pin | None:
+        damaged = ConfigurationError(
+            f"cannot read {path}, where a collector's keys are pinned",
+            hint="restore it, or delete it and sign in again or open your invite again",
+            code="pinned_keys",
+        )
         try:
             document: dict[str, Any] = json.loads(path.read_bytes())
             root = str(document["root"])
             keys = parse_keyfile(b64u_decode(document["keyfile"])).since(root)
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, KeyError, TypeError, ProtocolError):
-            keys = None
+        except (OSError, ValueError, KeyError, TypeError, ProtocolError) as error:
+            raise damaged from error
         if keys is None:
-            raise ConfigurationError(
-                f"cannot read {path}, where a collector's keys are pinned",
-                hint="restore it, or delete it and sign in again or open your invite again",
-                code="pinned_keys",
-            )
+            raise damaged
         return _Pin(root=root, keys=keys)
 
 

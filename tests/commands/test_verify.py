@@ -15,6 +15,7 @@ from tests.helpers.sessions import Script
 from promptster.__main__ import main
 from promptster.config import PinnedKeys
 from promptster.paths import Paths
+from promptster.protocol.keys import first_key, next_key, write_keyfile
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -105,6 +106,20 @@ def test_a_stranger_who_signs_is_not_trusted(home: Path, capsys: pytest.CaptureF
     (home / "forged.promptster").write_bytes(Bundler(Certified(seed=7)).bundle(EVENTS))
     assert main(["verify", "forged.promptster", "--trust", "acme.keys", "--json"]) == 13
     assert _json(capsys)["verdict"] == "consistent"
+
+
+def test_a_key_in_front_of_an_invites_makes_no_bundle_trusted(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A forger who showed a key file that leads from their key to the invite's signs for themselves only."""
+    invite, forger = Certified(), Certified(seed=7)
+    records = [first_key(forger.collector_key, created_ms=1)]
+    records.append(next_key(forger.collector_key, invite.collector_key.public_key, created_ms=2))
+    forger.keyfile = write_keyfile(records)
+    (home / "forged.promptster").write_bytes(Bundler(forger).bundle(EVENTS))
+    pins = PinnedKeys(Paths.from_environment())
+    pins.pin("https://acme.example", forger.keyfile, root=invite.collector_key.kid)
+    assert main(["verify", "forged.promptster", "--json"]) == 13
+    assert _json(capsys)["signer"]["trusted"] is False
+    assert main(["verify", "ada.promptster", "--json"]) == 0
 
 
 def test_files_that_cannot_be_used_are_errors(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
