@@ -23,7 +23,8 @@ pytestmark = pytest.mark.e2e
 KEY = "sk-ant-own-Kq7vZx-0123456789abcdef"
 GATEWAY = "gw-own-Kq7vZx-0123456789abcdef"
 _SEARCH = """\
-import os, pathlib, tempfile
+import os, pathlib, tempfile, time
+time.sleep(4)  # Claude Code tells of a command that takes longer than two seconds: both runs shall
 marks = [b"own-Kq7" + b"vZx-0123456789abcdef"]
 roots = [pathlib.Path({root!r}), *pathlib.Path(tempfile.gettempdir()).glob("promptster*")]
 roots += pathlib.Path(os.environ.get("XDG_RUNTIME_DIR", "/nowhere")).glob("promptster*")
