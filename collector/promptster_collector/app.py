@@ -205,6 +205,7 @@ def build_app(services: Services, *, background: bool = True) -> Litestar:
     async def life(_: Litestar) -> AsyncGenerator[None]:
         async with services.worker if background else nullcontext():
             yield
+        services.reading.close()
         services.store.close()
 
     app = Litestar(

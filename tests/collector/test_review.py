@@ -22,7 +22,7 @@ from promptster.protocol.events import RecordedEvent, Secret
 from promptster.protocol.fields import commitment
 from promptster.protocol.verification import verify_bundle
 from promptster_collector.review.sealer import SegmentSealer, WrittenSegment
-from promptster_collector.review.segment_process import SegmentProcess, SegmentProcessError
+from promptster_collector.review.segment_process import SegmentProcess
 from promptster_collector.settings import Limits
 from promptster_collector.store.keys.keystore import KeyDestroyedError
 from promptster_collector.store.keys.names import segment_key
@@ -335,43 +335,6 @@ def test_a_session_that_cannot_be_sealed_stops_nobody(site: Site, monkeypatch: p
     site.clock.pass_ms(900_000)
     site.drain()
     assert get(site, broken, "head").json()["state"] == "sealed"
-
-
-def test_a_helper_that_ends_early_is_said_and_replaced(site: Site) -> None:
-    """A process that is killed in the middle, as for want of memory, fails one attempt; the next gets another."""
-    candidate, organisation = checked_and_closed(site)
-    stored = site.services.reading.stored(organisation, candidate.session)
-    with SegmentProcess() as process:
-        process.begin(stored.content_key, stored.kinds)
-        running = process._process
-        assert running is not None
-        running.kill()
-        running.wait()
-        with pytest.raises(SegmentProcessError):
-            process.write()
-        written = sealer_of(site).write(organisation, candidate.session, process)
-    assert written.events == 7
-
-
-def helpers() -> list[bytes]:
-    """Command lines of the helping processes that run now and that this one started."""
-    lists = [path.read_text().split() for path in Path("/proc/self/task").glob("*/children")]
-    lines = [Path(f"/proc/{number}/cmdline").read_bytes() for numbers in lists for number in numbers]
-    return [line for line in lines if b"segment_process" in line]
-
-
-@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="asks Linux for its processes")
-def test_sealing_leaves_no_process_behind(site: Site) -> None:
-    """The helper runs while a session is made into a segment, and has ended when the round is over."""
-    candidate, organisation = checked_and_closed(site)
-    stored = site.services.reading.stored(organisation, candidate.session)
-    with SegmentProcess() as process:
-        process.begin(stored.content_key, stored.kinds)
-        assert len(helpers()) == 1
-    assert helpers() == []
-    site.drain()
-    assert get(site, candidate, "head").json()["state"] == "sealed"
-    assert helpers() == []
 
 
 def referring(candidate: Candidate, block: bytes) -> RecordedEvent:

@@ -20,10 +20,10 @@ from promptster.protocol.signing import Envelope
 from promptster_collector.assessments.policies import policy_of
 from promptster_collector.errors import NotFoundError
 from promptster_collector.review.rows import by_batch, event_of, within_policy
+from promptster_collector.review.segment_reader import SegmentReader
 from promptster_collector.sessions.states import GONE
 from promptster_collector.store.inbox import check_of, head_of, receipt_of, size_of, wire_of
 from promptster_collector.store.keys.names import content_key, segment_key
-from promptster_collector.store.parquet import read_parquet
 from promptster_collector.store.schema import Batch, Segment, Session
 from promptster_collector.store.sealing import Sealer
 from promptster_collector.store.tombstones import buried
@@ -101,6 +101,11 @@ class Reading:
         """Keep where sessions are stored."""
         self._store = store
         self._limits = limits
+        self._segments = SegmentReader()
+
+    def close(self) -> None:
+        """End what helps to read."""
+        self._segments.close()
 
     async def record(self, organisation: str, session: str, *, with_events: bool = True) -> SessionRecord:
         """One session with all its batches.
@@ -124,7 +129,7 @@ class Reading:
         policy = sealer.unseal(row.policy_sealed, "policy")
         events: Mapping[int, tuple[RecordedEvent, ...]] = {}
         if segment is not None:
-            events = by_batch(read_parquet(self._segment(organisation, session, segment)))
+            events = by_batch(self._segments.whole(self._segment(organisation, session, segment)))
         elif with_events:
             events = self._from_inbox(organisation, session, batches, policy)
         return SessionRecord(
@@ -238,7 +243,7 @@ class Reading:
         )
         if segment is not None:
             data = self._segment(organisation, session, segment)
-            found = read_parquet(data, after=after, limit=limit, size=self._limits.page_bytes)
+            found = self._segments.page(data, after=after, limit=limit, size=self._limits.page_bytes)
             events = [event_of(event) for event in found]
         else:
             policy = self._store.of_session(organisation, session).unseal(row.policy_sealed, "policy")

@@ -1,4 +1,4 @@
-"""A process of its own that makes Parquet of a session, so that the collector gives the memory back with it.
+"""A process of its own for a session's Parquet file, so that the collector gives the memory back with it.
 
 Run as ``python -m promptster_collector.review.segment_process`` it obeys what comes on standard input, one piece after
 another, and ends when that ends. Nothing of a session reaches a file, an argument or the environment. Pieces are
@@ -12,6 +12,8 @@ kind   what comes                                               what is answered
 ``W``  nothing                                                  ``W`` and the Parquet file of all events
 ``R``  a Parquet file                                           ``R`` and the number of its events, as
                                                                 text, or nothing if they are others
+``P``  which rows, as JSON after its length (u32be), and a      ``P`` and those rows (``pack``)
+       Parquet file
 =====  =======================================================  ======================================
 """
 
@@ -31,10 +33,11 @@ from promptster_collector.review.rows import row_of, within_policy
 from promptster_collector.store.parquet import EventRow, read_parquet, write_parquet
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
 
 _KEY: Final = 32
 _HEAD: Final = struct.Struct(">cQ")
+_LENGTH: Final = struct.Struct(">I")
 _NICE: Final = 5
 """Steps by which this work stands behind the collector's own."""
 _END: Final = 60.0
@@ -58,6 +61,58 @@ def _receive(stream: IO[bytes]) -> tuple[bytes, bytes] | None:
     kind, length = _HEAD.unpack(head)
     data = stream.read(length)
     return (kind, data) if len(data) == length else None
+
+
+def pack(rows: Sequence[EventRow]) -> bytes:
+    """Rows as bytes: length (u32be), a JSON list of what is not binary, then everything binary in a row."""
+    plain = [
+        [row.n, row.seq, row.src, row.kind, row.lane, row.ms, row.mono_ms, *(len(part) for part in _parts(row))]
+        for row in rows
+    ]
+    head = json.dumps(plain, separators=(",", ":")).encode()
+    return b"".join([_LENGTH.pack(len(head)), head, *(part for row in rows for part in _parts(row))])
+
+
+def _parts(row: EventRow) -> tuple[bytes, bytes, bytes]:
+    return row.public, row.secrets, row.blocks
+
+
+def unpack(data: bytes) -> list[EventRow]:
+    """The rows that were packed."""
+    head, place = _after_length(data)
+    rows: list[EventRow] = []
+    for n, seq, src, kind, lane, ms, mono_ms, *sizes in json.loads(head):
+        parts: list[bytes] = []
+        for size in sizes:
+            parts.append(data[place : place + size])
+            place += size
+        public, secrets, blocks = parts
+        made = EventRow(
+            n=n,
+            seq=seq,
+            src=src,
+            kind=kind,
+            lane=lane,
+            ms=ms,
+            mono_ms=mono_ms,
+            public=public,
+            secrets=secrets,
+            blocks=blocks,
+        )
+        rows.append(made)
+    return rows
+
+
+def _after_length(data: bytes) -> tuple[bytes, int]:
+    """The first piece of some bytes, and where the rest begins."""
+    (length,) = _LENGTH.unpack_from(data)
+    end = _LENGTH.size + int(length)
+    return data[_LENGTH.size : end], end
+
+
+def _page(data: bytes) -> bytes:
+    wanted, start = _after_length(data)
+    return pack(read_parquet(data[start:], **json.loads(wanted)))
 
 
 class _Session:
@@ -93,8 +148,10 @@ def obey(orders: IO[bytes], answers: IO[bytes]) -> None:
             session.add(data)
         elif kind == b"W":
             _send(answers, kind, session.write())
-        else:
+        elif kind == b"R":
             _send(answers, kind, session.compare(data))
+        else:
+            _send(answers, kind, _page(data))
 
 
 class SegmentProcess:
@@ -129,6 +186,10 @@ class SegmentProcess:
         Raises:
             SegmentProcessError: the process has ended.
         """
+        self._start()
+        self._order(b"S", content_key + json.dumps(sorted(kinds)).encode())
+
+    def _start(self) -> None:
         if self._process is None or self._process.poll() is not None:
             self.close()
             self._process = subprocess.Popen(
@@ -137,7 +198,18 @@ class SegmentProcess:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
             )
-        self._order(b"S", content_key + json.dumps(sorted(kinds)).encode())
+
+    def read(
+        self, data: bytes, *, after: int = -1, limit: int | None = None, size: int | None = None
+    ) -> list[EventRow]:
+        """Rows of a Parquet file, as ``read_parquet`` gives them.
+
+        Raises:
+            SegmentProcessError: the process has ended.
+        """
+        self._start()
+        wanted = json.dumps({"after": after, "limit": limit, "size": size}).encode()
+        return unpack(self._ask(b"P", _LENGTH.pack(len(wanted)) + wanted + data))
 
     def add(self, wire: bytes) -> None:
         """Add a batch as it was sent.

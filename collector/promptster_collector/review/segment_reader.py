@@ -1,0 +1,77 @@
+"""Reads segments in a helping process: pages in one that stays for a while, whole sessions each in their own."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+from promptster_collector.errors import BusyError
+from promptster_collector.review.segment_process import SegmentProcess, SegmentProcessError
+
+if TYPE_CHECKING:
+    from promptster_collector.store.parquet import EventRow
+
+_STAY = 20.0
+"""Seconds for which the process of the last page waits for the next one."""
+
+
+class ReadingFailedError(BusyError):
+    """The helping process ended early, most likely for want of memory."""
+
+    default_code = "reading_failed"
+    default_status = 503
+
+
+def _failed() -> ReadingFailedError:
+    return ReadingFailedError("the session cannot be read just now", retry_after=30)
+
+
+class SegmentReader:
+    """Reads Parquet files that were unsealed; every call blocks."""
+
+    def __init__(self, *, stay: float = _STAY) -> None:
+        """Start nothing yet; a process that nobody asks anything for ``stay`` seconds is ended."""
+        self._stay = stay
+        self._lock = threading.Lock()
+        self._process = SegmentProcess()
+        self._end: threading.Timer | None = None
+
+    def whole(self, data: bytes) -> list[EventRow]:
+        """All rows. Whoever reads a large session holds up nobody else.
+
+        Raises:
+            ReadingFailedError: the process ended early.
+        """
+        try:
+            with SegmentProcess() as process:
+                return process.read(data)
+        except SegmentProcessError as error:
+            raise _failed() from error
+
+    def page(self, data: bytes, *, after: int, limit: int, size: int) -> list[EventRow]:
+        """At most ``limit`` rows and ``size`` bytes behind ``after``, one in any case.
+
+        Raises:
+            ReadingFailedError: the process ended early.
+        """
+        with self._lock:
+            self._cancel()
+            try:
+                return self._process.read(data, after=after, limit=limit, size=size)
+            except SegmentProcessError as error:
+                raise _failed() from error
+            finally:
+                self._end = threading.Timer(self._stay, self.close)
+                self._end.daemon = True
+                self._end.start()
+
+    def close(self) -> None:
+        """End the process; the next page starts another one."""
+        with self._lock:
+            self._cancel()
+            self._process.close()
+
+    def _cancel(self) -> None:
+        if self._end is not None:
+            self._end.cancel()
+            self._end = None

@@ -1,0 +1,148 @@
+"""The process that makes and reads Parquet: it says the same as the library, ends when it should, and may die."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+from tests.helpers.candidate import bearer, started
+from tests.helpers.site import Site
+
+from promptster_collector.review.segment_process import SegmentProcess, SegmentProcessError, obey, pack, unpack
+from promptster_collector.review.segment_reader import ReadingFailedError, SegmentReader
+from promptster_collector.store.parquet import EventRow, read_parquet, write_parquet
+from promptster_collector.store.schema import Session
+
+linux = pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="asks Linux for its processes")
+
+
+def rows(count: int) -> list[EventRow]:
+    """Rows with odd sizes, empty parts and bytes of every value."""
+    return [
+        EventRow(
+            n=i // 3,
+            seq=i,
+            src="proxy",
+            kind="prompt",
+            lane=i % 2,
+            ms=1_700_000_000_000 + i,
+            mono_ms=i,
+            public=bytes(range(256)) * (i % 3),
+            secrets=bytes([i]) * i,
+            blocks=b"" if i % 2 else b"\n" * i,
+        )
+        for i in range(count)
+    ]
+
+
+def helpers() -> list[bytes]:
+    """Command lines of the helping processes that run now and that this one started."""
+    lists = [path.read_text().split() for path in Path("/proc/self/task").glob("*/children")]
+    lines = [Path(f"/proc/{number}/cmdline").read_bytes() for numbers in lists for number in numbers]
+    return [line for line in lines if b"segment_process" in line]
+
+
+def ready(site: Site) -> tuple[str, str]:
+    """Organisation and id of a session whose batches are checked and that was not sealed yet."""
+    candidate = started(site.client, site.token)
+    candidate.say("one", "two")
+    candidate.put(site.client, 0)
+    site.drain()
+    return site.rows(select(Session.organisation))[0].organisation, candidate.session
+
+
+def test_rows_survive_their_way() -> None:
+    """Packing loses nothing, also of nothing."""
+    for count in (0, 1, 40):
+        assert unpack(pack(rows(count))) == rows(count)
+
+
+def test_the_process_reads_as_the_library_does() -> None:
+    """Whole files and pages of every kind are the same through the process."""
+    data = write_parquet(rows(50))
+    reader = SegmentReader()
+    try:
+        assert reader.whole(data) == rows(50)
+        for after, limit, size in ((-1, 500, 1 << 20), (10, 5, 1 << 20), (10, 500, 1000), (49, 10, 10), (-1, 3, 0)):
+            expected = read_parquet(data, after=after, limit=limit, size=size)
+            assert reader.page(data, after=after, limit=limit, size=size) == expected
+    finally:
+        reader.close()
+
+
+@linux
+def test_pages_share_a_process_that_ends_when_nobody_asks() -> None:
+    """One process for one page after another; it ends by itself, and the next page starts another."""
+    data = write_parquet(rows(3))
+    staying = SegmentReader(stay=3600.0)
+    staying.page(data, after=-1, limit=1, size=1)
+    first = staying._process._process
+    staying.page(data, after=0, limit=1, size=1)
+    assert staying._process._process is first
+    assert len(helpers()) == 1
+    staying.close()
+    assert helpers() == []
+    leaving = SegmentReader(stay=0.0)
+    assert leaving.page(data, after=1, limit=5, size=1 << 20) == rows(3)[2:]
+    while (timer := leaving._end) is not None:
+        timer.join(30)
+        assert not timer.is_alive()
+        leaving.close()
+    assert helpers() == []
+
+
+def test_a_file_that_is_none_is_a_refusal() -> None:
+    """A process that ends over what it reads is said as "not just now", and the next reading works."""
+    reader = SegmentReader()
+    try:
+        for _ in range(2):
+            with pytest.raises(ReadingFailedError) as caught:
+                reader.page(b"this is not Parquet", after=-1, limit=1, size=1)
+            assert (caught.value.status, caught.value.headers) == (503, {"retry-after": "30"})
+        with pytest.raises(ReadingFailedError):
+            reader.whole(b"nor is this")
+        assert reader.page(write_parquet(rows(1)), after=-1, limit=1, size=1) == rows(1)
+    finally:
+        reader.close()
+
+
+def test_a_helper_that_ends_early_is_said_and_replaced(site: Site) -> None:
+    """A process that is killed in the middle, as for want of memory, fails one attempt; the next gets another."""
+    organisation, session = ready(site)
+    with SegmentProcess() as process:
+        stored = site.services.reading.stored(organisation, session)
+        process.begin(stored.content_key, stored.kinds)
+        running = process._process
+        assert running is not None
+        running.kill()
+        running.wait()
+        with pytest.raises(SegmentProcessError):
+            process.write()
+        again = site.services.reading.stored(organisation, session)
+        process.begin(again.content_key, again.kinds)
+        for wire in again.wires:
+            process.add(wire)
+        data = process.write()
+        assert process.compare(data) == 2
+        assert process.compare(write_parquet([])) is None
+
+
+@linux
+def test_sealing_leaves_no_process_behind(site: Site) -> None:
+    """When a round of sealing is over, nothing that helped runs any more."""
+    candidate = started(site.client, site.token)
+    candidate.close()
+    candidate.put(site.client, 0)
+    site.drain()
+    path = f"/v1/sessions/{candidate.session}/head"
+    assert site.client.get(path, headers=bearer(site.token)).json()["state"] == "sealed"
+    assert helpers() == []
+
+
+def test_half_an_order_ends_the_work() -> None:
+    """Orders that break off, because the collector is gone, are not obeyed half."""
+    answers = io.BytesIO()
+    obey(io.BytesIO(b"W" + (10).to_bytes(8, "big") + b"short"), answers)
+    assert answers.getvalue() == b""
