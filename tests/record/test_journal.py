@@ -246,6 +246,37 @@ def test_a_journal_that_vanished_is_told_apart_from_a_disk_that_fails() -> None:
         journal.reopen()
 
 
+def test_looking_again_after_a_failure_reads_one_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long the session, and however often a full disk refuses; a missing or damaged file is noticed."""
+    monkeypatch.setattr(journal_module, "ROTATE_AT", 500)
+    disk = MemoryDisk()
+    journal = opened(disk)
+    for number in range(12):
+        journal.append(entries(1, start=number))
+    first, *_, last = journals(disk)
+    read: list[Path] = []
+    reading = disk.read
+
+    def counted(path: Path) -> bytes:
+        read.append(path)
+        return reading(path)
+
+    monkeypatch.setattr(disk, "read", counted)
+    disk.on_call = nth("sync", 1, OSError(errno.EIO, "refused"))
+    with pytest.raises(OSError, match="refused"):
+        journal.append([b"x" * 400])
+    journal.reopen()
+    assert read == [last]
+    disk.flip(last, 200, 0)
+    with pytest.raises(JournalLostError):
+        journal.reopen()
+    disk.flip(last, 200, 0)
+    journal.reopen()
+    disk.unlink(first)
+    with pytest.raises(JournalLostError):
+        journal.reopen()
+
+
 def test_a_jump_moves_the_numbers_on() -> None:
     """After a jump, records before its base count, those behind it do not, and numbering goes on at its first."""
     disk = MemoryDisk()

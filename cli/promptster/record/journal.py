@@ -22,6 +22,7 @@ from promptster.record.reading import (
     Scan,
     chain_after_header,
     file_header,
+    holds,
     journal_names,
     link,
     read,
@@ -138,15 +139,16 @@ class Journal:
         return any((extent.base, extent.first) == (base, first) for extent in self._found.extents)
 
     def reopen(self) -> None:
-        """After a failed ``append``: let go of the file, and see that everything promised is still there.
+        """After a failed ``append``: let go of the file, and see that what was promised is still there.
+
+        A disk that is full for an hour makes this happen again and again: only the last file's records are read.
 
         Raises:
             OSError: the disk cannot even be read.
             JournalLostError: records that were durable cannot be read any more.
         """
         self.close()
-        found = scan(self._files, self._folder, self._cipher, self._session)
-        if found.chain_before(self.next_seq) != self._chain:
+        if not holds(self._files, self._folder, self._found):
             raise JournalLostError("records that were durable cannot be read any more")
 
     def close(self) -> None:

@@ -206,6 +206,19 @@ def read(files: Files, found: Scan, cipher: Cipher, *, start: int = 0) -> Iterat
                 yield seq, cipher.open(data[offset - length : offset], position=seq)
 
 
+def holds(files: Files, folder: Path, found: Scan) -> bool:
+    """Whether the files of a prefix are still there, and the last one still has its records; reads that one only."""
+    needed = [extent for extent in found.extents if extent.counts]
+    if not needed:
+        return True
+    last, names = needed[-1], set(journal_names(files, folder))
+    if any(extent.path.name not in names for extent in needed):
+        return False
+    bare = Extent(path=last.path, base=last.base, first=last.first, before=last.before)
+    chain = [value for _seq, _sealed, value in _records(files.read(last.path), bare)]
+    return chain[: len(last.chain)] == last.chain
+
+
 def _begin(result: Scan, path: Path, data: bytes) -> Extent | None:
     """The extent for a file whose header continues the prefix; what it supersedes no longer counts."""
     if len(data) < FILE_HEADER.size:
