@@ -61,7 +61,12 @@ def _events(workspace: str) -> Iterator[tuple[str, dict[str, Any]]]:
     model = {"subagent_model": "composer-2.5", "is_parallel_worker": False, "git_branch": "main"}
     yield "subagentStart", {**begun, **model, "tool_call_id": "call_4\nctc_4"}
     counts = {"message_count": 4, "tool_call_count": 1, "loop_count": 0, "duration_ms": 50}
-    ended: dict[str, Any] = {"status": "completed", "summary": "Nothing else greets.", "modified_files": [], "description": "look"}
+    ended: dict[str, Any] = {
+        "status": "completed",
+        "summary": "Nothing else greets.",
+        "modified_files": [],
+        "description": "look",
+    }
     yield "subagentStop", {**begun, **counts, **ended, "error_message": None, "agent_transcript_path": None}
     tokens = {"input_tokens": 700, "output_tokens": 30, "cache_read_tokens": 0, "cache_write_tokens": 0}
     yield "afterAgentResponse", {"text": "It greets politely now.", **tokens}
