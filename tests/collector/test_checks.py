@@ -245,7 +245,7 @@ def test_one_round_holds_little(site: Site, monkeypatch: pytest.MonkeyPatch) -> 
     for n in range(3):
         candidate.say(f"text {n}")
         candidate.put(site.client, n)
-    assert len(site.store.database.read_now(site.services.checks._oldest)) == 1
+    assert len(site.store.database.read_now(site.services.checks.oldest)) == 1
     site.drain()
     assert [check.ok for check in checks_of(site, candidate)] == [True] * 3
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import io
+import os
+import signal
+import threading
 from pathlib import Path
 
 import pytest
@@ -78,18 +81,19 @@ def test_pages_share_a_process_that_ends_when_nobody_asks() -> None:
     data = write_parquet(rows(3))
     staying = SegmentReader(stay=3600.0)
     staying.page(data, after=-1, limit=1, size=1)
-    first = staying._process._process
+    first = staying.pid
+    assert first is not None
     staying.page(data, after=0, limit=1, size=1)
-    assert staying._process._process is first
+    assert staying.pid == first
     assert len(helpers()) == 1
     staying.close()
     assert helpers() == []
     leaving = SegmentReader(stay=0.0)
     assert leaving.page(data, after=1, limit=5, size=1 << 20) == rows(3)[2:]
-    while (timer := leaving._end) is not None:
-        timer.join(30)
-        assert not timer.is_alive()
-        leaving.close()
+    for thread in threading.enumerate():
+        if isinstance(thread, threading.Timer):
+            thread.join(30)
+    assert leaving.pid is None
     assert helpers() == []
 
 
@@ -114,10 +118,8 @@ def test_a_helper_that_ends_early_is_said_and_replaced(site: Site) -> None:
     with SegmentProcess() as process:
         stored = site.services.reading.stored(organisation, session)
         process.begin(stored.content_key, stored.kinds)
-        running = process._process
-        assert running is not None
-        running.kill()
-        running.wait()
+        assert process.pid is not None
+        os.kill(process.pid, signal.SIGKILL)
         with pytest.raises(SegmentProcessError):
             process.write()
         again = site.services.reading.stored(organisation, session)

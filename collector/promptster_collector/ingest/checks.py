@@ -84,13 +84,13 @@ class Checks:
 
     async def run(self) -> bool:
         """Check the oldest batches that are not checked; whether there were any."""
-        rows = await self._store.database.read(self._oldest)
+        rows = await self._store.database.read(self.oldest)
         if rows:
             findings = await asyncio.to_thread(self._examine_all, rows)
             await self._store.database.write(lambda connection: self._record_all(connection, findings))
         return bool(rows)
 
-    def _oldest(self, connection: Connection) -> Sequence[AnyRow]:
+    def oldest(self, connection: Connection) -> Sequence[AnyRow]:
         """What one round opens: as many batches as fit into its bounds, and one in any case."""
         waiting = select(Batch.arrival, func.length(Batch.body_sealed).label("size")).where(Batch.checked_ms.is_(None))
         waiting = waiting.where(Batch.session.not_in(self._locked)).order_by(Batch.arrival).limit(_GROUP)

@@ -161,6 +161,11 @@ class SegmentProcess:
         """Start nothing yet."""
         self._process: subprocess.Popen[bytes] | None = None
 
+    @property
+    def pid(self) -> int | None:
+        """The process that was started and not ended here."""
+        return None if self._process is None else self._process.pid
+
     def __enter__(self) -> Self:
         """Nothing runs before the first order."""
         return self
@@ -242,6 +247,7 @@ class SegmentProcess:
         try:
             _send(self._process.stdin, kind, data)
         except OSError as error:
+            self.close()
             raise SegmentProcessError from error
 
     def _ask(self, kind: bytes, data: bytes) -> bytes:
@@ -250,6 +256,7 @@ class SegmentProcess:
             raise SegmentProcessError
         answer = _receive(self._process.stdout)
         if answer is None:
+            self.close()
             raise SegmentProcessError
         return answer[1]
 

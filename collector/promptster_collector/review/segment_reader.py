@@ -36,6 +36,11 @@ class SegmentReader:
         self._process = SegmentProcess()
         self._end: threading.Timer | None = None
 
+    @property
+    def pid(self) -> int | None:
+        """The process that waits for the next page."""
+        return self._process.pid
+
     def whole(self, data: bytes) -> list[EventRow]:
         """All rows. Whoever reads a large session holds up nobody else.
 

@@ -5,6 +5,7 @@ Every refusal is a problem document; which ones a route knows follows from its a
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from litestar.openapi.plugins import JsonRenderPlugin
@@ -152,5 +153,5 @@ class Description(JsonRenderPlugin):
     def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:
         """The description as JSON."""
         if self._made is None:
-            self._made = self.render_json(request, described(openapi_schema, request.app))
+            self._made = json.dumps(described(openapi_schema, request.app), separators=(",", ":")).encode()
         return self._made
