@@ -306,3 +306,15 @@ def test_an_address_for_practice_must_be_known_by_name(invited: Invited) -> None
     done = invited.person.call(*words, "--workspace", str(invited.workspace))
     assert done.code == 2
     assert done.document["error"]["code"] == "usage"
+
+
+def test_a_session_runs_also_where_nothing_can_be_pinned(acme: Stage) -> None:
+    """The clock runs from the redemption on: what is only for later checks stops nothing then."""
+    with acme.invited("no-pins") as invited:
+        config = invited.person.home / ".config" / "promptster"
+        config.mkdir(parents=True)
+        (config / "keys").symlink_to("/nonexistent/folder")
+        answer = invited.person.call(*invited.start_words("--json"))
+        assert answer.code == 0, answer.stderr
+        assert "could not be pinned for promptster verify" in answer.stderr
+        assert invited.person.result("status")["state"] == "recording"

@@ -147,8 +147,8 @@ def _go_on(begun: attempts.Attempt, code: InviteCode, checks: dict[str, Any], co
         begin.refuse_second_session(config.paths, except_for=folder)
         certificate = attempts.redeem(begun, code, config)
         facts = folder.facts()
-        PinnedKeys(config.paths).pin(facts.collector_url, folder.read_document(KEYS), root=code.pin)
         started = begin.run_session(begun, certificate, config.paths)
+    _pin(facts.collector_url, folder.read_document(KEYS), code, config, out)
     tidy(config.paths, SystemClock().wall_ms())
     ide_files = [str(path) for path in prepare_editors(started.current)]
     out.result(
@@ -166,6 +166,14 @@ def _go_on(begun: attempts.Attempt, code: InviteCode, checks: dict[str, Any], co
     )
     if not out.json:
         _tell_next_step(facts.workspace, certificate.record_until, ide_files, out)
+
+
+def _pin(url: str, keyfile: bytes, code: InviteCode, config: Config, out: Output) -> None:
+    """Let ``promptster verify`` trust what the collector signs; the session has keys of its own and goes on without."""
+    try:
+        PinnedKeys(config.paths).pin(url, keyfile, root=code.pin)
+    except (PromptsterError, OSError) as error:
+        out.note(f"warning: the collector's keys could not be pinned for promptster verify ({error})")
 
 
 def _settle_findings(plan: begin.StartPlan, options: Options) -> list[str]:

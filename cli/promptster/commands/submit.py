@@ -55,6 +55,8 @@ def _hand_in(current: Current, config: Config, out: Output, *, yes: bool) -> Non
         except submission.UndeliveredError as error:
             out.progress_end()
             raise _kept(current, config, out, error) from error
+    if not out.json:
+        out.note("everything was received; waiting for the collector's checks")
     copy = submission.collect(current, config)
     verified = copy.verification.verdict == "verified"
     restored = submission.conclude(current, verified=verified)
