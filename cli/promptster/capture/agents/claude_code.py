@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from promptster.capture import actions
 from promptster.capture.agents import claude_hooks
 from promptster.capture.agents.interface import Finding, HookReport, Identity, Prompt, Purpose
+from promptster.capture.agents.marked import passage, passages, widest
 from promptster.capture.providers.interface import load, mapping, text_of
 
 if TYPE_CHECKING:
@@ -15,19 +16,12 @@ if TYPE_CHECKING:
 
     from promptster.capture.providers.interface import Json, ModelCall, ToolResult, ToolUse, UserText
 
-_REMINDER = re.compile(r"<system-reminder>(.*?)</system-reminder>", re.DOTALL)
-_NOTIFICATION = re.compile(r"<task-notification>.*</task-notification>", re.DOTALL)
-_TASK = re.compile(r"<task-id>(.*?)</task-id>", re.DOTALL)
-_BROUGHT = re.compile(r"<result>(.*?)</result>", re.DOTALL)
-_QUEUED = re.compile(
-    r"^\s*The user sent (?:a new message while you were working|the following message):\n(.*?)"
-    r"(?:\n\n(?:IMPORTANT:|This is how Claude Code surfaces|After completing your current task).*)?\s*$",
-    re.DOTALL,
-)
+_QUEUED = re.compile(r"\s*The user sent (?:a new message while you were working|the following message):\n")
+_QUEUED_END = re.compile(r"\n\n(?:IMPORTANT:|This is how Claude Code surfaces|After completing your current task)")
+_NOTIFICATION = "task-notification"
 _COMMAND = re.compile(
     r"^\s*(?:<command-message>.*?</command-message>\s*)?<command-name>\s*/?(.*?)</command-name>", re.DOTALL
 )
-_ARGUMENTS = re.compile(r"<command-args>(.*?)</command-args>", re.DOTALL)
 _SHELL = re.compile(r"^\s*<bash-input>(.*?)</bash-input>", re.DOTALL)
 _ADDED_TAG = re.compile(
     r"^\s*<(?:local-command-caveat|bash-stdout|bash-stderr|user-prompt-submit-hook|ide_opened_file|ide_selection|"
@@ -178,14 +172,14 @@ class ClaudeCode:
                 if found and found[-1].text.startswith("/"):
                     found.pop()
             elif command := _COMMAND.match(rest):
-                given = _ARGUMENTS.search(rest)
-                words = f"/{command[1].strip()} {given[1].strip() if given else ''}".strip()
+                given = passage(rest, "command-args") or ""
+                words = f"/{command[1].strip()} {given.strip()}".strip()
                 found.append(Prompt(text=words, images=item.images))
                 expansion = True
             elif shell := _SHELL.match(rest):
                 found.append(Prompt(text=f"! {shell[1].strip()}", is_hooked=False))
-            elif queued := _QUEUED.match(rest):
-                found.append(Prompt(text=queued[1].strip(), images=item.images))
+            elif (queued := _queued(rest)) is not None:
+                found.append(Prompt(text=queued, images=item.images))
             elif (rest or (item.images and not item.text)) and not _added(rest):
                 if not expansion:
                     found.append(Prompt(text=rest, images=item.images, is_hooked=is_hooked))
@@ -215,11 +209,11 @@ class ClaudeCode:
 
     def ended(self, text: str) -> tuple[str, str] | None:
         """By the notification of a finished task."""
-        notification = _NOTIFICATION.search(text)
-        if notification is None or "<status>completed</status>" not in notification[0]:
+        notification = widest(text, _NOTIFICATION)
+        if notification is None or "<status>completed</status>" not in notification:
             return None
-        task, brought = _TASK.search(notification[0]), _BROUGHT.search(notification[0])
-        return (task[1].strip(), brought[1].strip()) if task and brought else None
+        task, brought = passage(notification, "task-id"), passage(notification, "result")
+        return None if task is None or brought is None else (task.strip(), brought.strip())
 
     def hooks_tell(self, call: ToolUse, result: ToolResult) -> bool:
         """A call whose arguments are refused is refused before any hook."""
@@ -264,16 +258,25 @@ def _side_purpose(call: ModelCall, body: Mapping[str, Json]) -> Purpose | None:
 def _split_reminders(text: str) -> tuple[list[Prompt], str]:
     """What the reminders in a text quote from outside, and the text without them."""
     quoted: list[Prompt] = []
-    for reminder in _REMINDER.finditer(text):
-        if notification := _NOTIFICATION.search(reminder[1]):
-            quoted.append(Prompt(text=notification[0], machine=True))
-        elif queued := _QUEUED.match(reminder[1]):
-            quoted.append(Prompt(text=queued[1].strip()))
-    rest = _REMINDER.sub("", text) if "<system-reminder>" in text else text
-    if notification := re.match(r"\s*<task-notification>", rest):
+    reminders, rest = passages(text, "system-reminder")
+    for reminder in reminders:
+        if notification := widest(reminder, _NOTIFICATION):
+            quoted.append(Prompt(text=notification, machine=True))
+        elif (queued := _queued(reminder)) is not None:
+            quoted.append(Prompt(text=queued))
+    if rest.lstrip().startswith(f"<{_NOTIFICATION}>"):
         quoted.append(Prompt(text=rest.strip(), machine=True))
         rest = ""
     return quoted, rest if rest.strip() else ""
+
+
+def _queued(text: str) -> str | None:
+    """The words of a message that was typed while the model worked, without what Claude Code says around it."""
+    lead = _QUEUED.match(text)
+    if lead is None:
+        return None
+    end = _QUEUED_END.search(text, lead.end())
+    return text[lead.end() : end.start() if end else None].strip()
 
 
 def _added(text: str) -> bool:
