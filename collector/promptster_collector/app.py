@@ -43,7 +43,7 @@ from promptster_collector.sessions.service import Sessions
 from promptster_collector.web import routes as web_routes
 from promptster_collector.web.description import Description
 from promptster_collector.web.headers import secured
-from promptster_collector.worker import Worker
+from promptster_collector.worker import Worker, give_memory_back
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -118,6 +118,7 @@ def build_services(settings: Settings, store: Store, clock: Clock) -> Services:
     worker.add_sweep(lifecycle.lapse_overdue)
     worker.add_sweep(RetentionRule(store, clock, erasure).run)
     worker.add_sweep(store.database.fold_log)
+    worker.add_sweep(give_memory_back)
     return Services(
         settings=settings,
         clock=clock,

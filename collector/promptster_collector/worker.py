@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ctypes
 import logging
 import traceback
 from typing import TYPE_CHECKING, Self, TypeVar
@@ -121,6 +122,24 @@ class Worker:
             await asyncio.sleep(_AFTER_FAULT)
             self._wanted.set()
             return False
+
+
+def _allocator() -> Callable[[int], int] | None:
+    """The C library's word for giving unused memory back; only glibc has one."""
+    try:
+        found: Callable[[int], int] = ctypes.CDLL(None).malloc_trim
+    except (OSError, AttributeError):
+        return None
+    return found
+
+
+TRIM = _allocator()
+
+
+async def give_memory_back() -> None:
+    """Return what large answers left behind to the system: an idle collector should be small again."""
+    if TRIM is not None:
+        await asyncio.to_thread(TRIM, 0)
 
 
 async def _each(jobs: Sequence[Callable[[], Awaitable[T]]]) -> list[T]:

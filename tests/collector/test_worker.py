@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
+from pathlib import Path
 
 import pytest
 from tests.helpers.site import OwnedClock
@@ -99,6 +101,25 @@ async def test_sweeps_run_at_the_start(worker: Worker) -> None:
     worker.add_sweep(sweep)
     async with worker:
         await asyncio.wait_for(swept.wait(), 20)
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="asks Linux how much memory is held")
+async def test_memory_goes_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What large answers left behind is given back to the system; where the C library cannot, nothing happens."""
+
+    def held() -> int:
+        return int(Path("/proc/self/statm").read_text().split()[1])
+
+    blocks = [os.urandom(40_000) for _ in range(1000)]
+    kept = blocks[::50]
+    del blocks
+    before = held()
+    await worker_module.give_memory_back()
+    if worker_module.TRIM is not None:
+        assert held() < before
+    assert len(kept) == 20
+    monkeypatch.setattr(worker_module, "TRIM", None)
+    await worker_module.give_memory_back()
 
 
 async def test_requests_come_first(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -202,6 +202,7 @@ class SegmentProcess:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
+                start_new_session=True,  # an operator's Ctrl-C is for the collector, which ends this in its own time
             )
 
     def read(
