@@ -14,15 +14,25 @@ if TYPE_CHECKING:
 
 _DIFF_LINES = 20_000
 """Lines beyond which no patch is computed; the two texts stand beside it anyway."""
+_DIFF_PAIRS = 4_000_000
+"""Pairs of changed lines beyond which none is either: comparing them would hold everything else up for seconds."""
 
 
 def unified(path: str, before: str, after: str) -> str | None:
     """A unified diff of two texts, or ``None`` when there is nothing to show or too much to compare."""
     old, new = before.splitlines(keepends=True), after.splitlines(keepends=True)
-    if before == after or len(old) + len(new) > _DIFF_LINES:
+    if before == after or len(old) + len(new) > _DIFF_LINES or _pairs(old, new) > _DIFF_PAIRS:
         return None
     lines = difflib.unified_diff(old, new, f"a/{path.lstrip('/')}", f"b/{path.lstrip('/')}")
     return "".join(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines)
+
+
+def _pairs(old: Sequence[str], new: Sequence[str]) -> int:
+    """How many lines that differ meet how many, between what begins and what ends both texts."""
+    shorter = min(len(old), len(new))
+    head = next((at for at in range(shorter) if old[at] != new[at]), shorter)
+    tail = next((at for at in range(shorter - head) if old[-1 - at] != new[-1 - at]), shorter - head)
+    return (len(old) - head - tail) * (len(new) - head - tail)
 
 
 def file_edit(

@@ -1,0 +1,33 @@
+"""Patches of edits, and where none is computed."""
+
+from __future__ import annotations
+
+from promptster.capture.actions import unified
+
+
+def _lines(numbers: range) -> str:
+    return "".join(f"{number % 102}\n" for number in numbers)
+
+
+def test_a_patch_shows_what_changed() -> None:
+    """With the lines around it, and a word where a text does not end its last line."""
+    assert unified("/a.txt", "one\ntwo\n", "one\n2") == (
+        "--- a/a.txt\n+++ b/a.txt\n@@ -1,2 +1,2 @@\n one\n-two\n+2\n\\ No newline at end of file\n"
+    )
+    assert unified("a", "same", "same") is None
+
+
+def test_long_texts_have_a_patch_where_little_changed() -> None:
+    """A new file, a file that went, and a line somewhere in the middle of many."""
+    text = _lines(range(9_000))
+    for before, after in (("", text), (text, ""), (text, text.replace("\n7\n", "\nseven\n", 1))):
+        patch = unified("a", before, after)
+        assert patch is not None
+        changed = [line for line in patch.splitlines()[2:] if line[:1] in {"+", "-"}]
+        assert len(changed) == (2 if before and after else 9_000)
+
+
+def test_texts_that_would_take_long_to_compare_have_none() -> None:
+    """Thousands of lines, each of which stands in a hundred places of the other text, or simply too many."""
+    assert unified("a", _lines(range(9_990)), _lines(range(9_990, 0, -1))) is None
+    assert unified("a", "", _lines(range(20_001))) is None
