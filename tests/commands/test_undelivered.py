@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -145,6 +147,29 @@ def test_a_session_whose_time_is_over_leaves_the_candidate_their_copy(invited: I
     assert invited.person.call("verify", str(copy_named_in(told["hint"]))).code == 11
     assert not editor_file(invited).exists()
     assert invited.person.result("status")["state"] == "lapsed"
+
+
+def test_a_check_that_failed_does_not_keep_the_candidate(tmp_path: Path) -> None:
+    """A batch that the collector itself damaged: it signs that it could not open it, and the submission ends well."""
+    with stage(tmp_path) as other, other.invited("unlucky") as invited:
+        invited.start()
+        while invited.person.result("status")["received"] == 0:  # another process's state
+            pass
+        other.running.stop()
+        with closing(sqlite3.connect(other.running.data / "control" / "control.sqlite3")) as database:
+            database.execute(
+                "UPDATE batches SET body_sealed = x'00', checked_ms = NULL, check_sealed = NULL WHERE n = 0"
+            )
+            database.commit()
+        other.running.start()
+        answer = invited.person.call("submit", "--yes", "--json")
+        assert answer.code == 0, answer.stdout + answer.stderr
+        done = answer.document
+        assert (done["verdict"], done["received"]) == ("incomplete", done["events"])
+        assert "unreadable_span" in {finding["code"] for finding in done["findings"]}
+        assert "warning: all of it was received" in answer.stderr
+        assert len(read_bundle(Path(done["bundle"]).read_bytes()).events) == done["events"]
+        assert invited.processes() == []
 
 
 def test_what_the_collector_has_not_checked_does_not_keep_the_candidate(invited: Invited, gateway: Gateway) -> None:
