@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import socket
 
@@ -305,3 +306,35 @@ async def test_an_early_answer_reaches_an_agent_that_reads_slowly(monkeypatch: p
             assert len((await reader.read()).partition(b"\r\n\r\n")[2]) == size
             writer.close()
             await writer.wait_closed()
+
+
+async def test_an_open_ended_answer_that_was_cut_never_looks_whole() -> None:
+    """Where only the connection's end tells the answer's, a reset is passed on also past an agent that reads slowly."""
+
+    async def script(talk: Talk) -> None:
+        await talk.request()
+        await talk.send(b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * 200_000)
+        await go_on.wait()
+        talk.reset()
+
+    go_on = asyncio.Event()
+    async with provider(script) as there, proxied(there.upstream()) as here:
+        with socket.socket() as narrow:
+            narrow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 32 * 1024)
+            narrow.connect(("127.0.0.1", here.port))
+            await until(lambda: here.agents_connected() == 1)
+            here.narrow()
+            narrow.sendall(
+                b"POST /%s/anthropic/x HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nContent-Length: 0\r\n\r\n"
+                % (TOKEN.encode(), here.port)
+            )
+            await until(lambda: bool(here.seen) and len(here.seen[0].response) == 200_000)
+            assert here.buffered()
+            go_on.set()
+            await here.settled()
+            reader, writer = await asyncio.open_connection(sock=narrow.dup())
+            with pytest.raises(ConnectionResetError):
+                await reader.read()
+            writer.close()
+            with contextlib.suppress(ConnectionResetError):
+                await writer.wait_closed()

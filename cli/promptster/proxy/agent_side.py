@@ -290,18 +290,20 @@ class AgentConnection(asyncio.Protocol):
         self.write(error_answer(error.status, error.code, error.reason, method=self._method))
         self._finish(drain=True)
 
-    def cut(self, *, reset: bool, drain: bool) -> None:
+    def cut(self, *, reset: bool, drain: bool, open_ended: bool = False) -> None:
         """Close without a proper end, as the provider did.
 
         Args:
             reset: whether the provider's connection was reset.
             drain: whether the agent is still sending its request.
+            open_ended: whether the agent would take a proper close for the answer's end; then it must not get one, even
+                if that costs it bytes that wait to be sent.
         """
         self._exchange = None
         transport = self._transport
         if transport is None or transport.is_closing():
             return
-        if reset and not transport.get_write_buffer_size():
+        if open_ended or (reset and not transport.get_write_buffer_size()):
             transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
             transport.abort()
         else:

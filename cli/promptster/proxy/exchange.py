@@ -145,7 +145,7 @@ class Exchange:
             if self._response is None:
                 self._agent.refuse(RefusedError(400, "bad_framing", str(exc)))
             else:
-                self._agent.cut(reset=False, drain=True)
+                self._cut()
             return b""
         if self._early is None:
             if self._provider is not None and wire:
@@ -265,7 +265,7 @@ class Exchange:
             self._connect(None)
         else:
             self._end("cut_by_provider", f"the provider closed the connection{f' ({exc})' if exc else ''}")
-            self._agent.cut(reset=isinstance(exc, ConnectionResetError), drain=not self.request.done)
+            self._cut(reset=isinstance(exc, ConnectionResetError))
 
     def _broken(self, exc: FramingError | RefusedError) -> None:
         """The provider's bytes make no sense: nothing of them can be passed on any more."""
@@ -275,4 +275,8 @@ class Exchange:
             self._agent.refuse(RefusedError(502, "bad_answer", str(exc)))
         else:
             self._end("cut_by_provider", str(exc))
-            self._agent.cut(reset=False, drain=not self.request.done)
+            self._cut()
+
+    def _cut(self, *, reset: bool = False) -> None:
+        open_ended = isinstance(self._response, OpenBody)
+        self._agent.cut(reset=reset, drain=not self.request.done, open_ended=open_ended)
