@@ -103,13 +103,18 @@ def base_url(server: socket.socket, listening: Listening) -> str:
     return f"{'https' if listening.tls else 'http'}://{shown}:{port}"
 
 
-class _WithoutContent(logging.Formatter):
+class WithoutContent(logging.Formatter):
     """Neither messages nor tracebacks of other people's code."""
 
     def formatException(self, ei: object) -> str:  # noqa: N802 - logging's name
         """The fault's type."""
         kind = ei[0] if isinstance(ei, tuple) and ei and isinstance(ei[0], type) else None
         return kind.__name__ if kind is not None else "unknown"
+
+    def formatStack(self, stack_info: str) -> str:  # noqa: N802 - logging's name
+        """Nothing: lines of code may hold what they work on."""
+        del stack_info
+        return ""
 
 
 def _log_to_stderr() -> None:
@@ -123,7 +128,7 @@ def _log_to_stderr() -> None:
         logging.getLogger(name).setLevel(logging.CRITICAL)
     # What libraries log of faults may quote what they worked on: type and place are told by our own lines.
     quiet = logging.StreamHandler(sys.stderr)
-    quiet.setFormatter(_WithoutContent("%(asctime)s %(levelname)s a fault in %(name)s"))
+    quiet.setFormatter(WithoutContent("%(asctime)s %(levelname)s a fault in %(name)s"))
     quiet.setLevel(logging.WARNING)
     logging.getLogger().handlers[:] = [quiet]
 

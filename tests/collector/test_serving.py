@@ -1,0 +1,61 @@
+"""Serving: what other people's code says of its faults does not reach the log with content in it."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from promptster_collector.errors import SetupError
+from promptster_collector.serving import Listening, WithoutContent, serve
+from promptster_collector.settings import Settings
+
+
+@pytest.fixture
+def settings(data: Path) -> Iterator[Settings]:
+    """A data folder; the log and the mask for new files are put back, which serving sets for its whole process."""
+    root, own = logging.getLogger(), logging.getLogger("promptster_collector")
+    handlers, own_handlers, level, propagate = root.handlers[:], own.handlers[:], own.level, own.propagate
+    mask = os.umask(0o077)
+    yield Settings(data=data)
+    os.umask(mask)
+    root.handlers[:], own.handlers[:], own.propagate = handlers, own_handlers, propagate
+    own.setLevel(level)
+
+
+def test_a_librarys_fault_is_told_without_content() -> None:
+    """A logger's name, a level and the fault's type; neither its message, nor its arguments, nor a traceback."""
+    try:
+        int("pt_secret of somebody")
+    except ValueError:
+        record = logging.getLogger("some.library").makeRecord(
+            "some.library", logging.ERROR, "f", 1, "pt_secret %s", ("prompt text",), sys.exc_info(), "f", None, "stack"
+        )
+    text = WithoutContent("%(levelname)s a fault in %(name)s").format(record)
+    assert text.startswith("ERROR a fault in some.library\nValueError")
+    assert "secret" not in text
+    assert "prompt" not in text
+    assert "Traceback" not in text
+    assert "stack" not in text
+
+
+@pytest.mark.parametrize(
+    "url", ["http://collector.example", "ftp://127.0.0.1", "https://", "collector.example", "http://127.0.0.1.example/"]
+)
+def test_links_name_no_plain_address(url: str, settings: Settings) -> None:
+    """A public URL beyond loopback is https, or nothing is served."""
+    with pytest.raises(SetupError) as caught:
+        serve(Settings(data=settings.data, public_url=url), Listening(host="127.0.0.1", port=0))
+    assert caught.value.code == "public_url"
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "localhost", "", "10.0.0.1", "127.0.0.1.example"])  # noqa: S104 - refused
+def test_plain_http_stays_on_loopback(host: str, settings: Settings) -> None:
+    """Whatever is not an address of this machine's loopback wants a certificate."""
+    with pytest.raises(SetupError) as caught:
+        serve(settings, Listening(host=host, port=0))
+    assert caught.value.code == "plain_http_refused"
