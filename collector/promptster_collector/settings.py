@@ -42,6 +42,8 @@ class Limits:
     """Bytes of all events of one session, opened."""
     page_bytes: int = 16 * MIB
     """Bytes of events in one page, if it is more than one event."""
+    piece_bytes: int = 16 * MIB
+    """Bytes of events in one piece of a sealed session, if it is more than one event: what sealing and reading hold."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import zipfile
+from contextlib import AbstractContextManager
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,8 @@ from promptster_collector.store.keys.keystore import KeyDestroyedError
 from promptster_collector.store.keys.names import segment_key
 from promptster_collector.store.parquet import EventRow, read_parquet, sandbox, write_parquet
 from promptster_collector.store.schema import Batch, Read, Segment, Session
-from promptster_collector.store.segments import SegmentFolder
+from promptster_collector.store.sealing import Sealer
+from promptster_collector.store.segments import SegmentDraft, SegmentFolder
 
 
 def get(site: Site, candidate: Candidate, what: str, token: str | None = None) -> Any:
@@ -260,7 +262,7 @@ def test_nothing_of_a_session_is_logged(site: Site, caplog: pytest.LogCaptureFix
 
 def sealer_of(site: Site) -> SegmentSealer:
     """A sealer that the test drives."""
-    return SegmentSealer(site.store, site.clock, site.services.reading)
+    return SegmentSealer(site.store, site.clock, site.services.reading, piece_bytes=site.settings.limits.piece_bytes)
 
 
 def write(sealer: SegmentSealer, organisation: str, session: str) -> WrittenSegment:
@@ -290,7 +292,7 @@ def test_a_segment_of_an_erased_session_is_taken_back(site: Site) -> None:
     written = write(sealer_of(site), organisation, candidate.session)
     site.client.post(f"/v1/sessions/{candidate.session}/withdraw", json=candidate.withdrawal())
     again = sealer_of(site)
-    site.store.segments.write(candidate.session, written.version, b"as if written a moment later")
+    (site.data / "segments" / f"{candidate.session}.{written.version}.segment").write_bytes(b"as if written later")
     with site.client.portal() as portal:
         portal.call(again.enlist, organisation, candidate.session, written)
     assert list((site.data / "segments").iterdir()) == []
@@ -311,20 +313,28 @@ def test_listing_twice_changes_nothing(site: Site) -> None:
     assert get(site, candidate, "bundle").status_code == 200
 
 
+def full_disk(monkeypatch: pytest.MonkeyPatch, session: str) -> list[str]:
+    """Let every attempt to seal this session fail; the attempts."""
+    attempts: list[str] = []
+    good = SegmentFolder.draft
+
+    def faulty(folder: SegmentFolder, name: str, version: int, sealer: Sealer) -> AbstractContextManager[SegmentDraft]:
+        if name == session:
+            attempts.append(name)
+            raise OSError("no space left")
+        return good(folder, name, version, sealer)
+
+    monkeypatch.setattr(SegmentFolder, "draft", faulty)
+    return attempts
+
+
 def test_a_session_that_cannot_be_sealed_stops_nobody(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its bodies stay in the inbox, other sessions are sealed, and it is sealed when the fault is gone."""
     broken, _ = checked_and_closed(site)
     fine = started(site.client, site.token, email="fine@example.com")
     fine.close()
     fine.put(site.client, 0)
-    good = SegmentFolder.write
-
-    def faulty(folder: SegmentFolder, session: str, version: int, sealed: bytes) -> bytes:
-        if session == broken.session:
-            raise OSError("no space left")
-        return good(folder, session, version, sealed)
-
-    monkeypatch.setattr(SegmentFolder, "write", faulty)
+    full_disk(monkeypatch, broken.session)
     site.drain()
     assert get(site, fine, "head").json()["state"] == "sealed"
     assert get(site, broken, "head").json()["state"] == "closing"

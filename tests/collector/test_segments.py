@@ -17,6 +17,7 @@ from promptster_collector.review.segment_process import SegmentProcess, SegmentP
 from promptster_collector.review.segment_reader import ReadingFailedError, SegmentReader
 from promptster_collector.store.parquet import EventRow, read_parquet, write_parquet
 from promptster_collector.store.schema import Session
+from promptster_collector.store.segment_file import Span
 
 linux = pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="asks Linux for its processes")
 
@@ -67,7 +68,7 @@ def test_the_process_reads_as_the_library_does() -> None:
     data = write_parquet(rows(50))
     reader = SegmentReader()
     try:
-        assert reader.whole(data) == rows(50)
+        assert list(reader.whole([data, write_parquet([]), data])) == [rows(50), [], rows(50)]
         for after, limit, size in ((-1, 500, 1 << 20), (10, 5, 1 << 20), (10, 500, 1000), (49, 10, 10), (-1, 3, 0)):
             expected = read_parquet(data, after=after, limit=limit, size=size)
             assert reader.page(data, after=after, limit=limit, size=size) == expected
@@ -106,7 +107,7 @@ def test_a_file_that_is_none_is_a_refusal() -> None:
                 reader.page(b"this is not Parquet", after=-1, limit=1, size=1)
             assert (caught.value.status, caught.value.headers) == (503, {"retry-after": "30"})
         with pytest.raises(ReadingFailedError):
-            reader.whole(b"nor is this")
+            list(reader.whole([b"nor is this"]))
         assert reader.page(write_parquet(rows(1)), after=-1, limit=1, size=1) == rows(1)
     finally:
         reader.close()
@@ -117,18 +118,19 @@ def test_a_helper_that_ends_early_is_said_and_replaced(site: Site) -> None:
     organisation, session = ready(site)
     with SegmentProcess() as process:
         stored = site.services.reading.stored(organisation, session)
-        process.begin(stored.content_key, stored.kinds)
+        process.begin(stored.content_key, stored.kinds, piece_bytes=1 << 20)
         assert process.pid is not None
         os.kill(process.pid, signal.SIGKILL)
         with pytest.raises(SegmentProcessError):
-            process.write()
+            process.finish()
         again = site.services.reading.stored(organisation, session)
-        process.begin(again.content_key, again.kinds)
+        process.begin(again.content_key, again.kinds, piece_bytes=1 << 20)
         for wire in again.wires:
-            process.add(wire)
-        data = process.write()
-        assert process.compare(data) == 2
-        assert process.compare(write_parquet([])) is None
+            assert process.add(wire) == []
+        (piece,) = process.finish()
+        assert piece.span == Span(first=0, last=1, events=2)
+        assert process.holds(0, piece.data)
+        assert not process.holds(0, write_parquet([]))
 
 
 @linux

@@ -7,6 +7,7 @@ same events, so every export is the same before and after sealing.
 from __future__ import annotations
 
 import asyncio
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -29,13 +30,16 @@ from promptster_collector.store.sealing import Sealer
 from promptster_collector.store.tombstones import buried
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
 
     from sqlalchemy import Connection, Select
 
     from promptster.protocol.events import OpenedEvent, RecordedEvent
     from promptster_collector.settings import Limits
     from promptster_collector.store.database import AnyRow
+    from promptster_collector.store.parquet import EventRow
+    from promptster_collector.store.segment_file import PieceReader
     from promptster_collector.store.store import Store
 
 _LIVE_GROUP = 8
@@ -89,11 +93,6 @@ class Stored:
     """Every readable batch as it was sent, in order; read as they are taken."""
 
 
-def segment_purpose(version: int) -> str:
-    """What a segment's associated data says beside organisation and session."""
-    return f"segment/{version}"
-
-
 class Reading:
     """Reads sessions; whoever calls has asked the guard and written the audit row."""
 
@@ -129,7 +128,7 @@ class Reading:
         policy = sealer.unseal(row.policy_sealed, "policy")
         events: Mapping[int, tuple[RecordedEvent, ...]] = {}
         if segment is not None:
-            events = by_batch(self._segments.whole(self._segment(organisation, session, segment)))
+            events = self._from_segment(organisation, session, segment)
         elif with_events:
             events = self._from_inbox(organisation, session, batches, policy)
         return SessionRecord(
@@ -202,14 +201,17 @@ class Reading:
         )
 
     def _wires(self, organisation: str, session: str) -> Generator[bytes]:
-        after = -1
+        for row in self._rows(organisation, session):
+            if row.body_sealed is not None and row.readable is not False:
+                batch = wire_of(self._store, row)
+                yield join_wire(batch.header_bytes, batch.signature, batch.body)
+
+    def _rows(self, organisation: str, session: str, *, after: int = -1) -> Generator[AnyRow]:
+        """Batches with events behind ``after``; a few of them are in memory at a time."""
         while rows := self._store.database.read_now(
             partial(_batches_behind, organisation=organisation, session=session, after=after)
         ):
-            for row in rows:
-                if row.body_sealed is not None and row.readable is not False:
-                    batch = wire_of(self._store, row)
-                    yield join_wire(batch.header_bytes, batch.signature, batch.body)
+            yield from rows
             after = rows[-1].first + rows[-1].count - 1
 
     @staticmethod
@@ -219,11 +221,16 @@ class Reading:
         newest = select(Segment.version, Segment.file_sha256).where(mine)
         return connection.execute(newest.order_by(Segment.version.desc()).limit(1)).one_or_none()
 
-    def _segment(self, organisation: str, session: str, row: AnyRow) -> bytes:
-        """A segment's Parquet bytes."""
-        sealed = self._store.segments.read(session, row.version, row.file_sha256)
+    def _segment(self, organisation: str, session: str, row: AnyRow) -> AbstractContextManager[PieceReader]:
+        """A segment's pieces."""
         key = self._store.keys.get(segment_key(organisation, session, row.version))
-        return Sealer(key, organisation=organisation, session=session).unseal(sealed, segment_purpose(row.version))
+        sealer = Sealer(key, organisation=organisation, session=session)
+        return self._store.segments.open(session, row.version, row.file_sha256, sealer)
+
+    def _from_segment(self, organisation: str, session: str, row: AnyRow) -> Mapping[int, tuple[RecordedEvent, ...]]:
+        with self._segment(organisation, session, row) as pieces:
+            parts = self._segments.whole(pieces.read(number) for number in range(len(pieces)))
+            return by_batch(row for part in parts for row in part)
 
     async def page(self, organisation: str, session: str, *, after: int, limit: int) -> Page:
         """Events behind ``after``, opened; of a running session those that were received.
@@ -241,46 +248,83 @@ class Reading:
                 self._segment_row(connection, organisation, session),
             )
         )
+        everything: Callable[[], Generator[RecordedEvent]]
         if segment is not None:
-            data = self._segment(organisation, session, segment)
-            found = self._segments.page(data, after=after, limit=limit, size=self._limits.page_bytes)
-            events = [event_of(event) for event in found]
+            with self._segment(organisation, session, segment) as pieces:
+                events = [event_of(row) for row in self._sealed_page(pieces, after=after, limit=limit)]
+            everything = partial(self._all_sealed, organisation, session, segment)
         else:
             policy = self._store.of_session(organisation, session).unseal(row.policy_sealed, "policy")
-            events = self._live(organisation, session, policy=policy, after=after, limit=limit)
-        blocks = self._blocks(organisation, session, events)
-        return Page(state=row.state, events=tuple(event.open(blocks) for event in events))
+            kinds = policy_of(policy).kinds
+            events = self._live_page(organisation, session, kinds=kinds, after=after, limit=limit)
+            everything = partial(self._all_live, organisation, session, kinds=kinds)
+        return Page(state=row.state, events=tuple(self._opened(events, _blocks(everything, events))))
 
-    def _live(self, organisation: str, session: str, *, policy: bytes, after: int, limit: int) -> list[RecordedEvent]:
-        kinds = policy_of(policy).kinds
-        key = self._store.keys.get(content_key(organisation, session))
+    def _opened(self, events: Sequence[RecordedEvent], blocks: Mapping[bytes, bytes]) -> Generator[OpenedEvent]:
+        """Events with their values, until a page is full: many events can refer to one long block."""
+        room = self._limits.page_bytes
+        for place, event in enumerate(events):
+            room -= len(event.public) + sum(len(secret.stored) for secret in event.secrets.values())
+            room -= sum(len(blocks.get(block, b"")) for block in _referred(event))
+            if place and room < 0:
+                return
+            yield event.open(blocks)
+
+    def _sealed_page(self, pieces: PieceReader, *, after: int, limit: int) -> list[EventRow]:
+        found: list[EventRow] = []
+        room = self._limits.page_bytes
+        for number in pieces.from_seq(after + 1):
+            left = limit - len(found)
+            for row in self._segments.page(pieces.read(number), after=after, limit=left, size=max(room, 0)):
+                room -= row.size
+                if found and room < 0:
+                    return found
+                found.append(row)
+            if len(found) == limit or not found or found[-1].seq != pieces.last_of(number):
+                break  # what did not fit from this piece comes before the next one
+        return found
+
+    def _live_page(
+        self, organisation: str, session: str, *, kinds: Collection[str], after: int, limit: int
+    ) -> list[RecordedEvent]:
         found: list[RecordedEvent] = []
         room = self._limits.page_bytes
-        while len(found) < limit and room > 0:
-            read = partial(_batches_behind, organisation=organisation, session=session, after=after)
-            rows = self._store.database.read_now(read)
-            if not rows:
+        for event in self._all_live(organisation, session, kinds=kinds, after=after):
+            room -= size_of(event)
+            if found and room < 0:
                 break
-            for row in rows:
-                for event in within_policy(self._open(row, key), kinds):
-                    if event.seq <= after:
-                        continue
-                    room -= size_of(event)
-                    if found and room < 0:
-                        return found[:limit]
-                    found.append(event)
-            after = rows[-1].first + rows[-1].count - 1
-        return found[:limit]
+            found.append(event)
+            if len(found) == limit:
+                break
+        return found
 
-    def _blocks(self, organisation: str, session: str, events: list[RecordedEvent]) -> dict[bytes, bytes]:
-        """Blocks that these events use; also those that travelled before them."""
-        wanted = {block for event in events for block in _referred(event)}
-        own = {block.id: block.data for event in events for block in event.blocks}
-        if wanted <= own.keys():
-            return own
-        record = self.load(organisation, session, with_events=True)
-        earlier = {block.id: block.data for batch in record.batches for event in batch.events for block in event.blocks}
-        return {name: data for name, data in earlier.items() if name in wanted}
+    def _all_sealed(self, organisation: str, session: str, segment: AnyRow) -> Generator[RecordedEvent]:
+        with self._segment(organisation, session, segment) as pieces:
+            for rows in self._segments.whole(pieces.read(number) for number in range(len(pieces))):
+                yield from map(event_of, rows)
+
+    def _all_live(
+        self, organisation: str, session: str, *, kinds: Collection[str], after: int = -1
+    ) -> Generator[RecordedEvent]:
+        key = self._store.keys.get(content_key(organisation, session))
+        for row in self._rows(organisation, session, after=after):
+            yield from (event for event in within_policy(self._open(row, key), kinds) if event.seq > after)
+
+
+def _blocks(
+    everything: Callable[[], Generator[RecordedEvent]], events: Sequence[RecordedEvent]
+) -> Mapping[bytes, bytes]:
+    """Blocks that these events use; also those that travelled before them, for which the session is gone through."""
+    wanted = {block for event in events for block in _referred(event)}
+    found = {block.id: block.data for event in events for block in event.blocks}
+    if wanted <= found.keys():
+        return found
+    with closing(everything()) as all_events:
+        for event in all_events:
+            found |= {block.id: block.data for block in event.blocks if block.id in wanted}
+            if wanted <= found.keys():
+                break
+    return found
 
 
 def _batches(organisation: str, session: str, *, with_bodies: bool) -> Select[*tuple[Any, ...]]:

@@ -1,14 +1,18 @@
 """Sealing: an ended session becomes one encrypted Parquet segment, and its bodies leave the inbox.
 
 1. All batches are checked and logged, and the session is closing.
-2. A process of its own writes its events as Parquet in memory; that is sealed under a new key, and stored durably.
-3. The file is read back, opened, and compared there with what the inbox holds.
+2. A process of its own makes Parquet of its events, piece by piece in memory; each is sealed under a new key, and the
+   file of them is stored durably.
+3. The file is read back, and each piece is opened and compared there with what was made of the inbox.
 4. One write lists the segment, empties the inbox's bodies and sets the state to sealed.
+
+None of this holds more than a few pieces at a time, however large the session is.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 from dataclasses import dataclass
@@ -18,19 +22,25 @@ from typing import TYPE_CHECKING
 from sqlalchemy import func, insert, select, update
 
 from promptster_collector.errors import Refusal
-from promptster_collector.review.reading import segment_purpose
 from promptster_collector.review.segment_process import SegmentProcess
 from promptster_collector.sessions.states import GONE, State
+from promptster_collector.store.alarms import AlarmKind, raise_alarm
+from promptster_collector.store.database import StorageUnavailableError
 from promptster_collector.store.keys.keystore import KeyDestroyedError
 from promptster_collector.store.keys.names import segment_key
-from promptster_collector.store.schema import Batch, Segment, Session
+from promptster_collector.store.schema import Alarm, Batch, Segment, Session
 from promptster_collector.store.sealing import Sealer
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sqlalchemy import Connection
 
     from promptster_collector.clock import Clock
     from promptster_collector.review.reading import Reading
+    from promptster_collector.review.segment_process import Piece
+    from promptster_collector.store.segment_file import PieceReader
+    from promptster_collector.store.segments import SegmentDraft
     from promptster_collector.store.store import Store
 
 log = logging.getLogger("promptster_collector")
@@ -38,7 +48,9 @@ log = logging.getLogger("promptster_collector")
 _GROUP = 20
 """Sessions that one round seals."""
 _LATER = 900.0
-"""Seconds after which a session that could not be sealed is tried again."""
+"""Seconds after which a session that could not be sealed is tried again; twice as long after each further time."""
+_LATEST = 86_400.0
+"""Seconds that this grows to."""
 
 
 class SealingFailedError(Refusal):
@@ -46,6 +58,19 @@ class SealingFailedError(Refusal):
 
     default_code = "sealing_failed"
     default_status = 503
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Aside:
+    """How long a session that could not be sealed stands aside for others."""
+
+    pause: float = _LATER
+    until: float
+
+    @classmethod
+    def after(cls, earlier: _Aside | None, now: float) -> _Aside:
+        pause = _LATER if earlier is None else min(2 * earlier.pause, _LATEST)
+        return cls(pause=pause, until=now + pause)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,21 +86,22 @@ class WrittenSegment:
 class SegmentSealer:
     """Seals ended sessions."""
 
-    def __init__(self, store: Store, clock: Clock, reading: Reading) -> None:
-        """Keep where sessions and segments are."""
+    def __init__(self, store: Store, clock: Clock, reading: Reading, *, piece_bytes: int) -> None:
+        """Keep where sessions and segments are, and how many bytes of events make a piece."""
         self._store = store
         self._clock = clock
         self._reading = reading
-        self._failed: dict[str, float] = {}
-        """Sessions that could not be sealed, and until when they stand aside for others."""
+        self._piece_bytes = piece_bytes
+        self._aside: dict[str, _Aside] = {}
+        """Sessions that could not be sealed."""
 
     async def run(self) -> bool:
         """Seal some sessions that are ready; whether there were any."""
+        now = self._clock.monotonic()
+        self._aside = {session: aside for session, aside in self._aside.items() if aside.until + _LATEST > now}
         waiting = (Batch.session == Session.id) & (Batch.checked_ms.is_(None) | Batch.leaf_index.is_(None))
         ready = (Session.state == State.CLOSING.value) & ~select(Batch.n).where(waiting).exists()
-        ready &= Session.id.not_in(
-            [session for session, until in self._failed.items() if until > self._clock.monotonic()]
-        )
+        ready &= Session.id.not_in([session for session, aside in self._aside.items() if aside.until > now])
         statement = select(Session.organisation, Session.id).where(ready).order_by(Session.closed_ms).limit(_GROUP)
         rows = await self._store.database.read(lambda connection: connection.execute(statement).all())
         process = SegmentProcess()
@@ -91,16 +117,29 @@ class SegmentSealer:
         """Seal one session; one that cannot be sealed keeps its bodies, and stands in nobody's way."""
         try:
             written = await asyncio.to_thread(self.write, organisation, session, process)
+            await self.enlist(organisation, session, written)
         except KeyDestroyedError:  # erased a moment ago, or its keys are lost
-            self._failed[session] = self._clock.monotonic() + _LATER
+            self._stand_aside(session)
             return False
         except Exception as error:  # noqa: BLE001 - whatever it is, the inbox still has everything
-            self._failed[session] = self._clock.monotonic() + _LATER
+            self._stand_aside(session)
             log.error("a session cannot be sealed: %s", type(error).__name__)  # noqa: TRY400 - a traceback may show content
+            with contextlib.suppress(StorageUnavailableError):
+                await self._store.database.write(lambda connection: self._tell(connection, organisation, session))
             return False
-        self._failed.pop(session, None)
-        await self.enlist(organisation, session, written)
+        self._aside.pop(session, None)
         return True
+
+    def _stand_aside(self, session: str) -> None:
+        self._aside[session] = _Aside.after(self._aside.get(session), self._clock.monotonic())
+
+    def _tell(self, connection: Connection, organisation: str, session: str) -> None:
+        """Raise the alarm once for a session, not at every attempt; not for one that was erased meanwhile."""
+        told = select(Alarm.id).where(Alarm.kind == AlarmKind.SEALING_FAILED.value, Alarm.session == session)
+        state = connection.execute(select(Session.state).where(Session.id == session)).scalar_one_or_none()
+        if state == State.CLOSING.value and connection.execute(told).first() is None:
+            at_ms = self._clock.wall_ms()
+            raise_alarm(connection, organisation, AlarmKind.SEALING_FAILED, at_ms=at_ms, session=session)
 
     async def enlist(self, organisation: str, session: str, written: WrittenSegment) -> None:
         """List a written segment and empty the inbox; of a session that was erased meanwhile, take it back."""
@@ -119,20 +158,23 @@ class SegmentSealer:
             KeyDestroyedError: the session was erased.
         """
         stored = self._reading.stored(organisation, session)
-        process.begin(stored.content_key, stored.kinds)
-        for wire in stored.wires:
-            process.add(wire)
+        process.begin(stored.content_key, stored.kinds, piece_bytes=self._piece_bytes)
         version = self._store.database.read_now(partial(self._next_version, session=session))
-        key, name = os.urandom(32), segment_key(organisation, session, version)
+        key = os.urandom(32)
         sealer = Sealer(key, organisation=organisation, session=session)
-        sealed = sealer.seal(process.write(), segment_purpose(version))
-        self._store.keys.put({name: key}, created_ms=self._clock.wall_ms())
-        digest = self._store.segments.write(session, version, sealed)
-        file = self._store.segments.read(session, version, digest)
-        events = process.compare(sealer.unseal(file, segment_purpose(version)))
-        if events is None:
-            raise SealingFailedError("a sealed session does not read back")
-        return WrittenSegment(version=version, sha256=digest, size=len(sealed), events=events)
+        with self._store.segments.draft(session, version, sealer) as draft:
+            for wire in stored.wires:
+                _add(draft, process.add(wire))
+            _add(draft, process.finish())
+            self._store.keys.put({segment_key(organisation, session, version): key}, created_ms=self._clock.wall_ms())
+            digest, size = draft.store()
+        try:
+            with self._store.segments.open(session, version, digest, sealer) as pieces:
+                events = _compare(pieces, process)
+        except BaseException:
+            self._undo(organisation, session, version)
+            raise
+        return WrittenSegment(version=version, sha256=digest, size=size, events=events)
 
     @staticmethod
     def _next_version(connection: Connection, session: str) -> int:
@@ -140,7 +182,7 @@ class SegmentSealer:
         return (connection.execute(newest).scalar_one() or 0) + 1
 
     def _undo(self, organisation: str, session: str, version: int) -> None:
-        """The session was erased meanwhile: its new segment goes too."""
+        """The session was erased meanwhile, or its new segment is no good: key and file go."""
         self._store.keys.destroy([segment_key(organisation, session, version)])
         self._store.segments.remove(session, version)
 
@@ -166,3 +208,20 @@ class SegmentSealer:
         connection.execute(update(Batch).where(Batch.session == session).values(body_sealed=None))
         connection.execute(update(Session).where(Session.id == session).values(state=State.SEALED.value, sealed_ms=now))
         return True
+
+
+def _add(draft: SegmentDraft, made: Sequence[Piece]) -> None:
+    for piece in made:
+        draft.pieces.add(piece.data, piece.span)
+
+
+def _compare(pieces: PieceReader, process: SegmentProcess) -> int:
+    """The number of events in pieces that are what was made.
+
+    Raises:
+        SealingFailedError: they are not.
+    """
+    for number in range(len(pieces)):
+        if not process.holds(number, pieces.read(number)):
+            raise SealingFailedError("a sealed session does not read back")
+    return pieces.events

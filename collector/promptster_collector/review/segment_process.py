@@ -7,37 +7,46 @@ another, and ends when that ends. Nothing of a session reaches a file, an argume
 =====  =======================================================  ======================================
 kind   what comes                                               what is answered
 =====  =======================================================  ======================================
-``S``  content key (32), kinds that the policy allows, as JSON  nothing: a session begins
-``B``  a batch as it was sent                                   nothing
-``W``  nothing                                                  ``W`` and the Parquet file of all events
-``R``  a Parquet file                                           ``R`` and the number of its events, as
-                                                                text, or nothing if they are others
+``S``  content key (32), kinds that the policy allows and       nothing: a session begins
+       bytes of a piece, as JSON
+``B``  a batch as it was sent                                   a ``p`` for each piece that is full now,
+                                                                then ``B``
+``W``  nothing                                                  a ``p`` for what was left, then ``W``
+``R``  number of a piece (u32be) and its Parquet file, as it    ``R`` and ``1``, or nothing if its events
+       was stored                                               are not those of that piece
 ``P``  which rows, as JSON after its length (u32be), and a      ``P`` and those rows (``pack``)
        Parquet file
 =====  =======================================================  ======================================
+
+A ``p`` is a span (three u64be) and a Parquet file of the events in it. Events become pieces of a bounded size as they
+come, and of earlier pieces only hashes are kept: what this takes does not grow with the session.
 """
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import struct
 import subprocess
 import sys
+from dataclasses import astuple, dataclass
 from typing import IO, TYPE_CHECKING, Final, Self
 
 from promptster.protocol.batch import open_body, parse_batch
 from promptster.protocol.errors import ProtocolError
 from promptster_collector.review.rows import row_of, within_policy
 from promptster_collector.store.parquet import EventRow, read_parquet, write_parquet
+from promptster_collector.store.segment_file import Span
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Generator, Sequence
 
 _KEY: Final = 32
 _HEAD: Final = struct.Struct(">cQ")
 _LENGTH: Final = struct.Struct(">I")
+_SPAN: Final = struct.Struct(">3Q")
 _NICE: Final = 5
 """Steps by which this work stands behind the collector's own."""
 _END: Final = 60.0
@@ -46,6 +55,15 @@ _END: Final = 60.0
 
 class SegmentProcessError(Exception):
     """The process has ended before its work: too little memory, most likely, or somebody killed it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Some events of a session, one behind the other."""
+
+    span: Span
+    data: bytes
+    """A Parquet file."""
 
 
 def _send(stream: IO[bytes], kind: bytes, data: bytes) -> None:
@@ -115,41 +133,72 @@ def _page(data: bytes) -> bytes:
     return pack(read_parquet(data[start:], **json.loads(wanted)))
 
 
-class _Session:
-    """The events of one session, as rows."""
+def _digest(rows: Sequence[EventRow]) -> bytes:
+    return hashlib.sha256(pack(rows)).digest()
 
-    def __init__(self, content_key: bytes, kinds: Collection[str]) -> None:
+
+class _Session:
+    """The events of one session, as rows on their way into pieces."""
+
+    def __init__(self, content_key: bytes, kinds: Collection[str], piece_bytes: int) -> None:
         self._content_key = content_key
         self._kinds = kinds
+        self._piece_bytes = piece_bytes
         self._rows: list[EventRow] = []
+        self._size = 0
+        self._digests: list[bytes] = []
 
-    def add(self, wire: bytes) -> None:
+    def add(self, wire: bytes) -> Generator[Piece]:
         """Open a batch; one that does not open is an unreadable span."""
-        with contextlib.suppress(ProtocolError):
+        try:
             batch = parse_batch(wire)
             events = within_policy(open_body(batch, self._content_key), self._kinds)
-            self._rows += [row_of(batch.header.n, event) for event in events]
+        except ProtocolError:
+            return
+        for event in events:
+            row = row_of(batch.header.n, event)
+            if self._size + row.size > self._piece_bytes:
+                yield from self.cut()
+            self._rows.append(row)
+            self._size += row.size
 
-    def write(self) -> bytes:
-        return write_parquet(self._rows)
+    def cut(self) -> Generator[Piece]:
+        """Make a piece of the rows that came since the last one; none of no rows."""
+        rows, self._rows, self._size = self._rows, [], 0
+        if rows:
+            self._digests.append(_digest(rows))
+            yield Piece(Span(rows[0].seq, rows[-1].seq, len(rows)), write_parquet(rows))
 
-    def compare(self, data: bytes) -> bytes:
-        return str(len(self._rows)).encode() if read_parquet(data) == self._rows else b""
+    def holds(self, data: bytes) -> bool:
+        """Whether a stored piece gives the rows that were put into it."""
+        (number,) = _LENGTH.unpack_from(data)
+        return self._digests[int(number)] == _digest(read_parquet(data[_LENGTH.size :]))
+
+
+def _answer_pieces(answers: IO[bytes], kind: bytes, pieces: Generator[Piece]) -> None:
+    for piece in pieces:
+        _send(answers, b"p", _SPAN.pack(*astuple(piece.span)) + piece.data)
+    _send(answers, kind, b"")
+
+
+def _begin(data: bytes) -> _Session:
+    terms = json.loads(data[_KEY:])
+    return _Session(data[:_KEY], frozenset(terms["kinds"]), terms["piece_bytes"])
 
 
 def obey(orders: IO[bytes], answers: IO[bytes]) -> None:
     """Work until there are no more orders."""
-    session = _Session(b"", ())
+    session = _Session(b"", (), 0)
     while (order := _receive(orders)) is not None:
         kind, data = order
         if kind == b"S":
-            session = _Session(data[:_KEY], frozenset(json.loads(data[_KEY:])))
+            session = _begin(data)
         elif kind == b"B":
-            session.add(data)
+            _answer_pieces(answers, kind, session.add(data))
         elif kind == b"W":
-            _send(answers, kind, session.write())
+            _answer_pieces(answers, kind, session.cut())
         elif kind == b"R":
-            _send(answers, kind, session.compare(data))
+            _send(answers, kind, b"1" if session.holds(data) else b"")
         else:
             _send(answers, kind, _page(data))
 
@@ -185,14 +234,20 @@ class SegmentProcess:
             process.kill()
             process.communicate()
 
-    def begin(self, content_key: bytes, kinds: Collection[str]) -> None:
+    def begin(self, content_key: bytes, kinds: Collection[str], *, piece_bytes: int) -> None:
         """A session begins; whatever was there before is forgotten.
+
+        Args:
+            content_key: opens its batches.
+            kinds: kinds of events that its policy allows.
+            piece_bytes: bytes of events in one piece, if it is more than one event.
 
         Raises:
             SegmentProcessError: the process has ended.
         """
         self._start()
-        self._order(b"S", content_key + json.dumps(sorted(kinds)).encode())
+        terms = {"kinds": sorted(kinds), "piece_bytes": piece_bytes}
+        self._order(b"S", content_key + json.dumps(terms).encode())
 
     def _start(self) -> None:
         if self._process is None or self._process.poll() is not None:
@@ -217,30 +272,38 @@ class SegmentProcess:
         wanted = json.dumps({"after": after, "limit": limit, "size": size}).encode()
         return unpack(self._ask(b"P", _LENGTH.pack(len(wanted)) + wanted + data))
 
-    def add(self, wire: bytes) -> None:
-        """Add a batch as it was sent.
+    def add(self, wire: bytes) -> list[Piece]:
+        """Add a batch as it was sent; the pieces that are full now.
 
         Raises:
             SegmentProcessError: the process has ended.
         """
-        self._order(b"B", wire)
+        return self._pieces(b"B", wire)
 
-    def write(self) -> bytes:
-        """The session's Parquet file.
-
-        Raises:
-            SegmentProcessError: the process has ended.
-        """
-        return self._ask(b"W", b"")
-
-    def compare(self, data: bytes) -> int | None:
-        """The number of events, if this Parquet file holds exactly those of the session.
+    def finish(self) -> list[Piece]:
+        """There are no more batches; the pieces that were left.
 
         Raises:
             SegmentProcessError: the process has ended.
         """
-        answer = self._ask(b"R", data)
-        return int(answer) if answer else None
+        return self._pieces(b"W", b"")
+
+    def holds(self, number: int, data: bytes) -> bool:
+        """Whether the Parquet file of a piece, as it was stored, has exactly the events that were put into it.
+
+        Raises:
+            SegmentProcessError: the process has ended.
+        """
+        return bool(self._ask(b"R", _LENGTH.pack(number) + data))
+
+    def _pieces(self, kind: bytes, data: bytes) -> list[Piece]:
+        self._order(kind, data)
+        found: list[Piece] = []
+        while True:
+            answered, made = self._answer()
+            if answered == kind:
+                return found
+            found.append(Piece(Span(*_SPAN.unpack_from(made)), made[_SPAN.size :]))
 
     def _order(self, kind: bytes, data: bytes) -> None:
         if self._process is None or self._process.stdin is None:
@@ -253,13 +316,16 @@ class SegmentProcess:
 
     def _ask(self, kind: bytes, data: bytes) -> bytes:
         self._order(kind, data)
+        return self._answer()[1]
+
+    def _answer(self) -> tuple[bytes, bytes]:
         if self._process is None or self._process.stdout is None:
             raise SegmentProcessError
         answer = _receive(self._process.stdout)
         if answer is None:
             self.close()
             raise SegmentProcessError
-        return answer[1]
+        return answer
 
 
 def main() -> None:

@@ -9,6 +9,8 @@ from promptster_collector.errors import BusyError
 from promptster_collector.review.segment_process import SegmentProcess, SegmentProcessError
 
 if TYPE_CHECKING:
+    from collections.abc import Generator, Iterable
+
     from promptster_collector.store.parquet import EventRow
 
 _STAY = 20.0
@@ -41,17 +43,19 @@ class SegmentReader:
         """The process that waits for the next page."""
         return self._process.pid
 
-    def whole(self, data: bytes) -> list[EventRow]:
-        """All rows. Whoever reads a large session holds up nobody else.
+    def whole(self, pieces: Iterable[bytes]) -> Generator[list[EventRow]]:
+        """The rows of one piece after another. Whoever reads a large session holds up nobody else.
 
         Raises:
             ReadingFailedError: the process ended early.
         """
-        try:
-            with SegmentProcess() as process:
-                return process.read(data)
-        except SegmentProcessError as error:
-            raise _failed() from error
+        with SegmentProcess() as process:
+            for data in pieces:
+                try:
+                    rows = process.read(data)
+                except SegmentProcessError as error:
+                    raise _failed() from error
+                yield rows
 
     def page(self, data: bytes, *, after: int, limit: int, size: int) -> list[EventRow]:
         """At most ``limit`` rows and ``size`` bytes behind ``after``, one in any case.

@@ -30,6 +30,8 @@ class AlarmKind(StrEnum):
     """A second batch came for a number that was taken."""
     RECEIPT_RETURNED = "receipt_returned"
     """A candidate's program handed back a receipt that this database had lost."""
+    SEALING_FAILED = "sealing_failed"
+    """An ended session could not be sealed; it is tried again, after longer and longer pauses."""
     LOG_RESTARTED = "log_restarted"
     """The database is older than the last checkpoint; the log goes on under another origin."""
 

@@ -12,13 +12,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Generator, Iterable, Sequence
 
     import duckdb
 
 _FILE = "memory://session.parquet"
 _LOAD_ROWS = 2000
 """Rows handed to DuckDB in one statement."""
+_LOAD_SIZE = 64 << 10
+"""Bytes of a row that is handed over alone: lists of long values are copied several times on their way."""
 _MIB = 1 << 20
 _FLOOR = 256 * _MIB
 """Memory that even the smallest session may use."""
@@ -62,6 +64,11 @@ class EventRow:
     blocks: bytes
     """Blocks first used by this event, as frames."""
 
+    @property
+    def size(self) -> int:
+        """Bytes of everything binary in the row."""
+        return len(self.public) + len(self.secrets) + len(self.blocks)
+
 
 def memory_files() -> Any:
     """A file system of its own for each call: fsspec's is shared by the whole process otherwise."""
@@ -98,20 +105,42 @@ def sandbox(files: Any, memory: int) -> Generator[duckdb.DuckDBPyConnection]:
 
 
 def write_parquet(rows: Sequence[EventRow]) -> bytes:
-    """Rows as one Parquet file."""
-    size = sum(len(row.public) + len(row.secrets) + len(row.blocks) for row in rows)
+    """Rows as one Parquet file; the memory it takes grows with them, so they should be few (``segment_process``)."""
     files = memory_files()
     columns = ", ".join(f"{name} {kind}" for name, kind in _TYPES.items())
-    lists = ", ".join(f"unnest(${name}::{kind}[])" for name, kind in _TYPES.items())
-    with sandbox(files, 4 * size) as connection:
+    with sandbox(files, 4 * sum(row.size for row in rows) + _FLOOR) as connection:
         connection.execute(f"CREATE TABLE events ({columns})")
-        for start in range(0, len(rows), _LOAD_ROWS):
-            part = rows[start : start + _LOAD_ROWS]
-            values = {name: [getattr(row, name) for row in part] for name in _TYPES}
-            connection.execute(f"INSERT INTO events SELECT {lists}", values)
+        for part in _loads(rows):
+            _load(connection, part)
         connection.execute(f"COPY events TO '{_FILE}' (FORMAT parquet, COMPRESSION zstd)")
     data: bytes = files.cat_file(_FILE)
     return data
+
+
+def _loads(rows: Iterable[EventRow]) -> Generator[list[EventRow]]:
+    """Rows in their order as they are handed over: short ones together, every long one alone."""
+    part: list[EventRow] = []
+    for row in rows:
+        if part and (row.size >= _LOAD_SIZE or len(part) == _LOAD_ROWS):
+            yield part
+            part = []
+        part.append(row)
+        if row.size >= _LOAD_SIZE:
+            yield part
+            part = []
+    if part:
+        yield part
+
+
+def _load(connection: duckdb.DuckDBPyConnection, part: Sequence[EventRow]) -> None:
+    if len(part) == 1:
+        places = ", ".join(f"${name}" for name in _TYPES)
+        values: dict[str, Any] = {name: getattr(part[0], name) for name in _TYPES}
+        connection.execute(f"INSERT INTO events VALUES ({places})", values)  # noqa: S608 - no outside text
+    else:
+        lists = ", ".join(f"unnest(${name}::{kind}[])" for name, kind in _TYPES.items())
+        values = {name: [getattr(row, name) for row in part] for name in _TYPES}
+        connection.execute(f"INSERT INTO events SELECT {lists}", values)
 
 
 def read_parquet(data: bytes, *, after: int = -1, limit: int | None = None, size: int | None = None) -> list[EventRow]:

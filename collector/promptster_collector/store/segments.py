@@ -1,15 +1,28 @@
-"""Sealed segments as files: one per session and version, never changed, never globbed."""
+"""Sealed segments as files: one per session and version, never changed once they have their name.
+
+Neither writing nor reading one takes more memory than its largest piece.
+"""
 
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING
+import os
+import secrets
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, BinaryIO, Final
 
 from promptster_collector.errors import BusyError
-from promptster_collector.store.files import remove_durably, write_durably
+from promptster_collector.store.files import remove_durably, sync, sync_folder
+from promptster_collector.store.segment_file import PieceReader, PieceWriter
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+    from io import BufferedReader
     from pathlib import Path
+
+    from promptster_collector.store.sealing import Sealer
+
+_DIGEST: Final = "sha256"
 
 
 class SegmentDamagedError(BusyError):
@@ -17,6 +30,32 @@ class SegmentDamagedError(BusyError):
 
     default_code = "segment_damaged"
     default_status = 503
+
+
+class SegmentDraft:
+    """A segment that has no name yet; its pieces are written one by one."""
+
+    def __init__(self, file: BinaryIO, pieces: PieceWriter, draft: Path, path: Path) -> None:
+        """Keep where it stands, and where it will."""
+        self._file = file
+        self._draft = draft
+        self._path = path
+        self.pieces = pieces
+
+    def store(self) -> tuple[bytes, int]:
+        """Finish it and give it its name, durably; its SHA-256 and size in bytes, as read back from the file.
+
+        Raises:
+            OSError: there is no room, or the draft was removed because the session was erased.
+        """
+        self.pieces.finish()
+        self._file.flush()
+        sync(self._file.fileno())
+        self._draft.replace(self._path)
+        sync_folder(self._path.parent)
+        with self._path.open("rb") as file:
+            digest = hashlib.file_digest(file, _DIGEST).digest()
+            return digest, os.fstat(file.fileno()).st_size
 
 
 class SegmentFolder:
@@ -29,36 +68,52 @@ class SegmentFolder:
     def _path(self, session: str, version: int) -> Path:
         return self._folder / f"{session}.{version}.segment"
 
-    def write(self, session: str, version: int, sealed: bytes) -> bytes:
-        """Store a segment durably, read it back and return its SHA-256.
+    @contextmanager
+    def draft(self, session: str, version: int, sealer: Sealer) -> Generator[SegmentDraft]:
+        """Write a segment. What was not stored is gone afterwards, also what an earlier crash left of this session."""
+        self._remove_drafts(session)
+        path = self._path(session, version)
+        draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+        try:
+            with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+                yield SegmentDraft(file, PieceWriter(file, sealer, version), draft, path)
+        finally:
+            draft.unlink(missing_ok=True)
 
-        Raises:
-            SegmentDamagedError: what was read back is something else.
-        """
-        digest = hashlib.sha256(sealed).digest()
-        write_durably(self._path(session, version), sealed)
-        self.read(session, version, digest)
-        return digest
-
-    def read(self, session: str, version: int, digest: bytes) -> bytes:
-        """A segment's bytes, which must be those with this SHA-256.
+    @contextmanager
+    def open(self, session: str, version: int, digest: bytes, sealer: Sealer) -> Generator[PieceReader]:
+        """The pieces of a segment; the file must be the one with this SHA-256.
 
         Raises:
             SegmentDamagedError: missing, or other bytes.
+            UnsealError: it was sealed with another key, or for another session or version.
         """
         try:
-            sealed = self._path(session, version).read_bytes()
+            file = self._path(session, version).open("rb")
         except OSError as error:
             raise SegmentDamagedError("a sealed session cannot be read", retry_after=60) from error
-        if hashlib.sha256(sealed).digest() != digest:
-            raise SegmentDamagedError("a sealed session's file was changed", retry_after=60)
-        return sealed
+        with file:
+            yield _checked(file, version, digest, sealer)
 
     def remove(self, session: str, version: int) -> None:
         """Remove a segment's file."""
         remove_durably(self._path(session, version))
 
     def remove_all(self, session: str) -> None:
-        """Remove every file of a session, also one that a crash kept from being listed."""
+        """Remove every file of a session, also one that a crash kept from being listed or from being finished."""
         for path in self._folder.glob(f"{session}.*.segment"):
             remove_durably(path)
+        self._remove_drafts(session)
+
+    def _remove_drafts(self, session: str) -> None:
+        for path in self._folder.glob(f".{session}.*.segment.*"):
+            remove_durably(path)
+
+
+def _checked(file: BufferedReader, version: int, digest: bytes, sealer: Sealer) -> PieceReader:
+    try:
+        if hashlib.file_digest(file, _DIGEST).digest() != digest:
+            raise SegmentDamagedError("a sealed session's file was changed", retry_after=60)
+        return PieceReader(file, sealer, version)
+    except OSError as error:
+        raise SegmentDamagedError("a sealed session cannot be read", retry_after=60) from error
