@@ -43,7 +43,7 @@ def test_every_named_file_of_authorities_counts(tmp_path: Path) -> None:
     for file in files:
         file.touch()
     names = ("PROMPTSTER_CA_FILE", "SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS")
-    environ = dict(zip(names, map(str, files), strict=False))
+    environ: dict[str, str] = dict(zip(names, map(str, files), strict=False))
     assert read_network(environ, {"ca_file": str(files[3])}).ca_files == tuple(files)
     assert read_network(dict.fromkeys(names, str(files[0]))).ca_files == (files[0],)
 
