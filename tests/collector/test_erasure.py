@@ -262,8 +262,9 @@ def test_the_key_store_keeps_no_trace(site: Site) -> None:
 
 
 def test_a_segment_that_was_never_listed_goes_too(site: Site) -> None:
-    """A file that a crash left between writing and listing is removed with its session."""
+    """Files that a crash left while writing, or between writing and listing, are removed with their session."""
     candidate = ended(site, seal=False)
-    site.store.segments.write(candidate.session, 1, b"left by a crash")
+    for name in (f"{candidate.session}.1.segment", f".{candidate.session}.1.segment.0a0b0c0d"):
+        (site.data / "segments" / name).write_bytes(b"left by a crash")
     withdraw(site, candidate)
     assert list((site.data / "segments").iterdir()) == []
