@@ -117,13 +117,8 @@ class Reading:
 
     def load(self, organisation: str, session: str, *, with_events: bool) -> SessionRecord:
         """The same, waiting here. What is stored is fetched first and opened when no transaction is open any more."""
-        row, batches, segment = self._store.database.read_now(
-            lambda connection: (
-                self._session(connection, organisation, session),
-                connection.execute(_batches(organisation, session, with_bodies=with_events)).all(),
-                self._segment_row(connection, organisation, session) if with_events else None,
-            )
-        )
+        fetch = partial(self._fetch, organisation=organisation, session=session, with_events=with_events)
+        row, batches, segment = self._store.database.read_now(fetch)
         sealer = self._store.of_session(organisation, session)
         policy = sealer.unseal(row.policy_sealed, "policy")
         events: Mapping[int, tuple[RecordedEvent, ...]] = {}
@@ -151,6 +146,15 @@ class Reading:
                 for batch in batches
             ),
         )
+
+    def _fetch(
+        self, connection: Connection, *, organisation: str, session: str, with_events: bool
+    ) -> tuple[AnyRow, Sequence[AnyRow], AnyRow | None]:
+        """The session, its batches and its segment; bodies only where the events come from them."""
+        row = self._session(connection, organisation, session)
+        segment = self._segment_row(connection, organisation, session) if with_events else None
+        batches = _batches(organisation, session, with_bodies=with_events and segment is None)
+        return row, connection.execute(batches).all(), segment
 
     @staticmethod
     def _session(connection: Connection, organisation: str, session: str) -> AnyRow:

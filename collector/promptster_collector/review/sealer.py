@@ -4,9 +4,11 @@
 2. A process of its own makes Parquet of its events, piece by piece in memory; each is sealed under a new key, and the
    file of them is stored durably.
 3. The file is read back, and each piece is opened and compared there with what was made of the inbox.
-4. One write lists the segment, empties the inbox's bodies and sets the state to sealed.
+4. One write lists the segment: from now on the session is read from it.
+5. The inbox's bodies are emptied, some at a time so that nobody waits for it, and the state is set to sealed.
 
-None of this holds more than a few pieces at a time, however large the session is.
+None of this holds more than a few pieces at a time, however large the session is; cut off anywhere, it is done again
+or gone on with.
 """
 
 from __future__ import annotations
@@ -32,13 +34,14 @@ from promptster_collector.store.schema import Alarm, Batch, Segment, Session
 from promptster_collector.store.sealing import Sealer
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Generator, Sequence
 
     from sqlalchemy import Connection
 
     from promptster_collector.clock import Clock
     from promptster_collector.review.reading import Reading
     from promptster_collector.review.segment_process import Piece
+    from promptster_collector.store.database import AnyRow
     from promptster_collector.store.segment_file import PieceReader
     from promptster_collector.store.segments import SegmentDraft
     from promptster_collector.store.store import Store
@@ -47,6 +50,10 @@ log = logging.getLogger("promptster_collector")
 
 _GROUP = 20
 """Sessions that one round seals."""
+_EMPTIED = 512
+"""Bodies that one write empties at most."""
+_EMPTIED_BYTES = 8 << 20
+"""Bytes of them, if it is more than one: the database holds what a write changes in memory, and others wait for it."""
 _LATER = 900.0
 """Seconds after which a session that could not be sealed is tried again; twice as long after each further time."""
 _LATEST = 86_400.0
@@ -116,8 +123,11 @@ class SegmentSealer:
     async def _seal(self, organisation: str, session: str, process: SegmentProcess) -> bool:
         """Seal one session; one that cannot be sealed keeps its bodies, and stands in nobody's way."""
         try:
-            written = await asyncio.to_thread(self.write, organisation, session, process)
-            await self.enlist(organisation, session, written)
+            if await self._store.database.read(partial(self._is_listed, session=session)):
+                await self._empty(session)
+            else:
+                written = await asyncio.to_thread(self.write, organisation, session, process)
+                await self.enlist(organisation, session, written)
         except KeyDestroyedError:  # erased a moment ago, or its keys are lost
             self._stand_aside(session)
             return False
@@ -146,8 +156,15 @@ class SegmentSealer:
         listed = await self._store.database.write(
             lambda connection: self._list(connection, organisation, session, written)
         )
-        if not listed:
+        if listed:
+            await self._empty(session)
+        else:
             await asyncio.to_thread(self._undo, organisation, session, written.version)
+
+    async def _empty(self, session: str) -> None:
+        """Empty the bodies of a session whose segment is listed, and say that it is sealed."""
+        while await self._store.database.write(partial(self._empty_some, session=session)):
+            pass
 
     def write(self, organisation: str, session: str, process: SegmentProcess) -> WrittenSegment:
         """Write a session's segment and read it back; blocks.
@@ -175,6 +192,11 @@ class SegmentSealer:
             self._undo(organisation, session, version)
             raise
         return WrittenSegment(version=version, sha256=digest, size=size, events=events)
+
+    @staticmethod
+    def _is_listed(connection: Connection, session: str) -> bool:
+        """Whether sealing was cut off when only the bodies were left."""
+        return connection.execute(select(Segment.id).where(Segment.session == session).limit(1)).first() is not None
 
     @staticmethod
     def _next_version(connection: Connection, session: str) -> int:
@@ -205,9 +227,33 @@ class SegmentSealer:
                 "created_ms": now,
             },
         )
-        connection.execute(update(Batch).where(Batch.session == session).values(body_sealed=None))
-        connection.execute(update(Session).where(Session.id == session).values(state=State.SEALED.value, sealed_ms=now))
         return True
+
+    def _empty_some(self, connection: Connection, session: str) -> bool:
+        """Whether there may be more to do."""
+        state = select(Session.state).where(Session.id == session).with_for_update()
+        if connection.execute(state).scalar_one() != State.CLOSING.value:
+            return False
+        mine = (Batch.session == session) & Batch.body_sealed.is_not(None)
+        sizes = select(Batch.n, func.length(Batch.body_sealed).label("size")).where(mine).order_by(Batch.n)
+        numbers = [row.n for row in _within(connection.execute(sizes.limit(_EMPTIED)).all())]
+        if numbers:
+            chosen = (Batch.session == session) & Batch.n.in_(numbers)
+            connection.execute(update(Batch).where(chosen).values(body_sealed=None))
+        else:
+            sealed = {"state": State.SEALED.value, "sealed_ms": self._clock.wall_ms()}
+            connection.execute(update(Session).where(Session.id == session).values(sealed))
+        return bool(numbers)
+
+
+def _within(rows: Sequence[AnyRow]) -> Generator[AnyRow]:
+    """The first bodies that one write may empty, one in any case."""
+    room = _EMPTIED_BYTES
+    for place, row in enumerate(rows):
+        room -= row.size
+        if place and room < 0:
+            return
+        yield row
 
 
 def _add(draft: SegmentDraft, made: Sequence[Piece]) -> None:

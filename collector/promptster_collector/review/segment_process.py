@@ -49,6 +49,8 @@ _LENGTH: Final = struct.Struct(">I")
 _SPAN: Final = struct.Struct(">3Q")
 _NICE: Final = 5
 """Steps by which this work stands behind the collector's own."""
+_ALLOCATOR: Final = {"MALLOC_MMAP_THRESHOLD_": "262144", "MALLOC_ARENA_MAX": "1"}
+"""The C library of Linux would keep what long values leave free, and ask the kernel for more for the next ones."""
 _END: Final = 60.0
 """Seconds that the process has to end when there is nothing more for it."""
 
@@ -257,6 +259,7 @@ class SegmentProcess:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
+                env=os.environ | _ALLOCATOR,
                 start_new_session=True,  # an operator's Ctrl-C is for the collector, which ends this in its own time
             )
 

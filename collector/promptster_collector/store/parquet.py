@@ -82,7 +82,7 @@ def memory_files() -> Any:
 
 @contextmanager
 def sandbox(files: Any, memory: int) -> Generator[duckdb.DuckDBPyConnection]:
-    """An in-memory DuckDB that reaches nothing but ``files``."""
+    """An in-memory DuckDB that reaches nothing but ``files``, which are emptied at the end."""
     import duckdb  # noqa: PLC0415 - see above
 
     connection = duckdb.connect(":memory:")
@@ -102,6 +102,9 @@ def sandbox(files: Any, memory: int) -> Generator[duckdb.DuckDBPyConnection]:
         yield connection
     finally:
         connection.close()
+        for file in files.store.values():
+            file.truncate(0)  # they hold each other, and would stay until the garbage collector comes by
+        files.store.clear()
 
 
 def write_parquet(rows: Sequence[EventRow]) -> bytes:
@@ -113,7 +116,7 @@ def write_parquet(rows: Sequence[EventRow]) -> bytes:
         for part in _loads(rows):
             _load(connection, part)
         connection.execute(f"COPY events TO '{_FILE}' (FORMAT parquet, COMPRESSION zstd)")
-    data: bytes = files.cat_file(_FILE)
+        data: bytes = files.cat_file(_FILE)
     return data
 
 
