@@ -7,7 +7,6 @@ import json
 import logging
 import os
 import zipfile
-from contextlib import AbstractContextManager
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -22,15 +21,9 @@ from promptster.protocol.encoding import b64u_encode
 from promptster.protocol.events import RecordedEvent, Secret
 from promptster.protocol.fields import commitment
 from promptster.protocol.verification import verify_bundle
-from promptster_collector.review.sealer import SegmentSealer, WrittenSegment
-from promptster_collector.review.segment_process import SegmentProcess
 from promptster_collector.settings import Limits
-from promptster_collector.store.keys.keystore import KeyDestroyedError
-from promptster_collector.store.keys.names import segment_key
 from promptster_collector.store.parquet import EventRow, read_parquet, sandbox, write_parquet
-from promptster_collector.store.schema import Batch, Read, Segment, Session
-from promptster_collector.store.sealing import Sealer
-from promptster_collector.store.segments import SegmentDraft, SegmentFolder
+from promptster_collector.store.schema import Batch, Read, Segment
 
 
 def get(site: Site, candidate: Candidate, what: str, token: str | None = None) -> Any:
@@ -258,93 +251,6 @@ def test_nothing_of_a_session_is_logged(site: Site, caplog: pytest.LogCaptureFix
     text = caplog.text
     for planted in ("prompt 0", "Cara", "cara@example.com", site.token, candidate.access_token, "xxxxx"):
         assert planted not in text
-
-
-def sealer_of(site: Site) -> SegmentSealer:
-    """A sealer that the test drives."""
-    return SegmentSealer(site.store, site.clock, site.services.reading, piece_bytes=site.settings.limits.piece_bytes)
-
-
-def write(sealer: SegmentSealer, organisation: str, session: str) -> WrittenSegment:
-    """Write a segment and do not list it."""
-    with SegmentProcess() as process:
-        return sealer.write(organisation, session, process)
-
-
-def checked_and_closed(site: Site) -> tuple[Candidate, str]:
-    """A session that could be sealed now, and its organisation."""
-    candidate = a_session(site)
-    candidate.close()
-    candidate.put(site.client, 3)
-
-    async def steps() -> None:
-        while await site.services.bundles.log.sequence() or await site.services.checks.run():
-            pass
-
-    with site.client.portal() as portal:
-        portal.call(steps)
-    return candidate, site.rows(select(Session.organisation))[0].organisation
-
-
-def test_a_segment_of_an_erased_session_is_taken_back(site: Site) -> None:
-    """A withdrawal between writing and listing wins: neither file nor key of the segment stays."""
-    candidate, organisation = checked_and_closed(site)
-    written = write(sealer_of(site), organisation, candidate.session)
-    site.client.post(f"/v1/sessions/{candidate.session}/withdraw", json=candidate.withdrawal())
-    again = sealer_of(site)
-    (site.data / "segments" / f"{candidate.session}.{written.version}.segment").write_bytes(b"as if written later")
-    with site.client.portal() as portal:
-        portal.call(again.enlist, organisation, candidate.session, written)
-    assert list((site.data / "segments").iterdir()) == []
-    assert site.rows(select(Segment.id)) == []
-    with pytest.raises(KeyDestroyedError):
-        site.store.keys.get(segment_key(organisation, candidate.session, written.version))
-
-
-def test_listing_twice_changes_nothing(site: Site) -> None:
-    """A segment that was listed already stays, file, key and row."""
-    candidate, organisation = checked_and_closed(site)
-    sealer = sealer_of(site)
-    written = write(sealer, organisation, candidate.session)
-    with site.client.portal() as portal:
-        portal.call(sealer.enlist, organisation, candidate.session, written)
-        portal.call(sealer.enlist, organisation, candidate.session, written)
-    assert len(site.rows(select(Segment.id))) == 1
-    assert get(site, candidate, "bundle").status_code == 200
-
-
-def full_disk(monkeypatch: pytest.MonkeyPatch, session: str) -> list[str]:
-    """Let every attempt to seal this session fail; the attempts."""
-    attempts: list[str] = []
-    good = SegmentFolder.draft
-
-    def faulty(folder: SegmentFolder, name: str, version: int, sealer: Sealer) -> AbstractContextManager[SegmentDraft]:
-        if name == session:
-            attempts.append(name)
-            raise OSError("no space left")
-        return good(folder, name, version, sealer)
-
-    monkeypatch.setattr(SegmentFolder, "draft", faulty)
-    return attempts
-
-
-def test_a_session_that_cannot_be_sealed_stops_nobody(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its bodies stay in the inbox, other sessions are sealed, and it is sealed when the fault is gone."""
-    broken, _ = checked_and_closed(site)
-    fine = started(site.client, site.token, email="fine@example.com")
-    fine.close()
-    fine.put(site.client, 0)
-    full_disk(monkeypatch, broken.session)
-    site.drain()
-    assert get(site, fine, "head").json()["state"] == "sealed"
-    assert get(site, broken, "head").json()["state"] == "closing"
-    assert get(site, broken, "events").json()["events"]
-    monkeypatch.undo()
-    site.drain()
-    assert get(site, broken, "head").json()["state"] == "closing"
-    site.clock.pass_ms(900_000)
-    site.drain()
-    assert get(site, broken, "head").json()["state"] == "sealed"
 
 
 def referring(candidate: Candidate, block: bytes) -> RecordedEvent:
