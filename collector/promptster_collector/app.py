@@ -114,7 +114,7 @@ def build_services(settings: Settings, store: Store, clock: Clock) -> Services:
     erasure = Erasure(store, clock, forget=(ingest.forget,))
     worker.add(log.sequence)
     worker.add(checks.run)
-    worker.add(SegmentSealer(store, clock, reading, piece_bytes=limits.piece_bytes).run)
+    worker.add(SegmentSealer(store, clock, reading, piece_bytes=limits.piece_bytes).run, aside=True)
     worker.add_sweep(lifecycle.lapse_overdue)
     worker.add_sweep(RetentionRule(store, clock, erasure).run)
     worker.add_sweep(store.database.fold_log)

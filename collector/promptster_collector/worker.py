@@ -1,4 +1,7 @@
-"""Work behind the requests: logging, checking, sealing as soon as there is something; expiry now and then."""
+"""Work behind the requests: logging, checking, sealing as soon as there is something; expiry now and then.
+
+What can take long for one session, sealing, runs aside: the others' batches are logged and checked meanwhile.
+"""
 
 from __future__ import annotations
 
@@ -26,8 +29,25 @@ _AFTER_FAULT = 2.0
 """Seconds until work that failed is tried again."""
 
 
+class _Rounds:
+    """Steps that run one after another."""
+
+    def __init__(self) -> None:
+        self.jobs: list[Callable[[], Awaitable[bool]]] = []
+        self.wanted = asyncio.Event()
+        self.turn = asyncio.Lock()
+
+    async def one(self) -> bool:
+        """One round through all steps; whether any of them did something."""
+        async with self.turn:
+            return any(await _each(self.jobs))
+
+
 class Worker:
-    """Runs steps in order, round after round, while there is work; each step says whether it did anything."""
+    """Runs steps in order, round after round, while there is work; each step says whether it did anything.
+
+    Steps that run aside have rounds of their own, which begin when one of the others has ended.
+    """
 
     def __init__(self, clock: Clock, *, sweep_seconds: float) -> None:
         """Nothing runs before the worker is entered as a context."""
@@ -36,15 +56,14 @@ class Worker:
         self._urgent = 0
         self._clock = clock
         self._sweep_seconds = sweep_seconds
-        self._steps: list[Callable[[], Awaitable[bool]]] = []
+        self._steps = _Rounds()
+        self._aside = _Rounds()
         self._sweeps: list[Callable[[], Awaitable[None]]] = []
-        self._wanted = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
-        self._turn = asyncio.Lock()
+        self._tasks: list[asyncio.Task[None]] = []
 
-    def add(self, step: Callable[[], Awaitable[bool]]) -> None:
-        """Append a step."""
-        self._steps.append(step)
+    def add(self, step: Callable[[], Awaitable[bool]], *, aside: bool = False) -> None:
+        """Append a step; one that may take long runs aside."""
+        (self._aside if aside else self._steps).jobs.append(step)
 
     def add_sweep(self, sweep: Callable[[], Awaitable[None]]) -> None:
         """Append something to be done at the start and every sweep interval."""
@@ -52,7 +71,7 @@ class Worker:
 
     def wake(self) -> None:
         """There is work."""
-        self._wanted.set()
+        self._steps.wanted.set()
 
     @contextlib.contextmanager
     def urgent(self) -> Generator[None]:
@@ -68,16 +87,20 @@ class Worker:
 
     async def __aenter__(self) -> Self:
         """Start."""
-        self._wanted.set()
-        self._task = asyncio.create_task(self._run(), name="worker")
+        self.wake()
+        self._tasks = [
+            asyncio.create_task(self._run(), name="worker"),
+            asyncio.create_task(self._run_aside(), name="worker-aside"),
+        ]
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """Stop after the step that is running."""
-        if self._task is not None:
-            self._task.cancel()
+        """Stop what is running."""
+        for task in self._tasks:
+            task.cancel()
+        for task in self._tasks:
             with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+                await task
 
     async def drain(self) -> None:
         """Do everything that can be done now, here; for tests and for a quiet end."""
@@ -90,28 +113,41 @@ class Worker:
         while True:
             if self._clock.monotonic() >= next_sweep:
                 next_sweep = self._clock.monotonic() + self._sweep_seconds
-                await self._guarded(self.sweep)
-            self._wanted.clear()
-            while await self._guarded(self._work_when_calm):  # noqa: ASYNC110 - a pause between rounds, not a wait
-                await asyncio.sleep(_PAUSE)
-            await _wait(self._wanted, max(next_sweep - self._clock.monotonic(), 0.01))
+                await self._guarded(self.sweep, self._steps)
+            await self._rounds(self._steps)
+            await _wait(self._steps.wanted, max(next_sweep - self._clock.monotonic(), 0.01))
             await asyncio.sleep(_PAUSE)
 
-    async def _work_when_calm(self) -> bool:
-        await _wait(self._calm, _PATIENCE)
-        return await self.work()
+    async def _run_aside(self) -> None:
+        while True:
+            await self._aside.wanted.wait()
+            await self._rounds(self._aside)
+
+    async def _rounds(self, rounds: _Rounds) -> None:
+        """One round after another, while there is work and nobody waits for an answer."""
+
+        async def one() -> bool:
+            await _wait(self._calm, _PATIENCE)
+            try:
+                return await rounds.one()
+            finally:
+                if rounds is self._steps:  # after each round: there may be no end to them
+                    self._aside.wanted.set()
+
+        rounds.wanted.clear()
+        while await self._guarded(one, rounds):  # noqa: ASYNC110 - a pause between rounds, not a wait
+            await asyncio.sleep(_PAUSE)
 
     async def sweep(self) -> None:
         """Look at everything that time alone changes."""
-        async with self._turn:
+        async with self._steps.turn:
             await _each(self._sweeps)
 
     async def work(self) -> bool:
-        """One round through all steps; whether any of them did something."""
-        async with self._turn:
-            return any(await _each(self._steps))
+        """One round through all steps, also those aside; whether any of them did something."""
+        return any(await _each([self._steps.one, self._aside.one]))
 
-    async def _guarded(self, job: Callable[[], Awaitable[bool | None]]) -> bool:
+    async def _guarded(self, job: Callable[[], Awaitable[bool | None]], rounds: _Rounds) -> bool:
         """Never end because one round failed: the log gets type and place, and it is tried again later."""
         try:
             return bool(await job())
@@ -120,7 +156,7 @@ class Worker:
             place = f"{frames[-1].name}:{frames[-1].lineno}" if frames else "?"
             log.error("background work failed: %s at %s", type(error).__name__, place)  # noqa: TRY400 - a traceback may show content
             await asyncio.sleep(_AFTER_FAULT)
-            self._wanted.set()
+            rounds.wanted.set()
             return False
 
 

@@ -91,6 +91,68 @@ async def test_a_fault_keeps_nothing_else_from_running(worker: Worker) -> None:
         await asyncio.wait_for(swept.wait(), 20)
 
 
+async def test_long_work_runs_aside(worker: Worker) -> None:
+    """While a step aside is under way the others go on; when it is through, it is called for what they did."""
+    held, let, stepped, again = asyncio.Event(), asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def step() -> bool:
+        stepped.set()
+        return False
+
+    async def long() -> bool:
+        if let.is_set():
+            again.set()
+        held.set()
+        await let.wait()
+        return False
+
+    worker.add(step)
+    worker.add(long, aside=True)
+    async with worker:
+        await asyncio.wait_for(held.wait(), 20)
+        stepped.clear()
+        worker.wake()
+        await asyncio.wait_for(stepped.wait(), 20)
+        assert not again.is_set()
+        let.set()
+        await asyncio.wait_for(again.wait(), 20)
+
+
+async def test_steady_work_does_not_starve_what_is_aside(worker: Worker) -> None:
+    """Where there is always another batch to check, sessions are sealed all the same."""
+    long_ran = asyncio.Event()
+
+    async def endless() -> bool:
+        return True
+
+    async def long() -> bool:
+        long_ran.set()
+        return False
+
+    worker.add(endless)
+    worker.add(long, aside=True)
+    async with worker:
+        await asyncio.wait_for(long_ran.wait(), 20)
+
+
+async def test_draining_does_what_is_aside_too(worker: Worker) -> None:
+    """A quiet end leaves nothing, also what only the step aside can do after the others."""
+    done: list[str] = []
+
+    async def step() -> bool:
+        done.append("step")
+        return len(done) < 3
+
+    async def long() -> bool:
+        done.append("long")
+        return False
+
+    worker.add(long, aside=True)
+    worker.add(step)
+    await worker.drain()
+    assert done == ["step", "long", "step", "long"]
+
+
 async def test_sweeps_run_at_the_start(worker: Worker) -> None:
     """What time alone changes is looked at when the collector starts."""
     swept = asyncio.Event()
