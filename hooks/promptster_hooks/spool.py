@@ -85,19 +85,35 @@ def unseal(key: bytes, data: bytes) -> Spooled:
 def write_key(folder: str, key: bytes) -> None:
     """Put the session's spool key into its folder, readable by the user only; an equal key that is there stays.
 
+    Anything else that is there is replaced: half a key, as a full disk or a power loss leaves it, must not stop the
+    session for ever. What was sealed under another key is refused by ``read`` from then on.
+
     Raises:
         OSError: when the file cannot be written.
-        SpoolError: when another key is there.
     """
     path = os.path.join(folder, KEY_NAME)  # noqa: PTH118 - pathlib costs a hook more than its whole work
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        if read_key(folder) != key:
-            raise SpoolError("the spool folder has another key") from None
-        return
+        if read_key(folder) == key:
+            return
+    except (OSError, SpoolError):
+        pass  # none yet, or none that could be used
+    new = f"{path}.{os.getpid()}.new"
+    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
     try:
-        os.write(descriptor, key)
+        with open(descriptor, "wb") as file:  # noqa: PTH123 - see above
+            file.write(key)
+            file.flush()
+            os.fsync(file.fileno())
+        os.rename(new, path)  # noqa: PTH104 - see above
+    except OSError:
+        os.unlink(new)  # noqa: PTH108 - see above
+        raise
+    _sync(folder)
+
+
+def _sync(folder: str) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)

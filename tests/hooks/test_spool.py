@@ -57,13 +57,40 @@ def test_the_folder_keeps_order_and_hides_half_files(tmp_path: Path) -> None:
 
 
 def test_the_key_is_written_once(tmp_path: Path) -> None:
-    """Writing the same key again is fine; another key is refused and the first stays."""
+    """Writing the same key again changes nothing: the file is the one that hooks may be reading."""
     folder = str(tmp_path)
     spool.write_key(folder, _KEY)
+    file = (tmp_path / "key").stat().st_ino
     spool.write_key(folder, _KEY)
-    with pytest.raises(spool.SpoolError):
-        spool.write_key(folder, bytes(32))
-    assert spool.read_key(folder) == _KEY
+    assert (tmp_path / "key").stat().st_ino == file
+    assert [path.name for path in tmp_path.iterdir()] == ["key"]
+
+
+@pytest.mark.parametrize("there", [b"", _KEY[:31], _KEY + b"x", bytes(32)])
+def test_a_key_that_is_not_the_sessions_is_replaced(tmp_path: Path, there: bytes) -> None:
+    """Half a key, as a crash leaves it, is made whole; a link in its place is not followed."""
+    (tmp_path / "elsewhere").write_bytes(there)
+    (tmp_path / "spool").mkdir()
+    (tmp_path / "spool" / "key").write_bytes(there)
+    spool.write_key(str(tmp_path / "spool"), _KEY)
+    assert spool.read_key(str(tmp_path / "spool")) == _KEY
+    (tmp_path / "spool" / "key").unlink()
+    (tmp_path / "spool" / "key").symlink_to(tmp_path / "elsewhere")
+    spool.write_key(str(tmp_path / "spool"), _KEY)
+    assert (tmp_path / "elsewhere").read_bytes() == there
+    assert (tmp_path / "spool" / "key").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_key_that_cannot_be_written_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If the disk refuses, there is no key rather than half a key."""
+
+    def refuse(*_: object) -> None:
+        raise OSError(28, "no space left on device")
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    with pytest.raises(OSError, match="no space"):
+        spool.write_key(str(tmp_path), _KEY)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_missing_folder_is_empty_and_a_short_key_is_refused(tmp_path: Path) -> None:

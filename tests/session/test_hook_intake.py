@@ -161,3 +161,25 @@ def test_a_damaged_file_is_told_and_removed(tmp_path: Path) -> None:
     drained.drain.remove_taken()
     drained.drain.drain()
     assert drained.unreadable == 1
+
+
+def test_a_damaged_key_is_replaced_and_what_it_sealed_is_told(tmp_path: Path) -> None:
+    """A recorder finds an empty or another key: it starts, tells what cannot be read, and takes what comes then."""
+    folder = tmp_path / "spool"
+    folder.mkdir()
+    spool.write_key(str(folder), bytes(32))
+    spool.keep(str(folder), "claude", b"under another key")
+    (folder / "key").write_bytes(b"")
+    drained = Drained(folder)
+    spool.keep(str(folder), "claude", b"one")
+    assert drained.drain.drain() == 1
+    assert (drained.taken, drained.unreadable) == ([b"one"], 1)
+
+
+def test_a_folder_that_cannot_be_made_is_tried_again(tmp_path: Path) -> None:
+    """The recorder starts without a spool and has one as soon as that is possible."""
+    (tmp_path / "spool").write_bytes(b"in the way")
+    drained = Drained(tmp_path / "spool")
+    (tmp_path / "spool").unlink()
+    drained.drain.drain()
+    assert spool.read_key(str(tmp_path / "spool")) == KEY

@@ -93,11 +93,10 @@ class SpoolDrain:
             unreadable: hears of files that cannot be read.
             recorded: times of hook events that the journal held at the start.
         """
-        self._folder, self._key, self._take, self._unreadable = str(folder), key, take, unreadable
+        self._folder, self._key, self._take, self._unreadable = folder, key, take, unreadable
         self._recorded = recorded
         self._taken: list[str] = []
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        spool.write_key(self._folder, key)
+        self._prepared = self._prepare()
 
     @property
     def taken(self) -> bool:
@@ -106,8 +105,9 @@ class SpoolDrain:
 
     def drain(self) -> int:
         """Take what waits, oldest first; how many calls that were."""
+        self._prepared = self._prepared or self._prepare()
         count = 0
-        for path in spool.waiting(self._folder):
+        for path in spool.waiting(str(self._folder)):
             if path in self._taken:
                 continue
             self._taken.append(path)
@@ -127,3 +127,12 @@ class SpoolDrain:
         for path in self._taken:
             Path(path).unlink(missing_ok=True)
         self._taken.clear()
+
+    def _prepare(self) -> bool:
+        """Make folder and key; a disk that refuses costs what hooks cannot leave there, never the recorder."""
+        try:
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            spool.write_key(str(self._folder), self._key)
+        except OSError:
+            return False
+        return True
