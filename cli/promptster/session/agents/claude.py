@@ -50,6 +50,7 @@ _HOOKS_OFF_VARIABLES = ("CLAUDE_CODE_SIMPLE", "CLAUDE_CODE_SAFE_MODE")
 _IS_ANTHROPIC = "_CLAUDE_CODE_ASSUME_FIRST_PARTY_BASE_URL"
 """Tells Claude Code that behind the base URL is Anthropic itself, so that it behaves as without us."""
 _NO_PROXY = ("NO_PROXY", "no_proxy")
+_HOOK_URLS = ["http://127.0.0.1:*"]
 _OFF = frozenset({"", "0", "false", "no", "off"})
 
 
@@ -136,7 +137,7 @@ def recorder_settings(ticket: LaunchTicket, *, excluded: Mapping[str, str], hook
     return {
         "env": env,
         "disableAllHooks": False,
-        "allowedHttpHookUrls": ["http://127.0.0.1:*"],
+        "allowedHttpHookUrls": _HOOK_URLS,
         "hooks": hooks,
     }
 
@@ -213,13 +214,23 @@ def _watch(request: LaunchRequest, options: tuple[str, ...]) -> tuple[tuple[str,
         notes.append(f"{', '.join(off)} switches Claude Code's hooks off: only its API traffic is recorded")
         drafts.append(draft("capture_degraded", detail=f"hooks off: {', '.join(off)}"))
     for layer in ("project", "local"):
-        settings = _layer(files[layer])
-        env = settings.get("env")
-        changed: list[str] = [key for key in ("disableAllHooks", "allowedHttpHookUrls") if key in settings]
-        if isinstance(env, dict) and "ANTHROPIC_BASE_URL" in env:
-            changed.append("env.ANTHROPIC_BASE_URL")
+        changed = _overruled(_layer(files[layer]), request.ticket)
         if changed:
             detail = f"overruled for this run: {', '.join(changed)}"
             name = str(files[layer].relative_to(request.workspace))
             drafts.append(draft("capture_config_changed", path_name=name, detail=detail))
     return tuple(notes), tuple(drafts)
+
+
+def _overruled(settings: Mapping[str, Any], ticket: LaunchTicket) -> list[str]:
+    """What a settings file says against ours. The file that was made for an editor says the same as ours."""
+    env = settings.get("env")
+    asked = cast("Mapping[str, Any]", env) if isinstance(env, dict) else {}
+    allowed = settings.get("allowedHttpHookUrls", _HOOK_URLS)
+    differs = {
+        "disableAllHooks": settings.get("disableAllHooks", False) is not False,
+        "allowedHttpHookUrls": not isinstance(allowed, list) or any(url not in allowed for url in _HOOK_URLS),
+        "env.ANTHROPIC_BASE_URL": asked.get("ANTHROPIC_BASE_URL", ticket.base_urls["claude"])
+        != ticket.base_urls["claude"],
+    }
+    return [key for key, is_so in differs.items() if is_so]
