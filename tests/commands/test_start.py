@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import subprocess
@@ -245,6 +246,42 @@ def test_an_invite_used_by_somebody_else_leaves_nothing(acme: Stage, invited: In
         assert done.code == 1
         assert done.document["error"]["code"]
         assert not (thief.state / "sessions").exists()
+
+
+def test_who_comes_too_late_with_an_invite_has_no_prepared_folder(acme: Stage) -> None:
+    """Several agree at once, one is first: the others have neither session nor repository."""
+    with contextlib.ExitStack() as stack:
+        people = [stack.enter_context(acme.invited(f"late-{number}")) for number in range(3)]
+        first = people[0]
+        accepted = ("--accept-policy", first.policy_hash(), "--secrets", "file", *UPSTREAMS, "--json")
+        starts = [
+            subprocess.Popen(
+                [str(BIN / "promptster"), "start", first.link, "--workspace", str(one.workspace), *accepted],
+                env=one.person.environment(),
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+            )
+            for one in people
+        ]
+        answers = [process.communicate() for process in starts]
+        assert sorted(process.returncode for process in starts) == [0, 1, 1], answers
+        for one, process in zip(people, starts, strict=True):
+            assert one.workspace.exists() == (process.returncode == 0)
+
+
+@pytest.mark.parametrize("broken", ["text", "link"])
+def test_an_editors_file_that_cannot_be_prepared_costs_no_invite(invited: Invited, broken: str) -> None:
+    """It is refused before anything begins; repaired, or without the option, the same command works."""
+    file = invited.workspace / ".claude" / "settings.local.json"
+    file.parent.mkdir(parents=True)
+    subprocess.run(["git", "init", "-q"], cwd=invited.workspace, check=True)
+    file.symlink_to("x") if broken == "link" else file.write_text("{bad //")
+    words = invited.start_words("--json")
+    refused = invited.person.call(*words, "--ide", "claude")
+    assert refused.document["error"]["code"] == ("touched_link" if broken == "link" else "ide_file_invalid")
+    assert not (invited.state / "sessions").exists()
+    file.unlink()
+    assert invited.person.result(*words, "--ide", "claude")["ide_files"] == [str(file)]
 
 
 def test_a_repository_is_cloned_and_is_the_baseline(acme: Stage, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from tests.helpers.launching import TICKET, desk
 
 from promptster.errors import UsageError, WorkspaceError
 from promptster.session.current import Current
-from promptster.session.ide import EditorWatch, agree_later, changed_entries, check_cursor, prepare_ide
+from promptster.session.ide import EditorWatch, agree_later, changed_entries, check_cursor, check_ide, prepare_ide
 from promptster_hooks.agents import cursor
 
 if TYPE_CHECKING:
@@ -118,10 +118,21 @@ def test_preparing_again_renews_and_adds_nothing(made: Desk, ide: str) -> None:
 def test_a_file_that_its_agent_would_refuse_is_left_alone(made: Desk, ide: str, before: bytes) -> None:
     """One invalid entry silences every hook of the file: it is said, and not one byte changes."""
     _write(made, _FILES[ide], before)
-    with pytest.raises(WorkspaceError) as caught:
-        prepare_ide(Current(made.folder), ide)
-    assert caught.value.code == "ide_file_invalid"
+    for look in (lambda: prepare_ide(Current(made.folder), ide), lambda: check_ide(made.workspace, ide)):
+        with pytest.raises(WorkspaceError) as caught:
+            look()
+        assert caught.value.code == "ide_file_invalid"
     assert (made.workspace / _FILES[ide]).read_bytes() == before
+
+
+def test_a_file_behind_a_link_is_found_before_the_start(made: Desk) -> None:
+    """It would not be written later, so it is refused while nothing has begun."""
+    check_ide(made.workspace, "claude")
+    (made.workspace / "elsewhere").mkdir()
+    (made.workspace / ".claude").symlink_to("elsewhere")
+    with pytest.raises(WorkspaceError) as caught:
+        check_ide(made.workspace, "claude")
+    assert caught.value.code == "touched_link"
 
 
 def test_an_unknown_editor_is_refused(made: Desk) -> None:

@@ -145,6 +145,44 @@ def test_unsuitable_folders_are_refused_with_a_better_one(
         assert caught.value.hint
 
 
+@pytest.mark.parametrize("name", ["inner", "inner/deeper"])
+def test_an_empty_folder_of_a_work_tree_is_refused_too(
+    paths: Paths, source: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """No repository is made inside of somebody's repository; only one that is the whole home does not count."""
+    (source / "inner").mkdir()
+    with pytest.raises(WorkspaceError) as caught:
+        plan_workspace(source / name, None, paths)
+    assert caught.value.code == "workspace_unsuitable"
+    assert str(source) in (caught.value.hint or "")
+    monkeypatch.setenv("HOME", str(source))
+    assert plan_workspace(source / name, None, paths).plan is Plan.INIT
+
+
+@pytest.mark.parametrize("name", ["new/work", "empty"])
+@pytest.mark.parametrize("plan_of", [Plan.CLONE, Plan.INIT])
+def test_what_was_prepared_is_put_back(tmp_path: Path, paths: Paths, source: Path, name: str, plan_of: Plan) -> None:
+    """A start that comes to nothing leaves the folders as they were; what somebody put there meanwhile stays."""
+    (tmp_path / "empty").mkdir()
+    before = set(tmp_path.rglob("*"))
+    plan = plan_workspace(tmp_path / name, str(source) if plan_of is Plan.CLONE else None, paths)
+    assert plan.plan is plan_of
+    prepare(plan).undo()
+    assert set(tmp_path.rglob("*")) == before
+    made = prepare(plan)
+    (plan.root / "notes.txt").write_text("mine\n")
+    made.undo()
+    assert (plan.root / "notes.txt").read_text() == "mine\n"
+    assert (plan.root / ".git").is_dir()
+
+
+def test_a_work_tree_that_was_there_is_not_put_back(paths: Paths, source: Path) -> None:
+    """Nothing was made, so nothing goes."""
+    before = digest_of(source)
+    prepare(plan_workspace(source, None, paths)).undo()
+    assert digest_of(source) == before
+
+
 def test_a_folder_reached_through_a_link_is_its_target(tmp_path: Path, paths: Paths, source: Path) -> None:
     """The workspace has one name, so that it is found again."""
     (tmp_path / "link").symlink_to(source)

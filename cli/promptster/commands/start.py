@@ -11,7 +11,7 @@ import typer
 from promptster.clock import SystemClock
 from promptster.commands.options import Code, Collector, Json, read_code
 from promptster.config import Config, PinnedKeys
-from promptster.errors import PromptsterError, UsageError
+from promptster.errors import CollectorError, PromptsterError, UsageError, WorkspaceError
 from promptster.keys import StoreKind, choose_store
 from promptster.paths import Paths, require_supported_platform
 from promptster.protocol.invite import InviteCode
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from promptster.session.offer import Offer
+    from promptster.session.workspace import Preparation
 
 _AGREE = "i agree"
 _STORES: dict[str, StoreKind] = {"keyring": "keyring", "file": "file"}
@@ -103,19 +104,20 @@ def command(
     begin.refuse_second_session(config.paths, except_for=begun.folder if begun else None)
     if begun is None:
         offer = fetch_offer(text, collector, config, SystemClock())
-        begun, checks = _agree_and_open(offer, options, config, out)
+        begun, made = _agree_and_open(offer, options, config, out)
     else:
         out.note("going on with the consent that you gave before")
-        checks = {}
-    _go_on(begun, InviteCode.parse(text), checks, config, out)
+        made = None
+    _go_on(begun, InviteCode.parse(text), made, config, out)
 
 
 def _agree_and_open(
     offer: Offer, options: Options, config: Config, out: Output
-) -> tuple[attempts.Attempt, dict[str, Any]]:
+) -> tuple[attempts.Attempt, Preparation]:
     """Everything from the offer to a durable request; refusing changes nothing."""
     clock = SystemClock()
     plan = begin.plan_start(offer, workspace=options.workspace, overrides=options.overrides, paths=config.paths)
+    _check_editors(plan, options)
     shown_ms = clock.wall_ms()
     hooks_only = _settle_findings(plan, options)
     _consent(offer, plan, options, out)
@@ -126,31 +128,51 @@ def _agree_and_open(
     if options.ide:
         choices["ide"] = ",".join(options.ide)
     with begin.exclusive_start(config.paths):
-        prepare(plan.workspace)
-        if plan.workspace.plan.value != "take":
-            out.note(f"workspace: {plan.workspace.root}")
-        checks = begin.checks_document(begin.check_paths(plan.upstreams, config.network))
-        _tell_checks(checks, out)
-        session = attempts.new_session_id()
-        store = choose_store(options.store, config.paths.sessions / session / "secrets.json", out.note)
-        facts = begin.facts_for(
-            session, offer, plan, created_ms=decided_ms, secrets=store.kind, choices={**choices, "path_check": checks}
-        )
-        agreement = attempts.Agreement(offer=offer, choices=choices, shown_ms=shown_ms, decided_ms=decided_ms)
-        return attempts.open_attempt(agreement, facts, store, config), checks
+        made = prepare(plan.workspace)
+        try:
+            if plan.workspace.plan.value != "take":
+                out.note(f"workspace: {plan.workspace.root}")
+            _check_editors(plan, options)  # a clone may have brought a file that cannot be taken
+            checks = begin.checks_document(begin.check_paths(plan.upstreams, config.network))
+            _tell_checks(checks, out)
+            session = attempts.new_session_id()
+            store = choose_store(options.store, config.paths.sessions / session / "secrets.json", out.note)
+            kept = {**choices, "path_check": checks}
+            facts = begin.facts_for(session, offer, plan, created_ms=decided_ms, secrets=store.kind, choices=kept)
+            agreement = attempts.Agreement(offer=offer, choices=choices, shown_ms=shown_ms, decided_ms=decided_ms)
+            return attempts.open_attempt(agreement, facts, store, config), made
+        except BaseException:
+            made.undo()
+            raise
 
 
-def _go_on(begun: attempts.Attempt, code: InviteCode, checks: dict[str, Any], config: Config, out: Output) -> None:
+def _check_editors(plan: begin.StartPlan, options: Options) -> None:
+    """Refuse, while that costs nothing, a file of an editor that could not be prepared later."""
+    if not options.ide:
+        return
+    from promptster.session.ide import check_ide  # noqa: PLC0415 - needed for start --ide only
+
+    for ide in options.ide:
+        check_ide(plan.workspace.root, ide)
+
+
+def _go_on(begun: attempts.Attempt, code: InviteCode, made: Preparation | None, config: Config, out: Output) -> None:
     """From a durable request to a running recorder; repeated by running the same command again."""
     folder = begun.folder
     with begin.exclusive_start(config.paths):
         begin.refuse_second_session(config.paths, except_for=folder)
-        certificate = attempts.redeem(begun, code, config)
+        try:
+            certificate = attempts.redeem(begun, code, config)
+        except CollectorError:
+            if made is not None and not folder.path.exists():  # refused for good
+                made.undo()
+            raise
         facts = folder.facts()
         started = begin.run_session(begun, certificate, config.paths)
     _pin(facts.collector_url, folder.read_document(KEYS), code, config, out)
     tidy(config.paths, SystemClock().wall_ms())
-    ide_files = [str(path) for path in prepare_editors(started.current)]
+    ide_files = _prepare_editors(started, out)
+    checks = facts.choices.get("path_check", {})
     out.result(
         {
             "session": facts.session,
@@ -166,6 +188,16 @@ def _go_on(begun: attempts.Attempt, code: InviteCode, checks: dict[str, Any], co
     )
     if not out.json:
         _tell_next_step(facts.workspace, certificate.record_until, ide_files, out)
+
+
+def _prepare_editors(started: begin.Started, out: Output) -> list[str]:
+    """The files made for editors; one that changed since it was looked at stops no session that runs by now."""
+    try:
+        return [str(path) for path in prepare_editors(started.current)]
+    except WorkspaceError as error:
+        out.note(f"warning: {error.message}: nothing is recorded inside your editor until that is repaired")
+        out.note("then run promptster resume; everything else is recorded")
+        return []
 
 
 def _pin(url: str, keyfile: bytes, code: InviteCode, config: Config, out: Output) -> None:

@@ -18,6 +18,7 @@ from promptster.session.agents.claude import recorder_settings
 from promptster.session.agents.claude_settings import merge_settings
 from promptster.session.agents.interface import draft
 from promptster.session.launcher import hook_command
+from promptster.session.touched import plain_path
 from promptster_hooks.agents import cursor
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from promptster.session.current import Current
 
 _CURSOR_VERSION = 1
+_REPAIR = "repair it, or start without --ide"
 _CURSOR_EMPTY: Mapping[str, Any] = {"version": _CURSOR_VERSION, "hooks": {}}
 
 
@@ -52,17 +54,52 @@ def prepare_ide(current: Current, ide: str) -> list[Path]:
     """
     file = _file(ide)
     before = current.touched.before(file.relative)
-    theirs = _parse(file.relative, before)
-    merged = merge_settings(theirs, file.ours(current.control.launch()))
-    reason = file.check({**file.empty, **theirs}) or file.check(merged)
+    merged = merge_settings(_accepted(file, before), file.ours(current.control.launch()))
+    _require_form(file, merged)
+    try:
+        current.touched.write(file.relative, _spell(merged, before))
+    except OSError as error:
+        raise WorkspaceError(
+            f"{file.relative} cannot be written ({error.strerror})",
+            hint="make it writable, then run promptster resume",
+            code="ide_file_invalid",
+        ) from error
+    return [current.workspace / file.relative]
+
+
+def check_ide(workspace: Path, ide: str) -> None:
+    """Whether one editor's file could be prepared as it stands; asked before a session begins, changes nothing.
+
+    Raises:
+        UsageError: there is no such editor.
+        WorkspaceError: the file is not what that agent accepts, or is reached through a link.
+    """
+    file = _file(ide)
+    path = plain_path(workspace, file.relative)
+    try:
+        data = path.read_bytes() if path.exists() else None
+    except OSError as error:
+        raise WorkspaceError(
+            f"{file.relative} cannot be read ({error.strerror})", hint=_REPAIR, code="ide_file_invalid"
+        ) from error
+    _accepted(file, data)
+
+
+def _accepted(file: _File, data: bytes | None) -> dict[str, Any]:
+    """What a file says, if its agent takes it."""
+    content = _parse(file.relative, data)
+    _require_form(file, {**file.empty, **content})
+    return content
+
+
+def _require_form(file: _File, content: Mapping[str, Any]) -> None:
+    reason = file.check(content)
     if reason is not None:
         raise WorkspaceError(
             f"{file.relative} is not in the form that its agent accepts: {reason}",
-            hint="repair it, or start without --ide",
+            hint=_REPAIR,
             code="ide_file_invalid",
         )
-    current.touched.write(file.relative, _spell(merged, before))
-    return [current.workspace / file.relative]
 
 
 def agree_later(current: Current, ide: str) -> list[Path]:

@@ -33,8 +33,7 @@ def resume(current: Current) -> RecorderStatus:
         current.control.resume()
     if after.refused is not None:
         current.control.flush(seconds=0.0, again=True)
-    if before is None or before.port != after.port:
-        prepare_editors(current)  # the token is new, perhaps the port too
+    prepare_editors(current)  # token and port may be new, and a start may have left them out
     return current.control.status()
 
 

@@ -110,7 +110,7 @@ class TouchedFiles:
         Raises:
             WorkspaceError: the path leaves the workspace, or is a link or no regular file.
         """
-        path = self._inside(relative)
+        path = plain_path(self._workspace, relative)
         record = self._record(relative)
         record = self._observe(path, relative) if record is None else self._rebased(record, path)
         if data not in record.written:
@@ -121,7 +121,7 @@ class TouchedFiles:
 
     def before(self, relative: str) -> bytes | None:
         """A file's content without us, whether or not it is touched yet: other people's later changes are in it."""
-        path = self._inside(relative)
+        path = plain_path(self._workspace, relative)
         record = self._record(relative)
         return _read(path) if record is None else self._resolve(record, _read(path))[0]
 
@@ -206,18 +206,6 @@ class TouchedFiles:
     def _name(relative: str) -> str:
         return b64u_encode(relative.encode())
 
-    def _inside(self, relative: str) -> Path:
-        path = self._workspace / relative
-        parts = Path(relative).parts
-        links = [self._workspace.joinpath(*parts[: count + 1]) for count in range(len(parts))]
-        if Path(relative).is_absolute() or ".." in parts or any(link.is_symlink() for link in links):
-            raise WorkspaceError(
-                f"{path} is reached through a link", hint="make it a plain file of the workspace", code="touched_link"
-            )
-        if path.exists() and not path.is_file():
-            raise WorkspaceError(f"{path} is no file", code="touched_link")
-        return path
-
     def _observe(self, path: Path, relative: str) -> _Record:
         made = [str(folder) for folder in Path(relative).parents if not (self._workspace / folder).exists()]
         data = _read(path)
@@ -230,6 +218,24 @@ class TouchedFiles:
             made_folders=tuple(reversed(made)),
             written=(),
         )
+
+
+def plain_path(workspace: Path, relative: str) -> Path:
+    """A file's place in the workspace, there or not.
+
+    Raises:
+        WorkspaceError: the path leaves the workspace, or is a link or no regular file.
+    """
+    path = workspace / relative
+    parts = Path(relative).parts
+    links = [workspace.joinpath(*parts[: count + 1]) for count in range(len(parts))]
+    if Path(relative).is_absolute() or ".." in parts or any(link.is_symlink() for link in links):
+        raise WorkspaceError(
+            f"{path} is reached through a link", hint="make it a plain file of the workspace", code="touched_link"
+        )
+    if path.exists() and not path.is_file():
+        raise WorkspaceError(f"{path} is no file", code="touched_link")
+    return path
 
 
 def describe(restored: Sequence[Restored]) -> list[str]:

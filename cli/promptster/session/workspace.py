@@ -6,8 +6,10 @@ where the assessment has none, with ``git init``.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
+import shutil
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -77,8 +79,7 @@ def plan_workspace(folder: Path, repository: str | None, paths: Paths, *, local_
         hint = "choose a new or empty folder, or run git init there first"
         raise WorkspaceError(f"{root} has files but is no git work tree", hint=hint, code="workspace_unsuitable")
     if os.path.realpath(top) != str(root):
-        hint = f"use --workspace {top}, or a new folder outside of it"
-        raise WorkspaceError(f"{root} lies inside the work tree {top}", hint=hint, code="workspace_unsuitable")
+        raise _inside(root, top)
     if not os.access(root, os.W_OK | os.X_OK):
         raise WorkspaceError(f"{root} is not writable", hint="choose another folder", code="workspace_unsuitable")
     return WorkspacePlan(root=root, plan=Plan.TAKE, repository=None)
@@ -88,6 +89,9 @@ def _plan_fresh(root: Path, repository: str | None, *, local_allowed: bool) -> W
     above = root if root.exists() else next(parent for parent in root.parents if parent.exists())
     if not above.is_dir() or not os.access(above, os.W_OK | os.X_OK):
         raise WorkspaceError(f"cannot write to {above}", hint="choose another folder", code="workspace_unsuitable")
+    top = git_text(["rev-parse", "--show-toplevel"], cwd=above)
+    if top is not None and not Path(os.path.realpath(Path.home())).is_relative_to(os.path.realpath(top)):
+        raise _inside(root, top)  # a home that is a work tree itself holds everything, and nothing of it is meant
     if repository is None:
         return WorkspacePlan(root=root, plan=Plan.INIT, repository=None)
     local = repository.startswith(("/", "file:")) or _LOOPBACK_HTTP.fullmatch(repository) is not None
@@ -98,6 +102,11 @@ def _plan_fresh(root: Path, repository: str | None, *, local_allowed: bool) -> W
             code="repository_address",
         )
     return WorkspacePlan(root=root, plan=Plan.CLONE, repository=repository)
+
+
+def _inside(root: Path, top: str) -> WorkspaceError:
+    hint = f"use --workspace {top}, or a new folder outside of it"
+    return WorkspaceError(f"{root} lies inside the work tree {top}", hint=hint, code="workspace_unsuitable")
 
 
 def _refuse_unsuitable(root: Path, paths: Paths) -> None:
@@ -113,15 +122,38 @@ def _refuse_unsuitable(root: Path, paths: Paths) -> None:
         raise WorkspaceError(f"{root} lies inside a git folder", hint=hint, code="workspace_unsuitable")
 
 
-def prepare(plan: WorkspacePlan) -> None:
+@dataclass(frozen=True, kw_only=True)
+class Preparation:
+    """What ``prepare`` made, so that a start that comes to nothing can put it back."""
+
+    plan: WorkspacePlan
+    folders: tuple[Path, ...]
+    """Folders that were not there before, innermost first."""
+
+    def undo(self) -> None:
+        """Take away what was made; anything that somebody has put there since stays, with everything around it."""
+        root = self.plan.root
+        if self.plan.plan is Plan.TAKE or git_text(["status", "--porcelain", "--ignored"], cwd=root) != "":
+            return
+        with contextlib.suppress(OSError):
+            for path in list(root.iterdir()):
+                if path.is_dir() and not path.is_symlink():
+                    shutil.rmtree(path)
+                else:
+                    path.unlink()
+            for folder in self.folders:
+                folder.rmdir()
+
+
+def prepare(plan: WorkspacePlan) -> Preparation:
     """Do what the plan says. No hook runs, and no protocol but the usual ones is spoken.
 
     Raises:
-        WorkspaceError: git failed; a folder that was made here and stayed empty is removed.
+        WorkspaceError: git failed; folders that were made here and stayed empty are removed.
     """
+    made = tuple(folder for folder in (plan.root, *plan.root.parents) if not folder.exists())
     if plan.plan is Plan.TAKE:
-        return
-    made = not plan.root.exists()
+        return Preparation(plan=plan, folders=())
     plan.root.mkdir(parents=True, exist_ok=True)
     try:
         if plan.plan is Plan.INIT:
@@ -129,9 +161,11 @@ def prepare(plan: WorkspacePlan) -> None:
         else:
             _clone(plan)
     except WorkspaceError:
-        if made and not any(plan.root.iterdir()):
-            plan.root.rmdir()
+        with contextlib.suppress(OSError):
+            for folder in made:
+                folder.rmdir()
         raise
+    return Preparation(plan=plan, folders=made)
 
 
 def _clone(plan: WorkspacePlan) -> None:
