@@ -16,10 +16,12 @@ from tests.helpers.site import Site, Template, copy_data, running_site
 
 from promptster.protocol.invite import InviteCode
 from promptster.protocol.verification import verify_bundle
+from promptster_collector.review import reading as reading_module
 from promptster_collector.review import sealer as sealer_module
 from promptster_collector.review.rows import row_of
 from promptster_collector.review.sealer import SegmentSealer, WrittenSegment
 from promptster_collector.review.segment_process import Piece, SegmentProcess
+from promptster_collector.review.segment_reader import ReadingFailedError
 from promptster_collector.settings import Limits
 from promptster_collector.store.keys.keystore import KeyDestroyedError
 from promptster_collector.store.keys.names import segment_key
@@ -39,6 +41,13 @@ def get(site: Site, candidate: Candidate, what: str) -> Any:
 def state_of(site: Site, candidate: Candidate) -> str:
     """The session's state."""
     return str(get(site, candidate, "head").json()["state"])
+
+
+def helpers() -> list[bytes]:
+    """Command lines of the helping processes that run now and that this one started."""
+    lists = [path.read_text().split() for path in Path("/proc/self/task").glob("*/children")]
+    lines = [Path(f"/proc/{number}/cmdline").read_bytes() for numbers in lists for number in numbers]
+    return [line for line in lines if b"segment_process" in line]
 
 
 def send(site: Site, candidate: Candidate) -> None:
@@ -301,3 +310,39 @@ def test_sealing_takes_no_more_memory_for_a_larger_session() -> None:
         (peak,) = re.findall(r"VmHWM:\s+(\d+) kB", status)
         peaks.append(int(peak))
     assert peaks[1] < peaks[0] + 64 * 1024
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="asks Linux for its processes")
+def test_whoever_stops_listening_ends_the_helper(site: Site) -> None:
+    """An export that is taken half, or fails in the middle, leaves no process; and it is said that it failed."""
+    candidate, organisation = checked_and_closed(site)
+    site.drain()
+
+    async def half() -> bytes:
+        export = await site.services.bundles.bundle(organisation, candidate.session)
+        assert len(helpers()) == 1
+        first = await anext(export.chunks)
+        await export.chunks.aclose()
+        return first
+
+    with site.client.portal() as portal:
+        assert portal.call(half).startswith(b"PK")
+    assert helpers() == []
+    (path,) = (site.data / "segments").iterdir()
+    path.write_bytes(b"damaged")
+    answer = get(site, candidate, "export?format=jsonl")
+    assert (answer.status_code, answer.json()["code"]) == (503, "segment_damaged")
+    assert helpers() == []
+
+
+def test_a_session_that_is_sealed_while_it_is_read_is_said(site: Site) -> None:
+    """Bodies that went meanwhile make no export with holes: it is to be asked for again."""
+    candidate, organisation = checked_and_closed(site)
+    reading = site.services.reading.events_of(organisation, candidate.session)
+    with pytest.MonkeyPatch.context() as context:
+        context.setattr(reading_module, "_LIVE_GROUP", 1)
+        next(reading)
+        site.drain()
+        with pytest.raises(ReadingFailedError):
+            list(reading)
+    assert verify_bundle(get(site, candidate, "bundle").content, trusted=[site.store.identity.fingerprint]).events == 7

@@ -13,7 +13,8 @@ from sqlalchemy import select
 from tests.helpers.candidate import bearer, started
 from tests.helpers.site import Site
 
-from promptster_collector.review.segment_process import SegmentProcess, SegmentProcessError, obey, pack, unpack
+from promptster_collector.review.packing import pack, unpack
+from promptster_collector.review.segment_process import SegmentProcess, SegmentProcessError, obey
 from promptster_collector.review.segment_reader import ReadingFailedError, SegmentReader
 from promptster_collector.store.parquet import EventRow, read_parquet, write_parquet
 from promptster_collector.store.schema import Session

@@ -8,12 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 from promptster.protocol.bundle import BundleBatch, parts_from_batches, write_bundle
 from promptster.protocol.encoding import b64u_encode
-from promptster.replay.session import Facts, from_bundle
+from promptster.replay.exporters import find
+from promptster_collector.review.export_job import ExportTerms
+from promptster_collector.review.segment_process import SegmentProcess, SegmentProcessError
+from promptster_collector.review.segment_reader import ReadingFailedError
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Generator, Iterator
+
     from promptster.replay.exporters.interface import Exporter
     from promptster_collector.ingest.log import Log, Logged
     from promptster_collector.review.reading import Reading, SessionRecord
+    from promptster_collector.store.parquet import EventRow
     from promptster_collector.store.store import Store
 
 
@@ -21,7 +27,8 @@ if TYPE_CHECKING:
 class Export:
     """One export with its media type and a name for a file."""
 
-    data: bytes
+    chunks: AsyncGenerator[bytes]
+    """Its bytes; a helping process stays until they were taken, or this is closed."""
     media_type: str
     suffix: str
 
@@ -47,7 +54,7 @@ class Bundles:
             NotFoundError: the organisation has no such session.
             GoneError: it was erased.
         """
-        record = await self._reading.record(organisation, session, with_events=False)
+        record = await self._reading.record(organisation, session)
         logged = await self._logged(session)
         return {
             "keys": self._store.identity.public.document,
@@ -65,26 +72,65 @@ class Bundles:
             ],
         }
 
-    async def bundle(self, organisation: str, session: str) -> bytes:
+    async def bundle(self, organisation: str, session: str) -> Export:
         """The session's bundle; the same bytes before and after sealing.
 
         Raises:
             NotFoundError: the organisation has no such session.
             GoneError: it was erased.
+            ReadingFailedError: the process that makes it ended early.
+        """
+        return await self.export(organisation, session, find("bundle"))
+
+    async def export(self, organisation: str, session: str, exporter: Exporter, *, candidate: str = "") -> Export:
+        """The session in one of the formats of ``promptster.replay``.
+
+        Raises:
+            NotFoundError: the organisation has no such session.
+            GoneError: it was erased.
+            ReadingFailedError: the process that makes it ended early.
         """
         record = await self._reading.record(organisation, session)
         logged = await self._logged(session)
-        return await asyncio.to_thread(self._bundle, record, logged)
+        terms = ExportTerms(
+            format=exporter.name,
+            batches=[batch.n for batch in record.batches],
+            trusted=list(self._store.identity.succession.fingerprints),
+            candidate=candidate,
+        )
+        process = SegmentProcess()
+        chunks = self._chunks(
+            process, terms, self._signed(record, logged), self._reading.events_of(organisation, session)
+        )
+        try:
+            # What can be refused is refused before an answer begins.
+            first = await asyncio.to_thread(next, chunks, b"")
+        except BaseException:
+            await asyncio.to_thread(process.kill)
+            raise
+        return Export(chunks=_following(first, chunks, process), media_type=exporter.media_type, suffix=exporter.suffix)
 
-    def _bundle(self, record: SessionRecord, logged: Logged) -> bytes:
+    @staticmethod
+    def _chunks(
+        process: SegmentProcess, terms: ExportTerms, signed: bytes, events: Iterator[bytes | list[EventRow]]
+    ) -> Generator[bytes]:
+        try:
+            process.begin_export(terms, signed)
+            for some in events:
+                process.give(some)
+            yield from process.export()
+        except SegmentProcessError as error:
+            raise ReadingFailedError("the session cannot be read just now", retry_after=30) from error
+
+    def _signed(self, record: SessionRecord, logged: Logged) -> bytes:
+        """Everything that was signed, as a bundle without events."""
         parts = parts_from_batches(
             keys=self._store.identity.public.data,
             certificate=record.certificate,
             policy=record.policy,
             consent=record.consent,
             batches=[
-                BundleBatch(header_bytes=batch.head.payload, signature=batch.head.signature, events=batch.events)
-                for batch in record.batches
+                BundleBatch(header_bytes=batch.head.payload, signature=batch.head.signature) for batch in record.batches
             ],
             receipts=[batch.receipt for batch in record.batches],
             checks=[batch.check for batch in record.batches if batch.check is not None],
@@ -94,19 +140,13 @@ class Bundles:
         )
         return write_bundle(parts)
 
-    async def export(self, organisation: str, session: str, exporter: Exporter, *, candidate: str = "") -> Export:
-        """The session in one of the formats of ``promptster.replay``.
 
-        Raises:
-            NotFoundError: the organisation has no such session.
-            GoneError: it was erased.
-        """
-        data = await self.bundle(organisation, session)
-
-        def job() -> bytes:
-            facts = Facts(candidate=candidate)
-            replay = from_bundle(data, self._store.identity.succession.fingerprints, facts=facts)
-            return b"".join(exporter.export(replay))
-
-        exported = data if exporter.needs_bundle else await asyncio.to_thread(job)
-        return Export(data=exported, media_type=exporter.media_type, suffix=exporter.suffix)
+async def _following(first: bytes, chunks: Iterator[bytes], process: SegmentProcess) -> AsyncGenerator[bytes]:
+    """All chunks. Whoever stops listening ends the process too."""
+    try:
+        chunk = first
+        while chunk:
+            yield chunk
+            chunk = await asyncio.to_thread(next, chunks, b"")
+    finally:
+        process.kill()

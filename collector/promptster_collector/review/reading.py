@@ -20,8 +20,8 @@ from promptster.protocol.fields import read_stored
 from promptster.protocol.signing import Envelope
 from promptster_collector.assessments.policies import policy_of
 from promptster_collector.errors import NotFoundError
-from promptster_collector.review.rows import by_batch, event_of, within_policy
-from promptster_collector.review.segment_reader import SegmentReader
+from promptster_collector.review.rows import event_of, row_of, within_policy
+from promptster_collector.review.segment_reader import ReadingFailedError, SegmentReader
 from promptster_collector.sessions.states import GONE
 from promptster_collector.store.inbox import check_of, head_of, receipt_of, size_of, wire_of
 from promptster_collector.store.keys.names import content_key, segment_key
@@ -48,20 +48,18 @@ _LIVE_GROUP = 8
 
 @dataclass(frozen=True, kw_only=True)
 class StoredBatch:
-    """One batch with everything that was signed about it."""
+    """Everything that was signed about one batch."""
 
     n: int
     head: Envelope
     """Header and signature."""
     receipt: Envelope
     check: Envelope | None
-    events: tuple[RecordedEvent, ...]
-    """Empty when the body could not be opened."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SessionRecord:
-    """One session in clear."""
+    """Everything that was signed about one session."""
 
     organisation: str
     session: str
@@ -106,26 +104,24 @@ class Reading:
         """End what helps to read."""
         self._segments.close()
 
-    async def record(self, organisation: str, session: str, *, with_events: bool = True) -> SessionRecord:
-        """One session with all its batches.
+    async def record(self, organisation: str, session: str) -> SessionRecord:
+        """What was signed about one session.
 
         Raises:
             NotFoundError: the organisation has no such session.
             GoneError: it was erased.
         """
-        return await asyncio.to_thread(self.load, organisation, session, with_events=with_events)
+        return await asyncio.to_thread(self._record, organisation, session)
 
-    def load(self, organisation: str, session: str, *, with_events: bool) -> SessionRecord:
-        """The same, waiting here. What is stored is fetched first and opened when no transaction is open any more."""
-        fetch = partial(self._fetch, organisation=organisation, session=session, with_events=with_events)
-        row, batches, segment = self._store.database.read_now(fetch)
+    def _record(self, organisation: str, session: str) -> SessionRecord:
+        row, batches = self._store.database.read_now(
+            lambda connection: (
+                self._session(connection, organisation, session),
+                connection.execute(_batches(organisation, session, with_bodies=False)).all(),
+            )
+        )
+        # What is stored is fetched first, and opened when no transaction is open any more.
         sealer = self._store.of_session(organisation, session)
-        policy = sealer.unseal(row.policy_sealed, "policy")
-        events: Mapping[int, tuple[RecordedEvent, ...]] = {}
-        if segment is not None:
-            events = self._from_segment(organisation, session, segment)
-        elif with_events:
-            events = self._from_inbox(organisation, session, batches, policy)
         return SessionRecord(
             organisation=organisation,
             session=session,
@@ -133,7 +129,7 @@ class Reading:
             person=row.person,
             certificate=Envelope.decode(sealer.unseal(row.certificate_sealed, "certificate")),
             consent=Envelope.decode(sealer.unseal(row.consent_sealed, "consent")),
-            policy=policy,
+            policy=sealer.unseal(row.policy_sealed, "policy"),
             close=None if row.close_sealed is None else Envelope.decode(sealer.unseal(row.close_sealed, "close")),
             batches=tuple(
                 StoredBatch(
@@ -141,20 +137,38 @@ class Reading:
                     head=head_of(sealer, batch),
                     receipt=receipt_of(sealer, batch),
                     check=check_of(sealer, batch),
-                    events=events.get(batch.n, ()),
                 )
                 for batch in batches
             ),
         )
 
-    def _fetch(
-        self, connection: Connection, *, organisation: str, session: str, with_events: bool
-    ) -> tuple[AnyRow, Sequence[AnyRow], AnyRow | None]:
-        """The session, its batches and its segment; bodies only where the events come from them."""
-        row = self._session(connection, organisation, session)
-        segment = self._segment_row(connection, organisation, session) if with_events else None
-        batches = _batches(organisation, session, with_bodies=with_events and segment is None)
-        return row, connection.execute(batches).all(), segment
+    def events_of(self, organisation: str, session: str) -> Generator[bytes | list[EventRow]]:
+        """All events of a session on their way into a helping process: pieces of a segment, or rows of each batch.
+
+        Raises:
+            NotFoundError: the organisation has no such session.
+            GoneError: it was erased.
+            SegmentDamagedError: its segment is missing or changed.
+        """
+        row, segment = self._store.database.read_now(
+            lambda connection: (
+                self._session(connection, organisation, session),
+                self._segment_row(connection, organisation, session),
+            )
+        )
+        if segment is not None:
+            with self._segment(organisation, session, segment) as pieces:
+                yield from (pieces.read(number) for number in range(len(pieces)))
+            return
+        policy = self._store.of_session(organisation, session).unseal(row.policy_sealed, "policy")
+        key, kinds = self._store.keys.get(content_key(organisation, session)), policy_of(policy).kinds
+        room = self._limits.opened_bytes
+        for batch in self._rows(organisation, session):
+            events = within_policy(self._open(batch, key), kinds)
+            room -= sum(size_of(event) for event in events)
+            if room < 0 and batch.readable is None:
+                return  # its check will say the same
+            yield [row_of(batch.n, event) for event in events]
 
     @staticmethod
     def _session(connection: Connection, organisation: str, session: str) -> AnyRow:
@@ -166,24 +180,11 @@ class Reading:
             raise buried(row.state, row.tombstone)
         return row
 
-    def _from_inbox(
-        self, organisation: str, session: str, rows: Sequence[AnyRow], policy: bytes
-    ) -> Mapping[int, tuple[RecordedEvent, ...]]:
-        kinds = policy_of(policy).kinds
-        key = self._store.keys.get(content_key(organisation, session))
-        found: dict[int, tuple[RecordedEvent, ...]] = {}
-        room = self._limits.opened_bytes
-        for row in rows:
-            events = within_policy(self._open(row, key), kinds)
-            room -= sum(size_of(event) for event in events)
-            if room < 0 and row.readable is None:
-                break  # its check will say the same
-            found[row.n] = events
-        return found
-
     def _open(self, row: AnyRow, key: bytes) -> list[RecordedEvent]:
-        if row.body_sealed is None or row.readable is False:
+        if row.readable is False:
             return []
+        if row.body_sealed is None:  # its session was sealed while it was read batch by batch
+            raise ReadingFailedError("the session is being sealed just now", retry_after=1)
         try:
             return open_body(wire_of(self._store, row), key)
         except ProtocolError:
@@ -230,11 +231,6 @@ class Reading:
         key = self._store.keys.get(segment_key(organisation, session, row.version))
         sealer = Sealer(key, organisation=organisation, session=session)
         return self._store.segments.open(session, row.version, row.file_sha256, sealer)
-
-    def _from_segment(self, organisation: str, session: str, row: AnyRow) -> Mapping[int, tuple[RecordedEvent, ...]]:
-        with self._segment(organisation, session, row) as pieces:
-            parts = self._segments.whole(pieces.read(number) for number in range(len(pieces)))
-            return by_batch(row for part in parts for row in part)
 
     async def page(self, organisation: str, session: str, *, after: int, limit: int) -> Page:
         """Events behind ``after``, opened; of a running session those that were received.

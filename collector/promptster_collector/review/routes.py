@@ -2,9 +2,10 @@
 
 from typing import Any
 
-from litestar import Request, Response, get
+from litestar import Request, get
 from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery
+from litestar.response import Stream
 
 from promptster.protocol.encoding import b64u_encode
 from promptster.protocol.events import OpenedEvent
@@ -14,7 +15,7 @@ from promptster_collector.access.guard import ACCESS, principal_of
 from promptster_collector.access.principal import READERS
 from promptster_collector.audit.service import Action, Audit
 from promptster_collector.errors import InvalidError
-from promptster_collector.review.bundles import Bundles
+from promptster_collector.review.bundles import Bundles, Export
 from promptster_collector.review.reading import Reading
 from promptster_collector.review.schemas import EventEntry, EventPage, EvidenceAnswer
 
@@ -41,11 +42,11 @@ async def session_bundle(
     bundles: NamedDependency[Bundles],
     audit: NamedDependency[Audit],
     session: FromPath[str],
-) -> Response[bytes]:
+) -> Stream:
     """The session's signed bundle."""
     principal = principal_of(request)
     await audit.record(principal, session, Action.BUNDLE)
-    return _file(await bundles.bundle(principal.organisation, session), _BUNDLE_TYPE, ".promptster")
+    return _file(await bundles.bundle(principal.organisation, session))
 
 
 @get("/v1/sessions/{session:str}/export", opt={ACCESS: READERS})
@@ -55,7 +56,7 @@ async def session_export(
     audit: NamedDependency[Audit],
     session: FromPath[str],
     format: FromQuery[str] = "bundle",  # noqa: A002 - the query parameter's name
-) -> Response[bytes]:
+) -> Stream:
     """The session in one of the export formats."""
     principal = principal_of(request)
     try:
@@ -63,13 +64,12 @@ async def session_export(
     except ExportError as error:
         raise InvalidError(error.message, code=error.code, hint=error.hint) from error
     await audit.record(principal, session, Action.EXPORT)
-    export = await bundles.export(principal.organisation, session, exporter)
-    return _file(export.data, export.media_type, export.suffix)
+    return _file(await bundles.export(principal.organisation, session, exporter))
 
 
-def _file(data: bytes, media_type: str, suffix: str) -> Response[bytes]:
-    headers = {"content-disposition": f'attachment; filename="session{suffix}"'}
-    return Response(data, media_type=media_type.partition(";")[0], headers=headers)
+def _file(export: Export) -> Stream:
+    headers = {"content-disposition": f'attachment; filename="session{export.suffix}"'}
+    return Stream(export.chunks, media_type=export.media_type.partition(";")[0], headers=headers)
 
 
 @get("/v1/sessions/{session:str}/events", opt={ACCESS: READERS})

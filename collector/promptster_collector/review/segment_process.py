@@ -16,6 +16,12 @@ kind   what comes                                               what is answered
        was stored                                               are not those of that piece
 ``P``  which rows, as JSON after its length (u32be), and a      ``P`` and those rows (``pack``)
        Parquet file
+``E``  terms of an export after their length (u32be), and a     nothing: an export begins
+       bundle of the session without events
+``F``  a Parquet file of events for the export                  nothing
+``G``  packed rows of events for the export                     nothing
+``X``  nothing                                                  a ``x`` for each chunk of the export,
+                                                                then ``X``
 =====  =======================================================  ======================================
 
 A ``p`` is a span (three u64be) and a Parquet file of the events in it. Events become pieces of a bounded size as they
@@ -36,6 +42,7 @@ from typing import IO, TYPE_CHECKING, Final, Self
 
 from promptster.protocol.batch import open_body, parse_batch
 from promptster.protocol.errors import ProtocolError
+from promptster_collector.review.packing import LENGTH, after_length, pack, unpack
 from promptster_collector.review.rows import row_of, within_policy
 from promptster_collector.store.parquet import EventRow, read_parquet, write_parquet
 from promptster_collector.store.segment_file import Span
@@ -43,9 +50,10 @@ from promptster_collector.store.segment_file import Span
 if TYPE_CHECKING:
     from collections.abc import Collection, Generator, Sequence
 
+    from promptster_collector.review.export_job import ExportJob, ExportTerms
+
 _KEY: Final = 32
 _HEAD: Final = struct.Struct(">cQ")
-_LENGTH: Final = struct.Struct(">I")
 _SPAN: Final = struct.Struct(">3Q")
 _NICE: Final = 5
 """Steps by which this work stands behind the collector's own."""
@@ -83,55 +91,8 @@ def _receive(stream: IO[bytes]) -> tuple[bytes, bytes] | None:
     return (kind, data) if len(data) == length else None
 
 
-def pack(rows: Sequence[EventRow]) -> bytes:
-    """Rows as bytes: length (u32be), a JSON list of what is not binary, then everything binary in a row."""
-    plain = [
-        [row.n, row.seq, row.src, row.kind, row.lane, row.ms, row.mono_ms, *(len(part) for part in _parts(row))]
-        for row in rows
-    ]
-    head = json.dumps(plain, separators=(",", ":")).encode()
-    return b"".join([_LENGTH.pack(len(head)), head, *(part for row in rows for part in _parts(row))])
-
-
-def _parts(row: EventRow) -> tuple[bytes, bytes, bytes]:
-    return row.public, row.secrets, row.blocks
-
-
-def unpack(data: bytes) -> list[EventRow]:
-    """The rows that were packed."""
-    head, place = _after_length(data)
-    rows: list[EventRow] = []
-    for n, seq, src, kind, lane, ms, mono_ms, *sizes in json.loads(head):
-        parts: list[bytes] = []
-        for size in sizes:
-            parts.append(data[place : place + size])
-            place += size
-        public, secrets, blocks = parts
-        made = EventRow(
-            n=n,
-            seq=seq,
-            src=src,
-            kind=kind,
-            lane=lane,
-            ms=ms,
-            mono_ms=mono_ms,
-            public=public,
-            secrets=secrets,
-            blocks=blocks,
-        )
-        rows.append(made)
-    return rows
-
-
-def _after_length(data: bytes) -> tuple[bytes, int]:
-    """The first piece of some bytes, and where the rest begins."""
-    (length,) = _LENGTH.unpack_from(data)
-    end = _LENGTH.size + int(length)
-    return data[_LENGTH.size : end], end
-
-
 def _page(data: bytes) -> bytes:
-    wanted, start = _after_length(data)
+    wanted, start = after_length(data)
     return pack(read_parquet(data[start:], **json.loads(wanted)))
 
 
@@ -173,8 +134,8 @@ class _Session:
 
     def holds(self, data: bytes) -> bool:
         """Whether a stored piece gives the rows that were put into it."""
-        (number,) = _LENGTH.unpack_from(data)
-        return self._digests[int(number)] == _digest(read_parquet(data[_LENGTH.size :]))
+        (number,) = LENGTH.unpack_from(data)
+        return self._digests[int(number)] == _digest(read_parquet(data[LENGTH.size :]))
 
 
 def _answer_pieces(answers: IO[bytes], kind: bytes, pieces: Generator[Piece]) -> None:
@@ -188,12 +149,28 @@ def _begin(data: bytes) -> _Session:
     return _Session(data[:_KEY], frozenset(terms["kinds"]), terms["piece_bytes"])
 
 
+def _begin_export(data: bytes) -> ExportJob:
+    # What makes exports costs memory that sealing should not hold.
+    from promptster_collector.review.export_job import ExportJob, ExportTerms  # noqa: PLC0415 - see above
+
+    terms, start = after_length(data)
+    return ExportJob(ExportTerms.decode(terms), data[start:])
+
+
+def _export(answers: IO[bytes], kind: bytes, job: ExportJob) -> None:
+    for chunk in job.chunks():
+        _send(answers, b"x", chunk)
+    _send(answers, kind, b"")
+
+
 def obey(orders: IO[bytes], answers: IO[bytes]) -> None:
     """Work until there are no more orders."""
     session = _Session(b"", (), 0)
     while (order := _receive(orders)) is not None:
         kind, data = order
-        if kind == b"S":
+        if kind == b"E":
+            _obey_export(orders, answers, _begin_export(data))
+        elif kind == b"S":
             session = _begin(data)
         elif kind == b"B":
             _answer_pieces(answers, kind, session.add(data))
@@ -203,6 +180,16 @@ def obey(orders: IO[bytes], answers: IO[bytes]) -> None:
             _send(answers, kind, b"1" if session.holds(data) else b"")
         else:
             _send(answers, kind, _page(data))
+
+
+def _obey_export(orders: IO[bytes], answers: IO[bytes], job: ExportJob) -> None:
+    """Take the events of an export until it is asked for."""
+    while (order := _receive(orders)) is not None:
+        kind, data = order
+        if kind == b"X":
+            return _export(answers, kind, job)
+        job.add(read_parquet(data) if kind == b"F" else unpack(data))
+    return None
 
 
 class SegmentProcess:
@@ -273,7 +260,7 @@ class SegmentProcess:
         """
         self._start()
         wanted = json.dumps({"after": after, "limit": limit, "size": size}).encode()
-        return unpack(self._ask(b"P", _LENGTH.pack(len(wanted)) + wanted + data))
+        return unpack(self._ask(b"P", LENGTH.pack(len(wanted)) + wanted + data))
 
     def add(self, wire: bytes) -> list[Piece]:
         """Add a batch as it was sent; the pieces that are full now.
@@ -297,7 +284,44 @@ class SegmentProcess:
         Raises:
             SegmentProcessError: the process has ended.
         """
-        return bool(self._ask(b"R", _LENGTH.pack(number) + data))
+        return bool(self._ask(b"R", LENGTH.pack(number) + data))
+
+    def begin_export(self, terms: ExportTerms, signed: bytes) -> None:
+        """An export begins; ``signed`` is a bundle of the session without events.
+
+        Raises:
+            SegmentProcessError: the process has ended.
+        """
+        self._start()
+        encoded = terms.encode()
+        self._order(b"E", LENGTH.pack(len(encoded)) + encoded + signed)
+
+    def give(self, events: bytes | Sequence[EventRow]) -> None:
+        """Add events to the export: a piece's Parquet file, or rows.
+
+        Raises:
+            SegmentProcessError: the process has ended.
+        """
+        if isinstance(events, bytes):
+            self._order(b"F", events)
+        else:
+            self._order(b"G", pack(events))
+
+    def export(self) -> Generator[bytes]:
+        """The export in chunks; to leave it half read, ``kill``.
+
+        Raises:
+            SegmentProcessError: the process has ended.
+        """
+        self._order(b"X", b"")
+        while (answer := self._answer())[0] != b"X":
+            yield answer[1]
+
+    def kill(self) -> None:
+        """End the process at once, whatever it is doing."""
+        if self._process is not None:
+            self._process.kill()
+        self.close()
 
     def _pieces(self, kind: bytes, data: bytes) -> list[Piece]:
         self._order(kind, data)
