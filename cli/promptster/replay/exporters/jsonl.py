@@ -4,6 +4,9 @@ A line has ``seq``, ``kind``, ``ms``, ``lane``, ``sources``, ``refs``, then the 
 Where they apply it has ``seqs`` (every wire event merged into it), ``views`` (what sources said differently), ``role``
 (what is not the story), ``marks``, ``action`` (the tool call that it belongs to), ``withheld`` and ``cut``. Bytes are
 base64url.
+
+Lines are ASCII, everything else is escaped: readers that also split at U+0085, U+2028 or U+2029 see the same lines,
+and no text in them can steer a terminal.
 """
 
 from __future__ import annotations
@@ -69,8 +72,8 @@ class JsonLinesExporter:
     def export(self, replay: Replay) -> Iterator[bytes]:
         """The lines, one by one."""
         for entry in replay.timeline.entries:
-            text = json.dumps(line(entry), ensure_ascii=False, separators=(",", ":"))
-            yield text.encode() + b"\n"
+            text = json.dumps(line(entry), ensure_ascii=True, separators=(",", ":")).replace("\x7f", "\\u007f")
+            yield text.encode("ascii") + b"\n"
 
 
 EXPORTER = JsonLinesExporter()
