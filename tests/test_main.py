@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import subprocess
 import sys
@@ -64,6 +65,9 @@ def command(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
         (NotSignedInError("no"), 4, "not_signed_in"),
         (KeyboardInterrupt(), 130, "interrupted"),
         (ZeroDivisionError("secret"), 1, "internal"),
+        (PermissionError(errno.EACCES, "Permission denied", "/home/x/.local"), 1, "storage"),
+        (OSError(errno.ENOSPC, "No space left on device"), 1, "storage"),
+        (OSError(errno.EBADF, "Bad file descriptor"), 1, "internal"),
     ],
 )
 def test_every_error_is_one_document_and_its_exit_code(

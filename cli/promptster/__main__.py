@@ -10,7 +10,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from promptster.commands import GROUPS, NAMES
-from promptster.errors import InterruptError, PromptsterError, UsageError
+from promptster.errors import InterruptError, PromptsterError, StorageError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -163,6 +163,8 @@ def _internal(error: Exception) -> PromptsterError:
 
     if os.environ.get("PROMPTSTER_DEBUG"):
         traceback.print_exc()
+    if (refused := StorageError.of(error)) is not None:
+        return refused
     frames = traceback.extract_tb(error.__traceback__)
     place = f" at {frames[-1].name}:{frames[-1].lineno}" if frames else ""
     return PromptsterError(

@@ -6,6 +6,7 @@
 ├── ``NotSignedInError``     a command needs ``promptster login`` first (exit 4)
 ├── ``ConfigurationError``   a setting or a file of ours cannot be used
 ├── ``CollectorError``       the collector refused, or could not be reached
+├── ``StorageError``         a folder or a disk refused
 ├── ``SessionError``         the session's state does not allow what was asked
 ├── ``WorkspaceError``       the workspace cannot be used, or a file could not be put back
 ├── ``LaunchError``          an agent could not be launched captured (exit 125, 126 or 127)
@@ -18,7 +19,23 @@ its own. ``code`` is a stable word that scripts may test.
 
 from __future__ import annotations
 
-from typing import ClassVar
+import errno
+import os
+from typing import ClassVar, Final
+
+_ROOM = "make room, then run the same command again; nothing recorded is lost"
+_OWN = "make it yours and writable, or name other folders by XDG_STATE_HOME, XDG_DATA_HOME and XDG_CONFIG_HOME"
+_STORAGE: Final = {
+    errno.ENOSPC: _ROOM,
+    errno.EDQUOT: _ROOM,
+    errno.EROFS: _OWN,
+    errno.EACCES: _OWN,
+    errno.EPERM: _OWN,
+    errno.ENOTDIR: "a file stands where a folder should be: move it away",
+    errno.ELOOP: "links lead in a circle: put a folder in their place",
+    errno.EIO: "the disk fails: look at the system's log",
+}
+"""What to do, by the system's number."""
 
 
 class PromptsterError(Exception):
@@ -80,6 +97,24 @@ class CollectorError(PromptsterError):
         """Keep the status beside the texts."""
         super().__init__(message, hint=hint, code=code)
         self.status = status
+
+
+class StorageError(PromptsterError):
+    """A folder or a disk takes or gives nothing: read-only, full, not ours, or broken."""
+
+    default_code = "storage"
+
+    @classmethod
+    def of(cls, error: Exception) -> StorageError | None:
+        """The error for a person, if this one comes from a folder or a disk; ``None`` for every other one."""
+        if not isinstance(error, OSError) or error.errno not in _STORAGE:
+            return None
+        where = f" at {os.fsdecode(error.filename)}" if isinstance(error.filename, (str, bytes)) else ""
+        return cls(f"cannot work with the disk{where}: {_lower(os.strerror(error.errno))}", hint=_STORAGE[error.errno])
+
+
+def _lower(text: str) -> str:
+    return text[:1].lower() + text[1:]
 
 
 class SessionError(PromptsterError):

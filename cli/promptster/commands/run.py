@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NoReturn
 
-from promptster.errors import LaunchError, PromptsterError
+from promptster.errors import LaunchError, PromptsterError, StorageError
 from promptster.ui.output import Output
 
 if TYPE_CHECKING:
@@ -41,7 +41,8 @@ def main(arguments: Sequence[str]) -> int:
         out.error(error)
         return error.exit_code if isinstance(error, LaunchError) else OUR_FAILURE
     except Exception as error:  # noqa: BLE001 - whatever it is, it is ours and not the agent's
-        out.error(PromptsterError(f"a fault inside promptster ({type(error).__name__})", code="internal"))
+        fault = PromptsterError(f"a fault inside promptster ({type(error).__name__})", code="internal")
+        out.error(StorageError.of(error) or fault)
         return OUR_FAILURE
 
 
