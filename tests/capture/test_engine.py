@@ -21,6 +21,8 @@ from tests.helpers.capturing import (
     values,
 )
 
+from promptster_hooks.frame import PAYLOAD_LIMIT
+
 DONE = messages_stream(text_block("done"))
 
 
@@ -538,3 +540,23 @@ def test_a_fault_of_ours_is_told_as_a_gap(bench: Bench) -> None:
     bench.capture.tick()
     gaps = [draft for draft in bench.drafts if draft.kind == "capture_gap"]
     assert [gap.fields["lost"] for gap in gaps] == [2]
+
+
+def test_a_hook_that_is_too_large_is_told(bench: Bench) -> None:
+    """Agent, event and size stand in a gap, with nothing of what it said; during a pause it is only counted."""
+    bench.capture.hook_refused(
+        "claude", 20_000_000, b'{"session_id":"s","hook_event_name":"UserPromptSubmit","prompt":"X'
+    )
+    bench.capture.hook("codex", b"{" + b"x" * PAYLOAD_LIMIT)
+    bench.capture.pause()
+    bench.capture.hook_refused("claude", 20_000_000, b"")
+    first, second = values(bench.kinds("capture_gap"), "source", "detail", "lost")
+    assert first == ("hook", "UserPromptSubmit of claude: a payload of 20000000 bytes or more is not read", 1)
+    assert second[1] == f"a hook of codex: a payload of {PAYLOAD_LIMIT + 1} bytes or more is not read"
+
+
+def test_a_long_prompt_of_a_hook_is_read(bench: Bench) -> None:
+    """Nine million characters become an event, for the recorder to cut and mark."""
+    bench.hook("claude", hook_event_name="UserPromptSubmit", session_id="s", prompt="p" * 9_000_000)
+    bench.capture.finish()
+    assert [len(text) for text in bench.texts("hook")] == [9_000_000]

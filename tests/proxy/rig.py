@@ -221,6 +221,7 @@ class Proxied:
     hooks: list[tuple[str, bytes]]
     faults: list[Exception]
     agents: list[Agent]
+    refused_hooks: list[tuple[str, int, bytes]] = field(default_factory=list[tuple[str, int, bytes]])
 
     async def connect(self) -> Agent:
         """A new connection of an agent."""
@@ -283,6 +284,7 @@ async def proxied(
     seen: list[Seen] = []
     hooks: list[tuple[str, bytes]] = []
     faults: list[Exception] = []
+    refused: list[tuple[str, int, bytes]] = []
 
     def open_observer(info: RequestInfo) -> Seen:
         observer = observe(info)
@@ -296,13 +298,14 @@ async def proxied(
         on_hook=on_hook or (lambda agent, payload: hooks.append((agent, payload))),
         network=network,
         on_fault=faults.append,
+        on_hook_refused=lambda agent, size, beginning: refused.append((agent, size, beginning)),
         limits=limits,
     )
     sock = socket.socket()
     sock.bind(("127.0.0.1", 0))
     port = sock.getsockname()[1]
     await forwarder.serve(sock)
-    state = Proxied(forwarder, port, seen, hooks, faults, [])
+    state = Proxied(forwarder, port, seen, hooks, faults, [], refused)
     try:
         yield state
     finally:

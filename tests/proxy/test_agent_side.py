@@ -206,13 +206,13 @@ async def test_a_hook_without_a_payload_is_answered_too() -> None:
 
 
 async def test_a_large_hook_is_taken_and_a_larger_one_refused() -> None:
-    """8 MiB is the limit, announced or counted."""
+    """16 MiB is the limit, announced or counted; what is over it is told with its size and first bytes."""
     async with provider(_echo) as there, proxied(there.upstream()) as here:
         agent = await here.connect()
         await agent.send(_hook(here.port, b"Content-Length: %d\r\n" % MAX_HOOK_BYTES, b"x" * MAX_HOOK_BYTES))
         assert (await agent.answer())[1] == b"{}"
         assert len(here.hooks[0][1]) == MAX_HOOK_BYTES
-        await agent.send(_hook(here.port, b"Content-Length: %d\r\n" % (MAX_HOOK_BYTES + 1)))
+        await agent.send(_hook(here.port, b"Content-Length: %d\r\n" % (MAX_HOOK_BYTES + 1), b"begins"))
         assert await _refusal(agent) == (413, "hook_too_large")
         other = await here.connect()
         size = MAX_HOOK_BYTES // 2 + 1
@@ -221,6 +221,11 @@ async def test_a_large_hook_is_taken_and_a_larger_one_refused() -> None:
         await other.send(chunk)
         assert await _refusal(other) == (413, "hook_too_large")
         assert len(here.hooks) == 1
+        (announced, counted) = here.refused_hooks
+        assert announced[:2] == ("claude", MAX_HOOK_BYTES + 1)
+        assert b"begins".startswith(announced[2])
+        assert counted[1] > MAX_HOOK_BYTES
+        assert counted[2].startswith(b"x")
 
 
 async def test_half_a_hook_is_none() -> None:

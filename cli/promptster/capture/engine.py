@@ -11,7 +11,7 @@ from promptster.capture import actions
 from promptster.capture.agents.interface import Identity
 from promptster.capture.conversation import Asked, Turn, read_turn
 from promptster.capture.exchange import Exchange, ReadRequest, ReadResponse
-from promptster.capture.hooks import HookDesk, read_hook
+from promptster.capture.hooks import HookDesk, event_name, read_hook
 from promptster.capture.lanes import Lanes
 from promptster.capture.learning import Learner
 from promptster.capture.ledger import Ledger
@@ -21,6 +21,7 @@ from promptster.capture.silence import SilenceWatch
 from promptster.capture.subagents import Subagents
 from promptster.capture.typed import TypedWords
 from promptster.protocol.events import KINDS
+from promptster_hooks.frame import PAYLOAD_LIMIT
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -106,10 +107,28 @@ class Capture:
         report = read_hook(agent, payload)
         if report is None:
             self._scribe.counts["hook_unreadable"] += 1
+            if len(payload) >= PAYLOAD_LIMIT:
+                self.hook_refused(agent, len(payload), payload)
             return
         self._silence.heard(report.identity)
         self._typed.report(report, at)
         self._hooks.take(report, at)
+
+    def hook_refused(self, agent: str, size: int, beginning: bytes) -> None:
+        """Tell that a hook's payload was too long to be read.
+
+        Args:
+            agent: whose hook it was.
+            size: bytes of the payload, as far as they are known.
+            beginning: its first bytes, for the event's name.
+        """
+        if self._scribe.paused:
+            self._scribe.counts["while_paused"] += 1
+            return
+        detail = f"{event_name(beginning)} of {agent}: a payload of {size} bytes or more is not read"
+        now = self._scribe.now().wall_ms
+        fields = {"source": "hook", "detail": detail, "lost": 1, "from_ms": now, "to_ms": now}
+        self._scribe.write("recorder", "capture_gap", fields)
 
     def tick(self) -> None:
         """Let time pass; to be called at least every half second."""

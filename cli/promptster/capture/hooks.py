@@ -7,6 +7,7 @@ while a response of its conversation still streams that has not brought this cal
 from __future__ import annotations
 
 import hashlib
+import re
 from collections import OrderedDict, deque
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -34,6 +35,9 @@ SAME_WITHIN_MS = 1000
 """Two layers of settings that both hold our hook report one event this close together; people do not type so fast."""
 _KEYS_KEPT = 20_000
 _MAX_HELD = 1_000
+_EVENT_NAME = re.compile(rb'"hook_event_name"\s*:\s*"([A-Za-z]{1,40})"')
+_HEAD = 4096
+"""Bytes in which an agent names its event."""
 
 
 def read_hook(agent: str, payload: bytes) -> HookReport | None:
@@ -45,6 +49,12 @@ def read_hook(agent: str, payload: bytes) -> HookReport | None:
     if not body:
         return None
     return (Cursor() if "cursor_version" in body else agent_named(agent)).hook(body)
+
+
+def event_name(beginning: bytes) -> str:
+    """The event's name out of a payload that cannot be read as a whole."""
+    found = _EVENT_NAME.search(beginning[:_HEAD])
+    return found[1].decode("ascii") if found is not None else "a hook"
 
 
 class HookDesk:

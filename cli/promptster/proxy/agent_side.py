@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from promptster.proxy.http1 import Gate
 
-MAX_HOOK_BYTES: Final = 8 * 1024 * 1024
-"""A hook payload longer than this is refused."""
+MAX_HOOK_BYTES: Final = 16 * 1024 * 1024
+"""A hook payload longer than this is refused and told; twice the longest value, for JSON escapes and the rest."""
 _PIPELINED_LIMIT: Final = 64 * 1024
 _LINGER_S: Final = 5.0
 _RESET: Final = struct.pack("ii", 1, 0)
@@ -50,6 +50,10 @@ class House(Protocol):
         """Take a hook's payload; raises nothing."""
         ...
 
+    def hook_refused(self, agent: str, size: int, beginning: bytes) -> None:
+        """Hear of a payload that was too long: its size as far as known, its first bytes; raises nothing."""
+        ...
+
 
 class HookIntake:
     """Collects one hook's payload, hands it over and answers."""
@@ -62,14 +66,15 @@ class HookIntake:
         self._agent = agent
         self._close = head.close
         self._expects = any(value.lower() == b"100-continue" for value in head.values(b"expect"))
-        self._too_long = not head.chunked and head.length > MAX_HOOK_BYTES
+        self._announced = 0 if head.chunked else head.length
+        self._too_long = self._announced > MAX_HOOK_BYTES
         self._parts: list[bytes] = []
         self._size = 0
 
     def start(self, data: bytes) -> bytes:
         """Take the payload's first bytes; return what lies behind it."""
         if self._too_long:
-            self._refuse(413, "hook_too_large", "the hook's payload is too large")
+            self._refuse_size(self._announced, data)
             return b""
         if self.request.done:
             self._hand_over()
@@ -88,10 +93,14 @@ class HookIntake:
         self._parts.append(payload)
         self._size += len(payload)
         if self._size > MAX_HOOK_BYTES:
-            self._refuse(413, "hook_too_large", "the hook's payload is too large")
+            self._refuse_size(self._size, next(part for part in self._parts if part))
         elif self.request.done:
             self._hand_over()
         return rest
+
+    def _refuse_size(self, size: int, beginning: bytes) -> None:
+        self._house.hook_refused(self._agent, size, beginning)
+        self._refuse(413, "hook_too_large", "the hook's payload is too large")
 
     def _refuse(self, status: int, code: str, reason: str) -> None:
         self._parts.clear()

@@ -95,6 +95,7 @@ class Forwarder:
         network: Network | None = None,
         clock: WallClock | None = None,
         on_fault: Callable[[Exception], None] | None = None,
+        on_hook_refused: Callable[[str, int, bytes], None] | None = None,
         limits: Limits | None = None,
     ) -> None:
         """Make a forwarder; it must be made and used within one running event loop.
@@ -107,6 +108,7 @@ class Forwarder:
             network: how providers are reached; directly by default.
             clock: stamps requests; the system's by default.
             on_fault: told what observers and ``on_hook`` raised; forwarding goes on.
+            on_hook_refused: told of a hook whose payload was too long: agent, bytes as far as known, the first of them.
             limits: bounds other than the usual ones.
         """
         self.limits = limits or Limits()
@@ -115,6 +117,7 @@ class Forwarder:
         self._upstreams = dict(upstreams)
         self._open_observer = open_observer
         self._on_hook = on_hook
+        self._on_hook_refused = on_hook_refused
         self._clock: WallClock = clock or _SystemWallClock()
         self._on_fault = on_fault
         self._queue = ObservationQueue(limit_bytes=self.limits.observed_bytes, on_fault=self._fault)
@@ -215,6 +218,14 @@ class Forwarder:
             self._on_hook(agent, payload)
         except Exception as exc:  # noqa: BLE001 - the agent's hook is answered whatever happens to us
             self._fault(exc)
+
+    def hook_refused(self, agent: str, size: int, beginning: bytes) -> None:
+        """Say that a hook's payload was too long to be taken."""
+        if self._on_hook_refused is not None:
+            try:
+                self._on_hook_refused(agent, size, beginning)
+            except Exception as exc:  # noqa: BLE001 - likewise
+                self._fault(exc)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -38,6 +38,7 @@ class Front:
             upstreams={name: Upstream(name, url) for name, url in facts.upstreams.items()},
             open_observer=self._observe,
             on_hook=self._hook,
+            on_hook_refused=self._hook_refused,
             network=_network(log),
             clock=clock,
             on_fault=self._fault,
@@ -77,6 +78,11 @@ class Front:
         self.last_call_ms = self._clock.mono_ms()
         if self._capture is not None:
             self._capture.hook(agent, payload)
+
+    def _hook_refused(self, agent: str, size: int, beginning: bytes) -> None:
+        self.last_call_ms = self._clock.mono_ms()
+        if self._capture is not None:
+            self._capture.hook_refused(agent, size, beginning)
 
     def _fault(self, error: Exception) -> None:
         """An observer or a hook raised: traffic goes on, and the recording says that something is missing."""
