@@ -17,7 +17,7 @@ from promptster.replay.session import from_bundle, from_opened
 
 def _lines(events: list[Any]) -> list[dict[str, Any]]:
     data = b"".join(exporters.find("jsonl").export(from_opened(events)))
-    return [json.loads(line) for line in data.splitlines()]
+    return [json.loads(line) for line in data.decode().splitlines()]
 
 
 def test_the_formats_are_the_files_of_the_package() -> None:
@@ -101,3 +101,16 @@ def test_bytes_are_base64url_and_line_ends_stay_inside_their_line() -> None:
     (line,) = _lines(script.events)
     assert line["body_raw"] == "_wA"
     assert line["provider"] == "a\u2028b\nc"
+
+
+def test_lines_hold_for_every_reader_and_on_every_terminal() -> None:
+    """Readers that split at Unicode's line ends see the same lines, and no captured text can steer a terminal."""
+    odd = "a\u0085b\u2028c\u2029d\x0b\x0c\x1c\x1b[2J\x7f\x9b1m\u202egrößer 😀"
+    script = Script()
+    script.add("proxy", "model_request", provider=odd)
+    script.add("candidate", "note", text="plain")
+    data = b"".join(exporters.find("jsonl").export(from_opened(script.events)))
+    lines = data.decode().splitlines()
+    assert [json.loads(line)["kind"] for line in lines] == ["model_request", "note"]
+    assert json.loads(lines[0])["provider"] == odd
+    assert all(line.isascii() and line.isprintable() for line in lines)
