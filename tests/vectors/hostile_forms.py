@@ -269,3 +269,11 @@ def _succession() -> Iterator[Named]:
     )
     data = encode({"v": 2, "keys": []})
     yield refused("keyfile-version", "a key file of another version", "keyfile", {"data": b64u_encode(data)}, "keyfile")
+    promoted = keys.next_key(world.collector, world.log.public_key, created_ms=START)
+    yield _keyfile(
+        "log-key-again", "a log key that becomes a collector key", [*world.key_records, promoted], "key_repeated"
+    )
+    demoted = keys.log_key(world.collector, world.collector.public_key, created_ms=START)
+    yield _keyfile(
+        "collector-key-again", "a collector key that becomes a log key", [records[0], demoted], "key_repeated"
+    )

@@ -165,6 +165,8 @@ def keys_from_object(document: Mapping[str, Any]) -> KeySuccession:
         record = KeyRecord.parse(envelope.payload)
         line = collector if record.purpose == COLLECTOR else log
         _check_successor(record, line, collector)
+        if any(known.public_key == record.public_key for known in (*collector, *log)):
+            raise KeyringError("a key stands twice in the succession", code="key_repeated")
         signer = collector[-1].public_key if collector else record.public_key
         try:
             check_public_key(record.public_key)
@@ -186,5 +188,3 @@ def _check_successor(record: KeyRecord, line: list[KeyRecord], collector: list[K
     previous = kid(line[-1].public_key) if line else None
     if record.previous != previous:
         raise KeyringError("a key does not follow the one before it", code="key_order")
-    if any(known.public_key == record.public_key for known in (*line, *collector)):
-        raise KeyringError("a key stands twice in the succession", code="key_repeated")
