@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from promptster.errors import PromptsterError, SessionError
+from promptster.session.accepting import accept_for_ever
 from promptster.session.control import LINE_LIMIT
 
 if TYPE_CHECKING:
@@ -25,22 +26,10 @@ class ControlServer:
     def __init__(self, sock: socket.socket, operations: Mapping[str, Operation], log: Log) -> None:
         """Serve ``operations`` by name on a listening unix socket."""
         self._sock, self._operations, self._log = sock, operations, log
-        self._connections: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
         """Accept for ever. The socket stays open when this ends: it belongs to the supervisor."""
-        self._sock.setblocking(False)
-        loop = asyncio.get_running_loop()
-        while True:
-            try:
-                connection, _ = await loop.sock_accept(self._sock)
-            except OSError as error:
-                self._log.fault("control accept", error)
-                await asyncio.sleep(0.1)
-                continue
-            task = asyncio.create_task(self._serve(connection))
-            self._connections.add(task)
-            task.add_done_callback(self._connections.discard)
+        await accept_for_ever(self._sock, self._serve, self._log, name="control accept")
 
     async def _serve(self, connection: socket.socket) -> None:
         reader, writer = await asyncio.open_unix_connection(sock=connection, limit=LINE_LIMIT)

@@ -11,6 +11,7 @@ import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from promptster.session.accepting import accept_for_ever
 from promptster_hooks import spool
 from promptster_hooks.frame import ACK, FrameError, FrameReader
 
@@ -30,23 +31,10 @@ class HookSocket:
     def __init__(self, sock: socket.socket, take: Callable[[str, bytes], None], log: Log) -> None:
         """Hand each call to ``take`` as (agent, payload)."""
         self._sock, self._take, self._log = sock, take, log
-        self._connections: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
         """Accept for ever. The socket stays open when this ends: it belongs to the supervisor."""
-        self._sock.setblocking(False)
-        loop = asyncio.get_running_loop()
-        while True:
-            try:
-                connection, _ = await loop.sock_accept(self._sock)
-            except OSError as error:
-                self._log.fault("hook accept", error)
-                await asyncio.sleep(0.1)
-                continue
-            connection.setblocking(False)
-            task = asyncio.create_task(self._receive(connection))
-            self._connections.add(task)
-            task.add_done_callback(self._connections.discard)
+        await accept_for_ever(self._sock, self._receive, self._log, name="hook accept")
 
     async def _receive(self, connection: socket.socket) -> None:
         try:
