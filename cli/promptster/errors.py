@@ -43,6 +43,8 @@ class PromptsterError(Exception):
 
     default_code: ClassVar[str] = "error"
     exit_code: int = 1
+    is_choice: ClassVar[bool] = False
+    """Whether a person chose this, so that nobody calls it an error to them."""
 
     def __init__(self, message: str, *, hint: str | None = None, code: str | None = None) -> None:
         """Keep the three texts; ``code`` falls back to the class's own."""

@@ -128,6 +128,18 @@ def test_a_company_provider_is_refused_unless_the_candidate_agreed(tmp_path: Pat
     assert "hooks only" in made.recorded[-1]["fields"]["detail"]
 
 
+def test_an_agent_started_after_the_time_is_told_that_nothing_is_recorded(tmp_path: Path) -> None:
+    """It starts, with a line that says so, and nothing about it is recorded either."""
+    _install(tmp_path / "bin", "claude")
+    with desk(tmp_path) as made:
+        assert prepare("claude", ("--bare",), made.paths, _environ(tmp_path)).launch.drafts
+        told = len(made.recorded)
+        made.folder.update(record_until=1)
+        late = prepare("claude", ("--bare",), made.paths, _environ(tmp_path))
+    assert "nothing of claude is recorded any more" in " ".join(late.launch.notes)
+    assert len(made.recorded) == told > 0
+
+
 def test_a_repositorys_base_url_is_no_company(tmp_path: Path) -> None:
     """A base URL in the project's own settings does not stop the launch: it is overruled and recorded."""
     _install(tmp_path / "bin", "claude")

@@ -17,7 +17,7 @@ from promptster.paths import Paths, require_supported_platform
 from promptster.protocol.invite import InviteCode
 from promptster.session import attempt as attempts
 from promptster.session import begin
-from promptster.session.consent import RefusedConsentError, check_accepted_hash
+from promptster.session.consent import DeclinedError, RefusedConsentError, check_accepted_hash
 from promptster.session.ending import tidy
 from promptster.session.offer import fetch_offer, policy_page
 from promptster.session.resuming import prepare_editors
@@ -240,7 +240,7 @@ def _consent(offer: Offer, plan: begin.StartPlan, options: Options, out: Output)
     out.note()
     out.note(f"If you agree, promptster will {plan.workspace.sentence()}, and record until you end it.")
     if ask('Type "I agree" to begin, anything else to refuse: ').lower().strip("\"'") != _AGREE:
-        raise RefusedConsentError(
+        raise DeclinedError(
             "you did not agree; nothing was changed", hint="the invite stays good: you can come back later"
         )
 

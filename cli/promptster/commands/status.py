@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from promptster.clock import SystemClock
 from promptster.commands.options import Json
 from promptster.paths import Paths
 from promptster.session.current import Current, finished_bundle
@@ -49,6 +50,7 @@ def _document(facts: SessionFacts, status: RecorderStatus | None, state_dir: str
         "workspace": facts.workspace,
         "collector_url": facts.collector_url,
         "record_until": utc(facts.record_until),
+        "time_over": facts.time_is_over(SystemClock().wall_ms()),
         "state_dir": state_dir,
         "refused": facts.refused or None,
         "running": status is not None,
@@ -93,6 +95,8 @@ def _lines(facts: SessionFacts, status: RecorderStatus | None) -> list[str]:
         f"received   {status.received} of {status.events} by {facts.collector_url}",
         f"until      {utc(facts.record_until)} at the latest",
     ]
+    if status.state.records and facts.time_is_over(SystemClock().wall_ms()):
+        lines.append("that time is over: nothing of agents is recorded any more. promptster submit hands in")
     lines += undelivered(facts)
     if status.collector.get("reachable") is False:
         lines.append("the collector cannot be reached at the moment; everything is kept and sent later")

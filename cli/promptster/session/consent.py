@@ -27,6 +27,12 @@ class RefusedConsentError(PromptsterError):
     default_code = "consent_refused"
 
 
+class DeclinedError(RefusedConsentError):
+    """A person read the policy and said no."""
+
+    is_choice = True
+
+
 def check_accepted_hash(offer: Offer, text: str) -> None:
     """Consent without a terminal: the policy's hash, named by the candidate.
 

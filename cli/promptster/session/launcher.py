@@ -15,12 +15,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 import promptster_hooks
+from promptster.clock import SystemClock
 from promptster.errors import LaunchError, PromptsterError, SessionError
 from promptster.session.agents import find_agent
 from promptster.session.agents.interface import LaunchRequest, draft
 from promptster.session.control import ControlClient
 from promptster.session.providers import find_company_providers
 from promptster.session.state import SessionFolder
+from promptster.session.words import utc
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -76,10 +78,11 @@ def prepare(name: str, arguments: tuple[str, ...], paths: Paths, environ: Mappin
     if hooks_only:
         detail = f"{agent.provider_agent}: recorded by hooks only, as the candidate chose"
         launch = replace(launch, drafts=(*launch.drafts, draft("capture_degraded", detail=detail)))
-    if launch.drafts:
-        with contextlib.suppress(
-            SessionError
-        ):  # the agent works whatever happens to us; the recorder shows its own gap
+    if facts.time_is_over(SystemClock().wall_ms()):
+        over = f"the time for recording was over at {utc(facts.record_until)}: nothing of {name} is recorded any more"
+        launch = replace(launch, notes=(*launch.notes, over, "promptster submit hands in what was recorded"))
+    elif launch.drafts:
+        with contextlib.suppress(SessionError):  # the agent works whatever happens; the recorder shows its own gap
             control.record(launch.drafts)
     return Prepared(program=program, launch=launch, name=name)
 

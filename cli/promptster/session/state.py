@@ -86,6 +86,10 @@ class SessionFacts:
     refused: str = ""
     """The collector's word for why it takes nothing more, such as ``session_full``; empty while delivery goes on."""
 
+    def time_is_over(self, now_ms: int) -> bool:
+        """Whether nothing new of an agent is recorded any more, because the time for that is over."""
+        return bool(self.record_until) and now_ms >= self.record_until
+
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> SessionFacts:
         """Read what ``to_json`` wrote; keys of a newer program are left aside.

@@ -105,9 +105,9 @@ class Output:
             document = {"code": error.code, "message": error.message, "hint": error.hint}
             self._write(self._stdout, json_document({"error": document}))
             return
-        self.note(f"error: {error.message}")
+        self.note(error.message if error.is_choice else f"error: {error.message}")
         if error.hint:
-            self.note(f"hint:  {error.hint}")
+            self.note(error.hint if error.is_choice else f"hint:  {error.hint}")
 
     def _write(self, stream: TextIO, text: str) -> None:
         beside = stream is not self._stdout  # words that cannot be shown stop nothing
