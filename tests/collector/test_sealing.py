@@ -204,10 +204,10 @@ def test_bodies_are_emptied_some_at_a_time(site: Site, monkeypatch: pytest.Monke
     """No write empties more than its share; with the last body the session is sealed."""
     candidate, _ = checked_and_closed(site)
     left: list[int] = []
-    step = SegmentSealer._empty_some
+    step: Any = vars(SegmentSealer)["_empty_some"]
 
     def noting(sealer: SegmentSealer, connection: Any, session: str) -> bool:
-        more = step(sealer, connection, session)
+        more = bool(step(sealer, connection, session))
         left.append(len(connection.execute(select(Batch.n).where(Batch.body_sealed.is_not(None))).all()))
         return more
 
