@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import nacl.bindings
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.vectors.hostile_forms import mixed_order_signature
 from tests.vectors.world import World
 
 from promptster.protocol import signing
@@ -46,6 +49,27 @@ def test_small_order_keys_would_pass_some_libraries() -> None:
     with pytest.raises(SignatureError) as caught:
         verify(neutral, DocumentType.KEY, b"anything", neutral + bytes(32))
     assert caught.value.code == "public_key_small_order"
+
+
+def _eight(point: bytes) -> bytes:
+    for _ in range(3):
+        point = _add(point, point)
+    return point
+
+
+def test_the_equation_without_the_cofactor_decides() -> None:
+    """A signature that verifiers with the cofactor accept, as both sides of their equation show, is refused here."""
+    message = pre_authentication_encoding(DocumentType.KEY, b"{}")
+    public_key, signature = mixed_order_signature(World(), message)
+    challenge = int.from_bytes(hashlib.sha512(signature[:32] + public_key + message).digest(), "little")
+    reduced = nacl.bindings.crypto_core_ed25519_scalar_reduce(challenge.to_bytes(64, "little"))
+    left = nacl.bindings.crypto_scalarmult_ed25519_base_noclamp(signature[32:])
+    right = _add(signature[:32], nacl.bindings.crypto_scalarmult_ed25519_noclamp(reduced, public_key))
+    assert _eight(left) == _eight(right)
+    assert left != right
+    with pytest.raises(SignatureError) as caught:
+        verify(public_key, DocumentType.KEY, b"{}", signature)
+    assert caught.value.code == "signature_mismatch"
 
 
 def test_a_signature_holds_for_one_type_only() -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 from collections.abc import Iterator
 from typing import Any
 
+import nacl.bindings
 from tests.vectors.common import Named, refused
 from tests.vectors.good import documents, succession
 from tests.vectors.world import START, World
@@ -14,7 +16,7 @@ from tests.vectors.world import START, World
 from promptster.protocol import keys
 from promptster.protocol.documents import encode
 from promptster.protocol.encoding import b64u_encode
-from promptster.protocol.signing import Envelope, SigningKey
+from promptster.protocol.signing import Envelope, SigningKey, pre_authentication_encoding
 
 ORDER = 2**252 + 27742317777372353535851937790883648493
 PRIME = 2**255 - 19
@@ -226,6 +228,28 @@ def _signatures() -> Iterator[Named]:
     yield case("other-key", "another key", "signature_mismatch", public_key=world.session_key.public_key)
     plain = key.sign_message(payload)
     yield case("no-pae", "a signature over the payload without DSSE's encoding", "signature_mismatch", signature=plain)
+    mixed_key, mixed = mixed_order_signature(world, pre_authentication_encoding(document.TYPE, payload))
+    yield case(
+        "point-mixed-order",
+        "a point R with a part of order 8: only the equation with the cofactor holds",
+        "signature_mismatch",
+        public_key=mixed_key,
+        signature=mixed,
+    )
+
+
+def mixed_order_signature(world: World, message: bytes) -> tuple[bytes, bytes]:
+    """A public key and a signature whose R is off by a point of order 8: eight times the equation holds, once not."""
+    order_8 = point(*SMALL_ORDER[5][1:])
+    secret, nonce = (int.from_bytes(world.random(31), "little") for _ in range(2))
+    public_key = _times_base(secret)
+    mixed = nacl.bindings.crypto_core_ed25519_add(_times_base(nonce), order_8)
+    challenge = int.from_bytes(hashlib.sha512(mixed + public_key + message).digest(), "little")
+    return public_key, mixed + ((nonce + challenge * secret) % ORDER).to_bytes(32, "little")
+
+
+def _times_base(scalar: int) -> bytes:
+    return nacl.bindings.crypto_scalarmult_ed25519_base_noclamp(scalar.to_bytes(32, "little"))
 
 
 def _keyfile(name: str, what: str, records: list[Envelope], code: str) -> Named:
