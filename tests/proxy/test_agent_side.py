@@ -102,7 +102,7 @@ async def test_pipelined_requests_are_served_in_order() -> None:
             await agent.send(_hook(here.port, b"Content-Length: 1\r\n", b"%d" % number))
         for number in range(5):
             assert (await agent.answer())[1] == b"/%d body%d" % (number, number)
-            assert (await agent.answer())[1] == b"{}"
+            assert (await agent.answer())[1] == b""
         assert here.hooks == [("claude", b"%d" % number) for number in range(5)]
         assert there.connections == 1
 
@@ -175,7 +175,7 @@ async def test_hooks_are_handed_over_before_they_are_answered() -> None:
             body = b'{"n": %d}' % number
             await agent.send(_hook(here.port, b"Content-Length: %d\r\n" % len(body), body))
             head, answer = await agent.answer()
-            assert (head.split(b"\r\n")[0], answer) == (b"HTTP/1.1 200 OK", b"{}")
+            assert (head.split(b"\r\n")[0], answer) == (b"HTTP/1.1 200 OK", b"")
             assert b"Content-Type: application/json\r\n" in head
             assert here.hooks[-1] == ("claude", body)
         assert here.forwarder.stats.hooks == 3
@@ -188,11 +188,11 @@ async def test_a_hook_may_come_in_chunks_and_in_pieces() -> None:
         agent = await here.connect()
         await agent.send(_hook(here.port, b"Transfer-Encoding: chunked\r\n", b"2\r\nab\r\n"))
         await agent.send(b"1\r\nc\r\n0\r\nTrailer: x\r\n\r\n")
-        assert (await agent.answer())[1] == b"{}"
+        assert (await agent.answer())[1] == b""
         await agent.send(_hook(here.port, b"Expect: 100-Continue\r\nContent-Length: 3\r\nConnection: close\r\n"))
         assert await agent.head() == b"HTTP/1.1 100 Continue\r\n\r\n"
         await agent.send(b"def")
-        assert (await agent.rest()).endswith(b"Connection: close\r\n\r\n{}")
+        assert (await agent.rest()).endswith(b"Connection: close\r\n\r\n")
         assert here.hooks == [("claude", b"abc"), ("claude", b"def")]
 
 
@@ -201,7 +201,7 @@ async def test_a_hook_without_a_payload_is_answered_too() -> None:
     async with provider(_echo) as there, proxied(there.upstream()) as here:
         agent = await here.connect()
         await agent.send(_hook(here.port, b"Content-Length: 0\r\n"))
-        assert (await agent.answer())[1] == b"{}"
+        assert (await agent.answer())[1] == b""
         assert here.hooks == [("claude", b"")]
 
 
@@ -210,7 +210,7 @@ async def test_a_large_hook_is_taken_and_a_larger_one_refused() -> None:
     async with provider(_echo) as there, proxied(there.upstream()) as here:
         agent = await here.connect()
         await agent.send(_hook(here.port, b"Content-Length: %d\r\n" % MAX_HOOK_BYTES, b"x" * MAX_HOOK_BYTES))
-        assert (await agent.answer())[1] == b"{}"
+        assert (await agent.answer())[1] == b""
         assert len(here.hooks[0][1]) == MAX_HOOK_BYTES
         await agent.send(_hook(here.port, b"Content-Length: %d\r\n" % (MAX_HOOK_BYTES + 1), b"begins"))
         assert await _refusal(agent) == (413, "hook_too_large")
@@ -249,7 +249,7 @@ async def test_a_failing_receiver_does_not_fail_the_agent() -> None:
     async with provider(_echo) as there, proxied(there.upstream(), on_hook=fail) as here:
         agent = await here.connect()
         await agent.send(_hook(here.port, b"Content-Length: 2\r\n", b"{}"))
-        assert (await agent.answer())[1] == b"{}"
+        assert (await agent.answer())[1] == b""
         assert [repr(fault) for fault in here.faults] == ["ValueError('claude', b'{}')"]
 
 

@@ -6,7 +6,8 @@ import json
 from http import HTTPStatus
 from typing import Final
 
-HOOK_ANSWER: Final = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n%s\r\n{}"
+HOOK_ANSWER: Final = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n%s\r\n"
+"""Without a body: Claude Code shows the user what a compaction's handler says, ``{}`` too."""
 _KINDS: Final = {502: "api_error", 503: "overloaded_error"}
 
 

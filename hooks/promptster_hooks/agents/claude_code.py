@@ -3,7 +3,8 @@
 ``WorktreeCreate`` is never registered: a handler there replaces the action. ``SessionStart`` neither: it can have a
 command only, and with one Claude Code makes a folder in the user's home and tells of the hook in its event stream, so
 the agent would no longer behave as without us. ``MessageDisplay`` and ``PostToolBatch`` repeat what other events and
-the API traffic say.
+the API traffic say. So does ``PreCompact``, and Claude Code shows the user a line for each handler of
+it; ``PostCompact`` tells what asked for the compaction, and its summary.
 """
 
 from __future__ import annotations
@@ -20,7 +21,6 @@ EVENTS = (
     "Stop",
     "SubagentStart",
     "SubagentStop",
-    "PreCompact",
     "PostCompact",
     "PermissionRequest",
     "PermissionDenied",
