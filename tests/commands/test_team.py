@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import stat
+import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -119,9 +120,19 @@ def test_without_a_sign_in_every_command_says_so(stranger: Person, words: tuple[
     assert "promptster login" in answer.document["error"]["hint"]
 
 
+@pytest.mark.parametrize(
+    "address", ["/nonexistent", "ext::sh -c true", "--upload-pack=x", "plain", "http://example.com/x"]
+)
+def test_a_repository_that_nobody_could_clone_is_refused(acme: Stage, tmp_path: Path, address: str) -> None:
+    """At once, and not at every candidate's start."""
+    (tmp_path / "plain").mkdir()
+    done = acme.owner.call("assessment", "create", "--title", "T", f"--repo={address}", "--json", cwd=tmp_path)
+    assert (done.code, done.document["error"]["code"]) == (2, "usage")
+
+
 def test_an_assessment_has_the_terms_that_it_was_given(acme: Stage, tmp_path: Path) -> None:
     """Lengths of time as people write them; a folder by its whole path; the list shows what was made."""
-    (tmp_path / "task").mkdir()
+    subprocess.run(["git", "init", "-q", str(tmp_path / "task")], check=True)
     words = (
         "assessment",
         "create",

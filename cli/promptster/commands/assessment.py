@@ -12,7 +12,10 @@ from promptster.commands.signed_in import team_client, values_checked
 from promptster.commands.spans import days, minutes
 from promptster.commands.tables import table
 from promptster.config import Config
+from promptster.errors import UsageError
 from promptster.paths import Paths
+from promptster.session.git import git_text
+from promptster.session.workspace import is_clonable
 from promptster.ui.output import Output
 
 app = typer.Typer(
@@ -80,6 +83,23 @@ def list_(*, collector: Collector = None, json: Json = False) -> None:
 
 
 def _repository(text: str) -> str:
-    """A folder of this machine by its whole path; anything else as it was given."""
+    """A folder of this machine by its whole path, anything else as it was given.
+
+    What every candidate's start would fail on is refused here; whether an address answers is not looked at.
+
+    Raises:
+        UsageError: it is no git repository of this machine, and no address that a start would clone.
+    """
     path = Path(text).expanduser()
-    return str(path.absolute()) if path.is_dir() else text
+    if path.is_dir():
+        if git_text(["rev-parse", "--show-cdup"], cwd=path) != "":  # empty at the top of one only
+            raise UsageError(f"{path.absolute()} is no git repository", hint="run git init and commit there first")
+        return str(path.absolute())
+    if not is_clonable(text):
+        raise UsageError(
+            f"candidates could not clone {text!r}",
+            hint="pass a folder of this machine, or an address with https or ssh",
+        )
+    if text.startswith("/"):
+        raise UsageError(f"there is no folder {text}", hint="pass the folder of a git repository")
+    return text

@@ -94,14 +94,24 @@ def _plan_fresh(root: Path, repository: str | None, *, local_allowed: bool) -> W
         raise _inside(root, top)  # a home that is a work tree itself holds everything, and nothing of it is meant
     if repository is None:
         return WorkspacePlan(root=root, plan=Plan.INIT, repository=None)
-    local = repository.startswith(("/", "file:")) or _LOOPBACK_HTTP.fullmatch(repository) is not None
-    if (local and not local_allowed) or not (local or _ALLOWED.fullmatch(repository)):
+    local = is_local_repository(repository)
+    if (local and not local_allowed) or not is_clonable(repository):
         raise WorkspaceError(
             "the assessment's repository has an address that is not safe to clone",
             hint="ask the hiring team for one with https or ssh",
             code="repository_address",
         )
     return WorkspacePlan(root=root, plan=Plan.CLONE, repository=repository)
+
+
+def is_local_repository(address: str) -> bool:
+    """Whether an address names something of the machine on which it is read."""
+    return address.startswith(("/", "file:")) or _LOOPBACK_HTTP.fullmatch(address) is not None
+
+
+def is_clonable(address: str) -> bool:
+    """Whether ``start`` would clone an address of this form at all."""
+    return is_local_repository(address) or _ALLOWED.fullmatch(address) is not None
 
 
 def _inside(root: Path, top: str) -> WorkspaceError:
