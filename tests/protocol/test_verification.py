@@ -60,17 +60,47 @@ def test_a_whole_session_is_verified() -> None:
     assert [event.seq for event in result.opened] == list(range(12))
 
 
+_RECEIVED = START + 20_002
+"""When the last batch of the world's session was received."""
+
+
+def _witnesses(world: World, parts: BundleParts, at_ms: int) -> tuple[int, tuple[str, ...]]:
+    witness = SigningKey.generate(world.random)
+    assert parts.checkpoint is not None
+    noted = dataclasses.replace(parts, checkpoint=cosign(parts.checkpoint, name="w.example", key=witness, at_ms=at_ms))
+    witnesses = {"w.example": witness.public_key, "other.example": witness.public_key}
+    result = verify_parts(noted, trusted=world.trusted, witnesses=witnesses)
+    return result.exit_code, result.time_vouched_by[1:]
+
+
 def test_a_witness_vouches_for_time() -> None:
     """A known witness is named; an unknown one is not looked for; one that did not sign is not named."""
     world = World()
+    assert _witnesses(world, world.parts(), _RECEIVED) == (0, ("w.example",))
+
+
+def test_a_witness_is_no_word_about_receipts_without_a_proof() -> None:
+    """One proven receipt is needed, and it must be that of a header that is here."""
+    world = World()
     parts = world.parts()
-    witness = SigningKey.generate(world.random)
-    assert parts.checkpoint is not None
-    noted = dataclasses.replace(parts, checkpoint=cosign(parts.checkpoint, name="w.example", key=witness, at_ms=START))
-    witnesses = {"w.example": witness.public_key, "other.example": witness.public_key}
-    result = verify_parts(noted, trusted=world.trusted, witnesses=witnesses)
-    assert result.exit_code == 0
-    assert result.time_vouched_by[1:] == ("w.example",)
+    one, _, _ = parts.proofs
+    assert _witnesses(world, dataclasses.replace(parts, proofs=()), _RECEIVED) == (0, ())
+    assert _witnesses(world, dataclasses.replace(parts, proofs=(one,)), _RECEIVED) == (0, ("w.example",))
+    elsewhere = dataclasses.replace(one, index=2)
+    assert _witnesses(world, dataclasses.replace(parts, proofs=(elsewhere,)), _RECEIVED) == (10, ())
+    rival = world.receipt(world.batches()[0][0], header_sha256=bytes(32))
+    checkpoint, proofs = world.log_of([rival])
+    disputed = dataclasses.replace(parts, receipts=(rival,), checkpoint=checkpoint, proofs=proofs)
+    assert _witnesses(world, disputed, _RECEIVED) == (10, ())
+
+
+@pytest.mark.parametrize(
+    ("at_ms", "named"), [(_RECEIVED - 1002, ()), (_RECEIVED, ("w.example",)), (_RECEIVED + 10**9, ("w.example",))]
+)
+def test_a_witness_cannot_vouch_for_what_was_received_after_it_signed(at_ms: int, named: tuple[str, ...]) -> None:
+    """Its second counts to its end; a receipt that claims a later time is not borne out."""
+    world = World()
+    assert _witnesses(world, world.parts(), at_ms) == (0, named)
 
 
 @pytest.mark.parametrize(("pinned", "trusted"), [(0, True), (1, True), (2, False), (None, False)])

@@ -22,6 +22,9 @@ from promptster.protocol.verdict import Report, Span, joined, spoken
 S = TypeVar("S", Certificate, Receipt, Check, Close, RedactionRecord, Tombstone)
 B = TypeVar("B", Receipt, Check)
 
+_WITNESS_PRECISION_MS = 1000
+"""Witnesses tell whole seconds."""
+
 
 @dataclass
 class Evidence:
@@ -245,7 +248,11 @@ def read_redactions(report: Report, evidence: Evidence, parts: BundleParts, gene
 
 
 def read_log(report: Report, evidence: Evidence, parts: BundleParts, witnesses: Mapping[str, bytes]) -> None:
-    """The checkpoint, the receipts' places in the log, and cosignatures of known witnesses."""
+    """The checkpoint, the receipts' places in the log, and cosignatures of known witnesses.
+
+    A witness's word is that the log's head existed by then: it covers receipts that are proven to stand below it, and
+    cannot bear out ones that say they were received later.
+    """
     if parts.checkpoint is None:
         report.note("not_in_log", "no checkpoint of the collector's log is here")
         if parts.proofs:
@@ -259,13 +266,16 @@ def read_log(report: Report, evidence: Evidence, parts: BundleParts, witnesses: 
     if not any(_signed_by(checkpoint, record.public_key) for record in evidence.keys.log):
         report.altered("checkpoint_signature", "the checkpoint is not signed by a key of the collector's log")
         return
-    _check_proofs(report, evidence, parts, checkpoint)
+    proven = _check_proofs(report, evidence, parts, checkpoint)
+    received = [evidence.receipts[n].received_ms for n in proven if n in evidence.receipts]
     for name, public_key in witnesses.items():
         try:
-            if checkpoint.cosigned_ms(name, public_key) is not None:
-                evidence.witnesses += (name,)
+            cosigned_ms = checkpoint.cosigned_ms(name, public_key)
         except LogError as error:
             report.altered("cosignature", f"the signature of {name} does not hold: {error}")
+            continue
+        if cosigned_ms is not None and received and max(received) < cosigned_ms + _WITNESS_PRECISION_MS:
+            evidence.witnesses += (name,)
 
 
 def _signed_by(checkpoint: Checkpoint, public_key: bytes) -> bool:
@@ -284,7 +294,9 @@ def _stands_in_log(proof: LogProof, receipt: Envelope, checkpoint: Checkpoint) -
     return True
 
 
-def _check_proofs(report: Report, evidence: Evidence, parts: BundleParts, checkpoint: Checkpoint) -> None:
+def _check_proofs(report: Report, evidence: Evidence, parts: BundleParts, checkpoint: Checkpoint) -> set[int]:
+    """The batches whose receipts are proven to stand in the checkpoint's log."""
+    proven: set[int] = set()
     receipts = evidence.signed_receipts
     proofs: dict[int, LogProof] = in_order(
         report, parts.proofs, what="proof", number=lambda proof: proof.n, identity=lambda proof: proof.payload()
@@ -294,5 +306,8 @@ def _check_proofs(report: Report, evidence: Evidence, parts: BundleParts, checkp
             report.altered("log_proof", f"a proof for batch {n} is here without its receipt")
         elif not _stands_in_log(proof, receipts[n], checkpoint):
             report.altered("log_proof", f"the receipt of batch {n} is not where the log should hold it")
+        else:
+            proven.add(n)
     for n in sorted(receipts.keys() - proofs.keys()):
         report.note("not_in_log", f"nothing shows that the receipt of batch {n} stands in the log")
+    return proven
