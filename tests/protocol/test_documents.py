@@ -122,6 +122,22 @@ def test_nesting_is_bounded_at_its_figure() -> None:
         encode({"a": [deep]})
 
 
+@pytest.mark.parametrize(
+    "text", ["[" * 500_000, '{"a":' * 33, '{"a":[' * 20_000 + "]}" * 20_000, '{"a":"[[[","b":' * 40]
+)
+def test_depth_is_refused_before_anything_is_parsed(text: str) -> None:
+    """However deep, and whatever the parser of this Python makes of it, closed or not: one name for it."""
+    with pytest.raises(DocumentError) as caught:
+        decode(text.encode())
+    assert caught.value.code == "nesting"
+
+
+def test_brackets_beside_each_other_or_in_text_are_no_depth() -> None:
+    """Many of them are a document all the same."""
+    document = {"a": [[], {}] * 100, "b": '["' * 100}
+    assert decode(encode(document)) == document
+
+
 @pytest.mark.parametrize("name", sorted(DocumentType))
 def test_every_type_has_its_own_payload_type(name: DocumentType) -> None:
     """The DSSE type names the document and the version."""

@@ -149,6 +149,8 @@ def decode(data: bytes, *, limit: int = MAX_DOCUMENT) -> dict[str, Any]:
     """
     if len(data) > limit:
         raise DocumentError(f"a document is larger than {limit} bytes", code="document_size")
+    if data.count(b"[") + data.count(b"{") > MAX_NESTING and structure(data)[0] > MAX_NESTING:
+        raise DocumentError(f"a document nests deeper than {MAX_NESTING} levels", code="nesting")
     try:
         value = json.loads(
             data.decode(),
@@ -157,8 +159,6 @@ def decode(data: bytes, *, limit: int = MAX_DOCUMENT) -> dict[str, Any]:
             parse_int=_integer,
             parse_constant=_refuse_float,
         )
-    except RecursionError:
-        raise DocumentError(f"a document nests deeper than {MAX_NESTING} levels", code="nesting") from None
     except ValueError:
         raise DocumentError("bytes are not JSON in UTF-8", code="json") from None
     if not isinstance(value, dict):
