@@ -70,7 +70,12 @@ def test_a_person_reads_agrees_and_begins(invited: Invited) -> None:
         screen.wait_for("recording, until")
         assert screen.end() == 0
     assert "WHAT IS NOT RECORDED" in screen.shown
-    assert invited.person.result("status", "--json")["state"] == "recording"
+    status = invited.person.result("status", "--json")
+    assert (status["state"], status["time_over"]) == ("recording", False)
+    (session,) = (invited.state / "sessions").iterdir()
+    SessionFolder(session).update(record_until=1)
+    assert invited.person.result("status", "--json")["time_over"] is True
+    assert "that time is over" in invited.person.call("status").stdout
 
 
 @pytest.mark.parametrize("answer", ["no", "", "yes", "i disagree"])
@@ -195,6 +200,7 @@ def test_a_lost_answer_is_asked_for_again_with_the_same_bytes(acme: Stage, invit
         request = (folder / "documents" / "request.json").read_bytes()
         second = invited.person.result(*words)
         assert second["session"] == folder.name
+        assert second["proxy"]["upstreams"]["anthropic"]["ok"] is False
         assert sum(wire.sent.count(request) for wire in relay.wires) == 2
         invited.person.result("withdraw", "--yes", "--json")
 

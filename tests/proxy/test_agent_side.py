@@ -176,7 +176,6 @@ async def test_hooks_are_handed_over_before_they_are_answered() -> None:
             await agent.send(_hook(here.port, b"Content-Length: %d\r\n" % len(body), body))
             head, answer = await agent.answer()
             assert (head.split(b"\r\n")[0], answer) == (b"HTTP/1.1 200 OK", b"")
-            assert b"Content-Type: application/json\r\n" in head
             assert here.hooks[-1] == ("claude", body)
         assert here.forwarder.stats.hooks == 3
         assert there.connections == 0

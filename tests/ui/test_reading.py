@@ -32,12 +32,12 @@ def test_lines_are_wrapped_and_list_items_hang() -> None:
 
 
 def test_a_terminal_gets_a_screen_at_a_time() -> None:
-    """It waits between screens, and q skips the rest."""
+    """It waits between screens and names the keys; q and Enter skip the rest."""
     text = "\n".join(f"line {n}" for n in range(30))
     shown = _Terminal()
     show_paged(text, stream=shown, keyboard=_Terminal("\n\n\n\n"))
     assert "line 29" in shown.getvalue()
-    assert "22 more lines" in shown.getvalue()
+    assert "22 more lines: Enter goes on, q and Enter skip to the question" in shown.getvalue()
     skipped = _Terminal()
     show_paged(text, stream=skipped, keyboard=_Terminal("q\n"))
     assert "line 7" in skipped.getvalue()
