@@ -48,17 +48,6 @@ def test_a_session_without_a_bundle_cannot_be_exported_as_one() -> None:
         b"".join(exporters.find("bundle").export(from_opened(plausible())))
 
 
-def test_lines_are_the_same_for_every_reader_and_steer_no_terminal() -> None:
-    """Readers that split at other line ends see the same lines, and every byte is printable ASCII."""
-    text = "a\u2028b\u2029c\x85d\x0b\x0c\x1b[2J\x7f\x9b\u202e\ud800e"
-    script = Script()
-    script.add("proxy", "prompt", text=text, **CLAUDE)
-    data = b"".join(exporters.find("jsonl").export(from_opened(script.events)))
-    assert all(0x20 <= byte < 0x7F for byte in data.replace(b"\n", b""))
-    (line,) = data.decode().splitlines()
-    assert json.loads(line)["text"] == text
-
-
 def test_every_line_is_one_entry_with_its_place_and_fields() -> None:
     """Each line has seq, kind, ms, lane, sources and the fields in clear; tool-use ids are unchanged."""
     lines = _lines(plausible())
