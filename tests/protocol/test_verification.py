@@ -21,7 +21,7 @@ from promptster.protocol.bundle import BundleParts, write_bundle
 from promptster.protocol.chain import ProvenEvent
 from promptster.protocol.documents import DocumentType, decode, encode
 from promptster.protocol.events import Draft, PublicEvent, RecordedEvent
-from promptster.protocol.fields import Block, Secret
+from promptster.protocol.fields import BLOCK, MAX_BLOCK, Block, Secret
 from promptster.protocol.log import cosign
 from promptster.protocol.signing import Envelope, SigningKey
 from promptster.protocol.verdict import CLAIM, MAX_FINDINGS_OF_A_CODE, Effect, Report, Span, holes, spans, spoken
@@ -325,6 +325,17 @@ def test_a_block_with_a_short_salt_is_altered() -> None:
     [(block_id, block)] = parts.blocks.items()
     short = dataclasses.replace(parts, blocks={block_id: Block(block.salt[:3], b"")})
     assert _codes(world, short) == (10, {"block_altered", "value_missing"})
+
+
+@pytest.mark.parametrize(("length", "found"), [(MAX_BLOCK, set[str]()), (MAX_BLOCK + 1, {"block_altered"})])
+def test_a_block_is_no_longer_in_a_bundle_than_in_a_batch(length: int, found: set[str]) -> None:
+    """Longer ones count as not here, although their id is right and a signed value refers to them."""
+    world = World()
+    block = Block(bytes(16), b"x" * length)
+    secret = Secret(bytes(16), bytes([BLOCK]) + block.id)
+    world.events[1] = with_stored(world.events[1], "text", secret)
+    parts = dataclasses.replace(world.parts(), blocks={block.id: block})
+    assert _codes(world, parts) == ((10, {*found, "value_missing"}) if found else (0, found))
 
 
 def test_events_that_share_a_block_share_what_it_holds() -> None:

@@ -12,7 +12,7 @@ from promptster.protocol.chain import Chain, ProvenEvent
 from promptster.protocol.errors import EventError
 from promptster.protocol.events import OpenedEvent, RecordedEvent
 from promptster.protocol.evidence import Evidence
-from promptster.protocol.fields import SALT_SIZE, Secret, read_stored
+from promptster.protocol.fields import MAX_BLOCK, SALT_SIZE, Secret, read_stored
 from promptster.protocol.verdict import Redacted, Report, spans, spoken
 
 
@@ -52,7 +52,9 @@ def read_content(report: Report, evidence: Evidence, parts: BundleParts, chain: 
 def _read_blocks(report: Report, parts: BundleParts) -> dict[bytes, bytes]:
     blocks: dict[bytes, bytes] = {}
     for block_id, block in parts.blocks.items():
-        if len(block.salt) == SALT_SIZE and block.id == block_id:
+        if len(block.data) > MAX_BLOCK:
+            report.altered("block_altered", f"block {block_id.hex()[:16]} is longer than any block that was recorded")
+        elif len(block.salt) == SALT_SIZE and block.id == block_id:
             blocks[block_id] = block.data
         else:
             report.altered("block_altered", f"block {block_id.hex()[:16]} is not what its id says")
