@@ -225,12 +225,12 @@ def _watch(request: LaunchRequest, options: tuple[str, ...]) -> tuple[tuple[str,
 def _overruled(settings: Mapping[str, Any], ticket: LaunchTicket) -> list[str]:
     """What a settings file says against ours. The file that was made for an editor says the same as ours."""
     env = settings.get("env")
-    asked = cast("Mapping[str, Any]", env) if isinstance(env, dict) else {}
+    base_url = ticket.base_urls["claude"]
+    asked: str = cast("dict[str, Any]", env).get("ANTHROPIC_BASE_URL", base_url) if isinstance(env, dict) else base_url
     allowed = settings.get("allowedHttpHookUrls", _HOOK_URLS)
     differs = {
         "disableAllHooks": settings.get("disableAllHooks", False) is not False,
         "allowedHttpHookUrls": not isinstance(allowed, list) or any(url not in allowed for url in _HOOK_URLS),
-        "env.ANTHROPIC_BASE_URL": asked.get("ANTHROPIC_BASE_URL", ticket.base_urls["claude"])
-        != ticket.base_urls["claude"],
+        "env.ANTHROPIC_BASE_URL": asked != base_url,
     }
     return [key for key, is_so in differs.items() if is_so]
