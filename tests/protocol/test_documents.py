@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from tests.vectors.good import documents
 from tests.vectors.world import World
 
+from promptster.protocol.consent import Consent
 from promptster.protocol.documents import (
     MAX_INTEGER,
     MAX_NESTING,
@@ -196,6 +197,15 @@ def test_a_record_refuses_to_be_written_too_large() -> None:
     with pytest.raises(DocumentError) as caught:
         small.payload()
     assert (caught.value.code, caught.value.fault) == ("document_size", "local")
+
+
+@pytest.mark.parametrize(
+    "choices", [{}, {"ide": ""}, {"ide": "claude,cursor", "hooks": True, "limit": -1, "note": "größer\u200d 😀"}]
+)
+def test_choices_are_flags_integers_and_printable_text(choices: dict[str, Any]) -> None:
+    """What people chose is read back as it was written."""
+    consent = World().consent_document(choices=choices)
+    assert Consent.parse(consent.payload()) == consent
 
 
 def test_null_is_a_form_of_its_own() -> None:

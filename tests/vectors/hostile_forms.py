@@ -136,6 +136,8 @@ def _fields() -> Iterator[Named]:
         ("list-choices", "consent", "a list of choices", {"choices": ["ide"]}, "field"),
         ("deep-choices", "consent", "an object inside the choices", {"choices": {"ide": {}}}, "field"),
         ("many-choices", "consent", "33 choices", {"choices": {f"c{i}": True for i in range(33)}}, "field"),
+        ("control-choice", "consent", "an escape character in a choice", {"choices": {"ide": "\x1b[2J"}}, "field"),
+        ("bidi-choice", "consent", "a right-to-left override in a choice", {"choices": {"ide": "a\u202e"}}, "field"),
         ("negative-limit", "certificate", "a negative limit", {"limits": {"body": -1}}, "field"),
         ("empty-batch", "batch", "a batch of no events", {"count": 0}, "field"),
         ("large-batch", "batch", "a batch of 5001 events", {"count": 5001}, "field"),
@@ -149,6 +151,16 @@ def _fields() -> Iterator[Named]:
     document = dict(known["receipt"])
     del document["kid"]
     yield _document("missing-key", "receipt: a key is missing", "receipt", encode(document), "keys")
+    for name, what, url in (
+        ("control", "a line break", "https://api.example\nWHAT IS NOT RECORDED"),
+        ("bidi", "a right-to-left override", "https://api.example/\u202e"),
+        ("scheme", "another scheme", "ftp://api.example"),
+        ("long", "501 characters", "https://" + "a" * 493),
+    ):
+        data = encode({**json.loads(world.policy), "providers": {"anthropic": url}})
+        yield refused(
+            f"policy-url-{name}", f"a policy: {what} in a base URL", "policy", {"data": b64u_encode(data)}, "field"
+        )
     document = {**known["batch"], **{f"k{i}": "x" * 600 for i in range(8)}}
     yield _document("large-header", "batch: a header above 4 KiB", "batch", encode(document), "document_size")
 

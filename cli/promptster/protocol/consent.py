@@ -13,6 +13,7 @@ from promptster.protocol.documents import (
     hex_digest,
     identifier,
     integer,
+    is_printable,
     table,
     text,
 )
@@ -21,7 +22,7 @@ _MAX_CHOICE = 200
 
 
 def _is_choice(value: object) -> bool:
-    return isinstance(value, (bool, int)) or (isinstance(value, str) and len(value) <= _MAX_CHOICE)
+    return isinstance(value, int) or (isinstance(value, str) and len(value) <= _MAX_CHOICE and is_printable(value))
 
 
 def _is_limit(value: object) -> bool:

@@ -204,15 +204,20 @@ def _refuse(condition: bool, message: str) -> None:  # noqa: FBT001 - reads as a
         raise ValueError(message)
 
 
+def is_printable(value: str, extra: str = "") -> bool:
+    """Whether text can be shown as it is: no control or format character but joiners and the ones in ``extra``."""
+    return value.translate(dict.fromkeys(map(ord, _JOINERS + extra))).isprintable()
+
+
 def _is_text(value: Any, limit: int, extra: str) -> None:
     _refuse(not isinstance(value, str), "is not text")
     _refuse(not 1 <= len(value) <= limit, f"does not have 1 to {limit} characters")
-    _refuse(not value.translate(dict.fromkeys(map(ord, extra))).isprintable(), "holds a control character")
+    _refuse(not is_printable(value, extra), "holds a control character")
 
 
 def text(limit: int = 200, *, lines: bool = False, null: bool = False) -> Any:
     """A field of printable text with at most ``limit`` characters, so that no name can pose as a line of its own."""
-    extra = _JOINERS + ("\n" if lines else "")
+    extra = "\n" if lines else ""
     return _declare(dataclasses.replace(_same(lambda value: _is_text(value, limit, extra)), null=null))
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
-from promptster.protocol.documents import Record, flag, integer, table, text, words
+from promptster.protocol.documents import Record, flag, integer, is_printable, table, text, words
 from promptster.protocol.errors import DocumentError
 from promptster.protocol.kinds import AGENT_KINDS, Kind
 
@@ -30,7 +30,9 @@ _MAX_URL = 500
 
 
 def _is_url(value: object) -> bool:
-    return isinstance(value, str) and len(value) <= _MAX_URL and value.startswith(("https://", "http://"))
+    if not isinstance(value, str) or len(value) > _MAX_URL:
+        return False
+    return value.startswith(("https://", "http://")) and is_printable(value)
 
 
 @dataclass(frozen=True, kw_only=True)
