@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from tests.vectors.good import succession
 from tests.vectors.world import START, World, drafts, public_with, with_block, with_stored
 
-from promptster.protocol import keys
+from promptster.protocol import keys, signing
 from promptster.protocol.archive import Member, read_archive, write_archive
 from promptster.protocol.batch import MAX_EVENTS, parse_batch
 from promptster.protocol.bundle import BundleParts, write_bundle
@@ -118,6 +118,49 @@ def test_a_pin_at_or_before_the_signing_key_is_trust(pinned: int | None, trusted
     assert result.signer.trusted is trusted
     assert (result.verdict, result.exit_code) == (("verified", 0) if trusted else ("consistent", 13))
     assert result.signer.fingerprint == fingerprints[1]
+
+
+@pytest.mark.parametrize(
+    ("signer", "named", "exit_code"),
+    [("first", "first", 12), ("second", "second", 12), ("second", None, 12), ("second", "stranger", 12),
+     ("first", "second", 10), ("first", None, 10), ("stranger", "first", 10), ("stranger", "stranger", 10)],
+)  # fmt: skip
+def test_signed_bytes_that_are_no_document_are_held_against_one_key(
+    signer: str, named: str | None, exit_code: int
+) -> None:
+    """The one that they name, or the newest; who signed what cannot be read is told apart from who did not."""
+    world = World()
+    second, records = succession(world)
+    world.key_records = records
+    signers = {"first": world.collector, "second": second, "stranger": SigningKey.generate(world.random)}
+    payload = b"{}" if named is None else b'{"v": 2, "kid" : "%b"}' % signers[named].kid.encode()
+    odd = Envelope(payload, signers[signer].sign_bytes(DocumentType.RECEIPT, payload))
+    parts = world.parts()
+    code, found = _codes(world, dataclasses.replace(parts, receipts=(*parts.receipts, odd)))
+    assert (code, found) == (exit_code, {"receipt_malformed" if exit_code == 12 else "receipt_signature"})
+
+
+def test_malformed_documents_cost_one_check_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many keys the succession has."""
+    world = World()
+    newest = world.collector
+    for _ in range(20):
+        newest, older = SigningKey.generate(world.random), newest
+        world.key_records.append(keys.next_key(older, newest.public_key, created_ms=START))
+    parts = world.parts()
+    broken = [Envelope(b"%d" % n, parts.receipts[0].signature) for n in range(50)]
+    checked: list[bytes] = []
+    check = signing.verify_message
+
+    def counting(public_key: bytes, message: bytes, signature: bytes) -> None:
+        checked.append(public_key)
+        check(public_key, message, signature)
+
+    monkeypatch.setattr(signing, "verify_message", counting)
+    verify_parts(parts, trusted=world.trusted)
+    whole = len(checked)
+    verify_parts(dataclasses.replace(parts, receipts=(*parts.receipts, *broken)), trusted=world.trusted)
+    assert len(checked) == 2 * whole + len(broken)
 
 
 def _bad_root(parts: BundleParts) -> BundleParts:

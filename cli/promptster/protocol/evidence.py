@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -22,6 +23,7 @@ from promptster.protocol.verdict import Report, Span, joined, spoken
 S = TypeVar("S", Certificate, Receipt, Check, Close, RedactionRecord, Tombstone)
 B = TypeVar("B", Receipt, Check)
 
+_KID = re.compile(rb'"kid"[\t\n\r ]*:[\t\n\r ]*"([A-Za-z0-9_-]{22})"')
 _WITNESS_PRECISION_MS = 1000
 """Witnesses tell whole seconds."""
 
@@ -52,7 +54,7 @@ def _open_signed(report: Report, keys: KeySuccession, signers: set[int], cls: ty
     try:
         document = cls.parse(envelope.payload)
     except DocumentError as error:
-        if any(_is_signed(cls, envelope, record.public_key) for record in keys.collector):
+        if _is_signed(cls, envelope, _named_key(keys, envelope.payload)):
             report.unreadable(f"{what}_malformed", f"a {what} was signed and cannot be read: {error}")
         else:
             report.altered(f"{what}_signature", f"a {what} is not what the collector signed: {error}")
@@ -66,6 +68,13 @@ def _open_signed(report: Report, keys: KeySuccession, signers: set[int], cls: ty
         return None
     signers.add(position)
     return document
+
+
+def _named_key(keys: KeySuccession, payload: bytes) -> bytes:
+    """The key that bytes which are no document name, or the newest: one signature to check, whatever the bytes."""
+    match = _KID.search(payload)
+    named = keys.find(match[1].decode("ascii")) if match else None
+    return named or keys.current.public_key
 
 
 def _is_signed(cls: type[Document], envelope: Envelope, public_key: bytes) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, ClassVar, cast
 
 from promptster.protocol.documents import (
@@ -74,7 +75,11 @@ class KeySuccession:
 
     def position(self, key_id: str) -> int | None:
         """Where the collector key named ``key_id`` stands in the succession."""
-        return next((i for i, record in enumerate(self.collector) if kid(record.public_key) == key_id), None)
+        return self._positions.get(key_id)
+
+    @cached_property
+    def _positions(self) -> Mapping[str, int]:
+        return {kid(record.public_key): i for i, record in enumerate(self.collector)}
 
     def find(self, key_id: str) -> bytes | None:
         """The collector's public key named ``key_id``."""
