@@ -23,7 +23,7 @@ from promptster.protocol.documents import DocumentType, decode, encode
 from promptster.protocol.events import Draft, PublicEvent, RecordedEvent
 from promptster.protocol.fields import BLOCK, MAX_BLOCK, Block, Secret
 from promptster.protocol.log import cosign
-from promptster.protocol.signing import Envelope, SigningKey
+from promptster.protocol.signing import Envelope, SigningKey, kid
 from promptster.protocol.verdict import CLAIM, MAX_FINDINGS_OF_A_CODE, Effect, Report, Span, holes, spans, spoken
 from promptster.protocol.verification import verify_bundle, verify_parts
 
@@ -161,6 +161,25 @@ def test_malformed_documents_cost_one_check_each(monkeypatch: pytest.MonkeyPatch
     whole = len(checked)
     verify_parts(dataclasses.replace(parts, receipts=(*parts.receipts, *broken)), trusted=world.trusted)
     assert len(checked) == 2 * whole + len(broken)
+
+
+def test_a_log_of_a_key_in_front_of_the_pinned_one_is_no_log() -> None:
+    """Anybody can put themselves in front of a known key; logs are believed from the pinned key on only."""
+    stranger = World("stranger")
+    world = World()
+    promoted = keys.next_key(stranger.collector, world.collector.public_key, created_ms=START)
+    world.key_records = [*stranger.key_records, promoted]
+    world.log = stranger.log
+    assert _codes(world, world.parts()) == (0, {"not_in_log"})
+    second, records = succession(world)
+    world.key_records, world.log = records, SigningKey.generate(world.random)
+    own = keys.log_key(second, world.log.public_key, created_ms=START, previous=_last_log(records))
+    world.key_records = [*records, own]
+    assert _codes(world, world.parts()) == (0, set())
+
+
+def _last_log(records: list[Envelope]) -> str:
+    return kid(keys.parse_keyfile(keys.write_keyfile(records)).log[-1].public_key)
 
 
 def _bad_root(parts: BundleParts) -> BundleParts:

@@ -256,11 +256,14 @@ def read_redactions(report: Report, evidence: Evidence, parts: BundleParts, gene
         evidence.redactions.append(record)
 
 
-def read_log(report: Report, evidence: Evidence, parts: BundleParts, witnesses: Mapping[str, bytes]) -> None:
+def read_log(
+    report: Report, evidence: Evidence, parts: BundleParts, witnesses: Mapping[str, bytes], believed: KeySuccession
+) -> None:
     """The checkpoint, the receipts' places in the log, and cosignatures of known witnesses.
 
     A witness's word is that the log's head existed by then: it covers receipts that are proven to stand below it, and
-    cannot bear out ones that say they were received later.
+    cannot bear out ones that say they were received later. A log key that ``believed`` does not hold was introduced by
+    a key in front of the pinned one, which anybody can put there: that log may be a stranger's.
     """
     if parts.checkpoint is None:
         report.note("not_in_log", "no checkpoint of the collector's log is here")
@@ -272,9 +275,12 @@ def read_log(report: Report, evidence: Evidence, parts: BundleParts, witnesses: 
     except LogError as error:
         report.unreadable("checkpoint_malformed", f"the checkpoint cannot be read: {error}")
         return
-    if not any(_signed_by(checkpoint, record.public_key) for record in evidence.keys.log):
+    signer = next((record for record in evidence.keys.log if _signed_by(checkpoint, record.public_key)), None)
+    if signer is None:
         report.altered("checkpoint_signature", "the checkpoint is not signed by a key of the collector's log")
         return
+    if signer not in believed.log:
+        report.note("not_in_log", "no pinned key vouches for the key of the log that is here")
     proven = _check_proofs(report, evidence, parts, checkpoint)
     received = [evidence.receipts[n].received_ms for n in proven if n in evidence.receipts]
     for name, public_key in witnesses.items():

@@ -92,8 +92,10 @@ class KeySuccession:
         Whoever stands in front of it is left out: anybody can name a known key as their own successor.
         """
         position = self.position(key_id)
-        if position is None:
-            return None
+        return None if position is None else self.behind(position)
+
+    def behind(self, position: int) -> KeySuccession:
+        """What the collector key at ``position`` vouches for; see ``since``."""
         kept = self.collector[position:]
         signers = {kid(record.public_key) for record in kept}
         return KeySuccession(kept, tuple(record for record in self.log if record.kid in signers))

@@ -24,6 +24,7 @@ from promptster.protocol.evidence import (
     read_redactions,
 )
 from promptster.protocol.gaps import read_gaps
+from promptster.protocol.keys import KeySuccession
 from promptster.protocol.verdict import BatchFacts, Effect, Report, Signer, Span, Verification, spans
 
 UNTIMED_AFTER_MS = 5 * 60 * 1000
@@ -66,7 +67,7 @@ def verify_parts(
     read_end(report, evidence, parts, chain, genesis)
     read_redactions(report, evidence, parts, genesis)
     content = read_content(report, evidence, parts, chain)
-    read_log(report, evidence, parts, witnesses)
+    read_log(report, evidence, parts, witnesses, _believed(evidence, trusted))
     return _conclude(report, evidence, chain, content, trusted)
 
 
@@ -116,11 +117,21 @@ def _conclude(
 
 
 def _signer(evidence: Evidence, trusted: Collection[str]) -> Signer:
-    fingerprints = evidence.keys.fingerprints
-    pinned = [position for position, name in enumerate(fingerprints) if name in trusted]
     position = evidence.keys.position(evidence.certificate.kid)
-    oldest = min(evidence.signers)
-    return Signer(fingerprints[position or 0], bool(pinned) and pinned[0] <= oldest)
+    return Signer(evidence.keys.fingerprints[position or 0], _pin(evidence, trusted) is not None)
+
+
+def _pin(evidence: Evidence, trusted: Collection[str]) -> int | None:
+    """Where the first pinned key stands, if it vouches for every key that signed here."""
+    fingerprints = evidence.keys.fingerprints
+    pinned = next((position for position, name in enumerate(fingerprints) if name in trusted), None)
+    return None if pinned is None or pinned > min(evidence.signers) else pinned
+
+
+def _believed(evidence: Evidence, trusted: Collection[str]) -> KeySuccession:
+    """The keys that a pin vouches for; without one all of them, as nothing here is more than a stranger's word then."""
+    pin = _pin(evidence, trusted)
+    return evidence.keys if pin is None else evidence.keys.behind(pin)
 
 
 def _untimed(batches: tuple[BatchFacts, ...], chain: Chain) -> tuple[Span, ...]:
