@@ -135,7 +135,7 @@ def test_depth_is_refused_before_anything_is_parsed(text: str) -> None:
 
 def test_brackets_beside_each_other_or_in_text_are_no_depth() -> None:
     """Many of them are a document all the same."""
-    document = {"a": [[], {}] * 100, "b": '["' * 100}
+    document: dict[str, Any] = {"a": [[], {}] * 100, "b": '["' * 100}
     assert decode(encode(document)) == document
 
 
