@@ -130,3 +130,26 @@ def test_a_reader_that_leaves_is_no_error() -> None:
         check=False,
     )
     assert (done.stdout, done.stderr) == ("done\n", "")
+
+
+@pytest.mark.parametrize(
+    ("system", "words", "code"),
+    [
+        ("win32", ("status", "--json"), 1),
+        ("win32", ("start", "x", "--json"), 1),
+        ("win32", ("verify", "x", "--json"), 1),
+        ("freebsd14", ("policy", "x", "--json"), 1),
+        ("win32", ("run", "claude"), 125),
+    ],
+)
+def test_other_systems_are_refused_by_name(system: str, words: tuple[str, ...], code: int) -> None:
+    """Whatever was asked, and before anything is loaded that only a unix has."""
+    program = (
+        "import sys; from promptster.__main__ import main\n"
+        "sys.modules['fcntl'] = None; sys.platform = sys.argv.pop(1); sys.exit(main())"
+    )
+    done = subprocess.run([sys.executable, "-c", program, system, *words], capture_output=True, text=True, check=False)
+    assert done.returncode == code, done.stderr
+    assert f"promptster does not run on {system}" in done.stdout + done.stderr
+    if words[-1] == "--json":
+        assert json.loads(done.stdout)["error"]["code"] == "platform"

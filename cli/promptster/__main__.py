@@ -10,12 +10,22 @@ import sys
 from typing import TYPE_CHECKING
 
 from promptster.commands import GROUPS, NAMES
-from promptster.errors import InterruptError, PromptsterError, StorageError, UsageError
+from promptster.errors import (
+    InterruptError,
+    PlatformError,
+    PromptsterError,
+    StorageError,
+    UsageError,
+    require_supported_platform,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import ModuleType
 
+_AGENTS_CODES = frozenset({"run"})
+"""Commands whose exit code is the agent's; our own failure has another there."""
+_OUR_FAILURE = 125
 _HELP_FLAGS = frozenset({"--help", "-h", "help"})
 
 
@@ -103,6 +113,11 @@ def _say(text: str) -> int:
 def _run(name: str, arguments: list[str]) -> int:
     if name not in NAMES:
         raise UsageError(_unknown(name), hint="promptster --help lists the commands")
+    try:
+        require_supported_platform("promptster")
+    except PlatformError as error:
+        error.exit_code = _OUR_FAILURE if name in _AGENTS_CODES else error.exit_code
+        raise
     from importlib import import_module  # noqa: PLC0415 - help needs none of this
 
     module = import_module(f"promptster.commands.{name}")

@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import errno
 import os
+import sys
 from typing import ClassVar, Final
 
 _ROOM = "make room, then run the same command again; nothing recorded is lost"
@@ -135,6 +136,19 @@ class PlatformError(PromptsterError):
     """This operating system is not supported."""
 
     default_code = "platform"
+
+
+def require_supported_platform(program: str) -> None:
+    """Refuse, by name, every system that nobody tested; called before anything is loaded that such a system lacks.
+
+    Raises:
+        PlatformError: on anything but Linux and macOS.
+    """
+    system = str(sys.platform)  # a plain text: type checkers would take the rest for unreachable on their own system
+    if system in {"linux", "darwin"}:
+        return
+    hint = "use Linux, macOS, or WSL on Windows" if system in {"win32", "cygwin"} else "use Linux or macOS"
+    raise PlatformError(f"{program} does not run on {system}", hint=hint)
 
 
 class LaunchError(PromptsterError):

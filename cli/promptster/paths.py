@@ -7,30 +7,14 @@ from __future__ import annotations
 
 import hashlib
 import os
-import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from platformdirs import PlatformDirs
 
-from promptster.errors import PlatformError
-
 _SOCKET_PATH_LIMIT = 100
 """Bytes of a unix socket's path that every supported system accepts (macOS: 104 with the terminator)."""
-
-
-def require_supported_platform() -> None:
-    """Refuse, by name, every system that nobody tested.
-
-    Raises:
-        PlatformError: on anything but Linux and macOS.
-    """
-    system = str(sys.platform)  # a plain text: type checkers would take the rest for unreachable on their own system
-    if system in {"linux", "darwin"}:
-        return
-    hint = "use Linux, macOS, or WSL on Windows" if system in {"win32", "cygwin"} else "use Linux or macOS"
-    raise PlatformError(f"promptster does not run on {system}", hint=hint)
 
 
 def _base(variable: str, fallback: str) -> Path:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from promptster.errors import PromptsterError, UsageError
+from promptster.errors import PromptsterError, UsageError, require_supported_platform
 from promptster_collector.commands import init, keys, serve, storage_map
 from promptster_collector.commands.output import failure
 
@@ -54,6 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command line and return its exit code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
+        require_supported_platform("promptster-collector")
         return _run(words)
     except PromptsterError as error:
         failure(error, as_json="--json" in words)
@@ -61,12 +62,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (KeyboardInterrupt, typer.Abort):
         failure(PromptsterError("interrupted", code="interrupted"), as_json="--json" in words)
         return _INTERRUPTED
-    except Exception as error:  # noqa: BLE001 - the last line of defence; a traceback may show what was stored
-        frames = traceback.extract_tb(error.__traceback__)
-        place = f" at {frames[-1].name}:{frames[-1].lineno}" if frames else ""
-        message = f"a fault inside the collector ({type(error).__name__}{place})"
-        failure(PromptsterError(message, code="internal"), as_json="--json" in words)
+    except ModuleNotFoundError as error:
+        failure(_not_installed(error), as_json="--json" in words)
         return 1
+    except Exception as error:  # noqa: BLE001 - the last line of defence; a traceback may show what was stored
+        failure(_internal(error), as_json="--json" in words)
+        return 1
+
+
+def _not_installed(error: ModuleNotFoundError) -> PromptsterError:
+    """The candidate's program is installed without the collector's libraries, unless a module of our own is missing."""
+    if (error.name or "promptster").startswith("promptster"):
+        return _internal(error)
+    hint = "pip install 'promptster[collector]'; in a clone: pip install '.[collector]'"
+    return PromptsterError(
+        f"the collector's libraries are not installed ({error.name})", hint=hint, code="not_installed"
+    )
+
+
+def _internal(error: Exception) -> PromptsterError:
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" at {frames[-1].name}:{frames[-1].lineno}" if frames else ""
+    return PromptsterError(f"a fault inside the collector ({type(error).__name__}{place})", code="internal")
 
 
 if __name__ == "__main__":

@@ -200,12 +200,20 @@ def serve(settings: Settings, listening: Listening) -> None:
     require_data_folder(settings)
     lock = FolderLock(settings)
     try:
+        _remove(listening.ready_file)
         with _bind(listening) as server:
             url = base_url(server, listening)
             settings = settings if settings.public_url else replace(settings, public_url=url)
             _run(settings, listening, server, url)
     finally:
+        _remove(listening.ready_file)
         lock.release()
+
+
+def _remove(ready_file: Path | None) -> None:
+    """A ready file says that somebody listens now: one of an earlier process would name a dead address."""
+    if ready_file is not None:
+        ready_file.unlink(missing_ok=True)
 
 
 def _run(settings: Settings, listening: Listening, server: socket.socket, url: str) -> None:

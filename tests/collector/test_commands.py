@@ -7,8 +7,11 @@ import ipaddress
 import json
 import ssl
 import stat
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -211,3 +214,39 @@ def test_tls_is_modern(tmp_path: Path) -> None:
         "serve", "--data", made.data, "--port", "0", "--tls-cert", key_file, "--tls-key", key_file, "--json"
     )
     assert json.loads(broken.stdout)["error"]["code"] == "tls"
+
+
+def _run_without(tmp_path: Path, before: str) -> tuple[int, dict[str, Any]]:
+    """``init`` in a process where ``before`` ran first: its exit code and its error."""
+    program = f"import sys; from promptster_collector.__main__ import main\n{before}; sys.exit(main())"
+    words = ["init", "--data", str(tmp_path / "d"), "--org", "Acme", "--owner-email", OWNER, "--json"]
+    done = subprocess.run([sys.executable, "-c", program, *words], capture_output=True, text=True, check=False)
+    return done.returncode, json.loads(done.stdout)["error"]
+
+
+def test_other_systems_are_refused_by_name(tmp_path: Path) -> None:
+    """Nothing is made on a system that nobody tested."""
+    code, error = _run_without(tmp_path, "sys.modules['fcntl'] = None; sys.platform = 'freebsd14'")
+    assert (code, error["code"]) == (1, "platform")
+    assert "promptster-collector does not run on freebsd14" in error["message"]
+    assert not (tmp_path / "d").exists()
+
+
+def test_without_its_libraries_the_collector_says_what_to_install(tmp_path: Path) -> None:
+    """The candidate's program brings this command, but not what it needs."""
+    code, error = _run_without(tmp_path, "sys.modules['sqlalchemy'] = None")
+    assert (code, error["code"]) == (1, "not_installed")
+    assert "promptster[collector]" in error["hint"]
+
+
+def test_a_ready_file_is_there_as_long_as_somebody_listens(tmp_path: Path) -> None:
+    """One of an earlier process is removed before the address is known, and each its own at the end."""
+    with collector(tmp_path) as made:
+        ready = made.data.parent / f".{made.data.name}.ready"
+        assert ready.read_text() == made.url
+        made.stop()
+        assert not ready.exists()
+        ready.write_text("http://127.0.0.1:1")
+        done = run_command("serve", "--data", made.data, "--host", "192.0.2.1", "--ready-file", ready, "--json")
+        assert done.returncode == 1
+        assert ready.exists(), "who never held the folder removes nothing"

@@ -103,6 +103,17 @@ def test_the_same_request_gets_the_same_certificate(site: Site) -> None:
     assert first.content == again.content
 
 
+def test_looking_at_a_used_invite_is_an_alarm(site: Site) -> None:
+    """Programs look before they redeem: whoever comes second is noticed by that."""
+    candidate = invited(site)
+    assert redeem(site, candidate, candidate.consent_to(offer(site, candidate))).status_code == 200
+    assert site.rows(select(Alarm.kind)) == []
+    shown = site.client.get(f"/v1/invites/{candidate.code.invite_id}", headers=secret_header(candidate.code))
+    assert (shown.status_code, shown.json()["code"]) == (409, "invite_used")
+    alarms = site.rows(select(Alarm.kind, Alarm.invite))
+    assert [tuple(alarm) for alarm in alarms] == [("invite_reused", candidate.code.invite_id)]
+
+
 def test_another_key_on_a_used_invite_is_an_alarm(site: Site) -> None:
     """The second key gets 409, and a row says so."""
     candidate = invited(site)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -203,6 +204,27 @@ def test_withdrawing_after_handing_in_survives_a_lost_answer(invited: Invited, r
     assert invited.person.call("withdraw", "--yes", "--json").code == 1
     assert relay.lost == 1
     assert invited.person.result("withdraw", "--yes", "--json")["tombstone"]
+
+
+def test_an_earlier_session_can_be_withdrawn_by_its_name(
+    invited: Invited, acme: Stage, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """A second session on the same machine takes no right away from the first; its name is told where it is needed."""
+    edit(invited)
+    earlier = invited.person.result("submit", "--yes", "--json")["session"]
+    with acme.invited("a-second-invite") as second:
+        link = second.link
+    again = replace(invited, link=link, folder=tmp_path_factory.mktemp("second"))
+    later = again.start()["session"]
+    assert invited.person.result("withdraw", "--yes", "--json")["session"] == later
+    refused = invited.person.call("withdraw", "--yes", "--json")
+    assert refused.document["error"]["code"] == "session_over"
+    assert f"promptster withdraw {earlier}" in refused.document["error"]["hint"]
+    done = invited.person.result("withdraw", earlier, "--yes", "--json")
+    assert (done["session"], bool(done["tombstone"])) == (earlier, True)
+    assert invited.person.call("withdraw", earlier, "--yes", "--json").code == 1
+    unknown = invited.person.call("withdraw", "nobody", "--yes", "--json")
+    assert unknown.document["error"]["code"] == "no_session"
 
 
 def test_handing_in_needs_a_yes_also_in_a_script(invited: Invited) -> None:

@@ -13,7 +13,7 @@ from promptster.commands.options import Code, Collector, Json, read_code
 from promptster.config import Config, PinnedKeys
 from promptster.errors import CollectorError, PromptsterError, UsageError, WorkspaceError
 from promptster.keys import StoreKind, choose_store
-from promptster.paths import Paths, require_supported_platform
+from promptster.paths import Paths
 from promptster.protocol.invite import InviteCode
 from promptster.session import attempt as attempts
 from promptster.session import begin
@@ -99,7 +99,6 @@ def command(
     )
     text = read_code(code)
     config = Config.load(Paths.from_environment())
-    require_supported_platform()
     begun = attempts.find_attempt(InviteCode.parse(text), config)
     begin.refuse_second_session(config.paths, except_for=begun.folder if begun else None)
     if begun is None:

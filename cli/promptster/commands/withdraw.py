@@ -13,7 +13,7 @@ from promptster.paths import Paths
 from promptster.session.attempt import finished, unanswered
 from promptster.session.current import Current, finished_bundle
 from promptster.session.ending import TOMBSTONE, withdraw, withdraw_submitted
-from promptster.session.state import SessionState
+from promptster.session.state import SessionFolder, SessionState, sessions_here
 from promptster.session.touched import describe
 from promptster.session.words import utc
 from promptster.ui.output import Output, json_document
@@ -27,7 +27,12 @@ _QUESTION = 'This deletes the whole session for good. Type "withdraw" to do it: 
 
 
 def command(
-    *, yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False, json: Json = False
+    session: Annotated[
+        str | None, typer.Argument(help="An earlier session of yours; the last one without it.", show_default=False)
+    ] = None,
+    *,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    json: Json = False,
 ) -> None:
     """End at once: deletes what is recorded here, and has its keys destroyed at the collector. Cannot be undone.
 
@@ -35,8 +40,8 @@ def command(
     """
     out = Output(json)
     config = Config.load(Paths.from_environment())
-    current, invite = _find(config.paths)
-    _check(current)
+    current, invite = _find(config.paths) if session is None else (_named(session, config.paths), None)
+    _check(current, config.paths)
     submitted = current.facts.state is SessionState.CLOSED
     if not yes and not json and is_terminal() and ask(_QUESTION).lower() != "withdraw":
         raise PromptsterError("nothing was changed", code="not_withdrawn")
@@ -62,11 +67,31 @@ def _find(paths: Paths) -> tuple[Current, str | None]:
     return (current or Current.require(paths)), None
 
 
-def _check(current: Current) -> None:
-    if current.facts.state is SessionState.WITHDRAWN and current.folder.has_document(TOMBSTONE):
-        raise SessionError(
-            "the session is withdrawn already", hint="there is nothing left to delete", code="session_over"
-        )
+def _named(session: str, paths: Paths) -> Current:
+    """A session of this user by its name.
+
+    Raises:
+        SessionError: there is none of this name here.
+    """
+    folders = sessions_here(paths)
+    if session not in folders:
+        known = ", ".join(folders) or "none"
+        raise SessionError("there is no such session here", hint=f"known are: {known}", code="no_session")
+    return Current(folders[session])
+
+
+def _check(current: Current, paths: Paths) -> None:
+    if not _is_withdrawn(current.folder):
+        return
+    others = [name for name, folder in sessions_here(paths).items() if not _is_withdrawn(folder)]
+    hint = "there is nothing left to delete"
+    if others:
+        hint = f"earlier ones are not: promptster withdraw {' or '.join(others)}"
+    raise SessionError("the session is withdrawn already", hint=hint, code="session_over")
+
+
+def _is_withdrawn(folder: SessionFolder) -> bool:
+    return folder.facts().state is SessionState.WITHDRAWN and folder.has_document(TOMBSTONE)
 
 
 def _document(current: Current, done: Withdrawn) -> dict[str, Any]:

@@ -285,3 +285,8 @@ class SessionFolder:
             yield
         finally:
             os.close(handle)
+
+
+def sessions_here(paths: Paths) -> dict[str, SessionFolder]:
+    """Every session of this user, by name."""
+    return {path.parent.name: SessionFolder(path.parent) for path in sorted(paths.sessions.glob("*/session.json"))}

@@ -27,7 +27,6 @@ from promptster_collector.access.tokens import token_sha256
 from promptster_collector.errors import ConflictError, GoneError, InvalidError
 from promptster_collector.sessions.states import State
 from promptster_collector.settings import MINUTE_MS
-from promptster_collector.store.alarms import AlarmKind, raise_alarm
 from promptster_collector.store.keys.keystore import KeyDestroyedError
 from promptster_collector.store.keys.names import content_key, sealing_key, session_key
 from promptster_collector.store.schema import Invite, Session
@@ -160,19 +159,7 @@ class Redemption:
             if sealed is None:
                 raise GoneError("the session behind this invite has been erased", code="erased")
             return Envelope.decode(self._store.of_session(facts.organisation, session).unseal(sealed, "certificate"))
-        now = self._clock.wall_ms()
-        await self._store.database.write(
-            lambda connection: raise_alarm(
-                connection,
-                facts.organisation,
-                AlarmKind.INVITE_REUSED,
-                at_ms=now,
-                invite=facts.id,
-                session=facts.session,
-            )
-        )
-        hint = "if it was not you, tell the hiring team; they can invite you again"
-        raise ConflictError("this invite has been used", code="invite_used", hint=hint)
+        raise await self._invites.used_again(facts)
 
     async def _refuse_taken_session(self, session: str) -> None:
         statement = select(Session.id).where(Session.id == session)

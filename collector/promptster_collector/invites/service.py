@@ -17,6 +17,7 @@ from promptster.protocol.invite import InviteCode, new_invite_code, secret_sha25
 from promptster.protocol.sealing import SealingKey
 from promptster.protocol.signing import Envelope
 from promptster_collector.errors import ConflictError, GoneError, NotFoundError
+from promptster_collector.store.alarms import AlarmKind, raise_alarm
 from promptster_collector.store.keys.names import sealing_key
 from promptster_collector.store.schema import Invite
 
@@ -177,10 +178,28 @@ class Invites:
         """
         facts = await self.find(invite, secret_text)
         if facts.used_ms is not None:
-            hint = "if it was not you, tell the hiring team; they can invite you again"
-            raise ConflictError("this invite has been used", code="invite_used", hint=hint)
+            raise await self.used_again(facts)
         self.require_unexpired(facts)
         return facts, await self._assessments.get(facts.organisation, facts.assessment)
+
+    async def used_again(self, facts: InviteFacts) -> ConflictError:
+        """Raise the alarm about a second attempt on a used invite; returns the refusal.
+
+        Programs look at an invite before they redeem it, so looking is an attempt too.
+        """
+        now = self._clock.wall_ms()
+        await self._store.database.write(
+            lambda connection: raise_alarm(
+                connection,
+                facts.organisation,
+                AlarmKind.INVITE_REUSED,
+                at_ms=now,
+                invite=facts.id,
+                session=facts.session,
+            )
+        )
+        hint = "if it was not you, tell the hiring team; they can invite you again"
+        return ConflictError("this invite has been used", code="invite_used", hint=hint)
 
     def require_unexpired(self, facts: InviteFacts) -> None:
         """Refuse invites whose time is over.
