@@ -37,17 +37,6 @@ def running(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Running
         yield running
 
 
-@pytest.fixture
-def delivering(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Running, Shelf]]:
-    """A recorder with a collector."""
-    with prepared(tmp_path, monkeypatch) as running:
-        shelf = Shelf(running.certified)
-        with serving(shelf) as server:
-            running.folder.update(collector_url=server.url)
-            running.spawn()
-            yield running, shelf
-
-
 def test_the_first_events_tell_what_was_agreed_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Consent, opening, and where traffic goes instead of to the provider, in this order, once."""
     certified = Certified(

@@ -21,21 +21,9 @@ from promptster.session.touched import TouchedFiles
 from promptster.session.vault import Vault
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.helpers.running import Running
-
-
-@pytest.fixture
-def delivering(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Running, Shelf]]:
-    """A recorder with a collector."""
-    with prepared(tmp_path, monkeypatch) as running:
-        shelf = Shelf(running.certified)
-        with serving(shelf) as server:
-            running.folder.update(collector_url=server.url)
-            running.spawn()
-            yield running, shelf
 
 
 def erased(running: Running) -> dict[str, Any]:
