@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.helpers.sessions import Script
 
-from promptster.replay.differences import count_changes, edit_diff, unified
+from promptster.replay.differences import count_changes, unified
+from promptster.replay.edits import edit_diff
 from promptster.replay.timeline import build
 
 LINES = st.lists(st.sampled_from(["a", "b", "c", "+d", "-e", ""]), max_size=40)

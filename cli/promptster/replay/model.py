@@ -28,6 +28,17 @@ class Role(StrEnum):
     """The agent's own housekeeping (titles, classifiers, compaction): kept and exported, never the candidate's work."""
 
 
+class Extent(StrEnum):
+    """How much of its file an edit on record tells."""
+
+    FILE = "file"
+    """All that changed, in its place: the difference of the whole file."""
+    WRITTEN = "written"
+    """The whole file after, and nothing of what stood there before."""
+    PASSAGES = "passages"
+    """Passages without their place in the file."""
+
+
 class GapKind(StrEnum):
     """Why a span of the session is not, or not fully, on record; the words that ``promptster verify`` uses too."""
 
@@ -77,6 +88,8 @@ class Entry:
     """Fields whose value was taken out of the record."""
     cut: Mapping[str, tuple[int, str]] = field(default_factory=dict[str, tuple[int, str]])
     """Fields recorded only in part: their full length in bytes and SHA-256."""
+    extent: Extent | None = None
+    """How much of its file an edit tells; ``None`` where it tells nothing of it, and for everything else."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -10,13 +10,15 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from promptster.replay.differences import count_changes, edit_diff
+from promptster.replay.differences import count_changes, unplaced
+from promptster.replay.edits import TEXTS, edit_diff, shown_diff
 from promptster.replay.lanes import AGENT_NAMES
+from promptster.replay.model import Extent
 from promptster.replay.shapes import items, table
 from promptster.replay.wording import counted, duration, one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from promptster.replay.model import Entry
 
@@ -70,10 +72,8 @@ _TOOL_SUBJECTS = (
 def narrate(entry: Entry) -> Narration:
     """Tell one entry; label, subject and note are one line each."""
     told = _TELLERS.get(entry.kind, _other)(entry)
-    views = tuple(
-        Passage(label=f"as the {source} saw it", text=pretty(dict(view)), style=Style.CODE)
-        for source, view in entry.views.items()
-    )
+    seen = ((source, _view(entry, view)) for source, view in entry.views.items())
+    views = tuple(Passage(label=f"as the {source} saw it", text=text, style=Style.CODE) for source, text in seen if text)
     return replace(
         told,
         label=one_line(told.label),
@@ -81,6 +81,19 @@ def narrate(entry: Entry) -> Narration:
         note=one_line(told.note),
         passages=told.passages + views,
     )
+
+
+def _view(entry: Entry, view: Mapping[str, Any]) -> str:
+    """What a source said differently; of an edit the difference that it knows, without a place in the file.
+
+    Empty where that is the difference that is shown anyway.
+    """
+    diff = shown_diff(view, Extent.PASSAGES, entry.cut) if entry.kind == "file_edit" else None
+    if diff is None:
+        return pretty(dict(view))
+    rest = [f"{name}: {_fact(value)}" for name, value in view.items() if name not in TEXTS]
+    is_shown = unplaced((edit_diff(entry) or "").split("\n")) == diff.split("\n")
+    return "\n".join([*rest, *([] if is_shown else [diff])])
 
 
 def pretty(value: Any) -> str:
@@ -231,14 +244,24 @@ def _tool_result(entry: Entry) -> Narration:
 _OPERATIONS = {"create": "Created", "modify": "Edited", "delete": "Deleted", "rename": "Renamed"}
 
 
+_PART_OF_FILE = "part of the file"
+_AS_WRITTEN = "as written; what stood there before is not recorded"
+
+
 def _file_edit(entry: Entry) -> Narration:
-    diff = edit_diff(entry)
-    added, removed = count_changes(diff) if diff else (0, 0)
-    passage = Passage(label="", text=diff, style=Style.DIFF) if diff else None
+    diff, in_part = edit_diff(entry), entry.extent is Extent.PASSAGES
+    if diff:
+        added, removed = count_changes(diff)
+        note = f"+{added} −{removed}"  # noqa: RUF001 - a minus sign beside a plus sign
+        passage = Passage(label=_PART_OF_FILE if in_part else "", text=diff, style=Style.DIFF)
+    else:
+        note, is_lone = "", entry.extent is not None and "before" not in {*entry.fields, *entry.withheld}
+        label = f"{_PART_OF_FILE}, {_AS_WRITTEN}" if in_part else f"the whole file, {_AS_WRITTEN}"
+        passage = _field(entry, "after", label) if is_lone else None
     return Narration(
         label=_OPERATIONS.get(_text(entry, "operation"), "Edited"),
         subject=_text(entry, "path"),
-        note=f"+{added} −{removed}" if diff else "",  # noqa: RUF001 - a minus sign beside a plus sign
+        note=note,
         passages=_passages(passage),
     )
 
