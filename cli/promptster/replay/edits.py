@@ -40,6 +40,7 @@ _PART = re.compile(r"^(?:@@(?! -\d)|\*\*\* (?!Add File: |Delete File: ))", re.MU
 _COUNTED = re.compile(r"^@@ -\d+(?:,1 \+\d+,\d+|,\d+ \+\d+,1) @@", re.MULTILINE)
 """A count of 1 that is written: version 0.1 wrote it in patches of whole files only."""
 _CHANGED = frozenset({Kind.ADDED, Kind.REMOVED})
+_TEXT = _CHANGED | {Kind.CONTEXT}
 _RANKS = {None: 0, Extent.PASSAGES: 1, Extent.WRITTEN: 2, Extent.FILE: 3}
 
 
@@ -56,12 +57,13 @@ def calls_of(events: Iterable[OpenedEvent]) -> Calls:
 def best_report(cluster: Sequence[OpenedEvent], calls: Calls) -> tuple[OpenedEvent, Extent | None]:
     """The report of an edit that saw most of the file, and how much; of equals the agent's own."""
     rated = [(event, extent_of(event, calls)) for event in cluster]
-    return max(rated, key=lambda pair: (_RANKS[pair[1]], _whole(pair[0]), pair[0].src == "hook"))
+    return max(rated, key=lambda pair: (_worth(*pair), pair[0].src == "hook"))
 
 
-def _whole(event: OpenedEvent) -> int:
-    """How many of the texts stand in the report in full."""
-    return sum(1 for name in TEXTS if name in event.fields and name not in event.cut)
+def _worth(event: OpenedEvent, extent: Extent | None) -> tuple[int, int]:
+    """How much of the file a report shows, and how many texts it shows in full; less than any other if it has none."""
+    shown = [name for name in TEXTS if name in event.fields]
+    return (_RANKS[extent] if shown else 0), sum(1 for name in shown if name not in event.cut)
 
 
 def extent_of(event: OpenedEvent, calls: Calls) -> Extent | None:
@@ -119,15 +121,24 @@ def shown_diff(fields: Mapping[str, Any], extent: Extent | None, unknown: Collec
     before, after, patch = (_text(fields, name) for name in TEXTS)
     is_known = "before" not in unknown and "after" not in unknown
     if extent is Extent.FILE and is_known and _tells_all(fields):
-        return unified(before or "", after or "")
+        return _without_returns(unified(before or "", after or "").split("\n"))
     if patch:
         lines = without_names(patch.removesuffix("\n").split("\n"))
         if _CHANGED.isdisjoint(classify(lines)):
             return None
-        return "\n".join(unplaced(lines) if extent is Extent.PASSAGES else lines)
+        return _without_returns(unplaced(lines) if extent is Extent.PASSAGES else lines)
     if extent is Extent.PASSAGES and is_known and before is not None:
-        return passages([(before, after or "")])
+        return _without_returns(passages([(before, after or "")]).split("\n"))
     return None
+
+
+def _without_returns(lines: Sequence[str]) -> str:
+    """A difference without the carriage returns that end all of its lines; where only some have one, that is told."""
+    kinds = classify(lines)
+    told = [line for line, kind in zip(lines, kinds, strict=True) if kind in _TEXT]
+    if told and all(line.endswith("\r") for line in told):
+        lines = [line.removesuffix("\r") if kind in _TEXT else line for line, kind in zip(lines, kinds, strict=True)]
+    return "\n".join(lines)
 
 
 def _tells_all(fields: Mapping[str, Any]) -> bool:

@@ -91,6 +91,11 @@ class Entry:
     extent: Extent | None = None
     """How much of its file an edit tells; ``None`` where it tells nothing of it, and for everything else."""
 
+    @property
+    def counts(self) -> bool:
+        """Whether it is one of its kind wherever entries are counted: of prompts only what the candidate typed."""
+        return self.role is Role.STORY and not (self.kind == "prompt" and self.fields.get("machine") is True)
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Lane:
@@ -228,5 +233,5 @@ class Timeline:
         return max((entry.ms for entry in self.entries), default=None)
 
     def count(self, kind: str) -> int:
-        """How many entries of this kind are in the story."""
-        return sum(1 for entry in self.entries if entry.kind == kind and entry.role is Role.STORY)
+        """How many entries of this kind there are; head, tables and filters all say this number."""
+        return sum(1 for entry in self.entries if entry.kind == kind and entry.counts)

@@ -131,7 +131,7 @@ def test_a_hostile_session_runs_nothing_and_asks_for_nothing(browser: Browser, t
 def test_the_script_hides_the_same_characters_as_the_rest(browser: Browser, tmp_path: Path) -> None:
     """The script's own list of unseen characters is the one that terminal and markup use, over all of Unicode."""
     page = _page(browser, tmp_path, plausible())
-    source = resources.files("promptster.replay.page").joinpath("page.js").read_text(encoding="utf-8")
+    source = resources.files("promptster.replay.page").joinpath("texts.js").read_text(encoding="utf-8")
     pattern = next(line for line in source.splitlines() if "const UNSEEN" in line).split("=", 1)[1].strip(" ;")
     found = page.run(
         f"(() => {{ const unseen = {pattern}; const found = []; for (let code = 0; code < 0x110000; code++)"
