@@ -79,8 +79,8 @@ def test_lines_are_told_by_the_counts_of_their_hunk() -> None:
 def test_lines_of_hunks_without_counts_are_told_by_the_heads_around_them() -> None:
     """Passages without a place, and Codex's patch language, in which no file is named by ``---``."""
     assert _letters("--- a/x\n+++ b/x\n@@\n--- old\n+++ new\n@@\n same\n+more") == "hhurauca"
-    patch = "*** Begin Patch\n*** Update File: a\n*** Move to: b\n@@ def f():\n keep\n--- x\n*** Add File: c\n+++ y\n*** End Patch"
-    assert _letters(patch) == "hhhucrhah"
+    patch = "*** Begin Patch\n*** Update File: a\n*** Move to: b\n@@ def f():\n keep\n--- x\n*** Add File: c\n+++ y"
+    assert _letters(f"{patch}\n*** End Patch") == "hhhucrhah"
     assert _letters("*** Update File: a\n keep\n-x\n+y\n*** End of File") == "hcrah"
 
 
@@ -108,7 +108,7 @@ def test_only_a_line_feed_ends_a_line() -> None:
 def test_passages_have_no_place_and_no_end_of_a_file() -> None:
     """Neither line numbers nor a word about the newline behind the last line."""
     assert passages([("hello", "bonjour"), ("x\ny\n", "x\nz\n")]) == "@@\n-hello\n+bonjour\n@@\n x\n-y\n+z"
-    assert unplaced("@@ -1 +1 @@\n-a\n\\ No newline at end of file\n+b".split("\n")) == ["@@", "-a", "+b"]
+    assert unplaced(["@@ -1 +1 @@", "-a", "\\ No newline at end of file", "+b"]) == ["@@", "-a", "+b"]
 
 
 def test_a_patch_agrees_with_its_texts_whatever_its_tabs_became() -> None:

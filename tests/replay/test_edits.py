@@ -31,9 +31,7 @@ WHOLE = {
     "tabs.py": "@@ -1,4 +1,4 @@\n def f():\n \tif x:\n-\t\treturn 1\n+\t\treturn 3\n \treturn 2",
     "win.txt": "@@ -1,3 +1,3 @@\n alpha\n-beta\n+BETA\n gamma",
     "del.txt": "@@ -1,3 +1,2 @@\n one\n-two\n three",
-    "nonl.txt": (
-        "@@ -1,2 +1,2 @@\n one\n-two\n\\ No newline at end of file\n+TWO\n\\ No newline at end of file"
-    ),
+    "nonl.txt": ("@@ -1,2 +1,2 @@\n one\n-two\n\\ No newline at end of file\n+TWO\n\\ No newline at end of file"),
     "quotes.txt": "@@ -1,2 +1,2 @@\n-say “hello” now\n+say “bye” now\n rest",
     "all.txt": "@@ -1,3 +1,3 @@\n-a x a\n+A x A\n b\n-a\n+A",
     "old.txt": "@@ -1,2 +1,2 @@\n-old\n-content\n+new\n+content\n\\ No newline at end of file",
@@ -96,7 +94,7 @@ def test_an_edit_that_the_hook_saw_is_shown_in_its_file(record: Any, sources: tu
 
 @pytest.mark.parametrize("record", [_of_now, lambda sources: _of_old("edits", sources)], ids=["now", "0.1"])
 def test_an_edit_that_only_the_proxy_saw_is_a_part_of_its_file(record: Any) -> None:
-    """No line numbers, no claim about the end of the file; a file that was made is known whole, an overwritten is not."""
+    """No line numbers, no claim about the end of the file; a new file is known whole, an overwritten one is not."""
     edits = record(("proxy",))
     told = _told(edits)
     assert {name: told[name] for name in PASSAGES} == PASSAGES
@@ -128,7 +126,14 @@ def test_a_longer_passage_does_not_win_over_a_shorter_file() -> None:
     """The whole file is short, the passage that was asked for long: what was believed by length was wrong."""
     script = Script()
     same: dict[str, Any] = {"tool_use_id": "t", "path": "a", "operation": "modify", **CLAUDE}
-    script.add("proxy", "file_edit", before="x", after="y" * 50, patch="--- a/a\n+++ b/a\n@@ -1 +1 @@\n-x\n+" + "y" * 50, **same)
+    script.add(
+        "proxy",
+        "file_edit",
+        before="x",
+        after="y" * 50,
+        patch="--- a/a\n+++ b/a\n@@ -1 +1 @@\n-x\n+" + "y" * 50,
+        **same,
+    )
     script.add("hook", "file_edit", before="x\n", after="y\n", patch="@@ -1,1 +1,1 @@\n-x\n+y", **same)
     (entry,) = _edits(script.events)
     assert {name: entry.fields[name] for name in ("before", "after")} == {"before": "x\n", "after": "y\n"}
@@ -196,7 +201,7 @@ def test_a_notebooks_cell_is_told_whole_now_and_as_a_part_before() -> None:
     ],
 )
 def test_what_a_report_of_a_hook_shows(fields: dict[str, Any], extent: Extent | None, diff: str | None) -> None:
-    """Nothing known is not an empty change; a patch stands where the texts contradict it; line ends are told if mixed."""
+    """Nothing known is not an empty change; a patch stands where texts contradict it; mixed line ends are told."""
     script = Script()
     script.add("hook", "file_edit", path="a", **fields)
     (entry,) = _edits(script.events)
@@ -231,11 +236,25 @@ def test_a_report_whose_texts_were_redacted_is_not_believed_over_one_that_shows_
 def test_a_file_as_long_as_its_passage_is_still_a_file() -> None:
     """``hello`` is all that the file holds: the agent's own patch says so, and the missing newline is true."""
     script = Script()
-    script.add("proxy", "tool_call", name="Edit", tool_use_id="t", input={"old_string": "a", "new_string": "b"}, **CLAUDE)
+    script.add(
+        "proxy", "tool_call", name="Edit", tool_use_id="t", input={"old_string": "a", "new_string": "b"}, **CLAUDE
+    )
     patch = "--- a/a\n+++ b/a\n@@ -1,1 +1,1 @@\n-a\n\\ No newline at end of file\n+b\n\\ No newline at end of file\n"
-    script.add("hook", "file_edit", tool_use_id="t", path="a", operation="modify", before="a", after="b", patch=patch, **CLAUDE)
+    script.add(
+        "hook", "file_edit", tool_use_id="t", path="a", operation="modify", before="a", after="b", patch=patch, **CLAUDE
+    )
     assert [entry.extent for entry in _edits(script.events)] == [Extent.FILE]
-    script.add("hook", "file_edit", tool_use_id="t", path="b", operation="modify", before="a", after="b", patch="@@ -1 +1 @@\n-a\n+b", **CLAUDE)
+    script.add(
+        "hook",
+        "file_edit",
+        tool_use_id="t",
+        path="b",
+        operation="modify",
+        before="a",
+        after="b",
+        patch="@@ -1 +1 @@\n-a\n+b",
+        **CLAUDE,
+    )
     assert [entry.extent for entry in _edits(script.events)] == [Extent.FILE, Extent.PASSAGES]
 
 

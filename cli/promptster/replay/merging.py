@@ -55,7 +55,7 @@ def merge(cluster: Sequence[OpenedEvent], calls: Calls | None = None) -> Entry:
 
 
 def _counts(name: str, event: OpenedEvent, report: OpenedEvent | None) -> bool:
-    """Whether a field of this event goes into the entry: of an edit's texts only those of the report that is believed."""
+    """Whether a field of an event goes into the entry: of an edit's texts only those of the believed report."""
     return report is None or event is report or name not in TEXTS
 
 

@@ -73,7 +73,9 @@ def narrate(entry: Entry) -> Narration:
     """Tell one entry; label, subject and note are one line each."""
     told = _TELLERS.get(entry.kind, _other)(entry)
     seen = ((source, _view(entry, view)) for source, view in entry.views.items())
-    views = tuple(Passage(label=f"as the {source} saw it", text=text, style=Style.CODE) for source, text in seen if text)
+    views = tuple(
+        Passage(label=f"as the {source} saw it", text=text, style=Style.CODE) for source, text in seen if text
+    )
     return replace(
         told,
         label=one_line(told.label),

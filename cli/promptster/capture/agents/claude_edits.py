@@ -130,9 +130,7 @@ def _from_input(call: ToolUse, path: str, given: Mapping[str, Json], *, created:
 
 def _overwritten(call: ToolUse, path: str, after: str | None) -> Finding:
     """A file, or a notebook's cell, written whole: what stood there before is not known, so the change has no patch."""
-    return actions.file_edit(
-        tool_use_id=call.id, path=path, operation="modify", before=None, after=after, patch=None
-    )
+    return actions.file_edit(tool_use_id=call.id, path=path, operation="modify", before=None, after=after, patch=None)
 
 
 def _cell(call: ToolUse, path: str, given: Mapping[str, Json]) -> Finding:

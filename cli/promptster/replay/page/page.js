@@ -210,13 +210,16 @@
     again();
   };
 
+  const same = (one, other) => one === other || Boolean(one && other && one.number === other.number && Math.abs(one.off - other.off) < 24);
+
   /* The moment that was read stays where it was: its own row, or the one closest in time that is still shown. */
   const keeping = (act) => {
-    const was = kept && Math.abs(scrollY - kept.y) < 2 ? kept : reading();
+    const now = reading();
+    const was = kept && same(now, kept.seen) ? kept : now;
     act();
     kept = was;
     if (!was) return;
-    const settled = () => { was.y = scrollY; };
+    const settled = () => { was.seen = reading(); };
     settled();
     if (!shown.length) return;
     let place = placeFrom(was.number);
@@ -276,7 +279,18 @@
     if (place >= 0) reveal(place, "top");
   };
 
-  const fromHash = () => { const match = /^#s(\d+)$/.exec(location.hash); if (match) toSeq(Number(match[1])); };
+  /* On a narrow window what stands beside the timeline stands behind it: its last rows must have their height first. */
+  const toPart = (part) => {
+    if (getComputedStyle(part.closest("aside")).position !== "static") return;
+    chunks.slice(-3).forEach(fill);
+    align(part, 0);
+  };
+
+  const fromHash = () => {
+    const match = /^#s(\d+)$/.exec(location.hash);
+    if (match) toSeq(Number(match[1]));
+    else if (location.hash === "#handed-in") toPart(document.getElementById("handed-in"));
+  };
 
   const button = (text, pressed, act, title) => {
     const node = make("button", "", text);
@@ -338,10 +352,10 @@
   };
 
   const turnRow = () => { const node = list.querySelector(".row.now button.head"); if (node) node.click(); };
-  /* The next place in one direction; where no row is marked, from what is being read. */
+  /* The next place in one direction: from the marked row, from where it would stand, or from what is being read. */
   const next = (step) => {
     if (here >= 0) return here + step;
-    const place = placeFrom(reading()?.number ?? -1);
+    const place = placeFrom(last >= 0 ? last : reading()?.number ?? -1);
     return step > 0 ? place : place - 1;
   };
   const nextPrompt = (step) => {

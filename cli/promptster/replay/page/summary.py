@@ -1,4 +1,4 @@
-"""The parts of the page that need no script: head, what was checked, who saw what, gaps, conversations, what was handed in."""
+"""The parts of the page that need no script: head, what was checked, who saw what, gaps, conversations, the work."""
 
 from __future__ import annotations
 
@@ -57,9 +57,9 @@ def _dotted(texts: Iterable[str]) -> list[Html]:
 
 
 def verdict(replay: Replay) -> Html:
-    """What was checked when the page was made, with the honest claim; in words alone, since a page's text can be changed.
+    """What was checked when the page was made, in words alone: anyone can change a page's text.
 
-    A badge here would vouch for whatever somebody wrote around it. Only something bad or missing has a colour.
+    A badge would vouch for whatever somebody wrote around it. Only what is bad or missing has a colour.
     """
     told = words(replay.verification)
     rows = [
@@ -190,21 +190,23 @@ def _who_saw_what(timeline: Timeline) -> Html:
         element(
             "tr",
             element("th", KIND_WORDS[coverage.kind], scope="row"),
-            *(element("td", str(count) if count else "·") for count in _seen(coverage)),
+            *(element("td", f"{count:,}" if count else "·") for count in _seen(coverage)),
         )
         for coverage in timeline.coverage
     ]
     sources = ", ".join(
-        f"{source.source} {source.events}" + (f" ({source.missing} missing)" if source.missing else "")
+        f"{source.source} {source.events:,}" + (f" ({source.missing:,} missing)" if source.missing else "")
         for source in timeline.sources
     )
     aside = sum(1 for entry in timeline.entries if entry.role is Role.NOT_CANDIDATE)
     return _block(
         "Who saw what",
         element("table", element("thead", head), element("tbody", *lines)) if lines else element("p", "Nothing yet."),
-        element("p", f"{timeline.wire_events} events on the wire: {sources}.", class_="small") if sources else Html(),
+        element("p", f"{counted(timeline.wire_events, 'event')} on the wire: {sources}.", class_="small")
+        if sources
+        else Html(),
         element(
-            "p", f"{aside} of the entries are the agent's own housekeeping, not the candidate's work.", class_="small"
+            "p", f"{aside:,} of the entries are the agent's own housekeeping, not the candidate's work.", class_="small"
         )
         if aside
         else Html(),
