@@ -62,8 +62,12 @@ def _settle(page: Page) -> None:
 
 
 def _long() -> list[OpenedEvent]:
-    """Two hundred turns, with tall outputs and edits here and there."""
+    """Two hundred turns, with tall outputs and edits here and there; every filter has something to show."""
     script = Script()
+    script.add("candidate", "note", text="to begin with")
+    script.add("recorder", "capture_degraded", detail="a disk")
+    script.add("hook", "command", lane=1, command="ls", **CLAUDE)
+    script.add("hook", "subagent_started", lane=2, agent_id="s", agent_type="Explore", **CLAUDE)
     for number in range(200):
         script.prompt(f"prompt {number} " + "with words " * (number % 40))
         script.turn(f"answer {number} " + "and more " * (number % 90), tools=(f"t{number}",))
@@ -238,7 +242,8 @@ def test_a_conversation_shows_as_many_rows_as_its_list_says(browser: Browser, tm
     listed = page.run("[...document.querySelectorAll('.lanes small')].map((each) => Number(each.textContent))")
     shown = page.run(
         "[...document.querySelectorAll('#tools option')].slice(1).map((each) => { const choice ="
-        " document.querySelector('#tools select'); choice.value = each.value; choice.dispatchEvent(new Event('change'));"
+        " document.querySelector('#tools select'); choice.value = each.value;"
+        " choice.dispatchEvent(new Event('change'));"
         " return Number(document.body.dataset.rows); })"
     )
     assert listed == shown
