@@ -65,13 +65,18 @@ def _of_now(sources: Collection[str] = BOTH) -> list[Entry]:
     for payload in REPORTED if "proxy" in sources else ():
         call = ToolUse(id=payload["tool_use_id"], name=payload["tool_name"], input=payload["tool_input"])
         for finding in claude.actions(call, ToolResult(id=call.id, text="The file has been updated")):
-            said = {name: value for name, value in finding.fields.items() if value is not None}
+            said: dict[str, Any] = {name: value for name, value in finding.fields.items() if value is not None}
             script.add("proxy", finding.kind, lane=1, agent="claude", **said)
     for payload in REPORTED if "hook" in sources else ():
         bench.capture.hook("claude", json.dumps(payload).encode())
     for event in bench.recorded():
         script.add(event.src, event.kind, lane=1, **event.fields)
     return _edits(script.events)
+
+
+def _of_0_1(sources: Collection[str] = BOTH) -> list[Entry]:
+    """The same, as version 0.1 recorded it."""
+    return _of_old("edits", sources)
 
 
 def _edits(events: Any) -> list[Entry]:
@@ -82,7 +87,7 @@ def _told(edits: list[Entry]) -> dict[str, str | None]:
     return {str(entry.fields["path"]).rpartition("/")[2]: edit_diff(entry) for entry in edits}
 
 
-@pytest.mark.parametrize("record", [_of_now, lambda sources: _of_old("edits", sources)], ids=["now", "0.1"])
+@pytest.mark.parametrize("record", [_of_now, _of_0_1], ids=["now", "0.1"])
 @pytest.mark.parametrize("sources", [BOTH, ("hook",)], ids=["both", "hook"])
 def test_an_edit_that_the_hook_saw_is_shown_in_its_file(record: Any, sources: tuple[str, ...]) -> None:
     """Whoever else reports it: with its place, its own tabs, what was really written, and its true end of file."""
@@ -92,7 +97,7 @@ def test_an_edit_that_the_hook_saw_is_shown_in_its_file(record: Any, sources: tu
     assert {entry.extent for entry in edits if not str(entry.fields["path"]).endswith(".ipynb")} == {Extent.FILE}
 
 
-@pytest.mark.parametrize("record", [_of_now, lambda sources: _of_old("edits", sources)], ids=["now", "0.1"])
+@pytest.mark.parametrize("record", [_of_now, _of_0_1], ids=["now", "0.1"])
 def test_an_edit_that_only_the_proxy_saw_is_a_part_of_its_file(record: Any) -> None:
     """No line numbers, no claim about the end of the file; a new file is known whole, an overwritten one is not."""
     edits = record(("proxy",))
@@ -110,7 +115,7 @@ def test_an_edit_that_only_the_proxy_saw_is_a_part_of_its_file(record: Any) -> N
     ]
 
 
-@pytest.mark.parametrize("record", [_of_now, lambda: _of_old("edits")], ids=["now", "0.1"])
+@pytest.mark.parametrize("record", [_of_now, _of_0_1], ids=["now", "0.1"])
 def test_the_texts_of_an_edit_are_one_sources(record: Any) -> None:
     """Before, after and patch come from the hook even where the proxy's text is longer; the other view stays."""
     assert {source for entry in record() for source in entry.views} == {"proxy"}

@@ -47,9 +47,9 @@ def _compared(path: str, before: str, after: str) -> list[str]:
     old, new = lines_of(before), lines_of(after)
     if before == after or len(old) + len(new) > _DIFF_LINES or _pairs(old, new) > _DIFF_PAIRS:
         return []
-    names = (name.split(" ", 1)[1] for name in _names(path))
-    lines = difflib.unified_diff(old, new, *names)
-    return [_counted(line) if line.startswith("@@") else line for line in lines]
+    _, _, *hunks = difflib.unified_diff(old, new)
+    heads = (f"{name}\n" for name in _names(path))
+    return [*heads, *(_counted(line) if line.startswith("@@") else line for line in hunks)]
 
 
 def _counted(head: str) -> str:

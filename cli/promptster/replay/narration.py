@@ -252,6 +252,7 @@ _AS_WRITTEN = "as written; what stood there before is not recorded"
 
 def _file_edit(entry: Entry) -> Narration:
     diff, in_part = edit_diff(entry), entry.extent is Extent.PASSAGES
+    passage: Passage | None
     if diff:
         added, removed = count_changes(diff)
         note = f"+{added} −{removed}"  # noqa: RUF001 - a minus sign beside a plus sign

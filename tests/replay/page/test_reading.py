@@ -218,7 +218,7 @@ def test_the_work_is_one_step_from_the_top(browser: Browser, tmp_path: Path) -> 
     """With sixty subagents before it: the list in the first window of a desktop, a link to it at every width."""
     script = Script()
     for number in range(60):
-        who = {**CLAUDE, "agent_id": f"s{number}"}
+        who: dict[str, Any] = {**CLAUDE, "agent_id": f"s{number}"}
         script.add("hook", "subagent_started", lane=number + 2, agent_type=f"Explore {number}", **who)
     script.add(
         "workspace", "submission_final", diff="@@ -0,0 +1 @@\n+x", manifest=[{"path": "a.py", "status": "added"}]
