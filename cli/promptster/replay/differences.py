@@ -178,7 +178,7 @@ def _rows(text: str) -> list[str]:
 
 
 def _spaced(line: str) -> str:
-    return _LEADING_TABS.sub(lambda tabs: "  " * len(tabs[0]), line)
+    return _LEADING_TABS.sub(lambda tabs: "  " * len(tabs[0]), line) if line.startswith("\t") else line
 
 
 def _compared(old: list[str], new: list[str]) -> Iterator[str]:

@@ -72,7 +72,8 @@ _TOOL_SUBJECTS = (
 def narrate(entry: Entry) -> Narration:
     """Tell one entry; label, subject and note are one line each."""
     told = _TELLERS.get(entry.kind, _other)(entry)
-    seen = ((source, _view(entry, view)) for source, view in entry.views.items())
+    diff = next((passage.text for passage in told.passages if passage.style is Style.DIFF), "")
+    seen = ((source, _view(entry, view, diff)) for source, view in entry.views.items())
     views = tuple(
         Passage(label=f"as the {source} saw it", text=text, style=Style.CODE) for source, text in seen if text
     )
@@ -85,16 +86,16 @@ def narrate(entry: Entry) -> Narration:
     )
 
 
-def _view(entry: Entry, view: Mapping[str, Any]) -> str:
+def _view(entry: Entry, view: Mapping[str, Any], shown: str) -> str:
     """What a source said differently; of an edit the difference that it knows, without a place in the file.
 
-    Empty where that is the difference that is shown anyway.
+    Empty where that is the difference that is ``shown`` anyway.
     """
     diff = shown_diff(view, Extent.PASSAGES, entry.cut) if entry.kind == "file_edit" else None
     if diff is None:
         return pretty(dict(view))
     rest = [f"{name}: {_fact(value)}" for name, value in view.items() if name not in TEXTS]
-    is_shown = unplaced((edit_diff(entry) or "").split("\n")) == diff.split("\n")
+    is_shown = unplaced(shown.split("\n")) == diff.split("\n")
     return "\n".join([*rest, *([] if is_shown else [diff])])
 
 
