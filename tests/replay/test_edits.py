@@ -270,3 +270,18 @@ def test_the_lines_for_programs_say_how_much_of_the_file_an_edit_is() -> None:
     script.add("candidate", "note", text="x")
     lines = [json.loads(line) for line in find("jsonl").export(from_opened(script.events))]
     assert [line.get("extent") for line in lines] == ["passages", None]
+
+
+@pytest.mark.parametrize("sources", [BOTH, ("hook",)], ids=["both", "hook"])
+def test_what_a_hook_reports_of_an_edit_is_no_raw_json(sources: tuple[str, ...]) -> None:
+    """Its patch is a difference in the result, too, whether that is the result shown or the other view of it."""
+    script, payload = Script(), REPORTED[1]
+    same: dict[str, Any] = {"tool_use_id": "t", "name": "Edit", "is_error": False, **CLAUDE}
+    if "proxy" in sources:
+        script.add("proxy", "tool_result", content="The file has been updated", **same)
+    script.add("hook", "tool_result", content=payload["tool_response"], **same)
+    (entry,) = build(script.events).entries
+    text = narrate(entry).passages[-1].text
+    assert "patch: \n@@ -1,3 +1,3 @@\n alpha\n-beta\n+BETA\n gamma" in text
+    assert "originalFile: \nalpha\nbeta\ngamma" in text
+    assert "{" not in text

@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from promptster.capture.agents.interface import Finding
-from promptster.replay.differences import NO_NEWLINE, lines_of, unplaced
+from promptster.replay.differences import NO_NEWLINE, from_hunks, lines_of, unplaced
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -205,11 +205,5 @@ def exit_code(value: Json) -> int | None:
 
 def hunks_as_patch(path: str, hunks: Sequence[Json]) -> str | None:
     """A unified diff from hunks of the shape {oldStart, oldLines, newStart, newLines, lines}."""
-    parts: list[str] = []
-    for hunk in hunks:
-        try:
-            head = f"@@ -{hunk['oldStart']},{hunk['oldLines']} +{hunk['newStart']},{hunk['newLines']} @@"
-            parts.append("\n".join([head, *map(str, hunk["lines"])]))
-        except (KeyError, TypeError):
-            return None
-    return "\n".join([*_names(path), *parts, ""]) if parts else None
+    lines = from_hunks(hunks)
+    return "\n".join([*_names(path), *lines, ""]) if lines else None

@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import re
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -80,6 +80,18 @@ class _Reader:
             self._is_free = line.startswith("*** ") and line != _END_OF_PATCH
             return Kind.HEAD
         return kind if self._is_free or kind is Kind.NOTE else Kind.HEAD
+
+
+def from_hunks(hunks: Sequence[Any]) -> list[str] | None:
+    """A difference from hunks of the shape {oldStart, oldLines, newStart, newLines, lines}; ``None`` if one has not."""
+    found: list[str] = []
+    for hunk in hunks:
+        try:
+            found.append(f"@@ -{hunk['oldStart']},{hunk['oldLines']} +{hunk['newStart']},{hunk['newLines']} @@")
+            found += map(str, hunk["lines"])
+        except (KeyError, TypeError):
+            return None
+    return found
 
 
 def count_changes(diff: str) -> tuple[int, int]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from promptster.replay.differences import count_changes, unplaced
+from promptster.replay.differences import count_changes, from_hunks, unplaced
 from promptster.replay.edits import TEXTS, edit_diff, shown_diff
 from promptster.replay.lanes import AGENT_NAMES
 from promptster.replay.model import Extent
@@ -93,7 +93,7 @@ def _view(entry: Entry, view: Mapping[str, Any], shown: str) -> str:
     """
     diff = shown_diff(view, Extent.PASSAGES, entry.cut) if entry.kind == "file_edit" else None
     if diff is None:
-        return pretty(dict(view))
+        return (_with_patch(view.get("content")) if view.keys() == {"content"} else None) or pretty(dict(view))
     rest = [f"{name}: {_fact(value)}" for name, value in view.items() if name not in TEXTS]
     is_shown = unplaced(shown.split("\n")) == diff.split("\n")
     return "\n".join([*rest, *([] if is_shown else [diff])])
@@ -240,8 +240,22 @@ def _tool_result(entry: Entry) -> Narration:
         subject=_text(entry, "name"),
         note="failed" if failed else _time(entry),
         bad=failed,
-        passages=_passages(_field(entry, "content", "")),
+        passages=_passages(_content(entry)),
     )
+
+
+def _content(entry: Entry) -> Passage | None:
+    found = _with_patch(entry.fields.get("content"))
+    return _field(entry, "content", "") if found is None else Passage(label="", text=found, style=Style.CODE)
+
+
+def _with_patch(value: object) -> str | None:
+    """What an agent reports of its edit, the hunks of its patch as a difference; ``None`` where there are none."""
+    found = table(value)
+    lines = from_hunks(items(found.get("structuredPatch"))) if found is not None else None
+    if found is None or not lines:
+        return None
+    return _facts("", [*((n, v) for n, v in found.items() if n != "structuredPatch"), ("patch", "\n".join(lines))]).text
 
 
 _OPERATIONS = {"create": "Created", "modify": "Edited", "delete": "Deleted", "rename": "Renamed"}

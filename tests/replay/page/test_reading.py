@@ -198,20 +198,21 @@ def test_only_changes_are_painted_as_changes(browser: Browser, tmp_path: Path) -
     """Names of files and places are not; a removed line ``-- x`` and an added ``++ x`` are."""
     script = Script()
     diff = (
-        "diff --git a/q.sql b/q.sql\n--- a/q.sql\n+++ b/q.sql\n@@ -1,2 +1,2 @@\n one\n--- two\n+++ 2\n"
+        "diff --git a/q.sql b/q.sql\n--- a/q.sql\n+++ b/q.sql\n@@ -1,2 +1,2 @@\n o\x1bne\n--- two\n+++ 2\n"
         "\\ No newline at end of file\n"
     )
     script.add("workspace", "submission_final", diff=diff, manifest=[{"path": "q.sql", "status": "modified"}])
     page = _page(browser, tmp_path, script.events)
     page.run(PRESS.format("Open all"))
     painted = page.run(
-        "[...document.querySelectorAll('pre.diff span')].map((line) => [line.textContent.slice(0, 6),"
+        "[...document.querySelectorAll('pre.diff > span')].map((line) => [line.textContent.slice(0, 6),"
         " getComputedStyle(line).backgroundColor !== 'rgba(0, 0, 0, 0)'])"
     )
     assert painted == [
-        ["diff -", False], ["--- a/", False], ["+++ b/", False], ["@@ -1,", False], [" one", False],
+        ["diff -", False], ["--- a/", False], ["+++ b/", False], ["@@ -1,", False], [" o\\u{1", False],
         ["--- tw", True], ["+++ 2", True], ["\\ No n", False],
     ]  # fmt: skip
+    assert page.run("getComputedStyle(document.querySelector('pre.diff .ctl')).display") == "inline"
 
 
 def test_the_work_is_one_step_from_the_top(browser: Browser, tmp_path: Path) -> None:
