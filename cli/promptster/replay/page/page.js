@@ -165,15 +165,13 @@
 
   /* Below this line of the window rows can be read: the toolbar stays above it. */
   const line = () => (getComputedStyle(tools).position === "sticky" ? tools.offsetHeight : 0) + 8;
-  const fit = () => { document.documentElement.style.scrollPaddingTop = line() + "px"; };
-  new ResizeObserver(fit).observe(tools);
-  addEventListener("resize", fit);
+  new ResizeObserver(() => { document.documentElement.style.scrollPaddingTop = line() + "px"; }).observe(tools);
 
   /* The first place at or behind a row. */
   const placeFrom = (number) => {
     let low = 0;
-    for (let high = shown.length; low < high;) {
-      const middle = (low + high) >> 1;
+    for (let high = shown.length, middle; low < high;) {
+      middle = (low + high) >> 1;
       if (shown[middle] < number) low = middle + 1; else high = middle;
     }
     return low;
@@ -398,5 +396,4 @@
   drawTools();
   show();
   fromHash();
-
 })();
