@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
@@ -50,6 +52,40 @@ def check_everything(scenario: Scenario, lines: list[Line], *, sources: bool = T
         _check_subagent(scenario, lines)
     if scenario.name == "scripted-calls":
         _check_scripted_calls(lines)
+
+
+def check_shown_edit(scenario: Scenario, lines: list[Line], page: str, story: str) -> None:
+    """Hold what a reader sees of the change of ``app.py`` against what was done to it.
+
+    Claude Code's hooks tell the whole file; Codex's patch has no place in it.
+
+    Raises:
+        AssertionError: the difference on the page or in the terminal is another one, or claims more than is known.
+    """
+    claude = scenario.agent == "claude"
+    (edit,) = [line for line in of_kind(lines, "file_edit") if str(line["path"]).endswith("app.py")]
+    assert edit["extent"] == ("file" if claude else "passages")
+    if claude:
+        changed = ("def greet():\n    return 'hello'\n", "def greet():\n    return 'good day'\n")
+        assert (edit["before"], edit["after"]) == changed
+    removed, added = "-    return 'hello'", "+    return 'good day'"
+    shown = ["@@ -1,2 +1,2 @@", " def greet():", removed, added] if claude else ["@@", removed, added]
+    parts = [part for part in _parts_of(page) if part.get("k") == "edit" and part["s"].endswith("app.py")]
+    ((label, text, _, _, kinds),) = [passage for part in parts for passage in part["p"] if passage[2] == "diff"]
+    assert label == ("" if claude else "part of the file")
+    assert [line for line in text.split("\n") if not line.startswith("*** ")] == shown
+    assert kinds.lstrip("h").endswith("da")
+    told = [line.strip() for line in story.splitlines()]
+    assert {removed, added} <= {*told}
+    assert "No newline" not in text + story
+    assert claude or "@@ -" not in text
+
+
+def _parts_of(page: str) -> list[dict[str, Any]]:
+    """What the rows of a page are made of."""
+    islands = re.findall(r'<script type="application/json" class="rows">(.*?)</script>', page, re.DOTALL)
+    rows = [row for island in islands for row in json.loads(island)]
+    return rows + [part for row in rows for part in row.get("c", [])]
 
 
 def _check_prompts(lines: list[Line], *, sources: bool) -> None:

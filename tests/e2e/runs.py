@@ -54,6 +54,10 @@ class Recorded:
     """What the agent itself sent and got; empty without a tap."""
     submitted: dict[str, Any]
     lines: list[dict[str, Any]]
+    page: str
+    """The replay as a page."""
+    story: str
+    """The replay in a terminal."""
     verdict: dict[str, Any]
 
 
@@ -114,6 +118,8 @@ def recorded_run(
             heard=heard(relay.wires),
             submitted=submitted,
             lines=recruiter.lines(session),
+            page=recruiter.said("export", session, "--format", "html", "-o", "-"),
+            story=recruiter.said("replay", session),
             verdict=recruiter.verify(session, candidate.root),
         )
     finally:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.e2e.replayed import check_everything
+from tests.e2e.replayed import check_everything, check_shown_edit
 from tests.e2e.runs import CANDIDATE, control_run, recorded_run, same_behaviour, same_bytes, same_requests
 from tests.e2e.scenarios import claude_scenarios, codex_scenarios
 from tests.e2e.world import stage_folder
@@ -30,5 +30,7 @@ def test_a_real_agent_is_recorded_whole_and_unchanged(scenario: Scenario, stage:
     same_requests(control, recorded.run)
     same_bytes(recorded.heard, recorded.run.exchanges)
     check_everything(scenario, recorded.lines)
+    if scenario.name == "edits":
+        check_shown_edit(scenario, recorded.lines, recorded.page, recorded.story)
     assert recorded.verdict["verdict"] == "verified"
     assert recorded.submitted["events"] == recorded.submitted["received"]

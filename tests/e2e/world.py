@@ -282,9 +282,13 @@ class Recruiter:
 
     def lines(self, session: str) -> list[dict[str, Any]]:
         """The replay as JSON lines."""
-        exported = self.person.call("export", session, "--format", "jsonl", "-o", "-")
-        assert exported.code == 0, exported.stderr
-        return [json.loads(line) for line in exported.stdout.splitlines()]
+        return [json.loads(line) for line in self.said("export", session, "--format", "jsonl", "-o", "-").splitlines()]
+
+    def said(self, *words: str) -> str:
+        """What ``promptster WORDS`` prints."""
+        answer = self.person.call(*words)
+        assert answer.code == 0, answer.stderr
+        return answer.stdout
 
     def verify(self, session: str, folder: Path) -> dict[str, Any]:
         """The verdict on the exported bundle."""

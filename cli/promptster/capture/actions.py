@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import difflib
+import re
 from typing import TYPE_CHECKING
 
 from promptster.capture.agents.interface import Finding
+from promptster.replay.differences import NO_NEWLINE, from_hunks, lines_of, unplaced
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -14,17 +16,50 @@ if TYPE_CHECKING:
 
 _DIFF_LINES = 20_000
 """Lines beyond which no patch is computed; the two texts stand beside it anyway."""
+_NO_COUNT = re.compile(r"(?<= )([-+]\d+)(?= )")
 _DIFF_PAIRS = 4_000_000
 """Pairs of changed lines beyond which none is either: comparing them would hold everything else up for seconds."""
 
 
 def unified(path: str, before: str, after: str) -> str | None:
-    """A unified diff of two texts, or ``None`` when there is nothing to show or too much to compare."""
-    old, new = before.splitlines(keepends=True), after.splitlines(keepends=True)
+    """A unified diff of two whole texts, or ``None`` when there is nothing to show or too much to compare."""
+    lines = _compared(path, before, after)
+    ended = (line if line.endswith("\n") else f"{line}\n{NO_NEWLINE}\n" for line in lines)
+    return "".join(ended) or None
+
+
+def passages(path: str, pairs: Sequence[tuple[str, str]]) -> str | None:
+    """A diff of passages whose place in their file is not known: its hunks have no line numbers, and no end of a file.
+
+    ``None`` when there is nothing to show, or too much to compare.
+    """
+    hunks: list[str] = []
+    for before, after in pairs:
+        lines = [line.removesuffix("\n") for line in _compared(path, before, after)]
+        if before != after and not lines:
+            return None
+        hunks += unplaced(lines[2:])
+    return "\n".join([*_names(path), *hunks, ""]) if hunks else None
+
+
+def _compared(path: str, before: str, after: str) -> list[str]:
+    """The lines of a unified diff; none when there is nothing to show or too much to compare."""
+    old, new = lines_of(before), lines_of(after)
     if before == after or len(old) + len(new) > _DIFF_LINES or _pairs(old, new) > _DIFF_PAIRS:
-        return None
-    lines = difflib.unified_diff(old, new, f"a/{path.lstrip('/')}", f"b/{path.lstrip('/')}")
-    return "".join(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines)
+        return []
+    _, _, *hunks = difflib.unified_diff(old, new)
+    heads = (f"{name}\n" for name in _names(path))
+    return [*heads, *(_counted(line) if line.startswith("@@") else line for line in hunks)]
+
+
+def _counted(head: str) -> str:
+    """A hunk's head with its counts, also where they are 1, as agents write it."""
+    return _NO_COUNT.sub(r"\1,1", head)
+
+
+def _names(path: str) -> tuple[str, str]:
+    name = path.lstrip("/")
+    return f"--- a/{name}", f"+++ b/{name}"
 
 
 def _pairs(old: Sequence[str], new: Sequence[str]) -> int:
@@ -42,15 +77,13 @@ def file_edit(
     operation: str,
     before: str | None,
     after: str | None,
-    patch: str | None = None,
+    patch: str | None,
 ) -> Finding:
     """An edit of one file.
 
     ``before`` and ``after`` are the whole file where it is known, else the passages that changed; ``None`` where there
-    was or is nothing, or nobody told.
+    was or is nothing, or nobody told. The patch says which: hunks with line numbers are those of a whole file.
     """
-    if patch is None:
-        patch = unified(path, before or "", after or "")
     return Finding(
         kind="file_edit",
         fields={
@@ -61,6 +94,31 @@ def file_edit(
             "after": after,
             "patch": patch or None,
         },
+    )
+
+
+def replaced_passages(*, tool_use_id: str, path: str, pairs: Sequence[tuple[str, str]]) -> Finding:
+    """An edit of which only the passages are known that were replaced, and by what."""
+    before, after = ("\n".join(texts) for texts in zip(*pairs, strict=True))
+    return file_edit(
+        tool_use_id=tool_use_id,
+        path=path,
+        operation="modify",
+        before=before if any(old for old, _ in pairs) else None,
+        after=after,
+        patch=passages(path, pairs),
+    )
+
+
+def created_file(*, tool_use_id: str, path: str, content: str) -> Finding:
+    """A file that was not there before, whole."""
+    return file_edit(
+        tool_use_id=tool_use_id,
+        path=path,
+        operation="create",
+        before=None,
+        after=content,
+        patch=unified(path, "", content),
     )
 
 
@@ -147,12 +205,5 @@ def exit_code(value: Json) -> int | None:
 
 def hunks_as_patch(path: str, hunks: Sequence[Json]) -> str | None:
     """A unified diff from hunks of the shape {oldStart, oldLines, newStart, newLines, lines}."""
-    parts: list[str] = []
-    for hunk in hunks:
-        try:
-            head = f"@@ -{hunk['oldStart']},{hunk['oldLines']} +{hunk['newStart']},{hunk['newLines']} @@"
-            parts.append("\n".join([head, *map(str, hunk["lines"])]))
-        except (KeyError, TypeError):
-            return None
-    name = path.lstrip("/")
-    return "\n".join([f"--- a/{name}", f"+++ b/{name}", *parts]) + "\n" if parts else None
+    lines = from_hunks(hunks)
+    return "\n".join([*_names(path), *lines, ""]) if lines else None

@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
 
 from promptster.replay.joining import JOINED_KINDS
-from promptster.replay.model import SOURCES, KindCoverage, Role, SourceCoverage
+from promptster.replay.model import SOURCES, KindCoverage, SourceCoverage
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -51,7 +51,7 @@ def by_kind(entries: Iterable[Entry]) -> tuple[KindCoverage, ...]:
     """Per kind that several sources can report: how many entries were seen by which of them."""
     counts: dict[str, Counter[tuple[str, ...]]] = defaultdict(Counter)
     for entry in entries:
-        if entry.kind in JOINED_KINDS and entry.role is not Role.NOT_CANDIDATE:
+        if entry.kind in JOINED_KINDS and entry.counts:
             counts[entry.kind][tuple(sorted(entry.sources))] += 1
     return tuple(
         KindCoverage(kind=kind, total=counts[kind].total(), by_sources=dict(sorted(counts[kind].items())))

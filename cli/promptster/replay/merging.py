@@ -1,7 +1,7 @@
 """From the wire events that report one thing to the one entry that shows it.
 
 Nothing is invented: every merged value is some source's value, and whatever another source said differently stays in
-``views``.
+``views``. The texts of an edit all are one source's: the one that saw most of the file.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import json
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from promptster.replay.edits import TEXTS, best_report
 from promptster.replay.joining import viewpoint
 from promptster.replay.model import Entry
 
@@ -17,18 +18,25 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from promptster.protocol.events import OpenedEvent
+    from promptster.replay.edits import Calls
 
 _AFTER_THE_FACT = frozenset({"operation", "exit_code", "duration_ms"})
 """What the agent's own report, made when it was done, knows better than whoever only saw what was asked for."""
 
 
-def merge(cluster: Sequence[OpenedEvent]) -> Entry:
-    """One entry from the events of one cluster (ascending by ``seq``)."""
+def merge(cluster: Sequence[OpenedEvent], calls: Calls | None = None) -> Entry:
+    """One entry from the events of one cluster.
+
+    Args:
+        cluster: the events, ascending by ``seq``.
+        calls: the session's tool calls by their ids: an edit is also judged by what was asked for.
+    """
     first = cluster[0]
+    report, extent = best_report(cluster, calls or {}) if first.kind == "file_edit" else (None, None)
     if len(cluster) == 1:
         fields, views = dict(first.fields), {}
     else:
-        fields = _merged_fields(cluster)
+        fields = _merged_fields(cluster, report)
         views = _differences(cluster, fields)
     return Entry(
         seq=first.seq,
@@ -41,20 +49,26 @@ def merge(cluster: Sequence[OpenedEvent]) -> Entry:
         seqs=tuple(event.seq for event in cluster),
         refs=tuple(dict.fromkeys(ref for event in cluster for ref in event.refs)),
         withheld=tuple(sorted({name for event in cluster for name in event.withheld} - fields.keys())),
-        cut={name: extent for event in cluster for name, extent in event.cut.items()},
+        cut={name: length for event in cluster for name, length in event.cut.items() if _counts(name, event, report)},
+        extent=extent,
     )
 
 
-def _merged_fields(cluster: Sequence[OpenedEvent]) -> dict[str, Any]:
-    names = dict.fromkeys(name for event in cluster for name in event.fields)
-    return {name: _merged(name, cluster) for name in names}
+def _counts(name: str, event: OpenedEvent, report: OpenedEvent | None) -> bool:
+    """Whether a field of an event goes into the entry: of an edit's texts only those of the believed report."""
+    return report is None or event is report or name not in TEXTS
 
 
-def _merged(name: str, cluster: Sequence[OpenedEvent]) -> Any:
-    said = [event for event in cluster if name in event.fields]
+def _merged_fields(cluster: Sequence[OpenedEvent], report: OpenedEvent | None) -> dict[str, Any]:
+    said = [{name: event.fields[name] for name in event.fields if _counts(name, event, report)} for event in cluster]
+    return {name: _merged(name, cluster, said) for name in dict.fromkeys(name for fields in said for name in fields)}
+
+
+def _merged(name: str, cluster: Sequence[OpenedEvent], said: Sequence[Mapping[str, Any]]) -> Any:
+    told = [(event.src, fields[name]) for event, fields in zip(cluster, said, strict=True) if name in fields]
     if name in _AFTER_THE_FACT:
-        said = [event for event in said if event.src == "hook"] or said
-    return richest([event.fields[name] for event in said])
+        told = [(src, value) for src, value in told if src == "hook"] or told
+    return richest([value for _, value in told])
 
 
 def richest(values: Sequence[Any]) -> Any:
@@ -79,7 +93,7 @@ def _differences(cluster: Sequence[OpenedEvent], merged: Mapping[str, Any]) -> d
     reports = Counter(event.src for event in cluster)
     views: dict[str, Mapping[str, Any]] = {}
     for event in cluster:
-        different = {name: value for name, value in event.fields.items() if not _same(value, merged[name])}
+        different = {name: value for name, value in event.fields.items() if not _same(value, merged.get(name))}
         if different:
             label = event.src if reports[event.src] == 1 else ":".join(viewpoint(event))
             views[label] = different

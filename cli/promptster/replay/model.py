@@ -28,6 +28,17 @@ class Role(StrEnum):
     """The agent's own housekeeping (titles, classifiers, compaction): kept and exported, never the candidate's work."""
 
 
+class Extent(StrEnum):
+    """How much of its file an edit on record tells."""
+
+    FILE = "file"
+    """All that changed, in its place: the difference of the whole file."""
+    WRITTEN = "written"
+    """The whole file after, and nothing of what stood there before."""
+    PASSAGES = "passages"
+    """Passages without their place in the file."""
+
+
 class GapKind(StrEnum):
     """Why a span of the session is not, or not fully, on record; the words that ``promptster verify`` uses too."""
 
@@ -77,6 +88,13 @@ class Entry:
     """Fields whose value was taken out of the record."""
     cut: Mapping[str, tuple[int, str]] = field(default_factory=dict[str, tuple[int, str]])
     """Fields recorded only in part: their full length in bytes and SHA-256."""
+    extent: Extent | None = None
+    """How much of its file an edit tells; ``None`` where it tells nothing of it, and for everything else."""
+
+    @property
+    def counts(self) -> bool:
+        """Whether it is one of its kind wherever entries are counted: of prompts only what the candidate typed."""
+        return self.role is Role.STORY and not (self.kind == "prompt" and self.fields.get("machine") is True)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -215,5 +233,5 @@ class Timeline:
         return max((entry.ms for entry in self.entries), default=None)
 
     def count(self, kind: str) -> int:
-        """How many entries of this kind are in the story."""
-        return sum(1 for entry in self.entries if entry.kind == kind and entry.role is Role.STORY)
+        """How many entries of this kind there are; head, tables and filters all say this number."""
+        return sum(1 for entry in self.entries if entry.kind == kind and entry.counts)

@@ -5,62 +5,37 @@ Texts stand here as they were captured; whoever shows them escapes them for the 
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass, replace
-from enum import StrEnum
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from promptster.replay.differences import count_changes, edit_diff
+from promptster.replay.differences import count_changes, from_hunks, unplaced
+from promptster.replay.edits import TEXTS, edit_diff, shown_diff
 from promptster.replay.lanes import AGENT_NAMES
+from promptster.replay.model import Extent
 from promptster.replay.shapes import items, table
-from promptster.replay.wording import counted, duration, one_line
+from promptster.replay.told import (
+    Narration,
+    Passage,
+    Style,
+    fact_of,
+    facts_of,
+    field_of,
+    int_of,
+    passages_of,
+    pretty,
+    text_of,
+    time_of,
+)
+from promptster.replay.wording import counted, one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Mapping
 
     from promptster.replay.model import Entry
 
 
-class Style(StrEnum):
-    """How a passage is set."""
+__all__ = ["Narration", "Passage", "Style", "narrate", "pretty"]
 
-    PROSE = "prose"
-    CODE = "code"
-    DIFF = "diff"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Passage:
-    """One text below a headline."""
-
-    label: str
-    """What it is; empty where the headline says so already."""
-    text: str
-    """The text as captured."""
-    style: Style
-    """How it is set."""
-    open: bool = False
-    """Whether it belongs to the story at first sight."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Narration:
-    """One entry in words."""
-
-    label: str
-    """What happened, such as ``Edited``."""
-    subject: str = ""
-    """To what: captured text on one line."""
-    note: str = ""
-    """A result beside it, such as ``exit 1``."""
-    bad: bool = False
-    """Whether the note tells of a failure."""
-    passages: tuple[Passage, ...] = ()
-    """The texts below."""
-
-
-_FACT_LIMIT = 160
-"""Characters of a structure that stays on the line of its name."""
 _TOOL_SUBJECTS = (
     "command", "cmd", "file_path", "notebook_path", "pattern", "query", "url", "path", "description", "skill", "prompt",
 )  # fmt: skip
@@ -70,9 +45,10 @@ _TOOL_SUBJECTS = (
 def narrate(entry: Entry) -> Narration:
     """Tell one entry; label, subject and note are one line each."""
     told = _TELLERS.get(entry.kind, _other)(entry)
+    diff = next((passage.text for passage in told.passages if passage.style is Style.DIFF), "")
+    seen = ((source, _view(entry, view, diff)) for source, view in entry.views.items())
     views = tuple(
-        Passage(label=f"as the {source} saw it", text=pretty(dict(view)), style=Style.CODE)
-        for source, view in entry.views.items()
+        Passage(label=f"as the {source} saw it", text=text, style=Style.CODE) for source, text in seen if text
     )
     return replace(
         told,
@@ -83,53 +59,17 @@ def narrate(entry: Entry) -> Narration:
     )
 
 
-def pretty(value: Any) -> str:
-    """A JSON value for people; a text stays a text, bytes become a note of their length."""
-    if isinstance(value, str):
-        return value
-    return json.dumps(value, indent=2, ensure_ascii=False, default=_bytes)
+def _view(entry: Entry, view: Mapping[str, Any], shown: str) -> str:
+    """What a source said differently; of an edit the difference that it knows, without a place in the file.
 
-
-def _bytes(value: object) -> str:
-    return f"{len(value)} bytes" if isinstance(value, bytes) else repr(value)
-
-
-def _text(entry: Entry, name: str) -> str:
-    value = entry.fields.get(name)
-    return value if isinstance(value, str) else ""
-
-
-def _int(entry: Entry, name: str) -> int | None:
-    value = entry.fields.get(name)
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
-
-
-def _passages(*parts: Passage | None) -> tuple[Passage, ...]:
-    return tuple(part for part in parts if part is not None and part.text)
-
-
-def _field(entry: Entry, name: str, label: str, style: Style = Style.CODE, *, opened: bool = False) -> Passage | None:
-    value = entry.fields.get(name)
-    if value is None or value in ("", [], {}):
-        return None
-    return Passage(label=label, text=pretty(value), style=style, open=opened)
-
-
-def _facts(label: str, facts: Iterable[tuple[str, object]]) -> Passage:
-    lines = [f"{name}: {_fact(value)}" for name, value in facts if value not in (None, "", [], {})]
-    return Passage(label=label, text="\n".join(lines), style=Style.CODE)
-
-
-def _fact(value: object) -> str:
-    if isinstance(value, str):
-        return f"\n{value}" if "\n" in value else value
-    short = json.dumps(value, ensure_ascii=False, default=_bytes)
-    return short if len(short) <= _FACT_LIMIT else "\n" + pretty(value)
-
-
-def _time(entry: Entry) -> str:
-    length = _int(entry, "duration_ms")
-    return duration(length) if length is not None else ""
+    Empty where that is the difference that is ``shown`` anyway.
+    """
+    diff = shown_diff(view, Extent.PASSAGES, entry.cut) if entry.kind == "file_edit" else None
+    if diff is None:
+        return (_with_patch(view.get("content")) if len(view) == 1 else None) or pretty(dict(view))
+    rest = [f"{name}: {fact_of(value)}" for name, value in view.items() if name not in TEXTS]
+    is_shown = unplaced(shown.split("\n")) == diff.split("\n")
+    return "\n".join([*rest, *([] if is_shown else [diff])])
 
 
 def _prompt(entry: Entry) -> Narration:
@@ -139,8 +79,8 @@ def _prompt(entry: Entry) -> Narration:
     return Narration(
         label="Notification to the agent" if machine else "Prompt",
         note=note,
-        passages=_passages(
-            _field(entry, "text", "", Style.PROSE, opened=not machine), _field(entry, "images", "images")
+        passages=passages_of(
+            field_of(entry, "text", "", Style.PROSE, opened=not machine), field_of(entry, "images", "images")
         ),
     )
 
@@ -148,15 +88,15 @@ def _prompt(entry: Entry) -> Narration:
 def _model_request(entry: Entry) -> Narration:
     attempts = [table(attempt) or {} for attempt in items(entry.fields.get("attempts"))]
     count = len(attempts)
-    facts = _facts(
+    facts = facts_of(
         "request",
         [(name, entry.fields.get(name)) for name in ("provider", "request_path", "model", "purpose", "stream")],
     )
     told = [_attempt(attempt) for attempt in attempts]
     return Narration(
         label="Asked the model",
-        subject=_text(entry, "model"),
-        passages=_passages(facts, *(told if count > 1 else ())),
+        subject=text_of(entry, "model"),
+        passages=passages_of(facts, *(told if count > 1 else ())),
     )
 
 
@@ -182,22 +122,22 @@ _RESPONSE_FACTS = (
 
 
 def _model_response(entry: Entry) -> Narration:
-    outcome = _text(entry, "outcome")
-    status = _int(entry, "status")
+    outcome = text_of(entry, "outcome")
+    status = int_of(entry, "status")
     notes = {"cut": "broke off", "error": f"error {status}" if status else "error"}
-    text = _text(entry, "text")
+    text = text_of(entry, "text")
     count = len(items(entry.fields.get("tool_use_ids")))
     called = f"called {counted(count, 'tool')}" if count else ""
     return Narration(
         label="Answer",
-        subject=_text(entry, "model"),
-        note=notes.get(outcome) or (called if not text else _time(entry)),
+        subject=text_of(entry, "model"),
+        note=notes.get(outcome) or (called if not text else time_of(entry)),
         bad=outcome in notes,
-        passages=_passages(
-            _field(entry, "text", "", Style.PROSE, opened=True),
-            _field(entry, "thinking", "thinking", Style.PROSE),
-            _field(entry, "error", "error"),
-            _facts("details", [(name, entry.fields.get(name)) for name in _RESPONSE_FACTS]),
+        passages=passages_of(
+            field_of(entry, "text", "", Style.PROSE, opened=True),
+            field_of(entry, "thinking", "thinking", Style.PROSE),
+            field_of(entry, "error", "error"),
+            facts_of("details", [(name, entry.fields.get(name)) for name in _RESPONSE_FACTS]),
         ),
     )
 
@@ -205,11 +145,11 @@ def _model_response(entry: Entry) -> Narration:
 def _tool_call(entry: Entry) -> Narration:
     tool_input = table(entry.fields.get("input"))
     if tool_input is None:
-        subject = _text(entry, "input")
+        subject = text_of(entry, "input")
     else:
         subject = next((told for key in _TOOL_SUBJECTS if (told := _subject(tool_input.get(key)))), "")
     return Narration(
-        label=_text(entry, "name") or "Tool call", subject=subject, passages=_passages(_input(entry, "input"))
+        label=text_of(entry, "name") or "Tool call", subject=subject, passages=passages_of(_input(entry, "input"))
     )
 
 
@@ -221,44 +161,71 @@ def _tool_result(entry: Entry) -> Narration:
     failed = entry.fields.get("is_error") is True
     return Narration(
         label="Result",
-        subject=_text(entry, "name"),
-        note="failed" if failed else _time(entry),
+        subject=text_of(entry, "name"),
+        note="failed" if failed else time_of(entry),
         bad=failed,
-        passages=_passages(_field(entry, "content", "")),
+        passages=passages_of(_content(entry)),
     )
+
+
+def _content(entry: Entry) -> Passage | None:
+    found = _with_patch(entry.fields.get("content"))
+    return field_of(entry, "content", "") if found is None else Passage(label="", text=found, style=Style.CODE)
+
+
+def _with_patch(value: object) -> str | None:
+    """What an agent reports of its edit, the hunks of its patch as a difference; ``None`` where there are none."""
+    found = table(value)
+    lines = from_hunks(items(found.get("structuredPatch"))) if found is not None else None
+    if found is None or not lines:
+        return None
+    return facts_of(
+        "", [*((n, v) for n, v in found.items() if n != "structuredPatch"), ("patch", "\n".join(lines))]
+    ).text
 
 
 _OPERATIONS = {"create": "Created", "modify": "Edited", "delete": "Deleted", "rename": "Renamed"}
 
 
+_PART_OF_FILE = "part of the file"
+_AS_WRITTEN = "as written; what stood there before is not recorded"
+
+
 def _file_edit(entry: Entry) -> Narration:
-    diff = edit_diff(entry)
-    added, removed = count_changes(diff) if diff else (0, 0)
-    passage = Passage(label="", text=diff, style=Style.DIFF) if diff else None
+    diff, in_part = edit_diff(entry), entry.extent is Extent.PASSAGES
+    passage: Passage | None
+    if diff:
+        added, removed = count_changes(diff)
+        note = f"+{added} −{removed}"  # noqa: RUF001 - a minus sign beside a plus sign
+        passage = Passage(label=_PART_OF_FILE if in_part else "", text=diff, style=Style.DIFF)
+    else:
+        note, is_lone = "", entry.extent is not None and "before" not in {*entry.fields, *entry.withheld}
+        label = f"{_PART_OF_FILE}, {_AS_WRITTEN}" if in_part else f"the whole file, {_AS_WRITTEN}"
+        passage = field_of(entry, "after", label) if is_lone else None
     return Narration(
-        label=_OPERATIONS.get(_text(entry, "operation"), "Edited"),
-        subject=_text(entry, "path"),
-        note=f"+{added} −{removed}" if diff else "",  # noqa: RUF001 - a minus sign beside a plus sign
-        passages=_passages(passage),
+        label=_OPERATIONS.get(text_of(entry, "operation"), "Edited"),
+        subject=text_of(entry, "path"),
+        note=note,
+        passages=passages_of(passage),
     )
 
 
 def _command(entry: Entry) -> Narration:
-    code = _int(entry, "exit_code")
+    code = int_of(entry, "exit_code")
     failed = bool(code) or entry.fields.get("is_error") is True
-    notes = [f"exit {code}" if code is not None else "failed" if failed else "", _time(entry)]
-    command = _text(entry, "command")
+    notes = [f"exit {code}" if code is not None else "failed" if failed else "", time_of(entry)]
+    command = text_of(entry, "command")
     whole = Passage(label="command", text=command, style=Style.CODE) if "\n" in command.strip() else None
     return Narration(
         label="Ran",
         subject=command,
         note=", ".join(note for note in notes if note),
         bad=failed,
-        passages=_passages(
+        passages=passages_of(
             whole,
-            _field(entry, "output", "output"),
-            _field(entry, "error_output", "error output"),
-            _field(entry, "cwd", "folder"),
+            field_of(entry, "output", "output"),
+            field_of(entry, "error_output", "error output"),
+            field_of(entry, "cwd", "folder"),
         ),
     )
 
@@ -266,41 +233,41 @@ def _command(entry: Entry) -> Narration:
 def _subagent_started(entry: Entry) -> Narration:
     return Narration(
         label="Subagent started",
-        subject=_text(entry, "agent_type"),
-        passages=_passages(_field(entry, "prompt", "its task, written by the agent", Style.PROSE)),
+        subject=text_of(entry, "agent_type"),
+        passages=passages_of(field_of(entry, "prompt", "its task, written by the agent", Style.PROSE)),
     )
 
 
 def _subagent_stopped(entry: Entry) -> Narration:
     return Narration(
         label="Subagent finished",
-        subject=_text(entry, "agent_type"),
-        passages=_passages(_field(entry, "text", "its answer", Style.PROSE)),
+        subject=text_of(entry, "agent_type"),
+        passages=passages_of(field_of(entry, "text", "its answer", Style.PROSE)),
     )
 
 
 def _permission(entry: Entry) -> Narration:
-    decision = _text(entry, "decision")
+    decision = text_of(entry, "decision")
     return Narration(
         label="Permission",
-        subject=_text(entry, "name"),
+        subject=text_of(entry, "name"),
         note=decision,
         bad=decision in {"deny", "denied", "reject", "rejected"},
-        passages=_passages(_input(entry, "asked for"), _field(entry, "mode", "mode")),
+        passages=passages_of(_input(entry, "asked for"), field_of(entry, "mode", "mode")),
     )
 
 
 def _compaction(entry: Entry) -> Narration:
     return Narration(
         label="Conversation compacted",
-        subject=_text(entry, "trigger"),
-        passages=_passages(_field(entry, "text", "summary", Style.PROSE)),
+        subject=text_of(entry, "trigger"),
+        passages=passages_of(field_of(entry, "text", "summary", Style.PROSE)),
     )
 
 
 def _note(entry: Entry) -> Narration:
     return Narration(
-        label="Note by the candidate", passages=_passages(_field(entry, "text", "", Style.PROSE, opened=True))
+        label="Note by the candidate", passages=passages_of(field_of(entry, "text", "", Style.PROSE, opened=True))
     )
 
 
@@ -309,25 +276,27 @@ def _submission_final(entry: Entry) -> Narration:
     return Narration(
         label="Work handed in",
         subject=f"{counted(count, 'file')} changed",
-        passages=_passages(_field(entry, "diff", "difference against the baseline", Style.DIFF), _rest(entry, "diff")),
+        passages=passages_of(
+            field_of(entry, "diff", "difference against the baseline", Style.DIFF), _rest(entry, "diff")
+        ),
     )
 
 
 def _rest(entry: Entry, *without: str) -> Passage:
-    return _facts("as recorded", [(name, value) for name, value in entry.fields.items() if name not in without])
+    return facts_of("as recorded", [(name, value) for name, value in entry.fields.items() if name not in without])
 
 
 def _input(entry: Entry, label: str) -> Passage | None:
     found = table(entry.fields.get("input"))
-    return _field(entry, "input", label) if found is None else _facts(label, found.items())
+    return field_of(entry, "input", label) if found is None else facts_of(label, found.items())
 
 
 def _agent_other(entry: Entry) -> Narration:
-    agent = AGENT_NAMES.get(_text(entry, "agent"), "The agent")
+    agent = AGENT_NAMES.get(text_of(entry, "agent"), "The agent")
     return Narration(
         label=f"{agent} reported",
-        subject=_text(entry, "raw_kind"),
-        passages=_passages(_field(entry, "payload", "as reported")),
+        subject=text_of(entry, "raw_kind"),
+        passages=passages_of(field_of(entry, "payload", "as reported")),
     )
 
 
@@ -339,14 +308,14 @@ def _worded(label: str, subject: str = "", *, bad: bool = False) -> Callable[[En
             label=label,
             subject=pretty(entry.fields.get(subject, "")) if subject else "",
             bad=bad,
-            passages=_passages(_rest(entry)),
+            passages=passages_of(_rest(entry)),
         )
 
     return tell
 
 
 def _other(entry: Entry) -> Narration:
-    return Narration(label=entry.kind.replace("_", " "), passages=_passages(_rest(entry)))
+    return Narration(label=entry.kind.replace("_", " "), passages=passages_of(_rest(entry)))
 
 
 _TELLERS: dict[str, Callable[[Entry], Narration]] = {

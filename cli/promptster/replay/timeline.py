@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from promptster.replay.attempts import fold_attempts
 from promptster.replay.coverage import by_kind, by_source
+from promptster.replay.edits import calls_of
 from promptster.replay.gaps import find_gaps
 from promptster.replay.joining import JOINED_BY_TOOL, clusters
 from promptster.replay.lanes import find_lanes
@@ -38,7 +39,8 @@ def build(
             redacted in it are found in the events.
     """
     taken = frozenset(redacted).union(_redacted_inside(events))
-    merged = [_marked(merge(cluster), taken) for cluster in clusters(events)]
+    calls = calls_of(events)
+    merged = [_marked(merge(cluster, calls), taken) for cluster in clusters(events)]
     entries = _with_actions(_with_refs(fold_attempts(merged)))
     return Timeline(
         entries=tuple(entries),

@@ -7,7 +7,6 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.helpers.chromium import chromium, find_chromium
 from tests.helpers.plausible import plausible
 from tests.helpers.sessions import CLAUDE, Script
 
@@ -16,7 +15,6 @@ from promptster.replay.session import Facts, from_opened
 from promptster.replay.unseen import UNSEEN
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.helpers.chromium import Browser, Page
@@ -51,16 +49,6 @@ HOSTILE = (
 )
 OPEN_ALL = "[...document.querySelectorAll('#tools button')].find((b) => b.textContent === 'Open all').click()"
 FILL = "dispatchEvent(new Event('beforeprint'))"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """A real browser, if there is one."""
-    path = find_chromium()
-    if path is None:
-        pytest.skip("no Chromium is installed: the page was not opened in a browser")
-    with chromium(path) as found:
-        yield found
 
 
 def _page(browser: Browser, folder: Path, events: list[OpenedEvent], facts: Facts | None = None) -> Page:
@@ -131,7 +119,7 @@ def test_a_hostile_session_runs_nothing_and_asks_for_nothing(browser: Browser, t
 def test_the_script_hides_the_same_characters_as_the_rest(browser: Browser, tmp_path: Path) -> None:
     """The script's own list of unseen characters is the one that terminal and markup use, over all of Unicode."""
     page = _page(browser, tmp_path, plausible())
-    source = resources.files("promptster.replay.page").joinpath("page.js").read_text(encoding="utf-8")
+    source = resources.files("promptster.replay.page").joinpath("texts.js").read_text(encoding="utf-8")
     pattern = next(line for line in source.splitlines() if "const UNSEEN" in line).split("=", 1)[1].strip(" ;")
     found = page.run(
         f"(() => {{ const unseen = {pattern}; const found = []; for (let code = 0; code < 0x110000; code++)"
@@ -262,6 +250,6 @@ def test_without_script_the_summary_stands(browser: Browser, tmp_path: Path) -> 
     page.call("Emulation.setScriptExecutionDisabled", value=True)
     page.go(file.as_uri())
     text = page.run("document.body.innerText")
-    assert "Not verified" in text
+    assert "This page proves nothing by itself" in text
     assert "recording was paused: the doorbell" in text
     assert "The timeline needs this page's own script" in text

@@ -7,20 +7,27 @@ import hashlib
 import html
 import json
 import re
+from collections import Counter
 from html.parser import HTMLParser
-from typing import Any
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.helpers.bundles import Bundler
+from tests.helpers.capturing import RECORDINGS
 from tests.helpers.plausible import plausible
-from tests.helpers.sessions import Script
+from tests.helpers.sessions import CLAUDE, Script
 
 from promptster.replay.exporters import find
 from promptster.replay.page.markup import element, escaped, island, visible
 from promptster.replay.page.rows import Budget, rows
 from promptster.replay.session import Facts, from_bundle, from_opened
 from promptster.replay.timeline import build
+
+if TYPE_CHECKING:
+    from promptster.protocol.events import OpenedEvent
+    from promptster.replay.session import Replay
 
 ALLOWED = frozenset(
     [
@@ -207,11 +214,142 @@ def test_the_summary_needs_no_script() -> None:
     replay = from_bundle(bundler.bundle(plausible()), bundler.certified.keys.fingerprints)
     static = b"".join(find("html").export(replay)).decode().split("<script", 1)[0]
     for words in (
-        "Verified", "They prove custody, not truth", "recording was paused: the doorbell", "limiter.py",
+        "said: verified;", "They prove custody, not truth", "recording was paused: the doorbell", "limiter.py",
         "added, hash only, binary", "Claude Code, subagent Explore", "not the candidate&#x27;s work",
         "80 events on the wire", bundler.certified.session,
     ):  # fmt: skip
         assert words in static
+
+
+def _verdicts() -> dict[str, Replay]:
+    """A session for each verdict, and one that was not checked."""
+    bundler, events = Bundler(), plausible()
+    trusted = bundler.certified.keys.fingerprints
+    whole = bundler.bundle(events)
+    return {
+        "verified": from_bundle(whole, trusted),
+        "consistent": from_bundle(whole, ()),
+        "incomplete": from_bundle(bundler.bundle(events, closed=False, leave_out=frozenset({1})), trusted),
+        "altered": from_bundle(_altered(whole), trusted),
+        "unreadable": from_bundle(b"PK", trusted),
+        "": from_opened(events),
+    }
+
+
+TONES: dict[str, tuple[str, ...]] = {
+    "verified": (), "consistent": ("warn",), "incomplete": ("warn",), "altered": ("bad",), "unreadable": ("bad",),
+    "": (),
+}  # fmt: skip
+
+
+def _altered(bundle: bytes) -> bytes:
+    """A bundle in which one byte of what was signed is another one."""
+    data = bytearray(bundle)
+    data[data.index(b"Yes. But write the tests first")] ^= 1
+    return bytes(data)
+
+
+def test_no_verdict_stands_on_the_page_as_if_the_page_could_prove_it() -> None:
+    """Anyone can change a page: no badge, no seal, nothing green; in words what was checked, and how to check."""
+    style = files("promptster.replay.page").joinpath("page.css").read_text(encoding="utf-8")
+    assert "--good" not in style
+    for name, replay in _verdicts().items():
+        assert (replay.verification.verdict if replay.verification else "") == name
+        text = b"".join(find("html").export(replay)).decode()
+        read, static = Reader(text), html.unescape(re.sub(r"<[^>]+>", "", text.split("<script", 1)[0]))
+        tones = {attrs["data-tone"] for _, attrs in read.elements if "data-tone" in attrs}
+        assert tones == {*TONES[name]}
+        classes = {word for _, attrs in read.elements for word in (attrs.get("class") or "").split()}
+        assert classes.isdisjoint({"seal", "badge", "verdict", "verdict-head"})
+        assert "✓" not in static
+        assert "This page proves nothing by itself" in static
+        assert "promptster verify FILE" in static
+        assert (f"the check of the session's bundle said: {name};" if name else "nothing was checked") in static
+        title = text.partition("<title>")[2].partition("</title>")[0]
+        assert title
+        assert not name or name not in title
+
+
+def test_head_tables_and_lists_count_the_same() -> None:
+    """Each number is one number: prompts that nobody typed and housekeeping are left out everywhere, or nowhere."""
+    for events in (plausible(), _with_notifications(), _recorded_before()):
+        timeline = build(events)
+        text = page(events)
+        static = text.split("<script", 1)[0]
+        tiles = {noun.rstrip("s"): int(number.replace(",", "")) for number, noun in TILE.findall(static)}
+        table = {
+            kind: sum(int(n.replace(",", "")) for n in NUMBER.findall(cells))
+            for kind, cells in TABLE_ROW.findall(static)
+        }
+        words = {"prompt": "Prompts", "tool call": "Tool calls", "edit": "File edits", "command": "Commands"}
+        for noun, row in words.items():
+            assert tiles[noun] == table.get(row, 0) == timeline.count(KINDS[noun])
+        found = list(rows(timeline))
+        prompts = [row for row in found if row.mask & 1]
+        assert len(prompts) == tiles["prompt"] == static.count('class="tick"')
+        assert [row.data["k"] for row in prompts] == ["prompt"] * len(prompts)
+        listed = [int(number.replace(",", "")) for number in LANE.findall(static)]
+        by_lane = Counter(row.lane for row in found if not row.role)
+        assert listed == [by_lane[lane.number] for lane in timeline.lanes]
+        assert f"{sum(source.events for source in timeline.sources):,} events on the wire" in static
+
+
+TILE = re.compile(r"<li><b>([\d,]+)</b> <span>([a-z ]+)</span>")
+TABLE_ROW = re.compile(r'<tr><th scope="row">([^<]+)</th>(.*?)</tr>')
+NUMBER = re.compile(r"<td>([\d,]+)</td>")
+LANE = re.compile(r'class="dot"[^>]*></i>[^<]*<small> ([\d,]+)</small>')
+KINDS = {"prompt": "prompt", "tool call": "tool_call", "edit": "file_edit", "command": "command"}
+
+
+def _with_notifications() -> list[OpenedEvent]:
+    script = Script()
+    for number in range(520):
+        script.prompt(f"prompt {number}")
+        script.prompt("<task-notification>done</task-notification>", machine=True)
+    script.turn("a title", purpose="title")
+    script.add("hook", "subagent_started", lane=3, agent_id="s", agent_type="Explore", **CLAUDE)
+    return script.events
+
+
+def _recorded_before() -> list[OpenedEvent]:
+    script = Script()
+    for line in json.loads((RECORDINGS / "promptster-0.1" / "edits.json").read_bytes()):
+        script.add(line["src"], line["kind"], lane=line["lane"], **line["fields"])
+    return script.events
+
+
+def test_the_work_is_in_reach_whatever_else_there_is() -> None:
+    """What was handed in is linked from the top and stands before every list; long lists are folded."""
+    script = Script()
+    for number in range(60):
+        who: dict[str, Any] = {**CLAUDE, "agent_id": f"s{number}"}
+        script.add("hook", "subagent_started", lane=number + 2, agent_type=f"Explore {number}", **who)
+        script.add("recorder", "capture_degraded", detail=f"{number}")
+    manifest = [{"path": f"{number}.py", "status": "added", "size": 1, "shown": True} for number in range(300)]
+    script.add("workspace", "submission_final", manifest=manifest, diff="@@ -0,0 +1 @@\n+x")
+    static = page(script.events).split("<script", 1)[0]
+    top, timeline, aside = re.split("<main|<aside", static)
+    assert "Handed in: 300 files, +1 −0</a>" in top  # noqa: RUF001 - a minus sign beside a plus sign
+    assert 'href="#handed-in"' in top
+    assert aside.index('id="handed-in"') < aside.index("Who saw what") < aside.index("Conversations")
+    folded = re.sub(r"<details>.*?</details>", "", aside, flags=re.DOTALL)
+    assert [folded.count(f"Explore {n}<") for n in (0, 59)] == [1, 0]
+    assert folded.count("<li>") < 40
+    assert "290 more files" in aside
+    assert "and 100 more" in aside
+    assert timeline
+
+
+def test_a_cut_difference_keeps_its_kinds() -> None:
+    """Where the middle of a long difference is left out, the lines behind it are still what they were."""
+    diff = "@@ -1,9000 +1,9000 @@\n" + "--- x\n" * 9000 + "+++ y\n" * 9000
+    text, kinds = Budget(0).fit_diff(diff.rstrip("\n"))
+    lines = text.split("\n")
+    assert len(lines) == len(kinds)
+    assert (lines[:2], kinds[:2]) == (["@@ -1,9000 +1,9000 @@", "--- x"], "hd")
+    assert (lines[-1], kinds[-1]) == ("+++ y", "a")
+    assert kinds.count("n") == 3
+    assert Budget().fit_diff("@@\n-a") == ("@@\n-a", "hd")
 
 
 def test_each_action_is_one_row_with_its_parts_and_each_gap_one_band() -> None:
@@ -230,7 +368,7 @@ def test_a_page_without_a_proved_event_says_so() -> None:
     """No counts of nought, no "none reported": an unreadable file shows its verdict, and that nothing is proved."""
     text = b"".join(find("html").export(from_bundle(b"PK", ()))).decode()
     assert "Nothing in this file could be proved" in text
-    assert "Unreadable" in text
+    assert "said: unreadable;" in text
     assert not any(words in text for words in ("None reported", "0 prompts", "Nothing yet", "<script"))
     assert "Nothing is recorded yet." in page([])
 

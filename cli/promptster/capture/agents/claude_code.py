@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from promptster.capture import actions
-from promptster.capture.agents import claude_hooks
+from promptster.capture.agents import claude_edits, claude_hooks
 from promptster.capture.agents.interface import Finding, HookReport, Identity, Prompt, Purpose
 from promptster.capture.agents.marked import passage, passages, widest
 from promptster.capture.providers.interface import load, mapping, text_of
@@ -229,7 +229,7 @@ class ClaudeCode:
         if call.name == "Bash":
             return [_command(call, result)]
         created = result.text.startswith(_CREATED)
-        return [] if result.is_error else claude_hooks.edits_from_input(call, created=created)
+        return [] if result.is_error else claude_edits.edits_from_input(call, created=created)
 
     def hook(self, payload: Mapping[str, Json]) -> HookReport:
         """One hook payload."""

@@ -1,4 +1,4 @@
-"""Claude Code's hook payloads, and the edits that its tools' arguments describe."""
+"""Claude Code's hook payloads."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import re
 from typing import TYPE_CHECKING
 
 from promptster.capture import actions
+from promptster.capture.agents import claude_edits
 from promptster.capture.agents.interface import Finding, HookReport, Identity, raw_finding
-from promptster.capture.providers.interface import ToolUse, mapping, optional_text, sequence, text_of
+from promptster.capture.providers.interface import ToolUse, mapping, optional_text, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from promptster.capture.providers.interface import Json
 
 _EXIT_CODE = re.compile(r"\AExit code (-?\d{1,10})(?:\n|\Z)")
-_EDIT_TOOLS = {"Edit", "MultiEdit", "Write", "NotebookEdit"}
 
 
 def read(payload: Mapping[str, Json]) -> HookReport:
@@ -97,91 +97,14 @@ def _done(call: ToolUse, response: Mapping[str, Json], payload: Mapping[str, Jso
                 duration_ms=payload.get("duration_ms"),
             )
         ]
-    if call.name in _EDIT_TOOLS:
-        return _edit(call, response)
+    if call.name in claude_edits.TOOLS:
+        return claude_edits.edits_done(call, response)
     return []
 
 
 def _success_code(response: Mapping[str, Json]) -> int:
     """Claude Code calls code 1 of a few commands (grep without a match) a success, and says so in words."""
     return 1 if response.get("returnCodeInterpretation") else 0
-
-
-def _edit(call: ToolUse, response: Mapping[str, Json]) -> Sequence[Finding]:
-    """The whole file before and after, where the tool's response holds it."""
-    before, path = optional_text(response.get("originalFile")), text_of(response.get("filePath"))
-    if call.name not in {"Edit", "Write"} or not path:
-        return edits_from_input(call)
-    if call.name == "Write":
-        created = response.get("type") == "create" or response.get("originalFile") is None
-        after: str | None = text_of(response.get("content"))
-    else:
-        created = not text_of(response.get("oldString")) and not before
-        after = _replaced(before, response)
-    if after is None:
-        return edits_from_input(call)
-    return [
-        actions.file_edit(
-            tool_use_id=call.id,
-            path=path,
-            operation="create" if created else "modify",
-            before=None if created else before or "",
-            after=after,
-            patch=actions.hunks_as_patch(path, sequence(response.get("structuredPatch"))),
-        )
-    ]
-
-
-def _replaced(before: str | None, response: Mapping[str, Json]) -> str | None:
-    old, new = text_of(response.get("oldString")), text_of(response.get("newString"))
-    if not old:
-        return new
-    if before is None or old not in before:
-        return None
-    return before.replace(old, new) if response.get("replaceAll") is True else before.replace(old, new, 1)
-
-
-def edits_from_input(call: ToolUse, *, created: bool = False) -> Sequence[Finding]:
-    """The passages that a tool's arguments replace.
-
-    Args:
-        call: a call of one of the tools that edit files.
-        created: whether the tool said that the file is new.
-    """
-    given = mapping(call.input)
-    path = text_of(given.get("file_path")) or text_of(given.get("notebook_path"))
-    if not path:
-        return []
-    if call.name == "Write":
-        return [_written(call, path, text_of(given.get("content")), created=created)]
-    if call.name == "Edit":
-        return [_replacement(call, path, given)]
-    if call.name == "MultiEdit":
-        return [_replacement(call, path, mapping(edit)) for edit in sequence(given.get("edits"))]
-    if call.name == "NotebookEdit":
-        return [_written(call, path, text_of(given.get("new_source")), created=False)]
-    return []
-
-
-def _written(call: ToolUse, path: str, after: str, *, created: bool) -> Finding:
-    """A file written whole: what stood there before is not known from the arguments, so a change has no patch."""
-    return actions.file_edit(
-        tool_use_id=call.id,
-        path=path,
-        operation="create" if created else "modify",
-        before=None,
-        after=after,
-        patch=None if created else "",
-    )
-
-
-def _replacement(call: ToolUse, path: str, given: Mapping[str, Json]) -> Finding:
-    old, new = text_of(given.get("old_string")), text_of(given.get("new_string"))
-    return _passage(call, path, old, new, "modify" if old else "create")
-
-
-def _passage(call: ToolUse, path: str, before: str, after: str, operation: str) -> Finding:
-    return actions.file_edit(tool_use_id=call.id, path=path, operation=operation, before=before or None, after=after)
 
 
 def _tool_failure(event: str, identity: Identity, payload: Mapping[str, Json]) -> HookReport:

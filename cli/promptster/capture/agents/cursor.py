@@ -218,29 +218,23 @@ def _duration(payload: Mapping[str, Json]) -> Json:
 
 
 def _file_edit(event: str, identity: Identity, payload: Mapping[str, Json]) -> HookReport:
-    path = text_of(payload.get("file_path"))
+    path, tool_use_id = text_of(payload.get("file_path")), text_of(payload.get("tool_use_id"))
     edits = [mapping(edit) for edit in sequence(payload.get("edits"))]
-    before = [text_of(edit.get("old_string")) for edit in edits]
-    after = [text_of(edit.get("new_string")) for edit in edits]
-    patches = [actions.unified(path, old, new) for old, new in zip(before, after, strict=True)]
-    finding = actions.file_edit(
-        tool_use_id=text_of(payload.get("tool_use_id")),
-        path=path,
-        operation="create" if _is_whole_file(before, after) else "modify",
-        before="\n".join(before) if any(before) else None,
-        after="\n".join(after),
-        patch="".join(patch for patch in patches if patch) or None,
-    )
-    call = ToolUse(id=text_of(payload.get("tool_use_id")), name="Write", input={"file_path": path})
+    pairs = [(text_of(edit.get("old_string")), text_of(edit.get("new_string"))) for edit in edits]
+    if _is_whole_file(pairs):
+        finding = actions.created_file(tool_use_id=tool_use_id, path=path, content=pairs[0][1])
+    else:
+        finding = actions.replaced_passages(tool_use_id=tool_use_id, path=path, pairs=pairs or [("", "")])
+    call = ToolUse(id=tool_use_id, name="Write", input={"file_path": path})
     return _report(event, identity, finding, call=call, twin=twin_of(call))
 
 
-def _is_whole_file(before: list[str], after: list[str]) -> bool:
+def _is_whole_file(pairs: list[tuple[str, str]]) -> bool:
     """One edit of nothing into something is a new file, or lines put in; a file ends its last line, a passage does not.
 
     A file that Cursor could not read before (over 256 KiB) looks the same as one that was not there.
     """
-    return before == [""] and after[0].endswith("\n")
+    return len(pairs) == 1 and not pairs[0][0] and pairs[0][1].endswith("\n")
 
 
 def _response(event: str, identity: Identity, payload: Mapping[str, Json]) -> HookReport:

@@ -2,8 +2,9 @@
 
 A line has ``seq``, ``kind``, ``ms``, ``lane``, ``sources``, ``refs``, then the entry's fields under their own names.
 Where they apply it has ``seqs`` (every wire event merged into it), ``views`` (what sources said differently), ``role``
-(what is not the story), ``marks``, ``action`` (the tool call that it belongs to), ``withheld`` and ``cut``. Bytes are
-base64url.
+(what is not the story), ``marks``, ``action`` (the tool call that it belongs to), ``withheld`` and ``cut``. An edit has
+``extent``: whether ``before``, ``after`` and ``patch`` tell the whole change (``file``), the whole file after it and
+nothing of before (``written``), or ``passages`` whose place in the file is not known. Bytes are base64url.
 
 Lines are ASCII, everything else is escaped: readers that also split at U+0085, U+2028 or U+2029 see the same lines,
 and no text in them can steer a terminal.
@@ -42,6 +43,7 @@ def line(entry: Entry) -> dict[str, Any]:
         "views": {
             source: {name: _plain(value) for name, value in view.items()} for source, view in entry.views.items()
         },
+        "extent": None if entry.extent is None else entry.extent.value,
         "withheld": list(entry.withheld),
         "cut": {name: {"length": length, "sha256": digest} for name, (length, digest) in entry.cut.items()},
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections import Counter
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ from promptster.replay.verdict import emptiness
 from promptster.replay.wording import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from promptster.replay.model import Timeline
     from promptster.replay.session import Replay
@@ -36,7 +37,7 @@ def content_security_policy(style: str, script: str) -> str:
 
 def document(replay: Replay) -> Iterator[str]:
     """The page's text, in pieces."""
-    style, script = _asset("page.css"), _asset("page.js")
+    style, script = _asset("page.css"), _asset("texts.js") + _asset("page.js")
     timeline = replay.timeline
     yield "<!doctype html>\n"
     yield '<html lang="en">\n'
@@ -55,12 +56,13 @@ def document(replay: Replay) -> Iterator[str]:
     yield summary.heading(replay)
     yield summary.verdict(replay)
     if timeline.entries:
+        found = list(rows.rows(timeline))
         yield summary.glance(timeline)
         yield '<div class="columns">\n'
         yield _main()
-        yield summary.margin(timeline)
+        yield summary.margin(timeline, Counter(row.lane for row in found if not row.role))
         yield "</div>\n"
-        yield from _data(timeline)
+        yield from _data(timeline, found)
         yield f"<script>{script}</script>\n"
     else:
         told = element("p", emptiness(replay.verification), class_="nothing")
@@ -68,9 +70,8 @@ def document(replay: Replay) -> Iterator[str]:
     yield "</body>\n</html>\n"
 
 
-def _data(timeline: Timeline) -> Iterator[str]:
+def _data(timeline: Timeline, found: Sequence[rows.Row]) -> Iterator[str]:
     """What the script reads: an index of all rows, and the rows in islands that are read when they are needed."""
-    found = list(rows.rows(timeline))
     index = {
         "groups": list(rows.GROUPS),
         "lanes": {lane.number: lane.name for lane in timeline.lanes},

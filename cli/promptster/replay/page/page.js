@@ -1,6 +1,6 @@
-"use strict";
-/* Shows the rows of the data islands. Captured text only ever becomes text nodes; nothing is fetched or stored. */
+/* Shows the rows of the data islands; nothing is fetched or stored. */
 (() => {
+  const { state, make, passage } = shownText;
   const index = JSON.parse(document.getElementById("index").textContent);
   const islands = Array.from(document.querySelectorAll("script.rows"));
   const parsed = new Map();
@@ -8,57 +8,17 @@
   const tools = document.getElementById("tools");
   const count = document.getElementById("count");
   const PER_CHUNK = 40;
-  const LONG = 3500;
-  const LONG_CODE = 12000;
-  /* The same characters as in replay/unseen.py; a test compares. */
-  const UNSEEN = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\u00ad\u034f\u115f\u1160\u17b4\u17b5\u180e\u200b\u2060-\u2065\u206a-\u206f\u3164\uffa0\u2028\u2029\ufeff\ufff9-\ufffb\ufe00-\ufe0d]|\ud834[\udd73-\udd7a]|[\udb40-\udb43][\udc00-\udfff]|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g;
-  const state = { all: false, groups: 0, lane: -1, words: "", open: false };
   let shown = [];
   let chunks = [];
   let here = -1;
+  let last = -1;
+  let kept = null;
+  const turned = new Map();
 
   const data = (number) => {
     const island = Math.floor(number / index.per);
     if (!parsed.has(island)) parsed.set(island, JSON.parse(islands[island].textContent));
     return parsed.get(island)[number % index.per];
-  };
-
-  const make = (name, className, text) => {
-    const node = document.createElement(name);
-    if (className) node.className = className;
-    if (text !== undefined) put(node, text);
-    return node;
-  };
-
-  /* Text with its unseen characters shown by code and the searched words marked. */
-  const put = (node, text) => {
-    let from = 0;
-    const plain = text.includes("\r\n") ? text.replaceAll("\r\n", "\n") : text;
-    for (const match of plain.matchAll(UNSEEN)) {
-      putMarked(node, plain.slice(from, match.index));
-      const code = document.createElement("span");
-      code.className = "ctl";
-      code.textContent = "\\u{" + match[0].codePointAt(0).toString(16) + "}";
-      node.append(code);
-      from = match.index + match[0].length;
-    }
-    putMarked(node, plain.slice(from));
-  };
-
-  const putMarked = (node, text) => {
-    if (!state.words) { if (text) node.append(text); return; }
-    const lower = text.toLowerCase();
-    let from = 0;
-    if (lower.length === text.length) {
-      for (let at = lower.indexOf(state.words); at >= 0; at = lower.indexOf(state.words, from)) {
-        node.append(text.slice(from, at));
-        const marked = document.createElement("mark");
-        marked.textContent = text.slice(at, at + state.words.length);
-        node.append(marked);
-        from = at + state.words.length;
-      }
-    }
-    node.append(text.slice(from));
   };
 
   const clock = (ms) => {
@@ -67,64 +27,6 @@
     const hours = Math.floor(seconds / 3600);
     const rest = two(Math.floor(seconds / 60) % 60) + ":" + two(seconds % 60);
     return (ms < 0 ? "-" : "") + (hours ? hours + ":" + rest : rest);
-  };
-
-  /* A long text shows its beginning; a button brings the rest. */
-  const cut = (text, limit) => {
-    if (text.length <= limit * 1.2) return null;
-    const line = text.lastIndexOf("\n", limit);
-    return line > limit / 2 ? line : limit;
-  };
-
-  const long = (holder, text, limit, fill) => {
-    const at = state.words ? null : cut(text, limit);
-    const place = fill(at === null ? text : text.slice(0, at));
-    holder.append(place);
-    if (at === null) return;
-    const more = make("button", "more", "Show all " + text.length.toLocaleString("en") + " characters");
-    more.type = "button";
-    more.addEventListener("click", () => { place.replaceWith(fill(text)); more.remove(); });
-    holder.append(more);
-  };
-
-  const prose = (text) => {
-    const node = make("div", "prose");
-    node.dir = "auto";
-    const parts = text.split(/^```[^\n]*\n?/m);
-    parts.forEach((part, number) => {
-      if (number % 2) node.append(make("pre", "", part.replace(/\n$/, "")));
-      else if (part.includes("`") && part.length < 20000) {
-        part.split(/`([^`\n]+)`/).forEach((piece, odd) => { if (odd % 2) node.append(make("code", "", piece)); else put(node, piece); });
-      } else put(node, part);
-    });
-    return node;
-  };
-
-  const diff = (text) => {
-    const node = make("pre", "diff");
-    for (const line of text.replace(/\n$/, "").split("\n")) {
-      const first = line[0];
-      const name = first === "+" ? "a" : first === "-" ? "d" : first === "@" || line.startsWith("diff ") ? "h" : "";
-      node.append(make("span", name, line));
-    }
-    node.tabIndex = 0;
-    return node;
-  };
-
-  const code = (text) => {
-    const node = make("pre", "", text);
-    node.dir = "auto";
-    if (text.length > 1500) node.tabIndex = 0;
-    return node;
-  };
-
-  const passage = ([label, text, style]) => {
-    const holder = make("div", "passage");
-    if (label) holder.append(make("div", "label", label));
-    if (style === "prose") long(holder, text, LONG, prose);
-    else if (style === "diff") long(holder, text, LONG_CODE, diff);
-    else long(holder, text, LONG_CODE, code);
-    return holder;
   };
 
   const fillHead = (head, row) => {
@@ -185,6 +87,7 @@
     if (lane > 1 && /subagent/.test(index.lanes[lane])) node.dataset.deep = "";
     if (role) node.dataset.quiet = "";
     if (row.b && row.k === "session") node.dataset.bad = "";
+    if (place === here) node.classList.add("now");
     node.tabIndex = -1;
     node.setAttribute("aria-posinset", place + 1);
     node.setAttribute("aria-setsize", shown.length);
@@ -208,8 +111,12 @@
         if (open && !inner) inner = unfold(body, row);
         if (inner) inner.hidden = !open;
       };
-      turn(state.open || Boolean(state.words && hides(row)));
-      head.addEventListener("click", () => turn(head.getAttribute("aria-expanded") !== "true"));
+      turn(turned.get(number) ?? (state.open || Boolean(state.words && hides(row))));
+      head.addEventListener("click", () => {
+        const open = head.getAttribute("aria-expanded") !== "true";
+        turned.set(number, open);
+        turn(open);
+      });
     }
     node.append(when, body);
     return node;
@@ -256,13 +163,80 @@
     if (next) idle(later);
   };
 
+  /* Below this line of the window rows can be read: the toolbar stays above it. */
+  const line = () => (getComputedStyle(tools).position === "sticky" ? tools.offsetHeight : 0) + 8;
+  new ResizeObserver(() => { document.documentElement.style.scrollPaddingTop = line() + "px"; }).observe(tools);
+
+  /* The first place at or behind a row. */
+  const placeFrom = (number) => {
+    let low = 0;
+    for (let high = shown.length, middle; low < high;) {
+      middle = (low + high) >> 1;
+      if (shown[middle] < number) low = middle + 1; else high = middle;
+    }
+    return low;
+  };
+
+  /* The row that is being read, and how far it stands from the line; nothing while the list's beginning is in view. */
+  const reading = () => {
+    const edge = line();
+    if (!shown.length || list.getBoundingClientRect().top >= edge) return null;
+    const chunk = chunks.find((each) => each.getBoundingClientRect().bottom > edge) || chunks[chunks.length - 1];
+    fill(chunk);
+    const rows = Array.from(chunk.children);
+    const row = rows.find((each) => each.getBoundingClientRect().bottom > edge + 1) || rows[rows.length - 1];
+    return { number: Number(row.dataset.number), off: row.getBoundingClientRect().top - edge };
+  };
+
+  const rowAt = (place) => {
+    const number = Math.floor(place / PER_CHUNK);
+    for (const chunk of [chunks[number - 1], chunks[number], chunks[number + 1]]) if (chunk) fill(chunk);
+    return chunks[number].children[place % PER_CHUNK];
+  };
+
+  /* Rows find their height when they come into view: the second look is behind that. */
+  let turnOf = 0;
+  const align = (node, off, done) => {
+    const mine = ++turnOf;
+    const move = () => {
+      const wrong = node.getBoundingClientRect().top - line() - off;
+      if (Math.abs(wrong) > 1) scrollBy({ top: wrong, behavior: "instant" });
+      if (done) done();
+    };
+    let looks = 3;
+    const again = () => { if (mine === turnOf && node.isConnected) { move(); if (looks-- > 0) requestAnimationFrame(again); } };
+    again();
+  };
+
+  const same = (one, other) => one === other || Boolean(one && other && one.number === other.number && Math.abs(one.off - other.off) < 24);
+
+  /* The moment that was read stays where it was: its own row, or the one closest in time that is still shown. */
+  const keeping = (act) => {
+    const now = reading();
+    const was = kept && same(now, kept.seen) ? kept : now;
+    act();
+    kept = was;
+    if (!was) return;
+    const settled = () => { was.seen = reading(); };
+    settled();
+    if (!shown.length) return;
+    let place = placeFrom(was.number);
+    const time = (at) => Math.abs(index.rows[shown[at]][3] - index.rows[was.number][3]);
+    if (place > 0 && (place === shown.length || (shown[place] !== was.number && time(place - 1) <= time(place)))) place -= 1;
+    const node = rowAt(place);
+    const off = shown[place] === was.number ? Math.max(was.off, 20 - node.offsetHeight) : 0;
+    align(node, off, settled);
+  };
+
   const show = () => {
+    if (here >= 0) last = shown[here];
     shown = [];
     for (let number = 0; number < index.rows.length; number++) if (wanted(number)) shown.push(number);
     for (const chunk of chunks) watcher.unobserve(chunk);
     list.replaceChildren();
     chunks = [];
-    here = -1;
+    here = placeFrom(last);
+    if (shown[here] !== last) here = -1;
     for (let from = 0; from < shown.length; from += PER_CHUNK) {
       const chunk = make("div");
       chunk.setAttribute("role", "presentation");
@@ -282,13 +256,12 @@
 
   const reveal = (place, focus) => {
     if (place < 0 || place >= shown.length) return;
-    const chunk = chunks[Math.floor(place / PER_CHUNK)];
-    fill(chunk);
-    const node = chunk.children[place % PER_CHUNK];
+    const node = rowAt(place);
     list.querySelector(".row.now")?.classList.remove("now");
     node.classList.add("now");
     here = place;
-    node.scrollIntoView({ block: focus === "top" ? "start" : "nearest" });
+    if (focus === "top") align(node, 0);
+    else node.scrollIntoView({ block: "nearest" });
     if (focus) node.focus({ preventScroll: true });
   };
 
@@ -304,7 +277,18 @@
     if (place >= 0) reveal(place, "top");
   };
 
-  const fromHash = () => { const match = /^#s(\d+)$/.exec(location.hash); if (match) toSeq(Number(match[1])); };
+  /* On a narrow window what stands beside the timeline stands behind it: its last rows must have their height first. */
+  const toPart = (part) => {
+    if (getComputedStyle(part.closest("aside")).position !== "static") return;
+    chunks.slice(-3).forEach(fill);
+    align(part, 0);
+  };
+
+  const fromHash = () => {
+    const match = /^#s(\d+)$/.exec(location.hash);
+    if (match) toSeq(Number(match[1]));
+    else if (location.hash === "#handed-in") toPart(document.getElementById("handed-in"));
+  };
 
   const button = (text, pressed, act, title) => {
     const node = make("button", "", text);
@@ -315,7 +299,11 @@
     return node;
   };
 
-  const change = (more) => { Object.assign(state, more); drawTools(); show(); };
+  const change = (more) => {
+    if ("open" in more) turned.clear();
+    Object.assign(state, more);
+    keeping(() => { drawTools(); show(); });
+  };
 
   const drawTools = () => {
     const focused = document.activeElement && tools.contains(document.activeElement) ? document.activeElement.dataset.name : null;
@@ -350,7 +338,7 @@
     let timer = 0;
     search.addEventListener("input", () => {
       clearTimeout(timer);
-      timer = setTimeout(() => { state.words = search.value.trim().toLowerCase(); show(); }, 180);
+      timer = setTimeout(() => { state.words = search.value.trim().toLowerCase(); keeping(show); }, 180);
     });
     tools.append(search);
     tools.append(button("Everything", state.all, () => change({ all: !state.all }), "Also show answered requests and the agent's own housekeeping"));
@@ -362,8 +350,14 @@
   };
 
   const turnRow = () => { const node = list.querySelector(".row.now button.head"); if (node) node.click(); };
+  /* The next place in one direction: from the marked row, from where it would stand, or from what is being read. */
+  const next = (step) => {
+    if (here >= 0) return here + step;
+    const place = placeFrom(last >= 0 ? last : reading()?.number ?? -1);
+    return step > 0 ? place : place - 1;
+  };
   const nextPrompt = (step) => {
-    for (let place = here + step; place >= 0 && place < shown.length; place += step) if (index.rows[shown[place]][5]) return reveal(place, "top");
+    for (let place = next(step); place >= 0 && place < shown.length; place += step) if (index.rows[shown[place]][5]) return reveal(place, "top");
   };
 
   document.addEventListener("keydown", (event) => {
@@ -372,7 +366,7 @@
     if (event.key === "Escape" && typing) return event.target.blur();
     if (typing) return;
     const acts = {
-      j: () => reveal(here + 1, "row"), k: () => reveal(here - 1, "row"), n: () => nextPrompt(1), p: () => nextPrompt(-1),
+      j: () => reveal(next(1), "row"), k: () => reveal(next(-1), "row"), n: () => nextPrompt(1), p: () => nextPrompt(-1),
       o: turnRow, "/": () => tools.querySelector("input").focus(),
     };
     if (acts[event.key]) { event.preventDefault(); acts[event.key](); }
@@ -402,5 +396,4 @@
   drawTools();
   show();
   fromHash();
-
 })();

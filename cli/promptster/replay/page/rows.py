@@ -10,8 +10,9 @@ import json
 from collections import defaultdict, deque
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from promptster.replay.differences import Kind, classify
 from promptster.replay.model import Gap, GapKind, Role
-from promptster.replay.narration import narrate
+from promptster.replay.narration import Style, narrate
 from promptster.replay.page.markup import island
 from promptster.replay.wording import duration
 
@@ -34,7 +35,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "Tools": ("tool_call", "tool_result", "permission"),
     "Edits": ("file_edit",),
     "Commands": ("command",),
-    "Subagents": ("subagent_started", "subagent_stopped"),
+    "Subagents": ("subagent_started", "subagent_stopped", "notification"),
     "Session": (
         "opened", "paused", "resumed", "closed", "consent", "note", "submission_baseline", "submission_final",
         "redaction",
@@ -44,12 +45,15 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "capture_degraded", "capture_gap", "capture_clock_jump", "capture_upstream_overridden", "capture_recovered",
     ),
 }  # fmt: skip
-"""What the filter offers, and the kinds behind each word."""
+"""What the filter offers, and the kinds behind each word; a ``notification`` is a prompt that nobody typed."""
 
 _TONES = {
     "prompt": "prompt", "model_request": "request", "model_response": "answer", "tool_call": "tool",
     "tool_result": "tool", "permission": "tool", "file_edit": "edit", "command": "command", "subagent_started": "lane",
     "subagent_stopped": "lane", "note": "note",
+}  # fmt: skip
+_LETTERS = {
+    Kind.HEAD: "h", Kind.HUNK: "h", Kind.CONTEXT: "c", Kind.ADDED: "a", Kind.REMOVED: "d", Kind.NOTE: "n",
 }  # fmt: skip
 _BIT = {kind: 1 << index for index, kinds in enumerate(GROUPS.values()) for kind in kinds}
 _ROLES = {Role.STORY: 0, Role.ROUTINE: 1, Role.NOT_CANDIDATE: 2}
@@ -83,14 +87,26 @@ class Budget:
 
     def fit(self, text: str) -> str:
         """The text, or its beginning and end with a word on what is between."""
+        head, told, tail = self._parts(text)
+        return head + told + tail
+
+    def fit_diff(self, text: str) -> tuple[str, str]:
+        """The same for a difference, and a letter for each line: what it was before anything was left out."""
+        kinds = "".join(_LETTERS[kind] for kind in classify(text.split("\n")))
+        head, told, tail = self._parts(text)
+        if told:
+            kinds = kinds[: head.count("\n") + 1] + "n" * (told.count("\n") - 1) + kinds[-tail.count("\n") - 1 :]
+        return head + told + tail, kinds
+
+    def _parts(self, text: str) -> tuple[str, str, str]:
         limit = _TEXT_LIMIT if self._left > 0 else _TIGHT_LIMIT
+        head, told, tail = text, "", ""
         if len(text) > limit:
-            head, tail = limit * 3 // 4, limit // 4
-            left_out = f"{len(text) - head - tail:,}"
+            head, tail = text[: limit * 3 // 4], text[-(limit // 4) :]
+            left_out = f"{len(text) - len(head) - len(tail):,}"
             told = f"\n\n[{left_out} characters are left out on this page; the export as jsonl has them]\n\n"
-            text = text[:head] + told + text[-tail:]
-        self._left -= len(text)
-        return text
+        self._left -= len(head) + len(told) + len(tail)
+        return head, told, tail
 
 
 def rows(timeline: Timeline) -> Iterator[Row]:
@@ -131,9 +147,9 @@ def _row(entry: Entry, members: Sequence[Entry], start: int, budget: Budget) -> 
     data = _shown(entry, start, budget)
     if members:
         data["c"] = [_shown(member, start, budget) for member in members]
-    mask = _BIT.get(entry.kind, 0)
-    for member in members:
-        mask |= _BIT.get(member.kind, 0)
+    mask = 0
+    for each in (entry, *members):
+        mask |= _BIT.get("notification" if each.kind == "prompt" and not each.counts else each.kind, 0)
     seqs = tuple(seq for each in (entry, *members) for seq in each.seqs or (each.seq,))
     return Row(mask, entry.lane, _ROLES[entry.role], seqs, data)
 
@@ -143,7 +159,7 @@ def _shown(entry: Entry, start: int, budget: Budget) -> dict[str, Any]:
     data: dict[str, Any] = {
         "q": entry.seq,
         "t": entry.ms - start,
-        "k": _TONES.get(entry.kind, "session"),
+        "k": "session" if entry.kind == "prompt" and not entry.counts else _TONES.get(entry.kind, "session"),
         "h": told.label,
         "s": told.subject,
         "n": told.note,
@@ -156,6 +172,9 @@ def _shown(entry: Entry, start: int, budget: Budget) -> dict[str, Any]:
 
 
 def _passage(passage: Passage, budget: Budget) -> list[Any]:
+    if passage.style is Style.DIFF:
+        text, kinds = budget.fit_diff(passage.text)
+        return [passage.label, text, passage.style.value, int(passage.open), kinds]
     return [passage.label, budget.fit(passage.text), passage.style.value, int(passage.open)]
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from promptster.replay.model import GapKind, Role
+from promptster.replay.model import GapKind
 from promptster.replay.page.markup import Html, element, join
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from promptster.replay.model import Entry, Timeline
+    from promptster.replay.model import Timeline
 
 _WIDTH, _HEIGHT = 1000, 56
 _BINS = 200
@@ -80,10 +80,5 @@ def _bars(timeline: Timeline, scale: _Scale) -> Iterator[Html]:
 
 def _prompts(timeline: Timeline, scale: _Scale) -> Iterator[Html]:
     for entry in timeline.story:
-        if is_prompt(entry):
+        if entry.kind == "prompt" and entry.counts:
             yield _box(scale.place(entry.ms) - 1, _BASE + 3, 2, 9, "tick")
-
-
-def is_prompt(entry: Entry) -> bool:
-    """Whether this is a prompt that the candidate typed."""
-    return entry.kind == "prompt" and entry.role is Role.STORY and entry.fields.get("machine") is not True

@@ -1,4 +1,4 @@
-"""The parts of the page that need no script: head, verdict, who saw what, gaps, conversations, what was handed in."""
+"""The parts of the page that need no script: head, what was checked, who saw what, gaps, conversations, the work."""
 
 from __future__ import annotations
 
@@ -7,18 +7,20 @@ from typing import TYPE_CHECKING
 from promptster.replay.differences import count_changes
 from promptster.replay.model import GapKind, Role
 from promptster.replay.page.markup import Html, element, join
-from promptster.replay.page.strip import is_prompt, strip
-from promptster.replay.verdict import CLAIM, facts, findings, words
+from promptster.replay.page.strip import strip
+from promptster.replay.verdict import CLAIM, Tone, facts, findings, words
 from promptster.replay.wording import clock, counted, duration, offset, one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping, Sequence
 
     from promptster.replay.model import Gap, KindCoverage, SubmittedFile, Timeline
     from promptster.replay.session import Replay
 
 _MOST_LISTED = 200
 """Lines of a list in the margin; the rest is counted."""
+_OPEN_FILES, _OPEN_GAPS, _OPEN_LANES = 10, 10, 6
+"""Lines of a list that are open at once."""
 KIND_WORDS = {
     "prompt": "Prompts",
     "tool_call": "Tool calls",
@@ -55,7 +57,10 @@ def _dotted(texts: Iterable[str]) -> list[Html]:
 
 
 def verdict(replay: Replay) -> Html:
-    """The verification's result with its honest claim, and everything that it was made from."""
+    """What was checked when the page was made, in words alone: anyone can change a page's text.
+
+    A badge would vouch for whatever somebody wrote around it. Only what is bad or missing has a colour.
+    """
     told = words(replay.verification)
     rows = [
         join(element("dt", label.capitalize()), element("dd", value)) for label, value in facts(replay.verification)
@@ -64,33 +69,30 @@ def verdict(replay: Replay) -> Html:
     listed = [
         element("li", one_line(finding.text), " ", element("code", finding.code)) for finding in found[:_MOST_LISTED]
     ]
+    if replay.verification is None:
+        said = "When it was made, nothing was checked: it shows the recording itself, not a signed bundle."
+    else:
+        said = f"When it was made, the check of the session's bundle said: {told.word}; {told.headline}."
     return element(
         "section",
-        element(
-            "div",
-            element(
-                "span",
-                {"good": "✓", "warn": "!", "bad": "✕", "neutral": "?"}[told.tone.value],
-                class_="seal",
-                aria_hidden="true",
-            ),
-            element("h2", told.word.capitalize()),
-            element("p", told.headline, class_="headline"),
-            class_="verdict-head",
-        ),
-        element("p", CLAIM, class_="claim"),
+        element("h2", "This page proves nothing by itself"),
+        element("p", said, class_="said"),
         element("ul", *listed, class_="findings") if listed else Html(),
-        element("details", element("summary", "What was checked"), element("dl", *rows)) if rows else Html(),
         element(
             "p",
-            "This page only shows a session. To check it yourself, get its bundle and run ",
+            "Anyone can change what a page says. To check the session yourself, get its bundle and run ",
             element("code", "promptster verify FILE"),
             "; that needs no network and no account.",
-            class_="small",
         ),
-        class_="verdict",
-        data_tone=told.tone.value,
-        aria_label="Verification",
+        element(
+            "details",
+            element("summary", "What was checked, and what that proves" if rows else "What a check proves"),
+            element("p", CLAIM, class_="claim"),
+            element("dl", *rows) if rows else Html(),
+        ),
+        class_="checked",
+        data_tone=told.tone.value if told.tone in {Tone.WARN, Tone.BAD} else None,
+        aria_label="What was checked when this page was made",
     )
 
 
@@ -100,7 +102,7 @@ def glance(timeline: Timeline) -> Html:
         gap.to_ms - gap.from_ms for gap in timeline.gaps if gap.kind is GapKind.PAUSED and gap.to_ms is not None
     )
     numbers = [
-        counted(sum(map(is_prompt, timeline.story)), "prompt"),
+        counted(timeline.count("prompt"), "prompt"),
         counted(timeline.count("model_response"), "answer"),
         counted(timeline.count("tool_call"), "tool call"),
         counted(timeline.count("file_edit"), "edit"),
@@ -112,6 +114,7 @@ def glance(timeline: Timeline) -> Html:
     return element(
         "section",
         element("ul", *tiles, class_="tiles"),
+        _to_submission(timeline),
         strip(timeline),
         class_="glance",
         aria_label="At a glance",
@@ -122,21 +125,55 @@ def _tile(value: str, label: str) -> Html:
     return element("li", element("b", value), " ", element("span", label))
 
 
-def margin(timeline: Timeline) -> Html:
-    """Everything beside the timeline."""
+def _to_submission(timeline: Timeline) -> Html:
+    """The way to what was handed in, from the top of the page: it stands at the very end of a session."""
+    submission = timeline.submission
+    if submission is None:
+        return Html()
+    added, removed = count_changes(submission.diff or "")
+    change = f", +{added} −{removed}" if submission.diff else ""  # noqa: RUF001 - a minus sign beside a plus sign
     return element(
-        "aside",
-        _who_saw_what(timeline),
-        _gaps(timeline),
-        _lanes(timeline),
-        _submission(timeline),
-        _keys(),
-        aria_label="About the record",
+        "p",
+        element("a", f"Handed in: {counted(len(submission.files), 'file')}{change}", href="#handed-in"),
+        element("a", "The difference", href=f"#s{submission.seq}"),
+        class_="to-submission",
     )
 
 
-def _block(title: str, *children: str) -> Html:
-    return element("section", element("h2", title), *children)
+def margin(timeline: Timeline, rows_by_lane: Mapping[int, int]) -> Html:
+    """Everything beside the timeline.
+
+    Args:
+        timeline: the session.
+        rows_by_lane: how many rows the timeline shows of each conversation.
+    """
+    return element(
+        "aside",
+        _submission(timeline),
+        _who_saw_what(timeline),
+        _gaps(timeline),
+        _lanes(timeline, rows_by_lane),
+        _keys(),
+        aria_label="About the record",
+        tabindex=0,
+    )
+
+
+def _block(title: str, *children: str, name: str | None = None) -> Html:
+    return element("section", element("h2", title), *children, id=name)
+
+
+def _list(lines: Sequence[Html], noun: str, name: str, at_once: int) -> Html:
+    """A list of which only the beginning is open, so that what stands below it stays in reach."""
+    rest = lines[at_once:_MOST_LISTED]
+    left_out = len(lines) - _MOST_LISTED
+    folded = element(
+        "details",
+        element("summary", counted(len(lines) - at_once, f"more {noun}")),
+        element("ul", *rest, class_=name),
+        element("p", f"and {left_out} more", class_="small") if left_out > 0 else Html(),
+    )
+    return join(element("ul", *lines[:at_once], class_=name), folded if rest else Html())
 
 
 def _seen(coverage: KindCoverage) -> tuple[int, int, int]:
@@ -153,21 +190,23 @@ def _who_saw_what(timeline: Timeline) -> Html:
         element(
             "tr",
             element("th", KIND_WORDS[coverage.kind], scope="row"),
-            *(element("td", str(count) if count else "·") for count in _seen(coverage)),
+            *(element("td", f"{count:,}" if count else "·") for count in _seen(coverage)),
         )
         for coverage in timeline.coverage
     ]
     sources = ", ".join(
-        f"{source.source} {source.events}" + (f" ({source.missing} missing)" if source.missing else "")
+        f"{source.source} {source.events:,}" + (f" ({source.missing:,} missing)" if source.missing else "")
         for source in timeline.sources
     )
     aside = sum(1 for entry in timeline.entries if entry.role is Role.NOT_CANDIDATE)
     return _block(
         "Who saw what",
         element("table", element("thead", head), element("tbody", *lines)) if lines else element("p", "Nothing yet."),
-        element("p", f"{timeline.wire_events} events on the wire: {sources}.", class_="small") if sources else Html(),
+        element("p", f"{counted(timeline.wire_events, 'event')} on the wire: {sources}.", class_="small")
+        if sources
+        else Html(),
         element(
-            "p", f"{aside} of the entries are the agent's own housekeeping, not the candidate's work.", class_="small"
+            "p", f"{aside:,} of the entries are the agent's own housekeeping, not the candidate's work.", class_="small"
         )
         if aside
         else Html(),
@@ -178,8 +217,8 @@ def _gaps(timeline: Timeline) -> Html:
     if not timeline.gaps:
         return _block("Gaps", element("p", "None reported. Silence of a source would show above.", class_="small"))
     start = timeline.started_ms or 0
-    lines = [element("li", _moment(gap, start), gap.text, _length(gap)) for gap in timeline.gaps[:_MOST_LISTED]]
-    return _block("Gaps", element("ul", *lines, class_="gaps"), _more(len(timeline.gaps)))
+    lines = [element("li", _moment(gap, start), gap.text, _length(gap)) for gap in timeline.gaps]
+    return _block("Gaps", _list(lines, "gap", "gaps", _OPEN_GAPS))
 
 
 def _moment(gap: Gap, start: int) -> Html:
@@ -192,30 +231,29 @@ def _length(gap: Gap) -> str:
     return f" ({duration(gap.to_ms - gap.from_ms)})"
 
 
-def _more(count: int) -> Html:
-    return element("p", f"and {count - _MOST_LISTED} more", class_="small") if count > _MOST_LISTED else Html()
-
-
-def _lanes(timeline: Timeline) -> Html:
+def _lanes(timeline: Timeline, rows: Mapping[int, int]) -> Html:
     lines = [
         element(
-            "li", element("i", class_="dot", data_lane=lane.number % 6), lane.name, element("small", f" {lane.entries}")
+            "li",
+            element("i", class_="dot", data_lane=lane.number % 6),
+            lane.name,
+            element("small", f" {rows.get(lane.number, 0):,}"),
         )
-        for lane in timeline.lanes[:_MOST_LISTED]
+        for lane in timeline.lanes
     ]
-    return _block("Conversations", element("ul", *lines, class_="lanes"), _more(len(timeline.lanes)))
+    return _block("Conversations", _list(lines, "conversation", "lanes", _OPEN_LANES))
 
 
 def _submission(timeline: Timeline) -> Html:
     submission = timeline.submission
     if submission is None:
-        return _block("Handed in", element("p", "Nothing yet.", class_="small"))
-    files = [_file(file) for file in submission.files[:_MOST_LISTED]]
+        return _block("Handed in", element("p", "Nothing yet.", class_="small"), name="handed-in")
+    files = [_file(file) for file in submission.files]
     return _block(
         "Handed in",
-        element("ul", *files, class_="files") if files else element("p", "No file was changed.", class_="small"),
-        _more(len(submission.files)),
+        _list(files, "file", "files", _OPEN_FILES) if files else element("p", "No file was changed.", class_="small"),
         element("p", element("a", "See the difference", href=f"#s{submission.seq}"), class_="small"),
+        name="handed-in",
     )
 
 

@@ -1,0 +1,151 @@
+"""What Claude Code's tools did to files: by what its hooks report of the whole file, else by the tools' arguments.
+
+As measured at version 2.1.330: a report holds the file before (``originalFile``, its line ends made line feeds) and a
+patch of the whole file (``structuredPatch``, with two spaces for each tab that a line begins with). The text after is
+not in it, and is not simply the one text in the place of the other: curly quotes are kept, and a passage that goes
+takes the rest of its line along.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from promptster.capture import actions
+from promptster.capture.providers.interface import mapping, optional_text, sequence, text_of
+from promptster.replay.differences import agrees, applied, lines_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from promptster.capture.agents.interface import Finding
+    from promptster.capture.providers.interface import Json, ToolUse
+
+TOOLS = frozenset({"Edit", "MultiEdit", "Write", "NotebookEdit"})
+"""The tools that change files."""
+_FIRST_HUNK = 2
+"""Lines of a patch before its first hunk."""
+
+
+def edits_done(call: ToolUse, response: Mapping[str, Json]) -> Sequence[Finding]:
+    """What a hook reports of a call that ran: the whole file, where the response tells it."""
+    if call.name == "NotebookEdit":
+        return _notebook(call, response)
+    path = text_of(response.get("filePath"))
+    if not path:
+        return edits_from_input(call)
+    patch = actions.hunks_as_patch(path, sequence(response.get("structuredPatch")))
+    original = response.get("originalFile", response.get("originalFileContents"))
+    before = original if isinstance(original, str) else None
+    if call.name == "Write":
+        after: str | None = text_of(response.get("content"))
+        created = response.get("type", "create" if original is None and patch is None else "") == "create"
+    else:
+        pairs = _pairs(response) or _pairs(mapping(call.input))
+        created = not before and bool(pairs) and not pairs[0][0]
+        after = _after("" if created else before, pairs, patch, everywhere=response.get("replaceAll") is True)
+        if patch is None and (before is None or after is None) and not created:
+            return edits_from_input(call)
+    if created and after is not None:
+        return [actions.created_file(tool_use_id=call.id, path=path, content=after)]
+    return [_whole(call, path, before, after, patch)]
+
+
+def _whole(call: ToolUse, path: str, before: str | None, after: str | None, patch: str | None) -> Finding:
+    """An edit of a file that was there; the patch is made of the two texts where they tell the same as the agent's."""
+    if before is not None and after is not None and (patch is None or agrees(before, after, patch)):
+        patch = actions.unified(path, before, after) or patch
+    return actions.file_edit(
+        tool_use_id=call.id, path=path, operation="modify", before=before, after=after, patch=patch
+    )
+
+
+def _after(before: str | None, pairs: Sequence[tuple[str, str]], patch: str | None, *, everywhere: bool) -> str | None:
+    """The whole text after an edit: one that the agent's own patch makes, too."""
+    if before is None:
+        return None
+    for whole_lines in (False, True):
+        after = _replaced(before, pairs, everywhere=everywhere, whole_lines=whole_lines)
+        if after is not None and (patch is None or agrees(before, after, patch)):
+            return after
+    return None if patch is None else _patched(before, patch)
+
+
+def _replaced(before: str, pairs: Sequence[tuple[str, str]], *, everywhere: bool, whole_lines: bool) -> str | None:
+    """One text in the place of the other, for each pair in turn; what goes altogether may take its line's end along."""
+    text = before
+    for old, new in pairs:
+        if not old and not text:
+            text = new
+            continue
+        gone = f"{old}\n" if whole_lines and not new and f"{old}\n" in text else old
+        if not old or gone not in text:
+            return None
+        text = text.replace(gone, new) if everywhere else text.replace(gone, new, 1)
+    return text
+
+
+def _patched(before: str, patch: str) -> str | None:
+    """The text that a patch makes; ``None`` where it was not written for exactly this text, as with its tabs."""
+    rows = [line.removesuffix("\n") for line in lines_of(before)]
+    made = applied(rows, patch.removesuffix("\n").split("\n")[_FIRST_HUNK:])
+    if made is None:
+        return None
+    return "\n".join(made) + ("\n" if before.endswith("\n") and made else "")
+
+
+def _notebook(call: ToolUse, response: Mapping[str, Json]) -> Sequence[Finding]:
+    path = text_of(response.get("notebook_path"))
+    before, after = optional_text(response.get("original_file")), optional_text(response.get("updated_file"))
+    if not path or before is None or after is None:
+        return edits_from_input(call)
+    return [] if response.get("error") else [_whole(call, path, before, after, None)]
+
+
+def edits_from_input(call: ToolUse, *, created: bool = False) -> Sequence[Finding]:
+    """The passages that a tool's arguments replace.
+
+    Args:
+        call: a call of one of the tools that edit files.
+        created: whether the tool said that the file is new.
+    """
+    given = mapping(call.input)
+    path = text_of(given.get("file_path")) or text_of(given.get("notebook_path"))
+    return list(_from_input(call, path, given, created=created)) if path else []
+
+
+def _from_input(call: ToolUse, path: str, given: Mapping[str, Json], *, created: bool) -> Iterator[Finding]:
+    if call.name == "Write" and created:
+        yield actions.created_file(tool_use_id=call.id, path=path, content=text_of(given.get("content")))
+    elif call.name == "Write":
+        yield _overwritten(call, path, text_of(given.get("content")))
+    elif call.name == "NotebookEdit":
+        yield _cell(call, path, given)
+    elif call.name in TOOLS and (pairs := _pairs(given)):
+        made = None if pairs[0][0] else _replaced("", pairs, everywhere=False, whole_lines=False)
+        if made is None:
+            yield actions.replaced_passages(tool_use_id=call.id, path=path, pairs=pairs)
+        else:
+            yield actions.created_file(tool_use_id=call.id, path=path, content=made)
+
+
+def _overwritten(call: ToolUse, path: str, after: str | None) -> Finding:
+    """A file, or a notebook's cell, written whole: what stood there before is not known, so the change has no patch."""
+    return actions.file_edit(tool_use_id=call.id, path=path, operation="modify", before=None, after=after, patch=None)
+
+
+def _cell(call: ToolUse, path: str, given: Mapping[str, Json]) -> Finding:
+    source, mode = text_of(given.get("new_source")), text_of(given.get("edit_mode"))
+    if mode == "insert":
+        return actions.replaced_passages(tool_use_id=call.id, path=path, pairs=[("", source)])
+    return _overwritten(call, path, None if mode == "delete" else source)
+
+
+def _pairs(given: Mapping[str, Json]) -> list[tuple[str, str]]:
+    """What was replaced by what, in the arguments of a tool or in its response."""
+    found: list[tuple[str, str]] = []
+    for edit in [mapping(edit) for edit in sequence(given.get("edits"))] or [given]:
+        old = edit.get("old_string", edit.get("oldString"))
+        new = edit.get("new_string", edit.get("newString"))
+        if old is not None or new is not None:
+            found.append((text_of(old), text_of(new)))
+    return found

@@ -1,0 +1,155 @@
+"""How much of a file those saw who report an edit, which report is believed, and the difference that is shown.
+
+The text before, the text after and the patch of an edit belong together: they are taken from one report, the one that
+saw most of the file. What a report saw is told by the report itself where it was made by a recorder that says so (a
+patch of passages has hunks without line numbers), and otherwise by what its source and its agent are able to see.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any
+
+from promptster.replay.differences import (
+    Kind,
+    agrees,
+    classify,
+    is_comparable,
+    passages,
+    unified,
+    unplaced,
+    without_names,
+)
+from promptster.replay.model import Extent
+from promptster.replay.shapes import items, table
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping, Sequence
+
+    from promptster.protocol.events import OpenedEvent
+    from promptster.replay.model import Entry
+
+TEXTS = ("before", "after", "patch")
+"""Fields of an edit that are believed or not as one."""
+Calls = dict[str, list[dict[str, Any]]]
+"""By tool-use id: the fields of the calls."""
+
+_PART = re.compile(r"^(?:@@(?! -\d)|\*\*\* (?!Add File: |Delete File: ))", re.MULTILINE)
+"""A hunk without line numbers, or a section of Codex's patch language that changes a file."""
+_COUNTED = re.compile(r"^@@ -\d+(?:,1 \+\d+,\d+|,\d+ \+\d+,1) @@", re.MULTILINE)
+"""A count of 1 that is written: version 0.1 wrote it in patches of whole files only."""
+_CHANGED = frozenset({Kind.ADDED, Kind.REMOVED})
+_TEXT = _CHANGED | {Kind.CONTEXT}
+_RANKS = {None: 0, Extent.PASSAGES: 1, Extent.WRITTEN: 2, Extent.FILE: 3}
+
+
+def calls_of(events: Iterable[OpenedEvent]) -> Calls:
+    """The tool calls of a session by their ids."""
+    found: Calls = defaultdict(list)
+    for event in events:
+        name = event.fields.get("tool_use_id")
+        if event.kind == "tool_call" and isinstance(name, str):
+            found[name].append(dict(event.fields))
+    return found
+
+
+def best_report(cluster: Sequence[OpenedEvent], calls: Calls) -> tuple[OpenedEvent, Extent | None]:
+    """The report of an edit that saw most of the file, and how much; of equals the agent's own."""
+    rated = [(event, extent_of(event, calls)) for event in cluster]
+    return max(rated, key=lambda pair: (_worth(*pair), pair[0].src == "hook"))
+
+
+def _worth(event: OpenedEvent, extent: Extent | None) -> tuple[int, int]:
+    """How much of the file a report shows, and how many texts it shows in full; less than any other if it has none."""
+    shown = [name for name in TEXTS if name in event.fields]
+    return (_RANKS[extent] if shown else 0), sum(1 for name in shown if name not in event.cut)
+
+
+def extent_of(event: OpenedEvent, calls: Calls) -> Extent | None:
+    """How much of the file a report of an edit tells; ``None`` where it tells nothing of it."""
+    fields, said = event.fields, event.fields.keys() | event.withheld
+    patch, operation = fields.get("patch"), fields.get("operation")
+    if said.isdisjoint(TEXTS):
+        return None
+    if isinstance(patch, str) and _PART.search(patch):
+        return Extent.PASSAGES
+    if operation in {"create", "delete"}:
+        return Extent.FILE
+    in_part = event.src == "proxy" or fields.get("agent") == "cursor"
+    if "before" in said:
+        return Extent.PASSAGES if in_part or _repeats(event, calls) else Extent.FILE
+    if fields.get("agent") == "cursor" or _of_notebook(event, calls):
+        return Extent.PASSAGES
+    return Extent.FILE if "patch" in said else Extent.WRITTEN
+
+
+def _repeats(event: OpenedEvent, calls: Calls) -> bool:
+    """Whether a report has nothing but the passages that its call asked to replace."""
+    told = (event.fields.get("before") or "", event.fields.get("after") or "")
+    patch = event.fields.get("patch")
+    if isinstance(patch, str) and _COUNTED.search(patch):
+        return False
+    for call in calls.get(_text(event.fields, "tool_use_id") or "", ()):
+        given = table(call.get("input")) or {}
+        asked = [given, *(table(edit) or {} for edit in items(given.get("edits")))]
+        if told in [(edit.get("old_string") or "", edit.get("new_string") or "") for edit in asked]:
+            return True
+    return False
+
+
+def _of_notebook(event: OpenedEvent, calls: Calls) -> bool:
+    """Whether a text is that of a notebook's cell."""
+    named = {call.get("name") for call in calls.get(_text(event.fields, "tool_use_id") or "", ())}
+    return "NotebookEdit" in named or (not named and str(event.fields.get("path", "")).endswith(".ipynb"))
+
+
+def edit_diff(entry: Entry) -> str | None:
+    """The difference that a ``file_edit`` made; ``None`` where the record does not say."""
+    gone = {*entry.cut, *entry.withheld}
+    return shown_diff({name: value for name, value in entry.fields.items() if name not in gone}, entry.extent, gone)
+
+
+def shown_diff(fields: Mapping[str, Any], extent: Extent | None, unknown: Collection[str] = ()) -> str | None:
+    """The difference of one report.
+
+    Args:
+        fields: what it says.
+        extent: how much of the file they are.
+        unknown: texts that there were, and that are not, or not in full, on record.
+    """
+    before, after, patch = (_text(fields, name) for name in TEXTS)
+    is_known = "before" not in unknown and "after" not in unknown
+    if extent is Extent.FILE and is_known and _tells_all(fields):
+        return _without_returns(unified(before or "", after or "").split("\n"))
+    if patch:
+        lines = without_names(patch.removesuffix("\n").split("\n"))
+        if _CHANGED.isdisjoint(classify(lines)):
+            return None
+        return _without_returns(unplaced(lines) if extent is Extent.PASSAGES else lines)
+    if extent is Extent.PASSAGES and is_known and before is not None:
+        return _without_returns(passages([(before, after or "")]).split("\n"))
+    return None
+
+
+def _without_returns(lines: Sequence[str]) -> str:
+    """A difference without the carriage returns that end all of its lines; where only some have one, that is told."""
+    kinds = classify(lines)
+    told = [line for line, kind in zip(lines, kinds, strict=True) if kind in _TEXT]
+    if told and all(line.endswith("\r") for line in told):
+        lines = [line.removesuffix("\r") if kind in _TEXT else line for line, kind in zip(lines, kinds, strict=True)]
+    return "\n".join(lines)
+
+
+def _tells_all(fields: Mapping[str, Any]) -> bool:
+    """Whether the two texts of a whole file tell the change, and at least as well as the patch beside them."""
+    before, after, patch = (_text(fields, name) for name in TEXTS)
+    if before is not None and after is not None:
+        return not patch or (is_comparable(before, after) and agrees(before, after, patch))
+    made, gone = fields.get("operation") == "create", fields.get("operation") == "delete"
+    return (made and after is not None) or (gone and before is not None)
+
+
+def _text(fields: Mapping[str, Any], name: str) -> str | None:
+    value = fields.get(name)
+    return value if isinstance(value, str) else None

@@ -1,0 +1,250 @@
+"""Reading the page in a real browser: filters keep the place, nothing hides under the toolbar, all is in reach."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.helpers.plausible import plausible
+from tests.helpers.sessions import CLAUDE, Script
+
+from promptster.replay.exporters import find
+from promptster.replay.session import from_opened
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.helpers.chromium import Browser, Page
+
+    from promptster.protocol.events import OpenedEvent
+
+PRESS = "[...document.querySelectorAll('#tools button')].find((b) => b.textContent === '{}').click()"
+TYPE = (
+    "(() => {{ const search = document.querySelector('#tools input'); search.value = '{}';"
+    " search.dispatchEvent(new Event('input')); }})()"
+)
+KEY = "document.dispatchEvent(new KeyboardEvent('keydown', {{key: '{}', bubbles: true}}))"
+READ = """(() => {
+  const edge = Math.max(document.getElementById("tools").getBoundingClientRect().bottom, 0);
+  const row = [...document.querySelectorAll(".row")].find((each) => each.getBoundingClientRect().bottom > edge + 10);
+  return row && [Number(row.dataset.number), Math.round(row.getBoundingClientRect().top - edge)];
+})()"""
+"""The number of the row below the toolbar, and how far below."""
+IN_WINDOW = """(() => {
+  const edge = Math.max(document.getElementById("tools").getBoundingClientRect().bottom, 0);
+  const inside = (box) => box.bottom > edge + 10 && box.top < innerHeight;
+  return [...document.querySelectorAll(".row")].filter((each) => inside(each.getBoundingClientRect()))
+    .map((each) => Number(each.dataset.number));
+})()"""
+"""The numbers of the rows that can be seen."""
+MARKED = """(() => {
+  const row = document.querySelector(".row.now").getBoundingClientRect();
+  return [row.top - document.getElementById("tools").getBoundingClientRect().bottom, row.top < innerHeight];
+})()"""
+"""How far below the toolbar the marked row begins, and whether it is in the window."""
+SETTLED = "new Promise((done) => {{ const look = () => {} ? done() : requestAnimationFrame(look); look(); }})"
+
+
+def _page(browser: Browser, folder: Path, events: list[OpenedEvent], width: int = 1280, height: int = 900) -> Page:
+    file = folder / "replay.html"
+    file.write_bytes(b"".join(find("html").export(from_opened(events))))
+    page = browser.page()
+    page.size(width, height)
+    page.go(file.as_uri())
+    return page
+
+
+def _settle(page: Page) -> None:
+    """Rows find their height over a few frames."""
+    for _ in range(6):
+        page.settle()
+
+
+def _long() -> list[OpenedEvent]:
+    """Two hundred turns, with tall outputs and edits here and there; every filter has something to show."""
+    script = Script()
+    script.add("candidate", "note", text="to begin with")
+    script.add("recorder", "capture_degraded", detail="a disk")
+    script.add("hook", "command", lane=1, command="ls", **CLAUDE)
+    script.add("hook", "subagent_started", lane=2, agent_id="s", agent_type="Explore", **CLAUDE)
+    for number in range(200):
+        script.prompt(f"prompt {number} " + "with words " * (number % 40))
+        script.turn(f"answer {number} " + "and more " * (number % 90), tools=(f"t{number}",))
+        changed: Any = ("file_edit", {"path": f"{number}.py", "before": "a\n", "after": "b\n", "operation": "modify"})
+        output = "output\n" * (number % 60)
+        script.tool(
+            f"t{number}", "Edit", {"file_path": f"{number}.py"}, output, extra=changed if number % 7 == 0 else None
+        )
+    return script.events
+
+
+def _middle(events: list[OpenedEvent]) -> int:
+    """A tool call in the middle."""
+    return next(event.seq for event in events[len(events) // 2 :] if event.kind == "tool_call")
+
+
+def _index(page: Page) -> list[Any]:
+    found: list[Any] = json.loads(page.run("document.getElementById('index').textContent"))["rows"]
+    return found
+
+
+def _read(page: Page) -> list[int]:
+    _settle(page)
+    found: list[int] = page.run(READ)
+    return found
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_a_filter_keeps_the_moment(browser: Browser, tmp_path: Path, width: int) -> None:
+    """The row that is read stays where it is, or the nearest in time takes its place; taken off, all is as before."""
+    events = _long()
+    page = _page(browser, tmp_path, events, width)
+    index = _index(page)
+    page.run(f"location.hash = '#s{_middle(events)}'")
+    _settle(page)
+    page.run("scrollBy(0, 300)")
+    was = _read(page)
+    assert was[0] > 150
+    for name, bit in (("Prompts", 1), ("Edits", 8), ("Everything", 0), ("Open all", 0)):
+        page.run(PRESS.format(name))
+        _settle(page)
+        far = {place: abs(row[3] - index[was[0]][3]) for place, row in enumerate(index) if not bit or row[0] & bit}
+        assert min(far[place] for place in page.run(IN_WINDOW)) == min(far.values())
+        assert bit or _read(page)[0] == was[0]
+        page.run(PRESS.format(name))
+        assert _read(page)[0] == was[0]
+
+
+def test_a_search_keeps_the_moment_also_when_it_finds_nothing(browser: Browser, tmp_path: Path) -> None:
+    """What is found closest to it comes into view; when the words are gone, the reader is where they were."""
+    events = _long()
+    page = _page(browser, tmp_path, events)
+    page.run(f"location.hash = '#s{_middle(events)}'")
+    was = _read(page)
+    index = _index(page)
+    for words, found in (("prompt 7 ", True), ("nowhere", False), ("prompt", True), ("", True)):
+        page.run(TYPE.format(words))
+        marks = "document.querySelectorAll('#list mark').length > 0"
+        empty = "document.body.dataset.rows === '0'"
+        whole = "document.querySelectorAll('#list mark').length === 0 && document.body.dataset.rows !== '0'"
+        page.run(SETTLED.format(marks if words and found else empty if words else whole))
+        if words == "prompt":
+            assert abs(index[_read(page)[0]][3] - index[was[0]][3]) < 60_000
+    assert _read(page)[0] == was[0]
+
+
+def test_what_was_opened_and_marked_stays_so_through_a_filter(browser: Browser, tmp_path: Path) -> None:
+    """An open row is still open, the marked row still marked, and the next step goes on from there."""
+    events = _long()
+    page = _page(browser, tmp_path, events)
+    page.run(f"location.hash = '#s{_middle(events)}'")
+    _settle(page)
+    page.run("document.querySelector('.row.now button.head').click()")
+    marked = page.run("document.querySelector('.row.now').dataset.number")
+    page.run(PRESS.format("Everything"))
+    _settle(page)
+    assert page.run("document.querySelector('.row.now').dataset.number") == marked
+    assert page.run("document.querySelector('.row.now button.head').getAttribute('aria-expanded')") == "true"
+    page.run(PRESS.format("Edits"))
+    _settle(page)
+    page.run(KEY.format("j"))
+    assert abs(int(page.run("document.querySelector('.row.now').dataset.number")) - int(marked)) < 40
+
+
+@pytest.mark.parametrize("size", [(1280, 900), (900, 700), (700, 500), (390, 844)])
+def test_no_step_ends_under_the_toolbar(browser: Browser, tmp_path: Path, size: tuple[int, int]) -> None:
+    """n, p, j, k and links bring their row below the toolbar, however many lines that has."""
+    events = _long()
+    page = _page(browser, tmp_path, events, *size)
+    for key in "nnnjjnkpn":
+        page.run(KEY.format(key))
+        _settle(page)
+        below, inside = page.run(MARKED)
+        assert inside
+        assert below >= 0 or size[0] <= 640  # there the toolbar scrolls away with the page
+    page.run(f"location.hash = '#s{_middle(events)}'")
+    _settle(page)
+    below, inside = page.run(MARKED)
+    assert inside
+    assert page.run("document.querySelector('.row.now').getBoundingClientRect().top") >= 0
+
+
+def test_code_that_scrolls_can_be_reached_by_the_keyboard(browser: Browser, tmp_path: Path) -> None:
+    """Every box that scrolls takes the focus and has a name, in view or not, at desktop and at phone width."""
+    script = Script()
+    for event in plausible():
+        script.add(event.src, event.kind, lane=event.lane, **event.fields)
+    for number in range(40):
+        script.tool(f"x{number}", "Bash", {"command": "seq"}, "".join(f"{n}\n" for n in range(number * 3)))
+    script.turn("Look:\n```\n" + "code\n" * 90 + "```\n")
+    for width in (1440, 390):
+        page = _page(browser, tmp_path, script.events, width)
+        page.run(PRESS.format("Open all"))
+        page.run("dispatchEvent(new Event('beforeprint'))")
+        _settle(page)
+        boxes = page.run(
+            "[...document.querySelectorAll('pre')].map((box) => [box.scrollHeight > box.clientHeight + 1, box.tabIndex,"
+            " box.getAttribute('role'), Boolean(box.getAttribute('aria-label'))])"
+        )
+        assert sum(scrolls for scrolls, *_ in boxes) > 20
+        assert all(role == "group" and named for _, _, role, named in boxes)
+        assert all(tab == 0 for scrolls, tab, *_ in boxes if scrolls)
+        assert any(tab == -1 for _, tab, *_ in boxes)
+    assert page.run("document.querySelector('aside').tabIndex") == 0
+
+
+def test_only_changes_are_painted_as_changes(browser: Browser, tmp_path: Path) -> None:
+    """Names of files and places are not; a removed line ``-- x`` and an added ``++ x`` are."""
+    script = Script()
+    diff = (
+        "diff --git a/q.sql b/q.sql\n--- a/q.sql\n+++ b/q.sql\n@@ -1,2 +1,2 @@\n o\x1bne\n--- two\n+++ 2\n"
+        "\\ No newline at end of file\n"
+    )
+    script.add("workspace", "submission_final", diff=diff, manifest=[{"path": "q.sql", "status": "modified"}])
+    page = _page(browser, tmp_path, script.events)
+    page.run(PRESS.format("Open all"))
+    painted = page.run(
+        "[...document.querySelectorAll('pre.diff > span')].map((line) => [line.textContent.slice(0, 6),"
+        " getComputedStyle(line).backgroundColor !== 'rgba(0, 0, 0, 0)'])"
+    )
+    assert painted == [
+        ["diff -", False], ["--- a/", False], ["+++ b/", False], ["@@ -1,", False], [" o\\u{1", False],
+        ["--- tw", True], ["+++ 2", True], ["\\ No n", False],
+    ]  # fmt: skip
+    assert page.run("getComputedStyle(document.querySelector('pre.diff .ctl')).display") == "inline"
+
+
+def test_the_work_is_one_step_from_the_top(browser: Browser, tmp_path: Path) -> None:
+    """With sixty subagents before it: the list in the first window of a desktop, a link to it at every width."""
+    script = Script()
+    for number in range(60):
+        who: dict[str, Any] = {**CLAUDE, "agent_id": f"s{number}"}
+        script.add("hook", "subagent_started", lane=number + 2, agent_type=f"Explore {number}", **who)
+    script.add(
+        "workspace", "submission_final", diff="@@ -0,0 +1 @@\n+x", manifest=[{"path": "a.py", "status": "added"}]
+    )
+    top = "document.querySelector('{}').getBoundingClientRect().bottom"
+    page = _page(browser, tmp_path, script.events)
+    assert page.run(top.format("#handed-in")) < 900
+    page.run("scrollTo(0, 1e6)")
+    _settle(page)
+    assert 0 < page.run(top.format("#handed-in")) < 900
+    page = _page(browser, tmp_path, script.events, 390)
+    assert page.run(top.format(".to-submission a")) < 2 * 900
+    page.run("document.querySelector('.to-submission a').click()")
+    _settle(page)
+    assert -1 <= page.run("document.querySelector('#handed-in').getBoundingClientRect().top") < 900
+
+
+def test_a_conversation_shows_as_many_rows_as_its_list_says(browser: Browser, tmp_path: Path) -> None:
+    """The number beside a conversation is the number above the timeline once it alone is shown."""
+    page = _page(browser, tmp_path, plausible())
+    listed = page.run("[...document.querySelectorAll('.lanes small')].map((each) => Number(each.textContent))")
+    shown = page.run(
+        "[...document.querySelectorAll('#tools option')].slice(1).map((each) => { const choice ="
+        " document.querySelector('#tools select'); choice.value = each.value;"
+        " choice.dispatchEvent(new Event('change'));"
+        " return Number(document.body.dataset.rows); })"
+    )
+    assert listed == shown
