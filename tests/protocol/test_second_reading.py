@@ -83,8 +83,8 @@ def test_the_second_reading_is_one() -> None:
 @given(st.sets(st.integers(0, 2)), st.booleans(), st.sampled_from([None, 0, 1, 2**53 - 1]))
 def test_whatever_is_taken_out_of_the_log_costs_what_the_certificate_says(
     left: set[int],
-    checkpoint: bool,
-    log: int | None,  # noqa: FBT001 - drawn
+    checkpoint: bool,  # noqa: FBT001 - drawn
+    log: int | None,
 ) -> None:
     """With the promise 11 for any proof that is missing; without it never more than a note."""
     world = World(log=log)
