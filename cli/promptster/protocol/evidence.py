@@ -269,7 +269,7 @@ def read_log(
     if parts.checkpoint is None:
         if parts.proofs:
             report.altered("log_proof", "proofs are here without the checkpoint that they lead to")
-        _tell_log(report, evidence, None, (), "no checkpoint of the collector's log is here")
+        _tell_log(report, evidence, None, (), "no checkpoint of the log is here")
         return
     try:
         checkpoint = Checkpoint.parse(parts.checkpoint)
@@ -313,12 +313,13 @@ def _tell_log(
         return
     one = len(missing) == 1 and missing[0].first == missing[0].last
     which = f"the receipt of batch {spoken(missing)}" if one else f"the receipts of batches {spoken(missing)}"
-    said = [f"no log proof for {which}"] if missing else []
-    text = ": ".join([*said, why] if why else said)
+    text = why
+    if missing:
+        text = f"no log proof for {which}{f' ({why})' if why else ''}"
     if promised:
         report.incomplete("not_in_log", text)
     else:
-        report.note("not_in_log", f"{text} (the certificate of this session promises none)")
+        report.note("not_in_log", f"{text}, and none was promised")
 
 
 def _signed_by(checkpoint: Checkpoint, public_key: bytes) -> bool:
