@@ -67,7 +67,7 @@ def test_a_log_that_is_late_keeps_nobody(invited: Invited, gateway: Gateway) -> 
     assert (done["verdict"], done["received"]) == ("incomplete", done["events"])
     assert {finding["code"] for finding in done["findings"]} == {"not_in_log"}
     assert f"promptster export {done['bundle']}\n" in answer.stderr
-    assert "warning: your copy is not complete yet (no log proof for the receipt" in answer.stderr
+    assert "warning: your copy is not complete yet: no log proof for the receipt" in answer.stderr
     folder = SessionFolder(next((invited.state / "sessions").iterdir()))
     assert not folder.journal.exists()
     assert invited.person.result("status")["state"] == "closed"

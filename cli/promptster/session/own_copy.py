@@ -72,7 +72,7 @@ class OwnCopy:
             return []
         what = "; ".join(found.text for found in self.verification.findings if found.code == "not_in_log")
         return [
-            f"warning: your copy is not complete yet ({what})",
+            f"warning: your copy is not complete yet: {what}",
             f"{organisation} has everything, and you need do nothing. Later you can complete your copy:",
             f"promptster export {self.path}",
         ]
