@@ -234,9 +234,9 @@ def test_a_late_log_is_waited_for_a_while_and_told(logged: Desk) -> None:
     logged.server.answer = Answer(body=json.dumps(logged.evidence).encode())
     copy = write_copy(logged.current, logged.config, patience_s=3600.0, proofs_s=0.0)
     assert (copy.verification.verdict, copy.complete, copy.settled) == ("incomplete", True, True)
+    what = "no log proof for the receipts of batches 0 to 3 (no checkpoint of the log is here)"
     assert copy.log_is_late("Acme") == [
-        "warning: your copy is not complete yet: no log proof for the receipts of batches 0 to 3 (no checkpoint of the"
-        " log is here)",
+        f"warning: your copy is not complete yet: {what}",
         "Acme has everything, and you need do nothing. Later you can complete your copy:",
         f"promptster export {copy.path}",
     ]

@@ -81,13 +81,13 @@ def _taken_out() -> Iterator[Named]:
     yield parts_vector("log-stripped", "checkpoint and all proofs taken out", world, stripped, **quiet)
     bare = dataclasses.replace(parts, proofs=())
     yield parts_vector("log-no-proofs", "all proofs taken out, the checkpoint left", world, bare, **quiet)
-    for name, what, proofs in (
+    for name, what, left in (
         ("first", "the first proof", (two, three)),
         ("middle", "a proof in the middle", (one, three)),
         ("last", "the last proof", (one, two)),
         ("but-one", "all proofs but one", (two,)),
     ):
-        dropped = dataclasses.replace(parts, proofs=proofs)
+        dropped = dataclasses.replace(parts, proofs=left)
         yield parts_vector(f"log-dropped-{name}", f"{what} taken out", world, dropped, **quiet)
     yield parts_vector(
         "log-promised-no-checkpoint",
