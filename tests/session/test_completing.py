@@ -147,25 +147,44 @@ def test_nothing_new_is_said_and_changes_nothing(desk: Desk) -> None:
     assert error.hint == f"Nothing was changed. Try again later: promptster export {desk.file}"
 
 
+def _fewer_receipts(desk: Desk) -> None:
+    desk.say(receipts=desk.parts.receipts[:2])
+
+
+def _proofs_that_lead_elsewhere(desk: Desk) -> None:
+    desk.say(proofs=tuple(replace(proof, index=0) for proof in desk.parts.proofs))
+
+
+def _a_checkpoint_that_is_none(desk: Desk) -> None:
+    desk.say(checkpoint="nothing")
+
+
+def _nothing_at_all(desk: Desk) -> None:
+    desk.say(receipts=(), checks=(), close=None, checkpoint=None, proofs=())
+
+
 def _fewer_proofs(desk: Desk) -> None:
-    """The copy has two of them, the collector none."""
     note, proofs = desk.certified.logged(desk.parts.receipts[:2])
     desk.keep(replace(desk.parts, checkpoint=note, proofs=proofs))
     desk.say(checkpoint=None, proofs=())
 
 
+def _a_strangers_receipts(desk: Desk) -> None:
+    desk.say(receipts=read_bundle(Bundler(Certified(seed=7)).bundle(EVENTS)).receipts)
+
+
 @pytest.mark.parametrize(
     "change",
     [
-        lambda desk: desk.say(receipts=desk.parts.receipts[:2]),
-        lambda desk: desk.say(proofs=tuple(replace(proof, index=0) for proof in desk.parts.proofs)),
-        lambda desk: desk.say(checkpoint="nothing"),
-        lambda desk: desk.say(receipts=(), checks=(), close=None, checkpoint=None, proofs=()),
+        _fewer_receipts,
+        _proofs_that_lead_elsewhere,
+        _a_checkpoint_that_is_none,
+        _nothing_at_all,
         _fewer_proofs,
-        lambda desk: desk.say(receipts=read_bundle(Bundler(Certified(seed=7)).bundle(EVENTS)).receipts),
+        _a_strangers_receipts,
     ],
 )
-def test_a_worse_bundle_never_replaces_the_copy(desk: Desk, change: Callable[[Desk], object]) -> None:
+def test_a_worse_bundle_never_replaces_the_copy(desk: Desk, change: Callable[[Desk], None]) -> None:
     """Fewer receipts or proofs, ones that do not hold, a stranger's: the copy stays, and the candidate is told."""
     change(desk)
     assert desk.refused().code == "does_not_fit"
