@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -45,7 +46,7 @@ def command(
     """
     out = Output(json)
     piped = str(file) == _STDIN
-    data = _standard_input() if piped else _bundle(file)
+    data = _standard_input() if piped else _read(file, "Name a bundle: a file that ends in .promptster.")
     verification = verify_bundle(data, trusted=_trusted(trust or (), out))
     out.result(document(verification))
     if not json:
@@ -63,8 +64,11 @@ def command(
 
 def _completable(file: Path, verification: Verification) -> str | None:
     """The file's name, if it is the candidate's own copy here and the collector may have what it lacks."""
-    own = verification.certificate is not None and may_be_completed(verification)
-    return str(file) if own and find_own(Paths.from_environment(), verification) is not None else None
+    if not may_be_completed(verification):
+        return None
+    with contextlib.suppress(PromptsterError, OSError):  # a hint is not worth an error
+        return str(file) if find_own(Paths.from_environment(), verification) is not None else None
+    return None
 
 
 def _standard_input() -> bytes:
@@ -76,9 +80,9 @@ def _standard_input() -> bytes:
     return sys.stdin.buffer.read()
 
 
-def _bundle(file: Path) -> bytes:
+def _read(file: Path, hint: str) -> bytes:
     if file.is_dir():
-        raise UsageError(f"{file} is a folder", hint="Name a bundle: a file that ends in .promptster.", code="folder")
+        raise UsageError(f"{file} is a folder", hint=hint, code="folder")
     if not file.exists():
         raise UsageError(f"there is no file {file}", code="no_such_file")
     return read_file(file)
@@ -88,7 +92,7 @@ def _trusted(keyfiles: Sequence[Path], out: Output) -> frozenset[str]:
     named: set[str] = set()
     for path in keyfiles:
         try:
-            named.update(parse_keyfile(_bundle(path)).fingerprints)
+            named.update(parse_keyfile(_read(path, "Name a key file.")).fingerprints)
         except ProtocolError as error:
             hint = "promptster-collector keys writes one"
             raise UsageError(f"{path} is not a key file: {error.message}", hint=hint, code="keyfile") from error
