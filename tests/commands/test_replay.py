@@ -37,7 +37,7 @@ def test_the_story_is_told_in_order(folder: Path, capsys: pytest.CaptureFixture[
     shown = capsys.readouterr().out
     told = (
         "Take-home  Acme\n",
-        "consistent: everything fits together, but no key pinned here vouches for the signer\n",
+        "consistent: nothing contradicts it, but anyone could have signed it\n",
         "   00:23  Prompt  [hook + proxy]\n",
         "   00:31  Grep  RateLimiter\\(  [Claude Code, subagent Explore, proxy + hook]\n",
         "   01:16  Asked the model  claude-sonnet-4-5  [proxy, 3 attempts]\n",

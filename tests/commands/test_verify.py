@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
+import time
+import zipfile
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,25 +20,50 @@ from tests.helpers.sessions import Script
 from promptster.__main__ import main
 from promptster.config import PinnedKeys
 from promptster.paths import Paths
+from promptster.protocol.archive import Member, read_archive, write_archive
+from promptster.protocol.bundle import read_bundle, write_bundle
+from promptster.protocol.documents import DocumentType
 from promptster.protocol.keys import first_key, next_key, write_keyfile
+from promptster.protocol.signing import Envelope
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
 
 EVENTS = plausible()
+MADE_BY_0_1 = Path(__file__).parent / "made_by_0_1" / "session.promptster"
+"""What the first release's own commands made of a whole assessment."""
+SCREEN = f"""\
+VERIFIED: nothing was changed, and nothing that was received is missing
+  not_in_log: no log proof for the receipts of batches 0 to 3 (no checkpoint of
+    the log is here), and none was promised
+Session  Take-home, for Acme; submitted 25 November 2026, 10:53
+Events   80, all received and checked
+Sources  proxy 46, hook 25, candidate 4, recorder 3, workspace 2
+Gaps     10:48 paused for 3 min: the doorbell
+         10:53 the proxy saw a call of Edit that no hook reported
+Signer   {Certified().keys.fingerprints[0][:16]} (known to this computer, or from the key file)
+Time     the collector's word; no witness
+Log      0 of 4 receipts shown to be in the collector's log
+Signatures prove custody (order and integrity), not truth: the session key was
+on the candidate's machine. What was never recorded shows only as gaps.
+"""
 
 
 @pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """An empty home folder, with a bundle and its collector's key file beside it."""
     for name in ("XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TZ", "Europe/Berlin")
+    time.tzset()
     bundler = Bundler()
     (tmp_path / "ada.promptster").write_bytes(bundler.bundle(EVENTS))
     (tmp_path / "acme.keys").write_bytes(bundler.certified.keyfile)
-    return tmp_path
+    yield tmp_path
+    monkeypatch.undo()
+    time.tzset()
 
 
 def _json(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
@@ -42,20 +72,40 @@ def _json(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
 
 
 def test_verified_with_a_key_file(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A named key file vouches: exit 0, what was checked, gaps apart, the claim in full."""
+    """The whole screen: the verdict, what it rests on in local time, and what it does not prove."""
     assert main(["verify", "ada.promptster", "--trust", "acme.keys"]) == 0
-    shown = capsys.readouterr().out
-    assert shown.startswith("VERIFIED: nothing was changed, and nothing that was received is missing\n")
-    for words in (
-        "80 events, each with its place proved",
-        "4 batches: 4 received, 4 checked by the collector",
-        "submitted with 80 events",
-        "they do not change the verdict:\n  event 43: recording was paused: the doorbell",
-        "They prove custody, not\ntruth",
-        f"{Certified().keys.fingerprints[0]} (a key pinned here vouches for it)",
-    ):
-        assert words in shown
+    assert capsys.readouterr().out == SCREEN
     assert not (home / "home").exists()
+
+
+def test_a_log_that_was_promised_is_told(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """With all proofs a line says so; with one missing the verdict is another, and the words say which one it is."""
+    certified = Certified(limits={"log": 1})
+    data = Bundler(certified).bundle(EVENTS)
+    (home / "acme.keys").write_bytes(certified.keyfile)
+    (home / "logged.promptster").write_bytes(data)
+    assert main(["verify", "logged.promptster", "--trust", "acme.keys"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1].startswith("Session  ")
+    assert "Log      all 4 receipts are in the collector's log" in lines
+    parts = read_bundle(data)
+    (home / "cut.promptster").write_bytes(write_bundle(replace(parts, proofs=parts.proofs[:1])))
+    assert main(["verify", "cut.promptster", "--trust", "acme.keys"]) == 11
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[:3] == [
+        "INCOMPLETE: what is here is genuine, but something is missing",
+        "  not_in_log: no log proof for the receipts of batches 1 to 3",
+        "Session  Take-home, for Acme; submitted 25 November 2026, 10:53",
+    ]
+    assert "Log      1 of 4 receipts shown to be in the collector's log" in lines
+    assert not any(line.startswith("Signatures prove") for line in lines)
+    assert main(["verify", "cut.promptster", "--trust", "acme.keys", "--json"]) == 11
+    assert _json(capsys)["log"] == {
+        "promised": True,
+        "receipts": 4,
+        "missing": [{"first": 1, "last": 3}],
+        "origin": "acme.example/receipts",
+    }
 
 
 def test_pinned_keys_are_trusted_too(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -97,8 +147,12 @@ def test_each_fault_has_its_verdict_and_its_code(
     assert document["findings"]
     assert main(["verify", "odd.promptster", "--trust", "acme.keys"]) == code
     shown = capsys.readouterr().out
-    assert shown.startswith(verdict.upper())
-    assert "what was found:" in shown
+    assert shown.startswith(f"{verdict.upper()}: ")
+    assert "Signatures prove" not in shown
+    if verdict == "altered":
+        assert [line[:2] for line in shown.splitlines()[1:]] == ["  "] * len(document["findings"])
+    if verdict == "unreadable":
+        assert shown == "UNREADABLE: odd.promptster is a bundle that was cut off: copy or download it again\n"
 
 
 def test_a_stranger_who_signs_is_not_trusted(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -106,6 +160,14 @@ def test_a_stranger_who_signs_is_not_trusted(home: Path, capsys: pytest.CaptureF
     (home / "forged.promptster").write_bytes(Bundler(Certified(seed=7)).bundle(EVENTS))
     assert main(["verify", "forged.promptster", "--trust", "acme.keys", "--json"]) == 13
     assert _json(capsys)["verdict"] == "consistent"
+    assert main(["verify", "forged.promptster", "--trust", "acme.keys"]) == 13
+    first, second, third, *facts = capsys.readouterr().out.splitlines()
+    key = Certified(seed=7).keys.fingerprints[0][:16]
+    assert first == "CONSISTENT, SIGNER UNKNOWN: nothing contradicts it, but anyone could have signed"
+    assert second == f"it: this computer does not know the key {key}"
+    assert third.startswith("  not_in_log: ")
+    assert facts[1] == "Get the keys from someone you trust, then add --trust KEYFILE."
+    assert f"Signer   {key} (not known to this computer)" in facts
 
 
 def test_a_key_in_front_of_an_invites_makes_no_bundle_trusted(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -140,7 +202,11 @@ def test_a_bundle_may_come_through_a_pipe(
     with (home / "ada.promptster").open() as bundle:
         monkeypatch.setattr("sys.stdin", bundle)
         assert main(["verify", "-", "--trust", "acme.keys"]) == 0
-    assert "file       standard input\n" in capsys.readouterr().out
+    assert capsys.readouterr().out == SCREEN
+    with (home / "acme.keys").open() as keyfile:
+        monkeypatch.setattr("sys.stdin", keyfile)
+        assert main(["verify", "-"]) == 12
+    assert capsys.readouterr().out == "UNREADABLE: standard input is a key file, not a bundle (--trust takes it)\n"
     main_end, terminal = os.openpty()
     with os.fdopen(terminal) as keyboard:
         monkeypatch.setattr("sys.stdin", keyboard)
@@ -169,3 +235,132 @@ def test_hostile_text_in_a_bundle_reaches_no_terminal(home: Path, capsys: pytest
     assert "\x1b" not in shown
     assert "\u202e" not in shown
     assert "\\x1b]52;c;" in shown
+
+
+def _zipped(members: dict[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> bytes:
+    """A zip as any program writes it."""
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w", method) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return made.getvalue()
+
+
+def _others() -> dict[str, tuple[bytes, str]]:
+    """Files that are no bundle, by what they are, each with what is said about it."""
+    certified = Certified()
+    data = Bundler(certified).bundle(EVENTS)
+    members = {member.name: member.data for member in read_archive(data)}
+    newer = {**members, "keys.json": b'{"keys":[],"v":2}'}
+    parts = read_bundle(data)
+    later = certified.collector_key.sign_bytes(DocumentType.CERTIFICATE, b'{"v":2}')
+    certificate = replace(parts, certificate=Envelope(b'{"v":2}', later))
+    packed = "is a bundle that was packed again or changed as a file: get the original"
+    known = "is a bundle that lacks parts, or has parts that this version of Promptster does not know"
+    update = "was made by a newer version of Promptster: update this one to read it"
+    return {
+        "text": (b"# A readme\n", "is not a Promptster bundle"),
+        "binary": (bytes(range(256)) * 100, "is not a Promptster bundle"),
+        "page": (b"<!doctype html><title>Replay</title>", "is not a Promptster bundle"),
+        "empty": (b"", "is empty"),
+        "key file": (certified.keyfile, "is a key file, not a bundle (--trust takes it)"),
+        "other zip": (_zipped({"a.txt": b"a"}), "is a zip file, but not a Promptster bundle"),
+        "word": (_zipped({"[Content_Types].xml": b"<x/>"}), "is a zip file, but not a Promptster bundle"),
+        "cut zip": (data[:3000], "is a bundle that was cut off: copy or download it again"),
+        "packed again": (_zipped(members), packed),
+        "trailer": (data + b"\n", packed),
+        "encrypted": (_zipped(members).replace(b"PK\x03\x04\x14\x00\x00", b"PK\x03\x04\x14\x00\x01"), packed),
+        "nothing in it": (_zipped({"keys.json": b""}), packed),
+        "newer keys": (write_archive([Member(*item) for item in newer.items()]), update),
+        "newer keys, packed again": (_zipped(newer), update),
+        "newer certificate": (write_bundle(certificate), update),
+        "another member": (write_archive([*read_archive(data), Member("later.json", b"{}")]), known),
+        "a member too few": (write_archive(read_archive(data)[:5]), known),
+        "odd member": (
+            write_archive([Member(*item) for item in {**members, "values.bin": b"x"}.items()]),
+            "is a bundle, and a part of it cannot be read",
+        ),
+    }
+
+
+OTHERS = _others()
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_what_is_no_bundle_is_said_in_one_line(home: Path, capsys: pytest.CaptureFixture[str], name: str) -> None:
+    """By every command that takes a bundle, with exit code 12, and nothing about what was not proved."""
+    data, why = OTHERS[name]
+    (home / "odd.file").write_bytes(data)
+    assert main(["verify", "odd.file"]) == 12
+    assert capsys.readouterr().out == f"UNREADABLE: odd.file {why}\n"
+    assert main(["verify", "odd.file", "--json"]) == 12
+    assert _json(capsys)["verdict"] == "unreadable"
+    before = sorted(home.iterdir())
+    for words in (["replay"], ["export"], ["export", "-f", "html"], ["export", "-o", "new.promptster"]):
+        assert main([words[0], "odd.file", *words[1:]]) == 12
+        shown = capsys.readouterr()
+        assert (shown.out, shown.err) == ("", f"error: odd.file {why}\n")
+    assert main(["replay", "odd.file", "--json"]) == 12
+    assert _json(capsys)["error"]["code"] == "unreadable"
+    assert sorted(home.iterdir()) == before
+
+
+def test_a_hostile_name_reaches_no_terminal(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A file's name is text of a stranger too."""
+    (home / "\x1b[2Jodd").write_bytes(b"x")
+    assert main(["verify", "\x1b[2Jodd"]) == 12
+    assert capsys.readouterr().out == "UNREADABLE: \\x1b[2Jodd is not a Promptster bundle\n"
+
+
+def test_a_folder_is_named_as_one(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A mistake in the call, not a verdict; so is a name that leads nowhere."""
+    for command in ("verify", "replay", "export"):
+        assert main([command, "."]) == 2
+        assert capsys.readouterr().err == ("error: . is a folder\nName a bundle: a file that ends in .promptster.\n")
+        assert main([command, "home.promptster"]) == 2
+        assert capsys.readouterr().err.startswith("error: there is no file ")
+    assert home.is_dir()
+
+
+def test_a_bundle_with_an_unreadable_part_says_which(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It is one of ours, so the line alone would leave the reader with nothing."""
+    parts = read_bundle((home / "ada.promptster").read_bytes())
+    (home / "odd.promptster").write_bytes(write_bundle(replace(parts, checkpoint="nothing")))
+    assert main(["verify", "odd.promptster", "--trust", "acme.keys"]) == 12
+    headline, finding, *_ = capsys.readouterr().out.splitlines()
+    assert headline == "UNREADABLE: odd.promptster is a bundle, and a part of it that was signed cannot be read"
+    assert finding.startswith("  checkpoint_malformed: ")
+
+
+def test_many_findings_are_counted(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A screen is no list of everything; --json is."""
+    parts = read_bundle((home / "ada.promptster").read_bytes())
+    (home / "odd.promptster").write_bytes(write_bundle(replace(parts, events=parts.events[::-1])))
+    assert main(["verify", "odd.promptster", "--trust", "acme.keys"]) == 10
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 22
+    assert lines[-1].endswith(" more; --json has all")
+
+
+def test_a_bundle_of_the_first_release_verifies(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """With its log as before; without it too, because nobody promised one, and the first lines say so."""
+    data = MADE_BY_0_1.read_bytes()
+    parts = read_bundle(data)
+    assert b"0.1.0" in parts.consent.payload
+    (home / "old.keys").write_bytes(parts.keys)
+    assert main(["verify", str(MADE_BY_0_1), "--trust", "old.keys"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "VERIFIED: nothing was changed, and nothing that was received is missing"
+    assert lines[1].startswith("Session  Slugs, for Acme; submitted 30 November 2026, ")
+    assert "Log      all 3 receipts are in the collector's log" in lines
+    for stripped in (replace(parts, proofs=(), checkpoint=None), replace(parts, proofs=parts.proofs[:1])):
+        (home / "old.promptster").write_bytes(write_bundle(stripped))
+        assert main(["verify", "old.promptster", "--trust", "old.keys"]) == 0
+        first, second, *_ = capsys.readouterr().out.splitlines()
+        assert first == lines[0]
+        assert second.startswith("  not_in_log: no log proof for the receipts of batches ")
+        assert main(["verify", "old.promptster", "--trust", "old.keys", "--json"]) == 0
+        document = _json(capsys)
+        assert document["log"]["promised"] is False
+        assert [finding["effect"] for finding in document["findings"]] == ["note"]
+    assert main(["replay", str(MADE_BY_0_1)]) == 0

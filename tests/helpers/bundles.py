@@ -104,6 +104,8 @@ class Bundler:
             at_ms=receipts[-1].received_ms,
         )
         sign = certified.collector_key.sign
+        signed = [sign(receipt) for receipt in receipts]
+        checkpoint, proofs = certified.logged(signed) if certified.limits else (None, ())
         return write_bundle(
             parts_from_batches(
                 keys=certified.keyfile,
@@ -111,9 +113,11 @@ class Bundler:
                 policy=certified.policy,
                 consent=certified.consent,
                 batches=batches,
-                receipts=[sign(receipt) for receipt in receipts],
+                receipts=signed,
                 checks=[sign(check_of(receipt, ok=receipt.n not in leave_out)) for receipt in receipts],
                 close=sign(close) if closed else None,
+                checkpoint=checkpoint,
+                proofs=proofs,
             )
         )
 

@@ -10,17 +10,20 @@ from typing import TYPE_CHECKING, Any
 
 from promptster.deliver.trust import TrustedKeys
 from promptster.keys import SessionSecrets
+from promptster.protocol import merkle
 from promptster.protocol.consent import Certificate, Consent
 from promptster.protocol.encoding import b64u_encode
 from promptster.protocol.invite import Invite
-from promptster.protocol.keys import first_key, parse_keyfile, write_keyfile
+from promptster.protocol.keys import first_key, log_key, parse_keyfile, write_keyfile
 from promptster.protocol.kinds import Kind
+from promptster.protocol.log import LogProof, log_leaf, sign_checkpoint
 from promptster.protocol.policy import make_policy, policy_sha256
 from promptster.protocol.sealing import SealingKey
 from promptster.protocol.signing import Envelope, SigningKey
 from promptster.session.state import SessionFacts, SessionFolder, SessionState
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from promptster.paths import Paths
@@ -50,6 +53,8 @@ class Certified:
     upload_until: int = NOW_MS + 10**10
     upstreams: dict[str, str] = field(default_factory=lambda: {"anthropic": "https://api.anthropic.com"})
     overrides: tuple[str, ...] = ()
+    limits: dict[str, int] = field(default_factory=dict[str, int])
+    """What the certificate says of itself; ``log`` promises a proof for every receipt."""
 
     @cached_property
     def random(self) -> SeededBytes:
@@ -66,9 +71,27 @@ class Certified:
         return SigningKey.generate(self.named("collector"))
 
     @cached_property
+    def log_key(self) -> SigningKey:
+        """What the collector's log signs with."""
+        return SigningKey.generate(self.named("log"))
+
+    @cached_property
     def keyfile(self) -> bytes:
         """The collector's key file."""
-        return write_keyfile([first_key(self.collector_key, created_ms=NOW_MS)])
+        key = self.collector_key
+        records = [first_key(key, created_ms=NOW_MS)]
+        if self.limits:
+            records.append(log_key(key, self.log_key.public_key, created_ms=NOW_MS))
+        return write_keyfile(records)
+
+    def logged(self, receipts: Sequence[Envelope]) -> tuple[str, tuple[LogProof, ...]]:
+        """A checkpoint over these receipts, and their proofs."""
+        leaves = [log_leaf(receipt) for receipt in receipts]
+        note = sign_checkpoint(
+            origin="acme.example/receipts", size=len(leaves), root=merkle.root(leaves), key=self.log_key
+        )
+        proofs = [LogProof(n=n, index=n, proof=tuple(merkle.inclusion_proof(leaves, n))) for n in range(len(leaves))]
+        return note, tuple(proofs)
 
     @cached_property
     def keys(self) -> KeySuccession:
@@ -153,7 +176,7 @@ class Certified:
                 policy_sha256=policy_sha256(self.policy),
                 record_until=self.record_until,
                 upload_until=self.upload_until,
-                limits={},
+                limits=self.limits,
                 continues=None,
             )
         )

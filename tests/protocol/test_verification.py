@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.vectors.good import succession
-from tests.vectors.world import START, World, drafts, public_with, with_block, with_stored
+from tests.vectors.world import ORIGIN, START, World, drafts, public_with, with_block, with_stored
 
 from promptster.protocol import keys, signing
 from promptster.protocol.archive import Member, read_archive, write_archive
@@ -24,7 +24,17 @@ from promptster.protocol.events import Draft, PublicEvent, RecordedEvent
 from promptster.protocol.fields import BLOCK, MAX_BLOCK, Block, Secret
 from promptster.protocol.log import cosign
 from promptster.protocol.signing import Envelope, SigningKey, kid
-from promptster.protocol.verdict import CLAIM, MAX_FINDINGS_OF_A_CODE, Effect, Report, Span, holes, spans, spoken
+from promptster.protocol.verdict import (
+    CLAIM,
+    MAX_FINDINGS_OF_A_CODE,
+    Effect,
+    LogFacts,
+    Report,
+    Span,
+    holes,
+    spans,
+    spoken,
+)
 from promptster.protocol.verification import verify_bundle, verify_parts
 
 
@@ -467,11 +477,58 @@ def test_a_receipt_of_a_batch_inside_a_gap_says_nothing_new() -> None:
     assert _codes(world, holed) == (11, {"gap"})
 
 
-def test_a_receipt_without_a_proof_is_noted() -> None:
-    """The log is a further vouch, not a need."""
+def test_a_receipt_without_a_proof_is_noted_or_counts() -> None:
+    """A log that the certificate promises is due for every receipt; one that it does not is a further vouch."""
+    for log, exit_code in ((None, 0), (0, 0), (1, 11)):
+        world = World(log=log)
+        parts = world.parts()
+        assert _codes(world, parts) == (0, set())
+        assert _codes(world, dataclasses.replace(parts, proofs=parts.proofs[:2])) == (exit_code, {"not_in_log"})
+        bare = dataclasses.replace(parts, proofs=(), checkpoint=None)
+        assert _codes(world, bare) == (exit_code, {"not_in_log"})
+
+
+def _told_of_log(world: World, parts: BundleParts) -> list[str]:
+    result = verify_parts(parts, trusted=world.trusted)
+    return [finding.text for finding in result.findings if finding.code == "not_in_log"]
+
+
+def test_what_is_missing_in_the_log_is_said_in_one_finding() -> None:
+    """By the batches' numbers, in runs, and with the reason where it is one for all."""
+    world = World(log=1)
+    parts = world.parts()
+    one, _, three = parts.proofs
+    assert _told_of_log(world, dataclasses.replace(parts, proofs=(three,))) == [
+        "no log proof for the receipts of batches 0 to 1"
+    ]
+    assert _told_of_log(world, dataclasses.replace(parts, proofs=(one, three))) == [
+        "no log proof for the receipt of batch 1"
+    ]
+    assert _told_of_log(world, dataclasses.replace(parts, proofs=(), checkpoint=None)) == [
+        "no log proof for the receipts of batches 0 to 2 (no checkpoint of the log is here)"
+    ]
+    nothing = dataclasses.replace(parts, receipts=(), proofs=(), checkpoint=None)
+    assert _told_of_log(world, nothing) == ["no checkpoint of the log is here"]
     world = World()
     parts = world.parts()
-    assert _codes(world, dataclasses.replace(parts, proofs=parts.proofs[:2])) == (0, {"not_in_log"})
+    assert _told_of_log(world, dataclasses.replace(parts, proofs=parts.proofs[1:])) == [
+        "no log proof for the receipt of batch 0, and none was promised"
+    ]
+
+
+def test_what_is_known_of_the_log_is_reported() -> None:
+    """How many receipts there are, which stand there, in which log, and whether that was promised."""
+    world = World(log=1)
+    parts = world.parts()
+    assert verify_parts(parts, trusted=world.trusted).log == LogFacts(
+        promised=True, receipts=3, missing=(), origin=ORIGIN
+    )
+    dropped = dataclasses.replace(parts, proofs=parts.proofs[1:])
+    assert verify_parts(dropped, trusted=world.trusted).log == LogFacts(
+        promised=True, receipts=3, missing=(Span(0, 0),), origin=ORIGIN
+    )
+    unread = dataclasses.replace(parts, checkpoint="nothing")
+    assert verify_parts(unread, trusted=world.trusted).log is None
 
 
 def test_what_headers_claim_costs_nothing() -> None:

@@ -15,6 +15,7 @@ from tests.helpers.plausible import plausible
 from promptster.config import Config
 from promptster.keys import FileStore, save_secrets
 from promptster.protocol.bundle import read_bundle
+from promptster.protocol.encoding import b64u_encode
 from promptster.protocol.keys import first_key, keyfile_object, next_key
 from promptster.protocol.receipt import LAPSED, SUBMITTED, Close
 from promptster.protocol.signing import SigningKey
@@ -205,3 +206,45 @@ def test_keys_that_contradict_the_known_ones_are_left_out(desk: Desk) -> None:
 
 def _by(receipt: Receipt, key: SigningKey) -> Receipt:
     return replace(receipt, kid=key.kid)
+
+
+@pytest.fixture
+def logged(tmp_path: Path) -> Iterator[Desk]:
+    """The same where the certificate promises the log."""
+    with Answering() as server:
+        yield Desk(tmp_path, server, Certified(limits={"log": 1}))
+
+
+def test_log_proofs_are_in_the_copy_when_they_are_there(logged: Desk) -> None:
+    """Nothing is left to be said, or done."""
+    note, proofs = logged.certified.logged([logged.certified.collector_key.sign(each) for each in logged.receipts])
+    logged.evidence |= {
+        "checkpoint": note,
+        "proofs": [
+            {"n": each.n, "index": each.index, "proof": [b64u_encode(item) for item in each.proof]} for each in proofs
+        ],
+    }
+    logged.server.answer = Answer(body=json.dumps(logged.evidence).encode())
+    copy = write_copy(logged.current, logged.config, patience_s=3600.0, proofs_s=3600.0)
+    assert (copy.verification.verdict, copy.settled, copy.log_is_late("Acme")) == ("verified", True, [])
+
+
+def test_a_late_log_is_waited_for_a_while_and_told(logged: Desk) -> None:
+    """All else is here: the copy is written once proofs have had their time, however patient everything else is."""
+    logged.server.answer = Answer(body=json.dumps(logged.evidence).encode())
+    copy = write_copy(logged.current, logged.config, patience_s=3600.0, proofs_s=0.0)
+    assert (copy.verification.verdict, copy.complete, copy.settled) == ("incomplete", True, True)
+    what = "no log proof for the receipts of batches 0 to 3 (no checkpoint of the log is here)"
+    assert copy.log_is_late("Acme") == [
+        f"warning: your copy is not complete yet: {what}",
+        "Acme has everything, and you need do nothing. Later you can complete your copy:",
+        f"promptster export {copy.path}",
+    ]
+
+
+def test_a_late_log_is_not_all_that_can_be_missing(logged: Desk) -> None:
+    """With a check missing too, the session is not settled, and nobody is told that only the log is late."""
+    logged.evidence["checks"] = logged.evidence["checks"][1:]
+    copy = logged.write()
+    assert codes(copy) == {"not_in_log", "check_missing"}
+    assert (copy.settled, copy.log_is_late("Acme")) == (False, [])

@@ -307,8 +307,25 @@ def _bundles() -> Iterator[Named]:
 
     without_log = dataclasses.replace(parts, checkpoint=None, proofs=())
     yield bundle_vector(
-        "bundle-not-in-log", "a log is not required", write_bundle(without_log), world, findings=("not_in_log",)
+        "bundle-not-in-log",
+        "a certificate without a word about the log promises none",
+        write_bundle(without_log),
+        world,
+        findings=("not_in_log",),
     )
+
+    world = World(log=0)
+    without_log = world.parts(checkpoint=None, proofs=())
+    yield bundle_vector(
+        "bundle-log-not-promised", "a certificate whose word about the log is 0 promises none",
+        write_bundle(without_log), world, findings=("not_in_log",),
+    )  # fmt: skip
+    world = World(log=1)
+    yield bundle_vector(
+        "bundle-log", "a log is promised, and every receipt has its proof", write_bundle(world.parts()), world
+    )
+    world = World(log=7)
+    yield bundle_vector("bundle-log-later", "any number from 1 is the same promise", write_bundle(world.parts()), world)
 
     world = World()
     redacted = world.parts(redactions=[world.redaction(1, "text")])

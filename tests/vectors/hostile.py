@@ -9,6 +9,7 @@ from tests.vectors import (
     hostile_bundles,
     hostile_contents,
     hostile_forms,
+    hostile_logs,
     hostile_missing,
     hostile_proofs,
 )
@@ -17,5 +18,13 @@ from tests.vectors.common import Named
 
 def vectors() -> Iterator[Named]:
     """All of them."""
-    for module in (hostile_forms, hostile_batches, hostile_proofs, hostile_bundles, hostile_missing, hostile_contents):
+    for module in (
+        hostile_forms,
+        hostile_batches,
+        hostile_proofs,
+        hostile_bundles,
+        hostile_missing,
+        hostile_contents,
+        hostile_logs,
+    ):
         yield from module.vectors()

@@ -1,4 +1,4 @@
-"""Bundles whose values, redactions or log were changed."""
+"""Bundles whose values or redactions were changed."""
 
 from __future__ import annotations
 
@@ -6,22 +6,19 @@ import dataclasses
 from collections.abc import Iterator
 from typing import Any
 
-from tests.vectors.common import INCOMPLETE, UNREADABLE, Named, parts_vector
-from tests.vectors.world import START, World, drafts, with_block, with_stored
+from tests.vectors.common import INCOMPLETE, Named, parts_vector
+from tests.vectors.world import World, drafts, with_block, with_stored
 
-from promptster.protocol.encoding import b64u_encode
 from promptster.protocol.fields import (
     Block,
     Secret,
 )
-from promptster.protocol.log import cosign
-from promptster.protocol.signing import Envelope, SigningKey
+from promptster.protocol.signing import Envelope
 
 
 def vectors() -> Iterator[Named]:
     """All of them."""
     yield from _contents()
-    yield from _logs()
 
 
 def _contents() -> Iterator[Named]:
@@ -173,52 +170,4 @@ def _redactions() -> Iterator[Named]:
         dataclasses.replace(parts, values=without),
         findings=("value_missing", *quiet),
         verdict=INCOMPLETE,
-    )
-
-
-def _logs() -> Iterator[Named]:
-    world = World()
-    parts = world.parts()
-    assert parts.checkpoint is not None
-    one, two, three = parts.proofs
-    no_note = dataclasses.replace(parts, checkpoint=None)
-    yield parts_vector(
-        "log-no-checkpoint", "proofs without a checkpoint", world, no_note, findings=("log_proof", "not_in_log")
-    )
-    moved = dataclasses.replace(parts, proofs=(one, dataclasses.replace(two, index=3), three))
-    yield parts_vector("log-proof", "a receipt at another place of the log", world, moved, findings=("log_proof",))
-    partial = dataclasses.replace(parts, receipts=parts.receipts[:2])
-    yield parts_vector(
-        "log-receipt", "a proof without its receipt", world, partial, findings=("log_proof", "receipt_missing")
-    )
-    other = World("stranger")
-    foreign, _ = other.log_of(parts.receipts)
-    yield parts_vector(
-        "log-foreign",
-        "a checkpoint of another log",
-        world,
-        dataclasses.replace(parts, checkpoint=foreign),
-        findings=("checkpoint_signature",),
-    )
-    broken = dataclasses.replace(parts, checkpoint="hello\n")
-    yield parts_vector(
-        "log-malformed",
-        "a checkpoint that is none",
-        world,
-        broken,
-        findings=("checkpoint_malformed",),
-        verdict=UNREADABLE,
-    )
-    witness = SigningKey.generate(world.random)
-    noted = cosign(parts.checkpoint, name="witness.example", key=world.log, at_ms=START)
-    head, _, tail = cosign(parts.checkpoint, name="witness.example", key=witness, at_ms=START).rpartition(" ")
-    forged = f"{head} {tail[:12]}{noted.rpartition(' ')[2][12:]}"
-    changed = dataclasses.replace(parts, checkpoint=forged)
-    yield parts_vector(
-        "log-cosignature",
-        "a witness's signature that another key made",
-        world,
-        changed,
-        findings=("cosignature",),
-        witnesses={"witness.example": b64u_encode(witness.public_key)},
     )

@@ -119,8 +119,15 @@ class World:
     """Events of each batch."""
 
     def __init__(
-        self, seed: str = "world", *, policy: Policy | None = None, told: Sequence[Draft] | None = None
+        self,
+        seed: str = "world",
+        *,
+        policy: Policy | None = None,
+        told: Sequence[Draft] | None = None,
+        log: int | None = None,
     ) -> None:
+        self.limits = {"body": 4 << 20} if log is None else {"body": 4 << 20, "log": log}
+        """Without ``log``, as the first collectors certified sessions."""
         self.random = Stream(seed)
         self.collector = SigningKey.generate(self.random)
         self.log = SigningKey.generate(self.random)
@@ -177,7 +184,7 @@ class World:
             policy_sha256=policy_sha256(self.policy),
             record_until=START + 90 * 60_000,
             upload_until=START + 24 * 3_600_000,
-            limits={"body": 4 << 20},
+            limits=self.limits,
             continues=None,
         )
         return dataclasses.replace(certificate, **changes)

@@ -8,19 +8,25 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from promptster.commands.options import Collector, Json
-from promptster.commands.source import SourceArgument, find_source, read_bundle_of
+from promptster.commands.source import SourceArgument, find_source, read_file, read_replay, require_readable
 from promptster.config import Config, PinnedKeys, write_private
 from promptster.errors import PromptsterError, UsageError
 from promptster.paths import Paths
+from promptster.protocol.verification import verify_bundle
 from promptster.replay import exporters
 from promptster.replay.errors import ExportError
-from promptster.replay.session import from_bundle
+from promptster.replay.verdict import findings, log
 from promptster.replay.wording import counted
+from promptster.session.completing import complete, find_own, may_be_completed
+from promptster.ui.escape import escape_line
 from promptster.ui.output import Output, write_bytes
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from promptster.replay.exporters.interface import Exporter
     from promptster.replay.session import Replay
+    from promptster.session.completing import Completed
 
 _STDOUT = "-"
 
@@ -40,22 +46,26 @@ def command(
     force: Annotated[bool, typer.Option("--force", help="Replace the file if it is there.")] = False,
     collector: Collector = None,
     json: Json = False,
-) -> None:
+) -> int:
     """Save a session: the bundle that anyone can verify, a page that anyone can open, or lines for a program.
 
-    A page and lines are made on this computer, from a bundle that is verified first.
+    A page and lines are made on this computer, from a bundle that is verified first. Given nothing but the file of your
+    own copy, this adds what the collector has signed since, such as log proofs that were not there yet.
     """
     out = Output(json)
     exporter = _exporter(format_)
     if output == _STDOUT and json:
         raise UsageError("-o - and --json both want standard output", hint="leave one of them out")
     found = find_source(source)
+    config = Config.load(Paths.from_environment())
+    if exporter.name == "bundle" and output is None and found.file is not None:
+        exit_code = _complete(found.file, config, out)
+        if exit_code is not None:
+            return exit_code
     target = Path(output if output is not None else found.name + exporter.suffix).expanduser()
     if output != _STDOUT:
         _check_target(target, force=force)
-    config = Config.load(Paths.from_environment())
-    data = read_bundle_of(found, config, collector)
-    replay = from_bundle(data, PinnedKeys(config.paths).fingerprints())
+    replay = read_replay(found, config, collector)
     written = _write(exporter, replay, None if output == _STDOUT else target)
     verdict = replay.verification.verdict if replay.verification else ""
     out.result(
@@ -67,11 +77,58 @@ def command(
             "verdict": verdict,
         }
     )
-    if output == _STDOUT:
-        return
-    if not json:
+    if output != _STDOUT and not json:
         out.say(f"wrote {target} ({counted(written, 'byte')}); only you can read it, and it is not encrypted")
         out.say(f"verdict: {verdict}")
+    return 0
+
+
+def _complete(file: Path, config: Config, out: Output) -> int | None:
+    """Complete the candidate's own copy in its place; ``None`` for a file that is to be copied like any other."""
+    data = read_file(file)
+    verification = verify_bundle(data, trusted=PinnedKeys(config.paths).fingerprints())
+    require_readable(str(file), data, verification)
+    own = find_own(config.paths, verification)
+    if own is None:
+        if may_be_completed(verification) and Path(file.name).resolve() == file.resolve():
+            raise UsageError(
+                f"{file} is incomplete, and it is not the copy of a session on this computer",
+                hint="Only whoever made it can complete it. To copy it as it is, name a file with -o.",
+                code="not_own_copy",
+            )
+        return None
+    done = complete(own, file, data, config)
+    verdict = done.verification.verdict
+    out.result(
+        {
+            "file": str(file.absolute()),
+            "format": "bundle",
+            "bytes": done.size,
+            "session": own.facts.session,
+            "verdict": verdict,
+            "completed": done.changed,
+        }
+    )
+    if not out.json:
+        for line in _completed(file, done):
+            out.say(line)
+    return done.verification.exit_code
+
+
+def _completed(file: Path, done: Completed) -> Iterator[str]:
+    if not done.changed:
+        yield f"{file} is complete: nothing is missing in it."
+        yield "To copy it, name a file with -o."
+        return
+    logged = log(done.verification)
+    if done.verification.verdict == "verified":
+        yield f"Completed {file}{f': {logged}' if logged else ''}."
+        yield f"Check it: promptster verify {file}"
+        return
+    yield f"Added what the collector has signed since, and something is still missing in {file}:"
+    for finding in findings(done.verification):
+        yield f"  {finding.code}: {escape_line(finding.text)}"
+    yield f"Try again later: promptster export {file}"
 
 
 def _exporter(name: str) -> Exporter:

@@ -13,9 +13,11 @@ from promptster.commands.signed_in import team_client
 from promptster.config import PinnedKeys
 from promptster.errors import PromptsterError, UsageError
 from promptster.replay.session import from_bundle
+from promptster.replay.unreadable import why_unreadable
 
 if TYPE_CHECKING:
     from promptster.config import Config
+    from promptster.protocol.verdict import Verification
     from promptster.replay.session import Replay
 
 SourceArgument = Annotated[
@@ -23,6 +25,13 @@ SourceArgument = Annotated[
 ]
 
 _SESSION = re.compile(r"[A-Za-z0-9_-]{22}", re.ASCII)
+
+
+class UnreadableError(PromptsterError):
+    """A file is no bundle, or one that this version of Promptster cannot read."""
+
+    default_code = "unreadable"
+    exit_code = 12
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +60,8 @@ def find_source(text: str) -> Source:
         return Source(file=path, session=None)
     if _SESSION.fullmatch(text):
         return Source(file=None, session=text)
+    if path.is_dir():
+        raise UsageError(f"{text} is a folder", hint="Name a bundle: a file that ends in .promptster.", code="folder")
     raise UsageError(
         f"there is no file {text!r}, and it is not a session's id",
         hint="promptster sessions lists the ids; a bundle's name ends in .promptster",
@@ -84,6 +95,34 @@ def read_bundle_of(source: Source, config: Config, collector: str | None = None)
 
 
 def load_replay(text: str, config: Config, collector: str | None = None) -> Replay:
-    """A replay, verified on this computer against the keys that are pinned here."""
-    data = read_bundle_of(find_source(text), config, collector)
-    return from_bundle(data, PinnedKeys(config.paths).fingerprints())
+    """A replay, verified on this computer against the keys that are pinned here.
+
+    Raises:
+        UnreadableError: it is a file that is no bundle.
+    """
+    return read_replay(find_source(text), config, collector)
+
+
+def read_replay(source: Source, config: Config, collector: str | None = None) -> Replay:
+    """The same for a source that was found.
+
+    Raises:
+        UnreadableError: it is a file that is no bundle.
+    """
+    data = read_bundle_of(source, config, collector)
+    replay = from_bundle(data, PinnedKeys(config.paths).fingerprints())
+    if replay.verification is not None:
+        require_readable(
+            "the collector's answer" if source.file is None else str(source.file), data, replay.verification
+        )
+    return replay
+
+
+def require_readable(name: str, data: bytes, verification: Verification) -> None:
+    """Refuse what is no bundle: there is nothing of a session in it to be shown.
+
+    Raises:
+        UnreadableError: it is none, or none that this version can read.
+    """
+    if verification.verdict == "unreadable" and verification.signer is None:
+        raise UnreadableError(f"{name} {why_unreadable(data, verification)}")

@@ -58,7 +58,7 @@ def _hand_in(current: Current, config: Config, out: Output, *, yes: bool) -> Non
     if not out.json:
         out.note("everything was received; waiting for the collector's checks")
     copy = submission.collect(current, config)
-    verified = copy.verification.verdict == "verified"
+    verified = copy.settled
     restored = submission.conclude(current, verified=verified)
     if not verified and not (copy.complete and copy.verification.verdict == "incomplete"):
         _tell_restored(restored, out)
@@ -70,6 +70,8 @@ def _hand_in(current: Current, config: Config, out: Output, *, yes: bool) -> Non
             out.note(f"  {text}")
         out.note("that is for the hiring team to settle: you need do nothing, and may send them your copy")
         out.note("what was recorded stays here too; promptster submit looks again, promptster withdraw deletes it")
+    for line in copy.log_is_late(one_line(current.facts.organisation)):
+        out.note(line)
     if not out.json:
         _tell_end(current, copy, restored, out)
 
@@ -181,7 +183,7 @@ class _Telling:
 
 def _tell_end(current: Current, copy: OwnCopy, restored: list[Restored], out: Output) -> None:
     facts = current.facts
-    verified = copy.verification.verdict == "verified"
+    verified = copy.settled
     checked = ", signed for and checked" if verified else ", signed for"
     out.say(f"handed in. {one_line(facts.organisation)} has all of it{checked}.")
     out.say()

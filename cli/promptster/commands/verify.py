@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,13 +17,13 @@ from promptster.paths import Paths
 from promptster.protocol.errors import ProtocolError
 from promptster.protocol.keys import parse_keyfile
 from promptster.protocol.verification import verify_bundle
-from promptster.replay import verdict
-from promptster.ui.escape import escape_line
+from promptster.replay.unreadable import why_unreadable
+from promptster.session.completing import find_own, may_be_completed
+from promptster.ui.checked import checked, unreadable
 from promptster.ui.output import Output
-from promptster.ui.reading import wrap
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from promptster.protocol.verdict import Verification
 
@@ -34,9 +35,7 @@ def command(
     *,
     trust: Annotated[
         list[Path] | None,
-        typer.Option(
-            metavar="KEYFILE", help="A collector's public keys, got from somebody you trust; may be repeated."
-        ),
+        typer.Option(metavar="KEYFILE", help="A collector's public keys, from someone you trust; may be repeated."),
     ] = None,
     json: Json = False,
 ) -> int:
@@ -46,23 +45,45 @@ def command(
     are the keys in --trust files, and those pinned by promptster login or by accepting an invite.
     """
     out = Output(json)
-    trusted = _trusted(trust or (), out)
-    verification = verify_bundle(_standard_input() if str(file) == _STDIN else _bundle(file), trusted=trusted)
+    piped = str(file) == _STDIN
+    data = _standard_input() if piped else _read(file, "Name a bundle: a file that ends in .promptster.")
+    verification = verify_bundle(data, trusted=_trusted(trust or (), out))
     out.result(document(verification))
     if not json:
-        for line in _lines(verification, "standard input" if str(file) == _STDIN else str(file)):
+        name = "standard input" if piped else str(file)
+        if verification.verdict == "unreadable":
+            lines = unreadable(name, why_unreadable(data, verification), verification)
+        else:
+            lines = checked(
+                verification, completable=None if piped else _completable(file, verification), keyfile=bool(trust)
+            )
+        for line in lines:
             out.say(line)
     return verification.exit_code
 
 
+def _completable(file: Path, verification: Verification) -> str | None:
+    """The file's name, if it is the candidate's own copy here and the collector may have what it lacks."""
+    if not may_be_completed(verification):
+        return None
+    with contextlib.suppress(PromptsterError, OSError):  # a hint is not worth an error
+        return str(file) if find_own(Paths.from_environment(), verification) is not None else None
+    return None
+
+
 def _standard_input() -> bytes:
     if sys.stdin.isatty():
-        raise UsageError("a bundle cannot be typed", hint="name the file, or send it: promptster verify - < FILE")
+        raise UsageError(
+            "pass a bundle file, or pipe one to `promptster verify -`",
+            hint="For example: promptster verify - < FILE",
+        )
     return sys.stdin.buffer.read()
 
 
-def _bundle(file: Path) -> bytes:
-    if not file.is_file():
+def _read(file: Path, hint: str) -> bytes:
+    if file.is_dir():
+        raise UsageError(f"{file} is a folder", hint=hint, code="folder")
+    if not file.exists():
         raise UsageError(f"there is no file {file}", code="no_such_file")
     return read_file(file)
 
@@ -71,7 +92,7 @@ def _trusted(keyfiles: Sequence[Path], out: Output) -> frozenset[str]:
     named: set[str] = set()
     for path in keyfiles:
         try:
-            named.update(parse_keyfile(_bundle(path)).fingerprints)
+            named.update(parse_keyfile(_read(path, "Name a key file.")).fingerprints)
         except ProtocolError as error:
             hint = "promptster-collector keys writes one"
             raise UsageError(f"{path} is not a key file: {error.message}", hint=hint, code="keyfile") from error
@@ -85,6 +106,7 @@ def _trusted(keyfiles: Sequence[Path], out: Output) -> frozenset[str]:
 def document(verification: Verification) -> dict[str, Any]:
     """The result for scripts."""
     signer, certificate, close = verification.signer, verification.certificate, verification.close
+    log, consent = verification.log, verification.consent
     return {
         "verdict": verification.verdict,
         "signer": {
@@ -109,30 +131,20 @@ def document(verification: Verification) -> dict[str, Any]:
             for value in verification.redacted
         ],
         "time_vouched_by": list(verification.time_vouched_by),
+        "log": None
+        if log is None
+        else {
+            "promised": log.promised,
+            "receipts": log.receipts,
+            "missing": [{"first": span.first, "last": span.last} for span in log.missing],
+            "origin": log.origin,
+        },
         "session": certificate.session if certificate else None,
         "organisation": certificate.organisation if certificate else None,
         "outcome": close.outcome if close else None,
+        "ended_ms": close.at_ms if close else None,
+        "consent": None
+        if consent is None
+        else {"decided_ms": consent.decided_ms, "policy_sha256": consent.policy_sha256},
         "claim": verification.claim,
     }
-
-
-def _lines(verification: Verification, file: str) -> Iterator[str]:
-    told = verdict.words(verification)
-    yield f"{told.word.upper()}: {told.headline}"
-    yield ""
-    yield f"file       {escape_line(file)}"
-    for label, text in verdict.facts(verification):
-        yield f"{label:<10} {escape_line(text)}"
-    grave = verdict.findings(verification)
-    if grave:
-        yield ""
-        yield "what was found:"
-        for finding in grave:
-            yield f"  {finding.code}: {escape_line(finding.text)}"
-    if verification.gaps:
-        yield ""
-        yield "gaps of capture, by the recorder's own word; they do not change the verdict:"
-        for gap in verification.gaps:
-            yield f"  event {gap.seq}: {escape_line(gap.text)}"
-    yield ""
-    yield from wrap(verification.claim)

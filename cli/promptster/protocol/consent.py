@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from promptster.protocol.documents import (
     Document,
@@ -19,6 +19,8 @@ from promptster.protocol.documents import (
 )
 
 _MAX_CHOICE = 200
+LOG_LIMIT: Final = "log"
+"""The limit by which a collector promises a log proof for every receipt."""
 
 
 def _is_choice(value: object) -> bool:
@@ -96,6 +98,11 @@ class Certificate(Document):
     upload_until: int = integer()
     """The collector refuses batches after this; milliseconds since the epoch."""
     limits: Mapping[str, int] = table(_is_limit)
-    """Sizes and rates by name, as the collector enforces them."""
+    """Sizes and rates by name, as the collector enforces them; ``log`` says what stands in its log."""
     continues: str | None = identifier(null=True)
     """The session that this one continues after a lost machine."""
+
+    @property
+    def promises_log(self) -> bool:
+        """Whether every receipt of the session stands in the collector's log: without a proof, something is missing."""
+        return self.limits.get(LOG_LIMIT, 0) > 0

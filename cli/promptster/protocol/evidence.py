@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -18,7 +18,7 @@ from promptster.protocol.policy import Policy, policy_sha256
 from promptster.protocol.privacy import RedactionRecord, Tombstone
 from promptster.protocol.receipt import LAPSED, Check, Close, Receipt
 from promptster.protocol.signing import Envelope, open_envelope, verify
-from promptster.protocol.verdict import Report, Span, joined, spoken
+from promptster.protocol.verdict import LogFacts, Report, Span, joined, spans, spoken
 
 S = TypeVar("S", Certificate, Receipt, Check, Close, RedactionRecord, Tombstone)
 B = TypeVar("B", Receipt, Check)
@@ -45,6 +45,7 @@ class Evidence:
     checks: dict[int, Check] = field(default_factory=dict[int, Check])
     redactions: list[RedactionRecord] = field(default_factory=list[RedactionRecord])
     close: Close | None = None
+    log: LogFacts | None = None
     witnesses: tuple[str, ...] = ()
 
 
@@ -263,12 +264,12 @@ def read_log(
 
     A witness's word is that the log's head existed by then: it covers receipts that are proven to stand below it, and
     cannot bear out ones that say they were received later. A log key that ``believed`` does not hold was introduced by
-    a key in front of the pinned one, which anybody can put there: that log may be a stranger's.
+    a key in front of the pinned one, which anybody can put there: that log may be a stranger's, and proves nothing.
     """
     if parts.checkpoint is None:
-        report.note("not_in_log", "no checkpoint of the collector's log is here")
         if parts.proofs:
             report.altered("log_proof", "proofs are here without the checkpoint that they lead to")
+        _tell_log(report, evidence, None, (), "no checkpoint of the log is here")
         return
     try:
         checkpoint = Checkpoint.parse(parts.checkpoint)
@@ -279,9 +280,12 @@ def read_log(
     if signer is None:
         report.altered("checkpoint_signature", "the checkpoint is not signed by a key of the collector's log")
         return
-    if signer not in believed.log:
-        report.note("not_in_log", "no pinned key vouches for the key of the log that is here")
     proven = _check_proofs(report, evidence, parts, checkpoint)
+    if signer in believed.log:
+        _tell_log(report, evidence, checkpoint, proven)
+    else:
+        why = "no pinned key vouches for the key of the log that is here"
+        _tell_log(report, evidence, checkpoint, (), why)
     received = [evidence.receipts[n].received_ms for n in proven if n in evidence.receipts]
     for name, public_key in witnesses.items():
         try:
@@ -291,6 +295,31 @@ def read_log(
             continue
         if cosigned_ms is not None and received and max(received) < cosigned_ms + _WITNESS_PRECISION_MS:
             evidence.witnesses += (name,)
+
+
+def _tell_log(
+    report: Report, evidence: Evidence, checkpoint: Checkpoint | None, proven: Collection[int], why: str = ""
+) -> None:
+    """Say which receipts nothing shows in the log; it counts if the certificate promises that all stand there."""
+    promised = evidence.certificate.promises_log
+    missing = spans(sorted(evidence.signed_receipts.keys() - set(proven)))
+    evidence.log = LogFacts(
+        promised=promised,
+        receipts=len(evidence.signed_receipts),
+        missing=missing,
+        origin=None if checkpoint is None else checkpoint.origin,
+    )
+    if not missing and not why:
+        return
+    one = len(missing) == 1 and missing[0].first == missing[0].last
+    which = f"the receipt of batch {spoken(missing)}" if one else f"the receipts of batches {spoken(missing)}"
+    text = why
+    if missing:
+        text = f"no log proof for {which}{f' ({why})' if why else ''}"
+    if promised:
+        report.incomplete("not_in_log", text)
+    else:
+        report.note("not_in_log", f"{text}, and none was promised")
 
 
 def _signed_by(checkpoint: Checkpoint, public_key: bytes) -> bool:
@@ -323,6 +352,4 @@ def _check_proofs(report: Report, evidence: Evidence, parts: BundleParts, checkp
             report.altered("log_proof", f"the receipt of batch {n} is not where the log should hold it")
         else:
             proven.add(n)
-    for n in sorted(receipts.keys() - proofs.keys()):
-        report.note("not_in_log", f"nothing shows that the receipt of batch {n} stands in the log")
     return proven

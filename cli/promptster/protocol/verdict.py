@@ -117,6 +117,20 @@ class BatchFacts:
 
 
 @dataclass(frozen=True, kw_only=True)
+class LogFacts:
+    """What shows that the receipts stand in the collector's log."""
+
+    promised: bool
+    """Whether the certificate promises a proof for every receipt, so that a missing one counts."""
+    receipts: int
+    """Receipts that the collector signed."""
+    missing: tuple[Span, ...]
+    """The numbers of those without a proof that holds."""
+    origin: str | None = None
+    """The log's name, by its checkpoint."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Redacted:
     """A value that was taken away, with a record of it."""
 
@@ -148,6 +162,8 @@ class Verification:
     """Fields whose value is not."""
     redacted: tuple[Redacted, ...] = ()
     batches: tuple[BatchFacts, ...] = ()
+    log: LogFacts | None = None
+    """``None`` when nothing could be looked up: an earlier stop, or a checkpoint that is none of this collector's."""
     time_vouched_by: tuple[str, ...] = ()
     """Who vouches for time: the collector, and witnesses by name."""
     opened: tuple[OpenedEvent, ...] = ()

@@ -107,6 +107,7 @@ def _conclude(
         withheld=sum(len(event.withheld) for event in content.opened),
         redacted=content.redacted,
         batches=batches,
+        log=evidence.log,
         time_vouched_by=(f"the collector ({signer.fingerprint})", *evidence.witnesses),
         opened=content.opened,
         certificate=evidence.certificate,

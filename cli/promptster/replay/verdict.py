@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from promptster.protocol.verdict import CLAIM, UNTIMED, Effect, spoken
 from promptster.replay.wording import clock, counted
@@ -12,7 +12,13 @@ from promptster.replay.wording import clock, counted
 if TYPE_CHECKING:
     from promptster.protocol.verdict import Finding, Verification
 
-__all__ = ["CLAIM", "Tone", "Verdict", "emptiness", "facts", "findings", "words"]
+__all__ = ["CLAIM", "SHORT_CLAIM", "Tone", "Verdict", "emptiness", "facts", "findings", "log", "notes", "words"]
+
+SHORT_CLAIM: Final = (
+    "Signatures prove custody (order and integrity), not truth: the session key was on the candidate's machine. "
+    "What was never recorded shows only as gaps."
+)
+"""``CLAIM`` for a screen that has little room; it promises no more."""
 
 
 class Tone(StrEnum):
@@ -38,7 +44,7 @@ class Verdict:
 
 _VERDICTS = {
     "verified": ("nothing was changed, and nothing that was received is missing", Tone.GOOD),
-    "consistent": ("everything fits together, but no key pinned here vouches for the signer", Tone.WARN),
+    "consistent": ("nothing contradicts it, but anyone could have signed it", Tone.WARN),
     "incomplete": ("what is here is genuine, but something is missing", Tone.WARN),
     "altered": ("this is not what was signed; do not rely on it", Tone.BAD),
     "unreadable": ("this is not a bundle that can be checked", Tone.BAD),
@@ -57,7 +63,7 @@ def words(verification: Verification | None) -> Verdict:
     if verification.verdict == "consistent" and any(
         found.effect is Effect.INCOMPLETE for found in findings(verification)
     ):
-        headline = "what is here fits together, but something is missing, and no key pinned here vouches for the signer"
+        headline = "what is here fits together, but something is missing, and anyone could have signed it"
     return Verdict(word=verification.verdict, headline=headline, tone=tone)
 
 
@@ -76,6 +82,18 @@ def findings(verification: Verification | None) -> list[Finding]:
     return sorted(grave, key=lambda finding: -finding.effect)
 
 
+def notes(verification: Verification | None) -> list[Finding]:
+    """Findings without weight; of many with one name the first, which says how many more there are."""
+    found: dict[str, list[Finding]] = {}
+    for finding in verification.findings if verification is not None else ():
+        if finding.effect is Effect.NOTE:
+            found.setdefault(finding.code, []).append(finding)
+    return [
+        replace(first, text=f"{first.text}, and {len(more)} more alike") if more else first
+        for first, *more in found.values()
+    ]
+
+
 def facts(verification: Verification | None) -> list[tuple[str, str]]:
     """What a reader needs to weigh a verdict, as pairs of a label and a text."""
     if verification is None:
@@ -85,10 +103,11 @@ def facts(verification: Verification | None) -> list[tuple[str, str]]:
         ("sources", ", ".join(f"{source} {count}" for source, count in verification.coverage.items())),
         ("signer", _signer(verification)),
         ("time", _time(verification)),
+        ("log", log(verification)),
         ("batches", _batches(verification)),
         ("untimed", _untimed(verification)),
         ("redacted", _redacted(verification)),
-        ("noted", _noted(verification)),
+        ("noted", "; ".join(finding.text for finding in notes(verification))),
         ("end", _end(verification)),
         ("consent", _consent(verification)),
         ("policy", _policy(verification)),
@@ -97,6 +116,8 @@ def facts(verification: Verification | None) -> list[tuple[str, str]]:
 
 
 def _events(verification: Verification) -> str:
+    if verification.signer is None:  # nothing was looked at
+        return ""
     shown = f"{counted(verification.shown, 'field')} shown"
     withheld = f", {counted(verification.withheld, 'field')} without their value" if verification.withheld else ""
     return f"{counted(verification.events, 'event')}, each with its place proved; {shown}{withheld}"
@@ -106,7 +127,7 @@ def _signer(verification: Verification) -> str:
     signer = verification.signer
     if signer is None:
         return "no collector key could be made out"
-    trust = "a key pinned here vouches for it" if signer.trusted else "no key pinned here vouches for it"
+    trust = "known here" if signer.trusted else "not known here"
     return f"{signer.fingerprint} ({trust})"
 
 
@@ -114,7 +135,20 @@ def _time(verification: Verification) -> str:
     if not verification.time_vouched_by:
         return ""
     _, *witnesses = verification.time_vouched_by
-    return f"the collector's word, cosigned by {', '.join(witnesses)}" if witnesses else "the collector's word alone"
+    word = "the collector's word"
+    return f"{word}, cosigned by {', '.join(witnesses)}" if witnesses else f"{word}; no witness"
+
+
+def log(verification: Verification) -> str:
+    """What shows that the receipts stand in the collector's log."""
+    found = verification.log
+    if found is None or not found.receipts:
+        return ""
+    missing = sum(span.last - span.first + 1 for span in found.missing)
+    if missing:
+        return f"{found.receipts - missing} of {counted(found.receipts, 'receipt')} shown to be in the collector's log"
+    every = "the one receipt is" if found.receipts == 1 else f"all {found.receipts} receipts are"
+    return f"{every} in the collector's log"
 
 
 def _batches(verification: Verification) -> str:
@@ -136,15 +170,6 @@ def _redacted(verification: Verification) -> str:
     return "; ".join(
         f"{value.field} of event {value.seq} by {value.actor}: {value.reason}" for value in verification.redacted
     )
-
-
-def _noted(verification: Verification) -> str:
-    """Findings without weight; of many with one name the first."""
-    notes: dict[str, list[str]] = {}
-    for finding in verification.findings:
-        if finding.effect is Effect.NOTE:
-            notes.setdefault(finding.code, []).append(finding.text)
-    return "; ".join(f"{first}, and {len(more)} more alike" if more else first for first, *more in notes.values())
 
 
 def _end(verification: Verification) -> str:

@@ -23,6 +23,7 @@ from promptster.protocol.errors import ProtocolError
 from promptster.protocol.log import LogProof
 from promptster.protocol.receipt import Check, Close
 from promptster.protocol.signing import Envelope
+from promptster.protocol.verdict import Effect
 from promptster.protocol.verification import verify_bundle
 from promptster.session import attempt
 from promptster.session.trust import trusted_keys
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
 
 PATIENCE_S: Final = 15.0
 """Seconds without anything new from the collector's checks after which they are not waited for any more."""
+PROOFS_S: Final = 10.0
+"""Seconds that log proofs are waited for once all else is here; ``promptster export`` adds later ones."""
 _PAUSE_S = 0.2
 
 
@@ -55,9 +58,28 @@ class OwnCopy:
         """Whether the collector signed for every event that is here."""
         return self.verification.events > 0 and self.received == self.verification.events
 
+    @property
+    def settled(self) -> bool:
+        """Whether nothing is left to be done for the session here: at most log proofs are still to come."""
+        if self.verification.verdict == "verified":
+            return True
+        lacking = {found.code for found in self.verification.findings if found.effect is not Effect.NOTE}
+        return self.complete and lacking == {"not_in_log"}
+
+    def log_is_late(self, organisation: str) -> list[str]:
+        """What to tell the candidate when only log proofs are still to come; nothing when they are here."""
+        if self.verification.verdict == "verified" or not self.settled:
+            return []
+        what = "; ".join(found.text for found in self.verification.findings if found.code == "not_in_log")
+        return [
+            f"warning: your copy is not complete yet: {what}",
+            f"{organisation} has everything, and you need do nothing. Later you can complete your copy:",
+            f"promptster export {self.path}",
+        ]
+
 
 @dataclass(frozen=True, kw_only=True)
-class _Signed:
+class Signed:
     """What the collector signed, as far as it is at hand."""
 
     receipts: tuple[Envelope, ...] = ()
@@ -69,7 +91,7 @@ class _Signed:
     keyfile: bytes | None = None
 
     @classmethod
-    def from_evidence(cls, evidence: Mapping[str, Any]) -> _Signed:
+    def from_evidence(cls, evidence: Mapping[str, Any]) -> Signed:
         """Read the collector's answer.
 
         Raises:
@@ -92,11 +114,14 @@ class _Signed:
         )
 
 
-def write_copy(current: Current, config: Config, *, patience_s: float = PATIENCE_S) -> OwnCopy:
+def write_copy(
+    current: Current, config: Config, *, patience_s: float = PATIENCE_S, proofs_s: float = PROOFS_S
+) -> OwnCopy:
     """Gather, verify and write the copy.
 
     What the collector cannot be asked for is missing in it, so is what it has not signed after ``patience_s`` seconds
-    in which nothing was added; verification says so. A silent collector leaves the receipts that lie here.
+    in which nothing was added, and log proofs that are not there ``proofs_s`` seconds after all else was; verification
+    says so. A silent collector leaves the receipts that lie here.
 
     Raises:
         SessionError: the session's keys are gone.
@@ -104,11 +129,11 @@ def write_copy(current: Current, config: Config, *, patience_s: float = PATIENCE
     batches = _batches(current)
     data = None
     try:
-        signed = _ask(current, config, len(batches), patience_s)
+        signed = _ask(current, config, len(batches), patience_s, proofs_s)
         if any(current.folder.batches.glob("*.adopted")):  # some of it only the collector holds
             data = _collectors_bundle(current, config)
     except (CollectorError, ProtocolError, LookupError, TypeError):
-        signed = _Signed(receipts=_receipts(current))
+        signed = Signed(receipts=_receipts(current))
     if data is None:
         data = write_bundle(_parts(current, batches, signed))
     verification = verify_bundle(data, trusted=trusted_keys(current.folder).fingerprints)
@@ -126,7 +151,7 @@ def copy_path(current: Current, config: Config) -> Path:
     return config.paths.bundles / f"{day}-{title}-{facts.session[:8]}{SUFFIX}"
 
 
-def _parts(current: Current, batches: list[BundleBatch], signed: _Signed) -> BundleParts:
+def _parts(current: Current, batches: list[BundleBatch], signed: Signed) -> BundleParts:
     folder = current.folder
     keys = trusted_keys(folder)
     continued = signed.keyfile is not None and keys.take_over(signed.keyfile)
@@ -138,14 +163,14 @@ def _parts(current: Current, batches: list[BundleBatch], signed: _Signed) -> Bun
         batches=batches,
         receipts=signed.receipts,
         checks=signed.checks,
-        close=signed.close if _closes(signed.close, len(batches)) else None,
+        close=signed.close if closes(signed.close, len(batches)) else None,
         redactions=signed.redactions,
         checkpoint=signed.checkpoint,
         proofs=signed.proofs,
     )
 
 
-def _closes(close: Envelope | None, batches: int) -> bool:
+def closes(close: Envelope | None, batches: int) -> bool:
     """Whether a close speaks of what is here; one of a shorter session would call the rest an alteration."""
     try:
         return close is not None and Close.parse(close.payload).n >= batches
@@ -179,20 +204,26 @@ def _receipts(current: Current) -> tuple[Envelope, ...]:
     return tuple(Envelope.decode(path.read_bytes()) for path in sorted(current.folder.batches.glob("*.receipt")))
 
 
-def _ask(current: Current, config: Config, batches: int, patience_s: float) -> _Signed:
+def _ask(current: Current, config: Config, batches: int, patience_s: float, proofs_s: float) -> Signed:
     """What the collector signed, once it has checked every batch and closed the session, or adds nothing more."""
     facts = current.facts
     known, since = -1, time.monotonic()
+    rest_since: float | None = None
     with CollectorClient(facts.collector_url, token=current.secrets.access_token, network=config.network) as client:
         while True:
-            signed = _Signed.from_evidence(client.evidence(facts.session))
+            signed = Signed.from_evidence(client.evidence(facts.session))
             checked = len(signed.checks) >= batches
             logged = signed.checkpoint is not None and len(signed.proofs) >= batches
             settled = signed.close is not None or _closing_failed(signed.checks)
             parts = len(signed.checks) + len(signed.proofs)
             if parts > known:
                 known, since = parts, time.monotonic()
-            if (checked and logged and settled) or time.monotonic() - since > patience_s:
+            now = time.monotonic()
+            if checked and settled:
+                rest_since = now if rest_since is None else rest_since
+                if logged or now - rest_since >= proofs_s:
+                    return signed
+            if now - since > patience_s:
                 return signed
             time.sleep(_PAUSE_S)
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import insert, select, update
 
-from promptster.protocol.consent import Certificate, Consent, Redeem
+from promptster.protocol.consent import LOG_LIMIT, Certificate, Consent, Redeem
 from promptster.protocol.errors import SealError
 from promptster.protocol.invite import Invite as InviteDocument
 from promptster.protocol.sealing import access_token, open_box
@@ -197,6 +197,7 @@ class Redemption:
                 "batch_bytes": self._limits.batch_body,
                 "batches_per_second": self._limits.batches_per_second,
                 "session_bytes": self._limits.session_bytes,
+                LOG_LIMIT: 1,  # every receipt enters the log: a bundle without the proofs had them taken out
             },
             continues=None,
         )

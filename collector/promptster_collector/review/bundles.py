@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from promptster.protocol.bundle import BundleBatch, parts_from_batches, write_bundle
@@ -42,10 +42,13 @@ class Bundles:
         self._reading = reading
         self.log = log
 
-    async def _logged(self, session: str) -> Logged:
-        return await asyncio.to_thread(
+    async def _logged(self, session: str, record: SessionRecord) -> Logged:
+        """What the log says about the receipts of a record; others that arrived since would be proofs of nothing."""
+        logged = await asyncio.to_thread(
             self._store.database.read_now, lambda connection: self.log.of_session(connection, session)
         )
+        known = {batch.n for batch in record.batches}
+        return replace(logged, proofs=tuple(proof for proof in logged.proofs if proof.n in known))
 
     async def evidence(self, organisation: str, session: str) -> dict[str, Any]:
         """Everything that was signed about a session, without its events.
@@ -55,7 +58,7 @@ class Bundles:
             GoneError: it was erased.
         """
         record = await self._reading.record(organisation, session)
-        logged = await self._logged(session)
+        logged = await self._logged(session, record)
         return {
             "keys": self._store.identity.public.document,
             "certificate": record.certificate.to_json(),
@@ -91,7 +94,7 @@ class Bundles:
             ReadingFailedError: the process that makes it ended early.
         """
         record = await self._reading.record(organisation, session)
-        logged = await self._logged(session)
+        logged = await self._logged(session, record)
         terms = ExportTerms(
             format=exporter.name,
             batches=[batch.n for batch in record.batches],

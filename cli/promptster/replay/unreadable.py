@@ -1,0 +1,84 @@
+"""What a file is that could not be read as a bundle, in words that follow its name: ``is a zip file, but ...``.
+
+Only guesses for people, from untrusted bytes: nothing here decides a verdict.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from promptster.protocol.bundle import REQUIRED
+from promptster.protocol.encoding import b64u_decode
+from promptster.protocol.errors import DocumentError, EncodingError, KeyringError
+from promptster.protocol.keys import parse_keyfile
+
+if TYPE_CHECKING:
+    from promptster.protocol.verdict import Verification
+
+_ZIP: Final = b"PK\x03\x04"
+_NAME_AT: Final = 30
+"""Where the first member's name stands in a zip."""
+_END: Final = b"PK\x05\x06"
+_PEEK: Final = 64 << 10
+"""Bytes of a member that are looked at: keys and certificates are smaller."""
+_VERSION: Final = 1
+
+
+def why_unreadable(data: bytes, verification: Verification) -> str:
+    """What to say behind the file's name when the verdict is ``unreadable``."""
+    if verification.signer is not None:
+        return "is a bundle, and a part of it that was signed cannot be read"
+    if not data:
+        return "is empty"
+    if data.startswith(_ZIP):
+        return _of_zip(data, {finding.code for finding in verification.findings})
+    if _is_keyfile(data):
+        return "is a key file, not a bundle (--trust takes it)"
+    return "is not a Promptster bundle"
+
+
+def _of_zip(data: bytes, codes: set[str]) -> str:
+    if not data.startswith(REQUIRED[0].encode(), _NAME_AT):
+        return "is a zip file, but not a Promptster bundle"
+    if _END not in data[-(22 + 0xFFFF) :]:
+        return "is a bundle that was cut off: copy or download it again"
+    members = _peek(data)
+    if any(_is_newer(document) for document in members.values()):
+        return "was made by a newer version of Promptster: update this one to read it"
+    if "members" in codes:
+        return "is a bundle that lacks parts, or has parts that this version of Promptster does not know"
+    if "not_canonical" in codes:
+        return "is a bundle that was packed again or changed as a file: get the original"
+    return "is a bundle, and a part of it cannot be read"
+
+
+def _peek(data: bytes) -> dict[str, Any]:
+    """The JSON that would tell a version: the key file, and what the certificate's envelope holds."""
+    found: dict[str, Any] = {}
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            for name in REQUIRED[:2]:
+                with archive.open(name) as member:
+                    found[name] = json.loads(member.read(_PEEK))
+        found["signed"] = json.loads(b64u_decode(found[REQUIRED[1]]["payload"]))
+    except (zipfile.BadZipFile, zipfile.LargeZipFile, KeyError, TypeError, ValueError, RecursionError, OSError):
+        pass  # whatever it is, it tells no version
+    except (EncodingError, NotImplementedError, RuntimeError, EOFError):
+        pass  # likewise: no base64url, a compression that is not there, encrypted, cut
+    return found
+
+
+def _is_newer(value: object) -> bool:
+    version = cast("dict[str, Any]", value).get("v") if isinstance(value, dict) else None
+    return type(version) is int and version > _VERSION
+
+
+def _is_keyfile(data: bytes) -> bool:
+    try:
+        parse_keyfile(data)
+    except (DocumentError, KeyringError, EncodingError):
+        return False
+    return True

@@ -1,0 +1,147 @@
+"""Handing in before the log is ready: the session ends well, and ``promptster export FILE`` completes the copy."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.helpers.gateway import Gateway, Reply
+from tests.helpers.hiring import NOWHERE, stage
+
+from promptster.protocol.bundle import read_bundle, write_bundle
+from promptster.session.state import SessionFolder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.helpers.hiring import Invited, Stage
+
+EVIDENCE = "^GET .*/evidence"
+BUNDLE = "^GET .*/bundle"
+
+
+@pytest.fixture(scope="module")
+def acme(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    """One collector for these tests."""
+    with stage(tmp_path_factory.mktemp("stage")) as made:
+        yield made
+
+
+@pytest.fixture
+def gateway(acme: Stage) -> Iterator[Gateway]:
+    """What stands between the candidate and the collector."""
+    with Gateway(acme.running.url) as made:
+        yield made
+
+
+@pytest.fixture
+def invited(acme: Stage, gateway: Gateway, request: pytest.FixtureRequest) -> Iterator[Invited]:
+    """A candidate at work."""
+    with acme.invited(re.sub(r"\W+", "-", request.node.name)) as person:
+        person.start("--collector", gateway.url)
+        (person.workspace / "answer.py").write_text("print(42)\n")
+        yield person
+
+
+def without_log(reply: Reply) -> Reply:
+    """Evidence of a collector whose log is behind."""
+    return reply.with_members(checkpoint=None, proofs=[])
+
+
+def bundle_without_log(reply: Reply) -> Reply:
+    """Its bundle at that time."""
+    parts = read_bundle(reply.body)
+    return Reply(status=reply.status, body=write_bundle(replace(parts, checkpoint=None, proofs=())))
+
+
+def test_a_log_that_is_late_keeps_nobody(invited: Invited, gateway: Gateway) -> None:
+    """The session is over and its keys are gone; the copy says what it lacks, and one command completes it later."""
+    gateway.exchange(EVIDENCE, without_log)
+    gateway.exchange(BUNDLE, bundle_without_log)
+    answer = invited.person.call("submit", "--yes", "--json")
+    assert answer.code == 0, answer.stderr
+    done = answer.document
+    assert (done["verdict"], done["received"]) == ("incomplete", done["events"])
+    assert {finding["code"] for finding in done["findings"]} == {"not_in_log"}
+    assert f"promptster export {done['bundle']}\n" in answer.stderr
+    assert "warning: your copy is not complete yet: no log proof for the receipt" in answer.stderr
+    folder = SessionFolder(next((invited.state / "sessions").iterdir()))
+    assert not folder.journal.exists()
+    assert invited.person.result("status")["state"] == "closed"
+    copy = Path(done["bundle"])
+    early = copy.read_bytes()
+    told = invited.person.call("verify", str(copy))
+    assert told.code == 11
+    headline, finding, *rest = told.stdout.splitlines()
+    assert headline == "INCOMPLETE: what is here is genuine, but something is missing"
+    assert finding.startswith("  not_in_log: no log proof for the receipt")
+    assert f"To complete your own copy: promptster export {copy}" in rest
+
+    late = invited.person.call("export", str(copy))
+    assert (late.code, copy.read_bytes() == early) == (11, True)
+    assert late.stderr == (
+        "error: Acme's collector has nothing yet that your copy lacks\n"
+        f"Nothing was changed. Try again later: promptster export {copy}\n"
+    )
+    gateway.behave()
+    moved = copy.rename(invited.folder / "mine.promptster")
+    completed = invited.person.result("export", "mine.promptster", cwd=invited.folder)
+    assert (completed["file"], completed["verdict"], completed["completed"]) == (str(moved), "verified", True)
+    assert read_bundle(moved.read_bytes()).events == read_bundle(early).events
+    assert invited.person.call("verify", str(moved)).code == 0
+    again = invited.person.call("export", "mine.promptster", cwd=invited.folder)
+    assert (again.code, again.stdout.splitlines()[0]) == (0, "mine.promptster is complete: nothing is missing in it.")
+
+
+def test_a_damaged_copy_is_completed_from_the_collectors_bundle(invited: Invited) -> None:
+    """Where the values are gone, what the collector signed is not enough: its own bundle has them."""
+    copy = Path(invited.person.result("submit", "--yes")["bundle"])
+    whole = read_bundle(copy.read_bytes())
+    copy.write_bytes(write_bundle(replace(whole, values={}, blocks={}, proofs=whole.proofs[1:])))
+    assert invited.person.call("verify", str(copy)).code == 11
+    answer = invited.person.call("export", str(copy))
+    assert answer.code == 0, answer.stderr
+    receipts = len(whole.receipts)
+    said = "the one receipt is" if receipts == 1 else f"all {receipts} receipts are"
+    assert answer.stdout == (f"Completed {copy}: {said} in the collector's log.\nCheck it: promptster verify {copy}\n")
+    assert read_bundle(copy.read_bytes()).values == whole.values
+
+
+def test_a_copy_that_cannot_be_completed_says_why(acme: Stage, invited: Invited, gateway: Gateway) -> None:
+    """No collector, no right, no session there or here: each has its words, and the file stays as it was."""
+    copy = Path(invited.person.result("submit", "--yes")["bundle"])
+    whole = read_bundle(copy.read_bytes())
+    stripped = write_bundle(replace(whole, checkpoint=None, proofs=()))
+    copy.write_bytes(stripped)
+    folder = SessionFolder(next((invited.state / "sessions").iterdir()))
+    url = folder.facts().collector_url
+
+    def refusal() -> str:
+        answer = invited.person.call("export", str(copy), "--json")
+        assert answer.code == 1, answer.stdout
+        assert copy.read_bytes() == stripped
+        return str(answer.document["error"]["code"])
+
+    folder.update(collector_url=NOWHERE)
+    assert refusal() == "collector_unreachable"
+    folder.update(collector_url=url)
+    gateway.exchange(EVIDENCE, lambda _reply: Reply.problem(401, "unauthorised", "No."))
+    assert refusal() == "token_refused"
+    gateway.exchange(EVIDENCE, lambda _reply: Reply.problem(410, "erased", "Gone."))
+    assert refusal() == "session_gone"
+    gateway.behave()
+    secrets = folder.secrets_file.read_bytes()
+    folder.secrets_file.unlink()
+    assert refusal() == "token_gone"
+    folder.secrets_file.write_bytes(secrets)
+    theirs = acme.folder / "theirs.promptster"
+    theirs.write_bytes(stripped)
+    answer = acme.owner.call("export", "theirs.promptster", "--json", cwd=acme.folder)
+    assert (answer.code, answer.document["error"]["code"]) == (2, "not_own_copy")
+    assert theirs.read_bytes() == stripped
+    shown = acme.owner.call("verify", str(theirs))
+    assert (shown.code, "promptster export" in shown.stdout) == (11, False)
+    assert invited.person.call("export", str(copy)).code == 0
