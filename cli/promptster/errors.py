@@ -3,7 +3,10 @@
 ``PromptsterError``
 ├── ``UsageError``           the call's words are off (exit 2)
 ├── ``InterruptError``       Ctrl-C (exit 130)
+├── ``ChoiceError``          the person said no, and nothing was changed (exit 3)
 ├── ``NotSignedInError``     a command needs ``promptster login`` first (exit 4)
+├── ``ConfirmationNeededError``  a yes is needed and nobody can be asked (exit 5)
+├── ``InsideAgentError``     an agent asked for what only the person may do (exit 6)
 ├── ``ConfigurationError``   a setting or a file of ours cannot be used
 ├── ``CollectorError``       the collector refused, or could not be reached
 ├── ``StorageError``         a folder or a disk refused
@@ -13,8 +16,9 @@
 ├── ``PlatformError``        this operating system is not supported
 └── ``protocol.errors.ProtocolError`` and what stands below it
 
-Wording: ``message`` is lower case, without a full stop, and says what happened; ``hint`` says what to do, on a line of
-its own. ``code`` is a stable word that scripts may test.
+Wording: ``message`` is lower case, without a full stop, and says what happened; ``hint`` says what to do next, on a
+line of its own, in sentences; a choice's message is a sentence too. ``code`` is a stable word that scripts may test.
+The exit codes are listed in docs/cli.md.
 """
 
 from __future__ import annotations
@@ -73,11 +77,44 @@ class InterruptError(PromptsterError):
         super().__init__("interrupted", hint=hint)
 
 
+class ChoiceError(PromptsterError):
+    """The person said no to a question, so nothing was changed; shown as a plain sentence, not as an error.
+
+    ``interrupted`` says that the no was Ctrl-C, whose exit code every shell knows.
+    """
+
+    default_code = "declined"
+    exit_code = 3
+    is_choice = True
+
+    def __init__(
+        self, message: str, *, hint: str | None = None, code: str | None = None, interrupted: bool = False
+    ) -> None:
+        """Keep the texts; the exit code tells how the person said no."""
+        super().__init__(message, hint=hint, code=code)
+        if interrupted:
+            self.exit_code = InterruptError.exit_code
+
+
 class NotSignedInError(PromptsterError):
     """The command needs a token of the hiring team."""
 
     default_code = "not_signed_in"
     exit_code = 4
+
+
+class ConfirmationNeededError(PromptsterError):
+    """Something that needs a person's yes was asked for where nobody can be asked, and without ``--yes``."""
+
+    default_code = "confirmation_needed"
+    exit_code = 5
+
+
+class InsideAgentError(PromptsterError):
+    """An agent, or a program that it started, asked for what only the person may do."""
+
+    default_code = "inside_agent"
+    exit_code = 6
 
 
 class ConfigurationError(PromptsterError):

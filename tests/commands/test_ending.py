@@ -80,9 +80,9 @@ def test_a_submission_survives_a_collector_that_is_away(invited: Invited, relay:
     relay.cut()
     shown = submit_until_waiting(invited)
     assert f"the collector at {relay.url} cannot be reached; still trying\neverything is kept here" in shown
-    assert shown.endswith("error: interrupted\nhint:  nothing is lost; promptster submit goes on\n")
+    assert shown.endswith("error: interrupted\nnothing is lost; promptster submit goes on\n")
     assert invited.person.result("status", "--json")["state"] == "closing"
-    refused = invited.person.call("stop", "--json")
+    refused = invited.person.call("stop", "--yes", "--json")
     assert refused.document["error"]["code"] == "closing"
     relay.cut(cut=False)
     done = invited.person.result("submit", "--yes", "--json")
@@ -271,7 +271,7 @@ def test_two_editors_are_prepared_at_once(acme: Stage) -> None:
         invited.end_processes()
         invited.person.result("resume")
         assert all(file.is_file() for file in files)
-        stopped = invited.person.result("stop")
+        stopped = invited.person.result("stop", "--yes")
         assert {entry["outcome"] for entry in stopped["restored"]} == {"put back"}
         assert not any(file.parent.exists() for file in files)
 
@@ -290,6 +290,6 @@ def test_restore_puts_back_after_a_crash(acme: Stage) -> None:
         assert invited.person.result("restore", "--json") == {"restored": []}
         invited.person.result("resume", "--json")
         assert file.is_file()
-        stopped = invited.person.result("stop", "--json")
+        stopped = invited.person.result("stop", "--yes", "--json")
         assert stopped["restored"] == [{"path": str(file), "outcome": "put back"}]
         assert not file.parent.exists()

@@ -61,7 +61,7 @@ def test_a_file_that_is_there_needs_force(folder: Path, capsys: pytest.CaptureFi
     """Nothing is overwritten by accident, the source least of all."""
     original = (folder / "ada.promptster").read_bytes()
     assert main(["export", "ada.promptster"]) == 2
-    assert capsys.readouterr().err == "error: ada.promptster is there already\nhint:  --force replaces it\n"
+    assert capsys.readouterr().err == "error: ada.promptster is there already\n--force replaces it\n"
     assert (folder / "ada.promptster").read_bytes() == original
     (folder / "out.html").write_text("mine")
     assert main(["export", "ada.promptster", "-f", "html", "-o", "out.html", "--force"]) == 0

@@ -249,7 +249,7 @@ class Candidate:
     def end(self) -> None:
         """Leave no process of ours behind."""
         if self.session:
-            self.person.call("stop", "--json", cwd=self.workspace)
+            self.person.call("stop", "--yes", "--json", cwd=self.workspace)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -142,7 +142,7 @@ def test_after_withdrawal_of_a_sealed_session_its_segment_tells_nothing(
         assert _readable(stage, marks)
         for kept in stage.folder.glob("after.*"):
             kept.unlink()
-        assert stage.candidate.result("withdraw")["tombstone"]
+        assert stage.candidate.result("withdraw", "--yes")["tombstone"]
         running.stop()
         _restore(running, tmp_path / "backup")
         running.start()

@@ -43,7 +43,7 @@ def test_an_error_is_one_document_or_two_lines() -> None:
     assert json.loads(stdout.getvalue()) == {"error": {"code": "broken", "message": "it broke", "hint": "try again"}}
     out, stdout, stderr = _output(json=False)
     out.error(error)
-    assert (stdout.getvalue(), stderr.getvalue()) == ("", "error: it broke\nhint:  try again\n")
+    assert (stdout.getvalue(), stderr.getvalue()) == ("", "error: it broke\ntry again\n")
 
 
 class _Full(io.StringIO):

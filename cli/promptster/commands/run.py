@@ -48,7 +48,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def _agrees_to_hooks(paths: Paths) -> bool:
     """Ask, where a person can be asked, whether Cursor's hooks file may be made; make it after a typed yes."""
-    from promptster.ui.reading import ask_yes, is_terminal  # noqa: PLC0415 - its help needs none of this
+    from promptster.ui.questions import ask_yes, is_terminal  # noqa: PLC0415 - its help needs none of this
 
     question = (
         "Cursor's agent can be recorded only by .cursor/hooks.json of the workspace, put back at the end. Make it?"

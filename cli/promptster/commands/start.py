@@ -25,7 +25,8 @@ from promptster.session.trust import KEYS
 from promptster.session.words import utc
 from promptster.session.workspace import prepare
 from promptster.ui.output import Output
-from promptster.ui.reading import ask, ask_yes, is_terminal, show_paged
+from promptster.ui.questions import ask_line, ask_yes, is_terminal
+from promptster.ui.reading import show_paged
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -238,7 +239,7 @@ def _consent(offer: Offer, plan: begin.StartPlan, options: Options, out: Output)
     show_paged(policy_page(offer))
     out.note()
     out.note(f"If you agree, promptster will {plan.workspace.sentence()}, and record until you end it.")
-    if ask('Type "I agree" to begin, anything else to refuse: ').lower().strip("\"'") != _AGREE:
+    if (ask_line('Type "I agree" to begin, anything else to refuse: ') or "").lower().strip("\"'") != _AGREE:
         raise DeclinedError(
             "you did not agree; nothing was changed", hint="the invite stays good: you can come back later"
         )

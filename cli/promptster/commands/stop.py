@@ -7,14 +7,14 @@ from typing import Annotated
 import typer
 
 from promptster.commands.options import Json
-from promptster.errors import PromptsterError, SessionError
+from promptster.errors import SessionError
 from promptster.paths import Paths
 from promptster.session.current import Current
 from promptster.session.ending import stop
 from promptster.session.state import SessionState
 from promptster.session.touched import describe
 from promptster.ui.output import Output
-from promptster.ui.reading import ask_yes, is_terminal
+from promptster.ui.questions import confirm
 
 
 def command(
@@ -32,8 +32,13 @@ def command(
         raise SessionError(f"the session is {state.value} already", code="session_over")
     if state is SessionState.CLOSING and not facts.refused:  # else handing in may never come to its end
         raise SessionError("the session is being handed in", hint="promptster submit goes on", code="closing")
-    if not yes and not json and is_terminal() and not ask_yes("End without handing in? It cannot be taken up again."):
-        raise PromptsterError("nothing was changed; the session goes on", code="not_stopped")
+    confirm(
+        "Stop without submitting? You cannot resume this session.",
+        yes=yes,
+        json=json,
+        act="stopping",
+        code="not_stopped",
+    )
     restored = stop(current)
     out.result(
         {

@@ -8,7 +8,7 @@ import typer
 
 from promptster.commands.options import Json
 from promptster.config import Config
-from promptster.errors import InterruptError, PromptsterError, UsageError
+from promptster.errors import InterruptError, PromptsterError
 from promptster.paths import Paths
 from promptster.protocol.verdict import Effect
 from promptster.session import submission
@@ -17,7 +17,7 @@ from promptster.session.state import SessionState
 from promptster.session.touched import describe
 from promptster.session.words import one_line
 from promptster.ui.output import Output
-from promptster.ui.reading import ask_yes, is_terminal
+from promptster.ui.questions import confirm
 
 if TYPE_CHECKING:
     from promptster.session.control import RecorderStatus
@@ -83,7 +83,14 @@ def _deliver(current: Current, out: Output, *, yes: bool) -> None:
     if current.control.status().state.records:
         prepared = submission.prepare(current)
         _tell_changes(prepared, out)
-        _ask(yes=yes, json=out.json)
+        confirm(
+            "Submit this and end the session? You cannot resume it.",
+            yes=yes,
+            json=out.json,
+            act="submitting",
+            refused="Not submitted. Nothing was changed.",
+            code="not_submitted",
+        )
         submission.close(current, prepared)
     submission.wait(current, _Telling(current.facts.collector_url, out))
     out.progress_end()
@@ -153,15 +160,6 @@ def _count(number: int) -> str:
     if number == 0:
         return "no file changed since the start"
     return "1 file changed since the start:" if number == 1 else f"{number} files changed since the start:"
-
-
-def _ask(*, yes: bool, json: bool) -> None:
-    if yes:
-        return
-    if json or not is_terminal():
-        raise UsageError("submitting needs a yes", hint="pass --yes")
-    if not ask_yes("Hand in these changes and everything recorded, and end the session?"):
-        raise PromptsterError("nothing was handed in; the session goes on", code="not_submitted")
 
 
 class _Telling:

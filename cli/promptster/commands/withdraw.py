@@ -8,7 +8,7 @@ import typer
 
 from promptster.commands.options import Json
 from promptster.config import Config
-from promptster.errors import PromptsterError, SessionError
+from promptster.errors import SessionError
 from promptster.paths import Paths
 from promptster.session.attempt import finished, unanswered
 from promptster.session.current import Current, finished_bundle
@@ -17,7 +17,7 @@ from promptster.session.state import SessionFolder, SessionState, sessions_here
 from promptster.session.touched import describe
 from promptster.session.words import utc
 from promptster.ui.output import Output, json_document
-from promptster.ui.reading import ask, is_terminal
+from promptster.ui.questions import confirm_by_word
 
 if TYPE_CHECKING:
     from promptster.session.ending import Withdrawn
@@ -43,8 +43,7 @@ def command(
     current, invite = _find(config.paths) if session is None else (_named(session, config.paths), None)
     _check(current, config.paths)
     submitted = current.facts.state is SessionState.CLOSED
-    if not yes and not json and is_terminal() and ask(_QUESTION).lower() != "withdraw":
-        raise PromptsterError("nothing was changed", code="not_withdrawn")
+    confirm_by_word(_QUESTION, "withdraw", yes=yes, json=json, act="withdrawing", code="not_withdrawn")
     done = withdraw_submitted(current, config) if submitted else withdraw(current, config)
     if invite is not None:
         finished(invite, config.paths)

@@ -100,14 +100,14 @@ class Output:
             self._write(self._stderr, "")
 
     def error(self, error: PromptsterError) -> None:
-        """The error: a JSON document with ``--json``, else one line and a hint."""
+        """The error: a JSON document with ``--json``, else what happened and, on the next line, what to do."""
         if self.json:
             document = {"code": error.code, "message": error.message, "hint": error.hint}
             self._write(self._stdout, json_document({"error": document}))
             return
         self.note(error.message if error.is_choice else f"error: {error.message}")
         if error.hint:
-            self.note(error.hint if error.is_choice else f"hint:  {error.hint}")
+            self.note(error.hint)
 
     def _write(self, stream: TextIO, text: str) -> None:
         beside = stream is not self._stdout  # words that cannot be shown stop nothing

@@ -1,4 +1,4 @@
-"""Reading longer text in a terminal: wrapped, a screen at a time, and a question that needs a word as its answer."""
+"""Reading longer text in a terminal: wrapped, a screen at a time."""
 
 from __future__ import annotations
 
@@ -13,11 +13,6 @@ _WIDTH = 80
 _BULLETS = ("- ", "* ")
 _PIECE = 8192
 """Characters of a line that are wrapped at a time: the library's effort grows with the square of a word's length."""
-
-
-def is_terminal() -> bool:
-    """Whether a person can be asked: standard input and standard error are a terminal."""
-    return sys.stdin.isatty() and sys.stderr.isatty()
 
 
 def wrap(text: str, width: int = _WIDTH) -> list[str]:
@@ -56,15 +51,3 @@ def show_paged(text: str, *, stream: TextIO | None = None, keyboard: TextIO | No
             if keys.readline().strip().lower() == "q":
                 return
     out.flush()
-
-
-def ask(question: str) -> str:
-    """Ask on standard error and read one line; an end of input is the empty answer."""
-    sys.stderr.write(escape_text(question))
-    sys.stderr.flush()
-    return sys.stdin.readline().strip()
-
-
-def ask_yes(question: str) -> bool:
-    """A question whose only yes is the typed word."""
-    return ask(f"{question} Type yes or no: ").lower() == "yes"

@@ -35,4 +35,4 @@ def failure(error: PromptsterError, *, as_json: bool) -> None:
         return
     sys.stderr.write(_printable(f"error: {error.message}") + "\n")
     if error.hint:
-        sys.stderr.write(_printable(f"hint:  {error.hint}") + "\n")
+        sys.stderr.write(_printable(error.hint) + "\n")

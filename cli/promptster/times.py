@@ -1,0 +1,90 @@
+"""Moments and what is left of them, as people read them: local time, whole words, no seconds.
+
+Machines keep RFC 3339 in UTC (``promptster.session.words.utc``). Every function takes milliseconds since the Unix
+epoch; ``zone`` is the reader's time zone, the computer's own where it is left out.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, tzinfo
+
+_MONTHS = (
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+)
+_MINUTE_MS = 60_000
+_HOUR_MS = 60 * _MINUTE_MS
+_DAY_MS = 24 * _HOUR_MS
+_MINUTES_UP_TO_MS = 3 * _HOUR_MS
+"""Below this, what is left is told in minutes."""
+_HOURS_UP_TO_MS = 4 * _DAY_MS
+"""Below this, in hours; above it, in days."""
+
+
+def _local(ms: int, zone: tzinfo | None) -> datetime | None:
+    """The moment in the reader's zone; ``None`` for one that no calendar holds."""
+    try:
+        return datetime.fromtimestamp(ms / 1000, UTC).astimezone(zone)
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+def _unknown(ms: int) -> str:
+    return f"{ms} ms after 1970"
+
+
+def day(ms: int, *, zone: tzinfo | None = None) -> str:
+    """``30 November 2026``."""
+    at = _local(ms, zone)
+    return _unknown(ms) if at is None else f"{at.day} {_MONTHS[at.month - 1]} {at.year}"
+
+
+def moment(ms: int, *, zone: tzinfo | None = None) -> str:
+    """``30 November 2026, 09:12``: for a record that may be read years later."""
+    at = _local(ms, zone)
+    return _unknown(ms) if at is None else f"{day(ms, zone=zone)}, {at:%H:%M}"
+
+
+def soon(ms: int, now_ms: int, *, zone: tzinfo | None = None) -> str:
+    """``09:31`` on the day of ``now_ms``, else ``2 December, 10:00``; the year stands where it is another one."""
+    at, now = _local(ms, zone), _local(now_ms, zone)
+    if at is None or now is None:
+        return _unknown(ms)
+    if at.date() == now.date():
+        return f"{at:%H:%M}"
+    if at.year != now.year:
+        return moment(ms, zone=zone)
+    return f"{at.day} {_MONTHS[at.month - 1]}, {at:%H:%M}"
+
+
+def short(ms: int, *, zone: tzinfo | None = None) -> str:
+    """``30 Nov 08:01``: for a column of a table."""
+    at = _local(ms, zone)
+    return _unknown(ms) if at is None else f"{at.day:>2} {_MONTHS[at.month - 1][:3]} {at:%H:%M}"
+
+
+def span(ms: int) -> str:
+    """A length of time in one unit: ``84 min``, ``72 h``, ``5 days``; below a minute ``less than 1 min``."""
+    ms = max(ms, 0)
+    if ms < _MINUTE_MS:
+        return "less than 1 min"
+    if ms < _MINUTES_UP_TO_MS:
+        return f"{ms // _MINUTE_MS} min"
+    return f"{ms // _HOUR_MS} h" if ms < _HOURS_UP_TO_MS else f"{ms // _DAY_MS} days"
+
+
+def until(ms: int, now_ms: int, *, zone: tzinfo | None = None) -> str:
+    """``until 09:31 (84 min left)``, and after it ``until 09:31 (over for 5 min)``."""
+    left = ms - now_ms
+    rest = f"{span(left)} left" if left > 0 else f"over for {span(-left)}"
+    return f"until {soon(ms, now_ms, zone=zone)} ({rest})"

@@ -1,0 +1,58 @@
+"""Moments as people read them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+
+from promptster import times
+
+_BERLIN = timezone(timedelta(hours=1))
+_NOW = int(datetime(2026, 11, 30, 7, 7, tzinfo=UTC).timestamp() * 1000)
+_MINUTE = 60_000
+_DAY = 24 * 60 * _MINUTE
+
+
+def test_a_deadline_is_local_and_says_what_is_left() -> None:
+    """The day stands only where it is another one; afterwards it says for how long it is over."""
+    assert times.until(_NOW + 84 * _MINUTE, _NOW, zone=_BERLIN) == "until 09:31 (84 min left)"
+    assert times.until(_NOW + 2 * _DAY, _NOW, zone=_BERLIN) == "until 2 December, 08:07 (48 h left)"
+    assert times.until(_NOW - 5 * _MINUTE, _NOW, zone=_BERLIN) == "until 08:02 (over for 5 min)"
+
+
+def test_a_moment_of_another_year_says_its_year() -> None:
+    """Nobody has to guess which January is meant."""
+    assert times.soon(_NOW + 40 * _DAY, _NOW, zone=_BERLIN) == "9 January 2027, 08:07"
+
+
+def test_a_record_and_a_table_have_their_own_forms() -> None:
+    """A record says the year; a column is narrow and of one width."""
+    assert times.moment(_NOW, zone=_BERLIN) == "30 November 2026, 08:07"
+    assert times.day(_NOW, zone=_BERLIN) == "30 November 2026"
+    assert times.short(_NOW, zone=_BERLIN) == "30 Nov 08:07"
+    assert times.short(_NOW + 2 * _DAY, zone=_BERLIN) == " 2 Dec 08:07"
+
+
+@pytest.mark.parametrize(
+    ("ms", "words"),
+    [
+        (-1, "less than 1 min"),
+        (59_999, "less than 1 min"),
+        (60_000, "1 min"),
+        (179 * _MINUTE, "179 min"),
+        (180 * _MINUTE, "3 h"),
+        (95 * 60 * _MINUTE, "95 h"),
+        (4 * _DAY, "4 days"),
+    ],
+)
+def test_a_span_has_one_unit(ms: int, words: str) -> None:
+    """Rounded down, so that nobody is promised more than is left."""
+    assert times.span(ms) == words
+
+
+def test_a_moment_that_no_calendar_holds_is_told_as_a_number() -> None:
+    """A forged time is shown, not a crash."""
+    for tell in (times.day, times.moment, times.short):
+        assert tell(10**20) == f"{10**20} ms after 1970"
+    assert times.soon(10**20, _NOW) == f"{10**20} ms after 1970"
