@@ -10,10 +10,12 @@ from tests.helpers.sessions import CLAUDE, Script
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_WORDS = (
+_WORDS: tuple[str, ...] = tuple(
     "the limiter keeps one bucket for every client and fills it again as time passes so a burst is let through while "
-    "the rate holds; naïve clocks drift, Ἀριθμός and 漢字 stand in names, and “quotes” come from the issue tracker"
-).split()
+    "the rate holds; naïve clocks drift, Ἀριθμός and 漢字 stand in names, and “quotes” come from the issue tracker".split(
+        " "
+    )
+)
 _CODE = """
     def allow(self, client: str, *, cost: float = {n}.0) -> bool:
         \"\"\"Take ``cost`` tokens of {client}'s bucket if they are there.\"\"\"
@@ -37,7 +39,7 @@ def _paragraphs(seed: int, size: int) -> Iterator[str]:
     written = place = 0
     while written < size:
         words = [_WORDS[(seed * 7 + place + step * (1 + seed % 3)) % len(_WORDS)] for step in range(60 + place % 90)]
-        text = ("- " if place % 4 == 3 else "") + " ".join(words)  # noqa: PLR2004 - every fourth is a list item
+        text = ("- " if place % 4 == 3 else "") + " ".join(words)
         written, place = written + len(text), place + 1
         yield text
 
