@@ -10,11 +10,9 @@ from tests.helpers.sessions import CLAUDE, Script
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_WORDS: tuple[str, ...] = tuple(
+_SENTENCE = (
     "the limiter keeps one bucket for every client and fills it again as time passes so a burst is let through while "
-    "the rate holds; naïve clocks drift, Ἀριθμός and 漢字 stand in names, and “quotes” come from the issue tracker".split(
-        " "
-    )
+    "the rate holds; naïve clocks drift, Ἀριθμός and 漢字 stand in names, and “quotes” come from the issue tracker"
 )
 _CODE = """
     def allow(self, client: str, *, cost: float = {n}.0) -> bool:
@@ -36,10 +34,11 @@ def _prose(seed: int, size: int) -> str:
 
 
 def _paragraphs(seed: int, size: int) -> Iterator[str]:
+    words = _SENTENCE.split()
     written = place = 0
     while written < size:
-        words = [_WORDS[(seed * 7 + place + step * (1 + seed % 3)) % len(_WORDS)] for step in range(60 + place % 90)]
-        text = ("- " if place % 4 == 3 else "") + " ".join(words)
+        picked = [words[(seed * 7 + place + step * (1 + seed % 3)) % len(words)] for step in range(60 + place % 90)]
+        text = ("- " if place % 4 == 3 else "") + " ".join(picked)
         written, place = written + len(text), place + 1
         yield text
 

@@ -12,11 +12,10 @@ import typer
 from promptster.commands.signed_in import team_client
 from promptster.config import PinnedKeys
 from promptster.errors import PromptsterError, UsageError
-from promptster.replay.session import from_bundle
+from promptster.replay.session import Opening
 
 if TYPE_CHECKING:
     from promptster.config import Config
-    from promptster.replay.session import Replay
 
 SourceArgument = Annotated[
     str, typer.Argument(metavar="SESSION_OR_FILE", help="A session's id, as sessions prints it, or a .promptster file.")
@@ -83,7 +82,7 @@ def read_bundle_of(source: Source, config: Config, collector: str | None = None)
         return client.bundle(source.session or "")
 
 
-def load_replay(text: str, config: Config, collector: str | None = None) -> Replay:
-    """A replay, verified on this computer against the keys that are pinned here."""
+def open_replay(text: str, config: Config, collector: str | None = None) -> Opening:
+    """A replay's beginning; its rest is verified on this computer against the keys that are pinned here."""
     data = read_bundle_of(find_source(text), config, collector)
-    return from_bundle(data, PinnedKeys(config.paths).fingerprints())
+    return Opening.of(data, PinnedKeys(config.paths).fingerprints())
