@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from promptster.commands.signed_in import team_client
 from promptster.config import PinnedKeys
 from promptster.errors import PromptsterError, UsageError
 from promptster.replay.session import Opening
@@ -78,6 +77,8 @@ def read_bundle_of(source: Source, config: Config, collector: str | None = None)
     """
     if source.file is not None:
         return read_file(source.file)
+    from promptster.commands.signed_in import team_client  # noqa: PLC0415 - a file needs none of the network's library
+
     with team_client(config, collector) as client:
         return client.bundle(source.session or "")
 

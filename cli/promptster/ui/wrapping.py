@@ -22,16 +22,16 @@ _LONGEST_WORD = 1000
 
 _HANGING = re.compile(r" *(?:[-*•] +|\d{1,3}[.)] +|[^ ]+(?: [^ ]+)* {2,}(?=[^ ]))?")
 """What the further lines of a line stand below: the text behind a bullet, a number, or a label and its gap."""
+_HANGING_BEGINS = frozenset(" -*•0123456789")
 _NARROW = re.compile(
     "[ -~\xa0-\xac\xae-\u02ff\u0370-\u0377\u037a-\u037f\u0384-\u038a\u0391-\u03a1\u03a3-\u0482"
     "\u2010-\u2027\u2030-\u203b\u203d-\u2048\u2190-\u2193\u2500-\u254b\u2550-\u2573]*"
 )
 """Text of which every character takes one cell."""
-_TOKEN = re.compile(
-    " +|[\u2e80-\u3029\u302e-\ua4cf\uac00-\ud7a3\uf900-\ufaff\uff01-\uff60\U00020000-\U000323af]"
-    "[\u3001\u3002\uff0c\uff0e\uff01\uff1a\uff1b\uff1f\uff09\u300d\u300f\u3011]*"
-    "|[^ \u2e80-\u3029\u302e-\ua4cf\uac00-\ud7a3\uf900-\ufaff\uff01-\uff60\U00020000-\U000323af]+"
-)
+_IDEOGRAPHS = "\u2e80-\u3029\u302e-\ua4cf\uac00-\ud7a3\uf900-\ufaff\uff01-\uff60\U00020000-\U000323af"
+_STOPS = "、。，．！：；？）」』】"  # noqa: RUF001 - these are the wide ones
+_WIDE = re.compile(f"[{_IDEOGRAPHS}]*")
+_TOKEN = re.compile(f" +|[{_IDEOGRAPHS}][{_STOPS}]*|[^ {_IDEOGRAPHS}]+")
 """Gaps, ideographs with the stops behind them, and words: a line may end between any two."""
 
 
@@ -61,9 +61,27 @@ def _character_cells(character: str) -> int:
     return get_character_cell_size(character)
 
 
+def widest_word(line: str) -> int:
+    """How many cells the widest part takes that no line ends in."""
+    return max(map(cells, _TOKEN.findall(line)), default=0)
+
+
 def fits(line: str, width: int) -> bool:
     """Whether a line takes no more than this many cells."""
     return len(line) <= width and (line.isascii() or 2 * len(line) <= width or cells(line) <= width)
+
+
+def shortened(line: str, width: int) -> str:
+    """An escaped line of at most ``width`` cells, with an ellipsis where its end was."""
+    if fits(line, width):
+        return line
+    kept, used = 0, 1
+    for character in line:
+        used += cells(character)
+        if used > width:
+            break
+        kept += 1
+    return line[:kept] + "…"
 
 
 def wrap(text: str, width: int | None = None) -> list[str]:
@@ -81,20 +99,21 @@ def fold(text: str, width: int, hanging: int | None = None) -> list[str]:
     """
     lines: list[str] = []
     for line in text.split("\n"):
-        if fits(line, width):
+        if len(line) <= width and (line.isascii() or fits(line, width)):
             lines.append(line)
         else:
-            _fill(line, width, lines, _indent(line, width) if hanging is None else " " * min(hanging, width // 2))
+            indent = _indent(line, width) if hanging is None else " " * min(hanging, width // 2)
+            _fill(line, width, indent, lines)
     return lines
 
 
-def _fill(line: str, width: int, lines: list[str], indent: str) -> None:
+def _fill(line: str, width: int, indent: str, lines: list[str]) -> None:
     """Put words together until a line is full; the further lines begin with ``indent``."""
     narrow = line.isascii() or (len(line) <= _LONGEST_WORD and _NARROW.fullmatch(line) is not None)
     size, lead, room = len(line), "", width
     word = size - len(line.lstrip(" "))
     start = max(word - width // 2, 0)
-    while size - start > room or not fits(line[start:], room):
+    while size - start > room or not (narrow or fits(line[start:], room)):
         space = line.rfind(" ", word, start + room + 1) if narrow else -1
         end = space if space >= 0 else _end(line, start, word, room)
         lines.append(lead + line[start:end].rstrip(" "))
@@ -107,7 +126,11 @@ def _fill(line: str, width: int, lines: list[str], indent: str) -> None:
 
 
 def _indent(line: str, width: int) -> str:
-    label = _HANGING.match(line, 0, _MOST_HANGING + 2)
+    """What the further lines of a line begin with: as many spaces as its bullet, label or own indent takes."""
+    head = line[: _MOST_HANGING + 2]
+    if head[0] not in _HANGING_BEGINS and "  " not in head:
+        return ""
+    label = _HANGING.match(head)
     hanging = cells(label[0]) if label is not None else 0
     if hanging > min(_MOST_HANGING, width // 2):
         hanging = min(len(line) - len(line.lstrip(" ")), width // 2)
@@ -128,6 +151,9 @@ def _end(line: str, start: int, word: int, room: int) -> int:
 
 
 def _end_among_wide(line: str, start: int, word: int, room: int) -> int:
+    most = word + (room - (word - start)) // 2
+    if word < most and _WIDE.fullmatch(line, word, most + 1):  # a run of ideographs, each of two cells
+        return most if line[most] not in _STOPS or most - 1 <= word else most - 1
     used, end = 0, start
     for token in _TOKEN.finditer(line, start, word + _LONGEST_WORD + 1):
         found = token[0]
