@@ -34,7 +34,7 @@ def command(
     out = Output(json)
     opening = open_replay(source, Config.load(Paths.from_environment()), collector)
     if not json:
-        show(_told(opening, Layout.of_terminal(everything=everything)))
+        show(told(opening, Layout.of_terminal(everything=everything)))
         return
     replay = opening.replay()
     timeline = replay.timeline
@@ -50,7 +50,7 @@ def command(
     )
 
 
-def _told(opening: Opening, layout: Layout) -> Iterator[Block]:
+def told(opening: Opening, layout: Layout) -> Iterator[Block]:
     """The story; its title, which the collector signed by itself, while the rest is still checked."""
     yield from title(opening.facts, layout)
     yield from untitled(opening.replay(), layout)

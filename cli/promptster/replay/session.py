@@ -78,9 +78,12 @@ class Opening:
 
     facts: Facts
     """Title, organisation and session, as the collector signed them; the whole bundle's check finds the same."""
-    _data: bytes
-    _parts: BundleParts | None
-    _trusted: Collection[str]
+    data: bytes
+    """The bundle's own bytes."""
+    parts: BundleParts | None
+    """What it holds; ``None`` where it cannot be taken apart."""
+    trusted: Collection[str]
+    """Fingerprints of collector keys that the reader trusts."""
 
     @classmethod
     def of(cls, data: bytes, trusted: Collection[str]) -> Opening:
@@ -88,16 +91,16 @@ class Opening:
         try:
             parts = read_bundle(data)
         except BundleError:
-            return cls(facts=Facts(), _data=data, _parts=None, _trusted=trusted)
+            return cls(facts=Facts(), data=data, parts=None, trusted=trusted)
         evidence = read_identity(Report(), parts)
         known = _known(evidence.certificate, evidence.policy, Facts()) if evidence is not None else Facts()
-        return cls(facts=known, _data=data, _parts=parts, _trusted=trusted)
+        return cls(facts=known, data=data, parts=parts, trusted=trusted)
 
     def replay(self) -> Replay:
         """Check all of it; the replay of what was proved."""
-        if self._parts is None:
-            return from_bundle(self._data, self._trusted)
-        return from_verification(verify_parts(self._parts, trusted=self._trusted), bundle=self._data)
+        if self.parts is None:
+            return from_bundle(self.data, self.trusted)
+        return from_verification(verify_parts(self.parts, trusted=self.trusted), bundle=self.data)
 
 
 def from_verification(verification: Verification, *, bundle: bytes | None = None, facts: Facts | None = None) -> Replay:
