@@ -17,6 +17,8 @@ USUAL_WIDTH: Final = 80
 """Where nobody says how wide it is."""
 _LEAST_WIDTH = 20
 _MOST_HANGING = 24
+_MOST_COMBINED = 8
+"""Characters in one cell; a letter with more marks than that is taken for a longer word."""
 _LONGEST_WORD = 1000
 """A longer word is no link that anybody copies: it is cut at the line's end."""
 
@@ -68,7 +70,9 @@ def widest_word(line: str) -> int:
 
 def fits(line: str, width: int) -> bool:
     """Whether a line takes no more than this many cells."""
-    return len(line) <= width and (line.isascii() or 2 * len(line) <= width or cells(line) <= width)
+    if line.isascii() or 2 * len(line) <= width:
+        return len(line) <= width
+    return len(line) <= width * _MOST_COMBINED and cells(line) <= width
 
 
 def shortened(line: str, width: int) -> str:
@@ -113,7 +117,7 @@ def _fill(line: str, width: int, indent: str, lines: list[str]) -> None:
     size, lead, room = len(line), "", width
     word = size - len(line.lstrip(" "))
     start = max(word - width // 2, 0)
-    while size - start > room or not (narrow or fits(line[start:], room)):
+    while size - start > room if narrow else size - start > room * _MOST_COMBINED or not fits(line[start:], room):
         space = line.rfind(" ", word, start + room + 1) if narrow else -1
         end = space if space >= 0 else _end(line, start, word, room)
         lines.append(lead + line[start:end].rstrip(" "))
