@@ -8,7 +8,16 @@ import pytest
 
 from promptster.protocol.errors import DocumentError
 from promptster.protocol.kinds import FIELD_TYPES, KINDS, Kind
-from promptster.protocol.policy import CAPTURED_FIELDS, MAX_WORDS, TOPICS, Policy, make_policy, policy_sha256
+from promptster.protocol.policy import (
+    CAPTURED_FIELDS,
+    MAX_WORDS,
+    NOT_YET_RECORDED,
+    RECORDED_KINDS,
+    TOPICS,
+    Policy,
+    make_policy,
+    policy_sha256,
+)
 
 PROVIDERS = {
     "anthropic": "https://api.anthropic.com",
@@ -24,7 +33,7 @@ def _policy(**changes: Any) -> Policy:
 
 def test_every_field_that_can_be_captured_is_announced() -> None:
     """Each field's name belongs to a line of the text, and that line stands in it."""
-    text = _policy().text
+    text = _policy(kinds=Kind).text
     assert CAPTURED_FIELDS.keys() == FIELD_TYPES.keys()
     for name, phrases in CAPTURED_FIELDS.items():
         assert phrases, name
@@ -43,24 +52,31 @@ def test_a_kind_that_is_not_allowed_is_not_announced() -> None:
     policy = _policy(kinds=[kind for kind in Kind if kind != Kind.COMMAND])
     assert not policy.allows("command")
     assert policy.allows("prompt")
-    assert "commands the agent runs" not in policy.text
-    assert "commands the agent runs" in _policy().text
+    assert "the agent's commands" not in policy.text
+    assert "the agent's commands" in _policy().text
+
+
+def test_what_nothing_records_is_neither_asked_for_nor_announced() -> None:
+    """A note and a redaction have no command yet: nobody is asked to agree to them, and no line names them."""
+    policy = _policy()
+    assert set(policy.kinds) == set(RECORDED_KINDS) == set(Kind) - NOT_YET_RECORDED
+    assert not any(word in policy.text for word in ("note", "redact"))
 
 
 @pytest.mark.parametrize(
     ("changes", "said", "unsaid"),
     [
-        ({}, "No language model reads it.", "A language model may"),
-        ({"analysis_by_llm": True}, "A language model may", "No language model"),
-        ({"hooks": False}, "hooks are not used", "trusted for this session only"),
-        ({}, "For Codex, these hooks are trusted for this session only", "hooks are not used"),
-        ({"time_limit_minutes": 90}, "Recording stops 90 minutes after you agree", "no time limit"),
-        ({}, "There is no time limit", "Recording stops"),
-        ({"providers": {}}, "No model traffic is recorded.", "straight on"),
-        ({}, "anthropic (https://api.anthropic.com)", "No model traffic"),
-        ({"retention_days": 17}, "17 days after the session ends", "30 days"),
-        ({"readers": ("recruiter", "hiring_lead")}, "In Acme: hiring lead, recruiter.", "owner"),
-        ({"readers": ()}, "In Acme: nobody.", "owner"),
+        ({}, "no language model reads it.", "A language model may"),
+        ({"analysis_by_llm": True}, "A language model may", "no language model"),
+        ({"hooks": False}, "hooks are not used", "for this session only"),
+        ({}, "Codex is told to trust these hooks for this session only", "hooks are not used"),
+        ({"time_limit_minutes": 90}, "Recording ends 90 minutes after you agree", "your invite allows"),
+        ({}, "Recording ends when the time that your invite allows is over.", "minutes after"),
+        ({"providers": {}}, "are recorded, but not their traffic to the model.", "to the provider:"),
+        ({}, "anthropic (https://api.anthropic.com)", "not their traffic"),
+        ({"retention_days": 17}, "For 17 days after the session ends.", "30 days"),
+        ({"readers": ("recruiter", "hiring_lead")}, "At Acme: hiring leads, recruiters.", "owner"),
+        ({"readers": ()}, "At Acme: nobody.", "owner"),
     ],
 )
 def test_the_text_says_what_the_settings_are(changes: dict[str, Any], said: str, unsaid: str) -> None:
@@ -75,13 +91,12 @@ def test_the_text_says_what_the_settings_are(changes: dict[str, Any], said: str,
     [
         "WHAT IS RECORDED",
         "WHAT IS NOT RECORDED",
-        "A background recorder runs on your computer",
-        '"promptster stop"',
+        "A recorder runs on your computer",
         "legal basis is your consent",
-        "HOW LONG (RETENTION)",
-        "Access:",
-        "Correction:",
-        "Deletion and withdrawal:",
+        "HOW LONG IT IS KEPT",
+        "WHAT YOU CAN DO",
+        "a correction, an objection or a list of who read it, write to Acme",
+        "data protection authority",
         "WHO READS IT",
     ],
 )

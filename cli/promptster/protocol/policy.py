@@ -17,7 +17,17 @@ from promptster.protocol.documents import Record, flag, integer, is_printable, t
 from promptster.protocol.errors import DocumentError
 from promptster.protocol.kinds import AGENT_KINDS, Kind
 
-__all__ = ["CAPTURED_FIELDS", "MAX_WORDS", "TOPICS", "Policy", "make_policy", "policy_sha256", "render_text"]
+__all__ = [
+    "CAPTURED_FIELDS",
+    "MAX_WORDS",
+    "NOT_YET_RECORDED",
+    "RECORDED_KINDS",
+    "TOPICS",
+    "Policy",
+    "make_policy",
+    "policy_sha256",
+    "render_text",
+]
 
 MAX_WORDS: Final = 600
 """Words of a policy's text."""
@@ -70,6 +80,12 @@ def policy_sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
+NOT_YET_RECORDED: Final = frozenset({Kind.NOTE, Kind.REDACTION, Kind.CAPTURE_BYPASS_SUSPECTED})
+"""Kinds that the wire knows and that no program records yet: a policy does not ask for them."""
+RECORDED_KINDS: Final = tuple(kind for kind in Kind if kind not in NOT_YET_RECORDED)
+"""Kinds that a policy asks for where nothing else is said."""
+
+
 class Topic(NamedTuple):
     """One line of what is recorded, and what it covers."""
 
@@ -87,58 +103,59 @@ def _topic(phrase: str, kinds: str, fields: str) -> Topic:
 
 TOPICS: Final = (
     _topic(
-        "prompts you send to the agent, and images in them",
+        "what you ask the agent, and images you add",
         "prompt",
         "text prompt_id images machine",
     ),
     _topic(
-        "the requests your agent sends and the model's answers, with the thinking it shows, its usage and its errors",
-        "model_request model_response compaction agent_other",
+        "what the agent sends to the model, and the model's answers, thinking, usage and errors",
+        "model_request model_response compaction",
         "provider request_path model purpose body body_raw stream request_sha256 attempt outcome status text thinking "
-        "tool_use_ids stop_reason response_id usage error retry_after content trigger raw_kind payload",
+        "tool_use_ids stop_reason response_id usage error retry_after content trigger",
     ),
     _topic(
-        "tool calls with their inputs and results",
+        "the tools the agent uses, with input and results",
         "tool_call tool_result",
         "tool_use_id name input content is_error",
     ),
     _topic(
-        "file edits the agent makes, with the text before and after",
+        "the agent's file edits, with the text before and after",
         "file_edit",
         "path operation before after patch",
     ),
     _topic(
-        "commands the agent runs, their folder, output and exit code",
+        "the agent's commands, with folder, output and exit code",
         "command",
         "command cwd exit_code output error_output is_error",
     ),
     _topic(
-        "subagents, and your answers when the agent asks permission",
+        "subagents, and what you allow or refuse",
         "subagent_started subagent_stopped permission",
         "agent_type prompt text decision mode name input",
     ),
     _topic(
-        "which agent acts, in which of its sessions and calls, when, and how long it takes",
+        "which agent acts, in which session, when and for how long, and what else it reports",
         " ".join(sorted(AGENT_KINDS)),
-        "agent agent_session agent_id tool_use_id first_byte_ms duration_ms",
+        "agent agent_session agent_id tool_use_id first_byte_ms duration_ms raw_kind payload",
     ),
     _topic(
-        "notes you write, and what you redact, by place and reason",
+        "notes you write, and where and why you redact",
         "note redaction",
         "text target_seq target_field reason",
     ),
     _topic(
-        "the workspace: its repository and files by name and hash at the start, your changes in full at the end",
+        "your task folder: its repository, file names and hashes at the start, your changes at the end; of files that "
+        "git ignores only names, sizes and hashes",
         "submission_baseline submission_final",
         "commit tree manifest repository diff",
     ),
     _topic(
-        "your consent, choices and language, this program's version, your operating system's name",
+        "your consent, choices, language, Promptster version and operating system",
         "opened consent closed",
         "policy_sha256 choices locale decided_ms cli_version platform continues path_check totals batches",
     ),
     _topic(
-        "whether recording works: pauses, gaps, silent hooks, settings that changed, provider addresses, clock jumps",
+        "how recording went: pauses, gaps, silent hooks, changed settings, addresses and clock",
         "paused resumed " + " ".join(sorted(kind for kind in Kind if kind.startswith("capture_"))),
         "reason counts tool_use_id name agent detail path_name source lost from_ms to_ms delta_ms upstream url",
     ),
@@ -158,32 +175,37 @@ def _paragraph(heading: str, *sentences: str) -> str:
     return f"{heading}\n{' '.join(sentence for sentence in sentences if sentence)}\n"
 
 
+def _listed(heading: str, *lines: str, closing: str = "") -> str:
+    return "\n".join((heading, *(f"- {line}" for line in lines), *([closing] if closing else ()), ""))
+
+
 def _duration(minutes: int) -> str:
     if not minutes:
-        return "There is no time limit beyond the one your invite names."
-    return f"Recording stops {minutes} minutes after you agree; nothing later is recorded."
+        return "Recording ends when the time that your invite allows is over."
+    return f"Recording ends {minutes} minutes after you agree."
 
 
 def _traffic(providers: Mapping[str, str]) -> str:
+    recorded = 'Agents that you start with "promptster run" or "promptster shell", or in an editor that you named,'
     if not providers:
-        return "No model traffic is recorded."
-    listed = "; ".join(f"{name} ({url})" for name, url in sorted(providers.items()))
-    return f"The agent's traffic passes through it, straight on to your provider: {listed}."
+        return f"{recorded} are recorded, but not their traffic to the model."
+    listed = ", ".join(f"{name} ({url})" for name, url in sorted(providers.items()))
+    return f"{recorded} send their traffic through it to the provider: {listed}."
 
 
 def _hooks(*, used: bool) -> str:
     if not used:
         return "The agents' hooks are not used."
     return (
-        "The agents' own hooks report to it too. For Codex, these hooks are trusted for this session only; your own "
+        "The agents' hooks report to it too; Codex is told to trust these hooks for this session only. Your own "
         "configuration stays as it is."
     )
 
 
 def _machine_reading(*, used: bool) -> str:
     if not used:
-        return "No language model reads it."
-    return "A language model may also read it to help them find moments in it; it does not score, rank or decide."
+        return "People decide; no language model reads it."
+    return "People decide. A language model may help them to find moments in it; it does not score, rank or decide."
 
 
 def render_text(
@@ -196,66 +218,67 @@ def render_text(
     hooks: bool,
     analysis_by_llm: bool,
     readers: Collection[str],
-    kinds: Collection[str] = tuple(Kind),
+    kinds: Collection[str] = RECORDED_KINDS,
 ) -> str:
     """The text that a candidate reads, from exactly the settings that are enforced."""
-    lines = (f"- {topic.phrase}" for topic in TOPICS if not topic.kinds.isdisjoint(kinds))
-    roles = ", ".join(sorted(role.replace("_", " ") for role in readers)) or "nobody"
+    recorded = (topic.phrase for topic in TOPICS if not topic.kinds.isdisjoint(kinds))
+    roles = ", ".join(sorted(f"{role.replace('_', ' ')}s" for role in readers)) or "nobody"
     paragraphs = (
         _paragraph(
             f'{organisation} asks to record how you work with AI agents in "{title}".',
-            "Read this first. Saying no leaves nothing behind, here or there.",
+            "If you refuse, nothing is recorded and nothing on your computer changes.",
         ),
-        "\n".join(("WHAT IS RECORDED", *lines, "")),
+        _listed("WHAT IS RECORDED", *recorded),
         _paragraph(
             "WHAT IS NOT RECORDED",
-            "Your screen, keyboard, microphone, camera, browser, other programs, files that neither belong to the "
-            "workspace nor pass through the agent, your provider's keys and passwords.",
-            "What you type into your own editor is not watched; only its result at submission.",
-            "What the agent reads or prints may hold personal things: keep them out of the workspace.",
+            "Your screen, keyboard, microphone, camera, browser and other programs.",
+            "Your own editor is not watched.",
+            "The key that your agent uses for its provider is removed.",
+            "All else that your agent reads, prints or sends is recorded as it is, with any personal data, keys and "
+            "passwords in it: keep those out of its reach.",
         ),
         _paragraph(
-            "HOW",
-            "A background recorder runs on your computer from the moment you agree.",
+            "HOW IT WORKS",
+            "A recorder runs on your computer once you agree.",
             _traffic(providers),
             _hooks(used=hooks),
-            "Values are encrypted on your computer before they are stored or sent.",
-            'See everything with "promptster inspect", interrupt with "promptster pause", stop it with "promptster '
-            'stop" or "promptster submit".',
+            "What is recorded is encrypted before it is stored or sent; your own copy is not.",
         ),
-        _paragraph("TIME LIMIT", _duration(time_limit_minutes)),
+        _paragraph(
+            "TIME LIMIT",
+            _duration(time_limit_minutes),
+            "The clock also runs while you pause.",
+            'Nothing is submitted until you run "promptster submit".',
+        ),
         _paragraph(
             "WHO READS IT",
-            f"In {organisation}: {roles}.",
-            "Every reading is logged, and you can ask for the list.",
+            f"At {organisation}: {roles}.",
+            "Every reading is logged.",
             _machine_reading(used=analysis_by_llm),
-            "It is not sold and trains no model.",
+            "The recording is for judging this one assessment. The legal basis is your consent, which covers neither "
+            "selling the recording nor training models on it.",
         ),
         _paragraph(
-            "WHY, AND ON WHAT LEGAL BASIS",
-            "To judge, by people, this one assessment.",
-            "The legal basis is your consent, which you may take back at any time.",
+            "HOW LONG IT IS KEPT",
+            f"For {retention_days} days after the session ends. Then its keys are destroyed.",
+            f"Exported copies and your own are not affected; ask {organisation} about backups of the keys.",
         ),
-        _paragraph(
-            "HOW LONG (RETENTION)",
-            f"{retention_days} days after the session ends; then its keys are destroyed, and their backups within 7 "
-            "days more.",
-            "Copies exported before, and your own copy, are beyond reach.",
-        ),
-        _paragraph(
-            "YOUR RIGHTS",
-            "Access: you keep a complete signed copy, and see what reviewers see.",
-            "Correction: your statement is added beside the original.",
-            'Deletion and withdrawal: "promptster withdraw" ends the session and destroys its keys at once, also after '
-            "submission.",
-            f"Objection and anything else: write to {organisation}; you may also complain "
-            "to your data protection authority.",
-            "Refusing or withdrawing has no technical consequence on your computer: files that were changed for "
-            "recording are put back.",
+        _listed(
+            "WHAT YOU CAN DO",
+            'see all of it: "promptster inspect"',
+            'take a break: "promptster pause", then "promptster resume". If you then continue the conversation, the '
+            "agent may resend what was said in the break, and that is recorded.",
+            'submit your work: "promptster submit". You keep a complete signed copy and see what reviewers see.',
+            'end without submitting: "promptster stop". What was sent is kept as above.',
+            'withdraw consent, also after submitting: "promptster withdraw". The keys are destroyed at once.',
+            closing="Files changed for recording are put back when it ends. For anything else, such as a correction, "
+            f"an objection or a list of who read it, write to {organisation}. You may also complain to your data "
+            "protection authority.",
         ),
         _paragraph(
             "WHAT THE SIGNATURES MEAN",
-            "The record proves order and integrity, not truth or ability.",
+            "They prove the order of what was received, and show any later change.",
+            "They do not prove that it is true, or how able you are.",
             "Pauses and gaps are shown as gaps, never as misconduct.",
         ),
     )
@@ -272,7 +295,7 @@ def make_policy(
     hooks: bool = True,
     analysis_by_llm: bool = False,
     readers: Collection[str] = ("owner", "reviewer"),
-    kinds: Collection[str] = tuple(Kind),
+    kinds: Collection[str] = RECORDED_KINDS,
 ) -> Policy:
     """A policy whose text is rendered from its own settings.
 
