@@ -98,9 +98,8 @@ def main() -> int:
             f"{name:<21}{one.whole_s:8.2f} s  {one.size / 1e6:8.1f} MB, first line after {one.first_s:.2f} s,"
             f" {ratio:.2f} times the plain text"
         )
-    print(
-        f"bounds: {MOST_RATIO} times the plain text, first line within {MOST_FIRST_S} s: {'kept' if kept else 'not kept'}"
-    )
+    said = "kept" if kept else "not kept"
+    print(f"bounds: {MOST_RATIO} times the plain text, first line within {MOST_FIRST_S} s: {said}")
     return 0 if kept else 1
 
 

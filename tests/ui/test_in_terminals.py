@@ -112,6 +112,18 @@ def test_tables(tmp_path: Path, columns: int) -> None:
         assert sum(line.startswith(session) for line in shown) == 1
 
 
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_another_encoding_gets_codes_for_what_it_cannot_hold(bundle: Path, encoding: str) -> None:
+    """Nothing fails for a letter: the story is whole, and says what stood there."""
+    environ = {**_environ(bundle), "PYTHONUTF8": "0", "PYTHONIOENCODING": encoding}
+    words = [str(BIN / "promptster"), "replay", "ada.promptster", "--all"]
+    done = subprocess.run(words, env=environ, cwd=bundle, capture_output=True, check=False)
+    assert done.returncode == 0
+    assert done.stderr == b""
+    assert b"+1 \\u22121" in done.stdout
+    assert b"who saw what" in done.stdout
+
+
 def test_into_a_pipe_nothing_is_wrapped(tmp_path: Path) -> None:
     """Each sentence and each row of a table is one line there, whatever its length."""
     assert len(_piped([sys.executable, "-c", SAY], tmp_path).splitlines()) == 6
