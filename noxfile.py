@@ -72,6 +72,13 @@ def e2e(session: nox.Session) -> None:
 
 
 @nox.session
+def bench(session: nox.Session) -> None:
+    """Measure the replay of a large bundle beside writing its plain text; fails if it takes more than twice as long."""
+    _install(session)
+    session.run("python", "-m", "tests.bench", *session.posargs)
+
+
+@nox.session
 def demo(session: nox.Session) -> None:
     """Play recruiter, candidate and reviewer on this machine; ends with a verified bundle and an HTML replay."""
     _install(session)

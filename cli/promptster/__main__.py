@@ -7,6 +7,7 @@ Nothing but the table of commands is imported before the command is known, so th
 from __future__ import annotations
 
 import sys
+from io import TextIOWrapper
 from typing import TYPE_CHECKING
 
 from promptster.commands import GROUPS, NAMES
@@ -58,6 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command line and return its exit code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     _open_standard_streams()
+    _let_every_letter_through()
     try:
         return _answer(words)
     except BrokenPipeError:
@@ -87,6 +89,13 @@ def _open_standard_streams() -> None:
     sys.stdin = sys.stdin or open(0, encoding="utf-8", closefd=False)  # noqa: SIM115 - for the whole process
     sys.stdout = sys.stdout or open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 - likewise
     sys.stderr = sys.stderr or open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 - likewise
+
+
+def _let_every_letter_through() -> None:
+    """What a terminal or a file in another encoding than UTF-8 cannot hold comes out as its code, not as an error."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper) and stream.encoding.lower() not in {"utf-8", "utf8"}:
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _answer(words: list[str]) -> int:

@@ -25,12 +25,12 @@ _PATIENCE_S = 60.0
 
 
 class Terminal:
-    """One program with a terminal of 24 lines and 80 columns."""
+    """One program with a terminal of 24 lines, and 80 columns if not said otherwise."""
 
-    def __init__(self, words: Sequence[str], *, environ: Mapping[str, str], cwd: Path) -> None:
+    def __init__(self, words: Sequence[str], *, environ: Mapping[str, str], cwd: Path, columns: int = 80) -> None:
         """Start it."""
         self._keyboard, screen = pty.openpty()
-        fcntl.ioctl(screen, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+        fcntl.ioctl(screen, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
         self._process = subprocess.Popen(
             [sys.executable, "-I", "-S", "-c", _ATTACH, *words],
             stdin=screen,

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+from tests.helpers.bundles import Bundler
+from tests.helpers.plausible import plausible
 from tests.helpers.sessions import Script
 
-from promptster.replay.session import from_bundle, from_opened
-from promptster.ui.story import story
+from promptster.commands.replay import told
+from promptster.commands.source import Begun, Source
+from promptster.replay.session import Facts, Opening, Replay, from_bundle, from_opened
+from promptster.ui.story import Layout, story, title
+from promptster.ui.wrapping import cells
 
 
 def _lines(script: Script, *, everything: bool = False) -> list[str]:
-    return [line.plain.strip() for line in story(from_opened(script.events), everything=everything)]
+    blocks = story(from_opened(script.events), Layout(everything=everything))
+    return [line.strip() for block in blocks for line in block.plain.split("\n")]
 
 
 def test_a_gap_is_told_once_and_where_it_was_reported() -> None:
@@ -45,5 +56,98 @@ def test_one_endless_line_is_shown_without_delay() -> None:
 def test_an_empty_replay_says_why_it_is_empty() -> None:
     """Nothing recorded is one thing, nothing proved another."""
     assert _lines(Script())[-1] == "Nothing is recorded yet."
-    shown = [line.plain for line in story(from_bundle(b"PK", ()))]
+    shown = [block.plain for block in story(from_bundle(b"PK", ()))]
     assert shown[-1] == "Nothing in this file could be proved, so nothing of the session is shown."
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Noting(Opening):
+    """An opened bundle that notes when its whole check is asked for."""
+
+    asked: list[str] = field(default_factory=list[str])
+
+    def replay(self) -> Replay:
+        """Note it, and check."""
+        self.asked.append("checked")
+        return super().replay()
+
+
+def _begun(opening: Opening) -> Begun:
+    return Begun(source=Source(file=Path("ada.promptster"), session=None), opening=opening)
+
+
+def test_the_title_is_there_before_the_rest_is_checked() -> None:
+    """The first line needs the collector's signature under it alone, and is the line that the whole check gives."""
+    data = Bundler().bundle(plausible())
+    opening = Opening.of(data, ())
+    noting = _Noting(facts=opening.facts, data=data, parts=opening.parts, trusted=())
+    blocks = told(_begun(noting), Layout())
+    assert next(blocks).plain == "Take-home  Acme"
+    assert noting.asked == []
+    assert "consistent" in [next(blocks).plain, next(blocks).plain][1]
+    assert noting.asked == ["checked"]
+    assert [block.plain for block in told(_begun(opening), Layout())] == [
+        block.plain for block in story(from_bundle(data, ()))
+    ]
+
+
+def test_a_bundle_that_proves_nothing_has_no_title_of_its_own() -> None:
+    """What the collector did not sign is not shown as a heading, not even for a moment."""
+    data = Bundler().bundle(plausible())
+    place = data.index(b"Take-home")
+    altered = data[:place] + b"Fake-home" + data[place + 9 :]
+    for broken in (b"PK", altered):
+        opening = Opening.of(broken, ())
+        assert opening.facts == Facts()
+        assert [block.plain for block in title(opening.facts)] == ["session"]
+    assert next(told(_begun(opening), Layout())).plain == next(story(from_bundle(altered, ()))).plain
+
+
+def test_a_passage_is_one_block_however_long_it_is() -> None:
+    """The work for each block is done once per passage, not once per line; a second passage waits for nobody."""
+
+    def blocks(lines: int) -> int:
+        script = Script()
+        script.tool("t1", "Read", {"file_path": "a.py"}, "x = 1\n" * lines)
+        script.add("candidate", "note", text="one word\n" * lines)
+        script.add("hook", "file_edit", path="a.py", operation="modify", before="", after="x = 1\n" * lines)
+        return sum(1 for _ in story(from_opened(script.events), Layout(everything=True)))
+
+    assert blocks(10) == blocks(10_000)
+
+
+def test_a_story_is_made_as_it_is_read() -> None:
+    """What an entry's texts need is done when its turn comes: one that cannot be told stops none before it."""
+    script = Script()
+    script.add("candidate", "note", text="the first")
+    script.add("candidate", "note", text="the last")
+    replay = from_opened(script.events)
+    first, last = replay.timeline.entries
+    untellable = replace(last, marks=(b"no text",))  # type: ignore[arg-type]
+    blocks = story(replace(replay, timeline=replace(replay.timeline, entries=(first, untellable))))
+    seen: list[str] = []
+    with pytest.raises(TypeError):
+        seen.extend(block.plain.strip() for block in blocks)
+    assert "the first" in seen
+
+
+WIDE = "漢字の文章はとても長いので、行の終わりで折り返す必要があります。 👩‍💻 naïve e\u0301 " * 3
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 120])
+def test_nothing_is_wider_than_the_terminal_and_no_word_is_broken(width: int) -> None:
+    """Headlines, verdict, prose, code, differences and gaps, in the cells that wide characters take."""
+    script = Script()
+    for event in plausible():
+        script.events.append(event)
+    script.numbers.update(proxy=1000)
+    script.add("candidate", "note", text=WIDE)
+    replay = from_opened(script.events)
+    whole = " ".join(block.plain for block in story(replay, Layout(width=100_000, everything=True))).split()
+    words = set(whole)
+    for block in story(replay, Layout(width=width, folds=True, everything=True)):
+        assert re.sub(r"\x1b\[[\d;]*m", "", block.styled) == block.plain
+        for line in block.plain.split("\n"):
+            assert cells(line) <= width or len(line.split()) == 1, line
+            for word in line.split():
+                assert word in words or any(ord(letter) >= 0x3000 for letter in word), word

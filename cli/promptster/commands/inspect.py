@@ -18,7 +18,7 @@ from promptster.session.inspection import look
 from promptster.session.undelivered import undelivered
 from promptster.ui.output import Output, write_bytes
 from promptster.ui.pager import show
-from promptster.ui.story import story
+from promptster.ui.story import Layout, story
 
 if TYPE_CHECKING:
     from promptster.replay.session import Replay
@@ -69,7 +69,7 @@ def command(
     if page is not None:
         out.say(f"written to {html}; it is not encrypted, delete it when you have read it")
         return
-    show(story(replay, everything=everything))
+    show(story(replay, Layout.of_terminal(everything=everything)))
     out.note(
         f"{len(timeline.entries)} entries. --all shows every text, --html FILE writes the page that a reviewer sees"
     )

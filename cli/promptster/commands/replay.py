@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from promptster.commands.options import Collector, Json
-from promptster.commands.source import SourceArgument, load_replay
+from promptster.commands.source import SourceArgument, begin_replay
 from promptster.commands.verify import document
 from promptster.config import Config
 from promptster.paths import Paths
 from promptster.replay.exporters.jsonl import gap_object, line
 from promptster.ui.output import Output
 from promptster.ui.pager import show
-from promptster.ui.story import story
+from promptster.ui.story import Layout, title, untitled
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from promptster.commands.source import Begun
+    from promptster.ui.blocks import Block
 
 
 def command(
@@ -26,7 +32,11 @@ def command(
 ) -> None:
     """Read a session in the terminal: what happened, who saw it, and whether it can be relied on."""
     out = Output(json)
-    replay = load_replay(source, Config.load(Paths.from_environment()), collector)
+    begun = begin_replay(source, Config.load(Paths.from_environment()), collector)
+    if not json:
+        show(told(begun, Layout.of_terminal(everything=everything)))
+        return
+    replay = begun.replay()
     timeline = replay.timeline
     out.result(
         {
@@ -38,5 +48,9 @@ def command(
             "entries": [line(entry) for entry in timeline.entries],
         }
     )
-    if not json:
-        show(story(replay, everything=everything))
+
+
+def told(begun: Begun, layout: Layout) -> Iterator[Block]:
+    """The story; its title, which the collector signed by itself, while the rest is still checked."""
+    yield from title(begun.opening.facts, layout)
+    yield from untitled(begun.replay(), layout)

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from promptster.commands.signed_in import team_client
 from promptster.config import PinnedKeys
 from promptster.errors import PromptsterError, UsageError
-from promptster.replay.session import from_bundle
+from promptster.replay.session import Opening, from_bundle
 from promptster.replay.unreadable import why_unreadable
 
 if TYPE_CHECKING:
@@ -90,31 +89,58 @@ def read_bundle_of(source: Source, config: Config, collector: str | None = None)
     """
     if source.file is not None:
         return read_file(source.file)
+    from promptster.commands.signed_in import team_client  # noqa: PLC0415 - a file needs none of the network's library
+
     with team_client(config, collector) as client:
         return client.bundle(source.session or "")
 
 
-def load_replay(text: str, config: Config, collector: str | None = None) -> Replay:
+def read_replay(source: Source, config: Config, collector: str | None = None) -> Replay:
     """A replay, verified on this computer against the keys that are pinned here.
 
     Raises:
         UnreadableError: it is a file that is no bundle.
     """
-    return read_replay(find_source(text), config, collector)
+    data = read_bundle_of(source, config, collector)
+    return _readable(source, data, from_bundle(data, PinnedKeys(config.paths).fingerprints()))
 
 
-def read_replay(source: Source, config: Config, collector: str | None = None) -> Replay:
-    """The same for a source that was found.
+@dataclass(frozen=True, kw_only=True)
+class Begun:
+    """A replay whose heading can be shown while the rest is still checked."""
+
+    source: Source
+    opening: Opening
+
+    def replay(self) -> Replay:
+        """Check all of it; the replay of what was proved.
+
+        Raises:
+            UnreadableError: this version cannot read it.
+        """
+        return _readable(self.source, self.opening.data, self.opening.replay())
+
+
+def begin_replay(text: str, config: Config, collector: str | None = None) -> Begun:
+    """A replay's beginning; its rest is verified on this computer against the keys that are pinned here.
 
     Raises:
         UnreadableError: it is a file that is no bundle.
     """
+    source = find_source(text)
     data = read_bundle_of(source, config, collector)
-    replay = from_bundle(data, PinnedKeys(config.paths).fingerprints())
+    begun = Begun(source=source, opening=Opening.of(data, PinnedKeys(config.paths).fingerprints()))
+    if (
+        not begun.opening.facts.session
+    ):  # nothing in it is known to be the collector's: no heading goes before the verdict
+        begun.replay()
+    return begun
+
+
+def _readable(source: Source, data: bytes, replay: Replay) -> Replay:
+    name = "the collector's answer" if source.file is None else str(source.file)
     if replay.verification is not None:
-        require_readable(
-            "the collector's answer" if source.file is None else str(source.file), data, replay.verification
-        )
+        require_readable(name, data, replay.verification)
     return replay
 
 

@@ -1,15 +1,30 @@
-"""Plain tables: columns under a heading, every cell on one line and escaped."""
+"""Plain tables as wide as the terminal: columns under a heading, every cell escaped, words and ids whole.
+
+A row that is too wide goes on below itself, cell by cell. Where even that has no room, each row becomes a list of its
+cells. Into a pipe a row is one line, however long: ``grep`` and ``cut`` want it so.
+"""
 
 from __future__ import annotations
 
+import os
+import re
+import sys
+from datetime import datetime
 from typing import TYPE_CHECKING
 
+from promptster.clock import SystemClock
+from promptster.times import day, short
 from promptster.ui.escape import escape_line
+from promptster.ui.wrapping import cells, columns, fold, shortened, widest_word
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-_WIDEST = 60
+_GAP = "  "
+_WORD = 16
+"""A longer word, such as an address, may be cut where there is no room for it; the first column, ids, never is."""
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)", re.ASCII)
+_HALF_A_YEAR_MS = 182 * 24 * 60 * 60 * 1000
 
 
 def table(heading: Sequence[str], rows: Sequence[Sequence[object]], *, empty: str) -> Iterator[str]:
@@ -17,11 +32,62 @@ def table(heading: Sequence[str], rows: Sequence[Sequence[object]], *, empty: st
     if not rows:
         yield empty
         return
-    cells = [[_cell(value) for value in row] for row in rows]
-    widths = [min(max(len(row[column]) for row in [list(heading), *cells]), _WIDEST) for column in range(len(heading))]
-    for row in [list(heading), *cells]:
-        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+    lines = [list(heading), *([_cell(value) for value in row] for row in rows)]
+    widest = [max(cells(line[column]) for line in lines) for column in range(len(heading))]
+    width = columns() if sys.stdout.isatty() or os.environ.get("COLUMNS") else None
+    widths = widest if width is None else _narrowed(lines, widest, width)
+    if widths is None:
+        yield from _lists(lines, columns())
+        return
+    for line in lines:
+        yield from _row(line, widths)
+
+
+def _narrowed(lines: Sequence[Sequence[str]], widest: Sequence[int], width: int) -> list[int] | None:
+    """Widths that fit, the widest columns made narrower first; ``None`` where words would have to be broken."""
+    least = [
+        min(max(widest_word(line[column]) for line in lines), _WORD if column else most)
+        for column, most in enumerate(widest)
+    ]
+    widths = list(widest)
+    room = width - len(_GAP) * (len(widths) - 1)
+    while sum(widths) > room:
+        shrinkable = [column for column in range(len(widths)) if widths[column] > least[column]]
+        if not shrinkable:
+            return None
+        widths[max(shrinkable, key=widths.__getitem__)] -= 1
+    return widths
+
+
+def _row(line: Sequence[str], widths: Sequence[int]) -> Iterator[str]:
+    """A row's lines: each cell's words below each other where they have no room beside each other."""
+    parts = [fold(text, width, 0) for text, width in zip(line, widths, strict=True)]
+    for number in range(max(map(len, parts))):
+        shown = [
+            shortened(part[number], width) if number < len(part) else ""
+            for part, width in zip(parts, widths, strict=True)
+        ]
+        padded = [text + " " * (width - cells(text)) for text, width in zip(shown, widths, strict=True)]
+        yield _GAP.join(padded).rstrip()
+
+
+def _lists(lines: Sequence[Sequence[str]], width: int) -> Iterator[str]:
+    """Every row as a list: the first cell, and below it the others with what they are."""
+    heading, *rows = lines
+    label = max(map(cells, heading))
+    for first, *rest in rows:
+        yield first
+        for name, text in zip(heading[1:], rest, strict=True):
+            if text:
+                yield from fold(f"  {name:<{label}}  {text}", width, label + 4)
 
 
 def _cell(value: object) -> str:
-    return escape_line("" if value is None else str(value))
+    text = "" if value is None else str(value)
+    return _moment(text) if _MOMENT.fullmatch(text) else escape_line(text)
+
+
+def _moment(text: str) -> str:
+    """A moment of the last or the next months by its time, another one by its day."""
+    ms = int(datetime.fromisoformat(text).timestamp() * 1000)
+    return short(ms) if abs(ms - SystemClock().wall_ms()) < _HALF_A_YEAR_MS else day(ms)

@@ -5,14 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from promptster.protocol.verification import verify_bundle
+from promptster.protocol.bundle import BundleParts, read_bundle
+from promptster.protocol.errors import BundleError
+from promptster.protocol.evidence import read_identity
+from promptster.protocol.verdict import Report
+from promptster.protocol.verification import verify_bundle, verify_parts
 from promptster.replay.beyond import gaps_beyond, missing_spans
 from promptster.replay.timeline import build
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
+    from promptster.protocol.consent import Certificate
     from promptster.protocol.events import OpenedEvent
+    from promptster.protocol.policy import Policy
     from promptster.protocol.verdict import Verification
     from promptster.replay.model import Timeline
 
@@ -66,6 +72,37 @@ def from_bundle(data: bytes, trusted: Collection[str], *, facts: Facts | None = 
     return from_verification(verify_bundle(data, trusted=trusted), bundle=data, facts=facts)
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Opening:
+    """A bundle taken apart, of which only what its heading needs has been checked: nothing else is to be shown yet."""
+
+    facts: Facts
+    """Title, organisation and session, as the collector signed them; the whole bundle's check finds the same."""
+    data: bytes
+    """The bundle's own bytes."""
+    parts: BundleParts | None
+    """What it holds; ``None`` where it cannot be taken apart."""
+    trusted: Collection[str]
+    """Fingerprints of collector keys that the reader trusts."""
+
+    @classmethod
+    def of(cls, data: bytes, trusted: Collection[str]) -> Opening:
+        """Take a bundle apart; see ``from_bundle``."""
+        try:
+            parts = read_bundle(data)
+        except BundleError:
+            return cls(facts=Facts(), data=data, parts=None, trusted=trusted)
+        evidence = read_identity(Report(), parts)
+        known = _known(evidence.certificate, evidence.policy, Facts()) if evidence is not None else Facts()
+        return cls(facts=known, data=data, parts=parts, trusted=trusted)
+
+    def replay(self) -> Replay:
+        """Check all of it; the replay of what was proved."""
+        if self.parts is None:
+            return from_bundle(self.data, self.trusted)
+        return from_verification(verify_parts(self.parts, trusted=self.trusted), bundle=self.data)
+
+
 def from_verification(verification: Verification, *, bundle: bytes | None = None, facts: Facts | None = None) -> Replay:
     """A replay of what was verified already."""
     return Replay(
@@ -81,7 +118,10 @@ def from_verification(verification: Verification, *, bundle: bytes | None = None
 
 
 def _facts(verification: Verification, known: Facts) -> Facts:
-    certificate, policy = verification.certificate, verification.policy
+    return _known(verification.certificate, verification.policy, known)
+
+
+def _known(certificate: Certificate | None, policy: Policy | None, known: Facts) -> Facts:
     if certificate is not None:
         known = replace(known, session=certificate.session, organisation=certificate.organisation)
     if policy is not None:

@@ -6,7 +6,6 @@ would lend them weight. Every text from the bundle goes through the escaper.
 
 from __future__ import annotations
 
-import textwrap
 from typing import TYPE_CHECKING, Final
 
 from promptster.protocol.gaps import PAUSED
@@ -15,13 +14,13 @@ from promptster.protocol.verdict import UNTIMED, spoken
 from promptster.replay.verdict import SHORT_CLAIM, findings, log, notes, words
 from promptster.times import moment, soon, span
 from promptster.ui.escape import escape_line
+from promptster.ui.wrapping import columns, fold
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from promptster.protocol.verdict import Finding, Gap, Verification
 
-_WIDTH: Final = 80
 _LABEL: Final = 9
 """Columns of a label."""
 _DIGITS: Final = 16
@@ -68,9 +67,7 @@ def unreadable(name: str, why: str, verification: Verification) -> Iterator[str]
 
 
 def _wrapped(text: str, *, first: str = "", then: str = "") -> list[str]:
-    return textwrap.wrap(
-        text, _WIDTH, initial_indent=first, subsequent_indent=then, break_long_words=False, break_on_hyphens=False
-    )
+    return fold(first + text, columns(), len(then))
 
 
 def _listed(found: Sequence[Finding]) -> Iterator[str]:

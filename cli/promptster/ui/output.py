@@ -8,14 +8,24 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import sys
 from typing import TYPE_CHECKING, TextIO
 
 from promptster.errors import PromptsterError
-from promptster.ui.escape import escape_text
+from promptster.ui.escape import escape_line, escape_text
+from promptster.ui.wrapping import columns, fold, shortened
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Mapping
+
+
+_COMMAND = re.compile(r"(?: +|[A-Z][a-z]+ {2,})(?:promptster(?:-collector)?|git|cd|export) ")
+"""A line that is a command, indented or behind a label such as ``Next``."""
+_QUOTED = re.compile("`[^`]{1,60}`")
+"""A command inside a sentence."""
+_TIED = "\ue000"
+"""Stands for a space that no line ends at; private use, so no text of ours has it, and a stranger's shows a space."""
 
 
 class OutputError(PromptsterError):
@@ -59,6 +69,17 @@ def json_document(value: object) -> str:
     return json.dumps(value, ensure_ascii=True, separators=(",", ":")).replace("\x7f", "\\u007f")
 
 
+def _fitted(text: str, width: int) -> str:
+    """Escaped text in lines of at most ``width`` cells; commands stay in one piece, so that they can be copied."""
+    lines: list[str] = []
+    for line in text.split("\n"):
+        if _COMMAND.match(line):
+            lines.append(line)
+        else:
+            lines += fold(_QUOTED.sub(lambda match: match[0].replace(" ", _TIED), line), width)
+    return "\n".join(lines).replace(_TIED, " ")
+
+
 class Output:
     """The two streams of one command."""
 
@@ -76,11 +97,11 @@ class Output:
 
     def say(self, text: str = "") -> None:
         """Words for a person: standard output, or standard error when that carries JSON."""
-        self._write(self._stderr if self.json else self._stdout, escape_text(text))
+        self._write_words(self._stderr if self.json else self._stdout, text)
 
     def note(self, text: str = "") -> None:
         """Words beside the result, such as progress or a warning: always standard error."""
-        self._write(self._stderr, escape_text(text))
+        self._write_words(self._stderr, text)
 
     def progress(self, text: str) -> None:
         """A line that the next one replaces; where standard error is no terminal, a plain line for each new text."""
@@ -89,7 +110,8 @@ class Output:
         self._progress = text
         if self._stderr.isatty():
             with contextlib.suppress(OSError):
-                self._stderr.write(f"\r\x1b[2K{escape_text(text)}")
+                line = shortened(escape_line(text), columns(self._stderr) - 1)  # a second line would stay behind
+                self._stderr.write(f"\r\x1b[2K{line}")
                 self._stderr.flush()
         else:
             self.note(text)
@@ -108,6 +130,11 @@ class Output:
         self.note(error.message if error.is_choice else f"error: {error.message}")
         if error.hint:
             self.note(error.hint)
+
+    def _write_words(self, stream: TextIO, text: str) -> None:
+        """Words as they are, and on a terminal with lines of its width."""
+        words = escape_text(text)
+        self._write(stream, _fitted(words, columns(stream)) if stream.isatty() else words)
 
     def _write(self, stream: TextIO, text: str) -> None:
         beside = stream is not self._stdout  # words that cannot be shown stop nothing

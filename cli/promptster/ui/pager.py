@@ -10,25 +10,29 @@ import subprocess
 import sys
 from typing import IO, TYPE_CHECKING
 
-from rich.console import Console
-
+from promptster.ui.blocks import shows_styles
 from promptster.ui.output import writing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from rich.text import Text
+    from promptster.ui.blocks import Block
 
 _LESS = "FRX"
 """less: leave at once if all fits, pass colours on, keep the screen."""
 
 
-def show(lines: Iterable[Text]) -> None:
-    """Print lines that were escaped before; to a terminal they go through a pager."""
+_AT_ONCE = 100
+"""Blocks that are sent on as they come: a first screen waits for nothing behind it."""
+
+
+def show(blocks: Iterable[Block]) -> None:
+    """Print blocks that were escaped before, each as it comes; to a terminal they go through a pager."""
+    styled = shows_styles(sys.stdout)
     pager = _pager() if sys.stdout.isatty() and sys.stdin.isatty() else None
     if pager is None:
         with writing():
-            _print(lines, _console(sys.stdout))
+            _print(blocks, sys.stdout, styled=styled)
         return
     # Nothing of ours lands in the home folder: no history file either.
     environment = {"LESS": _LESS, **os.environ, "LESSSECURE": "1", "LESSHISTFILE": os.devnull}
@@ -37,30 +41,19 @@ def show(lines: Iterable[Text]) -> None:
         assert stream is not None  # noqa: S101 - it was asked for as a pipe
         # Whoever has read enough closes the pager: the rest need not be written.
         with contextlib.suppress(BrokenPipeError):
-            _print(lines, _console(stream, force_terminal=True))
+            _print(blocks, stream, styled=styled)
         with contextlib.suppress(BrokenPipeError):
             stream.close()
         with contextlib.suppress(KeyboardInterrupt):
             process.wait()
 
 
-class _PipeConsole(Console):
-    """A console that says when its reader left, instead of ending the program."""
-
-    def on_broken_pipe(self) -> None:
-        """Called while the error is being handled."""
-        raise  # noqa: PLE0704 - the library calls this inside its handler
-
-
-def _console(stream: IO[str], *, force_terminal: bool | None = None) -> Console:
-    return _PipeConsole(
-        file=stream, force_terminal=force_terminal, highlight=False, markup=False, emoji=False, soft_wrap=True
-    )
-
-
-def _print(lines: Iterable[Text], console: Console) -> None:
-    for line in lines:
-        console.print(line, soft_wrap=True)
+def _print(blocks: Iterable[Block], stream: IO[str], *, styled: bool) -> None:
+    for number, block in enumerate(blocks):
+        stream.write((block.styled if styled else block.plain) + "\n")
+        if number < _AT_ONCE:
+            stream.flush()
+    stream.flush()
 
 
 def _pager() -> list[str] | None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from promptster.errors import ChoiceError, ConfirmationNeededError
 from promptster.ui.escape import escape_text
+from promptster.ui.wrapping import columns, wrap
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -26,7 +27,8 @@ def is_terminal() -> bool:
 
 def ask_line(question: str) -> str | None:
     """Ask on standard error and read one line, without the spaces around it; ``None`` at the end of the input."""
-    sys.stderr.write(escape_text(question))
+    width = columns(sys.stderr) if sys.stderr.isatty() else 0
+    sys.stderr.write("\n".join(wrap(question, width)) if width else escape_text(question))
     sys.stderr.flush()
     line = sys.stdin.readline()
     if not line:

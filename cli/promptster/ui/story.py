@@ -1,28 +1,31 @@
 """A replay in the terminal: the verdict, the story with its gaps, and who saw what.
 
-Every text goes through the escaper before it becomes part of a line; styles are added around it and never read from it.
+Every text goes through the escaper before it becomes part of a block; styles are added around it and never read from
+it. A passage is one block however many lines it has, so that a long session costs little more than its text does.
 """
 
 from __future__ import annotations
 
+import sys
 from collections import deque
+from dataclasses import dataclass
+from itertools import groupby
 from typing import TYPE_CHECKING
-
-from rich.text import Text
 
 from promptster.replay.model import GapKind, Role
 from promptster.replay.narration import Style, narrate
 from promptster.replay.verdict import Tone, emptiness, facts, findings, words
 from promptster.replay.wording import clock, counted, duration, offset
+from promptster.ui.blocks import Block
 from promptster.ui.escape import escape_line, escape_text
-from promptster.ui.reading import wrap
+from promptster.ui.wrapping import USUAL_WIDTH, columns, fold
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from promptster.replay.model import Entry, Gap, Timeline
     from promptster.replay.narration import Narration, Passage
-    from promptster.replay.session import Replay
+    from promptster.replay.session import Facts, Replay
 
 _TONES = {Tone.GOOD: "bold green", Tone.NEUTRAL: "bold", Tone.WARN: "bold yellow", Tone.BAD: "bold red"}
 _LABELS = {"prompt": "bold blue", "note": "bold blue", "file_edit": "green", "command": "cyan", "tool_call": "cyan"}
@@ -30,63 +33,85 @@ _REPORTED = frozenset(GapKind) - {GapKind.SOURCE_LOSS, GapKind.UNTIMED, GapKind.
 """Gaps that an entry of their own reports: the gap's line says it all."""
 _INDENT = " " * 10
 _PASSAGE_LINES = 16
-_WIDTH = 100
+_DIFF_STYLES = {"+": "green", "-": "red", "@": "dim"}
 
 
-def story(replay: Replay, *, everything: bool = False) -> Iterator[Text]:
-    """The replay line by line.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Layout:
+    """What the story is laid out for."""
 
-    Args:
-        replay: what is shown.
-        everything: also routine entries and housekeeping, and every text in full.
-    """
-    yield from _heading(replay)
+    width: int = USUAL_WIDTH
+    """Cells of a line."""
+    folds: bool = False
+    """Whether every line ends there, as a terminal's must; otherwise prose alone does, and the rest can be searched."""
+    everything: bool = False
+    """Also routine entries and housekeeping, and every text in full."""
+
+    @classmethod
+    def of_terminal(cls, *, everything: bool) -> Layout:
+        """The layout that standard output asks for."""
+        return cls(width=columns(), folds=sys.stdout.isatty(), everything=everything)
+
+
+_USUAL = Layout()
+
+
+def title(known: Facts, layout: Layout = _USUAL) -> Iterator[Block]:
+    """The first line: what was assessed, and by whom."""
+    by = f"  {known.organisation}" if known.organisation else ""
+    yield _line((known.title or "session", "bold"), (by, "dim"), layout=layout)
+
+
+def story(replay: Replay, layout: Layout = _USUAL) -> Iterator[Block]:
+    """The whole replay, a few lines at a time."""
+    yield from title(replay.facts, layout)
+    yield from untitled(replay, layout)
+
+
+def untitled(replay: Replay, layout: Layout = _USUAL) -> Iterator[Block]:
+    """What stands below the title."""
+    yield from _heading(replay, layout)
     timeline = replay.timeline
     if not timeline.entries:
-        yield _line((emptiness(replay.verification), "bold"))
+        yield _line((emptiness(replay.verification), "bold"), layout=layout)
     start = timeline.started_ms or 0
     gaps = deque(timeline.gaps_by_seq)
     told = frozenset(gap.seq for gap in gaps if gap.kind in _REPORTED)
     lanes = {lane.number: lane.name for lane in timeline.lanes if lane.number > 1}
     for entry in timeline.entries:
         while gaps and gaps[0].seq <= entry.seq:
-            yield _gap(gaps.popleft(), start)
-        if everything or (entry.role is Role.STORY and entry.seq not in told):
-            yield from _entry(entry, lanes.get(entry.lane, ""), start, everything=everything)
+            yield _gap(gaps.popleft(), start, layout)
+        if layout.everything or (entry.role is Role.STORY and entry.seq not in told):
+            yield from _entry(entry, lanes.get(entry.lane, ""), start, layout)
     for gap in gaps:
-        yield _gap(gap, start)
-    yield from _coverage(timeline)
+        yield _gap(gap, start, layout)
+    yield from _coverage(timeline, layout)
 
 
-def _line(*parts: tuple[str, str]) -> Text:
+def _line(*parts: tuple[str, str], layout: Layout, hanging: int | None = None) -> Block:
     """One line of escaped text; each part with its style."""
-    line = Text(no_wrap=True, overflow="ignore", end="\n")
-    for text, style in parts:
-        line.append(escape_line(text), style)
-    return line
+    line = Block(tuple((escape_line(text), style) for text, style in parts))
+    return line.folded(layout.width, hanging) if layout.folds else line
 
 
-def _heading(replay: Replay) -> Iterator[Text]:
+def _heading(replay: Replay, layout: Layout) -> Iterator[Block]:
     timeline = replay.timeline
-    title = replay.facts.title or "session"
-    by = f"  {replay.facts.organisation}" if replay.facts.organisation else ""
-    yield _line((title, "bold"), (by, "dim"))
     if timeline.started_ms is not None and timeline.ended_ms is not None:
         length = duration(max(timeline.ended_ms - timeline.started_ms, 0))
-        yield _line((f"{clock(timeline.started_ms)}, {length}", "dim"))
+        yield _line((f"{clock(timeline.started_ms)}, {length}", "dim"), layout=layout)
     told = words(replay.verification)
-    yield _line((told.word, _TONES[told.tone]), (f": {told.headline}", ""))
+    yield _line((told.word, _TONES[told.tone]), (f": {told.headline}", ""), layout=layout)
     for finding in findings(replay.verification):
-        yield _line((f"  {finding.code}: {finding.text}", "yellow"))
+        yield _line((f"  {finding.code}: {finding.text}", "yellow"), layout=layout)
     for label, text in facts(replay.verification):
-        yield _line((f"  {label:<10}", "dim"), (text, "dim"))
+        yield _line((f"  {label:<10}", "dim"), (text, "dim"), layout=layout)
     if replay.verification is not None:
-        for line in wrap(replay.verification.claim):
-            yield _line((f"  {line}", "dim"))
-    yield Text()
+        for line in fold(escape_line(replay.verification.claim), layout.width - 2):
+            yield Block(((f"  {line}", "dim"),))
+    yield Block()
 
 
-def _entry(entry: Entry, lane: str, start: int, *, everything: bool) -> Iterator[Text]:
+def _entry(entry: Entry, lane: str, start: int, layout: Layout) -> Iterator[Block]:
     told = narrate(entry)
     deep = "  " if entry.action is not None else ""
     beside = [word for word in (lane, " + ".join(entry.sources), *entry.marks) if word]
@@ -96,43 +121,59 @@ def _entry(entry: Entry, lane: str, start: int, *, everything: bool) -> Iterator
         (f"  {told.subject}" if told.subject else "", ""),
         (f"  {told.note}" if told.note else "", "red" if told.bad else "dim"),
         (f"  [{', '.join(beside)}]", "dim"),
+        layout=layout,
+        hanging=len(_INDENT) + len(deep),
     )
-    yield from _passages(told, everything=everything)
+    yield from _passages(told, layout)
 
 
-def _passages(told: Narration, *, everything: bool) -> Iterator[Text]:
+def _passages(told: Narration, layout: Layout) -> Iterator[Block]:
     for passage in told.passages:
-        if everything or passage.open or passage.style is Style.DIFF:
+        if layout.everything or passage.open or passage.style is Style.DIFF:
             if passage.label:
-                yield _line((f"{_INDENT}{passage.label}:", "dim"))
-            yield from _passage(passage, limit=None if everything else _PASSAGE_LINES)
+                yield _line((f"{_INDENT}{passage.label}:", "dim"), layout=layout)
+            yield from _passage(passage, layout)
 
 
-def _passage(passage: Passage, *, limit: int | None) -> Iterator[Text]:
-    prose = passage.style is Style.PROSE
-    lines = wrap(passage.text, _WIDTH) if prose else escape_text(passage.text).splitlines()
-    for line in lines[:limit]:
-        yield _line(
-            (_INDENT, ""), (line.replace("\t", "    "), _diff_style(line) if passage.style is Style.DIFF else "")
-        )
-    if limit is not None and len(lines) > limit:
-        yield _line((f"{_INDENT}... {counted(len(lines) - limit, 'more line')}", "dim"))
+def _passage(passage: Passage, layout: Layout) -> Iterator[Block]:
+    text = escape_text(passage.text).replace("\t", "    ").removesuffix("\n")
+    room = layout.width - len(_INDENT)
+    if passage.style is Style.DIFF:
+        runs = [(style, list(run)) for style, run in groupby(text.split("\n"), _diff_style)]
+        runs = [(style, fold("\n".join(run), room)) for style, run in runs] if layout.folds else runs
+    else:
+        folds = layout.folds or passage.style is Style.PROSE
+        runs = [("", fold(text, room) if folds else text.split("\n"))]
+    count = sum(len(lines) for _, lines in runs)
+    left = count if layout.everything else min(count, _PASSAGE_LINES)
+    more = count - left
+    parts: list[tuple[str, str]] = []
+    for style, lines in runs:
+        shown = [_INDENT + line if line else line for line in lines[:left]]
+        left -= len(shown)
+        if shown:
+            parts += [("\n", "")] if parts else []
+            parts.append(("\n".join(shown), style))
+    yield Block(tuple(parts))
+    if more:
+        yield _line((f"{_INDENT}... {counted(more, 'more line')}", "dim"), layout=layout)
 
 
 def _diff_style(line: str) -> str:
-    return {"+": "green", "-": "red", "@": "dim"}.get(line[:1], "")
+    return _DIFF_STYLES.get(line[:1], "")
 
 
-def _gap(gap: Gap, start: int) -> Text:
+def _gap(gap: Gap, start: int, layout: Layout) -> Block:
     length = f" ({duration(gap.to_ms - gap.from_ms)})" if gap.to_ms is not None and gap.to_ms > gap.from_ms else ""
-    return _line((f"{offset(gap.from_ms - start):>8}  ---- {gap.text}{length} ----", "yellow"))
+    words_ = f"{offset(gap.from_ms - start):>8}  ---- {gap.text}{length} ----"
+    return _line((words_, "yellow"), layout=layout, hanging=len(_INDENT))
 
 
-def _coverage(timeline: Timeline) -> Iterator[Text]:
+def _coverage(timeline: Timeline, layout: Layout) -> Iterator[Block]:
     if not timeline.coverage:
         return
-    yield Text()
-    yield _line(("who saw what", "bold"))
+    yield Block()
+    yield _line(("who saw what", "bold"), layout=layout)
     for kind in timeline.coverage:
         seen = ", ".join(f"{' and '.join(sources)} {count}" for sources, count in kind.by_sources.items())
-        yield _line((f"  {kind.kind:<18}{kind.total:>6}  ", ""), (seen, "dim"))
+        yield _line((f"  {kind.kind:<18}{kind.total:>6}  ", ""), (seen, "dim"), layout=layout, hanging=28)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from promptster.replay.page import rows, summary
 from promptster.replay.page.markup import Html, element
+from promptster.replay.unseen import for_script
 from promptster.replay.verdict import emptiness
 from promptster.replay.wording import one_line
 
@@ -79,6 +80,7 @@ def _data(timeline: Timeline, found: Sequence[rows.Row]) -> Iterator[str]:
         "start": timeline.started_ms or 0,
         "span": max((timeline.ended_ms or 0) - (timeline.started_ms or 0), 1),
         "per": rows.ROWS_PER_ISLAND,
+        "unseen": for_script(),
         "rows": [
             [row.mask, row.lane, row.role, row.data["t"], list(row.seqs), row.data["k"] == "prompt"] for row in found
         ],

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import html
-import re
 
-from promptster.replay.unseen import UNSEEN
+from promptster.replay.unseen import replace_unseen
 
-_UNSEEN = re.compile(f"[{UNSEEN}]")
-"""Controls, bidirectional overrides and invisible marks: shown by their code, so that text cannot pretend."""
 _VOID = frozenset({"meta", "br", "hr", "input"})
 _SHAPES = frozenset({"rect", "line"})
 
@@ -21,7 +18,7 @@ class Html(str):
 
 def visible(text: str) -> str:
     """Text with its unseen characters written as codes."""
-    return _UNSEEN.sub(lambda match: f"\\u{{{ord(match.group()):x}}}", text.replace("\r\n", "\n"))
+    return replace_unseen(text.replace("\r\n", "\n"), lambda code: f"\\u{{{code:x}}}")
 
 
 def escaped(text: str) -> Html:

@@ -1,7 +1,6 @@
 /* Shows the rows of the data islands; nothing is fetched or stored. */
 (() => {
-  const { state, make, passage } = shownText;
-  const index = JSON.parse(document.getElementById("index").textContent);
+  const { index, state, make, passage } = shownText;
   const islands = Array.from(document.querySelectorAll("script.rows"));
   const parsed = new Map();
   const list = document.getElementById("list");

@@ -3,8 +3,9 @@
 const shownText = (() => {
   const LONG = 3500;
   const LONG_CODE = 12000;
-  /* The same characters as in replay/unseen.py; a test compares. */
-  const UNSEEN = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\u00ad\u034f\u115f\u1160\u17b4\u17b5\u180e\u200b\u2060-\u2065\u206a-\u206f\u3164\uffa0\u2028\u2029\ufeff\ufff9-\ufffb\ufe00-\ufe0d]|\ud834[\udd73-\udd7a]|[\udb40-\udb43][\udc00-\udfff]|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g;
+  const index = JSON.parse(document.getElementById("index").textContent);
+  /* The one rule of replay/unseen.py, for texts that are shown by this script. */
+  const UNSEEN = new RegExp(index.unseen, "gu");
   const state = { all: false, groups: 0, lane: -1, words: "", open: false };
 
   const make = (name, className, text) => {
@@ -117,5 +118,5 @@ const shownText = (() => {
     return holder;
   };
 
-  return { state, make, passage };
+  return { index, state, make, passage };
 })();

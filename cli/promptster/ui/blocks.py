@@ -1,0 +1,73 @@
+"""Blocks of styled text: what a view hands to the pager, a line or many at once."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TextIO
+
+from promptster.ui.wrapping import fits, fold
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_CODES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "blue": "34", "cyan": "36"}
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Escaped text without its last newline, in parts; each part has a style of words such as ``bold red``."""
+
+    parts: tuple[tuple[str, str], ...] = ()
+    """Text and style of each part; a part may have many lines."""
+
+    @property
+    def plain(self) -> str:
+        """The text alone."""
+        return "".join([text for text, _ in self.parts])
+
+    @property
+    def styled(self) -> str:
+        """The text with a terminal's codes for its styles; none of them reaches over the end of a line."""
+        return "".join([_dressed(text, style) if style else text for text, style in self.parts])
+
+    def folded(self, width: int, hanging: int | None = None) -> Block:
+        """A block of one line as lines of at most ``width`` cells.
+
+        Args:
+            width: cells of a line.
+            hanging: cells in front of the further lines; what stands below the first one's text if not given.
+        """
+        text = self.plain
+        if fits(text, width):
+            return self
+        return Block(tuple(self._slices(text, fold(text, width, hanging))))
+
+    def _slices(self, text: str, lines: list[str]) -> Iterator[tuple[str, str]]:
+        """The parts again, cut where the lines end."""
+        place = 0
+        for number, line in enumerate(lines):
+            body = line.lstrip(" ") if number else line
+            if number:
+                yield "\n" + line[: len(line) - len(body)], ""
+            begin = text.index(body, place)
+            place = begin + len(body)
+            yield from self._between(begin, place)
+
+    def _between(self, begin: int, end: int) -> Iterator[tuple[str, str]]:
+        at = 0
+        for text, style in self.parts:
+            piece = text[max(begin - at, 0) : max(end - at, 0)]
+            if piece:
+                yield piece, style
+            at += len(text)
+
+
+def _dressed(text: str, style: str) -> str:
+    begin = f"\x1b[{';'.join(_CODES[word] for word in style.split())}m"
+    return begin + text.replace("\n", f"\x1b[0m\n{begin}") + "\x1b[0m"
+
+
+def shows_styles(stream: TextIO) -> bool:
+    """Whether a stream is a terminal that styles are wanted on: ``NO_COLOR`` and dumb terminals want none."""
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
