@@ -119,9 +119,7 @@ def _answer(words: list[str]) -> int:
 
         return _say(f"promptster {version('promptster')}")
     if first == _COMPLETE:
-        from promptster.commands.completion import answer  # noqa: PLC0415 - only a shell asks for it
-
-        return _say(answer(rest))
+        return _say(str(load("completion", signature=False).answer(rest)))
     if first == "--json":
         raise UsageError("no command given", hint="Put --json after the command.")
     return _run(first, rest)
