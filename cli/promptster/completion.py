@@ -218,9 +218,7 @@ def _takes_value(option: Parameter) -> bool:
     return not getattr(option, "is_flag", False)
 
 
-def _values(
-    parameter: Parameter, word: str, values: Mapping[str, Callable[[], Iterable[str]]]
-) -> list[str]:
+def _values(parameter: Parameter, word: str, values: Mapping[str, Callable[[], Iterable[str]]]) -> list[str]:
     kind = parameter.metavar or (parameter.name or "").upper()
     if _ALTERNATIVES.fullmatch(kind):
         return matching([(each, "") for each in kind.split("|")], word)

@@ -28,7 +28,10 @@ _WORDS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"Option '([^']*)' requires an argument"), "{0} needs a value"),
     (re.compile(r"Option '([^']*)' requires (\d+) arguments"), "{0} needs {1} values"),
     (re.compile(r"Option '([^']*)' does not take a value"), "{0} takes no value"),
-    (re.compile(r"Invalid value for '([^']*)': Input should be a valid integer.*", re.DOTALL), "{0} takes a whole number"),
+    (
+        re.compile(r"Invalid value for '([^']*)': Input should be a valid integer.*", re.DOTALL),
+        "{0} takes a whole number",
+    ),
     (re.compile(r"Invalid value for '([^']*)': (.*)", re.DOTALL), "invalid value for {0}: {1}"),
 )
 """The library's sentences and ours."""

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     from promptster.completion import Command
 
-_FIRST_WORDS = (*GROUPS, {"help": "show help, as --help does"})
 _FLAGS = {"--help": "show help", "--version": "show the version"}
 
 
@@ -61,8 +60,8 @@ def answer(words: Sequence[str]) -> str:
 
 def _lines(words: Sequence[str]) -> list[str]:
     if len(words) == 1:
-        found = _FLAGS if words[0].startswith("-") else {name: text for group in _FIRST_WORDS for name, text in group.items()}
-        return matching(found.items(), words[0])
+        found = _FLAGS.items() if words[0].startswith("-") else [*_commands(), ("help", "show help, as --help does")]
+        return matching(found, words[0])
     name, rest = words[0], words[1:]
     if name in {"help", "--help", "-h"}:
         return [] if len(rest) > 1 else matching([("team", "commands for hiring teams"), *_commands()], rest[0])
@@ -81,7 +80,7 @@ def _of_program(name: str, words: Sequence[str]) -> list[str]:
     """The agent's name; what stands behind it is the agent's, or the shell's, and so mostly a file."""
     if name == "shell" or len(words) > 1:
         return [FILES]
-    from promptster.session.agents import NAMES as AGENTS  # noqa: PLC0415, N811 - only this word needs it
+    from promptster.session.agents import NAMES as AGENTS  # noqa: PLC0415 - only this word needs it
 
     found = [("--help", "show help")] if words[0].startswith("-") else [(agent, "recorded") for agent in AGENTS]
     return matching(found, words[0])

@@ -7,16 +7,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from promptster.commands import needed
 from promptster.commands.options import Collector, Json
 from promptster.commands.source import SourceArgument, find_source, read_bundle_of
-from promptster.config import Config, PinnedKeys, write_private
-from promptster.errors import PromptsterError, UsageError
-from promptster.paths import Paths
 from promptster.replay import exporters
-from promptster.replay.errors import ExportError
-from promptster.replay.session import from_bundle
-from promptster.replay.wording import counted
-from promptster.ui.output import Output, write_bytes
+
+if TYPE_CHECKING or needed.work:
+    from promptster.config import Config, PinnedKeys, write_private
+    from promptster.errors import PromptsterError, UsageError
+    from promptster.paths import Paths
+    from promptster.replay.errors import ExportError
+    from promptster.replay.session import from_bundle
+    from promptster.replay.wording import counted
+    from promptster.ui.output import Output, write_bytes
 
 if TYPE_CHECKING:
     from promptster.replay.exporters.interface import Exporter

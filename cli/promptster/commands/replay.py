@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from promptster.commands import needed
 from promptster.commands.options import Collector, Json
 from promptster.commands.source import SourceArgument, load_replay
-from promptster.commands.verify import document
-from promptster.config import Config
-from promptster.paths import Paths
-from promptster.replay.exporters.jsonl import gap_object, line
-from promptster.ui.output import Output
-from promptster.ui.pager import show
-from promptster.ui.story import story
+
+if TYPE_CHECKING or needed.work:
+    from promptster.commands.verify import document
+    from promptster.config import Config
+    from promptster.paths import Paths
+    from promptster.replay.exporters.jsonl import gap_object, line
+    from promptster.ui.output import Output
+    from promptster.ui.pager import show
+    from promptster.ui.story import story
 
 
 def command(

@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from promptster.commands.signed_in import team_client
-from promptster.config import PinnedKeys
-from promptster.errors import PromptsterError, UsageError
-from promptster.replay.session import from_bundle
+from promptster.commands import needed
+
+if TYPE_CHECKING or needed.work:
+    from promptster.commands.signed_in import team_client
+    from promptster.config import PinnedKeys
+    from promptster.errors import PromptsterError, UsageError
+    from promptster.replay.session import from_bundle
 
 if TYPE_CHECKING:
     from promptster.config import Config

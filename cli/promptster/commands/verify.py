@@ -8,18 +8,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from promptster.commands import needed
 from promptster.commands.options import Json
-from promptster.commands.source import read_file
-from promptster.config import PinnedKeys
-from promptster.errors import PromptsterError, UsageError
-from promptster.paths import Paths
-from promptster.protocol.errors import ProtocolError
-from promptster.protocol.keys import parse_keyfile
-from promptster.protocol.verification import verify_bundle
-from promptster.replay import verdict
-from promptster.ui.escape import escape_line
-from promptster.ui.output import Output
-from promptster.ui.reading import wrap
+
+if TYPE_CHECKING or needed.work:
+    from promptster.commands.source import read_file
+    from promptster.config import PinnedKeys
+    from promptster.errors import PromptsterError, UsageError
+    from promptster.paths import Paths
+    from promptster.protocol.errors import ProtocolError
+    from promptster.protocol.keys import parse_keyfile
+    from promptster.protocol.verification import verify_bundle
+    from promptster.replay import verdict
+    from promptster.ui.escape import escape_line
+    from promptster.ui.output import Output
+    from promptster.ui.reading import wrap
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -1,6 +1,6 @@
 """The session that commands act on, with everything that belongs to it: secrets, recorder, work tree, touched files.
 
-What is heavy is imported where it is first asked for: ``promptster status`` reads the folder and asks the recorder only.
+What is heavy is imported where it is first asked for: ``promptster status`` needs the folder and the recorder only.
 """
 
 from __future__ import annotations
