@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from promptster.commands import ANYONE, CANDIDATES, NAMES, QUICK, TEAMS, load
 from promptster.errors import (
     InterruptError,
+    LaunchError,
     PlatformError,
     PromptsterError,
     StorageError,
@@ -160,11 +161,7 @@ def _say(text: str) -> int:
 def _run(name: str, arguments: list[str]) -> int:
     if name not in NAMES:
         raise _unknown(name)
-    try:
-        require_supported_platform("promptster")
-    except PlatformError as error:
-        error.exit_code = _OUR_FAILURE if name in _AGENTS_CODES else error.exit_code
-        raise
+    require_supported_platform("promptster")
     if name in QUICK and all(word == "--json" for word in arguments):
         return _quick(load(name, signature=False), arguments)
     before_separator = arguments[: arguments.index("--")] if "--" in arguments else arguments
@@ -207,21 +204,22 @@ def _run_typer(name: str, module: ModuleType, arguments: list[str]) -> int:
         raise OutputError(f"cannot write to standard output: {error.strerror}") from error
 
 
-def _fail(error: PromptsterError, arguments: list[str]) -> int:
+def _fail(error: PromptsterError, words: list[str]) -> int:
     from promptster.ui.output import Output, OutputError  # noqa: PLC0415 - help needs none of this
 
-    before_separator = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    agents = bool(words) and words[0] in _AGENTS_CODES  # what follows is an agent's, also its --json
+    before_separator = words[: words.index("--")] if "--" in words else words
     try:
         if isinstance(error, OutputError):
             raise error
-        Output("--json" in before_separator).error(error)
+        Output(not agents and "--json" in before_separator).error(error)
     except BrokenPipeError:
         _silence_stdout()
     except OutputError as unwritable:
         _silence_stdout()
         Output(json=False).error(unwritable)
         return unwritable.exit_code
-    return error.exit_code
+    return error.exit_code if not agents or isinstance(error, (LaunchError, InterruptError)) else _OUR_FAILURE
 
 
 def _internal(error: Exception) -> PromptsterError:

@@ -9,6 +9,7 @@ import re
 from typing import TYPE_CHECKING
 
 import typer
+from typer.main import get_command
 
 from promptster.errors import InterruptError, UsageError
 
@@ -50,8 +51,11 @@ def run(app: typer.Typer, words: Sequence[str], program: str) -> int:
         InterruptError: Ctrl-C.
         OSError: help was asked for, and could not be written.
     """
+    command, rest = get_command(app), list(words)
+    while rest and rest[0] in (below := getattr(command, "commands", {})):  # else a group reads options, and costs time
+        program, command = f"{program} {rest[0]}", below[rest.pop(0)]
     try:
-        code = app(args=list(words), prog_name=program, standalone_mode=False, help_option_names=list(HELP_OPTIONS))
+        code = command.main(args=rest, prog_name=program, standalone_mode=False, help_option_names=list(HELP_OPTIONS))
     except typer.TyperException as error:
         raise _usage(error, program) from None
     except typer.Abort:
