@@ -233,8 +233,10 @@ def test_every_error_is_one_document_and_its_exit_code(
     [
         (
             OSError(errno.ENOSPC, "No space left on device", "/home/x/.local"),
-            "error: cannot write /home/x/.local: disk full\n"
-            "Free some space, then run the same command again. Nothing recorded is lost.\n",
+            (
+                "error: cannot write /home/x/.local: disk full\n"
+                "Free some space, then run the same command again. Nothing recorded is lost.\n"
+            ),
         ),
         (
             OSError(errno.ENOTDIR, "Not a directory", "/home/x/.local"),
