@@ -196,7 +196,7 @@ def test_tab_in_a_terminal(place: Path, shell: str) -> None:
         terminal.wait_for("SETUP")
         terminal.wait_for("READY> ")
         for typed, completed in (
-            ("promptster assess", "ment"),
+            ("promptster asse", "ssment"),
             ("promptster export x --format=ht", "ml"),
             ("promptster export kept\\ c", r"opy\.promptster"),
             (f"promptster withdraw {SESSION[:2]}", SESSION[2:]),
