@@ -1,7 +1,7 @@
 """The program's front door: finds the command, loads only that one, prints its error, returns its exit code.
 
-Exit codes: 0 ok, 1 error, 2 usage, 4 not signed in, 130 interrupted; ``verify`` and ``run`` have more of their own.
-Nothing but the table of commands is imported before the command is known, so that help appears at once.
+docs/cli.md lists the exit codes. Nothing but the table of commands is imported before the command is known, so that
+help appears at once.
 """
 
 from __future__ import annotations
@@ -10,9 +10,10 @@ import sys
 from io import TextIOWrapper
 from typing import TYPE_CHECKING
 
-from promptster.commands import GROUPS, NAMES
+from promptster.commands import ANYONE, CANDIDATES, NAMES, QUICK, TEAMS, load
 from promptster.errors import (
     InterruptError,
+    LaunchError,
     PlatformError,
     PromptsterError,
     StorageError,
@@ -24,35 +25,54 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import ModuleType
 
-_AGENTS_CODES = frozenset({"run"})
-"""Commands whose exit code is the agent's; our own failure has another there."""
+    import typer
+
+_AGENTS_CODES = frozenset({"run", "shell"})
+"""Commands whose exit code is the agent's or the shell's; our own failure has another there."""
 _OUR_FAILURE = 125
-_HELP_FLAGS = frozenset({"--help", "-h", "help"})
+_HELP_FLAGS = frozenset({"--help", "-h"})
+_COMPLETE = "__complete"
+"""What the scripts of ``promptster completion`` call: it prints what may stand in the place of the last word."""
+
+FIRST_SCREEN = """\
+Promptster records how you work with AI coding agents during an assessment.
+Nothing is recorded until you have read what is recorded and agreed.
+
+  promptster policy LINK    read what would be recorded; changes nothing
+  promptster start LINK     start your assessment
+
+More: promptster --help       Hiring teams: promptster --help team"""
+
+_FOR_CANDIDATES = """\
+Usage: promptster COMMAND [OPTIONS]
+
+Promptster records how you work with AI coding agents during an assessment.
+Only agents that you start through it are recorded, only after you have agreed.
+You can see, pause and delete the recording at any time. Your screen, keyboard
+and other programs are never recorded."""
+
+_FOR_TEAMS = """\
+Usage: promptster COMMAND [OPTIONS]
+
+Commands for hiring teams: set up assessments, invite people, read what they
+agreed to share. They need an access token: promptster login"""
+
+_ENDING = """\
+promptster COMMAND --help    more about one command
+promptster --help team       commands for hiring teams
+promptster --version         the version"""
 
 
-def help_text() -> str:
-    """What ``promptster --help`` prints."""
-    lines = [
-        "usage: promptster COMMAND [OPTIONS]",
-        "",
-        "Records how you work with AI coding agents during an assessment, so that your work",
-        "can be judged by how you did it. Only the agents that you start through it are",
-        "recorded, only after you agreed, and you can see, pause and delete it at any time.",
-        "Your screen, keyboard and other programs are never recorded.",
-        "",
-    ]
+def help_text(*, team: bool = False) -> str:
+    """What ``promptster --help`` prints, or ``promptster --help team``."""
+    about, commands = (_FOR_TEAMS, TEAMS) if team else (_FOR_CANDIDATES, CANDIDATES)
     width = max(len(name) for name in NAMES)
-    for title, group in GROUPS:
+    lines = [about, ""]
+    for title, group in (("Commands", commands), ("For everyone", ANYONE)):
         lines.append(f"{title}:")
         lines += [f"  {name:<{width}}  {text}" for name, text in group.items()]
         lines.append("")
-    lines += [
-        "promptster COMMAND --help   more on one command",
-        "promptster --version        the version",
-        "",
-        "Not sure yet? `promptster policy LINK` shows what would be recorded and changes nothing.",
-    ]
-    return "\n".join(lines)
+    return "\n".join([*lines, _ENDING])
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -99,15 +119,43 @@ def _let_every_letter_through() -> None:
 
 
 def _answer(words: list[str]) -> int:
-    if not words or words[0] in _HELP_FLAGS:
-        return _say(help_text())
-    if words[0] == "--version":
+    if not words:
+        return _run("status", []) if _has_session() else _say(FIRST_SCREEN)
+    first, rest = words[0], words[1:]
+    if first in _HELP_FLAGS or first == "help":
+        return _help(rest)
+    if first == "--version":
         from importlib.metadata import version  # noqa: PLC0415 - only this line needs it
 
         return _say(f"promptster {version('promptster')}")
-    if words[0] == "--json":
-        raise UsageError("a command is missing", hint="promptster --help lists them; --json goes behind the command")
-    return _run(words[0], words[1:])
+    if first == _COMPLETE:
+        return _say(str(load("completion", signature=False).answer(rest)))
+    if first == "--json":
+        raise UsageError("no command given", hint="Put --json after the command.")
+    return _run(first, rest)
+
+
+def _has_session() -> bool:
+    """Whether commands act on a session here; on a system that is not supported there is none."""
+    try:
+        require_supported_platform("promptster")
+    except PlatformError:
+        return False
+    from promptster.paths import Paths  # noqa: PLC0415 - light, and only the bare program needs it
+
+    if not (Paths.from_environment().state / "current").is_file():
+        return False
+    from promptster.session.state import SessionFolder  # noqa: PLC0415 - likewise
+
+    return SessionFolder.active(Paths.from_environment()) is not None
+
+
+def _help(words: list[str]) -> int:
+    """Answer ``promptster --help``, ``--help team`` and ``--help COMMAND``, with ``-h`` and ``help`` in its place."""
+    words = [word for word in words if word not in _HELP_FLAGS]
+    if not words or words[0] in {"team", "teams"}:
+        return _say(help_text(team=bool(words)))
+    return _run(words[0], [*words[1:], "--help"])
 
 
 def _say(text: str) -> int:
@@ -121,64 +169,66 @@ def _say(text: str) -> int:
 
 def _run(name: str, arguments: list[str]) -> int:
     if name not in NAMES:
-        raise UsageError(_unknown(name), hint="promptster --help lists the commands")
-    try:
-        require_supported_platform("promptster")
-    except PlatformError as error:
-        error.exit_code = _OUR_FAILURE if name in _AGENTS_CODES else error.exit_code
-        raise
-    from importlib import import_module  # noqa: PLC0415 - help needs none of this
-
-    module = import_module(f"promptster.commands.{name}")
+        raise _unknown(name)
+    require_supported_platform("promptster")
+    if name in QUICK and all(word == "--json" for word in arguments):
+        return _quick(load(name, signature=False), arguments)
+    before_separator = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    helps = name not in _AGENTS_CODES and not _HELP_FLAGS.isdisjoint(before_separator)
+    module = load(name, work=not helps)
     if hasattr(module, "main"):
         return int(module.main(arguments))
     return _run_typer(name, module, arguments)
 
 
-def _run_typer(name: str, module: ModuleType, arguments: list[str]) -> int:
-    import typer  # noqa: PLC0415 - help needs none of this
+def _quick(module: ModuleType, arguments: list[str]) -> int:
+    if hasattr(module, "main"):
+        return int(module.main(arguments))
+    return module.command(json=bool(arguments)) or 0
+
+
+def app_of(name: str, module: ModuleType) -> typer.Typer:
+    """The parser of a command."""
+    from promptster.parser import make_app  # noqa: PLC0415 - the program's own help needs none of this
 
     app = getattr(module, "app", None)
     if app is None:
-        app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+        app = make_app(CANDIDATES.get(name) or TEAMS.get(name) or ANYONE[name])
         app.command(name=name, context_settings=getattr(module, "CONTEXT_SETTINGS", None))(module.command)
-    elif not any(word in _HELP_FLAGS or not word.startswith("-") for word in arguments):
-        raise UsageError("a sub-command is missing", hint=f"promptster {name} --help lists them")
-    click_error: type[Exception] = typer.BadParameter.__mro__[2]
-    """The base of every parse error, whether typer carries its parser inside or imports it."""
+    return app
+
+
+def _run_typer(name: str, module: ModuleType, arguments: list[str]) -> int:
+    from promptster.parser import NO_SUB_COMMAND, asks_for_help, run  # noqa: PLC0415 - likewise
+
+    if hasattr(module, "app") and not any(word in _HELP_FLAGS or not word.startswith("-") for word in arguments):
+        raise UsageError(NO_SUB_COMMAND, hint=f"promptster {name} --help")
     try:
-        code = app(args=arguments, prog_name=f"promptster {name}", standalone_mode=False)
-    except click_error as error:
-        text = str(getattr(error, "format_message", error.__str__)())
-        raise UsageError(_lower(text), hint=f"promptster {name} --help explains it") from None
-    except typer.Abort:
-        raise InterruptError from None
+        return run(app_of(name, module), arguments, f"promptster {name}")
     except OSError as error:
-        if isinstance(error, BrokenPipeError) or not _HELP_FLAGS.intersection(arguments):
+        if isinstance(error, BrokenPipeError) or not asks_for_help(arguments):
             raise
         from promptster.ui.output import OutputError  # noqa: PLC0415 - the library writes help, and nothing else, itself
 
         raise OutputError(f"cannot write to standard output: {error.strerror}") from error
-    if code == InterruptError.exit_code:
-        raise InterruptError
-    return code if isinstance(code, int) else 0
 
 
-def _fail(error: PromptsterError, arguments: list[str]) -> int:
+def _fail(error: PromptsterError, words: list[str]) -> int:
     from promptster.ui.output import Output, OutputError  # noqa: PLC0415 - help needs none of this
 
-    before_separator = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    agents = bool(words) and words[0] in _AGENTS_CODES  # what follows is an agent's, also its --json
+    before_separator = words[: words.index("--")] if "--" in words else words
     try:
         if isinstance(error, OutputError):
             raise error
-        Output("--json" in before_separator).error(error)
+        Output(not agents and "--json" in before_separator).error(error)
     except BrokenPipeError:
         _silence_stdout()
     except OutputError as unwritable:
         _silence_stdout()
         Output(json=False).error(unwritable)
         return unwritable.exit_code
-    return error.exit_code
+    return error.exit_code if not agents or isinstance(error, (LaunchError, InterruptError)) else _OUR_FAILURE
 
 
 def _internal(error: Exception) -> PromptsterError:
@@ -189,25 +239,36 @@ def _internal(error: Exception) -> PromptsterError:
         traceback.print_exc()
     if (refused := StorageError.of(error)) is not None:
         return refused
-    frames = traceback.extract_tb(error.__traceback__)
-    place = f" at {frames[-1].name}:{frames[-1].lineno}" if frames else ""
     return PromptsterError(
-        f"a fault inside promptster ({type(error).__name__}{place})",
-        hint="nothing recorded is lost; PROMPTSTER_DEBUG=1 before the command shows more",
+        f"unexpected fault in Promptster ({type(error).__name__}{_place(error)})",
+        hint=(
+            "What was recorded is kept. Run the command again. If it fails again, set PROMPTSTER_DEBUG=1 and report "
+            "the output; it can contain text that you typed."
+        ),
         code="internal",
     )
 
 
-def _unknown(name: str) -> str:
+def _place(error: Exception) -> str:
+    """The function of ours that failed, such as `` in submission.close``; never a value or a path."""
+    place = ""
+    trace = error.__traceback__
+    while trace is not None:
+        module = str(trace.tb_frame.f_globals.get("__name__", ""))
+        if module.partition(".")[0] in {"promptster", "promptster_hooks"} and module != __name__:
+            place = f" in {module.rpartition('.')[2]}.{trace.tb_frame.f_code.co_name}"
+        trace = trace.tb_next
+    return place
+
+
+def _unknown(name: str) -> UsageError:
     from difflib import get_close_matches  # noqa: PLC0415 - only a mistyped command needs it
 
+    if name.startswith("-"):
+        return UsageError(f"unknown option: {name}", hint="promptster --help")
     close = get_close_matches(name, NAMES, n=1)
-    return f"there is no command {name!r}" + (f", did you mean {close[0]}?" if close else "")
-
-
-def _lower(text: str) -> str:
-    text = text.strip().rstrip(".")
-    return text[:1].lower() + text[1:]
+    meant = f"Did you mean `promptster {close[0]}`? " if close else ""
+    return UsageError(f"unknown command: {name}", hint=f"{meant}All commands: promptster --help")
 
 
 def _silence_stdout() -> None:

@@ -17,7 +17,8 @@
 └── ``protocol.errors.ProtocolError`` and what stands below it
 
 Wording: ``message`` is lower case, without a full stop, and says what happened; ``hint`` says what to do next, on a
-line of its own, in sentences; a choice's message is a sentence too. ``code`` is a stable word that scripts may test.
+line of its own, in sentences or as the command to run; a choice's message is a sentence too. ``code`` is a stable word
+that scripts may test.
 The exit codes are listed in docs/cli.md.
 """
 
@@ -28,19 +29,19 @@ import os
 import sys
 from typing import ClassVar, Final
 
-_ROOM = "make room, then run the same command again; nothing recorded is lost"
-_OWN = "make it yours and writable, or name other folders by XDG_STATE_HOME, XDG_DATA_HOME and XDG_CONFIG_HOME"
+_ROOM = "Free some space, then run the same command again. Nothing recorded is lost."
+_OWN = "Make it yours and writable, or name other folders with XDG_STATE_HOME, XDG_DATA_HOME and XDG_CONFIG_HOME."
 _STORAGE: Final = {
-    errno.ENOSPC: _ROOM,
-    errno.EDQUOT: _ROOM,
-    errno.EROFS: _OWN,
-    errno.EACCES: _OWN,
-    errno.EPERM: _OWN,
-    errno.ENOTDIR: "a file stands where a folder should be: move it away",
-    errno.ELOOP: "links lead in a circle: put a folder in their place",
-    errno.EIO: "the disk fails: look at the system's log",
+    errno.ENOSPC: ("write", "disk full", _ROOM),
+    errno.EDQUOT: ("write", "disk quota used up", _ROOM),
+    errno.EROFS: ("write", "read-only disk", _OWN),
+    errno.EACCES: ("use", "permission denied", _OWN),
+    errno.EPERM: ("use", "operation not permitted", _OWN),
+    errno.ENOTDIR: ("use", "a file stands where a folder should be", "Move that file away."),
+    errno.ELOOP: ("use", "its links lead in a circle", "Put a folder in their place."),
+    errno.EIO: ("use", "the disk fails", "Look at the system's log."),
 }
-"""What to do, by the system's number."""
+"""By the system's number: what failed, why, and what to do."""
 
 
 class PromptsterError(Exception):
@@ -149,12 +150,9 @@ class StorageError(PromptsterError):
         """The error for a person, if this one comes from a folder or a disk; ``None`` for every other one."""
         if not isinstance(error, OSError) or error.errno not in _STORAGE:
             return None
-        where = f" at {os.fsdecode(error.filename)}" if isinstance(error.filename, (str, bytes)) else ""
-        return cls(f"cannot work with the disk{where}: {_lower(os.strerror(error.errno))}", hint=_STORAGE[error.errno])
-
-
-def _lower(text: str) -> str:
-    return text[:1].lower() + text[1:]
+        act, why, hint = _STORAGE[error.errno]
+        where = os.fsdecode(error.filename) if isinstance(error.filename, (str, bytes)) else "the disk"
+        return cls(f"cannot {act} {where}: {why}", hint=hint)
 
 
 class SessionError(PromptsterError):
@@ -184,7 +182,7 @@ def require_supported_platform(program: str) -> None:
     system = str(sys.platform)  # a plain text: type checkers would take the rest for unreachable on their own system
     if system in {"linux", "darwin"}:
         return
-    hint = "use Linux, macOS, or WSL on Windows" if system in {"win32", "cygwin"} else "use Linux or macOS"
+    hint = "Use Linux, macOS, or WSL on Windows." if system in {"win32", "cygwin"} else "Use Linux or macOS."
     raise PlatformError(f"{program} does not run on {system}", hint=hint)
 
 

@@ -5,9 +5,7 @@ Nothing here creates a folder; callers do, with mode 0700, and only after consen
 
 from __future__ import annotations
 
-import hashlib
 import os
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,6 +61,9 @@ def socket_folder(session_folder: Path) -> Path:
     folder = session_folder / "run"
     if len(os.fsencode(folder)) + len("/control.sock") <= _SOCKET_PATH_LIMIT:
         return folder
+    import hashlib  # noqa: PLC0415 - hardly any path is that long
+    import tempfile  # noqa: PLC0415 - likewise
+
     short = hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]
     runtime = os.environ.get("XDG_RUNTIME_DIR", "")
     if runtime and len(os.fsencode(runtime)) < _SOCKET_PATH_LIMIT - 48:

@@ -1,6 +1,6 @@
 """``promptster-collector``: sets a collector up, serves it, hands out its public keys, says what it stores.
 
-Exit codes: 0 ok, 1 error, 2 usage, 130 interrupted.
+docs/cli.md lists the exit codes.
 """
 
 from __future__ import annotations
@@ -9,59 +9,58 @@ import sys
 import traceback
 from typing import TYPE_CHECKING
 
-import typer
-
-from promptster.errors import PromptsterError, UsageError, require_supported_platform
-from promptster_collector.commands import init, keys, serve, storage_map
-from promptster_collector.commands.output import failure
+from promptster.errors import InterruptError, PromptsterError, UsageError, require_supported_platform
+from promptster.parser import make_app, run
+from promptster_collector.commands import completion, init, keys, serve, storage_map
+from promptster_collector.commands.output import failure, say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_INTERRUPTED = 130
-_USAGE: type[Exception] = typer.BadParameter.__mro__[2]
-"""The base of every error about the command line's words, whether typer carries its parser inside or imports it."""
+_PROGRAM = "promptster-collector"
+_HELP = frozenset({"--help", "-h", "help"})
+_COMPLETE = "__complete"
+"""What the scripts of ``promptster-collector completion`` call."""
 
-app = typer.Typer(
-    name="promptster-collector",
-    help="Receives, checks, seals and serves recorded sessions.",
-    add_completion=False,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    no_args_is_help=True,
-)
-app.command("init")(init.command)
-app.command("serve")(serve.command)
-app.command("keys")(keys.command)
-app.command("storage-map")(storage_map.command)
+app = make_app("Receives, checks, seals and serves recorded sessions.")
+app.command("init", short_help="create a data folder for one organisation")(init.command)
+app.command("serve", short_help="serve a data folder")(serve.command)
+app.command("keys", short_help="write the public keys, for promptster verify")(keys.command)
+app.command("storage-map", short_help="say what is stored where, and for how long")(storage_map.command)
+app.command("completion", short_help="print a script that completes commands")(completion.command)
 
 
 def _run(words: list[str]) -> int:
+    if words[:1] == ["--version"]:
+        from importlib.metadata import version  # noqa: PLC0415 - only this line needs it
+
+        say(f"{_PROGRAM} {version('promptster')}")
+        return 0
+    if words[:1] == [_COMPLETE]:
+        sys.stdout.write(completion.answer(app, words[1:]) + "\n")
+        return 0
+    if words[:1] == ["--json"]:
+        raise UsageError("no command given", hint="Put --json after the command.")
+    if not words or words[0] in _HELP:
+        words = [*words[1:], "--help"]
     try:
-        code = app(args=words, prog_name="promptster-collector", standalone_mode=False)
-    except PromptsterError:
-        raise
-    except _USAGE as error:
-        text = str(getattr(error, "format_message", error.__str__)()).strip().rstrip(".")
-        message = text[:1].lower() + text[1:] if text else "a command is missing"
-        raise UsageError(message, hint="promptster-collector --help lists the commands") from None
+        return run(app, words, _PROGRAM)
     except OSError as error:
-        raise PromptsterError(f"a file cannot be used: {error.strerror}", code="file") from error
-    return code if isinstance(code, int) else 0
+        raise PromptsterError(f"cannot use a file: {error.strerror}", code="file") from error
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command line and return its exit code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        require_supported_platform("promptster-collector")
+        require_supported_platform(_PROGRAM)
         return _run(words)
     except PromptsterError as error:
         failure(error, as_json="--json" in words)
         return error.exit_code
-    except (KeyboardInterrupt, typer.Abort):
-        failure(PromptsterError("interrupted", code="interrupted"), as_json="--json" in words)
-        return _INTERRUPTED
+    except KeyboardInterrupt:
+        failure(InterruptError(), as_json="--json" in words)
+        return InterruptError.exit_code
     except ModuleNotFoundError as error:
         failure(_not_installed(error), as_json="--json" in words)
         return 1

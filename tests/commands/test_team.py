@@ -242,4 +242,4 @@ def test_groups_of_commands_explain_themselves(stranger: Person) -> None:
     for words in (("token",), ("token", "--json"), ("assessment", "--json")):
         answer = stranger.call(*words)
         assert answer.code == 2
-        assert "a sub-command is missing" in answer.stdout + answer.stderr
+        assert "no command given" in answer.stdout + answer.stderr

@@ -76,6 +76,10 @@ class Terminal:
         """Type a line and Enter."""
         os.write(self._keyboard, line.encode() + b"\n")
 
+    def press(self, keys: str) -> None:
+        """Type keys without Enter, such as a word and Tab."""
+        os.write(self._keyboard, keys.encode())
+
     def interrupt(self) -> None:
         """Press Ctrl-C."""
         os.write(self._keyboard, b"\x03")

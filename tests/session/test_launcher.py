@@ -240,7 +240,7 @@ def test_our_own_failures_have_the_shells_codes(tmp_path: Path, made: Desk) -> N
 def test_help_is_ours_only_before_the_agents_name(capsys: pytest.CaptureFixture[str]) -> None:
     """``run --help`` explains run."""
     assert run.main(["--help"]) == 0
-    assert "usage: promptster run" in capsys.readouterr().out
+    assert "Usage: promptster run" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(("typed", "code"), [("yes", 0), ("no", 125)])

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from promptster.commands import needed
 from promptster.commands.options import Collector, Json
-from promptster.commands.signed_in import team_client, values_checked
-from promptster.commands.spans import days, minutes
-from promptster.commands.tables import table
-from promptster.config import Config
-from promptster.errors import UsageError
-from promptster.paths import Paths
-from promptster.session.git import git_text
-from promptster.session.workspace import is_clonable
-from promptster.ui.output import Output
+
+if TYPE_CHECKING or needed.work:
+    from promptster.commands.signed_in import team_client, values_checked
+    from promptster.commands.spans import days, minutes
+    from promptster.commands.tables import table
+    from promptster.config import Config
+    from promptster.errors import UsageError
+    from promptster.paths import Paths
+    from promptster.session.git import git_text
+    from promptster.session.workspace import is_clonable
+    from promptster.ui.output import Output
 
 app = typer.Typer(
     add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False, help="Create and list assessments."

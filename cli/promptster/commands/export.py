@@ -7,19 +7,23 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from promptster.commands import needed
 from promptster.commands.options import Collector, Json
-from promptster.commands.source import SourceArgument, find_source, read_file, read_replay, require_readable
-from promptster.config import Config, PinnedKeys, write_private
-from promptster.errors import PromptsterError, UsageError
-from promptster.paths import Paths
-from promptster.protocol.verification import verify_bundle
+from promptster.commands.source import SourceArgument
 from promptster.replay import exporters
-from promptster.replay.errors import ExportError
-from promptster.replay.verdict import findings, log
-from promptster.replay.wording import counted
-from promptster.session.completing import complete, find_own, may_be_completed
-from promptster.ui.escape import escape_line
-from promptster.ui.output import Output, write_bytes
+
+if TYPE_CHECKING or needed.work:
+    from promptster.commands.source import find_source, read_file, read_replay, require_readable
+    from promptster.config import Config, PinnedKeys, write_private
+    from promptster.errors import PromptsterError, UsageError
+    from promptster.paths import Paths
+    from promptster.protocol.verification import verify_bundle
+    from promptster.replay.errors import ExportError
+    from promptster.replay.verdict import findings, log
+    from promptster.replay.wording import counted
+    from promptster.session.completing import complete, find_own, may_be_completed
+    from promptster.ui.escape import escape_line
+    from promptster.ui.output import Output, write_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

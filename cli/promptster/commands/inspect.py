@@ -7,18 +7,21 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from promptster.commands import needed
 from promptster.commands.options import Json
-from promptster.config import write_private
-from promptster.errors import PromptsterError, UsageError
-from promptster.paths import Paths
-from promptster.replay import exporters
-from promptster.replay.exporters.jsonl import gap_object, line
-from promptster.session.current import Current
-from promptster.session.inspection import look
-from promptster.session.undelivered import undelivered
-from promptster.ui.output import Output, write_bytes
-from promptster.ui.pager import show
-from promptster.ui.story import Layout, story
+
+if TYPE_CHECKING or needed.work:
+    from promptster.config import write_private
+    from promptster.errors import PromptsterError, UsageError
+    from promptster.paths import Paths
+    from promptster.replay import exporters
+    from promptster.replay.exporters.jsonl import gap_object, line
+    from promptster.session.current import Current
+    from promptster.session.inspection import look
+    from promptster.session.undelivered import undelivered
+    from promptster.ui.output import Output, write_bytes
+    from promptster.ui.pager import show
+    from promptster.ui.story import Layout, story
 
 if TYPE_CHECKING:
     from promptster.replay.session import Replay

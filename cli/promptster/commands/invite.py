@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from promptster.commands import needed
 from promptster.commands.options import Collector, Json
-from promptster.commands.signed_in import team_client, values_checked
-from promptster.config import Config
-from promptster.paths import Paths
-from promptster.ui.output import Output
+
+if TYPE_CHECKING or needed.work:
+    from promptster.commands.signed_in import team_client, values_checked
+    from promptster.config import Config
+    from promptster.paths import Paths
+    from promptster.ui.output import Output
 
 
 def command(

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import getpass
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from promptster.client import CollectorClient
+from promptster.commands import needed
 from promptster.commands.options import Collector, Json, store_kind
-from promptster.commands.signed_in import keep_token
-from promptster.config import Config, PinnedKeys, collector_url
-from promptster.errors import UsageError
-from promptster.paths import Paths
-from promptster.ui.output import Output
+
+if TYPE_CHECKING or needed.work:
+    from promptster.client import CollectorClient
+    from promptster.commands.signed_in import keep_token
+    from promptster.config import Config, PinnedKeys, collector_url
+    from promptster.errors import UsageError
+    from promptster.paths import Paths
+    from promptster.ui.output import Output
 
 
 def command(

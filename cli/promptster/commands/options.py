@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-import getpass
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from promptster.config import collector_url
 from promptster.errors import ConfigurationError, UsageError
-from promptster.keys import StoreKind
+
+if TYPE_CHECKING:
+    from promptster.keys import StoreKind
 
 
 def _collector(text: str | None) -> str | None:
     """The value of ``--collector`` in its one spelling."""
+    if text is None:
+        return None
+    from promptster.config import collector_url  # noqa: PLC0415 - help needs none of what it imports
+
     try:
-        return None if text is None else collector_url(text)
+        return collector_url(text)
     except ConfigurationError as error:
         code = error.code if error.code != error.default_code else None
         raise UsageError(error.message, hint=error.hint, code=code) from error
@@ -29,7 +33,7 @@ Collector = Annotated[
         "--collector",
         metavar="URL",
         callback=_collector,
-        help="The collector's address, if your code came without a link.",
+        help="Collector address.",
     ),
 ]
 Code = Annotated[
@@ -48,7 +52,7 @@ def store_kind(text: str | None) -> StoreKind | None:
         UsageError: it is neither of the two words.
     """
     if text is not None and text not in _STORES:
-        raise UsageError(f"--secrets takes keyring or file, not {text!r}")
+        raise UsageError(f"--secrets takes keyring or file, not {text}")
     return None if text is None else _STORES[text]
 
 
@@ -59,20 +63,22 @@ def read_code(argument: str | None) -> str:
         UsageError: nothing was given.
     """
     if argument is None and sys.stdin.isatty():
-        text = _ask_unseen("paste your invite, a link or a code (it is not shown): ")
+        text = _ask_unseen("Paste the link from your invitation (it is not shown): ")
     elif argument is None or argument == "-":
         text = sys.stdin.readline()
         if not text and argument is None:
-            raise UsageError("no invite given", hint="pass the code or the link, or - to read it from standard input")
+            raise UsageError("no invite link", hint="Add the link from your invitation: promptster start LINK")
     else:
         text = argument
     if not text.strip():
-        raise UsageError("the invite is empty", hint="copy the whole link from the invitation")
+        raise UsageError("the invite is empty", hint="Copy the whole link from your invitation.")
     return text.strip()
 
 
 def _ask_unseen(question: str) -> str:
     """One line typed without an echo: what it holds is a secret."""
+    import getpass  # noqa: PLC0415 - only a terminal needs it
+
     try:
         return getpass.getpass(question)
     except EOFError:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from promptster.clock import SystemClock
+from typing import TYPE_CHECKING
+
+from promptster.commands import needed
 from promptster.commands.options import Code, Collector, Json, read_code
-from promptster.config import Config
-from promptster.paths import Paths
-from promptster.session.offer import fetch_offer, policy_document, policy_page
-from promptster.ui.output import Output
-from promptster.ui.reading import wrap
+
+if TYPE_CHECKING or needed.work:
+    from promptster.clock import SystemClock
+    from promptster.config import Config
+    from promptster.paths import Paths
+    from promptster.session.offer import fetch_offer, policy_document, policy_page
+    from promptster.ui.output import Output
+    from promptster.ui.reading import wrap
 
 
 def command(code: Code = None, *, collector: Collector = None, json: Json = False) -> None:

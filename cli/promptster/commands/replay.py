@@ -6,15 +6,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from promptster.commands import needed
 from promptster.commands.options import Collector, Json
-from promptster.commands.source import SourceArgument, begin_replay
-from promptster.commands.verify import document
-from promptster.config import Config
-from promptster.paths import Paths
-from promptster.replay.exporters.jsonl import gap_object, line
-from promptster.ui.output import Output
-from promptster.ui.pager import show
-from promptster.ui.story import Layout, title, untitled
+from promptster.commands.source import SourceArgument
+
+if TYPE_CHECKING or needed.work:
+    from promptster.commands.source import begin_replay
+    from promptster.commands.verify import document
+    from promptster.config import Config
+    from promptster.paths import Paths
+    from promptster.replay.exporters.jsonl import gap_object, line
+    from promptster.ui.output import Output
+    from promptster.ui.pager import show
+    from promptster.ui.story import Layout, title, untitled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from promptster.commands import needed
 from promptster.commands.options import Json
-from promptster.errors import SessionError
-from promptster.paths import Paths
-from promptster.session.current import Current
-from promptster.session.touched import describe
-from promptster.ui.output import Output
+
+if TYPE_CHECKING or needed.work:
+    from promptster.errors import SessionError
+    from promptster.paths import Paths
+    from promptster.session.current import Current
+    from promptster.session.touched import describe
+    from promptster.ui.output import Output
 
 
 def command(*, json: Json = False) -> None:

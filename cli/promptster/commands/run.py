@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NoReturn
 
-from promptster.errors import LaunchError, PromptsterError, StorageError
+from promptster.errors import LaunchError, PromptsterError
 from promptster.ui.output import Output
 
 if TYPE_CHECKING:
@@ -19,14 +19,19 @@ OUR_FAILURE = 125
 HOOKS_MISSING = "cursor_hooks_missing"
 
 _HELP = """\
-usage: promptster run AGENT [ARGUMENTS...]
+Usage: promptster run AGENT [ARGUMENTS...]
 
-Starts the real agent inside your assessment: claude, codex or cursor-agent. Everything after
-the agent's name goes to the agent as it is (one leading -- is dropped), and its exit code,
-input and output are its own. Nothing is written to the agent's configuration.
+  Start claude, codex or cursor-agent inside your assessment, recorded.
 
-Exit code: the agent's; 125 if it could not be started recorded, 126 if it is not executable,
-127 if it is not installed."""
+  Everything after the agent's name goes to the agent as it is (one leading --
+  is dropped). Its input, output and exit code are its own. Nothing is written
+  to the agent's configuration.
+
+Options, before the agent's name:
+  -h, --help  Show this message and exit.
+
+Exit code: the agent's; 125 if it could not be started recorded, 126 if it is
+not executable, 127 if it is not installed."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -40,10 +45,6 @@ def main(arguments: Sequence[str]) -> int:
     except PromptsterError as error:
         out.error(error)
         return error.exit_code if isinstance(error, LaunchError) else OUR_FAILURE
-    except Exception as error:  # noqa: BLE001 - whatever it is, it is ours and not the agent's
-        fault = PromptsterError(f"a fault inside promptster ({type(error).__name__})", code="internal")
-        out.error(StorageError.of(error) or fault)
-        return OUR_FAILURE
 
 
 def _agrees_to_hooks(paths: Paths) -> bool:

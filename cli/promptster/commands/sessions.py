@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from promptster.commands import needed
 from promptster.commands.options import Collector, Json
-from promptster.commands.signed_in import team_client
-from promptster.commands.tables import table
-from promptster.config import Config
-from promptster.paths import Paths
-from promptster.ui.output import Output
+
+if TYPE_CHECKING or needed.work:
+    from promptster.commands.signed_in import team_client
+    from promptster.commands.tables import table
+    from promptster.config import Config
+    from promptster.paths import Paths
+    from promptster.ui.output import Output
 
 
 def command(*, collector: Collector = None, json: Json = False) -> None:

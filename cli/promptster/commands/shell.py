@@ -16,10 +16,17 @@ if TYPE_CHECKING:
 OUR_FAILURE = 125
 
 _HELP = """\
-usage: promptster shell [ARGUMENTS FOR THE SHELL...]
+Usage: promptster shell [ARGUMENTS FOR THE SHELL...]
 
-Opens your own shell inside the assessment: claude, codex and cursor-agent started in it are
-recorded, as with promptster run. Nothing else that you do in it is. exit returns."""
+  Open your own shell inside your assessment.
+
+  claude, codex and cursor-agent are recorded when you start them in it, as with
+  promptster run. Nothing else that you do in it is recorded. exit returns.
+
+Options, before the shell's arguments:
+  -h, --help  Show this message and exit.
+
+Exit code: the shell's; 125 if it could not be started."""
 
 
 def main(arguments: Sequence[str]) -> int:

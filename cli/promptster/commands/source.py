@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from promptster.config import PinnedKeys
+from promptster.commands import needed
 from promptster.errors import PromptsterError, UsageError
-from promptster.replay.session import Opening, from_bundle
-from promptster.replay.unreadable import why_unreadable
+
+if TYPE_CHECKING or needed.work:
+    from promptster.config import PinnedKeys
+    from promptster.replay.session import Opening, from_bundle
+    from promptster.replay.unreadable import why_unreadable
 
 if TYPE_CHECKING:
     from promptster.config import Config

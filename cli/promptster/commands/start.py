@@ -8,25 +8,28 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from promptster.clock import SystemClock
+from promptster.commands import needed
 from promptster.commands.options import Code, Collector, Json, read_code
-from promptster.config import Config, PinnedKeys
-from promptster.errors import CollectorError, PromptsterError, UsageError, WorkspaceError
-from promptster.keys import StoreKind, choose_store
-from promptster.paths import Paths
-from promptster.protocol.invite import InviteCode
-from promptster.session import attempt as attempts
-from promptster.session import begin
-from promptster.session.consent import DeclinedError, RefusedConsentError, check_accepted_hash
-from promptster.session.ending import tidy
-from promptster.session.offer import fetch_offer, policy_page
-from promptster.session.resuming import prepare_editors
-from promptster.session.trust import KEYS
-from promptster.session.words import utc
-from promptster.session.workspace import prepare
-from promptster.ui.output import Output
-from promptster.ui.questions import ask_line, ask_yes, is_terminal
-from promptster.ui.reading import show_paged
+
+if TYPE_CHECKING or needed.work:
+    from promptster.clock import SystemClock
+    from promptster.config import Config, PinnedKeys
+    from promptster.errors import CollectorError, PromptsterError, UsageError, WorkspaceError
+    from promptster.keys import StoreKind, choose_store
+    from promptster.paths import Paths
+    from promptster.protocol.invite import InviteCode
+    from promptster.session import attempt as attempts
+    from promptster.session import begin
+    from promptster.session.consent import DeclinedError, RefusedConsentError, check_accepted_hash
+    from promptster.session.ending import tidy
+    from promptster.session.offer import fetch_offer, policy_page
+    from promptster.session.resuming import prepare_editors
+    from promptster.session.trust import KEYS
+    from promptster.session.words import utc
+    from promptster.session.workspace import prepare
+    from promptster.ui.output import Output
+    from promptster.ui.questions import ask_line, ask_yes, is_terminal
+    from promptster.ui.reading import show_paged
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -5,13 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from promptster.clock import SystemClock
-from promptster.commands.options import Json
+from promptster.commands import needed
 from promptster.paths import Paths
 from promptster.session.current import Current, finished_bundle
 from promptster.session.state import SessionState
 from promptster.session.undelivered import undelivered
 from promptster.session.words import one_line, utc
 from promptster.ui.output import Output
+
+if TYPE_CHECKING or needed.signature:
+    from promptster.commands.options import Json
 
 if TYPE_CHECKING:
     from promptster.session.control import RecorderStatus

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from promptster.commands import needed
 from promptster.commands.options import Json
-from promptster.errors import SessionError
-from promptster.paths import Paths
-from promptster.session.current import Current
-from promptster.session.ending import stop
-from promptster.session.state import SessionState
-from promptster.session.touched import describe
-from promptster.ui.output import Output
-from promptster.ui.questions import confirm
+
+if TYPE_CHECKING or needed.work:
+    from promptster.errors import SessionError
+    from promptster.paths import Paths
+    from promptster.session.current import Current
+    from promptster.session.ending import stop
+    from promptster.session.state import SessionState
+    from promptster.session.touched import describe
+    from promptster.ui.output import Output
+    from promptster.ui.questions import confirm
 
 
 def command(

@@ -6,18 +6,21 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from promptster.commands import needed
 from promptster.commands.options import Json
-from promptster.config import Config
-from promptster.errors import InterruptError, PromptsterError
-from promptster.paths import Paths
-from promptster.protocol.verdict import Effect
-from promptster.session import submission
-from promptster.session.current import Current, finished_bundle
-from promptster.session.state import SessionState
-from promptster.session.touched import describe
-from promptster.session.words import one_line
-from promptster.ui.output import Output
-from promptster.ui.questions import confirm
+
+if TYPE_CHECKING or needed.work:
+    from promptster.config import Config
+    from promptster.errors import InterruptError, PromptsterError
+    from promptster.paths import Paths
+    from promptster.protocol.verdict import Effect
+    from promptster.session import submission
+    from promptster.session.current import Current, finished_bundle
+    from promptster.session.state import SessionState
+    from promptster.session.touched import describe
+    from promptster.session.words import one_line
+    from promptster.ui.output import Output
+    from promptster.ui.questions import confirm
 
 if TYPE_CHECKING:
     from promptster.session.control import RecorderStatus

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from promptster.commands import needed
 from promptster.commands.options import Collector, Json
-from promptster.commands.signed_in import team_client, values_checked
-from promptster.commands.spans import days
-from promptster.commands.tables import table
-from promptster.config import Config
-from promptster.paths import Paths
-from promptster.ui.output import Output
+
+if TYPE_CHECKING or needed.work:
+    from promptster.commands.signed_in import team_client, values_checked
+    from promptster.commands.spans import days
+    from promptster.commands.tables import table
+    from promptster.config import Config
+    from promptster.paths import Paths
+    from promptster.ui.output import Output
 
 app = typer.Typer(
     add_completion=False,

@@ -9,18 +9,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from promptster.commands import needed
 from promptster.commands.options import Json
-from promptster.commands.source import read_file
-from promptster.config import PinnedKeys
-from promptster.errors import PromptsterError, UsageError
-from promptster.paths import Paths
-from promptster.protocol.errors import ProtocolError
-from promptster.protocol.keys import parse_keyfile
-from promptster.protocol.verification import verify_bundle
-from promptster.replay.unreadable import why_unreadable
-from promptster.session.completing import find_own, may_be_completed
-from promptster.ui.checked import checked, unreadable
-from promptster.ui.output import Output
+
+if TYPE_CHECKING or needed.work:
+    from promptster.commands.source import read_file
+    from promptster.config import PinnedKeys
+    from promptster.errors import PromptsterError, UsageError
+    from promptster.paths import Paths
+    from promptster.protocol.errors import ProtocolError
+    from promptster.protocol.keys import parse_keyfile
+    from promptster.protocol.verification import verify_bundle
+    from promptster.replay.unreadable import why_unreadable
+    from promptster.session.completing import find_own, may_be_completed
+    from promptster.ui.checked import checked, unreadable
+    from promptster.ui.output import Output
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

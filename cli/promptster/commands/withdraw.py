@@ -6,18 +6,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from promptster.commands import needed
 from promptster.commands.options import Json
-from promptster.config import Config
-from promptster.errors import SessionError
-from promptster.paths import Paths
-from promptster.session.attempt import finished, unanswered
-from promptster.session.current import Current, finished_bundle
-from promptster.session.ending import TOMBSTONE, withdraw, withdraw_submitted
-from promptster.session.state import SessionFolder, SessionState, sessions_here
-from promptster.session.touched import describe
-from promptster.session.words import utc
-from promptster.ui.output import Output, json_document
-from promptster.ui.questions import confirm_by_word
+
+if TYPE_CHECKING or needed.work:
+    from promptster.config import Config
+    from promptster.errors import SessionError
+    from promptster.paths import Paths
+    from promptster.session.attempt import finished, unanswered
+    from promptster.session.current import Current, finished_bundle
+    from promptster.session.ending import TOMBSTONE, withdraw, withdraw_submitted
+    from promptster.session.state import SessionFolder, SessionState, sessions_here
+    from promptster.session.touched import describe
+    from promptster.session.words import utc
+    from promptster.ui.output import Output, json_document
+    from promptster.ui.questions import confirm_by_word
 
 if TYPE_CHECKING:
     from promptster.session.ending import Withdrawn

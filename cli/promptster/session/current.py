@@ -1,4 +1,7 @@
-"""The session that commands act on, with everything that belongs to it: secrets, recorder, work tree, touched files."""
+"""The session that commands act on, with everything that belongs to it: secrets, recorder, work tree, touched files.
+
+What is heavy is imported where it is first asked for: ``promptster status`` needs the folder and the recorder only.
+"""
 
 from __future__ import annotations
 
@@ -7,19 +10,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from promptster.errors import SessionError
-from promptster.keys import load_access_token, load_secrets, open_store
 from promptster.session.control import ControlClient
 from promptster.session.state import SessionFolder
-from promptster.session.supervisor import spawn_recorder
-from promptster.session.touched import TouchedFiles
-from promptster.session.vault import Vault
-from promptster.session.worktree import WorkTree
 
 if TYPE_CHECKING:
     from promptster.keys import SecretStore, SessionSecrets
     from promptster.paths import Paths
     from promptster.session.control import RecorderStatus
     from promptster.session.state import SessionFacts
+    from promptster.session.touched import TouchedFiles
+    from promptster.session.vault import Vault
+    from promptster.session.worktree import WorkTree
 
 UNREACHABLE = "recorder_unreachable"
 BUNDLE = "bundle.txt"
@@ -61,6 +62,8 @@ class Current:
     @cached_property
     def store(self) -> SecretStore:
         """Where its secrets are."""
+        from promptster.keys import open_store  # noqa: PLC0415 - not every command needs it
+
         return open_store("keyring" if self.facts.secrets == "keyring" else "file", self.folder.secrets_file)
 
     @cached_property
@@ -70,11 +73,15 @@ class Current:
         Raises:
             SessionError: they are gone.
         """
+        from promptster.keys import load_secrets  # noqa: PLC0415 - not every command needs it
+
         return load_secrets(self.store, self.facts.session)
 
     @property
     def access_token(self) -> str | None:
         """The candidate's token, which outlives the keys."""
+        from promptster.keys import load_access_token  # noqa: PLC0415 - not every command needs it
+
         return load_access_token(self.store, self.facts.session)
 
     @property
@@ -85,17 +92,24 @@ class Current:
     @cached_property
     def vault(self) -> Vault:
         """Sealed small files of the session."""
+        from promptster.session.vault import Vault  # noqa: PLC0415 - not every command needs it
+
         return Vault(self.folder.path / VAULT, self.secrets.content_key, self.facts.session)
 
     @cached_property
     def touched(self) -> TouchedFiles:
         """Files of other programs that are changed for the session."""
+        from promptster.session.touched import TouchedFiles  # noqa: PLC0415 - not every command needs it
+        from promptster.session.vault import Vault  # noqa: PLC0415 - not every command needs it
+
         vault = Vault(self.folder.touched, self.secrets.content_key, self.facts.session)
         return TouchedFiles(self.workspace, vault)
 
     @cached_property
     def tree(self) -> WorkTree:
         """The work tree, read through a private repository."""
+        from promptster.session.worktree import WorkTree  # noqa: PLC0415 - not every command needs it
+
         return WorkTree(self.workspace, self.folder.path / "worktree")
 
     @property
@@ -121,6 +135,8 @@ class Current:
         status = self.recorder_status()
         if status is not None:
             return status.port
+        from promptster.session.supervisor import spawn_recorder  # noqa: PLC0415 - not every command needs it
+
         try:
             return spawn_recorder(self.folder, self.secrets)
         except SessionError as error:
@@ -134,6 +150,8 @@ class Current:
         Raises:
             SessionError: it does not end, or no other can be started.
         """
+        from promptster.session.supervisor import spawn_recorder  # noqa: PLC0415 - not every command needs it
+
         secrets, token = self.secrets, self.control.launch().token
         self.control.stop(for_another=True)
         return spawn_recorder(self.folder, secrets, token=token)

@@ -25,9 +25,9 @@ def _check(org: str, owner_email: str) -> None:
 
 def command(
     *,
-    data: Annotated[Path, typer.Option(help="Folder to create.")],
-    org: Annotated[str, typer.Option(help="The organisation's name, as candidates read it.")],
-    owner_email: Annotated[str, typer.Option(help="Who owns the organisation here.")],
+    data: Annotated[Path, typer.Option(metavar="DIR", help="Folder to create.")],
+    org: Annotated[str, typer.Option(metavar="NAME", help="The organisation's name, as candidates read it.")],
+    owner_email: Annotated[str, typer.Option(metavar="EMAIL", help="Who owns the organisation here.")],
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Create a data folder: keys, databases, one organisation, its owner and the owner's token.

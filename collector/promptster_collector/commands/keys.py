@@ -13,8 +13,10 @@ from promptster_collector.commands.output import document, say
 
 def command(
     *,
-    data: Annotated[Path, typer.Option(help="The collector's data folder.")],
-    output: Annotated[Path, typer.Option("-o", "--output", help="File to write; - for standard output.")],
+    data: Annotated[Path, typer.Option(metavar="DIR", help="The collector's data folder.")],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", metavar="FILE", help="File to write; - for standard output.")
+    ],
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Write the collector's public keys with their succession."""

@@ -12,15 +12,15 @@ from promptster_collector.errors import SetupError
 
 def command(
     *,
-    data: Annotated[Path, typer.Option(help="The data folder that init made.")],
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 for any free one.")] = 8443,
+    data: Annotated[Path, typer.Option(metavar="DIR", help="The data folder that init made.")],
+    host: Annotated[str, typer.Option(metavar="ADDRESS", help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(metavar="PORT", min=0, max=65535, help="Port; 0 for any free one.")] = 8443,
     ready_file: Annotated[
-        Path | None, typer.Option(help="Holds the base URL as soon as requests are answered.")
+        Path | None, typer.Option(metavar="FILE", help="Holds the base URL as soon as requests are answered.")
     ] = None,
-    tls_cert: Annotated[Path | None, typer.Option(help="Certificate chain (PEM).")] = None,
-    tls_key: Annotated[Path | None, typer.Option(help="Its private key (PEM).")] = None,
-    public_url: Annotated[str, typer.Option(help="The base URL that invite links name.")] = "",
+    tls_cert: Annotated[Path | None, typer.Option(metavar="FILE", help="Certificate chain (PEM).")] = None,
+    tls_key: Annotated[Path | None, typer.Option(metavar="FILE", help="Its private key (PEM).")] = None,
+    public_url: Annotated[str, typer.Option(metavar="URL", help="The base URL that invite links name.")] = "",
     json: Annotated[bool, typer.Option("--json", help="Print errors as one JSON document.")] = False,  # noqa: ARG001 - read by the front door
 ) -> None:
     """Serve a data folder. Plain HTTP is for loopback only; everything else needs a certificate."""

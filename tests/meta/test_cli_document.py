@@ -1,0 +1,173 @@
+"""docs/cli.md tells every command, every exit code and every variable of ours, and the programs keep it."""
+
+# pyright: reportPrivateUsage=false
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.helpers.bundles import Bundler
+from tests.helpers.plausible import plausible
+from tests.helpers.terminal import Terminal
+from typer.main import get_command
+
+import promptster
+import promptster_collector
+import promptster_hooks
+from promptster.commands import GROUPS, run
+from promptster.errors import LaunchError
+from promptster.paths import Paths
+from promptster.protocol import verdict
+from promptster.session import launcher
+from promptster.session.state import SessionFacts, SessionFolder
+from promptster_collector.__main__ import app
+
+ROOT = Path(__file__).parents[2]
+TEXT = (ROOT / "docs" / "cli.md").read_text()
+PROMPTSTER = (sys.executable, "-m", "promptster")
+
+
+def section(title: str) -> str:
+    """The text below a heading."""
+    return TEXT.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
+
+
+def rows(title: str) -> list[tuple[str, ...]]:
+    """The cells of every table below a heading, without the tables' own headings."""
+    lines = [line for line in section(title).splitlines() if line.startswith("|")]
+    found = [tuple(cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]) for line in lines]
+    return [row for row, below in zip(found, [*found[1:], ("",)], strict=True) if not {row[0], below[0]} & {"---"}]
+
+
+def sources() -> Iterator[ast.Module]:
+    """Every module of the three packages, parsed."""
+    for package in (promptster, promptster_collector, promptster_hooks):
+        for file in Path(package.__path__[0]).rglob("*.py"):
+            yield ast.parse(file.read_text())
+
+
+def test_every_command_is_told_in_its_own_words() -> None:
+    """The tables are the programs' own, in their order."""
+    expected = [(f"`promptster {name}`", text) for group in GROUPS for name, text in group.items()]
+    below = getattr(get_command(app), "commands", {})
+    expected += [(f"`promptster-collector {name}`", each.short_help) for name, each in below.items()]
+    assert rows("Commands") == expected
+
+
+def exit_codes(module: ast.Module) -> Iterator[int]:
+    """The numbers that a module's error classes and calls give to ``exit_code``."""
+    for node in ast.walk(module):
+        match node:
+            case (
+                ast.keyword(arg="exit_code", value=ast.Constant(value=int(code)))
+                | ast.AnnAssign(target=ast.Name(id="exit_code"), value=ast.Constant(value=int(code)))
+                | ast.Assign(targets=[ast.Name(id="exit_code")], value=ast.Constant(value=int(code)))
+            ):
+                yield code
+            case _:
+                pass
+
+
+def test_the_table_has_every_exit_code_and_no_other() -> None:
+    """What errors, verdicts and ``run`` can end with, and what is written down, are the same numbers."""
+    produced = {0, *(code for module in sources() for code in exit_codes(module))}
+    produced |= {code for _, code in verdict._VERDICTS.values()}
+    produced |= {LaunchError("").exit_code, run.OUR_FAILURE, launcher.NOT_EXECUTABLE, launcher.NOT_FOUND}
+    assert [int(code) for code, _ in rows("Exit codes")] == sorted(produced)
+
+
+def test_every_variable_of_ours_is_told() -> None:
+    """Every name that begins with PROMPTSTER_ in the code stands in the document, and no other does."""
+    texts = [node.value for module in sources() for node in ast.walk(module) if isinstance(node, ast.Constant)]
+    in_code = {text for text in texts if isinstance(text, str) and re.fullmatch("PROMPTSTER_[A-Z_]+", text)}
+    assert set(re.findall(r"PROMPTSTER_[A-Z_]+", section("Environment variables"))) == in_code
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """The home of somebody with a session whose recorder does not run, bundles of every kind and a broken agent."""
+    paths = Paths(config=tmp_path / "c", data=tmp_path / "d", state=tmp_path / ".local" / "state" / "promptster")
+    facts = SessionFacts(
+        session="A" * 22,
+        collector_url="https://collector.example",
+        organisation="Acme",
+        title="Rate limiter",
+        workspace=str(tmp_path),
+        created_ms=1_795_600_000_000,
+        secrets="file",
+        upstreams={},
+    )
+    SessionFolder.create(paths, facts).activate(paths)
+    bundler = Bundler()
+    events = plausible()
+    whole = bundler.bundle(events)
+    (tmp_path / "acme.keys").write_bytes(bundler.certified.keyfile)
+    (tmp_path / "whole").write_bytes(whole)
+    (tmp_path / "open").write_bytes(Bundler().bundle(events, closed=False))
+    changed = bytearray(whole)
+    changed[changed.index(b"token bucket")] ^= 1
+    (tmp_path / "changed").write_bytes(changed)
+    (tmp_path / "cut").write_bytes(whole[: len(whole) // 2])
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "codex").touch()
+    return tmp_path
+
+
+def environment(home: Path) -> dict[str, str]:
+    """Nothing but that home, and a path on which only the broken agent stands."""
+    return {"HOME": str(home), "PATH": str(home / "bin"), "TERM": "dumb"}
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        (0, ["status"]),
+        (0, ["verify", "whole", "--trust", "acme.keys"]),
+        (1, ["policy", "not an invite"]),
+        (2, ["status", "--nope"]),
+        (4, ["sessions"]),
+        (5, ["stop"]),
+        (5, ["stop", "--json"]),
+        (10, ["verify", "changed", "--trust", "acme.keys"]),
+        (11, ["verify", "open", "--trust", "acme.keys"]),
+        (12, ["verify", "cut"]),
+        (13, ["verify", "whole"]),
+        (125, ["run", "gemini"]),
+        (126, ["run", "codex"]),
+        (127, ["run", "claude"]),
+    ],
+    ids=str,
+)
+def test_a_real_process_ends_with_its_code(home: Path, code: int, words: list[str]) -> None:
+    """Each code that needs neither a person nor an agent, provoked."""
+    done = subprocess.run(
+        [*PROMPTSTER, *words],
+        cwd=home,
+        env=environment(home),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == code, done.stdout + done.stderr
+    assert str(code) in {row[0] for row in rows("Exit codes")}
+
+
+def test_a_persons_no_and_ctrl_c_have_their_codes(home: Path) -> None:
+    """At a terminal ``stop`` asks: a no is 3, Ctrl-C is 130, and the session stays as it was."""
+    before = (home / ".local/state/promptster/sessions" / ("A" * 22) / "session.json").read_bytes()
+    with Terminal([*PROMPTSTER, "stop"], environ=environment(home), cwd=home) as terminal:
+        terminal.wait_for(r"\(yes/no\)")
+        terminal.type("no")
+        assert terminal.end() == 3
+    with Terminal([*PROMPTSTER, "stop"], environ=environment(home), cwd=home) as terminal:
+        terminal.wait_for(r"\(yes/no\)")
+        terminal.interrupt()
+        assert terminal.end() == 130
+    assert (home / ".local/state/promptster/sessions" / ("A" * 22) / "session.json").read_bytes() == before
