@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING
 import h11
 import pytest
 from tests.proxy.rig import TOKEN, Agent, Provider, Proxied, Talk, provider, proxied, until
-from tests.proxy.wire import answers, bodies, fields, heads
+from tests.proxy.wire import answers, bodies, chunks, fields, heads
 from tests.proxy.wire.rules import Accepted, AnswerRule, Passed, Refused, RequestRule, Rule, Stopped
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
-ROWS: tuple[Rule, ...] = (*heads.ROWS, *fields.ROWS, *bodies.ROWS, *answers.ROWS)
+ROWS: tuple[Rule, ...] = (*heads.ROWS, *fields.ROWS, *bodies.ROWS, *chunks.ROWS, *answers.ROWS)
 
 RULES = {
     "2.1": {"layout"},
@@ -181,7 +181,7 @@ def _complete(data: bytes, role: type[h11.CLIENT | h11.SERVER], method: bytes = 
 
 
 def _content(data: bytes) -> bytes:
-    """The content of the first request in these bytes, by an independent reader; it knows no space before extensions."""
+    """The content of the first request in these bytes; its reader knows no space before extensions."""
     reader = h11.Connection(h11.SERVER)
     reader.receive_data(data.replace(b"2 ; a = b", b"2"))
     content = b""

@@ -19,7 +19,7 @@ class Accepted:
 
     raw: bytes
     arrives: tuple[bytes, ...] = ()
-    """The requests as the provider gets them, one after the other; none: ``raw`` is one request and arrives as it is."""
+    """The requests as the provider gets them, one after the other; none: ``raw`` is one and arrives as it is."""
     whole: bool = True
     """Whether the request is sent to its end; where its body is too large for that, the head has to do."""
 
@@ -97,6 +97,11 @@ def sized(body: bytes = b"{}", fields: bytes = b"") -> bytes:
 def chunked(body: bytes) -> bytes:
     """A request whose body is in chunks, as given."""
     return request(b"Transfer-Encoding: chunked\r\n", body)
+
+
+def coded(coding: bytes, fields: bytes = b"", *, line: bytes = b"POST {path}/x HTTP/1.1") -> bytes:
+    """A request with one sound chunk under any transfer coding."""
+    return request(b"Transfer-Encoding: " + coding + b"\r\n" + fields, b"2\r\n{}\r\n0\r\n\r\n", line=line)
 
 
 def answer(fields: bytes = b"", body: bytes = b"", *, line: bytes = OK) -> bytes:
