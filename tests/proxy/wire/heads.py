@@ -34,7 +34,7 @@ MESSAGES = (
         take(
             request("X-A: a\u2028Content-Length: 5\r\n".encode()),
             request("X-A: a\u0085Content-Length: 5\r\n".encode()),
-            request(b"X-A: \xc4\x8acaf\xe9\r\n"),
+            request(b"X-A: \xc4\x8a\xe9t\xe9\r\n"),
         ),
         refuse(
             request(b"X-A: a\x0bContent-Length: 5\r\n"),
@@ -227,7 +227,7 @@ REQUEST_LINES = (
             _target(b"{path}/a?q=%zz"),
             _target(b"{path}/a%"),
             _target(b"{path}/a%4"),
-            _target(b"{path}/caf\xc3\xa9"),
+            _target(b"{path}/\xc3\xa9t\xc3\xa9"),
             _target(b"{path}/a\x00b"),
             _target(b"{path}/a?b\x7f"),
         ),
@@ -280,7 +280,7 @@ REQUEST_LINES = (
                     b"127.0.0.1:8x",
                     b"[::1",
                     b"127.0.0.1\\evil",
-                    b"caf\xc3\xa9.example",
+                    b"\xc3\xa9t\xc3\xa9.example",
                 )
             )
         ),
