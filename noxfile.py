@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from pathlib import Path
 
 import nox
@@ -13,25 +15,63 @@ nox.options.error_on_missing_interpreters = True
 
 ROOT = Path(__file__).parent
 PYPROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
+PYTHONS = ["3.11", "3.12", "3.13", "3.14"]
 CODE = ["cli", "collector", "hooks", "tests", "noxfile.py"]
+
+
+def _wanted(*groups: str) -> list[str]:
+    """What pip installs: the distribution, the collector with it, and the named dependency groups."""
+    named = [requirement for group in groups for requirement in nox.project.dependency_groups(PYPROJECT, group)]
+    return ["-e", ".[collector]", *named]
 
 
 def _install(session: nox.Session, *groups: str) -> None:
     """Install the distribution, the collector with it, and the named dependency groups."""
-    wanted = [requirement for group in groups for requirement in nox.project.dependency_groups(PYPROJECT, group)]
-    session.install("-e", ".[collector]", *wanted)
+    session.install(*_wanted(*groups))
+
+
+def _run_tests(session: nox.Session, python: str) -> None:
+    """Run the tests with this interpreter."""
+    if session.posargs:
+        session.run(python, "-m", "pytest", *session.posargs, external=True)
+        return
+    session.run(python, "-m", "coverage", "run", "-m", "pytest", "tests/protocol", external=True)
+    session.run(python, "-m", "coverage", "report", "--fail-under=100", external=True)
+    rest = ("-m", "not e2e and not kills", "--numprocesses=3", "--ignore=tests/protocol")
+    session.run(python, "-m", "pytest", *rest, external=True)
+
+
+def _interpreter(version: str) -> str | None:
+    """The first interpreter of a version on PATH that runs; pyenv has names there for versions that are not set up."""
+    for folder in os.get_exec_path():
+        program = Path(folder) / f"python{version}"
+        if os.access(program, os.X_OK):
+            words = [str(program), "-c", "import sys; print('%d.%d' % sys.version_info[:2])"]
+            if subprocess.run(words, capture_output=True, check=False, text=True).stdout.strip() == version:
+                return str(program)
+    return None
 
 
 @nox.session
 def tests(session: nox.Session) -> None:
     """Run the tests in random order; the shared wire must be covered to the last branch."""
     _install(session, "tests")
-    if session.posargs:
-        session.run("pytest", *session.posargs)
-        return
-    session.run("coverage", "run", "-m", "pytest", "tests/protocol")
-    session.run("coverage", "report", "--fail-under=100")
-    session.run("pytest", "-m", "not e2e and not kills", "--numprocesses=3", "--ignore=tests/protocol")
+    _run_tests(session, "python")
+
+
+@nox.session(venv_backend="none")
+@nox.parametrize("version", PYTHONS, ids=PYTHONS)
+def tests_on(session: nox.Session, version: str) -> None:
+    """Run the tests on each version of Python that is on PATH, and name the versions that are not."""
+    program = _interpreter(version)
+    if program is None:
+        session.skip(f"Python {version} is not on PATH")
+    folder = session.cache_dir / f"tests-on-{version}"
+    python = str(folder / "bin" / "python")
+    if not folder.exists():
+        session.run(program, "-m", "venv", str(folder), external=True)
+    session.run(python, "-m", "pip", "install", "-q", *_wanted("tests"), external=True)
+    _run_tests(session, python)
 
 
 @nox.session

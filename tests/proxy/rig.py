@@ -32,6 +32,12 @@ async def until(condition: Callable[[], bool]) -> None:
         await asyncio.sleep(0)
 
 
+async def _handed_over() -> None:
+    """Let connections that a closed server had accepted get their protocols, which then close them."""
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
 @dataclass
 class Talk:
     """One connection that reached a provider."""
@@ -106,6 +112,7 @@ async def provider(
         yield state
     finally:
         server.close()
+        await _handed_over()
         for task in tasks:
             task.cancel()
         results = await asyncio.gather(*tasks, return_exceptions=True)
@@ -314,6 +321,7 @@ async def proxied(
             with contextlib.suppress(OSError):
                 await agent.writer.wait_closed()
         await forwarder.aclose()
+        await _handed_over()
     assert all(len(one.endings) == 1 for one in seen)
     stats = forwarder.stats
     assert stats.requests == stats.complete + stats.cut_by_agent + stats.cut_by_provider + stats.failed

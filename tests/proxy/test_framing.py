@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 
 from promptster.proxy.framing import Body, ChunkedBody, FramingError, OpenBody, SizedBody
 
-CHUNKS = st.lists(st.tuples(st.binary(min_size=1, max_size=40), st.sampled_from([b"", b";a=b", b' ;q="x y"', b"  "])))
+CHUNKS = st.lists(
+    st.tuples(st.binary(min_size=1, max_size=40), st.sampled_from([b"", b";a=b", b' ;q="x y"', b"; a = b ;c"]))
+)
 CUTS = st.lists(st.integers(0, 400), max_size=20)
 
 
@@ -78,6 +80,15 @@ def test_the_last_chunk_is_forwarded_when_it_arrives() -> None:
     assert tracker.feed(b"\nGET")[0] == b"\r\n"
 
 
+def test_a_requests_last_chunk_waits_for_its_trailers() -> None:
+    """A provider cannot take a request for whole whose trailers may still prove broken."""
+    tracker = ChunkedBody(hold_last=True)
+    assert tracker.feed(b"3\r\nabc\r\n0;a=b\r\n")[0] == b"3\r\nabc\r\n"
+    assert tracker.feed(b"X: y\r\n\r")[0] == b""
+    assert tracker.feed(b"\nGET")[0] == b"0;a=b\r\n\r\n"
+    assert tracker.done
+
+
 @pytest.mark.parametrize(
     "data",
     [
@@ -92,7 +103,7 @@ def test_the_last_chunk_is_forwarded_when_it_arrives() -> None:
         b"5;a\rb\r\n",
         b" 5\r\n",
         b"5 5\r\n",
-        b"FFFFFFFFFFFFFF\r\n",
+        b"FFFFFFFFFFFFFFFF\r\n",
         b"5" * 5000,
         b"0\r\nX: y\nZ: a\r\n\r\n",
         b"0\r\n" + b"X: " + b"y" * 4000 + b"\r\n" + (b"X: " + b"y" * 4000 + b"\r\n") * 20,

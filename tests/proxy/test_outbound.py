@@ -105,7 +105,8 @@ def _proxy(port: int, asked: list[bytes], answer: bytes = ESTABLISHED) -> Script
         while data := await reader.read(65536):
             writer.write(data)
             await writer.drain()
-        writer.write_eof()
+        if writer.can_write_eof():  # TLS has no half-closed connections
+            writer.write_eof()
 
     async def script(talk: Talk) -> None:
         asked.append(await talk.head())

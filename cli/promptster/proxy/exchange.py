@@ -34,7 +34,7 @@ _REPEATABLE: Final = frozenset({b"GET", b"HEAD", b"OPTIONS"})
 
 def request_body(head: RequestHead) -> Body:
     """The tracker for a request's body."""
-    return ChunkedBody() if head.chunked else SizedBody(head.length)
+    return ChunkedBody(hold_last=True) if head.chunked else SizedBody(head.length)
 
 
 def _response_body(head: ResponseHead, method: bytes) -> Body:

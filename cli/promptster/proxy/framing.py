@@ -1,6 +1,7 @@
 """Where a message body ends, sans-io: bytes pass through as they are, the payload is copied out for observers.
 
-A tracker never holds body bytes back, with one exception: the trailer section of a chunked body, which is dropped.
+A tracker never holds content back. Of a chunked body it holds lines between chunks until they are whole, drops the
+trailer section, and of a request holds the last chunk until the trailers have proved sound.
 """
 
 from __future__ import annotations
@@ -8,13 +9,17 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final, Protocol
 
+from promptster.proxy import grammar
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 _MAX_LINE: Final = 4096
 _MAX_TRAILERS: Final = 64 * 1024
-_LINE = re.compile(rb"([0-9A-Fa-f]{1,13})[ \t]*(?:;[\t\x20-\x7e\x80-\xff]{0,4000})?")
-_WHOLE_LINE = re.compile(_LINE.pattern + rb"\r\n")
+_MAX_TRAILER_FIELDS: Final = 100
+_MAX_EXTENSIONS: Final = 64 * 1024
+_NEVER_TRAILERS = frozenset({b"content-length", b"transfer-encoding", b"host"})
+_LINE = re.compile(grammar.CHUNK_LINE + rb"\r\n")
 
 
 class FramingError(Exception):
@@ -87,34 +92,40 @@ class OpenBody:
 
 
 class ChunkedBody:
-    """A body in chunks (RFC 9112, 7.1): extensions kept, trailers dropped."""
+    """A body in chunks (RFC 9112, 7.1): extensions kept, trailers checked and dropped."""
 
-    def __init__(self) -> None:
-        """Expect the first chunk's size line."""
+    def __init__(self, *, hold_last: bool = False) -> None:
+        """Expect the first chunk's size line.
+
+        Args:
+            hold_last: whether the last chunk is forwarded only behind sound trailers; before that nobody can take the
+                body for whole.
+        """
         self.done = False
+        self._hold_last = hold_last
         self._left = 0
         self._line = b""
-        self._take_line: Callable[[bytes], None] | None = None
-        self._trailers = 0
+        self._take_line: Callable[[bytes], bytes] | None = None
+        self._extensions = 0
+        self._held = b""
+        self._trailers = self._trailer_fields = 0
 
     def feed(self, data: bytes) -> Piece:
         """Walk over the chunks; a read may hold parts of any number of them."""
         payload: list[bytes] = []
-        visible = 0 if self._trailers else -1
         at, size = self._whole_chunks(data, payload), len(data)
+        wire = [data[:at]]
         while at < size and not self.done:
             if self._left:
                 end = min(size, at + self._left)
                 payload.append(data[at:end])
+                wire.append(payload[-1])
                 self._left -= end - at
             else:
                 end = data.find(b"\n", at) + 1 or size
-                self._collect(data[at:end])
-                if self._trailers and visible < 0:
-                    visible = end
+                wire.append(self._collect(data[at:end]))
             at = end
-        wire = data[:at] if visible < 0 else data[:visible] + (b"\r\n" if self.done else b"")
-        return wire, payload[0] if len(payload) == 1 else b"".join(payload), data[at:]
+        return b"".join(wire), payload[0] if len(payload) == 1 else b"".join(payload), data[at:]
 
     def ends_at_eof(self) -> bool:
         """Only behind the last chunk."""
@@ -125,45 +136,68 @@ class ChunkedBody:
         at = 0
         if self._take_line is not None or self._left or self._line:
             return at
-        while line := _WHOLE_LINE.match(data, at):
+        while line := _LINE.match(data, at):
             begin = line.end()
             end = begin + int(line[1], 16)
-            if begin == end or data[end : end + 2] != b"\r\n":
+            if begin == end or begin - at > _MAX_LINE or data[end : end + 2] != b"\r\n":
                 break
+            self._count_extensions(line[2])
             payload.append(data[begin:end])
             at = end + 2
         return at
 
-    def _collect(self, part: bytes) -> None:
+    def _collect(self, part: bytes) -> bytes:
+        """Take a line or a part of one; return what is to be forwarded of it."""
         line = self._line + part
         if len(line) > _MAX_LINE:
             raise FramingError("a line between chunks is too long")
         if not line.endswith(b"\n"):
             self._line = line
-            return
+            return b""
         if not line.endswith(b"\r\n"):
             raise FramingError("a line between chunks does not end in CR LF")
         self._line = b""
-        (self._take_line or self._size_line)(line[:-2])
+        return (self._take_line or self._size_line)(line)
 
-    def _size_line(self, line: bytes) -> None:
+    def _count_extensions(self, extensions: bytes) -> None:
+        self._extensions += len(extensions)
+        if self._extensions > _MAX_EXTENSIONS:
+            raise FramingError("the chunks' extensions are too long")
+
+    def _size_line(self, line: bytes) -> bytes:
         match = _LINE.fullmatch(line)
         if match is None:
             raise FramingError("a chunk's size line is malformed")
         self._left = int(match[1], 16)
+        if self._left > grammar.MAX_SIZE:
+            raise FramingError(f"a chunk's size is above {grammar.MAX_SIZE}")
+        self._count_extensions(match[2])
         if self._left:
             self._take_line = self._chunk_end
-        else:
-            self._trailers = 1
-            self._take_line = self._trailer
+            return line
+        self._take_line = self._trailer
+        if not self._hold_last:
+            return line
+        self._held = line
+        return b""
 
-    def _chunk_end(self, line: bytes) -> None:
-        if line:
+    def _chunk_end(self, line: bytes) -> bytes:
+        if line != b"\r\n":
             raise FramingError("a chunk is longer than its size")
         self._take_line = None
+        return line
 
-    def _trailer(self, line: bytes) -> None:
+    def _trailer(self, line: bytes) -> bytes:
+        if line == b"\r\n":
+            self.done = True
+            return self._held + line
+        name = grammar.field_name(line[:-2])
+        if name is None:
+            raise FramingError("the trailer section holds a line that is no header field")
+        if name in _NEVER_TRAILERS:
+            raise FramingError(f"the trailer section holds {name.decode()}, which only a head may hold")
         self._trailers += len(line)
-        if self._trailers > _MAX_TRAILERS:
+        self._trailer_fields += 1
+        if self._trailers > _MAX_TRAILERS or self._trailer_fields > _MAX_TRAILER_FIELDS:
             raise FramingError("the trailers are too long")
-        self.done = not line
+        return b""

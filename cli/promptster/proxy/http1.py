@@ -1,8 +1,9 @@
 """HTTP/1.1 heads, sans-io: a strict gate over the raw bytes, h11's grammar behind it, and the rewriting of a hop.
 
 h11 reads every head, but it tolerates more than a proxy may pass on: a length beside a transfer coding, ``4, 4``,
-folded lines, bare line feeds, absolute-form targets. The gate refuses those first. Lines that pass are forwarded as the
-bytes they came in; only the request line, Host, hop-by-hop fields and the proxy's own token field are touched.
+folded lines, bare line feeds, fragments, absolute-form targets. The gate refuses those first. Lines that pass are
+forwarded as the bytes they came in; only the request line, Host, hop-by-hop fields and the proxy's own token field are
+touched, and of an answer the space that a status line must have and whitespace that a name must not have behind it.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import h11
+
+from promptster.proxy import grammar
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -46,6 +49,7 @@ _HOP_BY_HOP = frozenset(
     }
 )
 _FRAMING = frozenset({b"host", b"content-length", b"transfer-encoding"})
+_BARE_STATUS_LINE: Final = len(b"HTTP/1.1 200")
 _NO_CONTENT, _NOT_MODIFIED, _SWITCHING, _FIRST_FINAL = 204, 304, 101, 200
 
 
@@ -133,6 +137,9 @@ def head_end(buffer: bytes | bytearray, searched: int = 0) -> int:
     """
     end = buffer.find(_END, max(0, searched - len(_END) + 1))
     if (end if end >= 0 else len(buffer)) > MAX_HEAD_BYTES - len(_END):
+        line = buffer[: MAX_HEAD_BYTES - len(_END)].partition(b"\r\n")
+        if not line[1] and b" " in line[0]:
+            raise RefusedError(414, "target_too_long", f"the request line is longer than {MAX_HEAD_BYTES} bytes")
         raise RefusedError(431, "head_too_large", f"the head is longer than {MAX_HEAD_BYTES} bytes")
     if end >= 0:
         return end + len(_END)
@@ -156,6 +163,17 @@ def _lines(head: bytes) -> list[bytes]:
     return lines
 
 
+def _field_names(lines: list[bytes]) -> tuple[bytes, ...]:
+    """The lower-case names of the fields behind the start line."""
+    names: list[bytes] = []
+    for line in lines[1:]:
+        name = grammar.field_name(line)
+        if name is None:
+            raise RefusedError(400, "bad_field", "the head holds a line that is no header field")
+        names.append(name)
+    return tuple(names)
+
+
 def _connection_options(names: tuple[bytes, ...], fields: Headers) -> frozenset[bytes]:
     """The lower-case options of every Connection field; none of them may name what frames the message."""
     if b"connection" not in names:
@@ -174,38 +192,45 @@ def _connection_options(names: tuple[bytes, ...], fields: Headers) -> frozenset[
 
 
 def _framing(names: tuple[bytes, ...], lines: list[bytes]) -> tuple[int | None, bool]:
-    """Content-Length and whether chunked; h11 has already checked each of the two alone."""
-    lengths = [line.partition(b":")[2].strip() for lower, line in zip(names, lines[1:], strict=True) if lower == _CL]
+    """Content-Length and whether chunked; h11 checks the coding's name behind this."""
+    lengths = [
+        line.partition(b":")[2].strip(b" \t") for lower, line in zip(names, lines[1:], strict=True) if lower == _CL
+    ]
     chunked = b"transfer-encoding" in names
     if lengths and chunked:
         raise RefusedError(400, "length_and_coding", "the head has both Content-Length and Transfer-Encoding")
-    if any(not length.isdigit() for length in lengths):
+    if not lengths:
+        return None, chunked
+    if len(lengths) > 1:
+        raise RefusedError(400, "repeated_length", "the head repeats Content-Length")
+    if not lengths[0].isdigit():
         raise RefusedError(400, "bad_length", "the Content-Length is not one number")
-    return (int(lengths[0]) if lengths else None), chunked
-
-
-def _refused_by_h11(exc: h11.RemoteProtocolError) -> RefusedError:
-    return RefusedError(exc.error_status_hint, "bad_head", f"the head is not HTTP/1.1: {exc}")
+    length = grammar.number(lengths[0])
+    if length is None:
+        raise RefusedError(413, "length_too_large", f"the Content-Length is above {grammar.MAX_SIZE}")
+    return length, chunked
 
 
 def _check_request_line(line: bytes) -> None:
     method, _, rest = line.partition(b" ")
-    if method == b"CONNECT":
+    if method.upper() == b"CONNECT":
         raise RefusedError(405, "connect", "CONNECT is not served here")
     if line.startswith(b"PRI * HTTP/2"):
         raise RefusedError(505, "http2", "HTTP/2 is not served here")
+    if not grammar.is_method(method):
+        raise RefusedError(400, "bad_method", "the request line does not begin with a method")
+    # A provider that reads "head" as HEAD would frame its answer by another rule than we do.
+    if len(method) > grammar.MAX_METHOD or (method.upper() == b"HEAD" and method != b"HEAD"):
+        raise RefusedError(501, "unknown_method", "this method is not served here")
     if not rest.startswith(b"/"):
         raise RefusedError(400, "bad_target", "the target does not start with a slash")
-    if not rest.endswith(b" HTTP/1.1"):
+    target = rest.removesuffix(b" HTTP/1.1")
+    if target == rest:
         raise RefusedError(505, "bad_version", "only HTTP/1.1 is served here")
-
-
-def _names_of(headers: Iterable[tuple[bytes, bytes]], lines: list[bytes]) -> tuple[bytes, ...]:
-    """Lower-case names, one for each line; h11 silently drops a repeated length."""
-    names = tuple(name for name, _ in headers)
-    if len(names) != len(lines) - 1:
-        raise RefusedError(400, "repeated_length", "the head repeats Content-Length")
-    return names
+    if b"#" in target:
+        raise RefusedError(400, "fragment", "the target has a fragment; leave out # and what follows it")
+    if not grammar.is_target(target):
+        raise RefusedError(400, "bad_target", "the target holds a character that must be percent-encoded")
 
 
 def read_request(head: bytes) -> RequestHead:
@@ -216,18 +241,18 @@ def read_request(head: bytes) -> RequestHead:
     """
     lines = _lines(head)
     _check_request_line(lines[0])
+    names = _field_names(lines)
+    length, chunked = _framing(names, lines)
     reader = h11.Connection(h11.SERVER)
     reader.receive_data(head)
     try:
         event = reader.next_event()
     except h11.RemoteProtocolError as exc:
-        raise _refused_by_h11(exc) from exc
+        raise RefusedError(exc.error_status_hint, "bad_head", f"the head is not HTTP/1.1: {exc}") from exc
     if not isinstance(event, h11.Request):
         raise RefusedError(400, "bad_head", "the head is not HTTP/1.1")
-    names = _names_of(event.headers, lines)
     fields = tuple(event.headers.raw_items())
-    length, chunked = _framing(names, lines)
-    return RequestHead(
+    read = RequestHead(
         method=event.method,
         target=event.target,
         fields=fields,
@@ -237,6 +262,9 @@ def read_request(head: bytes) -> RequestHead:
         chunked=chunked,
         close=b"close" in _connection_options(names, fields),
     )
+    if not all(grammar.is_host(value) for value in read.values(b"host")):
+        raise RefusedError(400, "bad_host", "the Host field is not a host and a port")
+    return read
 
 
 def _read_response(head: bytes) -> h11.Response | h11.InformationalResponse:
@@ -258,19 +286,22 @@ def read_response(head: bytes) -> ResponseHead:
     """
     try:
         lines = _lines(head)
-        event = _read_response(head)
-        names = _names_of(event.headers, lines)
-        fields = tuple(event.headers.raw_items())
+        lines[1:] = [grammar.without_space_before_colon(line) for line in lines[1:]]
+        names = _field_names(lines)
         length, chunked = _framing(names, lines)
+        event = _read_response(b"\r\n".join(lines) + _END)
+        fields = tuple(event.headers.raw_items())
         options = _connection_options(names, fields)
     except (RefusedError, h11.RemoteProtocolError) as exc:
         raise RefusedError(502, "bad_answer", f"the provider's answer is not clean HTTP/1.1: {exc}") from exc
-    old = event.http_version != b"1.1"
-    if event.status_code == _SWITCHING or event.http_version[:1] != b"1" or (old and chunked):
+    status, old = event.status_code, event.http_version != b"1.1"
+    if status == _SWITCHING or event.http_version[:1] != b"1" or (old and chunked):
         raise RefusedError(502, "bad_answer", "the provider's answer changes the protocol")
+    if (status < _FIRST_FINAL or status == _NO_CONTENT) and (chunked or length):
+        raise RefusedError(502, "bad_answer", "the provider announces a body in an answer that has none")
     return ResponseHead(
-        status=event.status_code,
-        status_line=b"HTTP/1.1" + lines[0][8:],
+        status=status,
+        status_line=b"HTTP/1.1" + lines[0][8:] + (b" " if len(lines[0]) == _BARE_STATUS_LINE else b""),
         fields=fields,
         lines=tuple(lines[1:]),
         names=names,

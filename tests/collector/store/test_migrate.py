@@ -42,9 +42,9 @@ def test_the_first_versions_data_goes_on(site: Site, tmp_path: Path) -> None:
     target = tmp_path / "old"
     copy_data(site.data, target)
     downgrade(target, "0001")
-    columns = {
-        column["name"] for column in inspect(create_engine(Settings(data=target).database_url)).get_columns("sessions")
-    }
+    engine = create_engine(Settings(data=target).database_url)
+    columns = {column["name"] for column in inspect(engine).get_columns("sessions")}
+    engine.dispose()
     assert "opened_bytes" not in columns
     with running_site(target, site.token, clock=site.clock) as upgraded:
         candidate.close()

@@ -1,0 +1,68 @@
+"""The parts of HTTP/1.1's grammar (RFC 9112) where h11 is more generous than a proxy may be, as patterns and checks."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+MAX_SIZE: Final = 2**63 - 1
+"""A length or chunk size above this is refused: readers that count in 64 bits would take it for another number."""
+MAX_METHOD: Final = 64
+"""A method longer than this is refused; the longest registered one has 17 letters."""
+
+TOKEN: Final = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
+_TEXT: Final = rb"[\t\x20-\x7e\x80-\xff]*"
+_METHOD = re.compile(TOKEN)
+_FIELD = re.compile(rb"(" + TOKEN + rb"):" + _TEXT)
+_SPACE_BEFORE_COLON = re.compile(rb"(" + TOKEN + rb")[ \t]+:")
+_PCHAR: Final = rb"A-Za-z0-9._~!$&'()*+,;=:@\-"
+# Brackets stand raw in queries such as include[]=, as OpenAI's reference writes them and no common client escapes them.
+_TARGET = re.compile(
+    rb"/(?:[" + _PCHAR + rb"/]|%[0-9A-Fa-f]{2})*+(?:\?(?:[" + _PCHAR + rb"/?\[\]]|%[0-9A-Fa-f]{2})*+)?"
+)
+_HOST = re.compile(
+    rb"(?:\[(?:[0-9A-Fa-f:.]+|v[0-9A-Fa-f]+\.[A-Za-z0-9._~!$&'()*+,;=:\-]+)\]"
+    rb"|(?:[A-Za-z0-9._~!$&'()*+,;=\-]|%[0-9A-Fa-f]{2})*+)(?::[0-9]*)?"
+)
+_QUOTED: Final = rb'"(?:[\t\x20\x21\x23-\x5b\x5d-\x7e\x80-\xff]|\\[\t\x20-\x7e\x80-\xff])*+"'
+CHUNK_LINE: Final = (
+    rb"([0-9A-Fa-f]{1,16})((?:[ \t]*;[ \t]*" + TOKEN + rb"(?:[ \t]*=[ \t]*(?:" + TOKEN + rb"|" + _QUOTED + rb"))?)*+)"
+)
+"""Pattern of a chunk's size line: its size, then its extensions."""
+
+
+def is_method(word: bytes) -> bool:
+    """Whether this is a token."""
+    return _METHOD.fullmatch(word) is not None
+
+
+def is_target(target: bytes) -> bool:
+    """Whether this is in origin-form: a path from a slash on, perhaps a query, no fragment."""
+    return _TARGET.fullmatch(target) is not None
+
+
+def is_host(value: bytes) -> bool:
+    """Whether this is a host with or without a port, and nothing else."""
+    return _HOST.fullmatch(value) is not None
+
+
+def field_name(line: bytes) -> bytes | None:
+    """The lower-case name of a field line without its CR LF; ``None`` when the line is no field."""
+    match = _FIELD.fullmatch(line)
+    return match[1].lower() if match else None
+
+
+def without_space_before_colon(line: bytes) -> bytes:
+    """A field line as a proxy has to pass it on when a server put whitespace behind the name."""
+    return _SPACE_BEFORE_COLON.sub(rb"\1:", line, count=1) if _SPACE_BEFORE_COLON.match(line) else line
+
+
+def number(digits: bytes) -> int | None:
+    """The decimal number, or ``None`` when it is above `MAX_SIZE`; digits only.
+
+    The digits are counted first: Python refuses to read thousands of them.
+    """
+    if len(digits.lstrip(b"0")) > len(str(MAX_SIZE)):
+        return None
+    value = int(digits.lstrip(b"0") or b"0")
+    return value if value <= MAX_SIZE else None
