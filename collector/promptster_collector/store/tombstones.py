@@ -51,7 +51,7 @@ def grave(*, organisation: str, session: str, person: str | None, state: str, en
 def buried(state: str, tombstone: bytes | None) -> GoneError:
     """The refusal for an erased session, with its tombstone."""
     envelope = None if tombstone is None else Envelope.decode(tombstone).to_json()
-    return GoneError("the session has been erased", code=state, extra={"tombstone": envelope})
+    return GoneError("the session was erased", code=state, extra={"tombstone": envelope})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +88,7 @@ class TombstoneFolder:
             try:
                 yield Grave(**json.loads(path.read_bytes()))
             except (OSError, ValueError, TypeError) as error:
-                hint = "restore the tombstones folder; without it erased sessions could come back"
+                hint = "Restore the tombstones folder. Without it erased sessions could come back."
                 raise SetupError(f"the tombstone {path.name} cannot be read", hint=hint, code="tombstone") from error
 
     def note_checkpoint(self, last: LastCheckpoint) -> None:
