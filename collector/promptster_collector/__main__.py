@@ -14,6 +14,7 @@ import typer
 from promptster.errors import PromptsterError, UsageError, require_supported_platform
 from promptster_collector.commands import init, keys, serve, storage_map
 from promptster_collector.commands.output import failure
+from promptster_collector.errors import file_refused
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,7 +29,6 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
-    no_args_is_help=True,
 )
 app.command("init")(init.command)
 app.command("serve")(serve.command)
@@ -43,16 +43,16 @@ def _run(words: list[str]) -> int:
         raise
     except _USAGE as error:
         text = str(getattr(error, "format_message", error.__str__)()).strip().rstrip(".")
-        message = text[:1].lower() + text[1:] if text else "a command is missing"
-        raise UsageError(message, hint="promptster-collector --help lists the commands") from None
+        message = text[:1].lower() + text[1:]
+        raise UsageError(message, hint="promptster-collector --help") from None
     except OSError as error:
-        raise PromptsterError(f"a file cannot be used: {error.strerror}", code="file") from error
+        raise file_refused(error) from error
     return code if isinstance(code, int) else 0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command line and return its exit code."""
-    words = list(sys.argv[1:] if arguments is None else arguments)
+    words = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
     try:
         require_supported_platform("promptster-collector")
         return _run(words)
@@ -74,7 +74,7 @@ def _not_installed(error: ModuleNotFoundError) -> PromptsterError:
     """The candidate's program is installed without the collector's libraries, unless a module of our own is missing."""
     if (error.name or "promptster").startswith("promptster"):
         return _internal(error)
-    hint = "pip install 'promptster[collector]'; in a clone: pip install '.[collector]'"
+    hint = "Run `pip install 'promptster[collector]'`; in a clone, `pip install '.[collector]'`."
     return PromptsterError(
         f"the collector's libraries are not installed ({error.name})", hint=hint, code="not_installed"
     )
@@ -83,7 +83,11 @@ def _not_installed(error: ModuleNotFoundError) -> PromptsterError:
 def _internal(error: Exception) -> PromptsterError:
     frames = traceback.extract_tb(error.__traceback__)
     place = f" at {frames[-1].name}:{frames[-1].lineno}" if frames else ""
-    return PromptsterError(f"a fault inside the collector ({type(error).__name__}{place})", code="internal")
+    return PromptsterError(
+        f"unexpected fault in the collector ({type(error).__name__}{place})",
+        hint="What was stored is kept. Run the command again. If it fails again, report this line.",
+        code="internal",
+    )
 
 
 if __name__ == "__main__":

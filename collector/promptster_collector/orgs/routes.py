@@ -16,7 +16,7 @@ from promptster_collector.orgs.service import Organisations
 from promptster_collector.settings import DAY_MS
 
 _MAX_LABEL = 200
-_MAX_DAYS = 3660
+_MAX_DAYS = 365
 
 
 @get("/v1/me", opt={ACCESS: TEAM})

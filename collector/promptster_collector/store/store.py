@@ -103,6 +103,7 @@ class Store:
         if settings.marker.exists():
             hint = f"Start it: promptster-collector serve --data {quote(str(settings.data))}"
             raise SetupError(f"{settings.data} is already a collector's data folder", hint=hint, code="already_initialised")
+        _require_room(settings)
         for folder in settings.folders:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             folder.chmod(0o700)
@@ -134,6 +135,22 @@ class Store:
             segments=SegmentFolder(settings.segments),
             tombstones=TombstoneFolder(settings.tombstones),
         )
+
+
+def _require_room(settings: Settings) -> None:
+    """Refuse a place that holds something else: ``init`` closes its folder to others, and must not close theirs.
+
+    Raises:
+        SetupError: it is a file, or a folder with something in it.
+    """
+    if not settings.data.exists():
+        return
+    if not settings.data.is_dir():
+        raise SetupError(f"{settings.data} is a file", hint="Name a new folder.", code="data_taken")
+    for entry in settings.data.iterdir():
+        if entry not in settings.folders or not entry.is_dir() or any(entry.iterdir()):
+            hint = "Name a new folder."
+            raise SetupError(f"{settings.data} already holds something else", hint=hint, code="data_taken")
 
 
 def mark_ready(settings: Settings) -> None:
