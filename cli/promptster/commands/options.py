@@ -29,7 +29,7 @@ Collector = Annotated[
         "--collector",
         metavar="URL",
         callback=_collector,
-        help="The collector's address, if your code came without a link.",
+        help="Collector address.",
     ),
 ]
 Code = Annotated[
@@ -59,7 +59,7 @@ def read_code(argument: str | None) -> str:
         UsageError: nothing was given.
     """
     if argument is None and sys.stdin.isatty():
-        text = _ask_unseen("paste your invite, a link or a code (it is not shown): ")
+        text = ask_unseen("paste your invite, a link or a code (it is not shown): ")
     elif argument is None or argument == "-":
         text = sys.stdin.readline()
         if not text and argument is None:
@@ -71,7 +71,7 @@ def read_code(argument: str | None) -> str:
     return text.strip()
 
 
-def _ask_unseen(question: str) -> str:
+def ask_unseen(question: str) -> str:
     """One line typed without an echo: what it holds is a secret."""
     try:
         return getpass.getpass(question)

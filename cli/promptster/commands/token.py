@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import time
 from typing import Annotated, Any
 
 import typer
 
+from promptster import times
+from promptster.commands.cells import milliseconds, when
+from promptster.commands.names import shortened, the_one
 from promptster.commands.options import Collector, Json
 from promptster.commands.signed_in import team_client, values_checked
 from promptster.commands.spans import days
 from promptster.commands.tables import table
 from promptster.config import Config
+from promptster.errors import CollectorError
 from promptster.paths import Paths
 from promptster.ui.output import Output
 
@@ -41,7 +46,10 @@ def create(
     out.result(made)
     if not json:
         out.say(made["token"])
-        out.note(f"{made['role']}, expires {made['expires_at']}; it is not shown again. Revoke it as {made['id']}")
+        expires = milliseconds(made.get("expires_at"))
+        until = "does not expire" if expires is None else f"is valid {times.until(expires, now_ms())}"
+        out.note(f"This token of a {made['role']} {until}.")
+        out.note(f"It is shown only once. To end it: promptster token revoke {made['id']}")
 
 
 @app.command("list")
@@ -51,28 +59,28 @@ def list_(*, collector: Collector = None, json: Json = False) -> None:
     with team_client(Config.load(Paths.from_environment()), collector) as client:
         answer = client.tokens()
     out.result(answer)
-    if not json:
-        for line in table(
-            ("id", "role", "label", "state", "created", "expires"),
-            [
-                (
-                    entry["id"],
-                    entry.get("role"),
-                    entry.get("label"),
-                    "revoked" if entry.get("revoked_at") else "active" if entry.get("active", True) else "expired",
-                    entry.get("created_at"),
-                    entry.get("expires_at"),
-                )
-                for entry in answer.get("tokens", [])
-            ],
-            empty="no tokens",
-        ):
-            out.say(line)
+    if json:
+        return
+    entries: list[dict[str, Any]] = answer.get("tokens", [])
+    shown, now = shortened([str(entry["id"]) for entry in entries]), now_ms()
+    rows = [
+        (
+            shown[str(entry["id"])],
+            entry.get("label"),
+            entry.get("role"),
+            "revoked" if entry.get("revoked_at") else "active" if entry.get("active", True) else "expired",
+            when(entry.get("created_at"), now),
+            when(entry.get("expires_at"), now, missing="never"),
+        )
+        for entry in entries
+    ]
+    for line in table(("Token", "Label", "Role", "State", "Created", "Expires"), rows, empty="No tokens."):
+        out.say(line)
 
 
 @app.command()
 def revoke(
-    token: Annotated[str, typer.Argument(metavar="ID", help="The id that token list prints.")],
+    token: Annotated[str, typer.Argument(metavar="ID", help="Its id, or the first characters.")],
     *,
     collector: Collector = None,
     json: Json = False,
@@ -80,7 +88,17 @@ def revoke(
     """End a token at once."""
     out = Output(json)
     with team_client(Config.load(Paths.from_environment()), collector) as client:
-        client.revoke_token(token)
-    out.result({"id": token, "revoked": True})
+        named = the_one(token, [str(entry["id"]) for entry in client.tokens().get("tokens", [])], what="token")
+        if named is None:
+            raise CollectorError(
+                f"no token named {token}", hint="To see them: promptster token list", code="unknown_token"
+            )
+        client.revoke_token(named)
+    out.result({"id": named, "revoked": True})
     if not json:
-        out.say(f"revoked {token}")
+        out.say(f"Revoked {named}. It opens nothing any more.")
+
+
+def now_ms() -> int:
+    """The wall clock, in milliseconds since 1970."""
+    return time.time_ns() // 1_000_000

@@ -65,7 +65,9 @@ class Organisations:
         """The names of all organisations; blocks, for the command line."""
         statement = select(Organisation.id, Organisation.name_sealed)
         rows = self._store.database.read_now(lambda connection: connection.execute(statement).all())
-        return [self._store.of_organisation(row.id).unseal(row.name_sealed, "organisation.name").decode() for row in rows]
+        return [
+            self._store.of_organisation(row.id).unseal(row.name_sealed, "organisation.name").decode() for row in rows
+        ]
 
     async def name(self, organisation: str) -> str:
         """An organisation's name."""

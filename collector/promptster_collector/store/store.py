@@ -102,7 +102,9 @@ class Store:
             raise SetupError("an earlier init of this data folder was cut off", hint=hint, code="incomplete_data")
         if settings.marker.exists():
             hint = f"Start it: promptster-collector serve --data {quote(str(settings.data))}"
-            raise SetupError(f"{settings.data} is already a collector's data folder", hint=hint, code="already_initialised")
+            raise SetupError(
+                f"{settings.data} is already a collector's data folder", hint=hint, code="already_initialised"
+            )
         _require_room(settings)
         for folder in settings.folders:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -168,7 +170,9 @@ def require_data_folder(settings: Settings) -> None:
     try:
         marker = json.loads(settings.marker.read_bytes())
     except (OSError, ValueError) as error:
-        raise SetupError(f"{settings.data} is not a collector's data folder", hint=hint, code="not_initialised") from error
+        raise SetupError(
+            f"{settings.data} is not a collector's data folder", hint=hint, code="not_initialised"
+        ) from error
     if marker != {"format": _FORMAT}:
         raise SetupError("this data folder was made by another version", hint="Update promptster.", code="format")
     missing = [folder.name for folder in settings.folders if not folder.is_dir()]

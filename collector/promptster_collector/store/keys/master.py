@@ -49,7 +49,9 @@ class MasterKey:
             mode = path.stat().st_mode
             key = path.read_bytes()
         except OSError as error:
-            raise SetupError("the master key cannot be read", hint=f"Restore {path.name}.", code="master_key") from error
+            raise SetupError(
+                "the master key cannot be read", hint=f"Restore {path.name}.", code="master_key"
+            ) from error
         if stat.S_IMODE(mode) & 0o077:
             raise SetupError("others may read the master key", hint=f"Run `chmod 600 {path}`.", code="master_key")
         if len(key) != _SIZE:
