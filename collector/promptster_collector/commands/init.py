@@ -34,7 +34,7 @@ def command(
 ) -> None:
     """Create a data folder: keys, databases, one organisation, its owner and the owner's token.
 
-    The token is shown once; the owner signs in with it. Back up master.key, keystore and the rest apart from each other.
+    The owner signs in with the token, which is shown once. Back up master.key, keystore and the rest apart.
     """
     from promptster_collector.app import build_services, system_clock  # noqa: PLC0415 - costs start-up time
     from promptster_collector.settings import Settings  # noqa: PLC0415 - likewise
