@@ -56,6 +56,7 @@ def test_without_a_name_one_is_made_up(folder: Path, capsys: pytest.CaptureFixtu
     written = Path(document["file"])
     assert re.fullmatch(r"\d{4}-\d{2}-\d{2}-take-home-[\w-]{8}\.html", written.name)
     assert written.name.endswith(f"-{document['session'][:8]}.html")
+    assert written.parent == folder
     assert written.is_file()
     assert main(["export", "ada.promptster", "--format", "html", "--json"]) == 2
     assert json.loads(capsys.readouterr().out)["error"]["code"] == "file_exists"

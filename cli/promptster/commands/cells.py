@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime
 
 from promptster import times
@@ -19,6 +20,16 @@ def milliseconds(text: object) -> int | None:
         return None if at.tzinfo is None else round(at.timestamp() * 1000)
     except (ValueError, OverflowError):
         return None
+
+
+def now() -> int:
+    """The wall clock, in milliseconds since 1970."""
+    return time.time_ns() // 1_000_000
+
+
+def asked() -> int:
+    """The moment of a call whose answer names a deadline: in whole seconds, as the answer tells its own."""
+    return now() // 1000 * 1000
 
 
 def when(text: object, now_ms: int, *, missing: str = "") -> str:

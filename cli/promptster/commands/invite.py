@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import re
 import shlex
-import time
 from typing import Annotated
 
 import typer
 
 from promptster import times
-from promptster.commands.cells import milliseconds
+from promptster.commands.cells import asked, milliseconds
 from promptster.commands.names import assessment_named
 from promptster.commands.options import Collector, Json
 from promptster.commands.signed_in import team_client, values_checked
@@ -35,7 +34,7 @@ def command(
     out = Output(json)
     with team_client(Config.load(Paths.from_environment()), collector) as client, values_checked():
         found = assessment_named(client, assessment)
-        asked_ms = time.time_ns() // 1_000_000_000 * 1000  # whole seconds, as the answer's moment is told
+        asked_ms = asked()
         made = client.create_invite(str(found["id"]), {"name": name, "email": email})
     out.result(made)
     if json:

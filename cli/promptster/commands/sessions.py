@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any
 
 from promptster import times
-from promptster.commands.cells import milliseconds, when
+from promptster.commands.cells import milliseconds, now, when
 from promptster.commands.names import shortened
 from promptster.commands.options import Collector, Json
 from promptster.commands.signed_in import team_client
@@ -39,7 +38,7 @@ def command(*, collector: Collector = None, json: Json = False) -> None:
     if json:
         return
     entries: list[dict[str, Any]] = answer.get("sessions", [])
-    now_ms = time.time_ns() // 1_000_000
+    now_ms = now()
     shown = shortened([str(entry["session"]) for entry in entries])
     rows = [
         (

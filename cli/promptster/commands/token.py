@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from typing import Annotated, Any
 
 import typer
 
 from promptster import times
-from promptster.commands.cells import milliseconds, when
+from promptster.commands.cells import asked, milliseconds, now, when
 from promptster.commands.names import shortened, the_one
 from promptster.commands.options import Collector, Json
 from promptster.commands.signed_in import team_client, values_checked
@@ -41,13 +40,14 @@ def create(
     document: dict[str, Any] = {"role": role, "label": label}
     if expires is not None:
         document["expires_in_days"] = days(expires)
+    asked_ms = asked()
     with team_client(Config.load(Paths.from_environment()), collector) as client, values_checked():
         made = client.create_token(document)
     out.result(made)
     if not json:
         out.say(made["token"])
         expires = milliseconds(made.get("expires_at"))
-        until = "does not expire" if expires is None else f"is valid {times.until(expires, now_ms())}"
+        until = "does not expire" if expires is None else f"is valid {times.until(expires, asked_ms)}"
         out.note(f"This token of a {made['role']} {until}.")
         out.note(f"It is shown only once. To end it: promptster token revoke {made['id']}")
 
@@ -62,15 +62,15 @@ def list_(*, collector: Collector = None, json: Json = False) -> None:
     if json:
         return
     entries: list[dict[str, Any]] = answer.get("tokens", [])
-    shown, now = shortened([str(entry["id"]) for entry in entries]), now_ms()
+    shown, now_ms = shortened([str(entry["id"]) for entry in entries]), now()
     rows = [
         (
             shown[str(entry["id"])],
             entry.get("label"),
             entry.get("role"),
             "revoked" if entry.get("revoked_at") else "active" if entry.get("active", True) else "expired",
-            when(entry.get("created_at"), now),
-            when(entry.get("expires_at"), now, missing="never"),
+            when(entry.get("created_at"), now_ms),
+            when(entry.get("expires_at"), now_ms, missing="never"),
         )
         for entry in entries
     ]
@@ -97,8 +97,3 @@ def revoke(
     out.result({"id": named, "revoked": True})
     if not json:
         out.say(f"Revoked {named}. It opens nothing any more.")
-
-
-def now_ms() -> int:
-    """The wall clock, in milliseconds since 1970."""
-    return time.time_ns() // 1_000_000
