@@ -7,12 +7,13 @@ import re
 import shlex
 import stat
 import subprocess
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import httpx
 import pytest
-from tests.helpers.candidate import started
+from tests.helpers.candidate import bearer, started
 from tests.helpers.hiring import stage
 from tests.helpers.people import Person
 
@@ -44,6 +45,9 @@ def session(acme: Stage) -> Candidate:
         candidate.close()
         for n in range(2):
             assert candidate.put(client, n).status_code == 200
+        path = f"/v1/sessions/{candidate.session}/head"
+        while not client.get(path, headers=bearer(acme.running.token)).json()["closed"]:
+            time.sleep(0.02)  # the collector checks behind its answer; there is no event to wait for
     return candidate
 
 

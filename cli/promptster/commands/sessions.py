@@ -72,7 +72,7 @@ def _used(entry: Mapping[str, Any], now_ms: int) -> str:
     ended = milliseconds(entry.get("closed_at"))
     if began is None or (ended is None and stage(entry) != "started"):
         return ""
-    return times.span((now_ms if ended is None else ended) - began).replace("less than", "<")
+    return times.span((now_ms if ended is None else ended) - began).replace("less than 1 min", "0 min")
 
 
 def _legend(stages: Collection[str]) -> Iterator[str]:
