@@ -14,7 +14,7 @@ import typer
 from promptster.errors import PromptsterError, UsageError, require_supported_platform
 from promptster_collector.commands import init, keys, serve, storage_map
 from promptster_collector.commands.output import failure
-from promptster_collector.errors import file_refused
+from promptster_collector.errors import database_refused, file_refused
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,6 +47,10 @@ def _run(words: list[str]) -> int:
         raise UsageError(message, hint="promptster-collector --help") from None
     except OSError as error:
         raise file_refused(error) from error
+    except Exception as error:
+        if (refused := database_refused(error)) is not None:
+            raise refused from error
+        raise
     return code if isinstance(code, int) else 0
 
 

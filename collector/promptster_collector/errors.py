@@ -56,6 +56,15 @@ def file_refused(error: OSError) -> SetupError:
     return SetupError(f"{named}: {reason[:1].lower()}{reason[1:]}", hint=hint, code="file")
 
 
+def database_refused(error: Exception) -> SetupError | None:
+    """What it means for an operator that a database cannot be used; ``None`` for every other error."""
+    if not any(kind.__module__.startswith("sqlalchemy.") for kind in type(error).__mro__):
+        return None
+    reason = str(getattr(error, "orig", None) or type(error).__name__)
+    hint = "Check that its files are yours and whole, or restore the data folder."
+    return SetupError(f"cannot use a database of the data folder: {reason}", hint=hint, code="database")
+
+
 class Refusal(PromptsterError):  # noqa: N818 - what the contract calls it
     """A request that is answered with a problem document.
 

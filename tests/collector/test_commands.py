@@ -183,6 +183,29 @@ def test_keys_are_public_and_the_same_everywhere(running: RunningCollector, tmp_
     assert run_command("keys", "--data", running.data, "-o", "-").stdout == file.read_text()
 
 
+@pytest.mark.parametrize("lost", ["control.sqlite3", "keystore.sqlite3"])
+def test_a_database_that_went_missing_is_not_made_anew(tmp_path: Path, lost: str) -> None:
+    """An empty one in its place would look as if nobody had ever been invited."""
+    run_command("init", "--data", tmp_path / "d", "--org", "Acme", "--owner-email", OWNER)
+    (path,) = (tmp_path / "d").rglob(lost)
+    path.unlink()
+    done = run_command("serve", "--data", tmp_path / "d", "--port", "0")
+    assert (done.returncode, done.stderr) == (1, f"error: the data folder lacks {lost}\nRestore it.\n")
+    assert not path.exists()
+
+
+def test_a_database_that_cannot_be_read_is_said(tmp_path: Path) -> None:
+    """Without a traceback, and with what to do."""
+    run_command("init", "--data", tmp_path / "d", "--org", "Acme", "--owner-email", OWNER)
+    (path,) = (tmp_path / "d").rglob("control.sqlite3")
+    path.write_text("nothing of the kind")
+    done = run_command("serve", "--data", tmp_path / "d", "--port", "0")
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: cannot use a database of the data folder: file is not a database\n")
+    assert "restore the data folder" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_storage_map_prints_everything() -> None:
     """Words and document tell the same."""
     entries = json.loads(run_command("storage-map", "--json").stdout)["storage"]

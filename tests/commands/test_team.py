@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import sqlite3
 import stat
 import subprocess
 import time
+from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
@@ -21,9 +23,10 @@ from promptster.client import CollectorClient
 from promptster.config import PinnedKeys
 from promptster.paths import Paths
 from promptster.protocol.keys import parse_keyfile
+from promptster.protocol.verification import verify_bundle
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
 
     from tests.helpers.candidate import Candidate
     from tests.helpers.hiring import Stage
@@ -45,10 +48,15 @@ def session(acme: Stage) -> Candidate:
         candidate.close()
         for n in range(2):
             assert candidate.put(client, n).status_code == 200
-        path = f"/v1/sessions/{candidate.session}/head"
-        while not client.get(path, headers=bearer(acme.running.token)).json()["closed"]:
-            time.sleep(0.02)  # the collector checks behind its answer; there is no event to wait for
+        _when(client, acme, candidate, lambda head: bool(head["closed"]))
     return candidate
+
+
+def _when(client: httpx.Client, acme: Stage, candidate: Candidate, holds: Callable[[dict[str, Any]], bool]) -> None:
+    """Return when this holds of a session: the collector checks behind its answers."""
+    path = f"/v1/sessions/{candidate.session}/head"
+    while not holds(client.get(path, headers=bearer(acme.running.token)).json()):
+        time.sleep(0.02)  # another process checks; there is no event to wait for
 
 
 @pytest.fixture
@@ -297,6 +305,34 @@ def test_a_session_is_exported_and_read_from_the_collector(acme: Stage, session:
     assert unknown.code == 1
     assert "promptster sessions" in unknown.document["error"]["hint"]
     assert not (tmp_path / "no").exists()
+
+
+def test_a_reader_waits_until_a_session_can_be_read(acme: Stage) -> None:
+    """Between the inbox and the segment a session has no content for a moment; the bundle comes after that moment."""
+    with httpx.Client(base_url=acme.running.url, trust_env=False) as client:
+        candidate = started(client, acme.running.token, name="Eva Example", email="eva@example.com")
+        candidate.say("early")
+        assert candidate.put(client, 0).status_code == 200
+        _when(client, acme, candidate, lambda head: head["checked"] == 0)
+    where = acme.running.data / "control" / "control.sqlite3"
+    with closing(sqlite3.connect(where)) as database:
+        (body,) = database.execute("select body_sealed from batches where session = ?", [candidate.session]).fetchone()
+
+    def hold(content: bytes | None) -> None:
+        with closing(sqlite3.connect(where)) as database, database:
+            database.execute("update batches set body_sealed = ? where session = ?", [content, candidate.session])
+
+    hold(None)
+    told: list[str] = []
+
+    def preparing() -> None:
+        told.append("once")
+        hold(body)
+
+    with CollectorClient(acme.running.url, token=acme.running.token, preparing=preparing) as reader:
+        bundle = reader.bundle(candidate.session)
+    assert told == ["once"]
+    assert verify_bundle(bundle, trusted=[acme.running.fingerprint]).events == 1
 
 
 def test_a_token_does_what_its_role_may_until_it_is_revoked(acme: Stage, stranger: Person) -> None:

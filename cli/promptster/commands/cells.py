@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from datetime import UTC, datetime
 
@@ -39,8 +40,10 @@ def when(text: object, now_ms: int, *, missing: str = "") -> str:
         return missing
     if abs(at_ms - now_ms) < _HALF_A_YEAR_MS:
         return times.short(at_ms)
-    at = datetime.fromtimestamp(at_ms / 1000, UTC).astimezone()
-    return f"{at.day:>2} {_MONTHS[at.month - 1]} {at.year}"
+    with contextlib.suppress(ValueError, OverflowError, OSError):
+        at = datetime.fromtimestamp(at_ms / 1000, UTC).astimezone()
+        return f"{at.day:>2} {_MONTHS[at.month - 1]} {at.year}"
+    return missing  # a moment that no calendar holds
 
 
 def length(minutes: int) -> str:

@@ -176,5 +176,6 @@ def require_data_folder(settings: Settings) -> None:
     if marker != {"format": _FORMAT}:
         raise SetupError("this data folder was made by another version", hint="Update promptster.", code="format")
     missing = [folder.name for folder in settings.folders if not folder.is_dir()]
+    missing += [path.name for path in settings.databases if not missing and not path.is_file()]
     if missing:
         raise SetupError(f"the data folder lacks {', '.join(missing)}", hint="Restore it.", code="incomplete_data")
