@@ -20,7 +20,6 @@ from urllib.parse import urlsplit
 import uvicorn
 
 from promptster_collector.app import build_app, build_services, prepare, system_clock
-from promptster_collector.commands.output import say
 from promptster_collector.connections import Connection
 from promptster_collector.errors import SetupError
 from promptster_collector.store.files import Durability, write_atomically
@@ -239,8 +238,8 @@ def ready_words(name: str, settings: Settings, listening: Listening, url: str) -
     ]
 
 
-def serve(settings: Settings, listening: Listening) -> None:
-    """Serve until a signal.
+def serve(settings: Settings, listening: Listening, *, tell: Callable[[str], None]) -> None:
+    """Serve until a signal; ``tell`` gets the lines that are for whoever started it.
 
     Raises:
         SetupError: the folder, the address or the certificate cannot be used.
@@ -258,7 +257,7 @@ def serve(settings: Settings, listening: Listening) -> None:
         with _bind(listening) as server:
             url = base_url(server, listening)
             settings = settings if settings.public_url else replace(settings, public_url=url)
-            _run(settings, listening, server, url)
+            _run(settings, listening, server, url, tell)
     finally:
         _remove(listening.ready_file)
         lock.release()
@@ -288,14 +287,16 @@ def _remove(ready_file: Path | None) -> None:
         ready_file.unlink(missing_ok=True)
 
 
-def _run(settings: Settings, listening: Listening, server: socket.socket, url: str) -> None:
+def _run(
+    settings: Settings, listening: Listening, server: socket.socket, url: str, tell: Callable[[str], None]
+) -> None:
     def on_ready() -> None:
         if listening.ready_file is not None:
             write_atomically(listening.ready_file, url.encode(), durability=Durability.NONE)
         if not sys.stderr.isatty():  # a person reads it below, once
             log.info("listening on %s", url)
         for line in ready_words(name, settings, listening, url):
-            say(line)
+            tell(line)
 
     sys.setswitchinterval(_SWITCH)
     store = Store.open(settings)
@@ -314,7 +315,7 @@ def _run(settings: Settings, listening: Listening, server: socket.socket, url: s
     running.run(sockets=[server])
     store.close()
     if sys.stderr.isatty():
-        say("Stopped.")
+        tell("Stopped.")
     else:
         log.info("stopped")
     if not running.started:

@@ -46,8 +46,8 @@ def create(
     out.result(made)
     if not json:
         out.say(made["token"])
-        expires = milliseconds(made.get("expires_at"))
-        until = "does not expire" if expires is None else f"is valid {times.until(expires, asked_ms)}"
+        ends_ms = milliseconds(made.get("expires_at"))
+        until = "does not expire" if ends_ms is None else f"is valid {times.until(ends_ms, asked_ms)}"
         out.note(f"This token of a {made['role']} {until}.")
         out.note(f"It is shown only once. To end it: promptster token revoke {made['id']}")
 

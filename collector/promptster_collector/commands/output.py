@@ -9,7 +9,6 @@ import sys
 from typing import TYPE_CHECKING
 
 from promptster.errors import UsageError
-from promptster_collector.store.files import Durability, write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,6 +40,8 @@ def write_named(path: Path, data: bytes, *, force: bool) -> None:
         UsageError: the place is taken, or is none for a file.
         OSError: the system refused it.
     """
+    from promptster_collector.store.files import Durability, write_atomically  # noqa: PLC0415 - not on every system
+
     if path.is_dir():
         raise UsageError(f"{path} is a folder", hint="Name a file.", code="file")
     if not path.parent.is_dir():

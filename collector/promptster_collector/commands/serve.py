@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from promptster_collector.commands.output import say
 from promptster_collector.errors import SetupError
 
 PORT = 8080
@@ -36,4 +37,4 @@ def command(
     if (tls_cert is None) != (tls_key is None):
         raise SetupError("a certificate and its key go together", hint="Add both --tls-cert and --tls-key.", code="tls")
     listening = Listening(host=host, port=port, tls_cert=tls_cert, tls_key=tls_key, ready_file=ready_file)
-    serve(Settings(data=data.absolute(), public_url=public_url.rstrip("/")), listening)
+    serve(Settings(data=data.absolute(), public_url=public_url.rstrip("/")), listening, tell=say)
