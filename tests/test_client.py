@@ -18,7 +18,13 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from tests.helpers.answering import Answer, Answering
 
-from promptster.client import AsyncCollectorClient, CollectorClient, RefusedError, UnreachableError
+from promptster.client import (
+    AsyncCollectorClient,
+    CollectorClient,
+    RefusedError,
+    SignInRejectedError,
+    UnreachableError,
+)
 from promptster.errors import CollectorError, ConfigurationError, NotSignedInError
 from promptster.network import Network
 from promptster.protocol.encoding import b64u_encode
@@ -117,11 +123,11 @@ def test_what_is_not_found_is_hinted_at_by_what_was_asked_for(server: Answering,
     """A link is checked for an invite only; other things have an id that can be looked up."""
     server.answer = problem(404, detail="There is nothing.", code="not_found")
     calls: dict[str, Callable[[], object]] = {
-        "check the link": lambda: client.get_invite("ID", SECRET),
+        "Check the link": lambda: client.get_invite("ID", SECRET),
         "promptster sessions": lambda: client.bundle(SESSION),
         "promptster assessment list": lambda: client.create_invite("a", {}),
         "promptster token list": lambda: client.revoke_token("t"),
-        "check the address": client.me,
+        "Check the address": client.me,
     }
     for words, call in calls.items():
         with pytest.raises(RefusedError) as caught:
@@ -131,16 +137,67 @@ def test_what_is_not_found_is_hinted_at_by_what_was_asked_for(server: Answering,
 
 def test_who_may_not_is_told_who_may(server: Answering, client: CollectorClient) -> None:
     """The role that is needed, and whom to ask."""
-    server.answer = problem(403, detail="The role reviewer does not allow this.", code="forbidden")
+    server.answer = problem(403, detail="reviewers cannot do this", code="forbidden")
     calls: dict[str, Callable[[], object]] = {
-        "the token of an owner;": client.tokens,
-        "an owner or a recruiter; ask an owner": lambda: client.create_assessment({}),
-        "an owner or a reviewer": lambda: client.bundle(SESSION),
+        "Ask an owner.": client.tokens,
+        "Ask an owner or a recruiter.": lambda: client.create_assessment({}),
+        "Ask an owner or a reviewer.": lambda: client.bundle(SESSION),
     }
     for words, call in calls.items():
         with pytest.raises(RefusedError) as caught:
             call()
-        assert words in (caught.value.hint or "")
+        assert caught.value.hint == words
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ("token_expired", "your sign-in has expired"),
+        ("token_revoked", "your sign-in was revoked"),
+        ("token_invalid", "the collector does not know your sign-in"),
+    ],
+)
+def test_a_refused_sign_in_says_why_and_whom_to_ask(
+    server: Answering, client: CollectorClient, code: str, words: str
+) -> None:
+    """Signing in again with the same token would not help, so nobody is told to."""
+    server.answer = problem(401, detail="no", code=code)
+    with pytest.raises(SignInRejectedError) as caught:
+        client.me()
+    assert (caught.value.message, caught.value.hint) == (words, "Ask an owner for a new token.")
+    assert (caught.value.exit_code, caught.value.code, caught.value.reason) == (4, "not_signed_in", code)
+
+
+def _not_ready(after: str | None) -> Answer:
+    answer = problem(503, detail="the session is being prepared for reading", code="reading_failed")
+    answer.headers |= {} if after is None else {"retry-after": after}
+    return answer
+
+
+@pytest.mark.parametrize("what", ["bundle", "export", "events"])
+def test_a_reader_waits_for_a_session_that_is_being_prepared(server: Answering, what: str) -> None:
+    """It asks again when the collector says, tells so once, and gets what it asked for."""
+    told: list[str] = []
+    server.first = [_not_ready("0"), _not_ready("0")]
+    with CollectorClient(server.url, token="pt_token", preparing=lambda: told.append("waiting")) as patient:
+        calls: dict[str, Callable[[], object]] = {
+            "bundle": lambda: patient.bundle(SESSION),
+            "export": lambda: patient.export(SESSION, "html"),
+            "events": lambda: patient.events(SESSION, after=-1, limit=10),
+        }
+        assert calls[what]() in (b"{}", {})
+    assert [asked.method for asked in server.asked] == ["GET"] * 3
+    assert told == ["waiting"]
+
+
+@pytest.mark.parametrize("after", [None, "3600"])
+def test_a_reader_does_not_wait_without_end(server: Answering, client: CollectorClient, after: str | None) -> None:
+    """Neither without a time to ask again, nor for one that is far away."""
+    server.answer = _not_ready(after)
+    with pytest.raises(RefusedError) as caught:
+        client.bundle(SESSION)
+    assert caught.value.code == "reading_failed"
+    assert len(server.asked) == 1
 
 
 def test_a_token_that_is_not_accepted_means_sign_in_again(server: Answering, client: CollectorClient) -> None:

@@ -13,6 +13,7 @@ from promptster.errors import InterruptError, PromptsterError, UsageError, requi
 from promptster.parser import make_app, run
 from promptster_collector.commands import completion, init, keys, serve, storage_map
 from promptster_collector.commands.output import failure, say
+from promptster_collector.errors import database_refused, file_refused
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,8 +46,14 @@ def _run(words: list[str]) -> int:
         words = [*words[1:], "--help"]
     try:
         return run(app, words, _PROGRAM)
+    except PromptsterError:
+        raise
     except OSError as error:
-        raise PromptsterError(f"cannot use a file: {error.strerror}", code="file") from error
+        raise file_refused(error) from error
+    except Exception as error:
+        if (refused := database_refused(error)) is not None:
+            raise refused from error
+        raise
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -73,7 +80,7 @@ def _not_installed(error: ModuleNotFoundError) -> PromptsterError:
     """The candidate's program is installed without the collector's libraries, unless a module of our own is missing."""
     if (error.name or "promptster").startswith("promptster"):
         return _internal(error)
-    hint = "pip install 'promptster[collector]'; in a clone: pip install '.[collector]'"
+    hint = "Run `pip install 'promptster[collector]'`; in a clone, `pip install '.[collector]'`."
     return PromptsterError(
         f"the collector's libraries are not installed ({error.name})", hint=hint, code="not_installed"
     )
@@ -82,7 +89,11 @@ def _not_installed(error: ModuleNotFoundError) -> PromptsterError:
 def _internal(error: Exception) -> PromptsterError:
     frames = traceback.extract_tb(error.__traceback__)
     place = f" at {frames[-1].name}:{frames[-1].lineno}" if frames else ""
-    return PromptsterError(f"a fault inside the collector ({type(error).__name__}{place})", code="internal")
+    return PromptsterError(
+        f"unexpected fault in the collector ({type(error).__name__}{place})",
+        hint="What was stored is kept. Run the command again. If it fails again, report this line.",
+        code="internal",
+    )
 
 
 if __name__ == "__main__":

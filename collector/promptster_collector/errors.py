@@ -14,6 +14,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from promptster.errors import PromptsterError
@@ -30,6 +32,37 @@ class SetupError(PromptsterError):
     """The collector cannot be set up or started as asked."""
 
     default_code = "setup"
+
+
+_ROOM = "Free some space."
+_OWN = "Make it yours and writable, or name another place."
+_FILE_HINTS: Final = {
+    errno.ENOSPC: _ROOM,
+    errno.EDQUOT: _ROOM,
+    errno.EACCES: _OWN,
+    errno.EPERM: _OWN,
+    errno.EROFS: _OWN,
+    errno.ENOENT: "Check the path.",
+    errno.ENOTDIR: "Check the path.",
+}
+"""What to do, by the system's number."""
+
+
+def file_refused(error: OSError) -> SetupError:
+    """What it means for an operator that the system refused a file, a folder or a disk."""
+    reason = os.strerror(error.errno) if error.errno else type(error).__name__
+    named = f"cannot use {os.fsdecode(error.filename)}" if isinstance(error.filename, (str, bytes)) else "disk error"
+    hint = _FILE_HINTS.get(error.errno or 0)
+    return SetupError(f"{named}: {reason[:1].lower()}{reason[1:]}", hint=hint, code="file")
+
+
+def database_refused(error: Exception) -> SetupError | None:
+    """What it means for an operator that a database cannot be used; ``None`` for every other error."""
+    if not any(kind.__module__.startswith("sqlalchemy.") for kind in type(error).__mro__):
+        return None
+    reason = str(getattr(error, "orig", None) or type(error).__name__)
+    hint = "Check that its files are yours and whole, or restore the data folder."
+    return SetupError(f"cannot use a database of the data folder: {reason}", hint=hint, code="database")
 
 
 class Refusal(PromptsterError):  # noqa: N818 - what the contract calls it

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import ipaddress
 import logging
 import os
+import re
 import signal
 import socket
 import ssl
@@ -34,6 +36,9 @@ log = logging.getLogger("promptster_collector")
 _BACKLOG = 1024
 _SWITCH = 0.0005
 """Seconds after which a thread that computes lets another one go on: the writer must not wait for checks."""
+_READY = re.compile(rb"(https?://[\x21-\x7e]+)?\s*")
+"""What stands in a ready file."""
+_READY_BYTES = 4096
 _GRACE = 10
 """Seconds that running requests have at the end."""
 
@@ -60,25 +65,47 @@ def _is_loopback(host: str) -> bool:
     return False
 
 
+def _is_wildcard(host: str) -> bool:
+    """Whether it stands for every address of this computer, so that nobody can call it."""
+    with contextlib.suppress(ValueError):
+        return ipaddress.ip_address(host).is_unspecified
+    return not host
+
+
 def _refuse_plain(listening: Listening) -> None:
     if listening.tls or _is_loopback(listening.host):
         return
     raise SetupError(
-        "plain HTTP is served on loopback only",
-        hint="give --tls-cert and --tls-key, or --host 127.0.0.1 behind a proxy that speaks TLS",
+        "http works only on 127.0.0.1",
+        hint="Add --tls-cert and --tls-key, or keep --host 127.0.0.1 behind a proxy that speaks TLS.",
         code="plain_http_refused",
     )
 
 
-def _refuse_public(url: str) -> None:
-    """Links must not send an invite's secret over plain HTTP."""
+def _refuse_public(url: str, listening: Listening) -> None:
+    """Links must name an address that can be called, and must not send an invite's secret over plain HTTP."""
+    if not url and not _is_wildcard(listening.host):
+        return
     parts = urlsplit(url)
-    if parts.scheme == "https" and parts.hostname:
+    host = parts.hostname or ""
+    if parts.scheme == "https" and not _is_wildcard(host):
         return
-    if parts.scheme == "http" and parts.hostname and _is_loopback(parts.hostname):
+    if parts.scheme == "http" and _is_loopback(host):
         return
-    hint = "give --public-url https://HOST; plain HTTP is for loopback only"
-    raise SetupError("invite links cannot name this address", hint=hint, code="public_url")
+    raise SetupError("invite links need a public address", hint="Add --public-url https://HOST.", code="public_url")
+
+
+def _refuse_unreadable(listening: Listening) -> None:
+    """A certificate or key that cannot be read is named, before anything is opened."""
+    for option, path in (("--tls-cert", listening.tls_cert), ("--tls-key", listening.tls_key)):
+        if path is None:
+            continue
+        try:
+            with path.open("rb"):
+                pass
+        except OSError as error:
+            reason = os.strerror(error.errno or 0).lower()
+            raise SetupError(f"cannot read {path}: {reason}", hint=f"Check {option}.", code="tls") from error
 
 
 def _bind(listening: Listening) -> socket.socket:
@@ -90,10 +117,19 @@ def _bind(listening: Listening) -> socket.socket:
         server.listen(_BACKLOG)
     except OSError as error:
         server.close()
-        hint = "choose another --port, or 0 for any free one"
-        raise SetupError(f"cannot listen on {listening.host}:{listening.port}", hint=hint, code="address") from error
+        raise _not_bound(listening, error) from error
     server.setblocking(False)
     return server
+
+
+def _not_bound(listening: Listening, error: OSError) -> SetupError:
+    host = f"[{listening.host}]" if ":" in listening.host else listening.host
+    what, hint = f"cannot listen on {host}:{listening.port}", "Add another --port; 0 takes any free one."
+    if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
+        return SetupError(f"{what}: not an address of this computer", hint="Check --host.", code="address")
+    if error.errno == errno.EADDRINUSE:
+        return SetupError(f"{what}: the port is in use", hint=hint, code="address")
+    return SetupError(f"{what}: {os.strerror(error.errno or 0).lower()}", hint=hint, code="address")
 
 
 def base_url(server: socket.socket, listening: Listening) -> str:
@@ -166,10 +202,11 @@ def _modern_tls(_: uvicorn.Config, default: Callable[[], ssl.SSLContext]) -> ssl
     return context
 
 
-def _config(settings: Settings, listening: Listening, store: Store) -> uvicorn.Config:
+def _config(settings: Settings, listening: Listening, store: Store) -> tuple[uvicorn.Config, list[str]]:
+    """The server's settings, and whose collector it is."""
     services = build_services(settings, store, system_clock())
     prepare(services)
-    return uvicorn.Config(
+    config = uvicorn.Config(
         build_app(services),
         log_config=None,
         access_log=False,
@@ -184,18 +221,34 @@ def _config(settings: Settings, listening: Listening, store: Store) -> uvicorn.C
         ssl_keyfile=listening.tls_key,
         ssl_context_factory=_modern_tls if listening.tls else None,
     )
+    return config, services.organisations.names()
 
 
-def serve(settings: Settings, listening: Listening) -> None:
-    """Serve until a signal.
+def ready_words(name: str, settings: Settings, listening: Listening, url: str) -> list[str]:
+    """What whoever started the collector reads as soon as it answers."""
+    whose = f"{name}'s collector" if name else "The collector"
+    if settings.public_url not in {"", url}:
+        return [f"{whose} is ready at {settings.public_url} (listening on {url}).", "Ctrl-C stops it."]
+    if not _is_loopback(listening.host):
+        return [f"{whose} is ready at {url}.", "Ctrl-C stops it."]
+    return [
+        f"{whose} is ready at {url} (this computer only).",
+        "For other computers, add --host, --tls-cert, --tls-key and --public-url.",
+        "Ctrl-C stops it.",
+    ]
+
+
+def serve(settings: Settings, listening: Listening, *, tell: Callable[[str], None]) -> None:
+    """Serve until a signal; ``tell`` gets the lines that are for whoever started it.
 
     Raises:
         SetupError: the folder, the address or the certificate cannot be used.
     """
     _log_to_stderr()
     _refuse_plain(listening)
-    if settings.public_url:
-        _refuse_public(settings.public_url)
+    _refuse_public(settings.public_url, listening)
+    _refuse_unreadable(listening)
+    _refuse_taken(listening.ready_file)
     os.umask(0o077)
     require_data_folder(settings)
     lock = FolderLock(settings)
@@ -204,10 +257,28 @@ def serve(settings: Settings, listening: Listening) -> None:
         with _bind(listening) as server:
             url = base_url(server, listening)
             settings = settings if settings.public_url else replace(settings, public_url=url)
-            _run(settings, listening, server, url)
+            _run(settings, listening, server, url, tell)
     finally:
         _remove(listening.ready_file)
         lock.release()
+
+
+def _refuse_taken(ready_file: Path | None) -> None:
+    """A ready file is replaced and removed unasked, so what stands there must be one.
+
+    Raises:
+        SetupError: it is something else, or its folder is missing.
+    """
+    if ready_file is None:
+        return
+    if not ready_file.parent.is_dir():
+        raise SetupError(f"there is no folder {ready_file.parent}", hint="Create it first.", code="ready_file")
+    if not ready_file.exists() and not ready_file.is_symlink():
+        return
+    plain = ready_file.is_file() and not ready_file.is_symlink() and ready_file.stat().st_size <= _READY_BYTES
+    if not plain or not _READY.fullmatch(ready_file.read_bytes()):
+        hint = "Name another --ready-file, or remove it."
+        raise SetupError(f"{ready_file} already exists and is not a ready file", hint=hint, code="ready_file")
 
 
 def _remove(ready_file: Path | None) -> None:
@@ -216,26 +287,36 @@ def _remove(ready_file: Path | None) -> None:
         ready_file.unlink(missing_ok=True)
 
 
-def _run(settings: Settings, listening: Listening, server: socket.socket, url: str) -> None:
+def _run(
+    settings: Settings, listening: Listening, server: socket.socket, url: str, tell: Callable[[str], None]
+) -> None:
     def on_ready() -> None:
         if listening.ready_file is not None:
             write_atomically(listening.ready_file, url.encode(), durability=Durability.NONE)
-        log.info("listening on %s", url)
+        if not sys.stderr.isatty():  # a person reads it below, once
+            log.info("listening on %s", url)
+        for line in ready_words(name, settings, listening, url):
+            tell(line)
 
     sys.setswitchinterval(_SWITCH)
     store = Store.open(settings)
     try:
-        config = _config(settings, listening, store)
+        config, names = _config(settings, listening, store)
         config.load()
     except ssl.SSLError as error:
         store.close()
-        raise SetupError("the certificate or its key cannot be used", code="tls") from error
+        hint = "Both are PEM files, and the key belongs to the certificate."
+        raise SetupError("the certificate or its key cannot be used", hint=hint, code="tls") from error
     except BaseException:
         store.close()
         raise
+    name = names[0] if len(names) == 1 else ""
     running = _Server(config, on_ready)
     running.run(sockets=[server])
     store.close()
-    log.info("stopped")
+    if sys.stderr.isatty():
+        tell("Stopped.")
+    else:
+        log.info("stopped")
     if not running.started:
         raise SetupError("the collector could not start", code="start")

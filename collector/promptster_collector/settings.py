@@ -75,6 +75,11 @@ class Settings:
         return f"sqlite:///{self.data / 'control' / 'control.sqlite3'}"
 
     @property
+    def databases(self) -> tuple[Path, ...]:
+        """The files that both URLs name: one that went missing would otherwise be made anew, and empty."""
+        return (self.data / "control" / "control.sqlite3", self.data / "keystore" / "keystore.sqlite3")
+
+    @property
     def segments(self) -> Path:
         """Folder of sealed sessions."""
         return self.data / "segments"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import ipaddress
 import json
+import re
 import ssl
 import stat
 import subprocess
@@ -20,9 +21,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from tests.helpers.candidate import bearer, started
-from tests.helpers.collector import OWNER, RunningCollector, collector, run_command
+from tests.helpers.collector import COMMAND, OWNER, RunningCollector, collector, run_command
 
 from promptster.protocol.keys import parse_keyfile
+from promptster_collector.commands.serve import PORT
 
 
 @pytest.fixture(scope="module")
@@ -49,12 +51,17 @@ def test_init_makes_a_closed_folder(running: RunningCollector) -> None:
 
 
 def test_init_says_what_is_next(tmp_path: Path) -> None:
-    """Without --json the words name token, fingerprint and the next command; a second init is refused."""
+    """Without --json the words say how to start it and how the owner signs in; a second init is refused."""
     data = tmp_path / "d"
     done = run_command("init", "--data", data, "--org", "Acme", "--owner-email", OWNER)
     assert done.returncode == 0
-    assert "pt_" in done.stdout
-    assert "promptster-collector serve" in done.stdout
+    lines = done.stdout.splitlines()
+    assert lines[0] == f"Created Acme's collector in {data}."
+    assert lines[1].startswith("Owner's token, shown once: pt_")
+    assert re.fullmatch(r"  [0-9a-f]{64}", lines[3])
+    assert lines[-2] == f"  promptster-collector serve --data {data}"
+    assert lines[-1] == f"  promptster login --collector http://127.0.0.1:{PORT} --token-stdin"
+    assert all(len(line) <= 80 or str(data) in line for line in lines)
     again = run_command("init", "--data", data, "--org", "Acme", "--owner-email", OWNER, "--json")
     assert again.returncode == 1
     error = json.loads(again.stdout)["error"]
@@ -74,6 +81,10 @@ def test_init_says_what_is_next(tmp_path: Path) -> None:
         (["serve", "--data", "D", "--tls-cert", "x"], "tls", 1),
         (["serve", "--data", "D", "--public-url", "http://collector.example"], "public_url", 1),
         (["serve", "--data", "D", "--public-url", "collector.example"], "public_url", 1),
+        (["serve", "--data", "D", "--public-url", "https://0.0.0.0"], "public_url", 1),
+        (["serve", "--data", "D", "--host", "0.0.0.0", "--tls-cert", "x", "--tls-key", "x"], "public_url", 1),  # noqa: S104 - likewise
+        (["serve", "--data", "D", "--host", "::", "--tls-cert", "x", "--tls-key", "x"], "public_url", 1),
+        (["serve", "--data", "D", "--tls-cert", "x", "--tls-key", "x"], "tls", 1),
         (["keys", "--data", "nowhere", "-o", "x"], "not_initialised", 1),
         (["nonsense"], "usage", 2),
     ],
@@ -96,7 +107,70 @@ def test_a_taken_port_is_said(running: RunningCollector, tmp_path: Path) -> None
     """A port that somebody has is named, with what to do."""
     run_command("init", "--data", tmp_path / "d", "--org", "Acme", "--owner-email", OWNER)
     done = run_command("serve", "--data", tmp_path / "d", "--port", str(running.port), "--json")
-    assert json.loads(done.stdout)["error"]["code"] == "address"
+    error = json.loads(done.stdout)["error"]
+    assert error["code"] == "address"
+    assert error["message"] == f"cannot listen on 127.0.0.1:{running.port}: the port is in use"
+    away = run_command("serve", "--data", tmp_path / "d", "--host", "127.0.0.999", "--port", "0")
+    assert away.stderr.startswith("error: http works only on 127.0.0.1\n")
+
+
+@pytest.mark.parametrize("taken", ["file", "folder with a file"])
+def test_init_takes_no_place_that_holds_something(tmp_path: Path, taken: str) -> None:
+    """It would close the folder to others, and mix its files with theirs; nothing there is touched."""
+    place = tmp_path / "place"
+    if taken == "file":
+        place.write_text("mine")
+    else:
+        place.mkdir(mode=0o755)
+        (place / "notes").write_text("mine")
+    before = stat.S_IMODE(place.stat().st_mode), sorted(tmp_path.rglob("*"))
+    done = run_command("init", "--data", place, "--org", "Acme", "--owner-email", OWNER, "--json")
+    assert (done.returncode, json.loads(done.stdout)["error"]["code"]) == (1, "data_taken")
+    assert (stat.S_IMODE(place.stat().st_mode), sorted(tmp_path.rglob("*"))) == before
+
+
+def test_a_file_is_replaced_only_when_that_was_said(running: RunningCollector, tmp_path: Path) -> None:
+    """Neither a file nor a link is written over; with --force a link is replaced, and what it names stays."""
+    mine, link = tmp_path / "mine", tmp_path / "link"
+    mine.write_text("mine")
+    link.symlink_to(mine)
+    (tmp_path / "dangling").symlink_to(tmp_path / "nothing")
+    for place in (mine, link, tmp_path / "dangling"):
+        done = run_command("keys", "--data", running.data, "-o", place)
+        assert (done.returncode, done.stderr) == (2, f"error: {place} already exists\nAdd --force to replace it.\n")
+    assert mine.read_text() == "mine"
+    assert not (tmp_path / "nothing").exists()
+    assert run_command("keys", "--data", running.data, "-o", link, "--force").returncode == 0
+    assert not link.is_symlink()
+    assert parse_keyfile(link.read_bytes()).fingerprints == (running.fingerprint,)
+    assert mine.read_text() == "mine"
+    missing = run_command("keys", "--data", running.data, "-o", tmp_path / "no" / "x", "--json")
+    assert (missing.returncode, json.loads(missing.stdout)["error"]["code"]) == (2, "file")
+
+
+@pytest.mark.parametrize("text", ["my notes", "https://example.com and more", "x" * 5000])
+def test_a_ready_file_replaces_nothing_else(running: RunningCollector, tmp_path: Path, text: str) -> None:
+    """It is removed unasked, so whatever is not an address alone is left where it is."""
+    mine = tmp_path / "mine"
+    mine.write_text(text)
+    done = run_command("serve", "--data", running.data, "--port", "0", "--ready-file", mine, "--json")
+    assert (done.returncode, json.loads(done.stdout)["error"]["code"]) == (1, "ready_file")
+    assert mine.read_text() == text
+
+
+def test_serve_says_where_it_is_ready(tmp_path: Path) -> None:
+    """On standard output, with its organisation, once it answers; the README names the port that is used unasked."""
+    run_command("init", "--data", tmp_path / "d", "--org", "Acme", "--owner-email", OWNER)
+    words = [*COMMAND, "serve", "--data", str(tmp_path / "d"), "--port", "0"]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        process.terminate()
+    found = re.fullmatch(r"Acme's collector is ready at http://127\.0\.0\.1:\d+ \(this computer only\)\.\n", line)
+    assert found is not None
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    assert f"http://127.0.0.1:{PORT}" in readme
+    assert "8443" not in readme
 
 
 def test_keys_are_public_and_the_same_everywhere(running: RunningCollector, tmp_path: Path) -> None:
@@ -107,6 +181,29 @@ def test_keys_are_public_and_the_same_everywhere(running: RunningCollector, tmp_
     assert file.read_bytes() == httpx.get(f"{running.url}/v1/keys").content
     assert parse_keyfile(file.read_bytes()).fingerprints == (running.fingerprint,)
     assert run_command("keys", "--data", running.data, "-o", "-").stdout == file.read_text()
+
+
+@pytest.mark.parametrize("lost", ["control.sqlite3", "keystore.sqlite3"])
+def test_a_database_that_went_missing_is_not_made_anew(tmp_path: Path, lost: str) -> None:
+    """An empty one in its place would look as if nobody had ever been invited."""
+    run_command("init", "--data", tmp_path / "d", "--org", "Acme", "--owner-email", OWNER)
+    (path,) = (tmp_path / "d").rglob(lost)
+    path.unlink()
+    done = run_command("serve", "--data", tmp_path / "d", "--port", "0")
+    assert (done.returncode, done.stderr) == (1, f"error: the data folder lacks {lost}\nRestore it.\n")
+    assert not path.exists()
+
+
+def test_a_database_that_cannot_be_read_is_said(tmp_path: Path) -> None:
+    """Without a traceback, and with what to do."""
+    run_command("init", "--data", tmp_path / "d", "--org", "Acme", "--owner-email", OWNER)
+    (path,) = (tmp_path / "d").rglob("control.sqlite3")
+    path.write_text("nothing of the kind")
+    done = run_command("serve", "--data", tmp_path / "d", "--port", "0")
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: cannot use a database of the data folder: file is not a database\n")
+    assert "restore the data folder" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_storage_map_prints_everything() -> None:

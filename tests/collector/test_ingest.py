@@ -221,6 +221,8 @@ def test_a_session_lapses_when_upload_time_is_over(site: Site) -> None:
         evidence = site.client.get(f"/v1/sessions/{candidate.session}/evidence", headers=headers).json()
         close = open_envelope(Close, Envelope.from_json(evidence["close"]), public_key)
         assert (close.outcome, close.n) == ("lapsed", len(candidate.receipts))
+    listed = site.client.get("/v1/sessions", headers=bearer(site.token)).json()["sessions"]
+    assert {entry["outcome"] for entry in listed} == {"lapsed"}
 
 
 def test_an_earlier_receipt_is_stored_again(site: Site) -> None:

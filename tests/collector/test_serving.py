@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from promptster_collector.errors import SetupError
-from promptster_collector.serving import Listening, WithoutContent, serve
+from promptster_collector.serving import Listening, WithoutContent, ready_words, serve
 from promptster_collector.settings import Settings
 
 
@@ -48,7 +48,7 @@ def test_a_librarys_fault_is_told_without_content() -> None:
 def test_links_name_no_plain_address(url: str, settings: Settings) -> None:
     """A public URL beyond loopback is https, or nothing is served."""
     with pytest.raises(SetupError) as caught:
-        serve(Settings(data=settings.data, public_url=url), Listening(host="127.0.0.1", port=0))
+        serve(Settings(data=settings.data, public_url=url), Listening(host="127.0.0.1", port=0), tell=print)
     assert caught.value.code == "public_url"
 
 
@@ -56,5 +56,27 @@ def test_links_name_no_plain_address(url: str, settings: Settings) -> None:
 def test_plain_http_stays_on_loopback(host: str, settings: Settings) -> None:
     """Whatever is not an address of this machine's loopback wants a certificate."""
     with pytest.raises(SetupError) as caught:
-        serve(settings, Listening(host=host, port=0))
+        serve(settings, Listening(host=host, port=0), tell=print)
     assert caught.value.code == "plain_http_refused"
+
+
+@pytest.mark.parametrize(
+    ("host", "public", "first"),
+    [
+        ("127.0.0.1", "", "Acme's collector is ready at http://127.0.0.1:8080 (this computer only)."),
+        ("10.0.0.1", "", "Acme's collector is ready at http://127.0.0.1:8080."),
+        (
+            "127.0.0.1",
+            "https://assess.acme.example",
+            "Acme's collector is ready at https://assess.acme.example (listening on http://127.0.0.1:8080).",
+        ),
+    ],
+)
+def test_whoever_starts_it_reads_where_it_is(host: str, public: str, first: str, data: Path) -> None:
+    """The address that others use, who can use it, and how it is stopped."""
+    url = "http://127.0.0.1:8080"
+    lines = ready_words("Acme", Settings(data=data, public_url=public or url), Listening(host=host, port=8080), url)
+    assert lines[0] == first
+    assert lines[-1] == "Ctrl-C stops it."
+    assert ("For other computers" in lines[1]) == (len(lines) == 3)
+    assert ready_words("", Settings(data=data), Listening(host=host, port=8080), url)[0].startswith("The collector is")

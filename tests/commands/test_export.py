@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 import stat
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from tests.helpers.bundles import Bundler
 from tests.helpers.plausible import plausible
 
 from promptster.__main__ import main
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from promptster.commands.export_name import slug
 
 
 @pytest.fixture
@@ -51,17 +50,25 @@ def test_a_bundle_comes_out_byte_for_byte(folder: Path) -> None:
 
 
 def test_without_a_name_one_is_made_up(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The source's own name with the format's ending."""
-    assert main(["export", "ada.promptster", "--format", "html"]) == 0
-    assert (folder / "ada.html").is_file()
+    """The day, the assessment's title and the session, with the format's ending; never over another file."""
+    assert main(["export", "ada.promptster", "--format", "html", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    written = Path(document["file"])
+    assert re.fullmatch(r"\d{4}-\d{2}-\d{2}-take-home-[\w-]{8}\.html", written.name)
+    assert written.name.endswith(f"-{document['session'][:8]}.html")
+    assert written.parent == folder
+    assert written.is_file()
+    assert main(["export", "ada.promptster", "--format", "html", "--json"]) == 2
+    assert json.loads(capsys.readouterr().out)["error"]["code"] == "file_exists"
+    assert main(["export", "ada.promptster", "--format", "html", "--force"]) == 0
     assert "only you can read it, and it is not encrypted" in capsys.readouterr().out
 
 
 def test_a_file_that_is_there_needs_force(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Nothing is overwritten by accident, the source least of all."""
     original = (folder / "ada.promptster").read_bytes()
-    assert main(["export", "ada.promptster"]) == 2
-    assert capsys.readouterr().err == "error: ada.promptster is there already\n--force replaces it\n"
+    assert main(["export", "ada.promptster", "-o", "ada.promptster"]) == 2
+    assert capsys.readouterr().err == "error: ada.promptster already exists\nAdd --force to replace it.\n"
     assert (folder / "ada.promptster").read_bytes() == original
     (folder / "out.html").write_text("mine")
     assert main(["export", "ada.promptster", "-f", "html", "-o", "out.html", "--force"]) == 0
@@ -80,6 +87,23 @@ def test_standard_output_carries_the_export_alone(folder: Path, capfdbinary: pyt
 
 
 @pytest.mark.parametrize(
+    ("title", "expected"),
+    [
+        ("Rate limiter", "rate-limiter"),
+        ("../../etc/passwd", "etc-passwd"),
+        ("Größe & Umfang: C:\\x", "groe-umfang-c-x"),
+        ("速率限制", ""),
+        ("CON", "con"),
+        ("x" * 39 + " yy", "x" * 39),
+        ("-rf *", "rf"),
+    ],
+)
+def test_a_title_becomes_a_name_that_every_file_system_takes(title: str, expected: str) -> None:
+    """Small ASCII letters, digits and dashes, at most 40, no dash at either end."""
+    assert slug(title) == expected
+
+
+@pytest.mark.parametrize(
     ("words", "code", "error"),
     [
         (["ada.promptster", "-o", "-", "--json"], 2, "usage"),
@@ -87,6 +111,7 @@ def test_standard_output_carries_the_export_alone(folder: Path, capfdbinary: pyt
         (["ada.promptster", "-o", "missing/out", "--json"], 2, "usage"),
         (["ada.promptster", "-o", ".", "--json"], 2, "usage"),
         (["nothing.promptster", "--json"], 2, "no_such_source"),
+        (["nothing", "--json"], 2, "no_such_source"),
         (["AAAAAAAAAAAAAAAAAAAAAA", "--json"], 4, "not_signed_in"),
     ],
 )

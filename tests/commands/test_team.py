@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
+import sqlite3
 import stat
 import subprocess
+import time
+from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
-from tests.helpers.candidate import started
+from tests.helpers.candidate import bearer, started
 from tests.helpers.hiring import stage
 from tests.helpers.people import Person
 
@@ -18,9 +23,10 @@ from promptster.client import CollectorClient
 from promptster.config import PinnedKeys
 from promptster.paths import Paths
 from promptster.protocol.keys import parse_keyfile
+from promptster.protocol.verification import verify_bundle
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
 
     from tests.helpers.candidate import Candidate
     from tests.helpers.hiring import Stage
@@ -42,7 +48,15 @@ def session(acme: Stage) -> Candidate:
         candidate.close()
         for n in range(2):
             assert candidate.put(client, n).status_code == 200
+        _when(client, acme, candidate, lambda head: bool(head["closed"]))
     return candidate
+
+
+def _when(client: httpx.Client, acme: Stage, candidate: Candidate, holds: Callable[[dict[str, Any]], bool]) -> None:
+    """Return when this holds of a session: the collector checks behind its answers."""
+    path = f"/v1/sessions/{candidate.session}/head"
+    while not holds(client.get(path, headers=bearer(acme.running.token)).json()):
+        time.sleep(0.02)  # another process checks; there is no event to wait for
 
 
 @pytest.fixture
@@ -60,7 +74,7 @@ def test_login_keeps_the_token_apart_and_pins_the_keys(acme: Stage, stranger: Pe
     token, url = acme.running.token, acme.running.url
     answer = stranger.call("login", "--collector", url + "/", "--token-stdin", given=f"{token}\n")
     assert answer.code == 0
-    assert answer.stdout.startswith("signed in to Acme as owner\n")
+    assert answer.stdout.startswith("Signed in to Acme as owner.\n")
     assert acme.running.fingerprint in answer.stdout
     assert "this sign-in will be kept in" in answer.stderr
     assert token not in answer.stdout + answer.stderr
@@ -76,8 +90,23 @@ def test_login_refuses_what_is_no_token_and_leaves_nothing(acme: Stage, stranger
     assert stranger.call(*words, given="pt_wrong").code == 4
     assert stranger.call(*words, given="\n").code == 2
     assert stranger.call("login", "--token-stdin", "--json", given="x").document["error"]["code"] == "usage"
-    assert stranger.call(*words[:3], "--json").document["error"]["hint"].startswith("pass --token-stdin")
+    assert stranger.call(*words[:3], "--json").document["error"]["hint"].startswith("Add --token-stdin")
     assert not _paths(stranger).config.exists()
+
+
+def test_login_never_tells_to_sign_in(acme: Stage, stranger: Person) -> None:
+    """Whoever is signing in is told what is wrong with the token, and whom to ask for another one."""
+    words = ("login", "--collector", acme.running.url, "--token-stdin")
+    revoked = acme.owner.result("token", "create", "--role", "reviewer")
+    acme.owner.result("token", "revoke", revoked["id"])
+    for token, said in {
+        "pt_nobody": "error: the collector does not know this token\nCopy all of it; it starts with pt_.",
+        revoked["token"]: "error: this token was revoked\nAsk an owner for a new token.\n",
+        "pa_candidate": "error: not a token\nCopy all of it; it starts with pt_.\n",
+    }.items():
+        answer = stranger.call(*words, given=token)
+        assert answer.stderr.startswith(said)
+        assert "promptster login" not in answer.stderr
 
 
 def test_login_refuses_keys_that_do_not_continue_the_pinned_ones(acme: Stage, stranger: Person) -> None:
@@ -150,9 +179,34 @@ def test_an_assessment_has_the_terms_that_it_was_given(acme: Stage, tmp_path: Pa
     assert made["repository"] == str(tmp_path / "task")
     listed = acme.owner.result("assessment", "list")["assessments"]
     assert made in listed
+    assert made["assessment"] == made["id"]  # as sessions name it
     shown = acme.owner.call("assessment", "list").stdout.splitlines()
-    assert shown[0].split() == ["id", "title", "time", "limit", "kept", "repository"]
-    assert any(line.split()[:6] == [made["id"], "Terms", "90", "min", "45", "days"] for line in shown)
+    assert shown[0].split() == ["Assessment", "Id", "Time", "Kept", "Repository"]
+    assert any(line.split()[:6] == ["Terms", made["id"][:8], "90", "min", "45", "days"] for line in shown)
+
+
+def test_a_new_assessment_says_its_terms_and_what_is_next(acme: Stage) -> None:
+    """The next command works as it is printed: by title while nothing else has it, by id afterwards."""
+    words = ("assessment", "create", "--title", "Said & done", "--time-limit", "90m")
+    first, second = acme.owner.call(*words).stdout.splitlines(), acme.owner.call(*words).stdout.splitlines()
+    assert first[0] == 'Created "Said & done": 90 min, kept for 30 days.'
+    assert first[1] == 'Next: promptster invite "Said & done" --name NAME --email ADDRESS'
+    named = shlex.split(second[1])[3]
+    ids = [entry["id"] for entry in acme.owner.result("assessment", "list")["assessments"]]
+    assert named in ids
+
+
+def test_an_assessment_is_named_by_its_title_or_the_beginning_of_its_id(acme: Stage) -> None:
+    """What two assessments share is refused with their ids, and nobody is invited."""
+    who = ("--name", "Ada", "--email", "ada@example.com")
+    assessment = acme.assessment("By its title")
+    for name in ("By its title", assessment[:6], assessment):
+        assert acme.owner.result("invite", name, *who)["link"]
+    other = acme.assessment("By its title")
+    unclear = acme.owner.call("invite", "By its title", *who, "--json")
+    assert (unclear.code, unclear.document["error"]["code"]) == (2, "ambiguous")
+    assert all(each in unclear.document["error"]["hint"] for each in (assessment, other))
+    assert acme.owner.call("invite", assessment[:3], *who).code == 1  # too short for an id
 
 
 @pytest.mark.parametrize(
@@ -178,8 +232,13 @@ def test_an_invite_is_shown_once_and_to_whoever_made_it(acme: Stage) -> None:
     assert made["link"] == f"{acme.running.url}/i/{made['code'].replace('.', '#', 1)}"
     assert made["expires_at"].endswith("Z")
     answer = acme.owner.call("invite", assessment, "--name", "Ada", "--email", "ada@example.com")
-    assert answer.stdout.startswith(f"link     {acme.running.url}/i/")
-    assert "not shown again" in answer.stdout
+    lines = answer.stdout.splitlines()
+    assert re.fullmatch(
+        r"Invited Ada\. The link works once, until \d{1,2} \w+( \d{4})?, \d\d:\d\d \(72 h left\)\.", lines[0]
+    )
+    assert lines[1] == ""
+    assert lines[2].startswith(f"{acme.running.url}/i/")
+    assert "shown only once" in answer.stdout
     unknown = acme.owner.call("invite", "nothing", "--name", "A", "--email", "a@example.com", "--json")
     assert unknown.code == 1
     assert "promptster assessment list" in unknown.document["error"]["hint"]
@@ -191,7 +250,41 @@ def test_sessions_lists_who_finished(acme: Stage, session: Candidate) -> None:
     """A session that was handed in stands there by name, with its events."""
     (entry,) = (e for e in acme.owner.result("sessions")["sessions"] if e["session"] == session.session)
     assert (entry["name"], entry["events"], entry["title"]) == ("Grace Example", 3, "Build a parser")
-    assert "Grace Example" in acme.owner.call("sessions").stdout
+    assert (entry["state"] in {"closing", "sealed"}, entry["outcome"]) == (True, "submitted")
+    heading, *rows = acme.owner.call("sessions").stdout.splitlines()
+    assert heading.split() == ["Session", "Candidate", "Assessment", "Stage", "Started", "Used", "Events"]
+    (row,) = (line for line in rows if "Grace Example" in line)
+    assert row.startswith(f"{session.session[:8]} ")
+    assert "submitted" in row
+    assert re.search(r"\d{1,2} [A-Z][a-z]{2} \d\d:\d\d", row)
+    assert not re.search(r"\d{4}-\d\d-\d\dT|sealed|closing", "\n".join(rows))
+    assert max(map(len, [heading, *rows])) <= 80
+
+
+def test_states_that_occur_are_explained(acme: Stage, session: Candidate) -> None:
+    """A legend stands below the table, for those only that stand in it."""
+    with httpx.Client(base_url=acme.running.url, trust_env=False) as client:
+        gone = started(client, acme.running.token, name="Wim Example", email="wim@example.com")
+        assert client.post(f"/v1/sessions/{gone.session}/withdraw", json=gone.withdrawal()).status_code == 200
+    shown = acme.owner.call("sessions").stdout
+    assert "\nwithdrawn: the candidate withdrew consent" in shown
+    assert "\nlapsed:" not in shown
+    unreadable = acme.owner.call("replay", gone.session[:8])
+    assert unreadable.stderr == "error: the session was withdrawn\nIts keys are destroyed, so nobody can read it.\n"
+    assert session.session[:8] in shown
+
+
+def test_a_session_is_named_by_what_the_table_shows_of_it(acme: Stage, session: Candidate, tmp_path: Path) -> None:
+    """Its first characters do; the file gets the day, the title and the same characters, and nobody's name."""
+    done = acme.owner.result("export", session.session[:8], "-f", "jsonl", cwd=tmp_path)
+    assert done["session"] == session.session
+    (written,) = tmp_path.iterdir()
+    assert re.fullmatch(rf"\d{{4}}-\d\d-\d\d-build-a-parser-{session.session[:8]}\.jsonl", written.name)
+    unknown = acme.owner.call("replay", "zzzzzzzz")
+    assert (unknown.code, unknown.stderr) == (
+        2,
+        "error: no session or file named zzzzzzzz\nTo see the sessions: promptster sessions\n",
+    )
 
 
 def test_a_session_is_exported_and_read_from_the_collector(acme: Stage, session: Candidate, tmp_path: Path) -> None:
@@ -214,6 +307,34 @@ def test_a_session_is_exported_and_read_from_the_collector(acme: Stage, session:
     assert not (tmp_path / "no").exists()
 
 
+def test_a_reader_waits_until_a_session_can_be_read(acme: Stage) -> None:
+    """Between the inbox and the segment a session has no content for a moment; the bundle comes after that moment."""
+    with httpx.Client(base_url=acme.running.url, trust_env=False) as client:
+        candidate = started(client, acme.running.token, name="Eva Example", email="eva@example.com")
+        candidate.say("early")
+        assert candidate.put(client, 0).status_code == 200
+        _when(client, acme, candidate, lambda head: head["checked"] == 0)
+    where = acme.running.data / "control" / "control.sqlite3"
+    with closing(sqlite3.connect(where)) as database:
+        (body,) = database.execute("select body_sealed from batches where session = ?", [candidate.session]).fetchone()
+
+    def hold(content: bytes | None) -> None:
+        with closing(sqlite3.connect(where)) as database, database:
+            database.execute("update batches set body_sealed = ? where session = ?", [content, candidate.session])
+
+    hold(None)
+    told: list[str] = []
+
+    def preparing() -> None:
+        told.append("once")
+        hold(body)
+
+    with CollectorClient(acme.running.url, token=acme.running.token, preparing=preparing) as reader:
+        bundle = reader.bundle(candidate.session)
+    assert told == ["once"]
+    assert verify_bundle(bundle, trusted=[acme.running.fingerprint]).events == 1
+
+
 def test_a_token_does_what_its_role_may_until_it_is_revoked(acme: Stage, stranger: Person) -> None:
     """A reviewer's token signs in, reads, cannot invite, and ends at once."""
     made = acme.owner.result("token", "create", "--role", "reviewer", "--label", "Rita", "--expires", "7d")
@@ -221,19 +342,42 @@ def test_a_token_does_what_its_role_may_until_it_is_revoked(acme: Stage, strange
     assert "sessions" in stranger.result("sessions")
     refused = stranger.call("assessment", "create", "--title", "x", "--json")
     assert refused.code == 1
-    assert "an owner or a recruiter" in refused.document["error"]["hint"]
+    assert refused.document["error"]["message"] == "reviewers cannot do this"
+    assert refused.document["error"]["hint"] == "Ask an owner or a recruiter."
     unknown = acme.owner.call("token", "revoke", "nothing", "--json")
     assert "promptster token list" in unknown.document["error"]["hint"]
     (entry,) = (e for e in acme.owner.result("token", "list")["tokens"] if e["id"] == made["id"])
     assert (entry["role"], entry["label"], entry["revoked_at"]) == ("reviewer", "Rita", None)
     assert made["token"] not in json.dumps(entry)
-    assert acme.owner.result("token", "revoke", made["id"]) == {"id": made["id"], "revoked": True}
+    assert acme.owner.result("token", "revoke", made["id"][:8]) == {"id": made["id"], "revoked": True}
     assert stranger.call("sessions", "--json").code == 4
     shown = acme.owner.call("token", "list").stdout
-    assert any(line.split()[:4] == [made["id"], "reviewer", "Rita", "revoked"] for line in shown.splitlines())
+    assert any(line.split()[:4] == [made["id"][:8], "Rita", "reviewer", "revoked"] for line in shown.splitlines())
     words = acme.owner.call("token", "create", "--role", "recruiter")
     assert words.stdout.startswith("pt_")
-    assert "not shown again" in words.stderr
+    assert "shown only once" in words.stderr
+    assert "(365 days left)" in words.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "message", "hint"),
+    [
+        (("token", "create", "--role", "reviewer", "--expires", "soon"), "not a duration: soon", "Use 30d"),
+        (("token", "create", "--role", "reviewer", "--expires", "36h"), "not whole days: 36h", "Use 30d"),
+        (("assessment", "create", "--title", "x", "--retention", "1w"), "not a duration: 1w", "Use 30d"),
+        (
+            ("assessment", "create", "--title", "x", "--time-limit", "1.5h"),
+            "not a duration: 1.5h",
+            "Use 90m, 2h or 30d",
+        ),
+    ],
+)
+def test_what_is_no_duration_is_told_with_one_that_is(
+    acme: Stage, words: tuple[str, ...], message: str, hint: str
+) -> None:
+    """Every option that takes a length of time names a form that it takes."""
+    answer = acme.owner.call(*words)
+    assert (answer.code, answer.stderr) == (2, f"error: {message}\n{hint}, for example.\n")
 
 
 def test_groups_of_commands_explain_themselves(stranger: Person) -> None:

@@ -318,7 +318,7 @@ def test_a_folder_is_named_as_one(home: Path, capsys: pytest.CaptureFixture[str]
         assert main([command, "."]) == 2
         assert capsys.readouterr().err == ("error: . is a folder\nName a bundle: a file that ends in .promptster.\n")
         assert main([command, "home.promptster"]) == 2
-        assert capsys.readouterr().err.startswith("error: there is no file ")
+        assert capsys.readouterr().err.startswith(("error: there is no file ", "error: no session or file named "))
     assert home.is_dir()
 
 

@@ -40,6 +40,8 @@ class Answering:
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         """Listen on a free port of 127.0.0.1."""
         self.answer = Answer()
+        self.first: list[Answer] = []
+        """Answers of the requests before those that get ``answer``."""
         self.asked: list[Asked] = []
         outer = self
 
@@ -53,7 +55,7 @@ class Answering:
                 body = self.rfile.read(length)
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 outer.asked.append(Asked(method=self.command, path=self.path, headers=headers, body=body))
-                answer = outer.answer
+                answer = outer.first.pop(0) if outer.first else outer.answer
                 if answer.cut:
                     self.close_connection = True
                     return

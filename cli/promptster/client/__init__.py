@@ -9,7 +9,7 @@ from __future__ import annotations
 from promptster.client.asynchronous import AsyncCollectorClient
 from promptster.client.blocking import CollectorClient
 from promptster.client.calls import Assessment, InviteAnswer, PutAnswer, RedeemAnswer
-from promptster.client.refusals import RefusedError, UnreachableError
+from promptster.client.refusals import RefusedError, SignInRejectedError, UnreachableError
 
 __all__ = [
     "Assessment",
@@ -19,5 +19,6 @@ __all__ = [
     "PutAnswer",
     "RedeemAnswer",
     "RefusedError",
+    "SignInRejectedError",
     "UnreachableError",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -27,22 +28,35 @@ from promptster.client.calls import (
     too_long,
     unreachable,
 )
+from promptster.client.refusals import RefusedError
 from promptster.errors import NotSignedInError
 from promptster.network import Network
 from promptster.protocol.documents import encode
 from promptster.protocol.encoding import b64u_decode, b64u_encode
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+
+READY_WITHIN_S = 60.0
+"""Seconds for which a reader waits at most while the collector prepares a session."""
+_SHORTEST_PAUSE_S = 0.1
+_NOT_READY = "reading_failed"
+"""What the collector calls a session that it cannot hand out at this moment, with a time to ask again."""
 
 
 class CollectorClient:
     """One collector, called by commands; ``token`` is the hiring team's or the candidate's access token."""
 
     def __init__(
-        self, url: str, *, token: str | None = None, network: Network | None = None, timeout: httpx.Timeout = TIMEOUT
+        self,
+        url: str,
+        *,
+        token: str | None = None,
+        network: Network | None = None,
+        timeout: httpx.Timeout = TIMEOUT,
+        preparing: Callable[[], None] | None = None,
     ) -> None:
-        """Prepare; the first call connects.
+        """Get ready; the first call connects. ``preparing`` is called when a reader has to wait for a session.
 
         Raises:
             ConfigurationError: the address is not one, or is plain http beyond loopback.
@@ -50,6 +64,7 @@ class CollectorClient:
         connection = Connection(url, network or Network())
         self.url = connection.url
         self._token = token
+        self._preparing = preparing
         self._http = httpx.Client(
             verify=connection.context, proxy=connection.proxy, trust_env=False, follow_redirects=False, timeout=timeout
         )
@@ -84,6 +99,25 @@ class CollectorClient:
         if not httpx.codes.is_success(answer.status):
             raise refusal(answer, call.path, signed_in=call.bearer is not None and call.bearer == self._token)
         return answer
+
+    def _read(self, call: Call) -> Answer:
+        """An answer with content; while the collector prepares the session for reading, wait for it.
+
+        Raises:
+            RefusedError: it was refused, or is not ready after ``READY_WITHIN_S``.
+        """
+        until, told = time.monotonic() + READY_WITHIN_S, False
+        while True:
+            try:
+                return self._send(call)
+            except RefusedError as error:
+                pause = max(error.retry_after_s or 0.0, _SHORTEST_PAUSE_S)
+                if error.code != _NOT_READY or error.retry_after_s is None or time.monotonic() + pause > until:
+                    raise
+            if self._preparing is not None and not told:
+                self._preparing()
+                told = True
+            time.sleep(pause)
 
     def _team(self, method: str, path: str, document: Mapping[str, Any] | None = None) -> dict[str, Any]:
         content = None if document is None else json.dumps(document).encode()
@@ -133,16 +167,16 @@ class CollectorClient:
 
     def bundle(self, session: str) -> bytes:
         """The session's signed bundle."""
-        return self._send(self._session_call(session, "bundle", limit=BUNDLE_LIMIT)).body
+        return self._read(self._session_call(session, "bundle", limit=BUNDLE_LIMIT)).body
 
     def export(self, session: str, form: str) -> bytes:
         """One of the collector's exports: ``bundle``, ``html`` or ``jsonl``."""
-        return self._send(self._session_call(session, f"export?format={form}", limit=BUNDLE_LIMIT)).body
+        return self._read(self._session_call(session, f"export?format={form}", limit=BUNDLE_LIMIT)).body
 
     def events(self, session: str, *, after: int, limit: int) -> dict[str, Any]:
         """Events behind ``after`` of a session that may still be running."""
         what = f"events?after={after}&limit={limit}"
-        return self._send(self._session_call(session, what, limit=EVIDENCE_LIMIT)).document()
+        return self._read(self._session_call(session, what, limit=EVIDENCE_LIMIT)).document()
 
     def withdraw(self, session: str, withdrawal: Mapping[str, Any]) -> dict[str, Any]:
         """Hand in a signed withdrawal; the answer holds the tombstone."""
@@ -158,7 +192,7 @@ class CollectorClient:
 
     def _signed_in(self) -> str:
         if self._token is None:
-            raise NotSignedInError("you are not signed in", hint="run promptster login --collector URL first")
+            raise NotSignedInError("you are not signed in", hint="Sign in first: promptster login --collector URL")
         return self._token
 
     def me(self) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
-from promptster.client.refusals import RefusedError, UnreachableError
+from promptster.client.refusals import RefusedError, SignInRejectedError, UnreachableError
 from promptster.config import collector_url, is_object
 from promptster.errors import CollectorError, NotSignedInError
 from promptster.network import Network
@@ -140,7 +140,7 @@ def refusal(answer: Answer, path: str, *, signed_in: bool) -> CollectorError | N
     except CollectorError:
         problem = {}
     if answer.status == _UNAUTHORISED and signed_in:
-        return NotSignedInError("the collector does not accept this sign-in", hint="run promptster login again")
+        return SignInRejectedError(str(problem.get("code", "")))
     after = answer.headers.get("retry-after", "")
     seconds = float(after) if after.isascii() and after.isdigit() else None
     return RefusedError(status=answer.status, problem=problem, path=path, retry_after_s=seconds)

@@ -4,30 +4,34 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from promptster.errors import CollectorError
+from promptster.errors import CollectorError, NotSignedInError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _HINTS: Mapping[int, str] = {
-    401: "the invite or the token is not accepted; check that it was copied whole",
-    410: "it has ended; nothing more is accepted",
-    429: "wait a moment and try again",
-    500: "try again in a moment; nothing was lost here",
-    502: "try again in a moment; nothing was lost here",
-    503: "try again in a moment; nothing was lost here",
+    401: "Copy all of the invite link or the token.",
+    410: "It has ended, and nothing more is accepted.",
+    429: "Wait a moment, then try again.",
+    500: "Nothing is lost here. Try again in a moment.",
+    502: "Nothing is lost here. Try again in a moment.",
+    503: "Nothing is lost here. Try again in a moment.",
 }
 _UNKNOWN: tuple[tuple[str, str], ...] = (
-    ("/v1/invites/", "check the link; it may belong to another collector, or the invite is gone"),
-    ("/v1/assessments/", "check the id; promptster assessment list shows them"),
-    ("/v1/sessions/", "check the id; promptster sessions lists them"),
-    ("/v1/tokens/", "check the id; promptster token list shows them"),
+    ("/v1/invites/", "Check the link. It may belong to another collector, or the invite is gone."),
+    ("/v1/assessments/", "To see them: promptster assessment list"),
+    ("/v1/sessions/", "To see them: promptster sessions"),
+    ("/v1/tokens/", "To see them: promptster token list"),
 )
 _ALLOWED: tuple[tuple[str, str], ...] = (
     ("/v1/tokens", "an owner"),
     ("/v1/assessments", "an owner or a recruiter"),
     ("/v1/sessions/", "an owner or a reviewer"),
 )
+_SIGN_INS: Mapping[str, str] = {
+    "token_expired": "your sign-in has expired",
+    "token_revoked": "your sign-in was revoked",
+}
 _NOT_FOUND = 404
 _FORBIDDEN = 403
 
@@ -36,6 +40,17 @@ class UnreachableError(CollectorError):
     """No answer came: name resolution, connection, TLS, a timeout or a cut answer."""
 
     default_code = "collector_unreachable"
+
+
+class SignInRejectedError(NotSignedInError):
+    """The collector does not accept the token of this sign-in any more; ``reason`` is its own code for why."""
+
+    def __init__(self, reason: str) -> None:
+        """Keep the reason, and say it in words."""
+        super().__init__(
+            _SIGN_INS.get(reason, "the collector does not know your sign-in"), hint="Ask an owner for a new token."
+        )
+        self.reason = reason
 
 
 class RefusedError(CollectorError):
@@ -71,8 +86,8 @@ def _hint(status: int, path: str) -> str | None:
     """What to do about a refusal that does not say so itself."""
     if status == _NOT_FOUND:
         known = (hint for prefix, hint in _UNKNOWN if path.startswith(prefix))
-        return next(known, "check the address; another program may answer there")
+        return next(known, "Check the address. Another program may answer there.")
     if status == _FORBIDDEN:
-        roles = next((roles for prefix, roles in _ALLOWED if path.startswith(prefix)), "another role")
-        return f"this needs the token of {roles}; ask an owner of your organisation"
+        roles = next((roles for prefix, roles in _ALLOWED if path.startswith(prefix)), "an owner")
+        return f"Ask {roles}."
     return _HINTS.get(status)

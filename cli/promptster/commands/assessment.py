@@ -11,6 +11,9 @@ from promptster.commands import needed
 from promptster.commands.options import Collector, Json
 
 if TYPE_CHECKING or needed.work:
+    from promptster.commands.cells import counted_days, length
+    from promptster.commands.invite import quoted
+    from promptster.commands.names import shortened
     from promptster.commands.signed_in import team_client, values_checked
     from promptster.commands.spans import days, minutes
     from promptster.commands.tables import table
@@ -19,7 +22,11 @@ if TYPE_CHECKING or needed.work:
     from promptster.paths import Paths
     from promptster.session.git import git_text
     from promptster.session.workspace import is_clonable
+    from promptster.ui.escape import escape_line
     from promptster.ui.output import Output
+
+if TYPE_CHECKING:
+    from promptster.client import CollectorClient
 
 app = typer.Typer(
     add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False, help="Create and list assessments."
@@ -43,7 +50,7 @@ def create(
     collector: Collector = None,
     json: Json = False,
 ) -> None:
-    """Set up an assessment. Its policy is fixed with it: candidates agree to exactly these terms."""
+    """Create an assessment. Its policy is fixed with it: candidates agree to exactly these terms."""
     out = Output(json)
     document: dict[str, Any] = {"title": title}
     if repo is not None:
@@ -54,10 +61,14 @@ def create(
         document["retention_days"] = days(retention)
     with team_client(Config.load(Paths.from_environment()), collector) as client, values_checked():
         made = client.create_assessment(document)
-    out.result(made)
+        alike = 0 if json else sum(entry.get("title") == made.get("title") for entry in _all(client))
+    out.result(_with_own_name(made))
     if not json:
-        out.say(f"created {made['id']}")
-        out.say(f"to invite someone: promptster invite {made['id']} --name NAME --email EMAIL")
+        limit = made.get("time_limit_minutes")
+        terms = f"{length(limit) if limit else 'no time limit'}, kept for {counted_days(made['retention_days'])}"
+        out.say(f'Created "{escape_line(made["title"])}": {terms}.')
+        named = quoted(made["title"] if alike == 1 else made["id"])
+        out.say(f"Next: promptster invite {named} --name NAME --email ADDRESS")
 
 
 @app.command("list")
@@ -65,24 +76,34 @@ def list_(*, collector: Collector = None, json: Json = False) -> None:
     """List the organisation's assessments."""
     out = Output(json)
     with team_client(Config.load(Paths.from_environment()), collector) as client:
-        answer = client.assessments()
-    out.result(answer)
-    if not json:
-        for line in table(
-            ("id", "title", "time limit", "kept", "repository"),
-            [
-                (
-                    entry["id"],
-                    entry["title"],
-                    f"{entry['time_limit_minutes']} min" if entry.get("time_limit_minutes") else "none",
-                    f"{entry.get('retention_days', '')} days",
-                    entry.get("repository") or "",
-                )
-                for entry in answer.get("assessments", [])
-            ],
-            empty="no assessments yet; promptster assessment create makes one",
-        ):
-            out.say(line)
+        entries = _all(client)
+    out.result({"assessments": [_with_own_name(entry) for entry in entries]})
+    if json:
+        return
+    shown = shortened([str(entry["id"]) for entry in entries])
+    rows = [
+        (
+            entry["title"],
+            shown[str(entry["id"])],
+            length(entry["time_limit_minutes"]) if entry.get("time_limit_minutes") else "no limit",
+            counted_days(entry["retention_days"]) if entry.get("retention_days") else "",
+            entry.get("repository") or "",
+        )
+        for entry in entries
+    ]
+    empty = "No assessments yet. To create one: promptster assessment create --title TEXT"
+    for line in table(("Assessment", "Id", "Time", "Kept", "Repository"), rows, empty=empty):
+        out.say(line)
+
+
+def _all(client: CollectorClient) -> list[dict[str, Any]]:
+    entries: list[dict[str, Any]] = client.assessments().get("assessments", [])
+    return entries
+
+
+def _with_own_name(entry: dict[str, Any]) -> dict[str, Any]:
+    """The id under the name that sessions give it, too."""
+    return {**entry, "assessment": entry["id"]}
 
 
 def _repository(text: str) -> str:
@@ -96,13 +117,15 @@ def _repository(text: str) -> str:
     path = Path(text).expanduser()
     if path.is_dir():
         if git_text(["rev-parse", "--show-cdup"], cwd=path) != "":  # empty at the top of one only
-            raise UsageError(f"{path.absolute()} is no git repository", hint="run git init and commit there first")
+            raise UsageError(
+                f"{path.absolute()} is not a git repository", hint="Run `git init` and commit there first."
+            )
         return str(path.absolute())
     if not is_clonable(text):
         raise UsageError(
-            f"candidates could not clone {text!r}",
-            hint="pass a folder of this machine, or an address with https or ssh",
+            f"candidates cannot clone {text}",
+            hint="Use https or ssh, or a folder of this computer.",
         )
     if text.startswith("/"):
-        raise UsageError(f"there is no folder {text}", hint="pass the folder of a git repository")
+        raise UsageError(f"there is no folder {text}", hint="Name the folder of a git repository.")
     return text

@@ -13,6 +13,7 @@ from promptster.commands.source import SourceArgument
 from promptster.replay import exporters
 
 if TYPE_CHECKING or needed.work:
+    from promptster.commands.export_name import file_name
     from promptster.commands.source import find_source, read_file, read_replay, require_readable
     from promptster.config import Config, PinnedKeys, write_private
     from promptster.errors import PromptsterError, UsageError
@@ -44,10 +45,10 @@ def command(
     output: Annotated[
         str | None,
         typer.Option(
-            "--output", "-o", metavar="FILE", help="Where to write; - is standard output; else a name is made up."
+            "--output", "-o", metavar="FILE", help="Where to write; - is standard output; else named by day and title."
         ),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace the file if it is there.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")] = False,
     collector: Collector = None,
     json: Json = False,
 ) -> int:
@@ -59,17 +60,19 @@ def command(
     out = Output(json)
     exporter = _exporter(format_)
     if output == _STDOUT and json:
-        raise UsageError("-o - and --json both want standard output", hint="leave one of them out")
+        raise UsageError("-o - and --json both want standard output", hint="Leave one of them out.")
     found = find_source(source)
     config = Config.load(Paths.from_environment())
     if exporter.name == "bundle" and output is None and found.file is not None:
         exit_code = _complete(found.file, config, out)
         if exit_code is not None:
             return exit_code
-    target = Path(output if output is not None else found.name + exporter.suffix).expanduser()
-    if output != _STDOUT:
-        _check_target(target, force=force)
+    if output not in {None, _STDOUT}:
+        _check_target(Path(output or "").expanduser(), force=force)
     replay = read_replay(found, config, collector)
+    target = Path(output or file_name(replay, exporter.suffix, given=found.file)).expanduser()
+    if output is None:
+        _check_target(target, force=force)
     written = _write(exporter, replay, None if output == _STDOUT else target)
     verdict = replay.verification.verdict if replay.verification else ""
     out.result(
@@ -144,11 +147,11 @@ def _exporter(name: str) -> Exporter:
 
 def _check_target(target: Path, *, force: bool) -> None:
     if target.is_dir():
-        raise UsageError(f"{target} is a folder", hint="name a file with -o")
+        raise UsageError(f"{target} is a folder", hint="Name a file with -o.")
     if not target.parent.is_dir():
-        raise UsageError(f"there is no folder {target.parent}", hint="make it first")
+        raise UsageError(f"there is no folder {target.parent}", hint="Create it first.")
     if (target.exists() or target.is_symlink()) and not force:
-        raise UsageError(f"{target} is there already", hint="--force replaces it", code="file_exists")
+        raise UsageError(f"{target} already exists", hint="Add --force to replace it.", code="file_exists")
 
 
 def _write(exporter: Exporter, replay: Replay, target: Path | None) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,14 +12,21 @@ from promptster.commands import needed
 from promptster.commands.options import Collector, Json
 
 if TYPE_CHECKING or needed.work:
+    from promptster import times
+    from promptster.commands.cells import asked, milliseconds
+    from promptster.commands.names import assessment_named
     from promptster.commands.signed_in import team_client, values_checked
     from promptster.config import Config
     from promptster.paths import Paths
+    from promptster.ui.escape import escape_line
     from promptster.ui.output import Output
+
+_PLAIN = re.compile(r"[A-Za-z0-9_.,:@/+][A-Za-z0-9_.,:@/+-]*")
+_NOT_IN_QUOTES = re.compile(r"[\"$`\\!]|^-")
 
 
 def command(
-    assessment: Annotated[str, typer.Argument(metavar="ASSESSMENT", help="The id that assessment create printed.")],
+    assessment: Annotated[str, typer.Argument(metavar="ASSESSMENT", help="Its title, or its id.")],
     *,
     name: Annotated[str, typer.Option(metavar="NAME", help="The person's name; encrypted at the collector.")],
     email: Annotated[str, typer.Option(metavar="EMAIL", help="Their address; encrypted at the collector.")],
@@ -27,10 +36,24 @@ def command(
     """Invite one person. The link is shown once; it works for one person, once, and for 72 hours."""
     out = Output(json)
     with team_client(Config.load(Paths.from_environment()), collector) as client, values_checked():
-        made = client.create_invite(assessment, {"name": name, "email": email})
+        found = assessment_named(client, assessment)
+        asked_ms = asked()
+        made = client.create_invite(str(found["id"]), {"name": name, "email": email})
     out.result(made)
-    if not json:
-        out.say(f"link     {made['link']}")
-        out.say(f"code     {made['code']}")
-        out.say(f"expires  {made['expires_at']}")
-        out.say("Send either one to them yourself. It is not shown again, and whoever has it can use it once.")
+    if json:
+        return
+    expires = milliseconds(made.get("expires_at"))
+    valid = "" if expires is None else f", {times.until(expires, asked_ms)}"
+    out.say(f"Invited {escape_line(name.strip())}. The link works once{valid}.")
+    out.say()
+    out.say(made["link"])
+    out.say()
+    out.say("Send it yourself: no mail server is set up. It is shown only once.")
+    out.say("If it is lost, run the same command for a new one.")
+
+
+def quoted(text: str) -> str:
+    """A word as it is typed into a shell, in double quotes where they are enough."""
+    if text.isprintable() and not _NOT_IN_QUOTES.search(text):
+        return text if _PLAIN.fullmatch(text) else f'"{text}"'
+    return shlex.quote(text)

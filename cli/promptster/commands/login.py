@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-import getpass
 import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from promptster.commands import needed
-from promptster.commands.options import Collector, Json, store_kind
+from promptster.commands.options import Collector, Json
 
 if TYPE_CHECKING or needed.work:
-    from promptster.client import CollectorClient
+    from promptster.client import CollectorClient, SignInRejectedError
+    from promptster.commands.options import ask_unseen, store_kind
     from promptster.commands.signed_in import keep_token
     from promptster.config import Config, PinnedKeys, collector_url
-    from promptster.errors import UsageError
+    from promptster.errors import NotSignedInError, UsageError
     from promptster.paths import Paths
+    from promptster.ui.escape import escape_line
     from promptster.ui.output import Output
+
+_PREFIX = "pt_"
 
 
 def command(
@@ -31,21 +34,24 @@ def command(
 ) -> None:
     """Sign in with a token from your organisation.
 
-    The collector's public keys are pinned, so that promptster verify trusts what it signs; other keys later are refused
-    unless the pinned ones vouch for them.
+    The collector's public keys are kept, so that promptster verify trusts what it signs. Other keys are refused later,
+    unless the kept ones vouch for them.
     """
     out = Output(json)
     preference = store_kind(secrets)
     config = Config.load(Paths.from_environment())
     if collector is None and config.collector is None:
-        raise UsageError("no collector named", hint="pass --collector https://...")
+        raise UsageError("no collector named", hint="Add --collector https://HOST.")
     url = collector_url(collector or config.collector or "")
     token = _read_token(from_stdin=token_stdin)
     pinned = PinnedKeys(config.paths)
     with CollectorClient(url, token=token, network=config.network) as client:
         keyfile = client.keys()
         pinned.check(url, keyfile)  # before the token goes anywhere
-        me = client.me()
+        try:
+            me = client.me()
+        except SignInRejectedError as error:
+            raise _not_this_one(error) from error
     keys = pinned.pin(url, keyfile)
     kind = keep_token(config, url, token, preference=preference, announce=out.note)
     config.remember_collector(url)
@@ -61,18 +67,29 @@ def command(
         }
     )
     if not json:
-        out.say(f"signed in to {organisation} as {role}")
-        out.say(f"collector  {url}")
-        out.say(f"its key    {fingerprint}")
+        out.say(f"Signed in to {escape_line(organisation)} as {role}.")
+        out.say(f"Collector  {url}")
+        out.say("Its key, by which promptster verify knows it:")
+        out.say(f"  {fingerprint}")
+
+
+def _not_this_one(error: SignInRejectedError) -> NotSignedInError:
+    """Why the token that was just given opens nothing; signing in again with it would not help."""
+    if error.reason == "token_expired":
+        return NotSignedInError("this token has expired", hint=error.hint)
+    if error.reason == "token_revoked":
+        return NotSignedInError("this token was revoked", hint=error.hint)
+    hint = f"Copy all of it; it starts with {_PREFIX}. Check also the collector's address."
+    return NotSignedInError("the collector does not know this token", hint=hint)
 
 
 def _read_token(*, from_stdin: bool) -> str:
-    if from_stdin:
+    if sys.stdin.isatty():
+        token = ask_unseen("Token (it is not shown): ").strip()
+    elif from_stdin:
         token = sys.stdin.readline().strip()
-    elif sys.stdin.isatty():
-        token = getpass.getpass("token: ").strip()
     else:
-        raise UsageError("no token given", hint="pass --token-stdin and write the token to standard input")
-    if not token or not token.isascii() or not token.isprintable() or " " in token:
-        raise UsageError("this is not a token", hint="copy it whole; it begins with pt_")
+        raise UsageError("no token given", hint="Add --token-stdin and write the token to standard input.")
+    if not token.startswith(_PREFIX) or not token.isascii() or not token.isprintable() or " " in token:
+        raise UsageError("not a token", hint=f"Copy all of it; it starts with {_PREFIX}.")
     return token

@@ -63,7 +63,7 @@ def read_code(argument: str | None) -> str:
         UsageError: nothing was given.
     """
     if argument is None and sys.stdin.isatty():
-        text = _ask_unseen("Paste the link from your invitation (it is not shown): ")
+        text = ask_unseen("Paste the link from your invitation (it is not shown): ")
     elif argument is None or argument == "-":
         text = sys.stdin.readline()
         if not text and argument is None:
@@ -75,7 +75,7 @@ def read_code(argument: str | None) -> str:
     return text.strip()
 
 
-def _ask_unseen(question: str) -> str:
+def ask_unseen(question: str) -> str:
     """One line typed without an echo: what it holds is a secret."""
     import getpass  # noqa: PLC0415 - only a terminal needs it
 

@@ -9,6 +9,7 @@ from promptster.client import CollectorClient, RefusedError
 from promptster.config import collector_url
 from promptster.errors import ConfigurationError, NotSignedInError, UsageError
 from promptster.keys import FileStore, KeyringStore, choose_store
+from promptster.ui.output import Output
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 _FILE = "tokens.json"
 _INVALID = 422
-_HINT = "run promptster login --collector URL first"
+_HINT = "Sign in first: promptster login --collector URL"
 
 
 def keep_token(
@@ -63,7 +64,13 @@ def team_client(config: Config, collector: str | None = None) -> CollectorClient
     url = collector_url(collector) if collector else config.collector
     if url is None:
         raise NotSignedInError("you are not signed in to a collector", hint=_HINT)
-    return CollectorClient(url, token=token_for(config, url), network=config.network)
+    note = Output(json=False).note
+    return CollectorClient(
+        url,
+        token=token_for(config, url),
+        network=config.network,
+        preparing=lambda: note("Preparing the session..."),
+    )
 
 
 @contextmanager

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from promptster.commands import needed
-from promptster.errors import PromptsterError, UsageError
+from promptster.commands.names import SHORTEST, the_one
+from promptster.errors import NotSignedInError, PromptsterError, UsageError
 
 if TYPE_CHECKING or needed.work:
     from promptster.config import PinnedKeys
@@ -18,15 +19,17 @@ if TYPE_CHECKING or needed.work:
     from promptster.replay.unreadable import why_unreadable
 
 if TYPE_CHECKING:
+    from promptster.client import CollectorClient
     from promptster.config import Config
     from promptster.protocol.verdict import Verification
     from promptster.replay.session import Replay
 
 SourceArgument = Annotated[
-    str, typer.Argument(metavar="SESSION_OR_FILE", help="A session's id, as sessions prints it, or a .promptster file.")
+    str, typer.Argument(metavar="SESSION_OR_FILE", help="A session, as sessions shows it, or a .promptster file.")
 ]
 
 _SESSION = re.compile(r"[A-Za-z0-9_-]{22}", re.ASCII)
+_BEGINNING = re.compile(rf"[A-Za-z0-9_-]{{{SHORTEST},21}}", re.ASCII)
 
 
 class UnreadableError(PromptsterError):
@@ -43,12 +46,7 @@ class Source:
     file: Path | None
     """A file on this computer."""
     session: str | None
-    """A session's id at the collector."""
-
-    @property
-    def name(self) -> str:
-        """A name for files made from it."""
-        return self.file.stem if self.file is not None else f"{self.session}"
+    """A session's id at the collector, or the beginning of one."""
 
 
 def find_source(text: str) -> Source:
@@ -60,15 +58,31 @@ def find_source(text: str) -> Source:
     path = Path(text).expanduser()
     if path.is_file():
         return Source(file=path, session=None)
-    if _SESSION.fullmatch(text):
+    if _SESSION.fullmatch(text) or _BEGINNING.fullmatch(text):
         return Source(file=None, session=text)
     if path.is_dir():
         raise UsageError(f"{text} is a folder", hint="Name a bundle: a file that ends in .promptster.", code="folder")
-    raise UsageError(
-        f"there is no file {text!r}, and it is not a session's id",
-        hint="promptster sessions lists the ids; a bundle's name ends in .promptster",
-        code="no_such_source",
+    raise _nothing(text)
+
+
+def _nothing(text: str) -> UsageError:
+    return UsageError(
+        f"no session or file named {text}", hint="To see the sessions: promptster sessions", code="no_such_source"
     )
+
+
+def _whole(client: CollectorClient, text: str) -> str:
+    """The id of a session that may be given by its first characters.
+
+    Raises:
+        UsageError: no session begins so, or several do.
+    """
+    if _SESSION.fullmatch(text):
+        return text
+    found = the_one(text, [str(entry["session"]) for entry in client.sessions().get("sessions", [])], what="session")
+    if found is None:
+        raise _nothing(text)
+    return found
 
 
 def read_file(path: Path) -> bytes:
@@ -94,8 +108,15 @@ def read_bundle_of(source: Source, config: Config, collector: str | None = None)
         return read_file(source.file)
     from promptster.commands.signed_in import team_client  # noqa: PLC0415 - a file needs none of the network's library
 
-    with team_client(config, collector) as client:
-        return client.bundle(source.session or "")
+    named = source.session or ""
+    try:
+        team = team_client(config, collector)
+    except NotSignedInError:
+        if _SESSION.fullmatch(named):
+            raise
+        raise _nothing(named) from None  # far more likely a file's name that is mistyped
+    with team as client:
+        return client.bundle(_whole(client, named))
 
 
 def read_replay(source: Source, config: Config, collector: str | None = None) -> Replay:
@@ -133,9 +154,7 @@ def begin_replay(text: str, config: Config, collector: str | None = None) -> Beg
     source = find_source(text)
     data = read_bundle_of(source, config, collector)
     begun = Begun(source=source, opening=Opening.of(data, PinnedKeys(config.paths).fingerprints()))
-    if (
-        not begun.opening.facts.session
-    ):  # nothing in it is known to be the collector's: no heading goes before the verdict
+    if not begun.opening.facts.session:  # nothing in it is known to be the collector's word: no heading goes first
         begun.replay()
     return begun
 

@@ -8,6 +8,7 @@ from promptster.errors import UsageError
 
 _SPAN = re.compile(r"(?:(?P<d>\d{1,5})d)?(?:(?P<h>\d{1,5})h)?(?:(?P<m>\d{1,6})m(?:in)?)?", re.ASCII)
 _MINUTES_A_DAY = 24 * 60
+_DAYS = "Use 30d, for example."
 
 
 def minutes(text: str) -> int:
@@ -22,7 +23,7 @@ def minutes(text: str) -> int:
         found = {unit: int(value) for unit, value in match.groupdict(default="0").items()}
         total = found["d"] * _MINUTES_A_DAY + found["h"] * 60 + found["m"]
     if not total:
-        raise UsageError(f"{text!r} is not a length of time", hint="write it as 90m, 2h, 1h30m or 30d")
+        raise UsageError(f"not a duration: {text}", hint="Use 90m, 2h or 30d, for example.")
     return total
 
 
@@ -32,7 +33,10 @@ def days(text: str) -> int:
     Raises:
         UsageError: it is not one.
     """
-    total, rest = divmod(minutes(text), _MINUTES_A_DAY)
+    try:
+        total, rest = divmod(minutes(text), _MINUTES_A_DAY)
+    except UsageError as error:
+        raise UsageError(error.message, hint=_DAYS) from None
     if rest:
-        raise UsageError(f"{text!r} is not a number of days", hint="write it as 30d")
+        raise UsageError(f"not whole days: {text}", hint=_DAYS)
     return total

@@ -10,10 +10,14 @@ from promptster.commands import needed
 from promptster.commands.options import Collector, Json
 
 if TYPE_CHECKING or needed.work:
+    from promptster import times
+    from promptster.commands.cells import asked, milliseconds, now, when
+    from promptster.commands.names import shortened, the_one
     from promptster.commands.signed_in import team_client, values_checked
     from promptster.commands.spans import days
     from promptster.commands.tables import table
     from promptster.config import Config
+    from promptster.errors import CollectorError
     from promptster.paths import Paths
     from promptster.ui.output import Output
 
@@ -39,12 +43,16 @@ def create(
     document: dict[str, Any] = {"role": role, "label": label}
     if expires is not None:
         document["expires_in_days"] = days(expires)
+    asked_ms = asked()
     with team_client(Config.load(Paths.from_environment()), collector) as client, values_checked():
         made = client.create_token(document)
     out.result(made)
     if not json:
         out.say(made["token"])
-        out.note(f"{made['role']}, expires {made['expires_at']}; it is not shown again. Revoke it as {made['id']}")
+        ends_ms = milliseconds(made.get("expires_at"))
+        until = "does not expire" if ends_ms is None else f"is valid {times.until(ends_ms, asked_ms)}"
+        out.note(f"This token of a {made['role']} {until}.")
+        out.note(f"It is shown only once. To end it: promptster token revoke {made['id']}")
 
 
 @app.command("list")
@@ -54,28 +62,28 @@ def list_(*, collector: Collector = None, json: Json = False) -> None:
     with team_client(Config.load(Paths.from_environment()), collector) as client:
         answer = client.tokens()
     out.result(answer)
-    if not json:
-        for line in table(
-            ("id", "role", "label", "state", "created", "expires"),
-            [
-                (
-                    entry["id"],
-                    entry.get("role"),
-                    entry.get("label"),
-                    "revoked" if entry.get("revoked_at") else "active" if entry.get("active", True) else "expired",
-                    entry.get("created_at"),
-                    entry.get("expires_at"),
-                )
-                for entry in answer.get("tokens", [])
-            ],
-            empty="no tokens",
-        ):
-            out.say(line)
+    if json:
+        return
+    entries: list[dict[str, Any]] = answer.get("tokens", [])
+    shown, now_ms = shortened([str(entry["id"]) for entry in entries]), now()
+    rows = [
+        (
+            shown[str(entry["id"])],
+            entry.get("label"),
+            entry.get("role"),
+            "revoked" if entry.get("revoked_at") else "active" if entry.get("active", True) else "expired",
+            when(entry.get("created_at"), now_ms),
+            when(entry.get("expires_at"), now_ms, missing="never"),
+        )
+        for entry in entries
+    ]
+    for line in table(("Token", "Label", "Role", "State", "Created", "Expires"), rows, empty="No tokens."):
+        out.say(line)
 
 
 @app.command()
 def revoke(
-    token: Annotated[str, typer.Argument(metavar="ID", help="The id that token list prints.")],
+    token: Annotated[str, typer.Argument(metavar="ID", help="Its id, or the first characters.")],
     *,
     collector: Collector = None,
     json: Json = False,
@@ -83,7 +91,12 @@ def revoke(
     """End a token at once."""
     out = Output(json)
     with team_client(Config.load(Paths.from_environment()), collector) as client:
-        client.revoke_token(token)
-    out.result({"id": token, "revoked": True})
+        named = the_one(token, [str(entry["id"]) for entry in client.tokens().get("tokens", [])], what="token")
+        if named is None:
+            raise CollectorError(
+                f"no token named {token}", hint="To see them: promptster token list", code="unknown_token"
+            )
+        client.revoke_token(named)
+    out.result({"id": named, "revoked": True})
     if not json:
-        out.say(f"revoked {token}")
+        out.say(f"Revoked {named}. It opens nothing any more.")

@@ -36,11 +36,11 @@ def bearer_of(connection: ASGIConnection[Any, Any, Any, Any]) -> str:
 def _admit(access: Access, principal: Principal, session: object) -> None:
     if principal.role is None:
         if not access.candidate:
-            raise ForbiddenError("a candidate's access token does not open this")
+            raise ForbiddenError("candidates cannot do this")
         if session != principal.session:
             raise NotFoundError("there is no such session")
     elif principal.role not in access.roles:
-        raise ForbiddenError(f"the role {principal.role.value} does not allow this")
+        raise ForbiddenError(f"{principal.role.value}s cannot do this")
 
 
 def _methods(connection: ASGIConnection[Any, Any, Any, Any]) -> list[str]:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 TEAM_PREFIX = "pt_"
 CANDIDATE_PREFIX = "pa_"
+_ASK = "Ask an owner for a new token."
+_COPY = "Copy all of it."
 
 
 class TokenRejectedError(UnauthorizedError):
@@ -126,7 +128,7 @@ class Tokens:
             ConflictError: it is the caller's own.
         """
         if token == by:
-            raise ConflictError("a token cannot revoke itself", code="own_token", hint="use another owner's token")
+            raise ConflictError("a token cannot revoke itself", code="own_token", hint="Use another owner's token.")
         now = self._clock.wall_ms()
         mine = (Token.id == token) & (Token.organisation == organisation)
 
@@ -149,7 +151,7 @@ class Tokens:
             return await self._team(digest)
         if bearer.startswith(CANDIDATE_PREFIX):
             return await self._candidate(digest, session)
-        raise TokenRejectedError("the token is not one of this collector's")
+        raise TokenRejectedError("this collector does not know the token", hint=_COPY)
 
     async def _team(self, digest: bytes) -> Principal:
         statement = select(Token.id, Token.organisation, Token.role, Token.expires_ms, Token.revoked_ms).where(
@@ -157,11 +159,11 @@ class Tokens:
         )
         row = await self._store.database.read(lambda connection: connection.execute(statement).one_or_none())
         if row is None:
-            raise TokenRejectedError("the token is not one of this collector's")
+            raise TokenRejectedError("this collector does not know the token", hint=_COPY)
         if row.revoked_ms is not None:
-            raise TokenRejectedError("the token was revoked", code="token_revoked")
+            raise TokenRejectedError("the token was revoked", code="token_revoked", hint=_ASK)
         if row.expires_ms <= self._clock.wall_ms():
-            raise TokenRejectedError("the token has expired", code="token_expired")
+            raise TokenRejectedError("the token has expired", code="token_expired", hint=_ASK)
         return Principal(organisation=row.organisation, role=Role(row.role), token=row.id)
 
     async def _candidate(self, digest: bytes, session: object) -> Principal:

@@ -25,11 +25,11 @@ def _draft(data: JSONBody[AssessmentRequest]) -> AssessmentDraft:
         raise InvalidError(f"a title has 1 to {_MAX_TITLE} printable characters", code="title")
     repository = data.repository or None
     if repository is not None and (len(repository) > _MAX_REPOSITORY or not repository.isprintable()):
-        raise InvalidError("the repository is not a path or an address", code="repository")
+        raise InvalidError("the repository is neither a path nor an address", code="repository")
     if not 0 <= data.time_limit_minutes <= _MAX_MINUTES:
-        raise InvalidError("a time limit is at most seven days, 0 for none", code="time_limit")
+        raise InvalidError("a time limit is at most 7 days", code="time_limit")
     if not 1 <= data.retention_days <= _MAX_RETENTION:
-        raise InvalidError(f"retention is 1 to {_MAX_RETENTION} days", code="retention")
+        raise InvalidError(f"sessions are kept for 1 to {_MAX_RETENTION} days", code="retention")
     return AssessmentDraft(
         title=title,
         repository=repository,

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
+from shlex import quote
 from typing import Annotated
 
 import typer
 
 from promptster_collector.commands.output import document, say
+from promptster_collector.commands.serve import PORT
 from promptster_collector.errors import SetupError
 
 _MAX_NAME = 100
@@ -20,7 +22,7 @@ def _check(org: str, owner_email: str) -> None:
     if not 1 <= len(org.strip()) <= _MAX_NAME or not org.isprintable():
         raise SetupError(f"an organisation's name has 1 to {_MAX_NAME} printable characters", code="organisation")
     if _EMAIL.fullmatch(owner_email) is None:
-        raise SetupError("the owner's e-mail address is not one", code="email")
+        raise SetupError("not an e-mail address", hint="--owner-email looks like owner@example.com.", code="email")
 
 
 def command(
@@ -32,7 +34,7 @@ def command(
 ) -> None:
     """Create a data folder: keys, databases, one organisation, its owner and the owner's token.
 
-    The token is shown once. Back up master.key, keystore and the rest apart from each other.
+    The owner signs in with the token, which is shown once. Back up master.key, keystore and the rest apart.
     """
     from promptster_collector.app import build_services, system_clock  # noqa: PLC0415 - costs start-up time
     from promptster_collector.settings import Settings  # noqa: PLC0415 - likewise
@@ -52,7 +54,10 @@ def command(
     if json:
         document({"organisation": made.name, "token": made.token.token, "key_fingerprint": fingerprint})
         return
-    say(f"{made.name} is set up in {settings.data}\n")
-    say(f"owner's token (shown once):  {made.token.token}")
-    say(f"collector key fingerprint:   {fingerprint}\n")
-    say(f"next: promptster-collector serve --data {data}")
+    folder = str(data) if data.is_absolute() or str(data).startswith("..") else f"./{data}"
+    say(f"Created {made.name}'s collector in {folder}.")
+    say(f"Owner's token, shown once: {made.token.token}")
+    say(f"Key fingerprint:\n  {fingerprint}")
+    say("Back up master.key and keystore apart from the rest. Then start it and sign in:")
+    say(f"  promptster-collector serve --data {quote(folder)}")
+    say(f"  promptster login --collector http://127.0.0.1:{PORT} --token-stdin")

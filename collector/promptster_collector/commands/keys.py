@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from shlex import quote
 from typing import Annotated
 
 import typer
 
-from promptster_collector.commands.output import document, say
+from promptster_collector.commands.output import document, say, write_named
 
 
 def command(
@@ -17,6 +18,7 @@ def command(
     output: Annotated[
         Path, typer.Option("-o", "--output", metavar="FILE", help="File to write; - for standard output.")
     ],
+    force: Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Write the collector's public keys with their succession."""
@@ -33,10 +35,11 @@ def command(
     if str(output) == "-":
         sys.stdout.write(keyfile.decode())
         return
-    output.write_bytes(keyfile)
+    write_named(output, keyfile, force=force)
     if json:
         document({"keyfile": str(output.absolute()), "fingerprints": list(fingerprints)})
         return
-    say(f"wrote {output}")
+    say(f"Saved the public keys as {output}.")
     for fingerprint in fingerprints:
-        say(f"collector key {fingerprint}")
+        say(f"Key fingerprint:\n  {fingerprint}")
+    say(f"To check a bundle with them: promptster verify FILE --trust {quote(str(output))}")

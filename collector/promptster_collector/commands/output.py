@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import sys
 from typing import TYPE_CHECKING
 
+from promptster.errors import UsageError
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from promptster.errors import PromptsterError
 
@@ -26,6 +31,35 @@ def document(value: Mapping[str, object]) -> None:
     """The one JSON document of a command."""
     sys.stdout.write(json.dumps(value, ensure_ascii=True, separators=(",", ":")) + "\n")
     sys.stdout.flush()
+
+
+def write_named(path: Path, data: bytes, *, force: bool) -> None:
+    """Write a file to a place that somebody named: never over one that is there, and never through a link.
+
+    Raises:
+        UsageError: the place is taken, or is none for a file.
+        OSError: the system refused it.
+    """
+    from promptster_collector.store.files import Durability, write_atomically  # noqa: PLC0415 - not on every system
+
+    if path.is_dir():
+        raise UsageError(f"{path} is a folder", hint="Name a file.", code="file")
+    if not path.parent.is_dir():
+        raise UsageError(f"there is no folder {path.parent}", hint="Create it first.", code="file")
+    if force:
+        write_atomically(path, data, durability=Durability.NAME)  # a link is replaced, and what it names stays
+        return
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+    except FileExistsError:
+        raise UsageError(f"{path} already exists", hint="Add --force to replace it.", code="file_exists") from None
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            path.unlink()
+        raise
 
 
 def failure(error: PromptsterError, *, as_json: bool) -> None:

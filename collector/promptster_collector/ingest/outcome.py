@@ -57,7 +57,7 @@ _PLAIN: Mapping[str, Callable[[], Refusal]] = {
     "unknown": lambda: NotFoundError("there is no such session", code="unknown_session"),
     "prev": lambda: InvalidError("the batch does not follow the stored one", code="prev_mismatch"),
     "first": lambda: InvalidError("the batch's first event is not the next one", code="first_mismatch"),
-    "full": lambda: Refusal("the session holds as much as it may", code="session_full", status=413),
+    "full": lambda: Refusal("the session is full", code="session_full", status=413),
 }
 
 

@@ -157,7 +157,7 @@ class Redemption:
                 lambda connection: connection.execute(statement).scalar_one_or_none()
             )
             if sealed is None:
-                raise GoneError("the session behind this invite has been erased", code="erased")
+                raise GoneError("the session of this invite was erased", code="erased")
             return Envelope.decode(self._store.of_session(facts.organisation, session).unseal(sealed, "certificate"))
         raise await self._invites.used_again(facts)
 
@@ -171,8 +171,8 @@ class Redemption:
         try:
             private_key = self._store.keys.get(sealing_key(facts.organisation, facts.sealing_key_id))
         except KeyDestroyedError:
-            hint = "ask the hiring team for a new invite"
-            raise GoneError("this invite cannot be redeemed any more", code="invite_used", hint=hint) from None
+            hint = "Ask the hiring team for a new one."
+            raise GoneError("this invite is no longer valid", code="invite_used", hint=hint) from None
         try:
             return open_box(box, private_key)
         except SealError as error:
@@ -216,7 +216,7 @@ class Redemption:
             )
         )
         if marked.rowcount != 1:
-            raise _LostRaceError("this invite has been used")
+            raise _LostRaceError("this invite was already used")
         connection.execute(insert(Session).values(values))
 
 

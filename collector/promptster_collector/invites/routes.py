@@ -38,7 +38,7 @@ def _who(data: JSONBody[InviteRequest]) -> Identity:
         raise InvalidError(f"a name has 1 to {_MAX_NAME} printable characters", code="name")
     email = data.email.strip()
     if _EMAIL.fullmatch(email) is None or not email.isprintable():
-        raise InvalidError("this is not an e-mail address", code="email")
+        raise InvalidError("not an e-mail address", code="email", hint="It looks like name@example.com.")
     return Identity(name=name, email=email)
 
 

@@ -144,7 +144,7 @@ class Invites:
             NotFoundError: there is none, or the secret is another's.
         """
         unknown = NotFoundError(
-            "there is no such invite", code="unknown_invite", hint="check that the link was copied whole"
+            "there is no such invite", code="unknown_invite", hint="Copy all of the link, also after #."
         )
         try:
             secret = b64u_decode(secret_text[:_MAX_SECRET])
@@ -198,8 +198,8 @@ class Invites:
                 session=facts.session,
             )
         )
-        hint = "if it was not you, tell the hiring team; they can invite you again"
-        return ConflictError("this invite has been used", code="invite_used", hint=hint)
+        hint = "If it was not you, tell the hiring team. They can invite you again."
+        return ConflictError("this invite was already used", code="invite_used", hint=hint)
 
     def require_unexpired(self, facts: InviteFacts) -> None:
         """Refuse invites whose time is over.
@@ -208,5 +208,5 @@ class Invites:
             GoneError: it has expired.
         """
         if facts.expires_ms <= self._clock.wall_ms():
-            hint = "ask the hiring team for a new one"
-            raise GoneError("this invite has expired", code="invite_expired", hint=hint)
+            hint = "Ask the hiring team for a new one."
+            raise GoneError("this invite expired", code="invite_expired", hint=hint)

@@ -16,7 +16,7 @@ from promptster_collector.orgs.service import Organisations
 from promptster_collector.settings import DAY_MS
 
 _MAX_LABEL = 200
-_MAX_DAYS = 3660
+_MAX_DAYS = 365
 
 
 @get("/v1/me", opt={ACCESS: TEAM})
@@ -31,7 +31,7 @@ def _role(word: str) -> Role:
     try:
         return Role(word)
     except ValueError:
-        hint = f"roles are {', '.join(Role)}"
+        hint = f"Use one of {', '.join(Role)}."
         raise InvalidError("there is no such role", code="role", hint=hint) from None
 
 
@@ -40,7 +40,7 @@ def _checked(data: JSONBody[TokenRequest]) -> int | None:
         raise InvalidError(f"a label has at most {_MAX_LABEL} characters", code="label")
     days = data.expires_in_days
     if days is not None and not 1 <= days <= _MAX_DAYS:
-        raise InvalidError("a token lives a day at least", code="expires_in_days")
+        raise InvalidError(f"a token is valid for 1 to {_MAX_DAYS} days", code="expires_in_days")
     return None if days is None else days * DAY_MS
 
 

@@ -61,6 +61,14 @@ class Organisations:
 
         return NewOrganisation(id=organisation, name=name, token=self._store.database.write_now(job))
 
+    def names(self) -> list[str]:
+        """The names of all organisations; blocks, for the command line."""
+        statement = select(Organisation.id, Organisation.name_sealed)
+        rows = self._store.database.read_now(lambda connection: connection.execute(statement).all())
+        return [
+            self._store.of_organisation(row.id).unseal(row.name_sealed, "organisation.name").decode() for row in rows
+        ]
+
     async def name(self, organisation: str) -> str:
         """An organisation's name."""
         statement = select(Organisation.name_sealed).where(Organisation.id == organisation)

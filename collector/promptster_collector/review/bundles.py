@@ -123,7 +123,7 @@ class Bundles:
                 process.give(some)
             yield from process.export()
         except SegmentProcessError as error:
-            raise ReadingFailedError("the session cannot be read just now", retry_after=30) from error
+            raise ReadingFailedError("the session cannot be read right now", retry_after=30) from error
 
     def _signed(self, record: SessionRecord, logged: Logged) -> bytes:
         """Everything that was signed, as a bundle without events."""

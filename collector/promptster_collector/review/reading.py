@@ -184,7 +184,7 @@ class Reading:
         if row.readable is False:
             return []
         if row.body_sealed is None:  # its session was sealed while it was read batch by batch
-            raise ReadingFailedError("the session is being sealed just now", retry_after=1)
+            raise ReadingFailedError("the session is being prepared for reading", retry_after=1)
         try:
             return open_body(wire_of(self._store, row), key)
         except ProtocolError:

@@ -25,7 +25,7 @@ class ReadingFailedError(BusyError):
 
 
 def _failed() -> ReadingFailedError:
-    return ReadingFailedError("the session cannot be read just now", retry_after=30)
+    return ReadingFailedError("the session cannot be read right now", retry_after=30)
 
 
 class SegmentReader:

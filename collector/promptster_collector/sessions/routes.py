@@ -36,6 +36,7 @@ def _entry(session: ListedSession) -> SessionEntry:
         events=session.events,
         checked=session.checked_n,
         closed_at=None if session.closed_ms is None else rfc3339(session.closed_ms),
+        outcome=session.outcome,
     )
 
 

@@ -32,6 +32,8 @@ class SessionEntry:
     events: int
     checked: int
     closed_at: str | None
+    outcome: str | None
+    """How it ended, ``submitted`` or ``lapsed``; ``None`` while it runs, and for one whose keys are destroyed."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 
+from promptster.protocol.receipt import Close
+from promptster.protocol.signing import Envelope
 from promptster_collector.access.principal import INVITERS
 from promptster_collector.errors import NotFoundError
 from promptster_collector.sessions.states import GONE, State
+from promptster_collector.store.keys.keystore import KeyDestroyedError
 from promptster_collector.store.schema import Session
 
 if TYPE_CHECKING:
@@ -19,6 +23,7 @@ if TYPE_CHECKING:
     from promptster_collector.assessments.service import Assessments
     from promptster_collector.clock import Clock
     from promptster_collector.orgs.persons import Identity, Persons
+    from promptster_collector.store.database import AnyRow
     from promptster_collector.store.store import Store
 
 
@@ -47,6 +52,8 @@ class ListedSession:
     events: int
     checked_n: int
     closed_ms: int | None
+    outcome: str | None
+    """``submitted`` or ``lapsed``, as it was signed; ``None`` where there is no end that can be read."""
 
 
 class Sessions:
@@ -96,6 +103,7 @@ class Sessions:
                     Session.next_seq,
                     Session.checked_n,
                     Session.closed_ms,
+                    Session.close_sealed,
                 )
                 .where(Session.organisation == organisation)
                 .order_by(Session.started_ms.desc(), Session.id)
@@ -115,11 +123,21 @@ class Sessions:
                     events=row.next_seq,
                     checked_n=row.checked_n,
                     closed_ms=row.closed_ms,
+                    outcome=self._outcome(organisation, row),
                 )
                 for row in rows
             ]
 
         return await self._store.database.read(job)
+
+    def _outcome(self, organisation: str, row: AnyRow) -> str | None:
+        """How a session ended, from what was signed then."""
+        if row.close_sealed is None or row.state in GONE:
+            return None
+        with contextlib.suppress(KeyDestroyedError):
+            sealed = self._store.of_session(organisation, row.id).unseal(row.close_sealed, "close")
+            return Close.parse(Envelope.decode(sealed).payload).outcome
+        return None
 
 
 def _of(identity: Identity | None, part: str) -> str | None:

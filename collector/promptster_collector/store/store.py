@@ -8,6 +8,7 @@ import json
 import os
 import secrets
 from dataclasses import dataclass, field
+from shlex import quote
 from typing import TYPE_CHECKING, Self
 
 from promptster_collector.errors import SetupError
@@ -48,7 +49,7 @@ class FolderLock:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             os.close(self._descriptor)
-            hint = "stop the other promptster-collector first"
+            hint = "Stop the other promptster-collector first."
             raise SetupError("another collector is serving this data folder", hint=hint, code="data_in_use") from error
 
     def release(self) -> None:
@@ -97,11 +98,14 @@ class Store:
             SetupError: there is one already.
         """
         if settings.master_key.exists() and not settings.marker.exists():
-            hint = "nothing was served from it: remove it, and run init again"
+            hint = "Nothing was served from it. Remove it, then run init again."
             raise SetupError("an earlier init of this data folder was cut off", hint=hint, code="incomplete_data")
         if settings.marker.exists():
-            hint = "choose another folder, or start it with promptster-collector serve"
-            raise SetupError("this data folder is set up already", hint=hint, code="already_initialised")
+            hint = f"Start it: promptster-collector serve --data {quote(str(settings.data))}"
+            raise SetupError(
+                f"{settings.data} is already a collector's data folder", hint=hint, code="already_initialised"
+            )
+        _require_room(settings)
         for folder in settings.folders:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             folder.chmod(0o700)
@@ -135,6 +139,22 @@ class Store:
         )
 
 
+def _require_room(settings: Settings) -> None:
+    """Refuse a place that holds something else: ``init`` closes its folder to others, and must not close theirs.
+
+    Raises:
+        SetupError: it is a file, or a folder with something in it.
+    """
+    if not settings.data.exists():
+        return
+    if not settings.data.is_dir():
+        raise SetupError(f"{settings.data} is a file", hint="Name a new folder.", code="data_taken")
+    for entry in settings.data.iterdir():
+        if entry not in settings.folders or not entry.is_dir() or any(entry.iterdir()):
+            hint = "Name a new folder."
+            raise SetupError(f"{settings.data} already holds something else", hint=hint, code="data_taken")
+
+
 def mark_ready(settings: Settings) -> None:
     """Say that ``init`` came to its end."""
     write_durably(settings.marker, json.dumps({"format": _FORMAT}).encode())
@@ -146,13 +166,16 @@ def require_data_folder(settings: Settings) -> None:
     Raises:
         SetupError: the folder cannot be used.
     """
-    hint = "run promptster-collector init --data FOLDER --org NAME --owner-email ADDRESS"
+    hint = "Create one: promptster-collector init --data FOLDER --org NAME --owner-email ADDRESS"
     try:
         marker = json.loads(settings.marker.read_bytes())
     except (OSError, ValueError) as error:
-        raise SetupError("this is not a collector's data folder", hint=hint, code="not_initialised") from error
+        raise SetupError(
+            f"{settings.data} is not a collector's data folder", hint=hint, code="not_initialised"
+        ) from error
     if marker != {"format": _FORMAT}:
-        raise SetupError("this data folder was made by another version", hint="update promptster", code="format")
+        raise SetupError("this data folder was made by another version", hint="Update promptster.", code="format")
     missing = [folder.name for folder in settings.folders if not folder.is_dir()]
+    missing += [path.name for path in settings.databases if not missing and not path.is_file()]
     if missing:
-        raise SetupError(f"missing in the data folder: {', '.join(missing)}", hint="restore it", code="incomplete_data")
+        raise SetupError(f"the data folder lacks {', '.join(missing)}", hint="Restore it.", code="incomplete_data")

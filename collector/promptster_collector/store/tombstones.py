@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from promptster.protocol.encoding import b64u_decode, b64u_encode
+from promptster.protocol.privacy import WITHDRAWN
 from promptster.protocol.signing import Envelope
 from promptster_collector.errors import GoneError, SetupError
 from promptster_collector.store.files import Durability, write_atomically, write_durably
@@ -51,7 +52,9 @@ def grave(*, organisation: str, session: str, person: str | None, state: str, en
 def buried(state: str, tombstone: bytes | None) -> GoneError:
     """The refusal for an erased session, with its tombstone."""
     envelope = None if tombstone is None else Envelope.decode(tombstone).to_json()
-    return GoneError("the session has been erased", code=state, extra={"tombstone": envelope})
+    what = "withdrawn" if state == WITHDRAWN else "deleted"
+    hint = "Its keys are destroyed, so nobody can read it."
+    return GoneError(f"the session was {what}", code=state, hint=hint, extra={"tombstone": envelope})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +91,7 @@ class TombstoneFolder:
             try:
                 yield Grave(**json.loads(path.read_bytes()))
             except (OSError, ValueError, TypeError) as error:
-                hint = "restore the tombstones folder; without it erased sessions could come back"
+                hint = "Restore the tombstones folder. Without it erased sessions could come back."
                 raise SetupError(f"the tombstone {path.name} cannot be read", hint=hint, code="tombstone") from error
 
     def note_checkpoint(self, last: LastCheckpoint) -> None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def public_keyfile(records: list[tuple[Purpose, str, bytes]]) -> bytes:
     """The key file's exact bytes from the stored records."""
     if not records:
-        raise SetupError("this data folder has no collector key", hint="run promptster-collector init", code="no_keys")
+        raise SetupError("this data folder has no collector key", hint="Restore keystore.", code="no_keys")
     return write_keyfile(Envelope.decode(record) for _, _, record in records)
 
 

@@ -1,0 +1,59 @@
+"""What a table shows of a moment or a length of time: local and short. Scripts get the whole of it by ``--json``."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from datetime import UTC, datetime
+
+from promptster import times
+
+_HALF_A_YEAR_MS = 182 * 24 * 3_600_000
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
+def milliseconds(text: object) -> int | None:
+    """A moment as the collector writes it, RFC 3339; ``None`` for anything else."""
+    if not isinstance(text, str):
+        return None
+    try:
+        at = datetime.fromisoformat(text)
+        return None if at.tzinfo is None else round(at.timestamp() * 1000)
+    except (ValueError, OverflowError):
+        return None
+
+
+def now() -> int:
+    """The wall clock, in milliseconds since 1970."""
+    return time.time_ns() // 1_000_000
+
+
+def asked() -> int:
+    """The moment of a call whose answer names a deadline: in whole seconds, as the answer tells its own."""
+    return now() // 1000 * 1000
+
+
+def when(text: object, now_ms: int, *, missing: str = "") -> str:
+    """``30 Nov 08:01``; half a year away and further ``30 Nov 2027``, for which the hour says nothing."""
+    at_ms = milliseconds(text)
+    if at_ms is None:
+        return missing
+    if abs(at_ms - now_ms) < _HALF_A_YEAR_MS:
+        return times.short(at_ms)
+    with contextlib.suppress(ValueError, OverflowError, OSError):
+        at = datetime.fromtimestamp(at_ms / 1000, UTC).astimezone()
+        return f"{at.day:>2} {_MONTHS[at.month - 1]} {at.year}"
+    return missing  # a moment that no calendar holds
+
+
+def length(minutes: int) -> str:
+    """``90 min``, ``24 h``, ``7 days``: exact, and in the largest unit that stays whole and is not a single one."""
+    for unit, name in ((24 * 60, "days"), (60, "h")):
+        if minutes % unit == 0 and minutes > unit:
+            return f"{minutes // unit} {name}"
+    return f"{minutes} min"
+
+
+def counted_days(days: int) -> str:
+    """``30 days``."""
+    return f"{days} day" if days == 1 else f"{days} days"

@@ -1,0 +1,45 @@
+"""What an exported file is called: the day, the assessment's title and the session, and nobody's name."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import unicodedata
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from promptster.replay.session import Replay
+
+_LONGEST = 40
+"""Characters of a title in a name."""
+_ID = 8
+_UNSAFE = re.compile(r"[^a-z0-9]+")
+
+
+def slug(title: str) -> str:
+    """A title in small ASCII letters, digits and dashes, which every file system takes; empty if none are left."""
+    plain = unicodedata.normalize("NFKD", title).encode("ascii", "ignore").decode().lower()
+    return _UNSAFE.sub("-", plain).strip("-")[:_LONGEST].rstrip("-")
+
+
+def _day(ms: int | None) -> str:
+    """``2026-11-30`` where the reader is; empty for a moment that no calendar holds."""
+    with contextlib.suppress(ValueError, OverflowError, OSError):
+        return "" if ms is None else datetime.fromtimestamp(ms / 1000, UTC).astimezone().strftime("%Y-%m-%d")
+    return ""
+
+
+def file_name(replay: Replay, suffix: str, *, given: Path | None) -> str:
+    """``2026-11-30-rate-limiter-tB-GrFiX.html``; what a damaged bundle does not say is left out.
+
+    Args:
+        replay: what is exported.
+        suffix: the format's ending.
+        given: the file it was read from, whose name serves where nothing else is known.
+    """
+    parts = [_day(replay.timeline.started_ms), slug(replay.facts.title), replay.facts.session[:_ID]]
+    known = "-".join(part for part in parts if part)
+    return (known or (given.stem if given is not None else "session")) + suffix

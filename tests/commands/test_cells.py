@@ -1,0 +1,94 @@
+"""What tables show: moments, lengths, short ids and stages."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from promptster.commands.cells import counted_days, length, milliseconds, when
+from promptster.commands.invite import quoted
+from promptster.commands.names import shortened, the_one
+from promptster.commands.sessions import stage
+from promptster.errors import UsageError
+
+NOW = 1_796_025_600_000
+"""30 November 2026, 08:00 UTC."""
+
+
+def test_a_moment_has_its_hour_while_that_says_something() -> None:
+    """Half a year away it is the year that people ask for; what is no moment is left out."""
+    local = datetime.fromtimestamp(NOW / 1000, UTC).astimezone()
+    assert when("2026-11-30T08:00:00Z", NOW) == f"{local.day} Nov {local:%H:%M}"
+    assert when("2027-11-15T12:00:00Z", NOW) == "15 Nov 2027"
+    assert when(None, NOW, missing="never") == "never"
+    assert milliseconds("2026-11-30T08:00:00Z") == NOW
+    for odd in ("soon", "2026-11-30T08:00:00", "0001-01-01T00:00:00+23:59", 7, None):
+        assert when(odd, NOW) == ""
+
+
+@pytest.mark.parametrize(
+    ("minutes", "words"),
+    [(1, "1 min"), (60, "60 min"), (90, "90 min"), (120, "2 h"), (150, "150 min"), (1440, "24 h"), (2880, "2 days")],
+)
+def test_a_limit_is_told_exactly(minutes: int, words: str) -> None:
+    """A larger unit stands only where nothing is rounded away."""
+    assert length(minutes) == words
+
+
+def test_days_have_the_right_plural() -> None:
+    """One day, many days."""
+    assert (counted_days(1), counted_days(30)) == ("1 day", "30 days")
+
+
+def test_ids_are_as_short_as_they_may_be() -> None:
+    """Eight characters, or as many as it takes to tell two apart; each of them names its session alone."""
+    ids = ["abcdefgh1234", "abcdefgh1299", "zzzzzzzz0000", "short"]
+    shown = shortened(ids)
+    assert shown == {ids[0]: "abcdefgh123", ids[1]: "abcdefgh129", ids[2]: "zzzzzzzz", "short": "short"}
+    assert [the_one(each, ids, what="session") for each in shown.values()] == ids
+
+
+def test_the_beginning_of_an_id_names_one_thing_or_nothing() -> None:
+    """Several are refused with their ids; three characters are a slip; the whole id always wins."""
+    ids = ["abcdef", "abcdeg", "abcd"]
+    assert the_one("abcd", ids, what="session") == "abcd"
+    assert the_one("abc", ids, what="session") is None
+    assert the_one("nothing", ids, what="session") is None
+    with pytest.raises(UsageError) as caught:
+        the_one("abcde", ids, what="session")
+    assert (caught.value.code, caught.value.message) == ("ambiguous", "2 sessions begin with abcde")
+    assert "abcdef, abcdeg" in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize(
+    ("entry", "word"),
+    [
+        ({"state": "open", "outcome": None}, "started"),
+        ({"state": "closing", "outcome": "submitted"}, "submitted"),
+        ({"state": "sealed", "outcome": "lapsed"}, "lapsed"),
+        ({"state": "sealed"}, "ended"),
+        ({"state": "withdrawn"}, "withdrawn"),
+        ({"state": "erased"}, "erased"),
+    ],
+)
+def test_a_stage_is_a_word_for_people(entry: dict[str, object], word: str) -> None:
+    """What was submitted is called so, whatever the collector does with it meanwhile."""
+    assert stage(entry) == word
+
+
+@pytest.mark.parametrize(
+    ("text", "typed"),
+    [
+        ("Twice", "Twice"),
+        ("Rate limiter", '"Rate limiter"'),
+        ("No $limit", "'No $limit'"),
+        ("it's", '"it\'s"'),
+        ('say "no"', "'say \"no\"'"),
+        ("-rf", "-rf"),
+        ("", '""'),
+    ],
+)
+def test_a_title_is_quoted_as_a_shell_wants_it(text: str, typed: str) -> None:
+    """Double quotes where they are enough."""
+    assert quoted(text) == typed
