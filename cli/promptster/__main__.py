@@ -120,6 +120,9 @@ def _run(name: str, arguments: list[str]) -> int:
         raise
     from importlib import import_module  # noqa: PLC0415 - help needs none of this
 
+    from promptster.commands.guard import refuse_inside_agent  # noqa: PLC0415 - likewise
+
+    refuse_inside_agent(name, arguments)
     module = import_module(f"promptster.commands.{name}")
     if hasattr(module, "main"):
         return int(module.main(arguments))

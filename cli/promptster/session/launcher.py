@@ -135,8 +135,12 @@ def find_program(name: str, environ: Mapping[str, str]) -> Path:
 
 def hook_command() -> tuple[str, ...]:
     """The forwarder's command line up to the agent's name: absolute paths only, and never a version manager's shim."""
-    python = Path(getattr(sys, "_base_executable", "") or sys.executable).resolve()
-    return (str(python), "-I", "-S", str(Path(promptster_hooks.__file__).resolve().parent / "forward.py"))
+    return (bare_python(), "-I", "-S", str(Path(promptster_hooks.__file__).resolve().parent / "forward.py"))
+
+
+def bare_python() -> str:
+    """The interpreter itself by its absolute path, outside any virtual environment."""
+    return str(Path(getattr(sys, "_base_executable", "") or sys.executable).resolve())
 
 
 def recording_session(paths: Paths) -> SessionFolder:
