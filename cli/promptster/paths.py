@@ -58,9 +58,12 @@ def socket_folder(session_folder: Path) -> Path:
     """The 0700 folder for a session's unix sockets.
 
     It is ``<session>/run`` unless that path is too long for a socket address; then it is a folder below the user's
-    runtime folder or the system's temporary folder, its name derived from the session folder's.
+    runtime folder or the system's temporary folder, its name derived from the session folder's. Those two depend on the
+    environment, so whoever starts a recorder leaves a link to the folder it took, for commands called in another one.
     """
     folder = session_folder / "run"
+    if folder.is_symlink() and folder.is_dir():
+        return folder.readlink()
     if len(os.fsencode(folder)) + len("/control.sock") <= _SOCKET_PATH_LIMIT:
         return folder
     short = hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]

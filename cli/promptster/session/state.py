@@ -9,7 +9,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, fields, replace
 from enum import StrEnum
 from pathlib import Path
@@ -194,6 +194,15 @@ class SessionFolder:
     def run(self) -> Path:
         """Sockets and files of the running recorder (0700); elsewhere if this path is too long for a socket."""
         return socket_folder(self.path)
+
+    def link_run(self) -> None:
+        """Let commands in other environments find that folder, if it is elsewhere."""
+        run, link, new = self.run, self.path / "run", self.path / "run.new"
+        if run != link:
+            with suppress(OSError):  # without it, commands look where their own environment says
+                new.unlink(missing_ok=True)
+                new.symlink_to(run)
+                new.replace(link)
 
     @property
     def hook_socket(self) -> Path:
