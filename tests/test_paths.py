@@ -40,7 +40,7 @@ def test_sockets_of_a_deep_folder_stand_where_their_path_is_short_enough(
 
 
 def test_a_folder_elsewhere_is_found_from_every_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Once a supervisor left a link to it, other XDG and TMPDIR variables do not lead elsewhere; a dead link does not count."""
+    """Once there is a link to it, other XDG and TMPDIR variables do not lead elsewhere; a dead link does not count."""
     session = tmp_path / ("x" * 100)
     session.mkdir()
     monkeypatch.setenv("XDG_RUNTIME_DIR", "/run/here")

@@ -126,7 +126,7 @@ def play(stage: Path, output: Path, wanted: str) -> None:
         provider = stack.enter_context(scripted_provider(stage, json.loads(script)))
         invite = invite_candidate(recruiter, collector, owner, stage / "task")
         stack.callback(
-            candidate.call, "stop"
+            candidate.call, "stop", "--yes"
         )  # nothing is left running, whatever happens; after submit it does nothing
         bundle = take_assessment(
             candidate, invite, provider, agent_words(agent, practice=practice), stage / "workspace"

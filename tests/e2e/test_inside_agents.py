@@ -110,9 +110,7 @@ def test_an_agent_ends_and_changes_nothing(agent: str, stage: Stage, tmp_path: P
         candidate.end()
     told = [line for line in of_kind(lines, "agent_other") if line["raw_kind"] == "promptster_refused"]
     payloads = [line["payload"] for line in told]
-    assert sorted(map(str, payloads)) == sorted(
-        [*(str({"command": name}) for name in tried), str({"request": "stop"})]
-    )
+    assert sorted(map(str, payloads)) == sorted([*(str({"command": name}) for name in tried), str({"request": "stop"})])
     assert {(line["agent"], *line["sources"]) for line in told} == {(agent, "launcher")}
     outputs = [str(line.get("output")) for line in of_kind(lines, "command")]
     assert sum(_SAID in output for output in outputs) == len(tried) + 1

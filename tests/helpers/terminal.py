@@ -76,6 +76,10 @@ class Terminal:
         """Type a line and Enter."""
         os.write(self._keyboard, line.encode() + b"\n")
 
+    def press(self, key: str) -> None:
+        """Press one key."""
+        os.write(self._keyboard, key.encode())
+
     def interrupt(self) -> None:
         """Press Ctrl-C."""
         os.write(self._keyboard, b"\x03")

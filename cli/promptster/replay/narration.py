@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from promptster.replay.differences import count_changes, edit_diff
 from promptster.replay.lanes import AGENT_NAMES
+from promptster.replay.model import REFUSED_ATTEMPT
 from promptster.replay.shapes import items, table
 from promptster.replay.wording import counted, duration, one_line
 
@@ -324,10 +325,20 @@ def _input(entry: Entry, label: str) -> Passage | None:
 
 def _agent_other(entry: Entry) -> Narration:
     agent = AGENT_NAMES.get(_text(entry, "agent"), "The agent")
+    if _text(entry, "raw_kind") == REFUSED_ATTEMPT:
+        return _refused_attempt(entry, agent)
     return Narration(
         label=f"{agent} reported",
         subject=_text(entry, "raw_kind"),
         passages=_passages(_field(entry, "payload", "as reported")),
+    )
+
+
+def _refused_attempt(entry: Entry, agent: str) -> Narration:
+    asked = table(entry.fields.get("payload")) or {}
+    command = f"promptster {pretty(asked['command'])}" if "command" in asked else pretty(asked.get("request", ""))
+    return Narration(
+        label=f"{agent} tried", subject=command, note="refused", bad=True, passages=_passages(_rest(entry))
     )
 
 

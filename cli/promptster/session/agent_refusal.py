@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from promptster.errors import InsideAgentError, SessionError
 from promptster.protocol.events import Kind, Source
+from promptster.replay.model import REFUSED_ATTEMPT
 from promptster.session.inside_agent import UNKNOWN, agent_around
 from promptster.session.state import SessionState
 
@@ -25,9 +26,6 @@ if TYPE_CHECKING:
 
     from promptster.session.recording import Recording
 
-RAW_KIND = "promptster_refused"
-"""What such an attempt is called in its ``agent_other``."""
-REFUSED = "inside_agent"
 _HARMLESS = frozenset({"status", "flush", "refused"})
 _AGENTS_MAY_RECORD = frozenset({Kind.NOTE.value})
 _CAPTURED_AS = {"claude": "claude", "codex": "codex", "cursor-agent": "cursor"}
@@ -44,9 +42,7 @@ def refusal(command: str, *, recorded: bool, asks: bool) -> InsideAgentError:
     """
     first = "Nothing was changed, --yes or not." if asks else "Nothing was changed."
     hint = f"{first} This attempt is recorded.\n" if recorded else f"{first}\n"
-    return InsideAgentError(
-        f"{command} does not work inside an agent", hint=f"{hint}Use your own terminal.", code=REFUSED
-    )
+    return InsideAgentError(f"{command} does not work inside an agent", hint=f"{hint}Use your own terminal.")
 
 
 def asking_process(connection: socket.socket) -> int:
@@ -96,7 +92,7 @@ class AgentRefusal:
         if self._recording.state is not SessionState.RECORDING:
             return False
         named = _CAPTURED_AS.get(agent)
-        fields: dict[str, Any] = {"raw_kind": RAW_KIND, "payload": payload} | ({"agent": named} if named else {})
+        fields: dict[str, Any] = {"raw_kind": REFUSED_ATTEMPT, "payload": payload} | ({"agent": named} if named else {})
         draft = {"src": Source.LAUNCHER, "kind": Kind.AGENT_OTHER, "fields": fields}
         try:
             await self._recording.record([draft])

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 MARK = "PROMPTSTER_AGENT"
 """The variable that ``promptster run`` gives to an agent; holds the agent's name."""
 
-_MARKS = {
+MARKS = {
     MARK: "",
     "CLAUDECODE": "claude",
     "CODEX_THREAD_ID": "codex",
@@ -102,7 +102,7 @@ def _entry(path: Path) -> tuple[str, str]:
 
 
 def _marked(environ: Mapping[str, str]) -> str | None:
-    for name, agent in _MARKS.items():
+    for name, agent in MARKS.items():
         value = environ.get(name, "")
         if value and value != "0":
             return agent or (value if value in _NAMES else UNKNOWN)
