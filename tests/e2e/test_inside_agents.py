@@ -13,6 +13,7 @@ from tests.e2e.scenarios import PROMPT, SUB_PROMPT
 from tests.e2e.world import Candidate
 from tests.helpers.provider.script import Conversation, Script, ToolUse, Turn
 from tests.helpers.provider.server import running
+from tests.helpers.terminal import Terminal
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -82,6 +83,7 @@ _WORDS = {
     "claude": ("claude", "-p", PROMPT, "--dangerously-skip-permissions"),
     "codex": ("codex", "exec", "-m", "gpt-5.5", "--dangerously-bypass-approvals-and-sandbox", PROMPT),
 }
+_HINT = {"claude": "promptster run claude --resume ", "codex": "promptster run codex resume "}
 _MORE = {"claude": {"resume", "login"}, "codex": set[str]()}
 
 
@@ -117,3 +119,41 @@ def test_an_agent_ends_and_changes_nothing(agent: str, stage: Stage, tmp_path: P
     assert any("code 6" in output for output in outputs)
     assert sum("This attempt is recorded." in output for output in outputs) == len(tried)
     assert any("A task" in output and _SAID not in output for output in outputs)
+
+
+@pytest.mark.parametrize("agent", ["claude", "codex"])
+def test_the_conversation_goes_on_as_it_is_told(agent: str, stage: Stage) -> None:
+    """At a terminal, what was recorded is counted, and the command that is shown continues that very conversation."""
+    candidate = Candidate(root=candidate_root(), agents=stage.agents)
+    shell = ToolUse(name="Bash", input={"command": "echo 1"})
+    shell = shell if agent == "claude" else ToolUse(name="exec_command", input={"cmd": "echo 1"})
+    script = Script(
+        conversations=(
+            Conversation(prompt=PROMPT, turns=(Turn(tools=(shell,)), Turn(text="Done."))),
+            Conversation(prompt="And the rest", turns=(Turn(text="Done as well."),)),
+        )
+    )
+    environ = candidate.person.environment()
+    try:
+        with running(script) as provider:
+            candidate.start(stage.recruiter.invite(), anthropic=provider.anthropic_url, openai=provider.openai_url)
+            words = (PROMPTSTER, "run", *_WORDS[agent])
+            with Terminal(words, environ=environ, cwd=candidate.workspace) as terminal:
+                assert terminal.end() == 0, terminal.shown
+            assert f"{agent} ended. Recorded: 1 prompt, 1 tool call, edits to 0 files." in terminal.shown
+            told = terminal.shown.partition(_HINT[agent])[2].split()[0]
+            more = {
+                "claude": ("claude", "--resume", told, *_WORDS[agent][3:], "-p", "And the rest"),
+                "codex": (*_WORDS[agent][:-1], "resume", told, "And the rest"),
+            }
+            with Terminal((PROMPTSTER, "run", *more[agent]), environ=environ, cwd=candidate.workspace) as terminal:
+                assert terminal.end() == 0, terminal.shown
+            assert f"{agent} ended. Recorded: 1 prompt, 0 tool calls, edits to 0 files." in terminal.shown
+            assert terminal.shown.partition(_HINT[agent])[2].split()[0] == told
+            candidate.submit()
+        lines = stage.recruiter.lines(candidate.session)
+    finally:
+        candidate.end()
+    prompts = of_kind(lines, "prompt")
+    assert [line["text"] for line in prompts] == [PROMPT, "And the rest"]
+    assert {line["agent_session"] for line in prompts} == {told}
