@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, NoReturn
 
-from promptster.errors import LaunchError, PromptsterError, SessionError, StorageError
+from promptster.errors import InsideAgentError, LaunchError, PromptsterError, SessionError, StorageError
 from promptster.ui.output import Output
 
 if TYPE_CHECKING:
@@ -27,8 +27,8 @@ Starts the real agent inside your assessment: claude, codex or cursor-agent. Eve
 the agent's name goes to the agent as it is (one leading -- is dropped), and its exit code,
 input and output are its own. Nothing is written to the agent's configuration.
 
-Exit code: the agent's; 125 if it could not be started recorded, 126 if it is not executable,
-127 if it is not installed."""
+Exit code: the agent's; 6 inside another agent, where this does not work; 125 if it could not
+be started recorded, 126 if it is not executable, 127 if it is not installed."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -41,7 +41,7 @@ def main(arguments: Sequence[str]) -> int:
         _start(arguments[0], tuple(arguments[1:]), out)
     except PromptsterError as error:
         out.error(error)
-        return error.exit_code if isinstance(error, LaunchError) else OUR_FAILURE
+        return error.exit_code if isinstance(error, (LaunchError, InsideAgentError)) else OUR_FAILURE
     except Exception as error:  # noqa: BLE001 - whatever it is, it is ours and not the agent's
         fault = PromptsterError(f"a fault inside promptster ({type(error).__name__})", code="internal")
         out.error(StorageError.of(error) or fault)

@@ -1,7 +1,7 @@
-"""Starting an agent behind the recorder: finds the program, asks the agent's recipe, and becomes the agent.
+"""Starting an agent behind the recorder: finds the program and asks the agent's recipe.
 
-The last step is ``execve``: from then on exit code, standard input, output and error are the agent's own. Nothing is
-written to a file of the agent or of the user.
+``promptster.session.alongside`` then starts the agent. A shell needs nobody beside it: this process becomes it, by
+``execve``. Nothing is written to a file of the agent or of the user.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def prepare(name: str, arguments: tuple[str, ...], paths: Paths, environ: Mappin
 def become(
     prepared: Prepared, execute: Callable[[str, list[str], Mapping[str, str]], NoReturn] = os.execve
 ) -> NoReturn:
-    """Turn this process into the agent.
+    """Turn this process into the program: exit code, standard input, output and error are its own.
 
     Raises:
         LaunchError: the program cannot be executed (126).
