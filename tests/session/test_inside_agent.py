@@ -15,7 +15,7 @@ from promptster.session import processes, waiting
 from promptster.session.inside_agent import MARKS, UNKNOWN, agent_around, register
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
@@ -25,15 +25,15 @@ READY = 'import sys; print("ready", flush=True); sys.stdin.read()'
 class _Below:
     """A process that waits, below another program if one is named."""
 
-    def __init__(self, home: Path, program: Path | None = None, **environ: str) -> None:
+    def __init__(self, home: Path, program: Path | None = None, *, environ: Mapping[str, str] | None = None) -> None:
         python = [str(Path(sys.executable).resolve()), "-ISc", READY]
         words = python if program is None else [str(program), *python]
         self.process = subprocess.Popen(
-            words, env={"HOME": str(home), **environ}, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+            words, env={"HOME": str(home), **(environ or {})}, stdin=subprocess.PIPE, stdout=subprocess.PIPE
         )
         assert self.process.stdout is not None
         assert self.process.stdout.readline() == b"ready\n"
-        (inner,) = waiting._below(self.process.pid) if program is not None else [self.process.pid]
+        (inner,) = waiting.below(self.process.pid) if program is not None else [self.process.pid]
         self.pid = inner
 
     def end(self) -> None:
@@ -63,11 +63,11 @@ def _state(home: Path) -> Path:
 @pytest.mark.parametrize("mark", MARKS)
 def test_each_mark_tells_for_its_own_person(mark: str, tmp_path: Path, started: list[_Below]) -> None:
     """A marked process is an agent's for the sessions of its own home, and nobody for another one's."""
-    started.append(_Below(tmp_path, **{mark: "1"}))
+    started.append(_Below(tmp_path, environ={mark: "1"}))
     pid = started[0].pid
     assert agent_around(pid, _state(tmp_path)) == (MARKS[mark] or UNKNOWN)
     assert agent_around(pid, _state(tmp_path / "other")) is None
-    started.append(_Below(tmp_path, **{mark: "0"}))
+    started.append(_Below(tmp_path, environ={mark: "0"}))
     assert agent_around(started[1].pid, _state(tmp_path)) is None
 
 
@@ -89,7 +89,7 @@ def test_the_state_folder_is_found_as_paths_finds_it(
     for name, value in {"HOME": str(tmp_path / "home"), "XDG_STATE_HOME": str(tmp_path / "xdg")}.items():
         monkeypatch.setenv(name, value)
         environ = {key: os.environ[key] for key in ("XDG_STATE_HOME",) if key in os.environ}
-        started.append(_Below(tmp_path / "home", **environ, CLAUDECODE="1"))
+        started.append(_Below(tmp_path / "home", environ={**environ, "CLAUDECODE": "1"}))
         assert agent_around(started[-1].pid, Paths.from_environment().state) == "claude"
 
 

@@ -18,6 +18,7 @@ from promptster.errors import InsideAgentError, SessionError
 from promptster.protocol.events import Kind, Source
 from promptster.replay.model import REFUSED_ATTEMPT
 from promptster.session.inside_agent import UNKNOWN, agent_around
+from promptster.session.processes import started
 from promptster.session.state import SessionState
 
 if TYPE_CHECKING:
@@ -72,13 +73,16 @@ class AgentRefusal:
 
         Raises:
             InsideAgentError: it is an agent's.
+            SessionError: it has ended since, so nobody can tell whose it was.
         """
         op = str(request.get("op"))
         if op in _HARMLESS or pid in {0, os.getpid()} or _is_note(op, request):
             return
         agent = agent_around(pid, self._state)
-        if agent is None:
+        if agent is None and started(pid):
             return
+        if agent is None:
+            raise SessionError("whoever asked has ended", code="asker_gone")
         recorded = await self.record({"request": op}, agent)
         raise refusal(f"{op!r} of the recorder", recorded=recorded, asks=False)
 

@@ -17,6 +17,7 @@ from promptster.session import waiting
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+_ASKS_PS = str(sys.platform) == "darwin"  # a plain text: type checkers would take the rest for unreachable
 _INTERPRETERS = ("node", "bun", "deno", "python", "sh", "bash", "dash", "zsh")
 _LONGEST_LINE = 1_000
 _PS = ("/bin/ps", "-A", "-o", "pid=,ppid=,lstart=,command=")
@@ -39,7 +40,7 @@ class Process:
 
 def lineage(pid: int) -> Iterator[Process]:
     """The process, its parent, and so on, as far as the system tells."""
-    look = _by_ps() if sys.platform == "darwin" else {}
+    look = _by_ps() if _ASKS_PS else {}
     for _ in range(_LONGEST_LINE):
         process, parent = look.get(pid, (None, 0)) if look else (_in_proc(pid), waiting.parent(pid))
         if process is None:
@@ -52,7 +53,7 @@ def lineage(pid: int) -> Iterator[Process]:
 
 def started(pid: int) -> str:
     """When a process started, as ``Process.started`` tells it; empty if there is none."""
-    if sys.platform != "darwin":
+    if not _ASKS_PS:
         return waiting.started(pid)
     process, _ = _by_ps().get(pid, (None, 0))
     return "" if process is None else process.started

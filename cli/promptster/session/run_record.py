@@ -85,8 +85,8 @@ def _conversation(events: list[OpenedEvent]) -> str:
     """The conversation that ended last, else the one heard of last; a subagent's is none to go on with."""
     named = [event for event in events if event.fields.get("agent_session") and not event.fields.get("agent_id")]
     ended = [event for event in named if event.fields.get("raw_kind") == "SessionEnd"]
-    last = (ended or named or [None])[-1]
-    return "" if last is None else str(last.fields["agent_session"])
+    last = (ended or named)[-1:]
+    return str(last[0].fields["agent_session"]) if last else ""
 
 
 def _await_durable(current: Current) -> None:

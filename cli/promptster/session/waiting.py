@@ -103,7 +103,7 @@ def _leave(entry: str) -> None:
     with suppress(OSError):
         with open(entry, encoding="utf-8") as file:  # noqa: PTH123 - pathlib would take more memory than the rest
             agent = file.read().partition(" ")[2]
-        for pid in _below(int(name)):
+        for pid in below(int(name)):
             began = started(pid)
             if began:
                 write_entry(folder, pid, began, agent)
@@ -143,7 +143,7 @@ def _fields(pid: int) -> "list[str]":
         return []
 
 
-def _below(pid: int) -> "list[int]":
+def below(pid: int) -> "list[int]":
     """Every process that descends from this one."""
     children: dict[int, list[int]] = {}
     with suppress(OSError):
