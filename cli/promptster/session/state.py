@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from promptster.errors import SessionError
-from promptster.paths import socket_folder
+from promptster.paths import RUN_NAMED, socket_folder
 from promptster.record.files import SystemFiles, write_whole
 
 if TYPE_CHECKING:
@@ -195,14 +195,11 @@ class SessionFolder:
         """Sockets and files of the running recorder (0700); elsewhere if this path is too long for a socket."""
         return socket_folder(self.path)
 
-    def link_run(self) -> None:
+    def name_run(self) -> None:
         """Let commands in other environments find that folder, if it is elsewhere."""
-        run, link, new = self.run, self.path / "run", self.path / "run.new"
-        if run != link:
+        if self.run != self.path / "run":
             with suppress(OSError):  # without it, commands look where their own environment says
-                new.unlink(missing_ok=True)
-                new.symlink_to(run)
-                new.replace(link)
+                write_whole(_FILES, self.path / RUN_NAMED, os.fsencode(self.run) + b"\n")
 
     @property
     def hook_socket(self) -> Path:

@@ -94,7 +94,7 @@ def spawn_recorder(
         if b'"port"' not in line:
             _read_line(ready, timeout_s)
         port = _read_ready(line)
-        folder.link_run()
+        folder.name_run()
         return port
     finally:
         for handle in (told, tell, ready, say, log):
