@@ -1,9 +1,16 @@
-"""What holds for every test: the programs that it starts have the signals of a program that a person starts."""
+"""What holds for every test: its programs have the usual signals, and its people are nobody's agent.
+
+A shell starts background jobs with SIGINT ignored, and an agent marks the environment of what it starts; tests play
+people of their own, whoever runs them.
+"""
 
 from __future__ import annotations
 
+import os
 import signal
 from typing import TYPE_CHECKING
+
+from promptster.session.inside_agent import MARKS
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -15,7 +22,9 @@ def _nothing(number: int, frame: FrameType | None) -> None:
 
 
 for _signal in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM):
-    # A shell starts background jobs with SIGINT ignored, nohup does so with SIGHUP, and children would inherit that. A
-    # signal that is caught does as little here, and has its usual effect in every program that is started from here.
+    # Children would inherit an ignored signal. One that is caught does as little here, and has its usual effect in
+    # every program that is started from here.
     if signal.getsignal(_signal) is signal.SIG_IGN:
         signal.signal(_signal, _nothing)
+for _name in MARKS:
+    os.environ.pop(_name, None)

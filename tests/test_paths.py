@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from promptster.paths import Paths, socket_folder
+from promptster.paths import RUN_NAMED, Paths, socket_folder
 
 
 def test_xdg_variables_name_the_folders(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -37,3 +37,16 @@ def test_sockets_of_a_deep_folder_stand_where_their_path_is_short_enough(
     assert socket_folder(deep) != socket_folder(deep / "other")
     monkeypatch.delenv("XDG_RUNTIME_DIR")
     assert len(str(socket_folder(deep))) < 100
+
+
+def test_a_folder_elsewhere_is_found_from_every_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once it is written down, other variables do not lead elsewhere; a folder that is gone does not count."""
+    session = tmp_path / ("x" * 100)
+    session.mkdir()
+    monkeypatch.setenv("XDG_RUNTIME_DIR", "/run/here")
+    taken = tmp_path / "taken"
+    (session / RUN_NAMED).write_text(f"{taken}\n")
+    assert socket_folder(session).parent == Path("/run/here")
+    taken.mkdir()
+    monkeypatch.setenv("XDG_RUNTIME_DIR", "/run/there")
+    assert socket_folder(session) == taken

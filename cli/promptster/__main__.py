@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from promptster.commands import ANYONE, CANDIDATES, NAMES, QUICK, TEAMS, load
 from promptster.errors import (
+    InsideAgentError,
     InterruptError,
     LaunchError,
     PlatformError,
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 _AGENTS_CODES = frozenset({"run", "shell"})
 """Commands whose exit code is the agent's or the shell's; our own failure has another there."""
 _OUR_FAILURE = 125
+_AS_THEY_ARE = (LaunchError, InterruptError, InsideAgentError)
+"""Errors whose own exit code stands there too."""
 _HELP_FLAGS = frozenset({"--help", "-h"})
 _COMPLETE = "__complete"
 """What the scripts of ``promptster completion`` call: it prints what may stand in the place of the last word."""
@@ -171,6 +174,9 @@ def _run(name: str, arguments: list[str]) -> int:
     if name not in NAMES:
         raise _unknown(name)
     require_supported_platform("promptster")
+    from promptster.commands.guard import refuse_inside_agent  # noqa: PLC0415 - help needs none of this
+
+    refuse_inside_agent(name, arguments)
     if name in QUICK and all(word == "--json" for word in arguments):
         return _quick(load(name, signature=False), arguments)
     before_separator = arguments[: arguments.index("--")] if "--" in arguments else arguments
@@ -228,7 +234,7 @@ def _fail(error: PromptsterError, words: list[str]) -> int:
         _silence_stdout()
         Output(json=False).error(unwritable)
         return unwritable.exit_code
-    return error.exit_code if not agents or isinstance(error, (LaunchError, InterruptError)) else _OUR_FAILURE
+    return error.exit_code if not agents or isinstance(error, _AS_THEY_ARE) else _OUR_FAILURE
 
 
 def _internal(error: Exception) -> PromptsterError:

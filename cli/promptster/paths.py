@@ -5,12 +5,15 @@ Nothing here creates a folder; callers do, with mode 0700, and only after consen
 
 from __future__ import annotations
 
+import contextlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from platformdirs import PlatformDirs
 
+RUN_NAMED = "run.path"
+"""File in a session's folder that names the folder of its sockets, where that is elsewhere."""
 _SOCKET_PATH_LIMIT = 100
 """Bytes of a unix socket's path that every supported system accepts (macOS: 104 with the terminator)."""
 
@@ -56,9 +59,14 @@ def socket_folder(session_folder: Path) -> Path:
     """The 0700 folder for a session's unix sockets.
 
     It is ``<session>/run`` unless that path is too long for a socket address; then it is a folder below the user's
-    runtime folder or the system's temporary folder, its name derived from the session folder's.
+    runtime folder or the system's temporary folder, its name derived from the session folder's. Those two depend on the
+    environment, so whoever starts a recorder writes down the folder it took, for commands called in another one.
     """
     folder = session_folder / "run"
+    with contextlib.suppress(OSError, ValueError):
+        taken = Path((session_folder / RUN_NAMED).read_text(encoding="utf-8").rstrip("\n"))
+        if taken.is_absolute() and taken.is_dir():
+            return taken
     if len(os.fsencode(folder)) + len("/control.sock") <= _SOCKET_PATH_LIMIT:
         return folder
     import hashlib  # noqa: PLC0415 - hardly any path is that long

@@ -125,9 +125,8 @@ def play(stage: Path, output: Path, wanted: str) -> None:
         script = (HERE / f"{agent}.json").read_text().replace("${workspace}", str(stage / "workspace"))
         provider = stack.enter_context(scripted_provider(stage, json.loads(script)))
         invite = invite_candidate(recruiter, collector, owner, stage / "task")
-        stack.callback(
-            candidate.call, "stop"
-        )  # nothing is left running, whatever happens; after submit it does nothing
+        # nothing is left running, whatever happens; after submit it does nothing
+        stack.callback(candidate.call, "stop", "--yes")
         bundle = take_assessment(
             candidate, invite, provider, agent_words(agent, practice=practice), stage / "workspace"
         )

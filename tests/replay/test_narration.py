@@ -76,6 +76,16 @@ HEADLINES: list[tuple[str, dict[str, Any], tuple[str, str, str, bool]]] = [
     ("command", {"command": "make", "is_error": True}, ("Ran", "make", "failed", True)),
     ("permission", {"name": "Bash", "decision": "deny"}, ("Permission", "Bash", "deny", True)),
     ("agent_other", {"agent": "codex", "raw_kind": "odd"}, ("Codex reported", "odd", "", False)),
+    (
+        "agent_other",
+        {"agent": "claude", "raw_kind": "promptster_refused", "payload": {"command": "withdraw"}},
+        ("Claude Code tried", "promptster withdraw", "refused", True),
+    ),
+    (
+        "agent_other",
+        {"raw_kind": "promptster_refused", "payload": {"request": "stop"}},
+        ("The agent tried", "stop", "refused", True),
+    ),
     ("submission_final", {"manifest": [{}]}, ("Work handed in", "1 file changed", "", False)),
 ]
 

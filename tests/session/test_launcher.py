@@ -250,7 +250,7 @@ def test_cursors_file_is_made_only_after_a_typed_yes(tmp_path: Path, made: Desk,
     words = [sys.executable, "-m", "promptster", "run", "cursor-agent", "hello"]
     environ = made.environ(**_environ(tmp_path), TERM="dumb")
     with Terminal(words, environ=environ, cwd=made.workspace) as terminal:
-        terminal.wait_for("yes or no")
+        terminal.wait_for("yes/no")
         terminal.type(typed)
         assert terminal.end() == code
     assert ("started" in terminal.shown) == (typed == "yes")

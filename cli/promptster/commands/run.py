@@ -5,15 +5,17 @@ Everything after the agent's name is the agent's, down to ``--help`` and ``--jso
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, NoReturn
 
-from promptster.errors import LaunchError, PromptsterError
+from promptster.errors import InsideAgentError, LaunchError, PromptsterError, SessionError
 from promptster.ui.output import Output
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from promptster.paths import Paths
+    from promptster.session.launcher import Prepared
 
 OUR_FAILURE = 125
 HOOKS_MISSING = "cursor_hooks_missing"
@@ -30,8 +32,9 @@ Usage: promptster run AGENT [ARGUMENTS...]
 Options, before the agent's name:
   -h, --help  Show this message and exit.
 
-Exit code: the agent's; 125 if it could not be started recorded, 126 if it is
-not executable, 127 if it is not installed."""
+Exit code: the agent's; 6 inside another agent, where this does not work; 125
+if it could not be started recorded, 126 if it is not executable, 127 if it is
+not installed."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -44,7 +47,7 @@ def main(arguments: Sequence[str]) -> int:
         _start(arguments[0], tuple(arguments[1:]), out)
     except PromptsterError as error:
         out.error(error)
-        return error.exit_code if isinstance(error, LaunchError) else OUR_FAILURE
+        return error.exit_code if isinstance(error, (LaunchError, InsideAgentError)) else OUR_FAILURE
 
 
 def _agrees_to_hooks(paths: Paths) -> bool:
@@ -65,7 +68,8 @@ def _agrees_to_hooks(paths: Paths) -> bool:
 
 def _start(name: str, arguments: tuple[str, ...], out: Output) -> NoReturn:
     from promptster.paths import Paths  # noqa: PLC0415 - its help needs none of this
-    from promptster.session.launcher import become, prepare  # noqa: PLC0415 - likewise
+    from promptster.session.alongside import start  # noqa: PLC0415 - likewise
+    from promptster.session.launcher import prepare  # noqa: PLC0415 - likewise
 
     paths, words = Paths.from_environment(), arguments[1:] if arguments[:1] == ("--",) else arguments
     try:
@@ -76,4 +80,24 @@ def _start(name: str, arguments: tuple[str, ...], out: Output) -> NoReturn:
         prepared = prepare(name, words, paths)
     for note in prepared.launch.notes:
         out.note(f"promptster: {note}")
-    become(prepared)
+    start(prepared, paths, _words_after(prepared, paths, out))
+
+
+def _words_after(prepared: Prepared, paths: Paths, out: Output) -> tuple[str, ...]:
+    """The command that tells what was recorded once the agent has ended; says before the start if nothing will be."""
+    from promptster.session.control import ControlClient  # noqa: PLC0415 - its help needs none of this
+    from promptster.session.state import SessionFolder, SessionState  # noqa: PLC0415 - likewise
+
+    folder = SessionFolder.active(paths)
+    if folder is None or not prepared.launch.converses:
+        return ()
+    if folder.facts().state is SessionState.PAUSED:
+        out.note(f"warning: the session is paused, so nothing in {prepared.name} is recorded")
+        out.note("To record it, run `promptster resume` in another terminal.")
+    if not sys.stderr.isatty():
+        return ()
+    try:
+        since = ControlClient(folder).status().events
+    except SessionError:  # the recorder died since it gave the ticket; its supervisor starts another
+        return ()
+    return (sys.executable, "-P", "-m", "promptster.commands.agent_ended", prepared.name, str(since))

@@ -17,6 +17,10 @@ SOURCES = ("proxy", "hook", "launcher", "workspace", "candidate", "recorder")
 """Every place that a wire event may come from, in the order in which they are listed for people."""
 
 
+REFUSED_ATTEMPT = "promptster_refused"
+"""``raw_kind`` of an ``agent_other`` that tells what an agent asked of Promptster and did not get."""
+
+
 class Role(StrEnum):
     """Where an entry belongs when the session is told as a story."""
 

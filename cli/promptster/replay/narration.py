@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from promptster.replay.differences import count_changes, from_hunks, unplaced
 from promptster.replay.edits import TEXTS, edit_diff, shown_diff
 from promptster.replay.lanes import AGENT_NAMES
-from promptster.replay.model import Extent
+from promptster.replay.model import REFUSED_ATTEMPT, Extent
 from promptster.replay.shapes import items, table
 from promptster.replay.told import (
     Narration,
@@ -293,10 +293,20 @@ def _input(entry: Entry, label: str) -> Passage | None:
 
 def _agent_other(entry: Entry) -> Narration:
     agent = AGENT_NAMES.get(text_of(entry, "agent"), "The agent")
+    if text_of(entry, "raw_kind") == REFUSED_ATTEMPT:
+        return _refused_attempt(entry, agent)
     return Narration(
         label=f"{agent} reported",
         subject=text_of(entry, "raw_kind"),
         passages=passages_of(field_of(entry, "payload", "as reported")),
+    )
+
+
+def _refused_attempt(entry: Entry, agent: str) -> Narration:
+    asked = table(entry.fields.get("payload")) or {}
+    command = f"promptster {pretty(asked['command'])}" if "command" in asked else pretty(asked.get("request", ""))
+    return Narration(
+        label=f"{agent} tried", subject=command, note="refused", bad=True, passages=passages_of(_rest(entry))
     )
 
 

@@ -14,7 +14,7 @@ from promptster.replay.gaps import find_gaps
 from promptster.replay.joining import JOINED_BY_TOOL, clusters
 from promptster.replay.lanes import find_lanes
 from promptster.replay.merging import merge
-from promptster.replay.model import Entry, Gap, Role, Timeline
+from promptster.replay.model import REFUSED_ATTEMPT, Entry, Gap, Role, Timeline
 from promptster.replay.submission import find_submission
 
 if TYPE_CHECKING:
@@ -70,7 +70,8 @@ def _marked(entry: Entry, taken: Collection[tuple[int, str]]) -> Entry:
     absent = [name for name in entry.withheld if name not in gone]
     marks += [f"redacted: {', '.join(gone)}"] if gone else []
     marks += [f"not in this record: {', '.join(absent)}"] if absent else []
-    role = Role.ROUTINE if entry.kind in _ROUTINE_KINDS else entry.role
+    routine = entry.kind in _ROUTINE_KINDS and entry.fields.get("raw_kind") != REFUSED_ATTEMPT
+    role = Role.ROUTINE if routine else entry.role
     return replace(entry, marks=tuple(marks), role=role)
 
 

@@ -13,6 +13,9 @@ can connect is the candidate. The recorder's side is ``promptster.session.contro
 | close | ``drafts`` | ``events``; then poll ``status`` until ``received`` equals it |
 | flush | ``seconds``?, ``again``? | ``received``, ``events`` after everything so far was sent, or the time was over |
 | stop | ``withdrawn``?, ``for_another``? | the recorder has recorded its end and goes |
+| refused | ``command``, ``agent`` | ``recorded``: whether a command's no to an agent stands in the record |
+
+From a process of an agent the recorder takes ``status``, ``flush`` and ``refused``, and ``record`` for notes only.
 """
 
 from __future__ import annotations
@@ -24,7 +27,7 @@ import time
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
-from promptster.errors import SessionError
+from promptster.errors import InsideAgentError, SessionError
 from promptster.session.state import SessionFolder, SessionState
 
 if TYPE_CHECKING:
@@ -32,6 +35,10 @@ if TYPE_CHECKING:
 
 LINE_LIMIT = 64 * 1024 * 1024
 """Bytes of one request or answer; a submission's diff travels in one."""
+
+
+_NOT_REPEATED = frozenset({"record", "refused"})
+"""What might be recorded twice if it were asked again after a lost answer."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,6 +159,10 @@ class ControlClient:
         answer = self.call("flush", seconds=seconds, again=again, timeout=self._timeout + seconds)
         return int(answer["received"]), int(answer["events"])
 
+    def refused(self, command: str, *, agent: str) -> bool:
+        """Record that a command did not work inside an agent; whether it stands in the record."""
+        return self.call("refused", command=command, agent=agent)["recorded"] is True
+
     def stop(self, *, withdrawn: bool = False, for_another: bool = False) -> None:
         """End recorder and supervisor; both are gone when this returns.
 
@@ -186,10 +197,11 @@ class ControlClient:
 
         Raises:
             SessionError: the recorder refused (its own code), or code ``recorder_unreachable``.
+            InsideAgentError: it refused because an agent asks.
         """
         request = json.dumps({"op": op, **arguments}).encode() + b"\n"
         seconds = self._timeout if timeout is None else timeout
-        attempts = 1 if op == "record" else 3
+        attempts = 1 if op in _NOT_REPEATED else 3
         line = b""
         while attempts and not line:
             attempts -= 1
@@ -220,7 +232,9 @@ class ControlClient:
             return dict(answer)
         told = answer.get("error", {})
         message = str(told.get("message", "the recorder refused"))
-        raise SessionError(message, hint=told.get("hint"), code=str(told.get("code", "session")))
+        code = str(told.get("code", "session"))
+        kind = InsideAgentError if code == InsideAgentError.default_code else SessionError
+        raise kind(message, hint=told.get("hint"), code=code)
 
     @staticmethod
     def _unreachable() -> SessionError:

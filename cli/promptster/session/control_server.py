@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from promptster.errors import PromptsterError, SessionError
 from promptster.session.accepting import accept_for_ever
+from promptster.session.agent_refusal import asking_process
 from promptster.session.control import LINE_LIMIT
 
 if TYPE_CHECKING:
@@ -18,24 +19,35 @@ if TYPE_CHECKING:
     from promptster.session.log import Log
 
     Operation = Callable[[Mapping[str, Any]], Awaitable[Mapping[str, Any]]]
+    Check = Callable[[Mapping[str, Any], int], Awaitable[None]]
 
 
 class ControlServer:
     """Answers our own commands."""
 
-    def __init__(self, sock: socket.socket, operations: Mapping[str, Operation], log: Log) -> None:
-        """Serve ``operations`` by name on a listening unix socket."""
-        self._sock, self._operations, self._log = sock, operations, log
+    def __init__(
+        self, sock: socket.socket, operations: Mapping[str, Operation], log: Log, check: Check | None = None
+    ) -> None:
+        """Serve ``operations`` by name on a listening unix socket.
+
+        Args:
+            sock: where commands connect.
+            operations: what can be asked.
+            log: where faults go.
+            check: sees each request first, with the number of the process that asks; raises to refuse it.
+        """
+        self._sock, self._operations, self._log, self._check = sock, operations, log, check
 
     async def run(self) -> None:
         """Accept for ever. The socket stays open when this ends: it belongs to the supervisor."""
         await accept_for_ever(self._sock, self._serve, self._log, name="control accept")
 
     async def _serve(self, connection: socket.socket) -> None:
+        asking = asking_process(connection)
         reader, writer = await asyncio.open_unix_connection(sock=connection, limit=LINE_LIMIT)
         try:
             while line := await reader.readline():
-                answer = await self._answer(line)
+                answer = await self._answer(line, asking)
                 writer.write(json.dumps(answer).encode() + b"\n")
                 await writer.drain()
         except (OSError, ValueError):  # gone, or a line over the limit
@@ -45,10 +57,12 @@ class ControlServer:
             with suppress(OSError):
                 await writer.wait_closed()
 
-    async def _answer(self, line: bytes) -> dict[str, Any]:
+    async def _answer(self, line: bytes, asking: int) -> dict[str, Any]:
         try:
             request = json.loads(line)
             operation = self._operations.get(request["op"], _unknown)
+            if self._check is not None:
+                await self._check(request, asking)
             return {"ok": True, **await operation(request)}
         except PromptsterError as error:
             return _refusal(error.code, error.message, error.hint)

@@ -22,6 +22,7 @@ from promptster.clock import SystemClock
 from promptster.errors import PromptsterError, SessionError
 from promptster.keys import SessionSecrets
 from promptster.record.journal import JournalLostError
+from promptster.session.agent_refusal import AgentRefusal
 from promptster.session.assembly import Assembly, assemble
 from promptster.session.control import LaunchTicket
 from promptster.session.control_server import ControlServer
@@ -170,7 +171,9 @@ class Daemon:
         self, parts: Assembly, operations: Operations, drain: SpoolDrain, front: Front
     ) -> list[asyncio.Task[None]]:
         inheritance = self._inheritance
-        control = ControlServer(inheritance.control, operations.table, self._log)
+        refusal = AgentRefusal(parts.recording, self._folder.path.parents[1])
+        table = {**operations.table, "refused": refusal.refused}
+        control = ControlServer(inheritance.control, table, self._log, refusal.check)
         hooks = HookSocket(inheritance.hooks, parts.take_hook, self._log)
         runs = {
             "control": control.run,

@@ -1,7 +1,7 @@
-"""Starting an agent behind the recorder: finds the program, asks the agent's recipe, and becomes the agent.
+"""Starting an agent behind the recorder: finds the program and asks the agent's recipe.
 
-The last step is ``execve``: from then on exit code, standard input, output and error are the agent's own. Nothing is
-written to a file of the agent or of the user.
+``promptster.session.alongside`` then starts the agent. A shell needs nobody beside it: this process becomes it, by
+``execve``. Nothing is written to a file of the agent or of the user.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def prepare(name: str, arguments: tuple[str, ...], paths: Paths, environ: Mappin
 def become(
     prepared: Prepared, execute: Callable[[str, list[str], Mapping[str, str]], NoReturn] = os.execve
 ) -> NoReturn:
-    """Turn this process into the agent.
+    """Turn this process into the program: exit code, standard input, output and error are its own.
 
     Raises:
         LaunchError: the program cannot be executed (126).
@@ -135,8 +135,12 @@ def find_program(name: str, environ: Mapping[str, str]) -> Path:
 
 def hook_command() -> tuple[str, ...]:
     """The forwarder's command line up to the agent's name: absolute paths only, and never a version manager's shim."""
-    python = Path(getattr(sys, "_base_executable", "") or sys.executable).resolve()
-    return (str(python), "-I", "-S", str(Path(promptster_hooks.__file__).resolve().parent / "forward.py"))
+    return (bare_python(), "-I", "-S", str(Path(promptster_hooks.__file__).resolve().parent / "forward.py"))
+
+
+def bare_python() -> str:
+    """The interpreter itself by its absolute path, outside any virtual environment."""
+    return str(Path(getattr(sys, "_base_executable", "") or sys.executable).resolve())
 
 
 def recording_session(paths: Paths) -> SessionFolder:

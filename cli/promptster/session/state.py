@@ -9,14 +9,14 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, fields, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from promptster.errors import SessionError
-from promptster.paths import socket_folder
+from promptster.paths import RUN_NAMED, socket_folder
 from promptster.record.files import SystemFiles, write_whole
 
 if TYPE_CHECKING:
@@ -194,6 +194,12 @@ class SessionFolder:
     def run(self) -> Path:
         """Sockets and files of the running recorder (0700); elsewhere if this path is too long for a socket."""
         return socket_folder(self.path)
+
+    def name_run(self) -> None:
+        """Let commands in other environments find that folder, if it is elsewhere."""
+        if self.run != self.path / "run":
+            with suppress(OSError):  # without it, commands look where their own environment says
+                write_whole(_FILES, self.path / RUN_NAMED, os.fsencode(self.run) + b"\n")
 
     @property
     def hook_socket(self) -> Path:

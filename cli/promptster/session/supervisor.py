@@ -93,7 +93,9 @@ def spawn_recorder(
         line = _read_line(ready, timeout_s)
         if b'"port"' not in line:
             _read_line(ready, timeout_s)
-        return _read_ready(line)
+        port = _read_ready(line)
+        folder.name_run()
+        return port
     finally:
         for handle in (told, tell, ready, say, log):
             if handle >= 0:

@@ -59,6 +59,7 @@ class ClaudeCode:
 
     name = "claude"
     provider_agent = "claude"
+    resume_words = ("--resume",)
 
     def prepare(self, request: LaunchRequest) -> Launch:
         """Put the settings, ours or merged with the candidate's own, first among the arguments.
@@ -68,7 +69,7 @@ class ClaudeCode:
                 elsewhere.
         """
         if request.arguments and request.arguments[0] in _OWN_HOUSEKEEPING:
-            return Launch(arguments=request.arguments, environ=request.environ)
+            return Launch(arguments=request.arguments, environ=request.environ, converses=False)
         options, rest = split_options(request.arguments)
         if request.arguments[:1] == (_SERVED,):
             raise LaunchError(

@@ -52,6 +52,7 @@ class Codex:
 
     name = "codex"
     provider_agent = "codex"
+    resume_words = ("resume",)
 
     def environment(self, arguments: tuple[str, ...], environ: Mapping[str, str]) -> Mapping[str, str]:
         """As it is: no argument sets a variable."""
@@ -65,7 +66,7 @@ class Codex:
             LaunchError: the call names another provider, or the work would be done elsewhere.
         """
         if request.arguments and request.arguments[0] in _OWN_HOUSEKEEPING:
-            return Launch(arguments=request.arguments, environ=request.environ)
+            return Launch(arguments=request.arguments, environ=request.environ, converses=False)
         options, _ = split_options(request.arguments)
         _refuse_elsewhere(options)
         own = list(config_overrides(options))

@@ -25,6 +25,7 @@ class CursorAgent:
 
     name = "cursor-agent"
     provider_agent = "cursor"
+    resume_words = ("--resume",)
 
     def environment(self, arguments: tuple[str, ...], environ: Mapping[str, str]) -> Mapping[str, str]:
         """As it is: no argument sets a variable."""

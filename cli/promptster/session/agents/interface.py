@@ -54,6 +54,8 @@ class Launch:
     """Lines for the candidate: what will not be seen, and why."""
     drafts: tuple[Mapping[str, Any], ...] = field(default=())
     """Events to record before the start, by kind and fields (source ``launcher``)."""
+    converses: bool = True
+    """Whether this can be a conversation; help, logins and the like have nothing that could be recorded."""
 
 
 class Agent(Protocol):
@@ -62,7 +64,9 @@ class Agent(Protocol):
     name: str
     """What the candidate types."""
     provider_agent: str
-    """Its name in findings about company providers and on hook frames."""
+    """Its name in findings about company providers, on hook frames and in events."""
+    resume_words: tuple[str, ...]
+    """What goes before a conversation's id to continue it."""
 
     def environment(self, arguments: tuple[str, ...], environ: Mapping[str, str]) -> Mapping[str, str]:
         """The variables as this agent will see them, where its own arguments can set some.

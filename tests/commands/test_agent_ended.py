@@ -1,0 +1,127 @@
+"""Around an agent, at a terminal: whether it is recorded, what was, and the command that goes on recorded."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.helpers import practice_agent
+from tests.helpers.hiring import stage
+from tests.helpers.people import BIN
+from tests.helpers.provider.script import Conversation, Script, ToolUse, Turn
+from tests.helpers.provider.server import running
+from tests.helpers.running import kill_and_wait
+from tests.helpers.terminal import Terminal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.helpers.hiring import Invited, Stage
+
+PROMPT = "Please do the work"
+
+
+def _script(workspace: Path) -> Script:
+    write = ToolUse(name="Write", input={"file_path": str(workspace / "a.py"), "content": "x = 1\n"})
+    change = ToolUse(
+        name="Edit", input={"file_path": str(workspace / "a.py"), "old_string": "x = 1", "new_string": "x = 2"}
+    )
+    run = ToolUse(name="Bash", input={"command": "echo done"})
+    turns = (Turn(tools=(write,)), Turn(tools=(change,)), Turn(tools=(run,)), Turn(text="All done."))
+    return Script(conversations=(Conversation(prompt=PROMPT, turns=turns),))
+
+
+@pytest.fixture(scope="module")
+def acme(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    """One collector for these tests."""
+    with stage(tmp_path_factory.mktemp("stage")) as made:
+        yield made
+
+
+@pytest.fixture
+def invited(acme: Stage, request: pytest.FixtureRequest) -> Iterator[Invited]:
+    """A candidate with a running session, a provider with a script, and the practice agent in Claude Code's place."""
+    with acme.invited(re.sub(r"\W+", "-", request.node.name)) as person, running(_script(person.workspace)) as provider:
+        person.start("--upstream", f"anthropic={provider.anthropic_url}")
+        tools = person.folder / "tools"
+        tools.mkdir()
+        (tools / "claude").write_text(f'#!/bin/sh\nexec {sys.executable} {practice_agent.__file__} "$@"\n')
+        (tools / "claude").chmod(0o755)
+        yield person
+
+
+def _environ(invited: Invited) -> dict[str, str]:
+    environ = {**invited.person.environment(), "ANTHROPIC_API_KEY": "sk-ant-practice-0123456789", "SHELL": "/bin/sh"}
+    return environ | {"PATH": f"{invited.folder / 'tools'}{os.pathsep}{environ['PATH']}"}
+
+
+def _at_terminal(invited: Invited, *words: str) -> list[str]:
+    """The lines that a person sees of ours, behind the agent's own."""
+    program = [str(BIN / "promptster"), *words]
+    with Terminal(program, environ=_environ(invited), cwd=invited.workspace) as terminal:
+        assert terminal.end() == 0, terminal.shown
+    lines = terminal.shown.replace("\r", "").splitlines()
+    at = next(place for place, line in enumerate(lines) if line.startswith("claude ended."))
+    return [*(line for line in lines[:at] if line.startswith(("warning:", "To record"))), *lines[at:]]
+
+
+def test_what_was_recorded_and_how_to_go_on(invited: Invited) -> None:
+    """Prompts, tool calls and edited files of this run alone, the recorded way to continue, the time that is left."""
+    for _ in range(2):
+        ended, on, command, last = _at_terminal(invited, "run", "claude", "-p", PROMPT)
+        assert ended == "claude ended. Recorded: 1 prompt, 3 tool calls, edits to 1 file."
+        assert on == "To continue this conversation, recorded (plain claude --resume is not):"
+        assert re.fullmatch(r"  promptster run claude --resume [0-9a-f-]{36}", command)
+        assert re.fullmatch(r"To submit: promptster submit\. Until .*\(\d+ \w+ left\)\.", last)
+
+
+def test_inside_the_recorded_shell_the_plain_name_is_recorded_too(invited: Invited) -> None:
+    """Nothing there warns of it."""
+    lines = _at_terminal(invited, "shell", "-c", f"claude -p '{PROMPT}'")
+    assert "To continue this conversation, recorded:" in lines
+
+
+def test_a_pause_is_told_before_and_after(invited: Invited) -> None:
+    """Nothing is recorded, and both moments say so, with the command that changes it."""
+    invited.person.result("pause")
+    lines = _at_terminal(invited, "run", "claude", "-p", PROMPT)
+    assert lines[:-1] == [
+        "warning: the session is paused, so nothing in claude is recorded",
+        "To record it, run `promptster resume` in another terminal.",
+        "claude ended. Nothing was recorded.",
+        "The session is paused. To record again: promptster resume",
+    ]
+    assert lines[-1].startswith("To submit: promptster submit")
+
+
+def test_a_recorder_that_stopped_is_told(invited: Invited) -> None:
+    """The agent's end is the moment to say that nothing is recorded any more."""
+    (invited.folder / "tools" / "claude").write_text("#!/bin/sh\necho ready\nread line\n")
+    program = [str(BIN / "promptster"), "run", "claude"]
+    with Terminal(program, environ=_environ(invited), cwd=invited.workspace) as terminal:
+        terminal.wait_for("ready")
+        for pid in invited.processes():
+            kill_and_wait(pid)
+        terminal.type("end")
+        assert terminal.end() == 0
+    assert "claude ended. Not recording: the recorder has stopped. What it recorded is kept." in terminal.shown
+    assert "Run `promptster resume` to continue." in terminal.shown
+
+
+def test_scripts_hear_nothing(invited: Invited) -> None:
+    """Where standard error is no terminal, it is the agent's alone; so it is where there is no conversation."""
+    words = [str(BIN / "promptster"), "run", "claude", "-p", PROMPT]
+    done = subprocess.run(
+        words, env=_environ(invited), cwd=invited.workspace, stdin=subprocess.DEVNULL, capture_output=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    (invited.folder / "tools" / "claude").write_text("#!/bin/sh\necho version 1\n")
+    program = [str(BIN / "promptster"), "run", "claude", "--version"]
+    with Terminal(program, environ=_environ(invited), cwd=invited.workspace) as terminal:
+        assert terminal.end() == 0
+    assert terminal.shown.replace("\r", "") == "version 1\n"
