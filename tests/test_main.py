@@ -70,6 +70,14 @@ def calls() -> list[tuple[str, ...]]:
 CALLS = calls()
 
 
+@pytest.fixture(autouse=True)
+def _in_a_home_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is called inside this process has nobody's folders, and so nobody's agent around it."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in ("XDG_STATE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME"):
+        monkeypatch.delenv(name, raising=False)
+
+
 @pytest.fixture
 def home(tmp_path: Path) -> dict[str, str]:
     """The environment of somebody who has just installed the program."""

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _ASKS_PS = str(sys.platform) == "darwin"  # a plain text: type checkers would take the rest for unreachable
 _INTERPRETERS = ("node", "bun", "deno", "python", "sh", "bash", "dash", "zsh")
+_CODE_FOLLOWS = frozenset({"-c", "-e", "--eval"})
 _LONGEST_LINE = 1_000
 _PS = ("/bin/ps", "-A", "-o", "pid=,ppid=,lstart=,command=")
 _PS_FIELDS = 8
@@ -91,10 +92,19 @@ def names(titles: set[str], words: list[str]) -> frozenset[str]:
     if words:
         program = os.path.basename(words[0]).lstrip("-")  # noqa: PTH119 - a word, not a path of this system
         found.add(program)
-        scripts = [word for word in words[1:] if not word.startswith("-")]
-        if scripts and program.rstrip("0123456789.") in _INTERPRETERS:
-            found.add(os.path.basename(scripts[0]))  # noqa: PTH119 - likewise
+        if program.rstrip("0123456789.") in _INTERPRETERS and (script := _script(words[1:])):
+            found.add(os.path.basename(script))  # noqa: PTH119 - likewise
     return frozenset(found - {""})
+
+
+def _script(options: list[str]) -> str:
+    """What an interpreter runs: the first word that is no option; nothing where the code itself stands in the line."""
+    for word in options:
+        if word in _CODE_FOLLOWS:
+            return ""
+        if not word.startswith("-"):
+            return word
+    return ""
 
 
 def _by_ps() -> dict[int, tuple[Process, int]]:
