@@ -41,6 +41,21 @@ _STORAGE: Final = {
     errno.EIO: "the disk fails: look at the system's log",
 }
 """What to do, by the system's number."""
+_REASONS: Final = {
+    errno.ENOENT: "no such file or folder",
+    errno.ENOTDIR: "not a folder",
+    errno.EISDIR: "it is a folder",
+    errno.ENOSPC: "disk full",
+    errno.EDQUOT: "your disk quota is used up",
+    errno.EROFS: "the file system is read-only",
+    errno.ECONNREFUSED: "connection refused",
+    errno.ECONNRESET: "the connection was cut",
+    errno.EPIPE: "the connection was cut",
+    errno.ENETUNREACH: "no network",
+    errno.EHOSTUNREACH: "no way to that host",
+    errno.ETIMEDOUT: "timed out",
+}
+"""Where our words are plainer than the system's."""
 
 
 class PromptsterError(Exception):
@@ -150,10 +165,17 @@ class StorageError(PromptsterError):
         if not isinstance(error, OSError) or error.errno not in _STORAGE:
             return None
         where = f" at {os.fsdecode(error.filename)}" if isinstance(error.filename, (str, bytes)) else ""
-        return cls(f"cannot work with the disk{where}: {_lower(os.strerror(error.errno))}", hint=_STORAGE[error.errno])
+        return cls(f"cannot work with the disk{where}: {reason_of(error)}", hint=_STORAGE[error.errno])
 
 
-def _lower(text: str) -> str:
+def reason_of(error: BaseException) -> str:
+    """Why the system refused, in words without numbers, such as ``permission denied``; fits into a message."""
+    if isinstance(error, PromptsterError):
+        return error.message
+    number = error.errno if isinstance(error, OSError) else None
+    if number is None:
+        return "the system gave no reason"
+    text = _REASONS.get(number) or os.strerror(number)
     return text[:1].lower() + text[1:]
 
 

@@ -37,7 +37,7 @@ def test_a_terminal_gets_a_screen_at_a_time() -> None:
     shown = _Terminal()
     show_paged(text, stream=shown, keyboard=_Terminal("\n\n\n\n"))
     assert "line 29" in shown.getvalue()
-    assert "22 more lines: Enter goes on, q and Enter skip to the question" in shown.getvalue()
+    assert "22 more lines: Enter for more, q for the question" in shown.getvalue()
     skipped = _Terminal()
     show_paged(text, stream=skipped, keyboard=_Terminal("q\n"))
     assert "line 7" in skipped.getvalue()

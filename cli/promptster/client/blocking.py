@@ -158,7 +158,7 @@ class CollectorClient:
 
     def _signed_in(self) -> str:
         if self._token is None:
-            raise NotSignedInError("you are not signed in", hint="run promptster login --collector URL first")
+            raise NotSignedInError("you are not signed in", hint="Run `promptster login --collector URL` first.")
         return self._token
 
     def me(self) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
+from promptster.client.reasons import why_unreachable
 from promptster.client.refusals import RefusedError, UnreachableError
 from promptster.config import collector_url, is_object
 from promptster.errors import CollectorError, NotSignedInError
@@ -90,8 +91,8 @@ class Answer:
             value = None
         if not is_object(value):
             raise CollectorError(
-                "the collector's answer is not what was expected",
-                hint="check the address; another program may answer there",
+                "what answers there is not a Promptster collector",
+                hint="Check the address.",
                 code="collector_answer",
             )
         return value
@@ -140,7 +141,9 @@ def refusal(answer: Answer, path: str, *, signed_in: bool) -> CollectorError | N
     except CollectorError:
         problem = {}
     if answer.status == _UNAUTHORISED and signed_in:
-        return NotSignedInError("the collector does not accept this sign-in", hint="run promptster login again")
+        return NotSignedInError(
+            "your sign-in has expired or was revoked", hint="Ask an owner for a new token, then run `promptster login`."
+        )
     after = answer.headers.get("retry-after", "")
     seconds = float(after) if after.isascii() and after.isdigit() else None
     return RefusedError(status=answer.status, problem=problem, path=path, retry_after_s=seconds)
@@ -148,11 +151,8 @@ def refusal(answer: Answer, path: str, *, signed_in: bool) -> CollectorError | N
 
 def unreachable(url: str, error: Exception) -> UnreachableError:
     """No answer came."""
-    reason = str(error) or type(error).__name__
-    return UnreachableError(
-        f"cannot reach the collector at {url} ({reason})",
-        hint="check the network, then run the same command again; nothing is lost",
-    )
+    reason, hint = why_unreachable(error)
+    return UnreachableError(f"cannot reach {url}: {reason}", hint=hint)
 
 
 def too_long() -> CollectorError:
@@ -183,6 +183,8 @@ def member(document: Mapping[str, Any], name: str, kind: type[Any]) -> Any:
     value = document.get(name)
     if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
         raise CollectorError(
-            f"the collector's answer has no {name}", hint="is this a promptster collector?", code="collector_answer"
+            f"the collector's answer has no {name}",
+            hint="Check the address: it may not be a Promptster collector.",
+            code="collector_answer",
         )
     return value

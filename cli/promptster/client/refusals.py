@@ -9,19 +9,20 @@ from promptster.errors import CollectorError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+_AGAIN = "Nothing is lost. Try again in a moment."
 _HINTS: Mapping[int, str] = {
-    401: "the invite or the token is not accepted; check that it was copied whole",
-    410: "it has ended; nothing more is accepted",
-    429: "wait a moment and try again",
-    500: "try again in a moment; nothing was lost here",
-    502: "try again in a moment; nothing was lost here",
-    503: "try again in a moment; nothing was lost here",
+    401: "The invite or the token is not accepted. Check that you copied all of it.",
+    410: "It has ended: nothing more is accepted.",
+    429: "Wait a moment, then try again.",
+    500: _AGAIN,
+    502: _AGAIN,
+    503: _AGAIN,
 }
 _UNKNOWN: tuple[tuple[str, str], ...] = (
-    ("/v1/invites/", "check the link; it may belong to another collector, or the invite is gone"),
-    ("/v1/assessments/", "check the id; promptster assessment list shows them"),
-    ("/v1/sessions/", "check the id; promptster sessions lists them"),
-    ("/v1/tokens/", "check the id; promptster token list shows them"),
+    ("/v1/invites/", "Check the link. It may belong to another collector, or the invite was removed."),
+    ("/v1/assessments/", "Check the id: `promptster assessment list` shows them."),
+    ("/v1/sessions/", "Check the id: `promptster sessions` lists them."),
+    ("/v1/tokens/", "Check the id: `promptster token list` shows them."),
 )
 _ALLOWED: tuple[tuple[str, str], ...] = (
     ("/v1/tokens", "an owner"),
@@ -71,8 +72,8 @@ def _hint(status: int, path: str) -> str | None:
     """What to do about a refusal that does not say so itself."""
     if status == _NOT_FOUND:
         known = (hint for prefix, hint in _UNKNOWN if path.startswith(prefix))
-        return next(known, "check the address; another program may answer there")
+        return next(known, "Check the address: another program may answer there.")
     if status == _FORBIDDEN:
         roles = next((roles for prefix, roles in _ALLOWED if path.startswith(prefix)), "another role")
-        return f"this needs the token of {roles}; ask an owner of your organisation"
+        return f"This needs the token of {roles}. Ask an owner of your organisation."
     return _HINTS.get(status)

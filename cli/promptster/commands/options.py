@@ -29,7 +29,7 @@ Collector = Annotated[
         "--collector",
         metavar="URL",
         callback=_collector,
-        help="The collector's address, if your code came without a link.",
+        help="Collector address, if your code came without a link.",
     ),
 ]
 Code = Annotated[
@@ -59,15 +59,15 @@ def read_code(argument: str | None) -> str:
         UsageError: nothing was given.
     """
     if argument is None and sys.stdin.isatty():
-        text = _ask_unseen("paste your invite, a link or a code (it is not shown): ")
+        text = _ask_unseen("Paste your invite link (it is not shown): ")
     elif argument is None or argument == "-":
         text = sys.stdin.readline()
         if not text and argument is None:
-            raise UsageError("no invite given", hint="pass the code or the link, or - to read it from standard input")
+            raise UsageError("no invite link", hint="promptster start LINK, or - to read it from standard input.")
     else:
         text = argument
     if not text.strip():
-        raise UsageError("the invite is empty", hint="copy the whole link from the invitation")
+        raise UsageError("the invite is empty", hint="Copy the whole link from the invitation.")
     return text.strip()
 
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from promptster.errors import WorkspaceError
 from promptster.session.git import git, git_text, require_git
+from promptster.session.words import home_path
 
 if TYPE_CHECKING:
     from promptster.paths import Paths
@@ -47,12 +48,13 @@ class WorkspacePlan:
     """What will be cloned."""
 
     def sentence(self) -> str:
-        """The plan as a person reads it."""
+        """The plan as a person reads it, behind "Promptster"."""
+        place = home_path(self.root)
         if self.plan is Plan.TAKE:
-            return f"work in {self.root}, as it is"
+            return f"uses {place} as it is"
         if self.plan is Plan.CLONE:
-            return f"clone {self.repository} into {self.root}"
-        return f"make an empty git repository in {self.root}"
+            return f"clones the task into {place}"
+        return f"makes an empty git repository in {place}"
 
 
 def plan_workspace(folder: Path, repository: str | None, paths: Paths, *, local_allowed: bool = True) -> WorkspacePlan:

@@ -32,7 +32,7 @@ def wrap(text: str, width: int = _WIDTH) -> list[str]:
 
 
 def show_paged(text: str, *, stream: TextIO | None = None, keyboard: TextIO | None = None) -> None:
-    """Print text a screen at a time; Enter goes on, q and Enter skip to the end.
+    """Print text a screen at a time; Enter shows more, q and Enter go to the question.
 
     It waits only if both ends are a terminal.
     """
@@ -46,7 +46,8 @@ def show_paged(text: str, *, stream: TextIO | None = None, keyboard: TextIO | No
         out.write("\n".join(lines[start : start + page]) + "\n")
         rest = len(lines) - start - page
         if waits and rest > 0:
-            out.write(f"-- {rest} more lines: Enter goes on, q and Enter skip to the question -- ")
+            plural = "" if rest == 1 else "s"
+            out.write(f"-- {rest} more line{plural}: Enter for more, q for the question -- ")
             out.flush()
             if keys.readline().strip().lower() == "q":
                 return
