@@ -85,7 +85,7 @@ class SessionSecrets:
             )
         except KeyError:
             raise SessionError(
-                "this session's keys are gone", hint="they are deleted when a session ends", code="keys_gone"
+                "this session's keys are gone", hint="They are deleted when a session ends.", code="keys_gone"
             ) from None
 
 
@@ -290,8 +290,8 @@ def _usable_backend() -> Any:
         module = type(backend).__module__
         if not module.startswith(_REFUSED_BACKENDS) and module != "keyring.backends.chainer":
             return backend
-    raise _keyring_error("this system has no keyring that can be used")
+    raise _keyring_error("this system has no usable keyring")
 
 
 def _keyring_error(message: str) -> ConfigurationError:
-    return ConfigurationError(message, hint="unlock it, or pass --secrets file", code="keyring")
+    return ConfigurationError(message, hint="Unlock it, or add --secrets file.", code="keyring")

@@ -9,7 +9,7 @@ import typer
 
 from promptster.commands.options import Json
 from promptster.config import write_private
-from promptster.errors import PromptsterError, UsageError
+from promptster.errors import PromptsterError, UsageError, reason_of
 from promptster.paths import Paths
 from promptster.replay import exporters
 from promptster.replay.exporters.jsonl import gap_object, line
@@ -88,4 +88,4 @@ def _write_page(page: Path, replay: Replay) -> None:
     try:
         write_private(page, b"".join(exporters.find("html").export(replay)))
     except OSError as error:
-        raise PromptsterError(f"cannot write {page}: {error.strerror}", code="file") from error
+        raise PromptsterError(f"cannot write {page}: {reason_of(error)}", code="file") from error

@@ -63,7 +63,9 @@ def read_code(argument: str | None) -> str:
     elif argument is None or argument == "-":
         text = sys.stdin.readline()
         if not text and argument is None:
-            raise UsageError("no invite link", hint="promptster start LINK, or - to read it from standard input.")
+            raise UsageError(
+                "no invite link", hint="Pass the link from your invitation, or - to read it from standard input."
+            )
     else:
         text = argument
     if not text.strip():

@@ -301,6 +301,8 @@ def _overrides(words: list[str]) -> dict[str, str]:
     for word in words:
         name, separator, url = word.partition("=")
         if not separator or not url.startswith(("http://", "https://")):
-            raise UsageError(f"--upstream takes NAME=URL, not {word!r}", hint="For example anthropic=http://127.0.0.1:8080.")
+            raise UsageError(
+                f"--upstream takes NAME=URL, not {word!r}", hint="For example anthropic=http://127.0.0.1:8080."
+            )
         found[name] = url
     return found

@@ -6,14 +6,12 @@ journal. Only the person at work hears of it, over the control socket.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from promptster.protocol.events import Kind
 from promptster.protocol.kinds import AGENT_KINDS
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 _SUBJECT = 60
 """Characters of a subject that are kept."""
@@ -61,7 +59,7 @@ def sentence(last: Mapping[str, Any]) -> str:
 
 
 _MACHINE = "machine"
-_WORDS = {
+_WORDS: Mapping[str, tuple[str, str]] = {
     Kind.MODEL_REQUEST: ("asked the model", ""),
     Kind.MODEL_RESPONSE: ("got the model's answer", ""),
     Kind.TOOL_CALL: ("used", "a tool"),
