@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
 from promptster.config import is_object, sync_folder, write_private
 from promptster.errors import ConfigurationError, SessionError
+from promptster.paths import home_path
 from promptster.protocol.encoding import b64u_decode, b64u_encode
 from promptster.protocol.sealing import access_token
 from promptster.protocol.signing import SigningKey
@@ -211,11 +212,11 @@ def choose_store(
         except ConfigurationError as error:
             if preference == "keyring":
                 raise
-            announce(f"{error.message}; {what} will be kept in {file}, readable only by you")
+            announce(f"{error.message}; {what} will be kept in {home_path(file)}, readable only by you")
         else:
             return store
     else:
-        announce(f"{what} will be kept in {file}, readable only by you")
+        announce(f"{what} will be kept in {home_path(file)}, readable only by you")
     return FileStore(file)
 
 

@@ -14,7 +14,7 @@ from promptster.commands.options import Code, Collector, Json, read_code
 from promptster.config import Config, PinnedKeys
 from promptster.errors import CollectorError, InterruptError, PromptsterError, UsageError, WorkspaceError, reason_of
 from promptster.keys import StoreKind, choose_store
-from promptster.paths import Paths
+from promptster.paths import Paths, home_path
 from promptster.protocol.invite import InviteCode
 from promptster.session import attempt as attempts
 from promptster.session import begin
@@ -23,7 +23,7 @@ from promptster.session.ending import tidy
 from promptster.session.offer import fetch_offer
 from promptster.session.resuming import prepare_editors
 from promptster.session.trust import KEYS
-from promptster.session.words import home_path, shell_path, utc
+from promptster.session.words import shell_path, utc
 from promptster.session.workspace import prepare
 from promptster.times import soon, until
 from promptster.ui.labels import sentence_lines
@@ -263,7 +263,8 @@ def _tell_checks(checks: Mapping[str, Mapping[str, Any]], out: Output) -> None:
             found.setdefault(reason, []).append(name)
     for reason, names in found.items():
         it = "it" if len(names) == 1 else "one of them"
-        text = f"Cannot reach {' or '.join(names)} from here: {reason}. This matters only if your agent uses {it}."
+        listed = " or ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+        text = f"Cannot reach {listed} from here: {reason}. This matters only if your agent uses {it}."
         for line in sentence_lines(text):
             out.note(line)
 

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from promptster.clock import SystemClock
 from promptster.commands.options import Json
-from promptster.paths import Paths
+from promptster.paths import Paths, home_path
 from promptster.session.current import Current, finished_bundle
 from promptster.session.latest import sentence
 from promptster.session.state import SessionState
 from promptster.session.undelivered import undelivered
-from promptster.session.words import home_path, one_line, shell_path, utc
+from promptster.session.words import one_line, shell_path, utc
 from promptster.times import soon, span, until
 from promptster.ui.labels import labelled, sentence_lines
 from promptster.ui.output import Output

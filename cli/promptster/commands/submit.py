@@ -12,7 +12,7 @@ from promptster.commands.options import Json
 from promptster.commands.summary import rows
 from promptster.config import Config
 from promptster.errors import ChoiceError, PromptsterError
-from promptster.paths import Paths
+from promptster.paths import Paths, home_path
 from promptster.protocol.policy import Policy
 from promptster.protocol.verdict import Effect
 from promptster.replay.wording import counted
@@ -21,7 +21,7 @@ from promptster.session.attempt import POLICY
 from promptster.session.current import Current, finished_bundle
 from promptster.session.state import SessionState
 from promptster.session.touched import describe
-from promptster.session.words import home_path, one_line
+from promptster.session.words import one_line
 from promptster.times import date, soon, until
 from promptster.ui.labels import labelled, sentence_lines
 from promptster.ui.output import Output
@@ -138,7 +138,7 @@ def _kept(current: Current, config: Config, out: Output, error: submission.Undel
     copy, restored = submission.keep(current, config)
     _tell_restored(restored, out)
     out.note(f"{copy.received:,} of {counted(copy.verification.events, 'event')} received; the recorder has ended.")
-    return PromptsterError(error.message, hint=f"{error.hint}\nYour copy: {copy.path}", code=error.code)
+    return PromptsterError(error.message, hint=f"{error.hint}\nYour copy:\n{copy.path}", code=error.code)
 
 
 def _unverified(copy: OwnCopy) -> PromptsterError:
@@ -148,7 +148,7 @@ def _unverified(copy: OwnCopy) -> PromptsterError:
         f"submitted, {copy.received:,} of {counted(copy.verification.events, 'event')} signed for, but your copy is "
         f"{word}: {'; '.join(_findings(copy))}",
         hint="Nothing is deleted here. Send your copy to the hiring team. `promptster submit` checks again.\n"
-        f"Your copy: {copy.path}",
+        f"Your copy:\n{copy.path}",
         code=f"bundle_{word}",
     )
 

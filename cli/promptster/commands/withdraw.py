@@ -10,16 +10,16 @@ from promptster.clock import SystemClock
 from promptster.commands.options import Json
 from promptster.config import Config
 from promptster.errors import SessionError, reason_of
-from promptster.paths import Paths
+from promptster.paths import Paths, home_path
 from promptster.replay.wording import counted
 from promptster.session.attempt import finished, unanswered
 from promptster.session.current import Current, finished_bundle
 from promptster.session.ending import TOMBSTONE, save_certificate, withdraw, withdraw_submitted
 from promptster.session.state import SessionFolder, SessionState, sessions_here
 from promptster.session.touched import describe
-from promptster.session.words import home_path, one_line, utc
+from promptster.session.words import one_line, utc
 from promptster.times import soon
-from promptster.ui.labels import labelled, sentence_lines
+from promptster.ui.labels import labelled, named, sentence_lines
 from promptster.ui.output import Output
 from promptster.ui.questions import confirm_by_word, require_person
 
@@ -163,8 +163,8 @@ def _tell(current: Current, done: Withdrawn, certificate: Path | None, out: Outp
             lines += sentence_lines(f"{copies} {verb} not affected: ask {organisation} to delete {it}.")
     lines += describe(done.restored)
     if certificate is not None:
-        lines += labelled([("Certificate:", home_path(certificate))])
+        lines += named("Certificate:", home_path(certificate))
     if (copy := finished_bundle(current)) is not None:
-        lines += labelled([("Your copy stays:", home_path(copy))])
+        lines += named("Your own copy stays:", home_path(copy))
     for line in lines:
         out.say(line)

@@ -18,13 +18,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from promptster.errors import CollectorError, SessionError
+from promptster.paths import home_path
 from promptster.session.begin import BASELINE
 from promptster.session.current import BUNDLE, VAULT, finished_bundle
 from promptster.session.ending import delete_local, end_recorder
 from promptster.session.own_copy import write_copy
 from promptster.session.snapshot import Snapshot
 from promptster.session.state import SessionState
-from promptster.session.words import doing, home_path
+from promptster.session.words import doing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -264,7 +265,7 @@ def require_open(current: Current) -> None:
     bundle = finished_bundle(current)
     if bundle is not None and not (current.folder.path / VAULT).is_dir():
         raise SessionError(
-            "you already submitted this session", hint=f"Your copy: {home_path(bundle)}", code="already_submitted"
+            "you already submitted this session", hint=f"Your copy:\n{home_path(bundle)}", code="already_submitted"
         )
     if state in {SessionState.STOPPED, SessionState.WITHDRAWN}:
         raise SessionError(

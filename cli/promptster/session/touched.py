@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 from promptster.config import sync_folder
 from promptster.errors import WorkspaceError, reason_of
+from promptster.paths import home_path
 from promptster.protocol.encoding import b64u_decode, b64u_encode
 from promptster.session.unmerge import NotMergeableError, unmerge
-from promptster.session.words import home_path
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
+
+from promptster.paths import home_path
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,14 +37,6 @@ def utc(ms: int) -> str:
 def one_line(text: str) -> str:
     """Received text without line breaks, so that it cannot pretend to be a line of ours."""
     return " ".join(text.split())
-
-
-def home_path(path: Path | str) -> str:
-    """A path as people write it: ``~/limiter`` below the home folder."""
-    text, home = str(path), os.path.expanduser("~").rstrip("/")  # noqa: PTH111 - a missing home must not fail
-    if home and text.startswith(f"{home}/"):
-        return f"~{text[len(home) :]}"
-    return text
 
 
 def shell_path(path: Path | str) -> str:

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from promptster.errors import WorkspaceError
+from promptster.paths import home_path
 from promptster.session.git import git, git_text, require_git
-from promptster.session.words import home_path
 
 if TYPE_CHECKING:
     from promptster.paths import Paths

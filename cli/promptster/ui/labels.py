@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _WIDTH = 80
+_COMMAND = re.compile(r"`[^`]{1,60}`")
+_GLUE = "\0"
+"""Stands for a space at which no line ends."""
 
 
 def labelled(rows: Sequence[tuple[str, str]], *, indent: str = "", column: int = 0) -> list[str]:
@@ -22,19 +26,29 @@ def labelled(rows: Sequence[tuple[str, str]], *, indent: str = "", column: int =
     wide = max([column, *(len(label) + 2 for label, _ in rows)])
     lines: list[str] = []
     for label, text in rows:
+        if " " not in text and len(indent) + wide + len(text) > _WIDTH:
+            lines += [f"{indent}{label}", text]  # a long path stands alone, to be copied whole
+            continue
         lines += sentence_lines(text, first=f"{indent}{label:<{wide}}", later=indent + " " * wide)
     return lines
 
 
+def named(label: str, path: str) -> list[str]:
+    """``Certificate: ~/x.json`` on one line if that fits, else the path on a line of its own."""
+    line = f"{label} {path}"
+    return [line] if len(line) <= _WIDTH else [label, path]
+
+
 def sentence_lines(text: str, *, first: str = "", later: str = "") -> list[str]:
-    """One text in lines of at most 80 columns; a word that is longer than that, such as a path, stays whole.
+    """One text in lines of at most 80 columns; a longer word, such as a path, and a command in backticks stay whole.
 
     Args:
         text: words without line breaks.
         first: what the first line begins with.
         later: what every other line begins with.
     """
+    kept = _COMMAND.sub(lambda found: found.group().replace(" ", _GLUE), text)
     wrapped = textwrap.wrap(
-        text, _WIDTH, initial_indent=first, subsequent_indent=later, break_long_words=False, break_on_hyphens=False
+        kept, _WIDTH, initial_indent=first, subsequent_indent=later, break_long_words=False, break_on_hyphens=False
     )
-    return wrapped or [first.rstrip()]
+    return [line.replace(_GLUE, " ") for line in wrapped] or [first.rstrip()]
