@@ -83,7 +83,7 @@ def _document(facts: SessionFacts, status: RecorderStatus | None, state_dir: str
         "refused": facts.refused or None,
         "running": status is not None,
     }
-    if facts.record_until:
+    if facts.record_until and facts.state.records:
         document["left_seconds"] = max(0, facts.record_until - now) // 1000
     if status is not None:
         last = status.last
@@ -133,11 +133,12 @@ def _tell_running(facts: SessionFacts, status: RecorderStatus, out: Output) -> N
         rows.append(("Last", f"{soon(status.last['ms'], now)}  {one_line(sentence(status.last))}"))
     rows.append(("Received", f"{status.received:,} of {status.events:,} events"))
     _say(out, None, rows)
-    for line in _warnings(facts, status):
-        out.say(line)
+    for text in _warnings(facts, status):
+        _say(out, text, [])
     if status.state.records and facts.record_until and 0 < facts.record_until - now <= _SOON_MS:
         out.say(f"At {soon(facts.record_until, now)} recording ends. Nothing is submitted by itself.")
-    _say(out, None, [("Next", _next(facts, status, over=over or facts.record_until - now <= _SOON_MS))])
+    step = _next(facts, status, over=over or facts.record_until - now <= _SOON_MS)
+    _say(out, None, [("Next", step)], column=len(_NAMES[status.state]) + 2)
 
 
 def _time(facts: SessionFacts, state: SessionState, now: int) -> str:
@@ -162,9 +163,10 @@ def _warnings(facts: SessionFacts, status: RecorderStatus) -> Iterator[str]:
     yield from undelivered(facts)
     if status.collector.get("reachable") is False and not facts.refused:
         yield f"warning: cannot reach {facts.collector_url}"
-        yield "Keep working. Everything is kept here and sent later."
+        work = "Keep working. " if status.state.records else ""
+        yield f"{work}Everything is kept here and sent later."
     if not status.supervised:
-        yield "warning: nothing would start the recorder again if it ended: its supervisor is gone"
+        yield "warning: the recorder's supervisor is gone; it would not start again by itself"
         yield "Run `promptster resume` to repair this. Nothing that was recorded is lost."
     for agent in status.silent_hooks:
         yield f"warning: no hooks came from {one_line(agent)}, so it may not be recorded in full"
@@ -187,9 +189,9 @@ def _tell_down(facts: SessionFacts, out: Output) -> None:
         out.say("Not recording: the recorder has stopped. What it recorded is kept.")
         out.say("Open agents cannot reach their model until it runs again.")
         again = "promptster resume"
-    for line in undelivered(facts):
-        out.say(line)
-    rows = [(_NAMES[facts.state], _title(facts))]
+    for text in undelivered(facts):
+        _say(out, text, [])
+    rows = [("Session", _title(facts))]
     now = SystemClock().wall_ms()
     if facts.state.records and facts.record_until:
         rows.append(("Time", _time(facts, SessionState.PAUSED, now)))
@@ -207,8 +209,8 @@ def _tell_ended(facts: SessionFacts, bundle: Path | None, out: Output) -> None:
     elif facts.state is SessionState.STOPPED:
         rows.append(("Next", "promptster withdraw, to have what was received deleted"))
     _say(out, None, rows[:-1] if rows[-1][0] == "Next" else rows)
-    for line in undelivered(facts):
-        out.say(line)
+    for text in undelivered(facts):
+        _say(out, text, [])
     if facts.state is SessionState.CLOSED and bundle is None:
         out.say("Everything was received. `promptster submit` writes your copy and puts files back.")
     if rows[-1][0] == "Next":
@@ -219,8 +221,8 @@ def _title(facts: SessionFacts) -> str:
     return f"{one_line(facts.title)}, for {one_line(facts.organisation)}"
 
 
-def _say(out: Output, text: str | None, rows: list[tuple[str, str]]) -> None:
+def _say(out: Output, text: str | None, rows: list[tuple[str, str]], *, column: int = 0) -> None:
     for line in sentence_lines(text) if text is not None else ():
         out.say(line)
-    for line in labelled(rows, column=_COLUMN):
+    for line in labelled(rows, column=max(column, _COLUMN)):
         out.say(line)
