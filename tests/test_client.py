@@ -117,11 +117,11 @@ def test_what_is_not_found_is_hinted_at_by_what_was_asked_for(server: Answering,
     """A link is checked for an invite only; other things have an id that can be looked up."""
     server.answer = problem(404, detail="There is nothing.", code="not_found")
     calls: dict[str, Callable[[], object]] = {
-        "check the link": lambda: client.get_invite("ID", SECRET),
+        "Check the link": lambda: client.get_invite("ID", SECRET),
         "promptster sessions": lambda: client.bundle(SESSION),
         "promptster assessment list": lambda: client.create_invite("a", {}),
         "promptster token list": lambda: client.revoke_token("t"),
-        "check the address": client.me,
+        "Check the address": client.me,
     }
     for words, call in calls.items():
         with pytest.raises(RefusedError) as caught:
@@ -133,8 +133,8 @@ def test_who_may_not_is_told_who_may(server: Answering, client: CollectorClient)
     """The role that is needed, and whom to ask."""
     server.answer = problem(403, detail="The role reviewer does not allow this.", code="forbidden")
     calls: dict[str, Callable[[], object]] = {
-        "the token of an owner;": client.tokens,
-        "an owner or a recruiter; ask an owner": lambda: client.create_assessment({}),
+        "the token of an owner.": client.tokens,
+        "an owner or a recruiter. Ask an owner": lambda: client.create_assessment({}),
         "an owner or a reviewer": lambda: client.bundle(SESSION),
     }
     for words, call in calls.items():
@@ -181,9 +181,11 @@ def test_no_answer_is_unreachable(server: Answering, client: CollectorClient) ->
     with pytest.raises(UnreachableError) as caught:
         client.keys()
     assert caught.value.status is None
-    assert "nothing is lost" in (caught.value.hint or "")
-    with CollectorClient("http://127.0.0.1:9") as nobody, pytest.raises(UnreachableError):
+    assert caught.value.message == f"cannot reach {client.url}: the connection was cut"
+    assert "Nothing is lost" in (caught.value.hint or "")
+    with CollectorClient("http://127.0.0.1:9") as nobody, pytest.raises(UnreachableError) as refused:
         nobody.keys()
+    assert refused.value.message == "cannot reach http://127.0.0.1:9: connection refused"
 
 
 def test_redirects_are_not_followed(server: Answering, client: CollectorClient) -> None:

@@ -173,6 +173,7 @@ def policy_page(offer: Offer, now_ms: int) -> str:
         f'{one_line(offer.invite.organisation)} invites you to "{one_line(offer.policy.title)}".',
         f"Collector: {offer.collector_url}",
         f"The invite is valid {until(offer.invite.expires, now_ms)}.",
+        *([f"Task: {one_line(offer.assessment.repository)}"] if offer.assessment.repository else []),
         "",
         offer.policy.text,
     ]

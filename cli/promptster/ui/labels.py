@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 _WIDTH = 80
 _COMMAND = re.compile(r"`[^`]{1,60}`")
+_WHOLE = frozenset({"Next"})
+"""Labels of commands."""
 _GLUE = "\0"
 """Stands for a space at which no line ends."""
 
@@ -26,8 +28,8 @@ def labelled(rows: Sequence[tuple[str, str]], *, indent: str = "", column: int =
     wide = max([column, *(len(label) + 2 for label, _ in rows)])
     lines: list[str] = []
     for label, text in rows:
-        if " " not in text and len(indent) + wide + len(text) > _WIDTH:
-            lines += [f"{indent}{label}", text]  # a long path stands alone, to be copied whole
+        if (label in _WHOLE or " " not in text) and len(indent) + wide + len(text) > _WIDTH:
+            lines += [f"{indent}{label}", text]  # a long path or command stands alone, to be copied whole
             continue
         lines += sentence_lines(text, first=f"{indent}{label:<{wide}}", later=indent + " " * wide)
     return lines
