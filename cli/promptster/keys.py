@@ -160,7 +160,9 @@ class FileStore:
         except FileNotFoundError:
             return {}
         except (OSError, ValueError) as error:
-            raise ConfigurationError(f"cannot read {self.path}", hint="it is made by promptster; restore it") from error
+            raise ConfigurationError(
+                f"cannot read {self.path}", hint="Promptster made this file. Restore it."
+            ) from error
         return {name: str(text) for name, text in value.items()} if is_object(value) else {}
 
     def put(self, name: str, text: str) -> None:
@@ -168,7 +170,7 @@ class FileStore:
         table = {**self._read(), name: text}
         write_private(self.path, json.dumps(table, sort_keys=True).encode())
         if self._read() != table:
-            raise ConfigurationError(f"{self.path} does not keep what is written", hint="check the disk")
+            raise ConfigurationError(f"{self.path} does not keep what is written", hint="Check the disk.")
 
     def get(self, name: str) -> str | None:
         """The text, or ``None``."""

@@ -6,7 +6,7 @@ import re
 import socket
 import ssl
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, cast
 
 import httpx
 
@@ -62,7 +62,7 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
             continue
         found.append(one)
         if isinstance(one, BaseExceptionGroup):
-            waiting += list(one.exceptions)
+            waiting += cast("BaseExceptionGroup[BaseException]", one).exceptions
         waiting += [one.__cause__, one.__context__]
     yield from reversed(found)
 
