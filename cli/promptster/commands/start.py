@@ -104,8 +104,11 @@ def command(
     begun = attempts.find_attempt(InviteCode.parse(text), config)
     begin.refuse_second_session(config.paths, except_for=begun.folder if begun else None)
     if begun is None:
-        offer = fetch_offer(text, collector, config, SystemClock())
-        begun, made = _agree_and_open(offer, options, config, out)
+        try:
+            offer = fetch_offer(text, collector, config, SystemClock())
+            begun, made = _agree_and_open(offer, options, config, out)
+        except KeyboardInterrupt:  # what was prepared by then is undone already
+            raise InterruptError(hint="Nothing was recorded, and your invite was not used.") from None
     else:
         now = SystemClock().wall_ms()
         out.note(f"Continuing: you agreed at {soon(begun.folder.facts().created_ms, now)}.")
