@@ -238,9 +238,11 @@ def test_no_answer_is_unreachable(server: Answering, client: CollectorClient) ->
     with pytest.raises(UnreachableError) as caught:
         client.keys()
     assert caught.value.status is None
-    assert "nothing is lost" in (caught.value.hint or "")
-    with CollectorClient("http://127.0.0.1:9") as nobody, pytest.raises(UnreachableError):
+    assert caught.value.message == f"cannot reach {client.url}: the connection was cut"
+    assert "Nothing is lost" in (caught.value.hint or "")
+    with CollectorClient("http://127.0.0.1:9") as nobody, pytest.raises(UnreachableError) as refused:
         nobody.keys()
+    assert refused.value.message == "cannot reach http://127.0.0.1:9: connection refused"
 
 
 def test_redirects_are_not_followed(server: Answering, client: CollectorClient) -> None:

@@ -389,6 +389,7 @@ def test_every_command_has_a_module() -> None:
         "__init__",
         "agent_ended",
         "cells",
+        "consenting",
         "export_name",
         "guard",
         "names",
@@ -396,6 +397,7 @@ def test_every_command_has_a_module() -> None:
         "signed_in",
         "source",
         "spans",
+        "summary",
         "tables",
     }
     files = {path.stem for path in Path(commands.__path__[0]).glob("*.py")}

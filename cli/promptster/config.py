@@ -84,13 +84,13 @@ def collector_url(text: str) -> str:
         parts = urlsplit(text.strip())
         port = parts.port
     except ValueError:
-        raise ConfigurationError(f"not a web address: {text!r}", hint="it looks like https://host") from None
+        raise ConfigurationError(f"not a web address: {text!r}", hint="It looks like https://HOST.") from None
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username is not None or parts.query:
-        raise ConfigurationError(f"not a collector's address: {text!r}", hint="it looks like https://host")
+        raise ConfigurationError(f"not a collector's address: {text!r}", hint="It looks like https://HOST.")
     if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
         raise ConfigurationError(
-            f"plain http is refused for {parts.hostname}",
-            hint="use https; http is for 127.0.0.1 only",
+            f"{parts.hostname} needs https",
+            hint="Plain http works only on 127.0.0.1.",
             code="plain_http",
         )
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
@@ -135,9 +135,9 @@ def _read_settings(path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:
-        raise ConfigurationError(f"cannot read {path}", hint="repair or delete this file") from error
+        raise ConfigurationError(f"cannot read {path}", hint="Repair or delete this file.") from error
     if not is_object(value) or not all(isinstance(entry, str) for entry in value.values()):
-        raise ConfigurationError(f"{path} is not a table of texts", hint="repair or delete this file")
+        raise ConfigurationError(f"{path} is not a table of texts", hint="Repair or delete this file.")
     return value
 
 
@@ -188,8 +188,8 @@ class PinnedKeys:
         pinned = self._read(self._path(url))
         if pinned is not None and not _continues(offered, pinned):
             raise CollectorError(
-                f"the collector {url} answers with other keys than before",
-                hint="somebody may stand between you and it; ask the hiring team before you go on",
+                f"collector {url} is presenting different keys than before",
+                hint="Someone may be intercepting the connection. Ask the hiring team before you continue.",
                 code="collector_keys_changed",
             )
         return offered
@@ -241,7 +241,7 @@ class PinnedKeys:
     def _read(path: Path) -> _Pin | None:
         damaged = ConfigurationError(
             f"cannot read {path}, where a collector's keys are pinned",
-            hint="restore it, or delete it and sign in again or open your invite again",
+            hint="Restore it, or delete it and sign in again or open your invite again.",
             code="pinned_keys",
         )
         try:

@@ -42,6 +42,21 @@ _STORAGE: Final = {
     errno.EIO: ("use", "the disk fails", "Look at the system's log."),
 }
 """By the system's number: what failed, why, and what to do."""
+_REASONS: Final = {
+    errno.ENOENT: "no such file or folder",
+    errno.ENOTDIR: "not a folder",
+    errno.EISDIR: "it is a folder",
+    errno.ENOSPC: "disk full",
+    errno.EDQUOT: "your disk quota is used up",
+    errno.EROFS: "the file system is read-only",
+    errno.ECONNREFUSED: "connection refused",
+    errno.ECONNRESET: "the connection was cut",
+    errno.EPIPE: "the connection was cut",
+    errno.ENETUNREACH: "no network",
+    errno.EHOSTUNREACH: "no way to that host",
+    errno.ETIMEDOUT: "timed out",
+}
+"""Where our words are plainer than the system's."""
 
 
 class PromptsterError(Exception):
@@ -153,6 +168,17 @@ class StorageError(PromptsterError):
         act, why, hint = _STORAGE[error.errno]
         where = os.fsdecode(error.filename) if isinstance(error.filename, (str, bytes)) else "the disk"
         return cls(f"cannot {act} {where}: {why}", hint=hint)
+
+
+def reason_of(error: BaseException) -> str:
+    """Why the system refused, in words without numbers, such as ``permission denied``; fits into a message."""
+    if isinstance(error, PromptsterError):
+        return error.message
+    number = error.errno if isinstance(error, OSError) else None
+    if number is None:
+        return "the system gave no reason"
+    text = _REASONS.get(number) or os.strerror(number)
+    return text[:1].lower() + text[1:]
 
 
 class SessionError(PromptsterError):

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
 from promptster.config import is_object, sync_folder, write_private
 from promptster.errors import ConfigurationError, SessionError
+from promptster.paths import home_path
 from promptster.protocol.encoding import b64u_decode, b64u_encode
 from promptster.protocol.sealing import access_token
 from promptster.protocol.signing import SigningKey
@@ -85,7 +86,7 @@ class SessionSecrets:
             )
         except KeyError:
             raise SessionError(
-                "this session's keys are gone", hint="they are deleted when a session ends", code="keys_gone"
+                "this session's keys are gone", hint="They are deleted when a session ends.", code="keys_gone"
             ) from None
 
 
@@ -159,7 +160,9 @@ class FileStore:
         except FileNotFoundError:
             return {}
         except (OSError, ValueError) as error:
-            raise ConfigurationError(f"cannot read {self.path}", hint="it is made by promptster; restore it") from error
+            raise ConfigurationError(
+                f"cannot read {self.path}", hint="Promptster made this file. Restore it."
+            ) from error
         return {name: str(text) for name, text in value.items()} if is_object(value) else {}
 
     def put(self, name: str, text: str) -> None:
@@ -167,7 +170,7 @@ class FileStore:
         table = {**self._read(), name: text}
         write_private(self.path, json.dumps(table, sort_keys=True).encode())
         if self._read() != table:
-            raise ConfigurationError(f"{self.path} does not keep what is written", hint="check the disk")
+            raise ConfigurationError(f"{self.path} does not keep what is written", hint="Check the disk.")
 
     def get(self, name: str) -> str | None:
         """The text, or ``None``."""
@@ -211,11 +214,11 @@ def choose_store(
         except ConfigurationError as error:
             if preference == "keyring":
                 raise
-            announce(f"{error.message}; {what} will be kept in {file}, readable only by you")
+            announce(f"{error.message}; {what} will be kept in {home_path(file)}, readable only by you")
         else:
             return store
     else:
-        announce(f"{what} will be kept in {file}, readable only by you")
+        announce(f"{what} will be kept in {home_path(file)}, readable only by you")
     return FileStore(file)
 
 
@@ -290,8 +293,8 @@ def _usable_backend() -> Any:
         module = type(backend).__module__
         if not module.startswith(_REFUSED_BACKENDS) and module != "keyring.backends.chainer":
             return backend
-    raise _keyring_error("this system has no keyring that can be used")
+    raise _keyring_error("this system has no usable keyring")
 
 
 def _keyring_error(message: str) -> ConfigurationError:
-    return ConfigurationError(message, hint="unlock it, or pass --secrets file", code="keyring")
+    return ConfigurationError(message, hint="Unlock it, or add --secrets file.", code="keyring")

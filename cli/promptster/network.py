@@ -60,7 +60,7 @@ class Network:
                 context.load_verify_locations(file)
             except OSError as error:  # SSLError is one: no certificate stands in the file
                 raise ConfigurationError(
-                    f"{file} cannot be used as certificates", hint=f"correct {' or '.join(_AUTHORITIES)}"
+                    f"{file} cannot be used as certificates", hint=f"Correct {' or '.join(_AUTHORITIES)}."
                 ) from error
         return context
 
@@ -99,7 +99,7 @@ def _proxy_url(text: str) -> str:
         usable = False
     if not usable:
         raise ConfigurationError(
-            "HTTPS_PROXY names a proxy that cannot be used", hint="use http://host:port of a proxy with CONNECT"
+            "HTTPS_PROXY names a proxy that cannot be used", hint="Use http://HOST:PORT of a proxy with CONNECT."
         )
     return url
 
@@ -107,7 +107,7 @@ def _proxy_url(text: str) -> str:
 def _authorities(text: str) -> Path:
     path = Path(text).expanduser().absolute()
     if not path.is_file():
-        raise ConfigurationError(f"there is no certificate file {path}", hint=f"correct {' or '.join(_AUTHORITIES)}")
+        raise ConfigurationError(f"there is no certificate file {path}", hint=f"Correct {' or '.join(_AUTHORITIES)}.")
     return path
 
 

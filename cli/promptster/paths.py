@@ -55,6 +55,14 @@ class Paths:
         return self.data / "bundles"
 
 
+def home_path(path: Path | str) -> str:
+    """A path as people write it: ``~/limiter`` below the home folder."""
+    text, home = str(path), os.path.expanduser("~").rstrip("/")  # noqa: PTH111 - a missing home must not fail
+    if home and text.startswith(f"{home}/"):
+        return f"~{text[len(home) :]}"
+    return text
+
+
 def socket_folder(session_folder: Path) -> Path:
     """The 0700 folder for a session's unix sockets.
 

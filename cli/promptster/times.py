@@ -67,6 +67,14 @@ def soon(ms: int, now_ms: int, *, zone: tzinfo | None = None) -> str:
     return f"{at.day} {_MONTHS[at.month - 1]}, {at:%H:%M}"
 
 
+def date(ms: int, now_ms: int, *, zone: tzinfo | None = None) -> str:
+    """``30 December``; the year stands where it is another one than in ``now_ms``."""
+    at, now = _local(ms, zone), _local(now_ms, zone)
+    if at is None or now is None or at.year != now.year:
+        return day(ms, zone=zone)
+    return f"{at.day} {_MONTHS[at.month - 1]}"
+
+
 def short(ms: int, *, zone: tzinfo | None = None) -> str:
     """``30 Nov 08:01``: for a column of a table."""
     at = _local(ms, zone)

@@ -65,7 +65,7 @@ def submit_until_waiting(invited: Invited) -> str:
     shown = ""
     for line in process.stdout:
         shown += line
-        if "everything is kept here" in line:
+        if "everything is kept" in line:
             break
     process.send_signal(2)
     shown += process.stdout.read()
@@ -79,8 +79,9 @@ def test_a_submission_survives_a_collector_that_is_away(invited: Invited, relay:
     edit(invited)
     relay.cut()
     shown = submit_until_waiting(invited)
-    assert f"the collector at {relay.url} cannot be reached; still trying\neverything is kept here" in shown
-    assert shown.endswith("error: interrupted\nnothing is lost; promptster submit goes on\n")
+    assert f"Cannot reach {relay.url}; trying again.\nYou can leave (Ctrl-C): everything is kept." in shown
+    assert shown.endswith("Not finished. Everything is kept. Run `promptster submit`.\n")
+    assert "error:" not in shown
     assert invited.person.result("status", "--json")["state"] == "closing"
     refused = invited.person.call("stop", "--yes", "--json")
     assert refused.document["error"]["code"] == "closing"
@@ -151,7 +152,7 @@ def test_resume_brings_a_supervisor_back(invited: Invited) -> None:
     kill_and_wait(supervisor)
     alone = invited.person.result("status")
     assert (alone["state"], alone["supervised"]) == ("recording", False)
-    assert "promptster resume sets that right" in invited.person.call("status").stdout
+    assert "Run `promptster resume` to repair this." in invited.person.call("status").stdout
     resumed = invited.person.result("resume")
     assert (resumed["state"], resumed["port"]) == ("recording", before["port"])
     assert invited.person.result("status")["supervised"]
@@ -183,7 +184,8 @@ def test_withdrawing_while_the_collector_is_away_deletes_here_first(invited: Inv
     first = invited.person.call("withdraw", "--yes", "--json")
     assert first.code == 1
     assert first.document["error"]["code"] == "collector_unreachable"
-    assert "deleted already" in first.document["error"]["message"]
+    assert first.document["error"]["message"] == f"cannot reach {relay.url}: the connection was cut"
+    assert "everything is deleted already" in first.document["error"]["hint"]
     (folder,) = (invited.state / "sessions").iterdir()
     assert not (folder / "journal").exists()
     assert not (folder / "batches").exists()
@@ -227,10 +229,10 @@ def test_an_earlier_session_can_be_withdrawn_by_its_name(
     assert unknown.document["error"]["code"] == "no_session"
 
 
-def test_handing_in_needs_a_yes_also_in_a_script(invited: Invited) -> None:
+def test_submitting_needs_a_yes_also_in_a_script(invited: Invited) -> None:
     """Without one, the session goes on."""
     for words in (("submit", "--json"), ("submit",)):
-        assert invited.person.call(*words).code == 2
+        assert invited.person.call(*words).code == 5
     assert invited.person.result("status", "--json")["state"] == "recording"
 
 

@@ -6,7 +6,9 @@ import contextlib
 import os
 import re
 import subprocess
+from datetime import datetime
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 import pytest
 from tests.helpers.hiring import NOWHERE, UPSTREAMS, stage
@@ -14,7 +16,9 @@ from tests.helpers.people import BIN
 from tests.helpers.relay import Relay
 from tests.helpers.terminal import Terminal
 
+from promptster.clock import SystemClock
 from promptster.protocol.consent import Certificate, Consent
+from promptster.protocol.privacy import Tombstone
 from promptster.protocol.signing import Envelope
 from promptster.session.state import SessionFolder
 
@@ -39,6 +43,11 @@ def invited(acme: Stage, request: pytest.FixtureRequest) -> Iterator[Invited]:
         yield person
 
 
+QUESTION = "Type agree to start, read for the full policy, or leave: "
+AGAIN = "Type the whole word: agree, read or leave: "
+NOTHING = "Nothing was changed and nothing was recorded."
+
+
 def terminal(invited: Invited, *words: str) -> Terminal:
     """Run the program in a terminal."""
     return Terminal([str(BIN / "promptster"), *words], environ=invited.person.environment(), cwd=invited.folder)
@@ -52,8 +61,8 @@ def begin(invited: Invited) -> Terminal:
 
 
 def read_on(screen: Terminal, key: str = "") -> None:
-    """Read the policy to the question."""
-    while screen.wait_for(r"more lines: Enter goes on[^\n]*-- ", r'Type "I agree" to begin[^:]*: ') == 0:
+    """Read the policy to the question; ``key`` is typed at the end of each screen."""
+    while screen.wait_for(r"more lines?: Enter for more, q for the question -- ", QUESTION) == 0:
         screen.type(key)
 
 
@@ -63,50 +72,91 @@ def everything(folder: Path) -> list[str]:
 
 
 def test_a_person_reads_agrees_and_begins(invited: Invited) -> None:
-    """The policy is shown page by page; the typed words begin the session."""
+    """Five lines come first; the full policy is shown page by page on demand; one word begins the session."""
     with begin(invited) as screen:
+        screen.wait_for(QUESTION)
+        first = screen.shown.splitlines()
+        assert 'Acme asks to record how you use AI coding agents in "Build a parser".' in first[0]
+        assert [line.split()[0] for line in first[1:5]] == ["Time", "Recorded", "Not", "Rights"]
+        assert "WHAT IS NOT RECORDED" not in screen.shown
+        screen.type("read")
         read_on(screen)
-        screen.type("I agree")
-        screen.wait_for("recording, until")
+        assert "WHAT IS NOT RECORDED" in screen.shown
+        screen.type("agree")
+        screen.wait_for("Recording until ")
         assert screen.end() == 0
-    assert "WHAT IS NOT RECORDED" in screen.shown
     status = invited.person.result("status", "--json")
     assert (status["state"], status["time_over"]) == ("recording", False)
     (session,) = (invited.state / "sessions").iterdir()
-    SessionFolder(session).update(record_until=1)
+    SessionFolder(session).update(record_until=SystemClock().wall_ms() - 60_000)
     assert invited.person.result("status", "--json")["time_over"] is True
-    assert "that time is over" in invited.person.call("status").stdout
+    assert "agents are no longer recorded" in invited.person.call("status").stdout
 
 
-@pytest.mark.parametrize("answer", ["no", "", "yes", "i disagree"])
-def test_anything_but_the_words_is_a_refusal_that_leaves_nothing(invited: Invited, answer: str) -> None:
-    """No folder, no file, no redemption: the same invite can be used later."""
+def test_one_enter_too_many_neither_refuses_nor_agrees(invited: Invited) -> None:
+    """Whoever pages through the policy and presses Enter once more is asked again, and can still agree."""
+    with begin(invited) as screen:
+        screen.wait_for(QUESTION)
+        screen.type("r")
+        for _ in range(40):
+            screen.type("")
+        screen.wait_for(QUESTION)
+        screen.wait_for(AGAIN)
+        assert not list(invited.state.glob("sessions/*"))
+        screen.type("agree")
+        screen.wait_for("Recording until ")
+        assert screen.end() == 0
+
+
+@pytest.mark.parametrize("word", ["yes", "y", "I agree", ""])
+def test_what_is_none_of_the_words_is_asked_again(invited: Invited, word: str) -> None:
+    """Also a yes: nobody agrees, or refuses, with the word of another question."""
     before = everything(invited.folder)
     with begin(invited) as screen:
-        read_on(screen)
-        screen.type(answer)
-        screen.wait_for("you did not agree; nothing was changed")
-        assert screen.end() == 1
+        screen.wait_for(QUESTION)
+        screen.type(word)
+        screen.wait_for(AGAIN)
+        screen.type("leave")
+        assert screen.end() == 3
+    assert everything(invited.folder) == before
+
+
+@pytest.mark.parametrize("word", ["leave", "q", "no", "LEAVE"])
+def test_leaving_changes_nothing(invited: Invited, word: str) -> None:
+    """No folder, no file, no redemption: the same invite can be used later, and the screen says until when."""
+    before = everything(invited.folder)
+    with begin(invited) as screen:
+        screen.wait_for(QUESTION)
+        screen.type(word)
+        screen.wait_for(f"You did not agree. {NOTHING}")
+        screen.wait_for(r"Your invite stays valid until \d+ \w+, \d\d:\d\d\.")
+        assert screen.end() == 3
     assert "error:" not in screen.shown
     assert everything(invited.folder) == before
     assert invited.policy_hash().startswith("sha256:")
 
 
-def test_ctrl_c_at_the_question_is_130_and_leaves_nothing(invited: Invited) -> None:
-    """Interrupting is as good as refusing."""
+@pytest.mark.parametrize("at", ["question", "policy"])
+def test_ctrl_c_before_the_consent_is_130_and_leaves_nothing(invited: Invited, at: str) -> None:
+    """Interrupting is as good as leaving, at the question and in the middle of the policy, and says so."""
     before = everything(invited.folder)
     with begin(invited) as screen:
-        read_on(screen, "q")
+        screen.wait_for(QUESTION)
+        if at == "policy":
+            screen.type("read")
+            screen.wait_for("q for the question -- ")
         screen.interrupt()
-        screen.wait_for("interrupted")
+        screen.wait_for(NOTHING)
+        screen.wait_for(r"To return until .*: promptster start LINK")
         assert screen.end() == 130
+    assert "error:" not in screen.shown
     assert everything(invited.folder) == before
 
 
 def test_the_invite_is_asked_for_when_none_is_given(invited: Invited) -> None:
     """Pasting it keeps the secret out of the shell's history."""
     with terminal(invited, "policy") as screen:
-        screen.wait_for("paste your invite")
+        screen.wait_for("Paste your invite link")
         screen.type(invited.link)
         screen.wait_for("Acme invites you to")
         assert screen.end() == 0
@@ -122,33 +172,114 @@ def test_company_providers_need_a_typed_yes(acme: Stage) -> None:
     """Hooks only is a choice of the candidate, and stands in the consent."""
     with acme.invited("company", CLAUDE_CODE_USE_VERTEX="1") as invited:
         with begin(invited) as screen:
-            screen.wait_for("claude is set to use Google Vertex")
+            screen.wait_for("Claude is set to use Google Vertex")
+            screen.wait_for(r"\(yes/no\) ")
+            screen.type("perhaps")
             screen.wait_for("Type yes or no: ")
             screen.type("yes")
-            read_on(screen)
-            screen.type("I AGREE")
-            screen.wait_for("recording, until")
+            screen.wait_for(QUESTION)
+            screen.type("AGREE")
+            screen.wait_for("Recording until")
             assert screen.end() == 0
         (folder,) = (invited.state / "sessions").iterdir()
         consent = Envelope.decode(SessionFolder(folder).read_document("consent.json"))
         assert Consent.parse(consent.payload).choices == {"hooks_only": "claude"}
 
 
-def test_the_questions_of_submit_and_withdraw_take_only_their_word(invited: Invited) -> None:
-    """Anything else changes nothing; the word does what it says."""
+def test_a_no_to_submit_and_stop_keeps_the_session(invited: Invited) -> None:
+    """Anything but yes and no is asked again; a no is no error; the screen says first what would happen."""
     invited.start()
-    for command, question in (("submit", "Type yes or no: "), ("stop", "Type yes or no: "), ("withdraw", "to do it: ")):
+    for command, told in (("submit", "Not submitted. Still recording until "), ("stop", "Nothing was changed.")):
+        for word in ("n", "no"):
+            with terminal(invited, command) as screen:
+                screen.wait_for(r"\(yes/no\) ")
+                screen.type("")
+                screen.wait_for("Type yes or no: ")
+                screen.type(word)
+                screen.wait_for(told)
+                assert screen.end() == 3
+            assert "error:" not in screen.shown
         with terminal(invited, command) as screen:
-            screen.wait_for(question)
-            screen.type("perhaps")
-            screen.wait_for("the session goes on|nothing was changed")
-            assert screen.end() == 1
+            screen.wait_for(r"\(yes/no\) ")
+            screen.interrupt()
+            screen.wait_for(told)
+            assert screen.end() == 130
+    assert "Acme keeps what it received for 30 days" in screen.shown
+    assert invited.person.result("status", "--json")["state"] == "recording"
+
+
+@pytest.mark.parametrize("word", ["y", "yes"])
+def test_a_yes_submits(invited: Invited, word: str) -> None:
+    """Both spellings do, and afterwards the screen says how to read the copy."""
+    invited.start()
+    with terminal(invited, "submit") as screen:
+        screen.wait_for("Before you submit:")
+        screen.wait_for("none changed since the start")
+        screen.wait_for(r"\(yes/no\) ")
+        screen.type(word)
+        screen.wait_for(r"Submitted at \d\d:\d\d: 0 files and \d+ events, received and checked by Acme\.")
+        screen.wait_for("Read it: promptster replay FILE")
+        assert screen.end() == 0
+
+
+def test_withdrawing_says_first_what_it_does_and_takes_one_word(invited: Invited) -> None:
+    """Anything else, and Ctrl-C, keeps everything; the word deletes it and leaves a certificate as a file."""
+    invited.start()
+    with terminal(invited, "withdraw") as screen:
+        screen.wait_for("to keep it: ")
+        for told in ("Here ", "Acme ", "Backups ", "Exports ", "This cannot be undone."):
+            assert told in screen.shown
+        screen.type("yes")
+        screen.wait_for("Nothing was changed.")
+        assert screen.end() == 3
+    with terminal(invited, "withdraw") as screen:
+        screen.wait_for("to keep it: ")
+        screen.interrupt()
+        screen.wait_for("Nothing was changed.")
+        assert screen.end() == 130
     assert invited.person.result("status", "--json")["state"] == "recording"
     with terminal(invited, "withdraw") as screen:
-        screen.wait_for("to do it: ")
+        screen.wait_for("to keep it: ")
         screen.type("withdraw")
-        screen.wait_for("withdrawn: nothing is recorded any more")
+        screen.wait_for("Acme confirmed that the keys are destroyed")
         assert screen.end() == 0
+    (certificate,) = (invited.person.home / ".local" / "share" / "promptster").glob("withdrawn-*.json")
+    assert f"~/.local/share/promptster/{certificate.name}" in screen.shown
+    assert certificate.stat().st_mode & 0o777 == 0o600
+    tombstone = Tombstone.parse(Envelope.decode(certificate.read_bytes().strip()).payload)
+    assert tombstone.session == invited.person.result("status", "--json")["session"]
+
+
+def test_people_read_local_times_and_programs_utc(acme: Stage) -> None:
+    """The same deadline: on the clock of whoever reads it, with what is left, and as RFC 3339 for scripts."""
+    with acme.invited("far-east", assessment=acme.assessment("Clocks", "--time-limit", "90m"), TZ="Asia/Tokyo") as one:
+        started = one.start()
+        ends = datetime.fromisoformat(started["record_until"])
+        assert started["record_until"].endswith("Z")
+        status = one.person.result("status", "--json")
+        assert status["record_until"] == started["record_until"]
+        assert 0 < status["left_seconds"] <= 90 * 60
+        there = ends.astimezone(ZoneInfo("Asia/Tokyo"))
+        for command in ("status", "pause"):
+            shown = one.person.call(command).stdout
+            assert re.search(rf"until .*{there:%H:%M} \(\d+ min left\)", shown), shown
+            assert "T" + f"{ends:%H:%M}" not in shown
+        paused = one.person.result("status", "--json")["paused_since"]
+        assert paused.endswith("Z")
+        since = datetime.fromisoformat(paused).astimezone(ZoneInfo("Asia/Tokyo"))
+        assert f"since {since:%H:%M} (" in one.person.call("status").stdout
+
+
+def test_an_invite_used_on_this_computer_is_called_so(acme: Stage, invited: Invited) -> None:
+    """Nobody is asked again: the collector would raise an alarm about the candidate's own second look."""
+    invited.start()
+    invited.person.result("withdraw", "--yes")
+    with Relay(acme.running.url) as relay:
+        for words in (("policy", invited.link), ("start", invited.link, "--workspace", str(invited.workspace))):
+            refused = invited.person.call(*words, "--collector", relay.url, "--json").document["error"]
+            assert (refused["code"], refused["message"]) == ("invite_used", "this invite was already used")
+            assert "You used it on this computer" in refused["hint"]
+        assert relay.wires == []
 
 
 def test_the_result_names_everything_and_no_token(invited: Invited) -> None:
@@ -195,7 +326,7 @@ def test_a_lost_answer_is_asked_for_again_with_the_same_bytes(acme: Stage, invit
         first = invited.person.call(*words)
         assert (first.code, relay.lost) == (1, 1)
         assert first.document["error"]["code"] == "collector_unreachable"
-        assert "same promptster start" in first.document["error"]["hint"]
+        assert "same `promptster start`" in first.document["error"]["hint"]
         (folder,) = (invited.state / "sessions").iterdir()
         request = (folder / "documents" / "request.json").read_bytes()
         second = invited.person.result(*words)

@@ -89,8 +89,8 @@ def test_a_full_session_is_not_waited_for(invited: Invited, gateway: Gateway) ->
     assert (status["state"], status["refused"], status["running"]) == ("closing", "session_full", False)
     for words in (("status",), ("inspect",)):
         answer = invited.person.call(*words)
-        assert "takes nothing more of this session (session_full); tell the hiring team" in (
-            answer.stdout + answer.stderr
+        assert "no longer accepts uploads for this session (session_full)" in " ".join(
+            (answer.stdout + answer.stderr).split()
         )
     assert invited.person.result("inspect")["refused"] == "session_full"
     refusals = gateway.refused
@@ -141,7 +141,9 @@ def test_a_session_whose_time_is_over_leaves_the_candidate_their_copy(invited: I
     invited.end_processes()
     folder = SessionFolder(next((invited.state / "sessions").iterdir()))
     folder.update(state=SessionState.LAPSED)
-    assert "promptster submit writes your own copy" in invited.person.call("status").stdout
+    shown = invited.person.call("status").stdout
+    assert shown.startswith("Expired    Build a parser, for Acme\n")
+    assert "`promptster submit` writes your own copy" in " ".join(shown.split())
     told = error(invited, "submit", "--yes")
     assert told["code"] == "session_lapsed"
     assert invited.person.call("verify", str(copy_named_in(told["hint"]))).code == 11
@@ -167,7 +169,7 @@ def test_a_check_that_failed_does_not_keep_the_candidate(tmp_path: Path) -> None
         done = answer.document
         assert (done["verdict"], done["received"]) == ("incomplete", done["events"])
         assert "unreadable_span" in {finding["code"] for finding in done["findings"]}
-        assert "warning: all of it was received" in answer.stderr
+        assert "warning: everything was received" in answer.stderr
         assert len(read_bundle(Path(done["bundle"]).read_bytes()).events) == done["events"]
         assert invited.processes() == []
 
@@ -180,7 +182,7 @@ def test_what_the_collector_has_not_checked_does_not_keep_the_candidate(invited:
     done = answer.document
     assert (done["verdict"], done["received"]) == ("incomplete", done["events"])
     assert {"open_ended"} <= {finding["code"] for finding in done["findings"]}
-    assert "warning: all of it was received" in answer.stderr
+    assert "warning: everything was received" in answer.stderr
     assert "nothing says that the session ended here" in answer.stderr
     assert invited.person.call("verify", done["bundle"]).code == 11
     assert not editor_file(invited).exists()
@@ -213,7 +215,7 @@ def test_a_submission_that_was_cut_off_behind_the_last_receipt_goes_on(acme: Sta
     while folder.facts().state is not SessionState.CLOSED:  # another process's state
         control.flush(seconds=1.0)
     control.stop()
-    assert "promptster submit writes your copy" in invited.person.call("status").stdout
+    assert "`promptster submit` writes your copy" in invited.person.call("status").stdout
     assert error(invited, *second)["code"] == "session_active"
     done = invited.person.result("submit", "--yes")
     assert (done["verdict"], done["received"]) == ("verified", done["events"])
@@ -230,7 +232,7 @@ def test_a_copy_that_does_not_check_out_is_written_and_named(invited: Invited, g
     gateway.exchange(EVIDENCE, forged)
     told = error(invited, "submit", "--yes")
     assert told["code"] == "bundle_altered"
-    assert "handed in" in told["message"]
+    assert told["message"].startswith("submitted, ")
     copy = copy_named_in(told["hint"])
     assert invited.person.call("verify", str(copy)).code == 10
     assert not editor_file(invited).exists()

@@ -45,8 +45,10 @@ def test_an_honest_offer_is_taken_and_writes_nothing(server: Answering, config: 
     server.answer.body = inviting.offer()
     offer = fetch_offer(inviting.code.link(server.url), None, config, FixedClock())
     assert offer.policy_sha256 in str(policy_document(offer))
-    assert "Acme invites you to: Build a parser" in policy_page(offer)
-    assert offer.policy.text in policy_page(offer)
+    page = policy_page(offer, offer.invite.expires - 3_600_000)
+    assert 'Acme invites you to "Build a parser".' in page
+    assert "(60 min left)" in page
+    assert offer.policy.text in page
     assert offer.assessment.repository == "https://example.com/task.git"
     assert list(tmp_path.iterdir()) == []
 

@@ -99,7 +99,8 @@ def test_other_peoples_changes_are_not_lost(workspace: Path) -> None:
     assert files.as_restored() == {b"a.json": b'{\n  "theirs": 3,\n  "more": 4\n}\n'}
     (restored,) = files.restore()
     assert restored.outcome is Outcome.ENTRIES_REMOVED
-    assert "our entries removed" in restored.sentence()
+    assert restored.outcome.value == "our entries removed"
+    assert restored.sentence() == f"Put back, with your own changes kept: {workspace / 'a.json'}"
     assert (workspace / "a.json").read_bytes() == b'{\n  "theirs": 3,\n  "more": 4\n}\n'
 
 
@@ -180,7 +181,7 @@ def test_what_cannot_be_put_back_is_named_and_can_be_tried_again(
         real(handle, mode)
 
     monkeypatch.setattr(os, "fchmod", full)
-    with pytest.raises(WorkspaceError, match="no space left"):
+    with pytest.raises(WorkspaceError, match="disk full"):
         touched_files(workspace).restore()
     assert len(touched_files(workspace).pending) == 1
     touched_files(workspace).restore()

@@ -43,7 +43,8 @@ def test_a_plan_changes_nothing(tmp_path: Path, paths: Paths, source: Path) -> N
     before = digest_of(tmp_path)
     plan = plan_workspace(tmp_path / "new" / "work", str(source), paths)
     assert plan.plan is Plan.CLONE
-    assert str(source) in plan.sentence()
+    assert plan.repository == str(source)
+    assert plan.sentence() == f"clones the task into {tmp_path / 'new' / 'work'}"
     assert plan_workspace(tmp_path / "other", None, paths).plan is Plan.INIT
     assert plan_workspace(source, None, paths).plan is Plan.TAKE
     assert digest_of(tmp_path) == before
@@ -64,7 +65,7 @@ def test_the_repository_is_cloned_and_no_hook_runs(tmp_path: Path, paths: Paths,
 def test_without_a_repository_an_empty_one_is_made(tmp_path: Path, paths: Paths) -> None:
     """And that is said before."""
     plan = plan_workspace(tmp_path / "work", None, paths)
-    assert plan.sentence().startswith("make an empty git repository")
+    assert plan.sentence().startswith("makes an empty git repository")
     prepare(plan)
     assert run_git(tmp_path / "work", "rev-parse", "--is-inside-work-tree") == "true"
 
@@ -114,7 +115,7 @@ def test_a_clone_that_fails_leaves_nothing(tmp_path: Path, paths: Paths) -> None
     with pytest.raises(WorkspaceError) as caught:
         prepare(plan)
     assert caught.value.code == "clone_failed"
-    assert "invite is still good" in (caught.value.hint or "")
+    assert "invite is still valid" in (caught.value.hint or "")
     assert not (tmp_path / "work").exists()
 
 

@@ -37,7 +37,7 @@ def test_a_terminal_gets_a_screen_at_a_time() -> None:
     shown = _Terminal()
     show_paged(text, stream=shown, keyboard=_Terminal("\n\n\n\n"))
     assert "line 29" in shown.getvalue()
-    assert "22 more lines: Enter goes on, q and Enter skip to the question" in " ".join(shown.getvalue().split())
+    assert "22 more lines: Enter for more, q for the question" in " ".join(shown.getvalue().split())
     assert all(len(line) <= 40 for line in shown.getvalue().split("\n"))
     skipped = _Terminal()
     show_paged(text, stream=skipped, keyboard=_Terminal("q\n"))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
+from promptster.client.reasons import why_unreachable
 from promptster.client.refusals import RefusedError, SignInRejectedError, UnreachableError
 from promptster.config import collector_url, is_object
 from promptster.errors import CollectorError, NotSignedInError
@@ -90,8 +91,8 @@ class Answer:
             value = None
         if not is_object(value):
             raise CollectorError(
-                "the collector's answer is not what was expected",
-                hint="check the address; another program may answer there",
+                "what answers there is not a Promptster collector",
+                hint="Check the address.",
                 code="collector_answer",
             )
         return value
@@ -148,11 +149,8 @@ def refusal(answer: Answer, path: str, *, signed_in: bool) -> CollectorError | N
 
 def unreachable(url: str, error: Exception) -> UnreachableError:
     """No answer came."""
-    reason = str(error) or type(error).__name__
-    return UnreachableError(
-        f"cannot reach the collector at {url} ({reason})",
-        hint="check the network, then run the same command again; nothing is lost",
-    )
+    reason, hint = why_unreachable(error)
+    return UnreachableError(f"cannot reach {url}: {reason}", hint=hint)
 
 
 def too_long() -> CollectorError:
@@ -183,6 +181,8 @@ def member(document: Mapping[str, Any], name: str, kind: type[Any]) -> Any:
     value = document.get(name)
     if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
         raise CollectorError(
-            f"the collector's answer has no {name}", hint="is this a promptster collector?", code="collector_answer"
+            f"the collector's answer has no {name}",
+            hint="Check the address: it may not be a Promptster collector.",
+            code="collector_answer",
         )
     return value

@@ -9,6 +9,7 @@ from promptster.errors import CollectorError, NotSignedInError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+_AGAIN = "Nothing is lost. Try again in a moment."
 _HINTS: Mapping[int, str] = {
     401: "Copy all of the invite link or the token.",
     410: "It has ended, and nothing more is accepted.",

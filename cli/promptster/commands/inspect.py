@@ -12,7 +12,7 @@ from promptster.commands.options import Json
 
 if TYPE_CHECKING or needed.work:
     from promptster.config import write_private
-    from promptster.errors import PromptsterError, UsageError
+    from promptster.errors import PromptsterError, UsageError, reason_of
     from promptster.paths import Paths
     from promptster.replay import exporters
     from promptster.replay.exporters.jsonl import gap_object, line
@@ -42,7 +42,7 @@ def command(
     """Show what has been recorded so far. It is read from this computer; nobody learns that you looked."""
     out = Output(json)
     if html == _STDOUT and json:
-        raise UsageError("--html - and --json both want standard output", hint="leave one of them out")
+        raise UsageError("--html - and --json both want standard output", hint="Leave one of them out.")
     page = None if html is None or html == _STDOUT else Path(html).expanduser().absolute()
     if page is not None:
         _check_page(page, html or "", force=force)
@@ -80,9 +80,9 @@ def command(
 
 def _check_page(page: Path, named: str, *, force: bool) -> None:
     if page.is_dir():
-        raise UsageError(f"{named} is a folder", hint="name a file")
+        raise UsageError(f"{named} is a folder", hint="Name a file.")
     if not page.parent.is_dir():
-        raise UsageError(f"there is no folder {page.parent}", hint="make it first")
+        raise UsageError(f"there is no folder {page.parent}", hint="Make it first.")
     if (page.exists() or page.is_symlink()) and not force:
         raise UsageError(f"{named} is there already", hint="--force replaces it", code="file_exists")
 
@@ -91,4 +91,4 @@ def _write_page(page: Path, replay: Replay) -> None:
     try:
         write_private(page, b"".join(exporters.find("html").export(replay)))
     except OSError as error:
-        raise PromptsterError(f"cannot write {page}: {error.strerror}", code="file") from error
+        raise PromptsterError(f"cannot write {page}: {reason_of(error)}", code="file") from error

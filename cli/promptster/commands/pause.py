@@ -8,20 +8,39 @@ from promptster.commands import needed
 from promptster.commands.options import Json
 
 if TYPE_CHECKING or needed.work:
+    from promptster.clock import SystemClock
     from promptster.errors import SessionError
     from promptster.paths import Paths
     from promptster.session.current import Current
     from promptster.session.state import SessionState
+    from promptster.session.words import doing
+    from promptster.times import until
     from promptster.ui.output import Output
 
 
 def command(*, json: Json = False) -> None:
-    """Record nothing until promptster resume. Reviewers see that there was a pause, not what happened in it."""
+    """Record nothing until promptster resume. Reviewers see that there was a pause, not what happened in it.
+
+    The clock keeps running. If you continue the same conversation later, your agent may send again what was said in
+    the pause, and that is recorded.
+    """
     out = Output(json)
     current = Current.require(Paths.from_environment())
-    if not current.facts.state.records:
-        raise SessionError(f"the session is {current.facts.state.value}: nothing is recorded", code="not_recording")
+    facts = current.facts
+    if facts.state is SessionState.CLOSED:
+        raise SessionError("nothing to pause: you submitted this session", code="not_recording")
+    if not facts.state.records:
+        raise SessionError(f"nothing to pause: the session {doing(facts.state)}", code="not_recording")
+    if facts.state is SessionState.PAUSED:
+        raise SessionError(
+            "the session is already paused", hint="Run `promptster resume` to continue.", code="cannot_pause"
+        )
     current.control.pause()
-    out.result({"session": current.facts.session, "state": SessionState.PAUSED.value})
-    if not json:
-        out.say("paused: nothing is recorded, your agent works on as usual. promptster resume goes on")
+    out.result({"session": facts.session, "state": SessionState.PAUSED.value})
+    if json:
+        return
+    out.say("Paused: nothing is being recorded; your agent keeps working.")
+    if facts.record_until:
+        out.say(f"The clock keeps running: {until(facts.record_until, SystemClock().wall_ms())}.")
+    out.say("What is said now can be recorded later if you resume the same conversation.")
+    out.say("Run `promptster resume` to continue.")

@@ -20,9 +20,10 @@ def command(code: Code = None, *, collector: Collector = None, json: Json = Fals
     """Show what would be recorded. Reading it changes nothing, here or at the collector."""
     out = Output(json)
     config = Config.load(Paths.from_environment())
-    offer = fetch_offer(read_code(code), collector, config, SystemClock())
+    clock = SystemClock()
+    offer = fetch_offer(read_code(code), collector, config, clock)
     out.result(policy_document(offer))
     if not json:
-        out.say("\n".join(wrap(policy_page(offer))))
+        out.say("\n".join(wrap(policy_page(offer, clock.wall_ms()))))
         out.say(f"\nsha256:{offer.policy_sha256}")
-        out.say("Nothing was changed. To go on: promptster start LINK")
+        out.say("Nothing was changed. To start: promptster start LINK")

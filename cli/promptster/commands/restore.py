@@ -23,12 +23,12 @@ def command(*, json: Json = False) -> None:
     if current is None or not pending:
         out.result({"restored": []})
         if not json:
-            out.say("nothing to put back")
+            out.say("Nothing to put back.")
         return
     if not current.facts.state.ended and current.recorder_status() is not None:
         raise SessionError(
             "the session is running and needs these files",
-            hint="promptster submit, stop and withdraw put them back",
+            hint="`promptster submit`, `promptster stop` and `promptster withdraw` put them back.",
             code="session_active",
         )
     restored = current.touched.restore()

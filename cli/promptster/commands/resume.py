@@ -8,21 +8,44 @@ from promptster.commands import needed
 from promptster.commands.options import Json
 
 if TYPE_CHECKING or needed.work:
+    from promptster.clock import SystemClock
     from promptster.errors import SessionError
     from promptster.paths import Paths
+    from promptster.replay.wording import counted
     from promptster.session.current import Current
     from promptster.session.resuming import resume
+    from promptster.session.state import SessionState
+    from promptster.session.words import doing
+    from promptster.times import until
     from promptster.ui.output import Output
+
+if TYPE_CHECKING:
+    from promptster.session.control import RecorderStatus
+    from promptster.session.state import SessionFacts
 
 
 def command(*, json: Json = False) -> None:
-    """Go on recording. Starts the recorder again if it is not running, as after a reboot."""
+    """Continue recording. Starts the recorder again if it is not running, as after a reboot."""
     out = Output(json)
     current = Current.require(Paths.from_environment())
     facts = current.facts
+    if facts.state is SessionState.CLOSED:
+        raise SessionError("nothing to resume: you submitted this session", code="session_over")
     if facts.state.ended:
-        raise SessionError(f"the session is {facts.state.value}: it cannot go on", code="session_over")
+        raise SessionError(f"nothing to resume: the session {doing(facts.state)}", code="session_over")
     status = resume(current)
     out.result({"session": facts.session, "state": status.state.value, "port": status.port, "events": status.events})
     if not json:
-        out.say(f"{status.state.value}. {status.events} events so far")
+        for line in _lines(facts, status):
+            out.say(line)
+
+
+def _lines(facts: SessionFacts, status: RecorderStatus) -> list[str]:
+    now = SystemClock().wall_ms()
+    if not status.state.records:
+        return [f"The recorder runs again; the session {doing(status.state)}.", "Run `promptster submit` to finish."]
+    if facts.time_is_over(now):
+        return ["Time is up. Agents are no longer recorded.", "Run `promptster submit` to submit your work."]
+    word = "Recording" if status.state is SessionState.RECORDING else f"The session {doing(status.state)}"
+    time = f" {until(facts.record_until, now)}" if facts.record_until else ""
+    return [f"{word}{time}. {counted(status.events, 'event')} so far."]

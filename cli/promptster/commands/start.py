@@ -1,4 +1,4 @@
-"""``promptster start``: read the policy, agree or refuse, and work with a running recorder."""
+"""``promptster start``: see what is recorded, agree or leave, and work with a running recorder."""
 
 from __future__ import annotations
 
@@ -13,31 +13,32 @@ from promptster.commands.options import Code, Collector, Json, read_code
 
 if TYPE_CHECKING or needed.work:
     from promptster.clock import SystemClock
+    from promptster.commands.consenting import ask_consent, interrupted, require_a_person
     from promptster.config import Config, PinnedKeys
-    from promptster.errors import CollectorError, PromptsterError, UsageError, WorkspaceError
+    from promptster.errors import CollectorError, InterruptError, PromptsterError, UsageError, WorkspaceError, reason_of
     from promptster.keys import StoreKind, choose_store
-    from promptster.paths import Paths
+    from promptster.paths import Paths, home_path
     from promptster.protocol.invite import InviteCode
     from promptster.session import attempt as attempts
     from promptster.session import begin
-    from promptster.session.consent import DeclinedError, RefusedConsentError, check_accepted_hash
+    from promptster.session.consent import check_accepted_hash
     from promptster.session.ending import tidy
-    from promptster.session.offer import fetch_offer, policy_page
+    from promptster.session.offer import fetch_offer
     from promptster.session.resuming import prepare_editors
     from promptster.session.trust import KEYS
-    from promptster.session.words import utc
+    from promptster.session.words import shell_path, utc
     from promptster.session.workspace import prepare
+    from promptster.times import soon, until
+    from promptster.ui.labels import sentence_lines
     from promptster.ui.output import Output
-    from promptster.ui.questions import ask_line, ask_yes, is_terminal
-    from promptster.ui.reading import show_paged
+    from promptster.ui.questions import ask_yes, is_terminal
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from promptster.session.offer import Offer
     from promptster.session.workspace import Preparation
 
-_AGREE = "i agree"
 _STORES: dict[str, StoreKind] = {"keyring": "keyring", "file": "file"}
 _IDES = frozenset({"claude", "cursor"})
 
@@ -87,9 +88,9 @@ def command(
     ] = False,
     json: Json = False,
 ) -> None:
-    """Read what will be recorded, agree or refuse, and begin.
+    """Read what is recorded, agree or leave, and start.
 
-    Refusing changes nothing anywhere. After you agree, your workspace is prepared and a recorder runs in the
+    Leaving changes nothing anywhere. After you agree, your workspace is prepared and a recorder runs in the
     background until you submit, stop or withdraw. Run the same command again if it was interrupted.
     """
     out = Output(json)
@@ -106,12 +107,21 @@ def command(
     begun = attempts.find_attempt(InviteCode.parse(text), config)
     begin.refuse_second_session(config.paths, except_for=begun.folder if begun else None)
     if begun is None:
-        offer = fetch_offer(text, collector, config, SystemClock())
-        begun, made = _agree_and_open(offer, options, config, out)
+        try:
+            offer = fetch_offer(text, collector, config, SystemClock())
+            begun, made = _agree_and_open(offer, options, config, out)
+        except KeyboardInterrupt:  # what was prepared by then is undone already
+            raise InterruptError(hint="Nothing was recorded, and your invite was not used.") from None
     else:
-        out.note("going on with the consent that you gave before")
+        now = SystemClock().wall_ms()
+        out.note(f"Continuing: you agreed at {soon(begun.folder.facts().created_ms, now)}.")
         made = None
-    _go_on(begun, InviteCode.parse(text), made, config, out)
+    try:
+        _go_on(begun, InviteCode.parse(text), made, config, out)
+    except KeyboardInterrupt:
+        raise InterruptError(
+            hint="You agreed, and your consent is kept. Run the same `promptster start` again to continue."
+        ) from None
 
 
 def _agree_and_open(
@@ -122,8 +132,11 @@ def _agree_and_open(
     plan = begin.plan_start(offer, workspace=options.workspace, overrides=options.overrides, paths=config.paths)
     _check_editors(plan, options)
     shown_ms = clock.wall_ms()
-    hooks_only = _settle_findings(plan, options)
-    _consent(offer, plan, options, out)
+    try:
+        hooks_only = _settle_findings(plan, options, out)
+        _consent(offer, plan, options, out)
+    except KeyboardInterrupt:
+        raise interrupted(offer) from None
     decided_ms = clock.wall_ms()
     choices: dict[str, bool | int | str] = {}
     if hooks_only:
@@ -133,13 +146,11 @@ def _agree_and_open(
     with begin.exclusive_start(config.paths):
         made = prepare(plan.workspace)
         try:
-            if plan.workspace.plan.value != "take":
-                out.note(f"workspace: {plan.workspace.root}")
             _check_editors(plan, options)  # a clone may have brought a file that cannot be taken
             checks = begin.checks_document(begin.check_paths(plan.upstreams, config.network))
             _tell_checks(checks, out)
             session = attempts.new_session_id()
-            store = choose_store(options.store, config.paths.sessions / session / "secrets.json", out.note)
+            store = choose_store(options.store, config.paths.sessions / session / "secrets.json", _wrapped(out))
             kept = {**choices, "path_check": checks}
             facts = begin.facts_for(session, offer, plan, created_ms=decided_ms, secrets=store.kind, choices=kept)
             agreement = attempts.Agreement(offer=offer, choices=choices, shown_ms=shown_ms, decided_ms=decided_ms)
@@ -147,6 +158,16 @@ def _agree_and_open(
         except BaseException:
             made.undo()
             raise
+
+
+def _wrapped(out: Output) -> Callable[[str], None]:
+    """Notes that begin like a sentence and keep within the screen."""
+
+    def note(text: str) -> None:
+        for line in sentence_lines(f"{text[:1].upper()}{text[1:]}."):
+            out.note(line)
+
+    return note
 
 
 def _check_editors(plan: begin.StartPlan, options: Options) -> None:
@@ -190,7 +211,7 @@ def _go_on(begun: attempts.Attempt, code: InviteCode, made: Preparation | None, 
         }
     )
     if not out.json:
-        _tell_next_step(facts.workspace, certificate.record_until, ide_files, out)
+        _tell_next_step(started, certificate.record_until, ide_files, out)
 
 
 def _prepare_editors(started: begin.Started, out: Output) -> list[str]:
@@ -198,8 +219,8 @@ def _prepare_editors(started: begin.Started, out: Output) -> list[str]:
     try:
         return [str(path) for path in prepare_editors(started.current)]
     except WorkspaceError as error:
-        out.note(f"warning: {error.message}: nothing is recorded inside your editor until that is repaired")
-        out.note("then run promptster resume; everything else is recorded")
+        out.note(f"warning: {error.message}: agents inside your editor are not recorded")
+        out.note("Repair it, then run `promptster resume`. Everything else is recorded.")
         return []
 
 
@@ -208,64 +229,65 @@ def _pin(url: str, keyfile: bytes, code: InviteCode, config: Config, out: Output
     try:
         PinnedKeys(config.paths).pin(url, keyfile, root=code.pin)
     except (PromptsterError, OSError) as error:
-        out.note(f"warning: the collector's keys could not be pinned for promptster verify ({error})")
+        out.note(f"warning: the collector's keys could not be pinned for promptster verify: {reason_of(error)}")
 
 
-def _settle_findings(plan: begin.StartPlan, options: Options) -> list[str]:
+def _settle_findings(plan: begin.StartPlan, options: Options, out: Output) -> list[str]:
     """Agents that will be recorded by hooks only, if the candidate agrees to that."""
     agents = sorted({finding.agent for finding in plan.findings})
     if not agents or options.hooks_only:
         return agents
     sentences = "; ".join(finding.sentence() for finding in plan.findings)
-    if options.accept_policy is None and is_terminal():
-        question = f"{sentences}.\nIts conversation cannot be recorded, only its tool calls, by hooks. Go on like that?"
-        if ask_yes(question):
+    if options.accept_policy is None and not out.json and is_terminal():
+        for line in sentence_lines(f"{sentences[:1].upper()}{sentences[1:]}."):
+            out.note(line)
+        out.note("Its conversation cannot be recorded, only its tool calls, by hooks.")
+        if ask_yes("Continue like that?"):
             return agents
     raise PromptsterError(
-        f"{sentences}: its calls would not cross the recorder",
-        hint="unset that and use your own account, or pass --hooks-only to be recorded by hooks only",
+        f"{sentences}: its calls would not be recorded",
+        hint="Nothing was changed. Unset that and use your own account, or add --hooks-only to be recorded by hooks.",
         code="company_provider",
     )
 
 
 def _consent(offer: Offer, plan: begin.StartPlan, options: Options, out: Output) -> None:
-    """Typed consent, or the policy's hash; anything else is a refusal."""
+    """The word of a person, or the policy's hash."""
     if options.accept_policy is not None:
         check_accepted_hash(offer, options.accept_policy)
         return
-    if out.json or not is_terminal():
-        raise RefusedConsentError(
-            "consent needs a person at a terminal, or the policy's hash",
-            hint=f"read it with promptster policy, then pass --accept-policy sha256:{offer.policy_sha256}",
-            code="consent_needed",
-        )
-    show_paged(policy_page(offer))
-    out.note()
-    out.note(f"If you agree, promptster will {plan.workspace.sentence()}, and record until you end it.")
-    if (ask_line('Type "I agree" to begin, anything else to refuse: ') or "").lower().strip("\"'") != _AGREE:
-        raise DeclinedError(
-            "you did not agree; nothing was changed", hint="the invite stays good: you can come back later"
-        )
+    require_a_person(offer, out)
+    ask_consent(offer, plan.workspace.sentence(), out)
 
 
 def _tell_checks(checks: Mapping[str, Mapping[str, Any]], out: Output) -> None:
+    """Name the providers that cannot be reached, once for each reason."""
+    found: dict[str, list[str]] = {}
     for name, check in checks.items():
         if not check["ok"]:
             reason = str(check["reason"]).removeprefix(f"{name} could not be reached: ")
-            out.note(f"note: {name} cannot be reached from here ({reason}); needed only if your agent uses it")
+            found.setdefault(reason, []).append(name)
+    for reason, names in found.items():
+        it = "it" if len(names) == 1 else "one of them"
+        listed = " or ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+        text = f"Cannot reach {listed} from here: {reason}. This matters only if your agent uses {it}."
+        for line in sentence_lines(text):
+            out.note(line)
 
 
-def _tell_next_step(workspace: str, record_until: int, ide_files: list[str], out: Output) -> None:
-    out.say()
-    out.say(f"recording, until {utc(record_until)} at the latest. now work:")
-    out.say()
-    out.say(f"  cd {workspace}")
-    out.say("  promptster run claude      or: promptster run codex, promptster shell")
-    out.say()
+def _tell_next_step(started: begin.Started, record_until: int, ide_files: list[str], out: Output) -> None:
+    now = SystemClock().wall_ms()
+    out.say(f"Recording {until(record_until, now)}." if record_until else "Recording.")
     if ide_files:
-        out.say(f"prepared for your editor, put back at the end: {', '.join(ide_files)}")
-    out.say("see what is recorded: promptster inspect    hand in: promptster submit")
-    out.say("take a break: promptster pause              end and delete: promptster withdraw")
+        out.say("Prepared for your editor, put back at the end:")
+        for file in ide_files:
+            out.say(f"  {home_path(file)}")
+    out.say()
+    out.say(f"  cd {shell_path(started.current.workspace)}")
+    out.say("  promptster run claude     or: promptster run codex, promptster shell")
+    out.say("  promptster inspect        see what is recorded")
+    out.say("  promptster pause          take a break (the clock keeps running)")
+    out.say("  promptster submit         submit your work")
 
 
 def _store(text: str | None) -> StoreKind | None:
@@ -286,6 +308,8 @@ def _overrides(words: list[str]) -> dict[str, str]:
     for word in words:
         name, separator, url = word.partition("=")
         if not separator or not url.startswith(("http://", "https://")):
-            raise UsageError(f"--upstream takes NAME=URL, not {word!r}", hint="such as anthropic=http://127.0.0.1:8080")
+            raise UsageError(
+                f"--upstream takes NAME=URL, not {word!r}", hint="For example anthropic=http://127.0.0.1:8080."
+            )
         found[name] = url
     return found

@@ -1,4 +1,4 @@
-"""``promptster status``: is it recording, and did everything arrive."""
+"""``promptster status``: is it recording, until when, what came last, did everything arrive, and what to do next."""
 
 from __future__ import annotations
 
@@ -6,45 +6,73 @@ from typing import TYPE_CHECKING, Any
 
 from promptster.clock import SystemClock
 from promptster.commands import needed
-from promptster.paths import Paths
+from promptster.paths import Paths, home_path
 from promptster.session.current import Current, finished_bundle
+from promptster.session.latest import sentence
 from promptster.session.state import SessionState
 from promptster.session.undelivered import undelivered
-from promptster.session.words import one_line, utc
+from promptster.session.words import one_line, shell_path, utc
+from promptster.times import soon, span, until
+from promptster.ui.labels import labelled, sentence_lines
 from promptster.ui.output import Output
 
 if TYPE_CHECKING or needed.signature:
     from promptster.commands.options import Json
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
     from promptster.session.control import RecorderStatus
     from promptster.session.state import SessionFacts
 
+_COLUMN = 11
+_NAMES = {
+    SessionState.PREPARING: "Starting",
+    SessionState.RECORDING: "Recording",
+    SessionState.PAUSED: "Paused",
+    SessionState.CLOSING: "Submitting",
+    SessionState.CLOSED: "Submitted",
+    SessionState.STOPPED: "Stopped",
+    SessionState.LAPSED: "Expired",
+    SessionState.WITHDRAWN: "Withdrawn",
+}
+"""States as people read them; ``--json`` has their own names."""
+_DEGRADED = {
+    "disk_nearly_full": ("the disk is nearly full: long texts are left out", "Free some space."),
+    "disk_failing": ("the disk refuses what is recorded; it is kept in memory", "Free space now."),
+}
+_SOON_MS = 5 * 60 * 1000
+"""So little time left is worth a sentence of its own."""
+_OVER = "time_limit"
+
 
 def command(*, json: Json = False) -> None:
-    """Say whether a session is running, what it records, and what the collector has received."""
+    """Say whether a session is running, how long it lasts, what was recorded last, and what was received."""
     out = Output(json)
     current = Current.find(Paths.from_environment())
     if current is None:
         out.result({"state": "none"})
         if not json:
-            out.say("no session. promptster start LINK begins one")
+            _say(out, "No session on this computer.", [("Next", "promptster start LINK")])
         return
     facts = current.facts
     status = None if facts.state.ended else current.recorder_status()
-    document = _document(facts, status, str(current.folder.path))
     bundle = finished_bundle(current)
+    document = _document(facts, status, str(current.folder.path))
     out.result(document if bundle is None else {**document, "bundle": str(bundle)})
-    if not json:
-        for line in _lines(facts, status):
-            out.say(line)
-        if bundle is not None:
-            out.say(f"your copy: {bundle}")
-        elif facts.state is SessionState.CLOSED:
-            out.say("everything was received; promptster submit writes your copy and puts files back")
+    if json:
+        return
+    if facts.state.ended:
+        _tell_ended(facts, bundle, out)
+    elif status is None:
+        _tell_down(facts, out)
+    else:
+        _tell_running(facts, status, out)
 
 
 def _document(facts: SessionFacts, status: RecorderStatus | None, state_dir: str) -> dict[str, Any]:
+    now = SystemClock().wall_ms()
     document: dict[str, Any] = {
         "state": facts.state.value,
         "session": facts.session,
@@ -53,12 +81,15 @@ def _document(facts: SessionFacts, status: RecorderStatus | None, state_dir: str
         "workspace": facts.workspace,
         "collector_url": facts.collector_url,
         "record_until": utc(facts.record_until),
-        "time_over": facts.time_is_over(SystemClock().wall_ms()),
+        "time_over": facts.time_is_over(now),
         "state_dir": state_dir,
         "refused": facts.refused or None,
         "running": status is not None,
     }
+    if facts.record_until and facts.state.records:
+        document["left_seconds"] = max(0, facts.record_until - now) // 1000
     if status is not None:
+        last = status.last
         document |= {
             "state": status.state.value,
             "events": status.events,
@@ -75,37 +106,126 @@ def _document(facts: SessionFacts, status: RecorderStatus | None, state_dir: str
             "silent_hooks": list(status.silent_hooks),
             "degraded": list(status.degraded),
             "path_check": dict(status.path_check),
+            "last": {
+                "kind": last["kind"],
+                "at": utc(last["ms"]),
+                "agent": last["agent"],
+                "subject": last["subject"],
+            }
+            if last
+            else None,
+            "paused_since": utc(status.paused_ms) if _is_paused(status) else None,
         }
     return document
 
 
-def _lines(facts: SessionFacts, status: RecorderStatus | None) -> list[str]:
-    title = f"{one_line(facts.title)} for {one_line(facts.organisation)}"
-    if facts.state.ended:
-        return [f"{facts.state.value}: {title}", *undelivered(facts)]
-    if status is None:
-        goes_on = "submit" if facts.state is SessionState.CLOSING else "resume"
-        return [
-            f"not running: {title}",
-            f"the recorder is not running; nothing recorded is lost. promptster {goes_on} starts it again",
-            *undelivered(facts),
-        ]
-    sources = ", ".join(f"{name} {count}" for name, count in sorted(status.sources.items()))
-    lines = [
-        f"{status.state.value}: {title}",
-        f"workspace  {facts.workspace}",
-        f"recorded   {status.events} events ({sources})",
-        f"received   {status.received} of {status.events} by {facts.collector_url}",
-        f"until      {utc(facts.record_until)} at the latest",
-    ]
-    if status.state.records and facts.time_is_over(SystemClock().wall_ms()):
-        lines.append("that time is over: nothing of agents is recorded any more. promptster submit hands in")
-    lines += undelivered(facts)
-    if status.collector.get("reachable") is False:
-        lines.append("the collector cannot be reached at the moment; everything is kept and sent later")
+def _is_paused(status: RecorderStatus) -> bool:
+    return status.state is SessionState.PAUSED and status.paused_ms > 0
+
+
+def _tell_running(facts: SessionFacts, status: RecorderStatus, out: Output) -> None:
+    now = SystemClock().wall_ms()
+    what = _title(facts)
+    if _is_paused(status):
+        what += f", since {soon(status.paused_ms, now)} ({span(now - status.paused_ms)})"
+    rows = [(_NAMES[status.state], what)]
+    over = facts.time_is_over(now)
+    if status.state.records and facts.record_until:
+        rows.append(("Time", _time(facts, status.state, now)))
+    if status.last:
+        rows.append(("Last", f"{soon(status.last['ms'], now)}  {one_line(sentence(status.last))}"))
+    rows.append(("Received", f"{status.received:,} of {status.events:,} events"))
+    _say(out, None, rows)
+    for text in _warnings(facts, status):
+        _say(out, text, [])
+    if status.state.records and facts.record_until and 0 < facts.record_until - now <= _SOON_MS:
+        out.say(f"At {soon(facts.record_until, now)} recording ends. Nothing is submitted by itself.")
+    step = _next(facts, status, over=over or facts.record_until - now <= _SOON_MS)
+    _say(out, None, [("Next", step)], column=len(_NAMES[status.state]) + 2)
+
+
+def _time(facts: SessionFacts, state: SessionState, now: int) -> str:
+    if facts.time_is_over(now):
+        return f"{until(facts.record_until, now)}; agents are no longer recorded"
+    if state is SessionState.PAUSED:
+        return f"{until(facts.record_until, now)}; the clock keeps running"
+    return f"{until(facts.record_until, now)}, then recording ends; nothing is submitted"
+
+
+def _next(facts: SessionFacts, status: RecorderStatus, *, over: bool) -> str:
     if not status.supervised:
-        lines.append("the recorder's supervisor is gone: nothing would start the recorder again")
-        lines.append("promptster resume sets that right; nothing recorded is lost")
-    lines += [f"no hooks came from {agent}: see promptster inspect" for agent in status.silent_hooks]
-    lines += [f"not recorded in full at the moment: {one_line(word)}" for word in status.degraded]
-    return lines
+        return "promptster resume"
+    if status.state is SessionState.CLOSING or (over and facts.record_until):
+        return "promptster submit"
+    if status.state is SessionState.PAUSED:
+        return "promptster resume"
+    return f"cd {shell_path(facts.workspace)} && promptster run claude"
+
+
+def _warnings(facts: SessionFacts, status: RecorderStatus) -> Iterator[str]:
+    yield from undelivered(facts)
+    if status.collector.get("reachable") is False and not facts.refused:
+        yield f"warning: cannot reach {facts.collector_url}"
+        work = "Keep working. " if status.state.records else ""
+        yield f"{work}Everything is kept here and sent later."
+    if not status.supervised:
+        yield "warning: the recorder's supervisor is gone; it would not start again by itself"
+        yield "Run `promptster resume` to repair this. Nothing that was recorded is lost."
+    for agent in status.silent_hooks:
+        yield f"warning: no hooks came from {one_line(agent)}, so it may not be recorded in full"
+        yield "See what is recorded: promptster inspect"
+    for word in status.degraded:
+        if word == _OVER:
+            continue  # the row about time says it
+        told, hint = _DEGRADED.get(word, (f"not recorded in full at the moment ({one_line(word)})", ""))
+        yield f"warning: {told}"
+        if hint:
+            yield hint
+
+
+def _tell_down(facts: SessionFacts, out: Output) -> None:
+    """Nobody records, or sends, although the session goes on."""
+    if facts.state is SessionState.CLOSING:
+        out.say("Not sending: the recorder has stopped. What it recorded is kept.")
+        again = "promptster submit"
+    else:
+        out.say("Not recording: the recorder has stopped. What it recorded is kept.")
+        out.say("Open agents cannot reach their model until it runs again.")
+        again = "promptster resume"
+    for text in undelivered(facts):
+        _say(out, text, [])
+    rows = [("Session", _title(facts))]
+    now = SystemClock().wall_ms()
+    if facts.state.records and facts.record_until:
+        rows.append(("Time", _time(facts, SessionState.PAUSED, now)))
+    _say(out, None, [*rows, ("Next", again)])
+
+
+def _tell_ended(facts: SessionFacts, bundle: Path | None, out: Output) -> None:
+    rows = [(_NAMES[facts.state], _title(facts))]
+    if bundle is not None:
+        rows.append(("Your copy", home_path(bundle)))
+    if facts.state is SessionState.CLOSED:
+        rows.append(("Next", "promptster replay FILE" if bundle else "promptster submit"))
+    elif facts.state is SessionState.LAPSED:
+        rows.append(("Next", "promptster submit"))
+    elif facts.state is SessionState.STOPPED:
+        rows.append(("Next", "promptster withdraw, to have what was received deleted"))
+    _say(out, None, rows[:-1] if rows[-1][0] == "Next" else rows)
+    for text in undelivered(facts):
+        _say(out, text, [])
+    if facts.state is SessionState.CLOSED and bundle is None:
+        out.say("Everything was received. `promptster submit` writes your copy and puts files back.")
+    if rows[-1][0] == "Next":
+        _say(out, None, rows[-1:])
+
+
+def _title(facts: SessionFacts) -> str:
+    return f"{one_line(facts.title)}, for {one_line(facts.organisation)}"
+
+
+def _say(out: Output, text: str | None, rows: list[tuple[str, str]], *, column: int = 0) -> None:
+    for line in sentence_lines(text) if text is not None else ():
+        out.say(line)
+    for line in labelled(rows, column=max(column, _COLUMN)):
+        out.say(line)

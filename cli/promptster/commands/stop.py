@@ -1,4 +1,4 @@
-"""``promptster stop``: end without handing in."""
+"""``promptster stop``: end without submitting."""
 
 from __future__ import annotations
 
@@ -12,10 +12,14 @@ from promptster.commands.options import Json
 if TYPE_CHECKING or needed.work:
     from promptster.errors import SessionError
     from promptster.paths import Paths
+    from promptster.protocol.policy import Policy
+    from promptster.session.attempt import POLICY
     from promptster.session.current import Current
     from promptster.session.ending import stop
     from promptster.session.state import SessionState
     from promptster.session.touched import describe
+    from promptster.session.words import doing, one_line
+    from promptster.ui.labels import sentence_lines
     from promptster.ui.output import Output
     from promptster.ui.questions import confirm
 
@@ -23,25 +27,30 @@ if TYPE_CHECKING or needed.work:
 def command(
     *, yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False, json: Json = False
 ) -> None:
-    """End the session without handing in: stops the recorder and puts changed files back.
+    """End the session without submitting: stops the recorder and puts changed files back.
 
-    What was recorded so far stays with the collector until its retention ends; promptster withdraw deletes it.
+    What was sent so far stays with the hiring team until its retention ends; promptster withdraw deletes it.
     """
     out = Output(json)
     current = Current.require(Paths.from_environment())
     facts = current.facts
     state = facts.state
+    if state is SessionState.CLOSED:
+        raise SessionError("you already submitted this session", hint=_DELETE, code="session_over")
     if state.ended:
-        raise SessionError(f"the session is {state.value} already", code="session_over")
-    if state is SessionState.CLOSING and not facts.refused:  # else handing in may never come to its end
-        raise SessionError("the session is being handed in", hint="promptster submit goes on", code="closing")
-    confirm(
-        "Stop without submitting? You cannot resume this session.",
-        yes=yes,
-        json=json,
-        act="stopping",
-        code="not_stopped",
+        raise SessionError(f"nothing to stop: the session {doing(state)}", code="session_over")
+    if state is SessionState.CLOSING and not facts.refused:  # else submitting may never come to its end
+        raise SessionError(
+            "the session is being submitted", hint="Run `promptster submit` to finish that.", code="closing"
+        )
+    question = "\n".join(
+        [
+            "Stop without submitting? You cannot resume this session.",
+            *sentence_lines(f"{_kept(current)} `promptster withdraw` deletes it."),
+            "",
+        ]
     )
+    confirm(question, yes=yes, json=json, act="stopping", code="not_stopped")
     restored = stop(current)
     out.result(
         {
@@ -51,7 +60,16 @@ def command(
         }
     )
     if not json:
-        out.say("stopped: nothing is recorded any more, nothing was handed in.")
+        out.say("Stopped. Nothing more is recorded, and nothing was submitted.")
         for line in describe(restored):
-            out.say(f"  {line}")
-        out.say("to have everything deleted at the collector too: promptster withdraw")
+            out.say(line)
+        out.say("To have what was sent deleted: promptster withdraw")
+
+
+_DELETE = "To have it deleted: promptster withdraw"
+
+
+def _kept(current: Current) -> str:
+    days = Policy.parse(current.folder.read_document(POLICY)).retention_days
+    organisation = one_line(current.facts.organisation)
+    return f"{organisation} keeps what it received for {days} day{'s' if days != 1 else ''} after the session's end."

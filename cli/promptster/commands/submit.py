@@ -1,7 +1,8 @@
-"""``promptster submit``: hand in, wait until everything arrived, keep a verified copy."""
+"""``promptster submit``: show what would be submitted, ask, wait until everything arrived, keep a verified copy."""
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,26 +11,35 @@ from promptster.commands import needed
 from promptster.commands.options import Json
 
 if TYPE_CHECKING or needed.work:
+    from promptster.clock import SystemClock
+    from promptster.commands.summary import rows
     from promptster.config import Config
-    from promptster.errors import InterruptError, PromptsterError
-    from promptster.paths import Paths
+    from promptster.errors import ChoiceError, PromptsterError
+    from promptster.paths import Paths, home_path
+    from promptster.protocol.policy import Policy
     from promptster.protocol.verdict import Effect
+    from promptster.replay.wording import counted
     from promptster.session import submission
+    from promptster.session.attempt import POLICY
     from promptster.session.current import Current, finished_bundle
     from promptster.session.state import SessionState
     from promptster.session.touched import describe
     from promptster.session.words import one_line
+    from promptster.times import date, soon, until
+    from promptster.ui.labels import labelled, sentence_lines
     from promptster.ui.output import Output
     from promptster.ui.questions import confirm
 
 if TYPE_CHECKING:
     from promptster.session.control import RecorderStatus
     from promptster.session.own_copy import OwnCopy
-    from promptster.session.snapshot import Change
+    from promptster.session.state import SessionFacts
     from promptster.session.touched import Restored
 
-_LISTED = 200
 _FINDINGS = 3
+_DAY_MS = 24 * 60 * 60 * 1000
+_JUST_NOW_MS = 60 * 1000
+"""An agent that did something so lately is probably still at it."""
 
 
 def command(
@@ -37,7 +47,7 @@ def command(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     json: Json = False,
 ) -> None:
-    """Hand in your work: shows the files that changed, asks, and waits until everything has arrived.
+    """Submit your work: shows what is sent, asks, and waits until everything was received.
 
     If the collector cannot be reached, nothing is lost: run it again later.
     """
@@ -46,20 +56,24 @@ def command(
     current = Current.require(config.paths)
     submission.require_open(current)
     try:
-        _hand_in(current, config, out, yes=yes)
+        _submit(current, config, out, yes=yes)
     except KeyboardInterrupt:
-        raise InterruptError(hint="nothing is lost; promptster submit goes on") from None
+        sys.stderr.write("\n")
+        raise ChoiceError(
+            "Not finished. Everything is kept. Run `promptster submit`.", code="interrupted", interrupted=True
+        ) from None
 
 
-def _hand_in(current: Current, config: Config, out: Output, *, yes: bool) -> None:
+def _submit(current: Current, config: Config, out: Output, *, yes: bool) -> None:
+    files: int | None = None
     if finished_bundle(current) is None:  # else only the last step was interrupted, or is looked at again
         try:
-            _deliver(current, out, yes=yes)
+            files = _deliver(current, out, yes=yes)
         except submission.UndeliveredError as error:
             out.progress_end()
             raise _kept(current, config, out, error) from error
     if not out.json:
-        out.note("everything was received; waiting for the collector's checks")
+        out.note("Everything was received. Waiting for the collector's checks...")
     copy = submission.collect(current, config)
     verified = copy.settled
     restored = submission.conclude(current, verified=verified)
@@ -68,56 +82,90 @@ def _hand_in(current: Current, config: Config, out: Output, *, yes: bool) -> Non
         raise _unverified(copy)
     out.result(_document(current, copy, restored))
     if not verified:
-        out.note("warning: all of it was received, but not everything about it could be checked:")
-        for text in _findings(copy):
-            out.note(f"  {text}")
-        out.note("that is for the hiring team to settle: you need do nothing, and may send them your copy")
-        out.note("what was recorded stays here too; promptster submit looks again, promptster withdraw deletes it")
+        _warn(current.facts, copy, out)
     for line in copy.log_is_late(one_line(current.facts.organisation)):
         out.note(line)
     if not out.json:
-        _tell_end(current, copy, restored, out)
+        _tell_end(current, copy, restored, files, out)
 
 
-def _deliver(current: Current, out: Output, *, yes: bool) -> None:
+def _deliver(current: Current, out: Output, *, yes: bool) -> int | None:
+    """Close the session if the person agrees, and see it through; the number of files that were submitted."""
     state = current.facts.state
+    files: int | None = None
     if state is SessionState.CLOSED:
-        return
+        return files
     submission.require_deliverable(state, None)
     current.ensure_recorder()
-    if current.control.status().state.records:
+    status = current.control.status()
+    if status.state.records:
         prepared = submission.prepare(current)
-        _tell_changes(prepared, out)
+        if not out.json:
+            _tell_summary(current, prepared, status, out)
         confirm(
             "Submit this and end the session? You cannot resume it.",
             yes=yes,
             json=out.json,
             act="submitting",
-            refused="Not submitted. Nothing was changed.",
+            refused=_not_submitted(current.facts, status.state),
             code="not_submitted",
         )
         submission.close(current, prepared)
+        files = sum(change.status != "ignored" for change in prepared.changes)
     submission.wait(current, _Telling(current.facts.collector_url, out))
     out.progress_end()
+    return files
+
+
+def _not_submitted(facts: SessionFacts, state: SessionState) -> str:
+    now = SystemClock().wall_ms()
+    if not facts.record_until or facts.time_is_over(now):
+        return "Not submitted. Nothing was changed."
+    doing = "Still paused; the clock keeps running" if state is SessionState.PAUSED else "Still recording"
+    return f"Not submitted. {doing} {until(facts.record_until, now)}."
+
+
+def _tell_summary(current: Current, prepared: submission.Prepared, status: RecorderStatus, out: Output) -> None:
+    facts = current.facts
+    now = SystemClock().wall_ms()
+    title = f"{one_line(facts.title)}, for {one_line(facts.organisation)}. Before you submit:"
+    summary = list(rows(current, prepared, status.events, now))
+    for line in (*sentence_lines(title), *labelled(summary, indent="  ")):
+        out.note(line)
+    if status.last and now - status.last["ms"] < _JUST_NOW_MS:
+        agent = one_line(str(status.last.get("agent") or "")) or "an agent"
+        out.note(f"warning: {agent} was active less than a minute ago; later work is not recorded")
+    out.note()
 
 
 def _kept(current: Current, config: Config, out: Output, error: submission.UndeliveredError) -> PromptsterError:
     """The error, once the candidate has everything of theirs: a copy, and their files as they were."""
     copy, restored = submission.keep(current, config)
     _tell_restored(restored, out)
-    out.note(f"{copy.received} of {copy.verification.events} events were received; the recorder has ended")
-    return PromptsterError(error.message, hint=f"{error.hint}: {copy.path}", code=error.code)
+    out.note(f"{copy.received:,} of {counted(copy.verification.events, 'event')} received; the recorder has ended.")
+    return PromptsterError(error.message, hint=f"{error.hint}\nYour copy:\n{copy.path}", code=error.code)
 
 
 def _unverified(copy: OwnCopy) -> PromptsterError:
-    """The error for a session that was handed in and does not check out."""
+    """The error for a session that was submitted and does not check out."""
     word = copy.verification.verdict
     return PromptsterError(
-        f"handed in, {copy.received} of {copy.verification.events} events signed for, but the copy is {word}: "
-        f"{'; '.join(_findings(copy))}",
-        hint=f"nothing is deleted here; send your copy to the hiring team, {copy.path}; promptster submit looks again",
+        f"submitted, {copy.received:,} of {counted(copy.verification.events, 'event')} signed for, but your copy is "
+        f"{word}: {'; '.join(_findings(copy))}",
+        hint="Nothing is deleted here. Send your copy to the hiring team. `promptster submit` checks again.\n"
+        f"Your copy:\n{copy.path}",
         code=f"bundle_{word}",
     )
+
+
+def _warn(facts: SessionFacts, copy: OwnCopy, out: Output) -> None:
+    """All is received, and something about it could not be checked."""
+    out.note("warning: everything was received, but not everything about it could be checked")
+    for text in _findings(copy):
+        for line in sentence_lines(text, first="  ", later="  "):
+            out.note(line)
+    out.note(f"{one_line(facts.organisation)} has to settle that: you need do nothing, and can send them your copy.")
+    out.note("Your recording stays here too. `promptster submit` checks again, `promptster withdraw` deletes it.")
 
 
 def _findings(copy: OwnCopy) -> list[str]:
@@ -139,32 +187,7 @@ def _document(current: Current, copy: OwnCopy, restored: list[Restored]) -> dict
 
 def _tell_restored(restored: list[Restored], out: Output) -> None:
     for line in describe(restored):
-        out.note(f"  {line}")
-
-
-def _tell_changes(prepared: submission.Prepared, out: Output) -> None:
-    out.note(_count(len(prepared.changes)))
-    for change in prepared.changes[:_LISTED]:
-        out.note(f"  {change.status:<9} {one_line(change.shown_path)}{_beside(change)}")
-    if len(prepared.changes) > _LISTED:
-        out.note(f"  ... and {len(prepared.changes) - _LISTED} more")
-
-
-def _beside(change: Change) -> str:
-    """What is handed in of a file whose content is not."""
-    if change.hidden is None:
-        return ""
-    kept = change.after or change.before
-    if kept is not None and kept.count:
-        return f"  ({kept.count} files by their number and size only: {change.hidden.value})"
-    what = "hash" if kept is not None and kept.sha256 else "size"
-    return f"  (by its {what} only: {change.hidden.value})"
-
-
-def _count(number: int) -> str:
-    if number == 0:
-        return "no file changed since the start"
-    return "1 file changed since the start:" if number == 1 else f"{number} files changed since the start:"
+        out.note(line)
 
 
 class _Telling:
@@ -176,25 +199,28 @@ class _Telling:
 
     def __call__(self, status: RecorderStatus) -> None:
         if not self._out.json:
-            self._out.progress(f"{status.received} of {status.events} events received")
+            self._out.progress(f"{status.received:,} of {status.events:,} events received")
         if status.collector.get("reachable") is False and not self._told:
             self._told = True
             self._out.progress_end()
-            self._out.note(f"the collector at {self._url} cannot be reached; still trying")
-            self._out.note("everything is kept here: you may leave now and run promptster submit again later")
+            self._out.note(f"Cannot reach {self._url}; trying again.")
+            self._out.note("You can leave (Ctrl-C): everything is kept. Run `promptster submit` again later.")
 
 
-def _tell_end(current: Current, copy: OwnCopy, restored: list[Restored], out: Output) -> None:
+def _tell_end(current: Current, copy: OwnCopy, restored: list[Restored], files: int | None, out: Output) -> None:
     facts = current.facts
+    now = SystemClock().wall_ms()
+    organisation = one_line(facts.organisation)
     verified = copy.settled
-    checked = ", signed for and checked" if verified else ", signed for"
-    out.say(f"handed in. {one_line(facts.organisation)} has all of it{checked}.")
-    out.say()
-    out.say(f"your copy: {copy.path}")
-    out.say(f"check it:  promptster verify {copy.path}")
-    for line in describe(restored):
-        out.say(f"  {line}")
-    out.say()
-    out.say("what happens next: people there read the recording; the policy says who, and for how long it is kept.")
-    end = "nothing is recorded any more"
-    out.say(f"{end}, and this session's keys are deleted from this computer." if verified else f"{end}.")
+    what = counted(copy.received, "event")
+    if files is not None:
+        what = f"{counted(files, 'file')} and {what}"
+    checked = "received and checked" if verified else "received"
+    lines = sentence_lines(f"Submitted at {soon(now, now)}: {what}, {checked} by {organisation}.")
+    lines += labelled([("Your copy", home_path(copy.path))])
+    lines += ["Read it: promptster replay FILE", "Check it: promptster verify FILE"]
+    kept = Policy.parse(current.folder.read_document(POLICY)).retention_days * _DAY_MS
+    lines += sentence_lines(f"{organisation} keeps it until {date(now + kept, now)}.")
+    lines.append("To have it deleted: promptster withdraw")
+    for line in (*lines, *describe(restored)):
+        out.say(line)

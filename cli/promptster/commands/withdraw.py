@@ -10,23 +10,31 @@ from promptster.commands import needed
 from promptster.commands.options import Json
 
 if TYPE_CHECKING or needed.work:
+    from promptster.clock import SystemClock
     from promptster.config import Config
-    from promptster.errors import SessionError
-    from promptster.paths import Paths
+    from promptster.errors import SessionError, reason_of
+    from promptster.paths import Paths, home_path
+    from promptster.replay.wording import counted
     from promptster.session.attempt import finished, unanswered
     from promptster.session.current import Current, finished_bundle
-    from promptster.session.ending import TOMBSTONE, withdraw, withdraw_submitted
+    from promptster.session.ending import TOMBSTONE, save_certificate, withdraw, withdraw_submitted
     from promptster.session.state import SessionFolder, SessionState, sessions_here
     from promptster.session.touched import describe
-    from promptster.session.words import utc
-    from promptster.ui.output import Output, json_document
-    from promptster.ui.questions import confirm_by_word
+    from promptster.session.words import one_line, utc
+    from promptster.times import soon
+    from promptster.ui.labels import labelled, named, sentence_lines
+    from promptster.ui.output import Output
+    from promptster.ui.questions import confirm_by_word, require_person
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from promptster.session.ending import Withdrawn
 
 
-_QUESTION = 'This deletes the whole session for good. Type "withdraw" to do it: '
+_QUESTION = "Type withdraw to do it, anything else to keep it: "
+_LABEL = 24
+"""Columns that an organisation's name may take as a label."""
 
 
 def command(
@@ -37,27 +45,28 @@ def command(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     json: Json = False,
 ) -> None:
-    """End at once: deletes what is recorded here, and has its keys destroyed at the collector. Cannot be undone.
+    """Take your consent back: deletes what is recorded here, and has its keys destroyed at the collector.
 
-    Standard output is the collector's signed tombstone, one line of JSON; words go to standard error.
+    This cannot be undone. The collector's signed confirmation is saved as a file, whose path is printed; with --json
+    the confirmation itself is part of the result.
     """
     out = Output(json)
     config = Config.load(Paths.from_environment())
     current, invite = _find(config.paths) if session is None else (_named(session, config.paths), None)
     _check(current, config.paths)
     submitted = current.facts.state is SessionState.CLOSED
+    if not yes:
+        require_person(json=json, act="withdrawing")
+        _tell_before(current, out)
     confirm_by_word(_QUESTION, "withdraw", yes=yes, json=json, act="withdrawing", code="not_withdrawn")
     done = withdraw_submitted(current, config) if submitted else withdraw(current, config)
     if invite is not None:
         finished(invite, config.paths)
-    out.result(_document(current, done))
+    certificate = _save(current, done, config.paths, out)
+    document = _document(current, done)
+    out.result(document if certificate is None else {**document, "certificate": str(certificate)})
     if not json:
-        _tell(done, out)
-        if (copy := finished_bundle(current)) is not None:
-            out.note(f"your own copy stays: {copy}")
-        if done.envelope is not None:
-            out.note("the collector's signed word, the tombstone:")
-            out.say(json_document(done.envelope.to_json()))
+        _tell(current, done, certificate, out)
 
 
 def _find(paths: Paths) -> tuple[Current, str | None]:
@@ -77,8 +86,8 @@ def _named(session: str, paths: Paths) -> Current:
     """
     folders = sessions_here(paths)
     if session not in folders:
-        known = ", ".join(folders) or "none"
-        raise SessionError("there is no such session here", hint=f"known are: {known}", code="no_session")
+        hint = f"Use one of {', '.join(folders)}." if folders else "There is no session here."
+        raise SessionError(f"no session named {session}", hint=hint, code="no_session")
     return Current(folders[session])
 
 
@@ -86,10 +95,10 @@ def _check(current: Current, paths: Paths) -> None:
     if not _is_withdrawn(current.folder):
         return
     others = [name for name, folder in sessions_here(paths).items() if not _is_withdrawn(folder)]
-    hint = "there is nothing left to delete"
+    hint = "Nothing is left to delete."
     if others:
-        hint = f"earlier ones are not: promptster withdraw {' or '.join(others)}"
-    raise SessionError("the session is withdrawn already", hint=hint, code="session_over")
+        hint = f"To withdraw an earlier one: promptster withdraw {' or '.join(others)}"
+    raise SessionError("you already withdrew this session", hint=hint, code="session_over")
 
 
 def _is_withdrawn(folder: SessionFolder) -> bool:
@@ -110,15 +119,55 @@ def _document(current: Current, done: Withdrawn) -> dict[str, Any]:
     return document
 
 
-def _tell(done: Withdrawn, out: Output) -> None:
-    out.note("withdrawn: nothing is recorded any more, and what was recorded is deleted from this computer.")
-    for line in describe(done.restored):
-        out.note(f"  {line}")
+def _tell_before(current: Current, out: Output) -> None:
+    facts = current.facts
+    organisation = one_line(facts.organisation)
+    copy = " Your own copy stays." if finished_bundle(current) is not None else ""
+    rows = [
+        ("Here", f"the recording and its keys are deleted.{copy}"),
+        (
+            organisation if len(organisation) <= _LABEL else "There",
+            "the keys are destroyed, so nobody there can read it again.",
+        ),
+        ("Backups", f"if {organisation} keeps backups, ask them."),
+        ("Exports", f"exported copies are not affected: ask {organisation} to delete them."),
+    ]
+    first = f'You withdraw your consent to the recording of "{one_line(facts.title)}":'
+    last = f"{organisation} sees that you withdrew. This cannot be undone."
+    for line in (*sentence_lines(first), *labelled(rows, indent="  "), *sentence_lines(last)):
+        out.note(line)
+
+
+def _save(current: Current, done: Withdrawn, paths: Paths, out: Output) -> Path | None:
+    """The certificate's file; if the disk refuses, the session's own folder has the same bytes."""
+    if done.envelope is None:
+        return None
+    try:
+        return save_certificate(paths, current.facts, done.envelope)
+    except OSError as error:
+        out.note(f"warning: the certificate could not be saved beside your copies: {reason_of(error)}")
+        return current.folder.documents / TOMBSTONE
+
+
+def _tell(current: Current, done: Withdrawn, certificate: Path | None, out: Output) -> None:
+    facts = current.facts
+    organisation = one_line(facts.organisation)
     stone = done.tombstone
+    now = SystemClock().wall_ms()
     if stone is None:
-        out.note("the collector holds nothing of this session.")
-        return
-    out.note(f"the collector destroyed this session's keys at {utc(stone.at_ms)}; its signature was checked.")
-    out.note(f"the last backup of those keys is gone by {utc(stone.backups_until_ms)}.")
-    if stone.exports:
-        out.note(f"{stone.exports} exports had been made before; those copies cannot be reached. Ask the hiring team.")
+        lines = sentence_lines(f"Withdrawn at {soon(now, now)}. {organisation} holds nothing of this session.")
+    else:
+        lines = sentence_lines(
+            f"Withdrawn at {soon(stone.at_ms, now)}. {organisation} confirmed that the keys are destroyed (signed)."
+        )
+        if stone.exports:
+            copies = counted(stone.exports, "exported copy", "exported copies")
+            verb, it = ("is", "it") if stone.exports == 1 else ("are", "them")
+            lines += sentence_lines(f"{copies} {verb} not affected: ask {organisation} to delete {it}.")
+    lines += describe(done.restored)
+    if certificate is not None:
+        lines += named("Certificate:", home_path(certificate))
+    if (copy := finished_bundle(current)) is not None:
+        lines += named("Your own copy stays:", home_path(copy))
+    for line in lines:
+        out.say(line)

@@ -151,8 +151,8 @@ def redeem(attempt: Attempt, code: InviteCode, config: Config) -> Certificate:
         keys = trusted_keys(folder)
         if not keys.take_over(keyfile):
             raise SessionError(
-                "the collector answers with other keys than when you agreed",
-                hint="somebody may stand between you and it; ask the hiring team before you go on",
+                "the collector is presenting different keys than when you agreed",
+                hint="Someone may be intercepting the connection. Ask the hiring team before you continue.",
                 code="collector_keys_changed",
             )
         check_certificate(envelope, keys, consent)
@@ -174,7 +174,7 @@ def _send(attempt: Attempt, code: InviteCode, network: Network, paths: Paths) ->
     except CollectorError as error:
         raise CollectorError(
             error.message,
-            hint="run the same promptster start again; your consent is kept and nothing is lost",
+            hint="Your consent is kept. Run the same `promptster start` again to continue.",
             code=error.code,
         ) from error
     return Envelope.from_json(answer.certificate), answer.keyfile

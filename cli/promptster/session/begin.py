@@ -80,10 +80,10 @@ def refuse_second_session(paths: Paths, *, except_for: SessionFolder | None = No
     unfinished = facts.state is SessionState.CLOSED and not folder.has_document(BUNDLE)  # submit was cut off
     if facts.state.ended and not unfinished:
         return
-    doing = "is being handed in" if unfinished or facts.state is SessionState.CLOSING else "is running"
+    doing = "is being submitted" if unfinished or facts.state is SessionState.CLOSING else "is running"
     raise SessionError(
         f"a session {doing} already: {' '.join(facts.title.split())}",
-        hint="see promptster status; end it with promptster submit, stop or withdraw, then start again",
+        hint="See it with `promptster status`. Submit, stop or withdraw it first.",
         code="session_active",
     )
 
@@ -102,7 +102,7 @@ def exclusive_start(paths: Paths) -> Generator[None]:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             raise SessionError(
-                "another promptster start is under way", hint="wait for it to end", code="start_running"
+                "another promptster start is running", hint="Wait until it has ended.", code="start_running"
             ) from None
         yield
     finally:
@@ -139,10 +139,11 @@ def upstream_table(policy_providers: Mapping[str, str], overrides: Mapping[str, 
     table = {**DEFAULT_UPSTREAMS, **{name: Upstream(name, url) for name, url in policy_providers.items()}}
     for name, url in overrides.items():
         if name not in table:
-            raise UsageError(f"there is no upstream {name!r}", hint=f"known are {', '.join(sorted(table))}")
+            raise UsageError(f"no provider is named {name!r}", hint=f"Use one of {', '.join(sorted(table))}.")
         if not is_loopback(url):
             raise UsageError(
-                f"--upstream {name}= takes an address of this machine only", hint="such as http://127.0.0.1:8080"
+                f"--upstream {name}= takes an address of this computer only",
+                hint=f"For example --upstream {name}=http://127.0.0.1:8080.",
             )
         table[name] = Upstream(name, url)
     return table

@@ -7,7 +7,7 @@ import locale
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from promptster.errors import PromptsterError, SessionError, UsageError
+from promptster.errors import ChoiceError, PromptsterError, SessionError, UsageError
 from promptster.protocol.consent import Certificate, Consent
 from promptster.protocol.errors import SignatureError
 from promptster.protocol.signing import Envelope, open_envelope
@@ -27,10 +27,10 @@ class RefusedConsentError(PromptsterError):
     default_code = "consent_refused"
 
 
-class DeclinedError(RefusedConsentError):
-    """A person read the policy and said no."""
+class DeclinedError(ChoiceError):
+    """A person read what would be recorded and said no."""
 
-    is_choice = True
+    default_code = "consent_refused"
 
 
 def check_accepted_hash(offer: Offer, text: str) -> None:
@@ -43,11 +43,11 @@ def check_accepted_hash(offer: Offer, text: str) -> None:
     name, _, digits = text.strip().partition(":")
     digits = digits.lower()
     if name != "sha256" or len(digits) != _SHA256_DIGITS or set(digits) - set("0123456789abcdef"):
-        raise UsageError("--accept-policy takes sha256:HEX", hint="promptster policy prints it")
+        raise UsageError("--accept-policy takes sha256:HEX", hint="`promptster policy LINK` prints it.")
     if not hmac.compare_digest(digits, offer.policy_sha256):
         raise RefusedConsentError(
-            "this is not the hash of the policy on offer; nothing was changed",
-            hint="read it again with promptster policy: it may have been changed",
+            "the policy does not have this hash",
+            hint="Nothing was changed. It may be another policy now: read it again with `promptster policy LINK`.",
             code="policy_hash",
         )
 
@@ -91,7 +91,7 @@ def check_certificate(envelope: Envelope, keys: TrustedKeys, consent: Envelope) 
     except SignatureError:
         raise SessionError(
             "the certificate is signed by a key that the invite does not vouch for",
-            hint="somebody may stand between you and the collector; ask the hiring team before you go on",
+            hint="Someone may be intercepting the connection. Ask the hiring team before you continue.",
             code="certificate_signer",
         ) from None
     certificate = open_envelope(Certificate, envelope, key)
@@ -105,6 +105,6 @@ def check_certificate(envelope: Envelope, keys: TrustedKeys, consent: Envelope) 
     )
     if not same:
         raise SessionError(
-            "the certificate does not belong to this consent", hint="tell the hiring team", code="certificate_mismatch"
+            "the certificate does not belong to this consent", hint="Tell the hiring team.", code="certificate_mismatch"
         )
     return certificate

@@ -77,6 +77,10 @@ class RecorderStatus:
     """Whether the supervisor that started this recorder still runs."""
     path_check: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """By provider: whether an unauthenticated request through the proxy came back."""
+    last: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """What an agent did last, see ``promptster.session.latest``; empty while nothing was recorded of one."""
+    paused_ms: int = 0
+    """Wall clock at which the pause began that goes on; 0 while there is none."""
 
     @property
     def refused(self) -> Mapping[str, str] | None:
@@ -239,7 +243,7 @@ class ControlClient:
     @staticmethod
     def _unreachable() -> SessionError:
         return SessionError(
-            "the recorder does not answer",
-            hint="promptster resume starts it again; nothing recorded is lost",
+            "the recorder is not responding",
+            hint="Run `promptster resume` to start it again. Nothing that was recorded is lost.",
             code="recorder_unreachable",
         )

@@ -51,7 +51,9 @@ class Current:
         """
         current = cls.find(paths)
         if current is None:
-            raise SessionError("there is no session", hint="promptster start LINK begins one", code="no_session")
+            raise SessionError(
+                "there is no session on this computer", hint="Start one: promptster start LINK", code="no_session"
+            )
         return current
 
     @property

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from promptster.clock import SystemClock
-from promptster.errors import PromptsterError, SessionError
+from promptster.errors import PromptsterError, SessionError, reason_of
 from promptster.keys import SessionSecrets
 from promptster.record.journal import JournalLostError
 from promptster.session.agent_refusal import AgentRefusal
@@ -161,7 +161,7 @@ class Daemon:
                 self._log.fault("open", error)
                 if self._inheritance.restarts == 0:
                     raise SessionError(
-                        "the session's files cannot be read or written", hint="check the disk and its room", code="disk"
+                        f"the session's files cannot be used: {reason_of(error)}", hint="Check the disk.", code="disk"
                     ) from error
                 await front.serve(self._inheritance.proxy)
                 await asyncio.wait([self._over], timeout=_REOPEN_S)

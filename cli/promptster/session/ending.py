@@ -1,14 +1,19 @@
-"""Other ways to end a session: stopping without handing in, and withdrawing, which deletes everything everywhere."""
+"""Other ways to end a session: stopping without submitting, and withdrawing, which deletes everything everywhere."""
 
 from __future__ import annotations
 
 import contextlib
+import os
+import re
 import shutil
 import time
 from dataclasses import dataclass
+from datetime import datetime
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from promptster.client import CollectorClient, RefusedError
+from promptster.config import make_private_folder
 from promptster.errors import CollectorError, PromptsterError, SessionError
 from promptster.keys import keep_access_token_only, load_access_token
 from promptster.protocol.privacy import Tombstone, Withdrawal
@@ -17,10 +22,14 @@ from promptster.session.attempt import REQUEST
 from promptster.session.current import BUNDLE, UNREACHABLE, VAULT, Current
 from promptster.session.state import SessionFolder, SessionState
 from promptster.session.trust import believing
+from promptster.session.words import one_line
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from promptster.config import Config
     from promptster.paths import Paths
+    from promptster.session.state import SessionFacts
     from promptster.session.touched import Restored
 
 WITHDRAWAL = "withdrawal.json"
@@ -117,8 +126,8 @@ def withdraw_submitted(current: Current, config: Config) -> Withdrawn:
     token = load_access_token(current.store, current.facts.session)
     if token is None:
         raise SessionError(
-            "the session was handed in, and its access token is no longer on this computer",
-            hint=f"write to {current.facts.organisation} to have it deleted",
+            "this computer no longer holds the right to withdraw this session",
+            hint=f"Write to {one_line(current.facts.organisation)} to have it deleted.",
             code="session_over",
         )
     end_recorder(current)  # handing in may have been cut off before its last step
@@ -141,6 +150,29 @@ def withdraw_submitted(current: Current, config: Config) -> Withdrawn:
     return Withdrawn(tombstone=tombstone, envelope=envelope, restored=restored)
 
 
+def save_certificate(paths: Paths, facts: SessionFacts, envelope: Envelope) -> Path:
+    """Keep the collector's signed word about a withdrawal as a file of the candidate's; no file is ever replaced.
+
+    Raises:
+        OSError: it cannot be written; the session's folder holds the same bytes.
+    """
+    make_private_folder(paths.data)
+    title = re.sub(r"[^a-z0-9]+", "-", facts.title.lower()).strip("-")[:40] or "assessment"
+    name = f"withdrawn-{datetime.now().astimezone():%Y-%m-%d}-{title}"
+    for number in count(1):
+        path = paths.data / f"{name}{'' if number == 1 else f'-{number}'}.json"
+        try:
+            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        except FileExistsError:
+            continue
+        with os.fdopen(handle, "wb") as file:
+            file.write(envelope.encode() + b"\n")
+            file.flush()
+            os.fsync(handle)
+        return path
+    raise AssertionError  # numbers do not end
+
+
 def _hand_in(current: Current, config: Config) -> Envelope | None:
     withdrawal = Envelope.decode(current.folder.read_document(WITHDRAWAL))
     facts = current.facts
@@ -155,8 +187,9 @@ def _hand_in(current: Current, config: Config) -> Envelope | None:
             raise
     except CollectorError as error:
         raise CollectorError(
-            f"{error.message}; on this computer everything is deleted already",
-            hint="run promptster withdraw again, to have the keys destroyed there too",
+            error.message,
+            hint="On this computer everything is deleted already. Run `promptster withdraw` again to have the keys "
+            "destroyed there too.",
             code=error.code,
         ) from error
     return Envelope.from_json(answer)
@@ -174,7 +207,7 @@ def check_tombstone(current: Current, config: Config, envelope: Envelope) -> Tom
         current.folder, config.network, lambda keys: open_envelope(Tombstone, envelope, keys.find(kid))
     )
     if tombstone.session != current.facts.session:
-        raise SessionError("the tombstone is another session's", hint="tell the hiring team", code="tombstone")
+        raise SessionError("the certificate is another session's", hint="Tell the hiring team.", code="tombstone")
     return tombstone
 
 

@@ -12,7 +12,7 @@ import shutil
 import subprocess
 from typing import TYPE_CHECKING
 
-from promptster.errors import WorkspaceError
+from promptster.errors import WorkspaceError, reason_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -42,7 +42,7 @@ def require_git() -> None:
         WorkspaceError: git is not on PATH.
     """
     if shutil.which("git") is None:
-        raise WorkspaceError("git is not installed", hint="install git, then run promptster start again", code="git")
+        raise WorkspaceError("git is not installed", hint="Install git, then run `promptster start` again.", code="git")
 
 
 def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -100,7 +100,7 @@ def _run(
             command, cwd=cwd, env=environment(env), input=stdin, capture_output=True, check=False, umask=umask
         )
     except OSError as error:
-        raise WorkspaceError(f"git could not be run ({error.strerror})", code="git") from error
+        raise WorkspaceError(f"git could not be run: {reason_of(error)}", code="git") from error
 
 
 def last_words(stderr: bytes) -> str:

@@ -13,7 +13,7 @@ import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
-from promptster.errors import UsageError, WorkspaceError
+from promptster.errors import UsageError, WorkspaceError, reason_of
 from promptster.session.agents.claude import recorder_settings
 from promptster.session.agents.claude_settings import merge_settings
 from promptster.session.agents.interface import draft
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from promptster.session.current import Current
 
 _CURSOR_VERSION = 1
-_REPAIR = "repair it, or start without --ide"
+_REPAIR = "Repair it, or start without --ide."
 _CURSOR_EMPTY: Mapping[str, Any] = {"version": _CURSOR_VERSION, "hooks": {}}
 
 
@@ -60,8 +60,8 @@ def prepare_ide(current: Current, ide: str) -> list[Path]:
         current.touched.write(file.relative, _spell(merged, before))
     except OSError as error:
         raise WorkspaceError(
-            f"{file.relative} cannot be written ({error.strerror})",
-            hint="make it writable, then run promptster resume",
+            f"cannot write {file.relative}: {reason_of(error)}",
+            hint="Make it writable, then run `promptster resume`.",
             code="ide_file_invalid",
         ) from error
     return [current.workspace / file.relative]
@@ -80,7 +80,7 @@ def check_ide(workspace: Path, ide: str) -> None:
         data = path.read_bytes() if path.exists() else None
     except OSError as error:
         raise WorkspaceError(
-            f"{file.relative} cannot be read ({error.strerror})", hint=_REPAIR, code="ide_file_invalid"
+            f"cannot read {file.relative}: {reason_of(error)}", hint=_REPAIR, code="ide_file_invalid"
         ) from error
     _accepted(file, data)
 
@@ -244,7 +244,7 @@ _FILES = {
 
 def _file(ide: str) -> _File:
     if ide not in _FILES:
-        raise UsageError(f"no workspace file is known for {ide!r}", hint=f"known are {', '.join(sorted(_FILES))}")
+        raise UsageError(f"no workspace file is known for {ide!r}", hint=f"Use {' or '.join(sorted(_FILES))}.")
     return _FILES[ide]
 
 
@@ -256,7 +256,7 @@ def _parse(relative: str, data: bytes | None) -> dict[str, Any]:
     except ValueError as error:
         raise WorkspaceError(
             f"{relative} is not valid JSON",
-            hint="repair it (comments cannot be kept), or start without --ide",
+            hint="Repair it (comments cannot be kept), or start without --ide.",
             code="ide_file_invalid",
         ) from error
     if not isinstance(value, dict):

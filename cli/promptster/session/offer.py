@@ -13,16 +13,22 @@ from typing import TYPE_CHECKING
 
 from promptster.client import CollectorClient
 from promptster.config import PinnedKeys
-from promptster.errors import SessionError, UsageError
+from promptster.errors import PromptsterError, SessionError, UsageError
 from promptster.protocol.invite import Invite, InviteCode
+from promptster.protocol.kinds import Kind
 from promptster.protocol.policy import Policy
 from promptster.protocol.signing import Envelope, open_envelope
+from promptster.session.attempt import CERTIFICATE
+from promptster.session.state import sessions_here
+from promptster.session.trust import invite_of
 from promptster.session.words import one_line, utc
+from promptster.times import soon, until
 
 if TYPE_CHECKING:
     from promptster.client import Assessment
     from promptster.clock import Clock
     from promptster.config import Config
+    from promptster.paths import Paths
     from promptster.protocol.keys import KeySuccession
 
 
@@ -55,7 +61,9 @@ def locate_collector(code: InviteCode, option: str | None, config: Config) -> st
     """
     url = option or code.collector_url or config.collector
     if url is None:
-        raise UsageError("this code does not say where it belongs", hint="pass the whole link, or --collector URL")
+        raise UsageError(
+            "this code does not say which collector it belongs to", hint="Pass the whole link, or add --collector URL."
+        )
     return url
 
 
@@ -66,9 +74,10 @@ def fetch_offer(text: str, collector: str | None, config: Config, clock: Clock) 
         InviteError: the text is no invite.
         CollectorError: the collector cannot be reached, does not know the invite, or has other keys than are pinned.
         ProtocolError: something is not signed by the key that the invite pins.
-        SessionError: the parts do not belong together, or the invite is over.
+        SessionError: the parts do not belong together, or the invite is over, or was used on this computer.
     """
     code = InviteCode.parse(text)
+    _refuse_used_here(code, config.paths)
     url = locate_collector(code, collector, config)
     with CollectorClient(url, network=config.network) as client:
         answer = client.get_invite(code.invite_id, code.secret)
@@ -91,6 +100,21 @@ def fetch_offer(text: str, collector: str | None, config: Config, clock: Clock) 
     return offer
 
 
+def _refuse_used_here(code: InviteCode, paths: Paths) -> None:
+    """Say who used an invite that was used here; asking its collector would raise an alarm about a second attempt."""
+    for folder in sessions_here(paths).values():
+        try:
+            used = folder.has_document(CERTIFICATE) and invite_of(folder).invite_id == code.invite_id
+        except PromptsterError:
+            continue  # what cannot be read says nothing about this invite
+        if used:
+            raise SessionError(
+                "this invite was already used",
+                hint="You used it on this computer: `promptster status` shows the last session.",
+                code="invite_used",
+            )
+
+
 def pinned_key(keys: KeySuccession, code: InviteCode) -> bytes:
     """The collector's public key that the invite names.
 
@@ -101,7 +125,7 @@ def pinned_key(keys: KeySuccession, code: InviteCode) -> bytes:
     if key is None:
         raise SessionError(
             "this collector is not the one that made the invite",
-            hint="check the address; if it is right, ask the hiring team before you go on",
+            hint="Check the address. If it is right, ask the hiring team before you continue.",
             code="collector_not_pinned",
         )
     return key
@@ -111,11 +135,20 @@ def _check(offer: Offer, clock: Clock) -> None:
     invite = offer.invite
     policy_sha256 = hashlib.sha256(offer.policy_bytes).hexdigest()
     if invite.kid != offer.code.pin or invite.invite_id != offer.code.invite_id:
-        raise SessionError("the collector answered with another invite", code="invite_mismatch")
+        raise SessionError(
+            "the collector answered with another invite", hint="Tell the hiring team.", code="invite_mismatch"
+        )
     if not hmac.compare_digest(policy_sha256, invite.policy_sha256) or offer.policy.organisation != invite.organisation:
-        raise SessionError("the policy is not the one that the invite names", code="policy_mismatch")
-    if invite.expires <= clock.wall_ms():
-        raise SessionError("this invite has expired", hint="ask the hiring team for a new one", code="invite_expired")
+        raise SessionError(
+            "the policy is not the one that the invite names", hint="Tell the hiring team.", code="policy_mismatch"
+        )
+    now = clock.wall_ms()
+    if invite.expires <= now:
+        raise SessionError(
+            f"this invite expired on {soon(invite.expires, now)}",
+            hint=f"Ask {one_line(invite.organisation)} for a new one.",
+            code="invite_expired",
+        )
 
 
 def policy_document(offer: Offer) -> dict[str, object]:
@@ -134,12 +167,43 @@ def policy_document(offer: Offer) -> dict[str, object]:
     }
 
 
-def policy_page(offer: Offer) -> str:
+def policy_page(offer: Offer, now_ms: int) -> str:
     """The policy as a person reads it, with what the invite adds."""
     lines = [
-        f"{one_line(offer.invite.organisation)} invites you to: {one_line(offer.policy.title)}",
-        f"collector: {offer.collector_url}   invite valid until {utc(offer.invite.expires)}",
+        f'{one_line(offer.invite.organisation)} invites you to "{one_line(offer.policy.title)}".',
+        f"Collector: {offer.collector_url}",
+        f"The invite is valid {until(offer.invite.expires, now_ms)}.",
+        *([f"Task: {one_line(offer.assessment.repository)}"] if offer.assessment.repository else []),
         "",
         offer.policy.text,
     ]
     return "\n".join(lines)
+
+
+def in_short(offer: Offer) -> list[tuple[str, str]]:
+    """The consent screen's rows: how long, what, what not, and what one can do."""
+    policy = offer.policy
+    kept = f"The recording is kept for {policy.retention_days} day{'s' if policy.retention_days != 1 else ''}."
+    limit = policy.time_limit_minutes
+    time = f"{limit} minute{'s' if limit != 1 else ''} from when you agree." if limit else "No limit is set."
+    return [
+        ("Time", f"{time} {kept}"),
+        ("Recorded", _recorded(policy)),
+        ("Not", "Your screen, keyboard, camera, browser and other programs."),
+        ("Rights", "See, pause or stop it as you work. Withdraw at any time."),
+    ]
+
+
+_IN_SHORT = (
+    ("prompts", Kind.PROMPT),
+    ("answers", Kind.MODEL_RESPONSE),
+    ("tool calls", Kind.TOOL_CALL),
+    ("edits", Kind.FILE_EDIT),
+    ("commands", Kind.COMMAND),
+)
+
+
+def _recorded(policy: Policy) -> str:
+    """Only what this policy allows."""
+    words = ", ".join(word for word, kind in _IN_SHORT if policy.allows(kind))
+    return f"{words[:1].upper()}{words[1:]}; your final changes." if words else "Your final changes."

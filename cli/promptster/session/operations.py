@@ -120,6 +120,8 @@ class Operations:
             "silent_hooks": sorted(parts.recording.capture.silent_agents),
             "degraded": sorted({*recorder.degraded, *(["disk_failing"] if parts.sealer.failing else [])}),
             "path_check": self._facts.choices.get("path_check", {}),
+            "last": parts.recording.latest.document(),
+            "paused_ms": parts.recording.latest.paused_ms,
         }
 
     async def _launch(self, _request: Mapping[str, Any]) -> Mapping[str, Any]:

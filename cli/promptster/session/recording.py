@@ -10,11 +10,13 @@ import asyncio
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from promptster.errors import SessionError
+from promptster.errors import SessionError, reason_of
 from promptster.protocol.events import Draft, Kind, Source
 from promptster.record.recorder import NOT_RECORDED
 from promptster.session.beginnings import losses, opening
+from promptster.session.latest import Latest
 from promptster.session.state import SessionState
+from promptster.session.words import doing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -61,6 +63,8 @@ class Recording:
         self.state = facts.state
         """What the session is doing."""
         self._refused = facts.refused
+        self.latest = Latest()
+        """What an agent did last."""
         self.hook_times: set[tuple[int, int]] = set()
         """Times of the hook events that the journal held at the start."""
         self._seqs: dict[str, int] = {}
@@ -138,7 +142,9 @@ class Recording:
             SessionError: the session takes nothing more, or a draft is not such an event.
         """
         if self._holding or not self.state.records:
-            raise SessionError("the session takes no more events", code="session_ended")
+            raise SessionError(
+                "this session takes no more events", hint="`promptster status` says why.", code="session_ended"
+            )
         seqs = [self._append_told(draft) for draft in drafts]
         await self._durable(max(seqs, default=NOT_RECORDED))
         return seqs
@@ -152,7 +158,7 @@ class Recording:
         async with self._closing:
             if not self.recorder.finished:
                 if not (self.state.records or self.state is SessionState.CLOSING):
-                    raise SessionError(f"the session is {self.state}", code="session_ended")
+                    raise SessionError(f"the session {doing(self.state)}", code="session_ended")
                 self._end_capture()
                 self._change(SessionState.CLOSING)
                 for draft in drafts:
@@ -229,6 +235,7 @@ class Recording:
         if event.src == Source.HOOK:
             self.hook_times.add((event.parsed.ms, event.parsed.mono_ms))
         opened = event.open()
+        self.latest.see(event.kind, event.parsed.ms, opened.fields)
         if event.kind in {Kind.PAUSED, Kind.RESUMED}:
             self._last_change = (event.kind, str(opened.fields.get("reason", "")))
         self.capture.absorb(opened)
@@ -303,8 +310,8 @@ class Recording:
                 await self.recorder.durable(seq)
         except TimeoutError:
             raise SessionError(
-                "what was recorded cannot be written to the disk",
-                hint="make room on it; nothing is lost yet",
+                "cannot save what was recorded: the disk refuses",
+                hint="Free space now. Nothing is lost yet.",
                 code="disk",
             ) from None
 
@@ -313,11 +320,17 @@ class Recording:
             await self._sealer.seal_all()
         except OSError as error:
             raise SessionError(
-                "the last batch could not be written", hint="make room on the disk and try again", code="disk"
+                f"cannot save the last batch: {reason_of(error)}", hint="Free space, then try again.", code="disk"
             ) from error
 
     def _append_captured(self, draft: Draft) -> int:
-        return NOT_RECORDED if self._holding else self.recorder.append(draft)
+        return NOT_RECORDED if self._holding else self._append(draft)
+
+    def _append(self, draft: Draft) -> int:
+        seq = self.recorder.append(draft)
+        if seq != NOT_RECORDED:
+            self.latest.see(draft.kind, draft.ms, draft.fields)
+        return seq
 
     def _append_told(self, told: Mapping[str, Any]) -> int:
         """One draft of a command; what can be there only once is not recorded twice."""
@@ -340,7 +353,7 @@ class Recording:
         return seq
 
     def _own(self, kind: str, *, src: str = Source.RECORDER, **fields: Any) -> int:
-        seq = self.recorder.append(self._draft(src, kind, fields))
+        seq = self._append(self._draft(src, kind, fields))
         self._seqs[kind] = seq
         return seq
 
@@ -363,7 +376,7 @@ class Recording:
 
     def _require(self, state: SessionState, what: str) -> None:
         if self.state is not state or self._holding:
-            raise SessionError(f"cannot {what}: the session is {self.state}", code=f"cannot_{what}")
+            raise SessionError(f"cannot {what}: the session {doing(self.state)}", code=f"cannot_{what}")
 
     def _change(self, state: SessionState) -> None:
         if state is not self.state:

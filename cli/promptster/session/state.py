@@ -248,7 +248,7 @@ class SessionFolder:
     def _unreadable(self) -> SessionError:
         return SessionError(
             "the session's own file cannot be read",
-            hint=f"restore {self.facts_file}, or move {self.path} away to begin anew",
+            hint=f"Restore {self.facts_file}, or move {self.path} away to start another session.",
             code="session_unreadable",
         )
 

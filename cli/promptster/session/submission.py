@@ -11,18 +11,21 @@ Where the collector takes nothing more, ``keep`` stands in for the last two: the
 
 from __future__ import annotations
 
+import re
 import time
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from promptster.errors import CollectorError, SessionError
+from promptster.paths import home_path
 from promptster.session.begin import BASELINE
 from promptster.session.current import BUNDLE, VAULT, finished_bundle
 from promptster.session.ending import delete_local, end_recorder
 from promptster.session.own_copy import write_copy
 from promptster.session.snapshot import Snapshot
 from promptster.session.state import SessionState
+from promptster.session.words import doing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -38,10 +41,11 @@ PATIENCE_S: Final = 45.0
 """Seconds without any progress after which waiting ends with a word; nothing is lost by it."""
 UNREACHABLE_PATIENCE_S: Final = 15.0
 """The same while the collector cannot be reached at all."""
-ASK_THEM: Final = "ask the hiring team; everything is kept on this computer, and your own copy can be sent to them"
-"""What to do when the collector takes nothing more."""
+ASK_THEM: Final = "Everything is kept on this computer. Ask the hiring team; you can send them your own copy."
+"""What to do when the collector accepts nothing more; where the copy is follows."""
 DIFF_LIMIT: Final = 16 * 1024 * 1024
 """Characters of a difference that are handed in; every file stands in the manifest in any case."""
+_HUNK = re.compile(r"@@ -\d+(?:,(\d+))? \+\d+(?:,(\d+))? @@")
 _STEP_S = 1.0
 _PAUSE_S = 0.2
 
@@ -53,6 +57,8 @@ class Prepared:
     changes: tuple[Change, ...]
     final: Snapshot
     diff: str
+    lines: tuple[int, int]
+    """Lines added and removed in all of it, whether or not they fit into ``diff``."""
 
     def draft(self) -> dict[str, Any]:
         """The last event of the candidate's work."""
@@ -81,15 +87,32 @@ def prepare(current: Current) -> Prepared:
     kept = current.vault.get(BASELINE)
     if kept is None:
         raise SessionError(
-            "this session has no baseline", hint="run the same promptster start again", code="no_baseline"
+            "this session has no baseline", hint="Run the same `promptster start` again.", code="no_baseline"
         )
     baseline = Snapshot.from_json(kept["snapshot"])
     final = current.tree.snapshot(current.touched.as_restored())
     changes = tuple(current.tree.changes(baseline, final))
     diff = current.tree.diff(changes)
+    lines = changed_lines(diff)
     if len(diff) > DIFF_LIMIT:
         diff = diff[:DIFF_LIMIT] + "\n... the rest of the difference is left out\n"
-    return Prepared(changes=changes, final=final, diff=diff)
+    return Prepared(changes=changes, final=final, diff=diff, lines=lines)
+
+
+def changed_lines(diff: str) -> tuple[int, int]:
+    """Lines added and removed by a unified diff; its headers, and text that looks like one, are told apart."""
+    added = removed = old = new = 0
+    for line in diff.split("\n"):
+        if old <= 0 and new <= 0:
+            if (hunk := _HUNK.match(line)) is not None:
+                old, new = (1 if count is None else int(count) for count in hunk.groups())
+        elif line.startswith("+"):
+            added, new = added + 1, new - 1
+        elif line.startswith("-"):
+            removed, old = removed + 1, old - 1
+        elif not line.startswith("\\"):
+            old, new = old - 1, new - 1
+    return added, removed
 
 
 def close(current: Current, prepared: Prepared) -> int:
@@ -162,14 +185,14 @@ def require_deliverable(state: SessionState, refused: Mapping[str, str] | None) 
     """
     if state.ended and state is not SessionState.CLOSED:
         raise UndeliveredError(
-            f"the collector takes nothing more of this session: it is {state.value} there",
+            f"uploads are no longer accepted for this session: it {doing(state)}",
             hint=ASK_THEM,
             code=f"session_{state.value}",
         )
     if refused is not None:
         raise UndeliveredError(
-            f"the collector takes nothing more of this session: {refused['message']}",
-            hint=f"{ASK_THEM}; if they make room for it, promptster submit goes on",
+            f"uploads are no longer accepted for this session: {refused['message']}",
+            hint=f"{ASK_THEM} If they make room for it, run `promptster submit` again.",
             code=refused["code"],
         )
 
@@ -182,9 +205,9 @@ def _patience(status: RecorderStatus, patience_s: float) -> float:
 def _stuck(status: RecorderStatus, current: Current) -> CollectorError:
     why = status.collector.get("last_error") or "no answer"
     return CollectorError(
-        f"{status.received} of {status.events} events received; the collector at {current.facts.collector_url} "
-        f"does not take more ({why})",
-        hint="everything is kept and sending goes on in the background; run promptster submit again later",
+        f"{status.received} of {status.events} events received; {current.facts.collector_url} does not take more "
+        f"now ({why.replace('_', ' ')})",
+        hint="Everything is kept, and sending continues in the background. Run `promptster submit` again later.",
         code="collector_unreachable",
     )
 
@@ -242,9 +265,9 @@ def require_open(current: Current) -> None:
     bundle = finished_bundle(current)
     if bundle is not None and not (current.folder.path / VAULT).is_dir():
         raise SessionError(
-            "this session was handed in already", hint=f"your copy is {bundle}", code="already_submitted"
+            "you already submitted this session", hint=f"Your copy:\n{home_path(bundle)}", code="already_submitted"
         )
     if state in {SessionState.STOPPED, SessionState.WITHDRAWN}:
         raise SessionError(
-            f"the session is {state.value}: it cannot be handed in", hint="ask the hiring team", code="session_over"
+            f"cannot submit: the session {doing(state)}", hint="Ask the hiring team.", code="session_over"
         )

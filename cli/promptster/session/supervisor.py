@@ -124,7 +124,7 @@ def _read_line(handle: int, timeout_s: float) -> bytes:
 def _read_ready(line: bytes) -> int:
     from promptster.errors import SessionError  # noqa: PLC0415 - the supervisor itself does without it
 
-    hint = "see logs/ in the session's folder; promptster resume tries again"
+    hint = "Run `promptster resume` to try again. The session's folder has more in logs/."
     try:
         answer: dict[str, Any] = json.loads(line)
     except ValueError:

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from promptster.config import sync_folder
-from promptster.errors import WorkspaceError
+from promptster.errors import WorkspaceError, reason_of
+from promptster.paths import home_path
 from promptster.protocol.encoding import b64u_decode, b64u_encode
 from promptster.session.unmerge import NotMergeableError, unmerge
 
@@ -40,6 +41,13 @@ class Outcome(StrEnum):
     """Somebody changed it so that it cannot be told what is ours."""
 
 
+_SENTENCES = {
+    Outcome.PUT_BACK: "Put back",
+    Outcome.ENTRIES_REMOVED: "Put back, with your own changes kept",
+    Outcome.LEFT: "Left as you changed it; look whether Promptster's entries are still in it",
+}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Restored:
     """One touched file after ``restore``."""
@@ -49,7 +57,7 @@ class Restored:
 
     def sentence(self) -> str:
         """The outcome as a person reads it."""
-        return f"{self.path}: {self.outcome.value}"
+        return f"{_SENTENCES[self.outcome]}: {home_path(self.path)}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,13 +154,13 @@ class TouchedFiles:
             try:
                 outcome = self._put_back(record, path)
             except OSError as error:
-                failed.append(f"{path} ({error.strerror})")
+                failed.append(f"{path} ({reason_of(error)})")
                 continue
             self._vault.delete(self._name(record.path))
             done.append(Restored(path=path, outcome=outcome))
         if failed:
             raise WorkspaceError(
-                f"could not put back {', '.join(failed)}", hint="make it writable, then run promptster restore"
+                f"cannot restore {', '.join(failed)}", hint="Make it writable, then run `promptster restore`."
             )
         return done
 
@@ -231,10 +239,12 @@ def plain_path(workspace: Path, relative: str) -> Path:
     links = [workspace.joinpath(*parts[: count + 1]) for count in range(len(parts))]
     if Path(relative).is_absolute() or ".." in parts or any(link.is_symlink() for link in links):
         raise WorkspaceError(
-            f"{path} is reached through a link", hint="make it a plain file of the workspace", code="touched_link"
+            f"{path} is a symbolic link, or is reached through one",
+            hint="Replace it with a plain file or folder.",
+            code="touched_link",
         )
     if path.exists() and not path.is_file():
-        raise WorkspaceError(f"{path} is no file", code="touched_link")
+        raise WorkspaceError(f"{path} is not a file", hint="Move it away.", code="touched_link")
     return path
 
 

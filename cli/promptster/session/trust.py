@@ -26,6 +26,16 @@ KEYS: Final = "keys.json"
 """Document with the collector's key file; trust in it begins at the PIN."""
 
 
+def invite_of(folder: SessionFolder) -> Invite:
+    """The invite that a session was made from.
+
+    Raises:
+        SessionError: the document is missing.
+        ProtocolError: it cannot be read.
+    """
+    return Invite.parse(Envelope.decode(folder.read_document(INVITE)).payload)
+
+
 def trusted_keys(folder: SessionFolder) -> TrustedKeys:
     """Whom a session believes.
 
@@ -33,7 +43,7 @@ def trusted_keys(folder: SessionFolder) -> TrustedKeys:
         SessionError: a document is missing.
         ProtocolError: a document cannot be read.
     """
-    invite = Invite.parse(Envelope.decode(folder.read_document(INVITE)).payload)
+    invite = invite_of(folder)
     return TrustedKeys(folder.read_document(KEYS), pin=invite.kid, keep=partial(folder.write_document, KEYS))
 
 

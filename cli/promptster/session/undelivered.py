@@ -10,17 +10,19 @@ from promptster.session.words import one_line
 if TYPE_CHECKING:
     from promptster.session.state import SessionFacts
 
-_KEPT = "everything recorded is kept on this computer; promptster submit writes your own copy of it"
+_KEPT = "Everything recorded is kept on this computer. `promptster submit` writes your own copy of it."
 
 
 def undelivered(facts: SessionFacts) -> list[str]:
     """What to tell about a session whose delivery stopped; empty as long as it goes on, or was completed."""
+    organisation = one_line(facts.organisation)
     if facts.state is SessionState.LAPSED:
-        return ["the time for upload is over: the collector takes nothing more of this session", _KEPT]
+        return [f"The time for upload is over: {organisation} no longer accepts uploads for this session.", _KEPT]
     if facts.refused and (facts.state.records or facts.state is SessionState.CLOSING):
         return [
-            f"the collector takes nothing more of this session ({one_line(facts.refused)}); tell the hiring team",
+            f"warning: {organisation} no longer accepts uploads for this session ({one_line(facts.refused)})",
+            f"Tell {organisation}: they may be able to make room for it.",
             _KEPT,
-            "promptster submit and resume ask the collector again; promptster stop ends without handing in",
+            "`promptster submit` and `promptster resume` ask again; `promptster stop` ends without submitting.",
         ]
     return []

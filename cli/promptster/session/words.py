@@ -2,14 +2,45 @@
 
 from __future__ import annotations
 
+import shlex
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from promptster.paths import home_path
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_DOING = {
+    "preparing": "is starting",
+    "recording": "is being recorded",
+    "paused": "is paused",
+    "closing": "is being submitted",
+    "closed": "was submitted",
+    "stopped": "was stopped",
+    "lapsed": "is over: the time for upload has passed",
+    "withdrawn": "was withdrawn",
+}
+"""What a session does, by its state's name: people read these, programs the names."""
+
+
+def doing(state: str) -> str:
+    """The state as the end of a sentence about the session, such as ``is paused``."""
+    return _DOING.get(str(state), f"is {state}")
 
 
 def utc(ms: int) -> str:
-    """A point in time as RFC 3339 text in UTC, to the second."""
+    """A point in time as RFC 3339 text in UTC, to the second; for programs."""
     return datetime.fromtimestamp(ms / 1000, tz=UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def one_line(text: str) -> str:
     """Received text without line breaks, so that it cannot pretend to be a line of ours."""
     return " ".join(text.split())
+
+
+def shell_path(path: Path | str) -> str:
+    """A path to be pasted into a shell."""
+    short = home_path(path)
+    tail = short.removeprefix("~/")
+    return short if shlex.quote(tail) == tail else shlex.quote(str(path))

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from promptster.errors import WorkspaceError
+from promptster.paths import home_path
 from promptster.session.git import git, git_text, require_git
 
 if TYPE_CHECKING:
@@ -47,12 +48,13 @@ class WorkspacePlan:
     """What will be cloned."""
 
     def sentence(self) -> str:
-        """The plan as a person reads it."""
+        """The plan as a person reads it, behind "Promptster"."""
+        place = home_path(self.root)
         if self.plan is Plan.TAKE:
-            return f"work in {self.root}, as it is"
+            return f"uses {place} as it is"
         if self.plan is Plan.CLONE:
-            return f"clone {self.repository} into {self.root}"
-        return f"make an empty git repository in {self.root}"
+            return f"clones the task into {place}"
+        return f"makes an empty git repository in {place}"
 
 
 def plan_workspace(folder: Path, repository: str | None, paths: Paths, *, local_allowed: bool = True) -> WorkspacePlan:
@@ -71,24 +73,24 @@ def plan_workspace(folder: Path, repository: str | None, paths: Paths, *, local_
     root = Path(os.path.realpath(folder.expanduser()))
     _refuse_unsuitable(root, paths)
     if root.exists() and not root.is_dir():
-        raise WorkspaceError(f"{root} is no folder", hint="choose a new folder", code="workspace_unsuitable")
+        raise WorkspaceError(f"{root} is not a folder", hint="Choose a new folder.", code="workspace_unsuitable")
     if not root.exists() or not any(root.iterdir()):
         return _plan_fresh(root, repository, local_allowed=local_allowed)
     top = git_text(["rev-parse", "--show-toplevel"], cwd=root)
     if top is None:
-        hint = "choose a new or empty folder, or run git init there first"
-        raise WorkspaceError(f"{root} has files but is no git work tree", hint=hint, code="workspace_unsuitable")
+        hint = "Choose an empty or a new folder, or run `git init` there first."
+        raise WorkspaceError(f"{root} is not a git repository", hint=hint, code="workspace_unsuitable")
     if os.path.realpath(top) != str(root):
         raise _inside(root, top)
     if not os.access(root, os.W_OK | os.X_OK):
-        raise WorkspaceError(f"{root} is not writable", hint="choose another folder", code="workspace_unsuitable")
+        raise WorkspaceError(f"{root} is not writable", hint="Choose another folder.", code="workspace_unsuitable")
     return WorkspacePlan(root=root, plan=Plan.TAKE, repository=None)
 
 
 def _plan_fresh(root: Path, repository: str | None, *, local_allowed: bool) -> WorkspacePlan:
     above = root if root.exists() else next(parent for parent in root.parents if parent.exists())
     if not above.is_dir() or not os.access(above, os.W_OK | os.X_OK):
-        raise WorkspaceError(f"cannot write to {above}", hint="choose another folder", code="workspace_unsuitable")
+        raise WorkspaceError(f"cannot write to {above}", hint="Choose another folder.", code="workspace_unsuitable")
     top = git_text(["rev-parse", "--show-toplevel"], cwd=above)
     if top is not None and not Path(os.path.realpath(Path.home())).is_relative_to(os.path.realpath(top)):
         raise _inside(root, top)  # a home that is a work tree itself holds everything, and nothing of it is meant
@@ -97,8 +99,8 @@ def _plan_fresh(root: Path, repository: str | None, *, local_allowed: bool) -> W
     local = is_local_repository(repository)
     if (local and not local_allowed) or not is_clonable(repository):
         raise WorkspaceError(
-            "the assessment's repository has an address that is not safe to clone",
-            hint="ask the hiring team for one with https or ssh",
+            "the task's repository has an address that is not safe to clone",
+            hint="Ask the hiring team for one with https or ssh. Your invite is still valid.",
             code="repository_address",
         )
     return WorkspacePlan(root=root, plan=Plan.CLONE, repository=repository)
@@ -115,21 +117,23 @@ def is_clonable(address: str) -> bool:
 
 
 def _inside(root: Path, top: str) -> WorkspaceError:
-    hint = f"use --workspace {top}, or a new folder outside of it"
-    return WorkspaceError(f"{root} lies inside the work tree {top}", hint=hint, code="workspace_unsuitable")
+    hint = f"Add --workspace {top}, or choose a folder outside of it."
+    return WorkspaceError(f"{root} is inside another repository, {top}", hint=hint, code="workspace_unsuitable")
 
 
 def _refuse_unsuitable(root: Path, paths: Paths) -> None:
-    hint = "choose a folder of its own for the assessment, such as ~/assessment"
+    hint = "Add --workspace with a folder for this assessment alone, for example ~/assessment."
     home = Path(os.path.realpath(Path.home()))
     if root in (home, *home.parents):
-        raise WorkspaceError(f"{root} holds more than an assessment", hint=hint, code="workspace_unsuitable")
+        raise WorkspaceError(f"{root} is too broad for an assessment", hint=hint, code="workspace_unsuitable")
     for ours in (paths.config, paths.data, paths.state):
         own = Path(os.path.realpath(ours))
         if own.is_relative_to(root) or root.is_relative_to(own):
-            raise WorkspaceError(f"{root} and promptster's own {own} overlap", hint=hint, code="workspace_unsuitable")
+            raise WorkspaceError(
+                f"{root} overlaps with Promptster's own folder {own}", hint=hint, code="workspace_unsuitable"
+            )
     if ".git" in root.parts:
-        raise WorkspaceError(f"{root} lies inside a git folder", hint=hint, code="workspace_unsuitable")
+        raise WorkspaceError(f"{root} is inside a .git folder", hint=hint, code="workspace_unsuitable")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -184,7 +188,7 @@ def _clone(plan: WorkspacePlan) -> None:
         git(arguments, cwd=plan.root, settings=(*_PROTOCOLS, *_LOCAL_PROTOCOLS))
     except WorkspaceError as error:
         raise WorkspaceError(
-            f"the assessment's repository could not be cloned: {error.message}",
-            hint="check your access to it, then run the same command again; your invite is still good",
+            f"cannot clone the task: {error.message}",
+            hint="Check your access to it, then run the same command again. Your invite is still valid.",
             code="clone_failed",
         ) from error

@@ -58,7 +58,7 @@ class WorkTree:
             WorkspaceError: the work tree is gone, or git refuses it.
         """
         if not self.root.is_dir():
-            raise WorkspaceError(f"{self.root} is gone", hint="put it back where it was", code="workspace_lost")
+            raise WorkspaceError(f"{self.root} is gone", hint="Put it back where it was.", code="workspace_lost")
         self._prepare()
         replaced = replaced or {}
         tracked = self._tracked()
@@ -134,7 +134,9 @@ class WorkTree:
         """Our own repository and index; the other repository's objects are only read."""
         objects = git_text(["rev-parse", "--path-format=absolute", "--git-path", "objects"], cwd=self.root)
         if objects is None:
-            raise WorkspaceError(f"{self.root} is no git work tree any more", code="workspace_lost")
+            raise WorkspaceError(
+                f"{self.root} is no longer a git repository", hint="Put its .git back.", code="workspace_lost"
+            )
         return {
             "GIT_DIR": str(self._private),
             "GIT_INDEX_FILE": str(self._private / index),

@@ -37,8 +37,11 @@ def ask_line(question: str) -> str | None:
 
 
 def ask_yes(question: str) -> bool:
-    """Ask until the answer is a yes or a no; Ctrl-C is left to the caller, the end of the input is a no."""
-    asked = f"{question} (yes/no) "
+    """Ask until the answer is a yes or a no; Ctrl-C is left to the caller, the end of the input is a no.
+
+    A question that ends its line has its two answers on the next one.
+    """
+    asked = f"{question}{'' if question.endswith(chr(10)) else ' '}(yes/no) "
     while (line := ask_line(asked)) is not None:
         answer = _ANSWERS.get(line.lower())
         if answer is not None:

@@ -12,7 +12,7 @@ __all__ = ["show_paged", "wrap"]
 
 
 def show_paged(text: str, *, stream: TextIO | None = None, keyboard: TextIO | None = None) -> None:
-    """Print text a screen at a time; Enter goes on, q and Enter skip to the end.
+    """Print text a screen at a time; Enter shows more, q and Enter go to the question.
 
     It waits only if both ends are a terminal.
     """
@@ -25,7 +25,8 @@ def show_paged(text: str, *, stream: TextIO | None = None, keyboard: TextIO | No
         out.write("\n".join(lines[start : start + page]) + "\n")
         rest = len(lines) - start - page
         if waits and rest > 0:
-            prompt = f"-- {rest} more lines: Enter goes on, q and Enter skip to the question -- "
+            plural = "" if rest == 1 else "s"
+            prompt = f"-- {rest} more line{plural}: Enter for more, q for the question -- "
             out.write("\n".join(wrap(prompt, columns(out))))
             out.flush()
             if keys.readline().strip().lower() == "q":

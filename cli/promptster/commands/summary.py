@@ -1,0 +1,125 @@
+"""What would be submitted, in a few rows: files, the recording, what it does not cover, what is not sent."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from promptster.errors import PromptsterError
+from promptster.replay.model import GapKind
+from promptster.replay.wording import counted
+from promptster.session.inspection import look
+from promptster.session.words import one_line
+from promptster.times import span
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from promptster.replay.model import Timeline
+    from promptster.session.current import Current
+    from promptster.session.snapshot import Change
+    from promptster.session.submission import Prepared
+
+_NAMES_WIDTH = 60
+"""Columns that names of files may take before the rest is only counted."""
+_KB, _MB = 1_000, 1_000_000
+_UNCOVERED = frozenset(
+    {
+        GapKind.CAPTURE_GAP,
+        GapKind.RECOVERED,
+        GapKind.HOOK_SILENT,
+        GapKind.DEGRADED,
+        GapKind.BYPASS_SUSPECTED,
+        GapKind.SOURCE_LOSS,
+        GapKind.MISSING,
+    }
+)
+"""Gaps in which something is missing, or may be."""
+
+
+def rows(current: Current, prepared: Prepared, events: int, now_ms: int) -> Iterator[tuple[str, str]]:
+    """Label and text of each row; counts are those that ``promptster inspect`` shows."""
+    sent = [change for change in prepared.changes if change.status != "ignored"]
+    yield "Files", _files(sent, prepared.lines)
+    hidden = [f"{_name(change)} ({_why(change)})" for change in sent if change.hidden is not None]
+    if hidden:
+        yield "Not in full", f"{names(hidden)}: only name, size and hash are sent"
+    try:
+        timeline = look(current).replay.timeline
+    except PromptsterError:  # what cannot be read here is sent all the same
+        yield "Recording", counted(events, "event")
+    else:
+        yield "Recording", f"{_counts(timeline, events)} ({size(_bytes(current))})"
+        if missing := _uncovered(timeline, now_ms):
+            yield "Not covered", missing
+    ignored = [_name(change) + _pile(change) for change in prepared.changes if change.status == "ignored"]
+    if ignored:
+        yield "Not sent", f"{names(ignored)} (ignored by git: only name, size and hash)"
+
+
+def names(all_of_them: Sequence[str]) -> str:
+    """As many names as fit a line, and how many more there are."""
+    shown = [all_of_them[0]]
+    for name in all_of_them[1:]:
+        if len(", ".join([*shown, name])) > _NAMES_WIDTH:
+            break
+        shown.append(name)
+    rest = len(all_of_them) - len(shown)
+    return ", ".join(shown) + (f" and {rest:,} more" if rest else "")
+
+
+def size(number: int) -> str:
+    """Bytes in the unit that fits."""
+    if number < _KB:
+        return f"{number} bytes"
+    return f"{number / _KB:.0f} kB" if number < _MB / 10 else f"{number / _MB:,.1f} MB"
+
+
+def _files(sent: Sequence[Change], lines: tuple[int, int]) -> str:
+    if not sent:
+        return "none changed since the start"
+    statuses = Counter(change.status for change in sent)
+    words = (("modified", "changed"), ("added", "new"), ("deleted", "deleted"))
+    told = ", ".join(f"{statuses[status]:,} {word}" for status, word in words if statuses[status])
+    return f"{told} (+{lines[0]:,} -{lines[1]:,}): {names([_name(change) for change in sent])}"
+
+
+def _name(change: Change) -> str:
+    return one_line(change.shown_path)
+
+
+def _why(change: Change) -> str:
+    kept = change.after or change.before
+    count = f", {kept.count:,} files" if kept is not None and kept.count else ""
+    return f"{change.hidden.value if change.hidden is not None else ''}{count}"
+
+
+def _pile(change: Change) -> str:
+    kept = change.after or change.before
+    return f" with {counted(kept.count, 'file')}" if kept is not None and kept.count else ""
+
+
+def _counts(timeline: Timeline, events: int) -> str:
+    kinds = Counter(
+        entry.kind for entry in timeline.entries if not (entry.kind == "prompt" and entry.fields.get("machine") is True)
+    )
+    told = [("prompt", "prompt"), ("tool_call", "tool call"), ("note", "note")]
+    found = [counted(kinds[kind], word) for kind, word in told if kinds[kind] or kind != "note"]
+    return ", ".join([*found, counted(events, "event")])
+
+
+def _uncovered(timeline: Timeline, now_ms: int) -> str:
+    pauses = [gap for gap in timeline.gaps if gap.kind is GapKind.PAUSED]
+    others = sum(gap.kind in _UNCOVERED for gap in timeline.gaps)
+    told: list[str] = []
+    if pauses:
+        length = sum(max(0, (now_ms if gap.to_ms is None else gap.to_ms) - gap.from_ms) for gap in pauses)
+        told.append(f"paused for {span(length)}")
+    if others:
+        told.append(f"{counted(others, 'gap')}: promptster inspect")
+    return "; ".join(told)
+
+
+def _bytes(current: Current) -> int:
+    """What was recorded, as it lies on the disk."""
+    return sum(path.stat().st_size for path in current.folder.journal.glob("*") if path.is_file())
