@@ -156,7 +156,7 @@ def test_ctrl_c_before_the_consent_is_130_and_leaves_nothing(invited: Invited, a
 def test_the_invite_is_asked_for_when_none_is_given(invited: Invited) -> None:
     """Pasting it keeps the secret out of the shell's history."""
     with terminal(invited, "policy") as screen:
-        screen.wait_for("Paste your invite link")
+        screen.wait_for("Paste the link from your invitation")
         screen.type(invited.link)
         screen.wait_for("Acme invites you to")
         assert screen.end() == 0

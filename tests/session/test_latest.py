@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from promptster.protocol.events import Kind
-from promptster.session.latest import Latest, sentence
+from promptster.session.latest import Latest
+from promptster.session.words import last_thing
 
 
 @pytest.mark.parametrize(
@@ -27,7 +28,7 @@ def test_what_was_done_is_told_in_a_few_words(kind: Kind, fields: dict[str, Any]
     latest = Latest()
     latest.see(kind, 5, fields)
     assert latest.document()["ms"] == 5
-    assert sentence(latest.document()) == words
+    assert last_thing(latest.document()) == words
 
 
 def test_a_long_command_is_cut() -> None:

@@ -8,10 +8,9 @@ from promptster.clock import SystemClock
 from promptster.commands import needed
 from promptster.paths import Paths, home_path
 from promptster.session.current import Current, finished_bundle
-from promptster.session.latest import sentence
 from promptster.session.state import SessionState
 from promptster.session.undelivered import undelivered
-from promptster.session.words import one_line, shell_path, utc
+from promptster.session.words import last_thing, one_line, shell_path, utc
 from promptster.times import soon, span, until
 from promptster.ui.labels import labelled, sentence_lines
 from promptster.ui.output import Output
@@ -133,7 +132,7 @@ def _tell_running(facts: SessionFacts, status: RecorderStatus, out: Output) -> N
     if status.state.records and facts.record_until:
         rows.append(("Time", _time(facts, status.state, now)))
     if status.last:
-        rows.append(("Last", f"{soon(status.last['ms'], now)}  {one_line(sentence(status.last))}"))
+        rows.append(("Last", f"{soon(status.last['ms'], now)}  {one_line(last_thing(status.last))}"))
     rows.append(("Received", f"{status.received:,} of {status.events:,} events"))
     _say(out, None, rows)
     for text in _warnings(facts, status):

@@ -70,6 +70,8 @@ _DELETE = "To have it deleted: promptster withdraw"
 
 
 def _kept(current: Current) -> str:
-    days = Policy.parse(current.folder.read_document(POLICY)).retention_days
     organisation = one_line(current.facts.organisation)
+    if not current.folder.has_document(POLICY):  # a session that lost its papers can be ended all the same
+        return f"{organisation} keeps what it received for as long as its policy says."
+    days = Policy.parse(current.folder.read_document(POLICY)).retention_days
     return f"{organisation} keeps what it received for {days} day{'s' if days != 1 else ''} after the session's end."

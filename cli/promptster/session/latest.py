@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
-from promptster.protocol.events import Kind
-from promptster.protocol.kinds import AGENT_KINDS
+from promptster.protocol.kinds import AGENT_KINDS, Kind
+from promptster.session.words import MACHINE
 
 _SUBJECT = 60
 """Characters of a subject that are kept."""
@@ -47,35 +47,10 @@ class Latest:
         return dict(self._last)
 
 
-def sentence(last: Mapping[str, Any]) -> str:
-    """What was done last, by whom: ``claude edited errors.py``; ``last`` is not empty."""
-    agent, subject = str(last.get("agent") or "") or "an agent", str(last.get("subject") or "")
-    kind = last.get("kind")
-    if kind == Kind.PROMPT:
-        return f"{agent} went on by itself" if subject == _MACHINE else f"you asked {agent}"
-    did, something = _WORDS.get(str(kind), ("did something", ""))
-    what = subject or something
-    return f"{agent} {did} {what}" if what else f"{agent} {did}"
-
-
-_MACHINE = "machine"
-_WORDS: Mapping[str, tuple[str, str]] = {
-    Kind.MODEL_REQUEST: ("asked the model", ""),
-    Kind.MODEL_RESPONSE: ("got the model's answer", ""),
-    Kind.TOOL_CALL: ("used", "a tool"),
-    Kind.FILE_EDIT: ("edited", "a file"),
-    Kind.COMMAND: ("ran", "a command"),
-    Kind.SUBAGENT_STARTED: ("started a subagent", ""),
-    Kind.SUBAGENT_STOPPED: ("ended a subagent", ""),
-    Kind.PERMISSION: ("asked your permission", ""),
-    Kind.COMPACTION: ("shortened its conversation", ""),
-}
-
-
 def _subject(kind: str, fields: Mapping[str, object]) -> str:
     """One line, cut, of what was acted on."""
     if kind == Kind.PROMPT:
-        return _MACHINE if fields.get("machine") is True else ""
+        return MACHINE if fields.get("machine") is True else ""
     if kind == Kind.FILE_EDIT:
         return _cut(PurePosixPath(_text(fields, "path")).name)
     if kind == Kind.COMMAND:

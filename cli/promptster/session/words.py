@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from promptster.paths import home_path
 
@@ -44,3 +45,30 @@ def shell_path(path: Path | str) -> str:
     short = home_path(path)
     tail = short.removeprefix("~/")
     return short if shlex.quote(tail) == tail else shlex.quote(str(path))
+
+
+MACHINE = "machine"
+"""Subject of a prompt that no person wrote."""
+_DONE: Mapping[str, tuple[str, str]] = {
+    "model_request": ("asked the model", ""),
+    "model_response": ("got the model's answer", ""),
+    "tool_call": ("used", "a tool"),
+    "file_edit": ("edited", "a file"),
+    "command": ("ran", "a command"),
+    "subagent_started": ("started a subagent", ""),
+    "subagent_stopped": ("ended a subagent", ""),
+    "permission": ("asked your permission", ""),
+    "compaction": ("shortened its conversation", ""),
+}
+"""By kind of event, what the agent did, and to what where the event does not say."""
+
+
+def last_thing(last: Mapping[str, Any]) -> str:
+    """What was done last, by whom: ``claude edited errors.py``; ``last`` is not empty."""
+    agent, subject = str(last.get("agent") or "") or "an agent", str(last.get("subject") or "")
+    kind = last.get("kind")
+    if kind == "prompt":
+        return f"{agent} went on by itself" if subject == MACHINE else f"you asked {agent}"
+    did, something = _DONE.get(str(kind), ("did something", ""))
+    what = subject or something
+    return f"{agent} {did} {what}" if what else f"{agent} {did}"

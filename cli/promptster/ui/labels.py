@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-import textwrap
 from typing import TYPE_CHECKING
+
+from promptster.ui.wrapping import cells, columns, fold
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_WIDTH = 80
 _COMMAND = re.compile(r"`[^`]{1,60}`")
 _WHOLE = frozenset({"Next"})
 """Labels of commands."""
@@ -25,10 +25,10 @@ def labelled(rows: Sequence[tuple[str, str]], *, indent: str = "", column: int =
         indent: what every line begins with.
         column: at least this wide is the column of labels.
     """
-    wide = max([column, *(len(label) + 2 for label, _ in rows)])
+    wide, width = max([column, *(len(label) + 2 for label, _ in rows)]), columns()
     lines: list[str] = []
     for label, text in rows:
-        if (label in _WHOLE or " " not in text) and len(indent) + wide + len(text) > _WIDTH:
+        if (label in _WHOLE or " " not in text) and len(indent) + wide + cells(text) > width:
             lines += [f"{indent}{label}", text]  # a long path or command stands alone, to be copied whole
             continue
         lines += sentence_lines(text, first=f"{indent}{label:<{wide}}", later=indent + " " * wide)
@@ -38,11 +38,11 @@ def labelled(rows: Sequence[tuple[str, str]], *, indent: str = "", column: int =
 def named(label: str, path: str) -> list[str]:
     """``Certificate: ~/x.json`` on one line if that fits, else the path on a line of its own."""
     line = f"{label} {path}"
-    return [line] if len(line) <= _WIDTH else [label, path]
+    return [line] if cells(line) <= columns() else [label, path]
 
 
 def sentence_lines(text: str, *, first: str = "", later: str = "") -> list[str]:
-    """One text in lines of at most 80 columns; a longer word, such as a path, and a command in backticks stay whole.
+    """One text in lines as wide as the terminal; a longer word, such as a path, and a command in backticks stay whole.
 
     Args:
         text: words without line breaks.
@@ -50,7 +50,4 @@ def sentence_lines(text: str, *, first: str = "", later: str = "") -> list[str]:
         later: what every other line begins with.
     """
     kept = _COMMAND.sub(lambda found: found.group().replace(" ", _GLUE), text)
-    wrapped = textwrap.wrap(
-        kept, _WIDTH, initial_indent=first, subsequent_indent=later, break_long_words=False, break_on_hyphens=False
-    )
-    return [line.replace(_GLUE, " ") for line in wrapped] or [first.rstrip()]
+    return [line.replace(_GLUE, " ") for line in fold(first + kept, columns(), len(later))]
