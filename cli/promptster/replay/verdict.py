@@ -10,6 +10,8 @@ from promptster.protocol.verdict import CLAIM, UNTIMED, Effect, spoken
 from promptster.replay.wording import clock, counted
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from promptster.protocol.verdict import Finding, Verification
 
 __all__ = ["CLAIM", "SHORT_CLAIM", "Tone", "Verdict", "emptiness", "facts", "findings", "log", "notes", "words"]
@@ -94,8 +96,13 @@ def notes(verification: Verification | None) -> list[Finding]:
     ]
 
 
-def facts(verification: Verification | None) -> list[tuple[str, str]]:
-    """What a reader needs to weigh a verdict, as pairs of a label and a text."""
+def facts(verification: Verification | None, *, moment: Callable[[int], str] = clock) -> list[tuple[str, str]]:
+    """What a reader needs to weigh a verdict, as pairs of a label and a text.
+
+    Args:
+        verification: what was found.
+        moment: how a time in milliseconds is written; in UTC unless the reader's zone is known.
+    """
     if verification is None:
         return []
     pairs = [
@@ -108,8 +115,8 @@ def facts(verification: Verification | None) -> list[tuple[str, str]]:
         ("untimed", _untimed(verification)),
         ("redacted", _redacted(verification)),
         ("noted", "; ".join(finding.text for finding in notes(verification))),
-        ("end", _end(verification)),
-        ("consent", _consent(verification)),
+        ("end", _end(verification, moment)),
+        ("consent", _consent(verification, moment)),
         ("policy", _policy(verification)),
     ]
     return [(label, text) for label, text in pairs if text]
@@ -172,16 +179,16 @@ def _redacted(verification: Verification) -> str:
     )
 
 
-def _end(verification: Verification) -> str:
+def _end(verification: Verification, moment: Callable[[int], str]) -> str:
     close = verification.close
     if close is None:
         return "open: no signed end"
-    return f"{close.outcome} with {counted(close.events, 'event')}, {clock(close.at_ms)}"
+    return f"{close.outcome} with {counted(close.events, 'event')}, {moment(close.at_ms)}"
 
 
-def _consent(verification: Verification) -> str:
+def _consent(verification: Verification, moment: Callable[[int], str]) -> str:
     consent = verification.consent
-    return "" if consent is None else f"given {clock(consent.decided_ms)}, to policy {consent.policy_sha256}"
+    return "" if consent is None else f"given {moment(consent.decided_ms)}, to policy {consent.policy_sha256}"
 
 
 def _policy(verification: Verification) -> str:

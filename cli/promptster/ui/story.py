@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 from promptster.replay.model import GapKind, Role
 from promptster.replay.narration import Style, narrate
 from promptster.replay.verdict import Tone, emptiness, facts, findings, words
-from promptster.replay.wording import clock, counted, duration, offset
+from promptster.replay.wording import counted, duration, offset
+from promptster.times import moment
 from promptster.ui.blocks import Block
 from promptster.ui.escape import escape_line, escape_text
 from promptster.ui.wrapping import USUAL_WIDTH, columns, fold
@@ -98,12 +99,12 @@ def _heading(replay: Replay, layout: Layout) -> Iterator[Block]:
     timeline = replay.timeline
     if timeline.started_ms is not None and timeline.ended_ms is not None:
         length = duration(max(timeline.ended_ms - timeline.started_ms, 0))
-        yield _line((f"{clock(timeline.started_ms)}, {length}", "dim"), layout=layout)
+        yield _line((f"{moment(timeline.started_ms)}, {length}", "dim"), layout=layout)
     told = words(replay.verification)
     yield _line((told.word, _TONES[told.tone]), (f": {told.headline}", ""), layout=layout)
     for finding in findings(replay.verification):
         yield _line((f"  {finding.code}: {finding.text}", "yellow"), layout=layout)
-    for label, text in facts(replay.verification):
+    for label, text in facts(replay.verification, moment=moment):
         yield _line((f"  {label:<10}", "dim"), (text, "dim"), layout=layout)
     if replay.verification is not None:
         for line in fold(escape_line(replay.verification.claim), layout.width - 2):
