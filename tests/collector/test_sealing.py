@@ -280,7 +280,7 @@ def test_large_values_are_sealed_and_read(site: Site) -> None:
     candidate = started(site.client, site.token)
     for size in LARGE:
         candidate.say(*["short"] * 14)
-        candidate.batch([candidate.event("note", src="candidate", text=hexadecimal(size // 2) + "x" * (size // 2))])
+        candidate.batch([candidate.event("prompt", text=hexadecimal(size // 2) + "x" * (size // 2))])
     candidate.close()
     send(site, candidate)
     site.drain()

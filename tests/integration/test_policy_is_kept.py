@@ -202,6 +202,7 @@ def _in_a_session(stage: Assessment) -> set[str]:
     _tell(folder, "PostCompact", trigger="manual", compact_summary="short")
     _tell(folder, "Notification", message="look")
     _tell(folder, "UserPromptSubmit", prompt="x" * (17 * 1024 * 1024))  # too long to be read: a gap
+    ControlClient(folder).flush()
     recorder = pid_of(folder.recorder_pid)
     kill_and_wait(recorder)
     ControlClient(folder).status()  # answered by the recorder that came back

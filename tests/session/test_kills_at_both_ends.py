@@ -41,7 +41,7 @@ class Fight:
             text = f"note {self.told}"
             self.told += 1
             with suppress(SessionError):
-                self.control.record([{"src": "candidate", "kind": "note", "fields": {"text": text}}])
+                self.control.record([{"src": "launcher", "kind": "capture_degraded", "fields": {"detail": text}}])
                 self.promised.append(text)
 
     def kill(self) -> None:
@@ -83,7 +83,7 @@ def _judge(fight: Fight) -> None:
         bundle = client.bundle(session)
     verdict = verify_bundle(bundle, trusted={fight.hiring.running.fingerprint})
     assert verdict.verdict == "verified", verdict.findings
-    texts = [event.fields["text"] for event in verdict.opened if event.kind == "note"]
+    texts = [event.fields["detail"] for event in verdict.opened if event.src == "launcher"]
     assert len(texts) == len(set(texts))
     assert [text for text in texts if text in set(fight.promised)] == fight.promised
     assert verdict.events == events
