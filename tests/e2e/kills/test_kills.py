@@ -54,6 +54,11 @@ class Toll:
         """All kills."""
         return self.recorder + self.collector
 
+    @property
+    def enough(self) -> bool:
+        """Whether both ends were killed often enough; a busy machine starts the collector less often."""
+        return self.total >= KILLS and min(self.recorder, self.collector) >= KILLS // 4
+
     def look(self, state_dir: Path) -> None:
         """Remember every receipt that the recorder holds now."""
         for path in (state_dir / "batches").glob("*.receipt"):
@@ -101,8 +106,7 @@ def test_nothing_acknowledged_is_lost_doubled_or_reordered(agents: Agents) -> No
         lines = recruiter.lines(candidate.session)
         verdict = recruiter.verify(candidate.session, root)
         bundle = read_bundle((root / f"{candidate.session}.promptster").read_bytes())
-    assert toll.total >= KILLS
-    assert min(toll.recorder, toll.collector) >= KILLS // 4
+    assert toll.enough, toll
     assert relay.lost > 0
     assert codes == [0] * len(codes)
     assert verdict["verdict"] == "verified"
@@ -119,7 +123,7 @@ def _play(candidate: Candidate, collector: Collector) -> tuple[Toll, list[int], 
     dice = random.Random(_SEED)  # noqa: S311 - a fault's dice, repeatable by its seed
     number = 0
     try:
-        while toll.total < KILLS and number < _ROUNDS:
+        while not toll.enough and number < _ROUNDS:
             processes = [_start(candidate, agent, number) for agent in ("claude", "codex")]
             _kill_recorder(candidate, processes, toll, dice)
             for process in processes:
