@@ -161,7 +161,7 @@ def test_no_disguise_helps_a_recorded_agent(invited: Invited) -> None:
 
 
 def test_deleting_the_list_of_agents_helps_nobody(invited: Invited) -> None:
-    """Detached, without an environment, and with the list gone: the process beside the agent still tells whose it is."""
+    """Detached, without an environment, with the list gone: the process beside the agent still tells whose it is."""
     told = invited.folder / "told.txt"
     listed = invited.state / "agents"
     detached = f"setsid -f {BARE} sh -c 'sleep 0.5; {OURS} stop --yes' >{told} 2>&1"

@@ -272,8 +272,8 @@ def render_text(
             'submit your work: "promptster submit". You keep a complete signed copy and see what reviewers see.',
             'end without submitting: "promptster stop". What was sent is kept as above.',
             'withdraw consent, also after submitting: "promptster withdraw". The keys are destroyed at once.',
-            closing="Files changed for recording are put back when it ends. For a correction, an objection or a list of "
-            f"who read it, write to {organisation}. You may also complain to your data protection authority.",
+            closing="Files changed for recording are put back when it ends. For a correction, an objection or a list "
+            f"of who read it, write to {organisation}. You may also complain to your data protection authority.",
         ),
         _paragraph(
             "WHAT THE SIGNATURES MEAN",
