@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,8 @@ from tests.helpers.provider.script import Conversation, Script, ToolUse, Turn
 from tests.helpers.provider.server import running
 from tests.helpers.running import kill_and_wait
 from tests.helpers.terminal import Terminal
+
+from promptster.session.state import SessionFolder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -111,6 +114,47 @@ def test_a_recorder_that_stopped_is_told(invited: Invited) -> None:
         assert terminal.end() == 0
     assert "claude ended. Not recording: the recorder has stopped. What it recorded is kept." in terminal.shown
     assert "Run `promptster resume` to continue." in terminal.shown
+
+
+def test_a_session_that_was_submitted_meanwhile_is_told_in_plain_words(invited: Invited) -> None:
+    """The agent was still open when its work was submitted."""
+    with _waiting_agent(invited) as terminal:
+        invited.person.result("submit", "--yes")
+        terminal.type("end")
+        assert terminal.end() == 0
+    assert "claude ended. The session was submitted, so nothing more is recorded." in terminal.shown
+    late = subprocess.run(
+        [str(BIN / "promptster"), "run", "claude"],
+        env=_environ(invited), stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert late.returncode == 125
+    assert late.stderr.splitlines() == [
+        "error: the session was submitted, so nothing would be recorded",
+        "To work unrecorded, start the agent without promptster.",
+    ]
+
+
+def test_after_the_time_no_recorded_way_to_continue_is_promised(invited: Invited) -> None:
+    """What was recorded before is counted, but going on would not be recorded."""
+    with _waiting_agent(invited) as terminal:
+        (folder,) = (path.parent for path in invited.state.glob("sessions/*/session.json"))
+        SessionFolder(folder).update(record_until=1)
+        terminal.type("end")
+        assert terminal.end() == 0
+    assert "claude ended. Recorded: 1 prompt, 3 tool calls, edits to 1 file." in terminal.shown
+    assert "Time is up." in terminal.shown
+    assert "continue this conversation" not in terminal.shown
+
+
+@contextmanager
+def _waiting_agent(invited: Invited) -> Iterator[Terminal]:
+    """A recorded agent that has done its work and waits for a line."""
+    agent = f'{sys.executable} {practice_agent.__file__} "$@"'
+    (invited.folder / "tools" / "claude").write_text(f"#!/bin/sh\n{agent}\necho ready\nread line\n")
+    program = [str(BIN / "promptster"), "run", "claude", "-p", PROMPT]
+    with Terminal(program, environ=_environ(invited), cwd=invited.workspace) as terminal:
+        terminal.wait_for("ready")
+        yield terminal
 
 
 def test_scripts_hear_nothing(invited: Invited) -> None:

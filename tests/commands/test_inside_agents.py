@@ -160,6 +160,17 @@ def test_no_disguise_helps_a_recorded_agent(invited: Invited) -> None:
     assert state_of(invited) == "recording"
 
 
+def test_deleting_the_list_of_agents_helps_nobody(invited: Invited) -> None:
+    """Detached, without an environment, with the list gone: the process beside the agent still tells whose it is."""
+    told = invited.folder / "told.txt"
+    listed = invited.state / "agents"
+    detached = f"setsid -f {BARE} sh -c 'sleep 0.5; {OURS} stop --yes' >{told} 2>&1"
+    done = recorded_agent(invited, f"rm {listed}/*; {detached}; {shown_in(told)}")
+    assert done.stdout.count(SAID) == done.stdout.count(ON_RECORD) == 1
+    assert [entry["command"] for entry in attempts(invited)] == ["stop"]
+    assert state_of(invited) == "recording"
+
+
 def test_the_recorder_itself_refuses(invited: Invited) -> None:
     """Past our commands, straight at the socket: only a note is taken, everything else is refused and recorded."""
     done = recorded_agent(invited, f"{BARE} {shlex.join((sys.executable, '-c', AT_THE_SOCKET))}")

@@ -30,6 +30,8 @@ from promptster_collector.__main__ import app
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "cli.md").read_text()
+OF_SOME_COMMANDS = {10, 11, 12, 13, 125, 126, 127}
+"""Exit codes whose row names every command that can end with them."""
 PROMPTSTER = (sys.executable, "-m", "promptster")
 
 
@@ -130,6 +132,7 @@ def environment(home: Path) -> dict[str, str]:
         (0, ["status"]),
         (0, ["verify", "whole", "--trust", "acme.keys"]),
         (1, ["policy", "not an invite"]),
+        (1, ["withdraw", "nobodys", "--yes"]),
         (2, ["status", "--nope"]),
         (4, ["sessions"]),
         (5, ["stop"]),
@@ -137,6 +140,8 @@ def environment(home: Path) -> dict[str, str]:
         (10, ["verify", "changed", "--trust", "acme.keys"]),
         (11, ["verify", "open", "--trust", "acme.keys"]),
         (12, ["verify", "cut"]),
+        (12, ["replay", "cut"]),
+        (12, ["export", "cut", "-f", "jsonl", "-o", "-"]),
         (13, ["verify", "whole"]),
         (125, ["run", "gemini"]),
         (126, ["run", "codex"]),
@@ -145,7 +150,7 @@ def environment(home: Path) -> dict[str, str]:
     ids=str,
 )
 def test_a_real_process_ends_with_its_code(home: Path, code: int, words: list[str]) -> None:
-    """Each code that needs neither a person nor an agent, provoked."""
+    """Each code that needs neither a person nor an agent, provoked; its row names the command."""
     done = subprocess.run(
         [*PROMPTSTER, *words],
         cwd=home,
@@ -156,7 +161,8 @@ def test_a_real_process_ends_with_its_code(home: Path, code: int, words: list[st
         check=False,
     )
     assert done.returncode == code, done.stdout + done.stderr
-    assert str(code) in {row[0] for row in rows("Exit codes")}
+    (meaning,) = (row[1] for row in rows("Exit codes") if row[0] == str(code))
+    assert code not in OF_SOME_COMMANDS or f"`{words[0]}`" in meaning
 
 
 def test_a_persons_no_and_ctrl_c_have_their_codes(home: Path) -> None:

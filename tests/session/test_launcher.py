@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import signal
 import subprocess
 import sys
@@ -56,7 +57,7 @@ def test_an_unknown_agent_is_our_failure(tmp_path: Path, capsys: pytest.CaptureF
     assert run.main(["gemini", "-p", "x"]) == 125
     shown = capsys.readouterr()
     assert shown.out == ""
-    assert shown.err.startswith("error: 'gemini' is no agent that can be recorded\n")
+    assert shown.err.startswith("error: cannot record 'gemini'\nUse claude, codex or cursor-agent.\n")
     assert all(name in shown.err for name in NAMES)
 
 
@@ -129,14 +130,16 @@ def test_a_company_provider_is_refused_unless_the_candidate_agreed(tmp_path: Pat
 
 
 def test_an_agent_started_after_the_time_is_told_that_nothing_is_recorded(tmp_path: Path) -> None:
-    """It starts, with a line that says so, and nothing about it is recorded either."""
+    """It starts, with a line that says so as people tell the time, and nothing about it is recorded either."""
     _install(tmp_path / "bin", "claude")
     with desk(tmp_path) as made:
         assert prepare("claude", ("--bare",), made.paths, _environ(tmp_path)).launch.drafts
         told = len(made.recorded)
         made.folder.update(record_until=1)
         late = prepare("claude", ("--bare",), made.paths, _environ(tmp_path))
-    assert "nothing of claude is recorded any more" in " ".join(late.launch.notes)
+    *_, over, then = late.launch.notes
+    assert re.fullmatch(r"recording ended at \d+ \w+ 19\d\d, \d\d:\d\d, so nothing in claude is recorded", over)
+    assert then == "to submit what was recorded: promptster submit"
     assert len(made.recorded) == told > 0
 
 

@@ -20,6 +20,7 @@ from promptster.session.current import Current
 from promptster.session.launcher import SHIMS_VARIABLE
 from promptster.session.run_record import read_run
 from promptster.session.state import SessionState
+from promptster.session.words import doing
 from promptster.ui.output import Output
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def _lines(name: str, since: int) -> list[str]:
         return [f"{name} ended."]
     facts = current.facts
     if not facts.state.records:
-        return [f"{name} ended. The session is {facts.state.value}, so nothing more is recorded."]
+        return [f"{name} ended. The session {doing(facts.state)}, so nothing more is recorded."]
     if current.recorder_status() is None:
         return [
             f"{name} ended. Not recording: the recorder has stopped. What it recorded is kept.",
@@ -55,7 +56,7 @@ def _lines(name: str, since: int) -> list[str]:
     lines = [f"{name} ended. {_told(found, paused=paused)}"]
     if paused:
         lines.append("The session is paused. To record again: promptster resume")
-    if found.conversation:
+    if found.conversation and not facts.time_is_over(SystemClock().wall_ms()):
         plain = " ".join((name, *agent.resume_words))
         beside = "" if os.environ.get(SHIMS_VARIABLE) else f" (plain {plain} is not)"
         lines.append(f"To continue this conversation, recorded{beside}:")

@@ -190,15 +190,15 @@ def _traffic(providers: Mapping[str, str]) -> str:
     if not providers:
         return f"{recorded} are recorded, but not their traffic to the model."
     listed = ", ".join(f"{name} ({url})" for name, url in sorted(providers.items()))
-    return f"{recorded} send their traffic through it to the provider: {listed}."
+    return f"{recorded} send their traffic for these providers through it: {listed}."
 
 
 def _hooks(*, used: bool) -> str:
     if not used:
         return "The agents' hooks are not used."
     return (
-        "The agents' hooks report to it too; Codex is told to trust these hooks for this session only. Your own "
-        "configuration stays as it is."
+        "The agents' hooks (for Cursor, nothing else) report to it too; Codex is told to trust these hooks for this "
+        "session only. Your own configuration stays as it is."
     )
 
 
@@ -242,7 +242,8 @@ def render_text(
             "A recorder runs on your computer once you agree.",
             _traffic(providers),
             _hooks(used=hooks),
-            "What is recorded is encrypted before it is stored or sent; your own copy is not.",
+            "What is recorded is encrypted before it is stored, and sent as you work.",
+            "Not encrypted: your own copy and, until the end, copies of your task's files.",
         ),
         _paragraph(
             "TIME LIMIT",
@@ -271,9 +272,8 @@ def render_text(
             'submit your work: "promptster submit". You keep a complete signed copy and see what reviewers see.',
             'end without submitting: "promptster stop". What was sent is kept as above.',
             'withdraw consent, also after submitting: "promptster withdraw". The keys are destroyed at once.',
-            closing="Files changed for recording are put back when it ends. For anything else, such as a correction, "
-            f"an objection or a list of who read it, write to {organisation}. You may also complain to your data "
-            "protection authority.",
+            closing="Files changed for recording are put back when it ends. For a correction, an objection or a list "
+            f"of who read it, write to {organisation}. You may also complain to your data protection authority.",
         ),
         _paragraph(
             "WHAT THE SIGNATURES MEAN",

@@ -227,7 +227,7 @@ def _refuse_other_provider(own: list[tuple[str, str]]) -> None:
         if key in {"model_provider", "openai_base_url"}:
             raise LaunchError(
                 f"-c {key} sends Codex to another provider than the recorded one",
-                hint=f"leave it out for this assessment; it says {_plain(value)}",
+                hint=f"Leave it out for this assessment. It says {_plain(value)}.",
                 code="other_provider",
             )
 

@@ -41,7 +41,7 @@ class CursorAgent:
         if not _hooked(request):
             raise LaunchError(
                 "cursor-agent can be recorded only by hooks in .cursor/hooks.json of the workspace",
-                hint="say yes at a terminal, or start with --ide cursor; the file is put back at the end",
+                hint="Say yes at a terminal, or start with --ide cursor. The file is put back at the end.",
                 code="cursor_hooks_missing",
             )
         options, _ = split_options(request.arguments)
