@@ -102,7 +102,7 @@ def _is_ended(before: str, patch: str) -> bool:
     """Whether a newline ends the text that a patch makes; what it does not say of the end stayed as it was."""
     marks = [line[:1] for line in patch.removesuffix("\n").split("\n")[_FIRST_HUNK:]]
     if "\\" not in marks:
-        return before.endswith("\n")
+        return not before or before.endswith("\n")
     return marks[-1] != "\\" or marks[-2] == "-"
 
 
