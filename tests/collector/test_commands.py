@@ -354,7 +354,7 @@ def test_a_ready_file_is_there_as_long_as_somebody_listens(tmp_path: Path) -> No
 
 @pytest.mark.parametrize("width", [60, 80])
 def test_a_terminal_gets_lines_of_its_width(tmp_path: Path, width: int) -> None:
-    """Words stay whole, wide characters count twice, and a command stays in one piece; a pipe gets the text as it is."""
+    """Words and commands stay whole, wide characters count twice; a pipe gets the text as it is."""
     environ = {**os.environ, "PYTHONUTF8": "1"}
     environ.pop("COLUMNS", None)
     name = "日本語の組織 " * 12

@@ -65,7 +65,9 @@ def _after(before: str | None, pairs: Sequence[tuple[str, str]], patch: str | No
         return None
     for whole_lines in (False, True):
         after = _replaced(before, pairs, everywhere=everywhere, whole_lines=whole_lines)
-        if after is not None and (patch is None or (agrees(before, after, patch) and _ends_alike(before, after, patch))):
+        if after is not None and (
+            patch is None or (agrees(before, after, patch) and _ends_alike(before, after, patch))
+        ):
             return after
     return None if patch is None else _patched(before, patch)
 
@@ -93,9 +95,9 @@ def _patched(before: str, patch: str) -> str | None:
     return "\n".join(made) + ("\n" if _is_ended(before, patch) and made else "")
 
 
-def _ends_alike(before: str, after: str, patch: str) -> bool:
-    """Whether a text ends as a patch says."""
-    return not after or after.endswith("\n") == _is_ended(before, patch)
+def _makes(patch: str, before: str, after: str) -> bool:
+    """Whether a patch makes the one text of the other, and ends it alike."""
+    return agrees(before, after, patch) and (not after or after.endswith("\n") == _is_ended(before, patch))
 
 
 def _is_ended(before: str, patch: str) -> bool:
