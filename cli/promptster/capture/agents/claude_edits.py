@@ -65,9 +65,7 @@ def _after(before: str | None, pairs: Sequence[tuple[str, str]], patch: str | No
         return None
     for whole_lines in (False, True):
         after = _replaced(before, pairs, everywhere=everywhere, whole_lines=whole_lines)
-        if after is not None and (
-            patch is None or (agrees(before, after, patch) and _ends_alike(before, after, patch))
-        ):
+        if after is not None and (patch is None or _makes(patch, before, after)):
             return after
     return None if patch is None else _patched(before, patch)
 
