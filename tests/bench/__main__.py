@@ -85,7 +85,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "large.promptster"
         file.write_bytes(large_bundle(asked.megabytes))
-        environ = {**os.environ, "HOME": folder, "COLUMNS": "80", "PYTHONUTF8": "1"}
+        environ = {**os.environ, "HOME": folder, "COLUMNS": "80", "PYTHONUTF8": "1", "PYTHONPYCACHEPREFIX": folder}
+        environ.pop("PYTHONDONTWRITEBYTECODE", None)  # installed code is compiled: the first run of each does that
         replay = [str(BIN / "promptster"), "replay", str(file), "--all"]
         plain = [sys.executable, "-m", "tests.bench.plain", str(file)]
         print(f"bundle: {file.stat().st_size / 1e6:.1f} MB; the least of {asked.runs} runs each")

@@ -5,11 +5,13 @@ from __future__ import annotations
 import datetime as dt
 import ipaddress
 import json
+import os
 import re
 import ssl
 import stat
 import subprocess
 import sys
+import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from tests.helpers.candidate import bearer, started
 from tests.helpers.collector import COMMAND, OWNER, RunningCollector, collector, run_command
+from tests.helpers.terminal import Terminal
 
 from promptster.protocol.keys import parse_keyfile
 from promptster_collector.commands.serve import PORT
@@ -347,3 +350,30 @@ def test_a_ready_file_is_there_as_long_as_somebody_listens(tmp_path: Path) -> No
         done = run_command("serve", "--data", made.data, "--host", "192.0.2.1", "--ready-file", ready, "--json")
         assert done.returncode == 1
         assert ready.exists(), "who never held the folder removes nothing"
+
+
+@pytest.mark.parametrize("width", [60, 80])
+def test_a_terminal_gets_lines_of_its_width(tmp_path: Path, width: int) -> None:
+    """Words and commands stay whole, wide characters count twice; a pipe gets the text as it is."""
+    environ = {**os.environ, "PYTHONUTF8": "1"}
+    environ.pop("COLUMNS", None)
+    name = "日本語の組織 " * 12
+    for words in (
+        ("storage-map",),
+        ("init", "--data", "d", "--org", name, "--owner-email", OWNER),
+        ("keys", "--data", "no folder " * 12, "-o", "keys.json"),
+    ):
+        with Terminal([*COMMAND, *words], environ=environ, cwd=tmp_path, columns=width) as terminal:
+            terminal.end()
+        lines = terminal.shown.replace("\r\n", "\n").split("\n")
+        wide = [line for line in lines if sum(1 + (unicodedata.east_asian_width(one) in "WF") for one in line) > width]
+        assert [line for line in wide if not line.startswith("  promptster") and " " in line.strip()] == []
+    piped = run_command("storage-map").stdout
+    assert max(map(len, piped.splitlines())) > width
+    assert "".join(piped.split()) == "".join(_shown(tmp_path, width, "storage-map").split())
+
+
+def _shown(folder: Path, width: int, *words: str) -> str:
+    with Terminal([*COMMAND, *words], environ=os.environ, cwd=folder, columns=width) as terminal:
+        terminal.end()
+    return terminal.shown

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from typing import TYPE_CHECKING
 
@@ -103,3 +104,12 @@ def test_in_a_terminal_it_goes_through_the_pager(folder: Path) -> None:
     with Terminal(words, environ={**environ, "PAGER": "true"}, cwd=folder) as terminal:
         assert terminal.end() == 0
         assert "error" not in terminal.shown
+
+
+def test_a_file_is_read_without_the_networks_library(folder: Path) -> None:
+    """Nothing is asked for, so nothing that could ask is loaded: the first line is there sooner."""
+    words = [sys.executable, "-X", "importtime", "-m", "promptster", "replay", "ada.promptster"]
+    done = subprocess.run(words, cwd=folder, capture_output=True, text=True, check=True)
+    loaded = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert "promptster.replay.session" in loaded
+    assert loaded.isdisjoint({"httpx", "h11", "promptster.client"})

@@ -151,3 +151,26 @@ def test_nothing_is_wider_than_the_terminal_and_no_word_is_broken(width: int) ->
             assert cells(line) <= width or len(line.split()) == 1, line
             for word in line.split():
                 assert word in words or any(ord(letter) >= 0x3000 for letter in word), word
+
+
+def test_a_difference_is_coloured_by_what_its_lines_are() -> None:
+    """Names of files are no changes; a changed line may look like a name or begin with what is shown as a code."""
+    diff = (
+        "diff --git a/q.sql b/q.sql\n--- a/q.sql\n+++ b/q.sql\n@@ -1,3 +1,3 @@\n \x0ckept\n--- gone\n+++ come\n same\n"
+        "\\ No newline at end of file\n"
+    )
+    script = Script()
+    script.add("candidate", "submission_final", diff=diff, manifest=[{"path": "q.sql"}])
+    block = next(block for block in story(from_opened(script.events)) if "diff --git" in block.plain)
+    found = {line.strip(): style for text, style in block.parts if text != "\n" for line in text.split("\n")}
+    assert found == {
+        "diff --git a/q.sql b/q.sql": "dim",
+        "--- a/q.sql": "dim",
+        "+++ b/q.sql": "dim",
+        "@@ -1,3 +1,3 @@": "dim",
+        "\\x0ckept": "",
+        "--- gone": "red",
+        "+++ come": "green",
+        "same": "",
+        "\\ No newline at end of file": "dim",
+    }

@@ -21,7 +21,6 @@ if TYPE_CHECKING or needed.work:
     from promptster.protocol.keys import parse_keyfile
     from promptster.protocol.verification import verify_bundle
     from promptster.replay.unreadable import why_unreadable
-    from promptster.session.completing import find_own, may_be_completed
     from promptster.ui.checked import checked, unreadable
     from promptster.ui.output import Output
 
@@ -67,6 +66,10 @@ def command(
 
 def _completable(file: Path, verification: Verification) -> str | None:
     """The file's name, if it is the candidate's own copy here and the collector may have what it lacks."""
+    if verification.verdict == "verified":
+        return None
+    from promptster.session.completing import find_own, may_be_completed  # noqa: PLC0415 - brings the network's library
+
     if not may_be_completed(verification):
         return None
     with contextlib.suppress(PromptsterError, OSError):  # a hint is not worth an error

@@ -10,8 +10,10 @@ import sys
 from collections import deque
 from dataclasses import dataclass
 from itertools import groupby
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
+from promptster.replay.differences import Kind, classify
 from promptster.replay.model import GapKind, Role
 from promptster.replay.narration import Style, narrate
 from promptster.replay.verdict import Tone, emptiness, facts, findings, words
@@ -34,7 +36,7 @@ _REPORTED = frozenset(GapKind) - {GapKind.SOURCE_LOSS, GapKind.UNTIMED, GapKind.
 """Gaps that an entry of their own reports: the gap's line says it all."""
 _INDENT = " " * 10
 _PASSAGE_LINES = 16
-_DIFF_STYLES = {"+": "green", "-": "red", "@": "dim"}
+_DIFF_STYLES = {Kind.ADDED: "green", Kind.REMOVED: "red", Kind.HEAD: "dim", Kind.HUNK: "dim", Kind.NOTE: "dim"}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -140,7 +142,10 @@ def _passage(passage: Passage, layout: Layout) -> Iterator[Block]:
     text = escape_text(passage.text).replace("\t", "    ").removesuffix("\n")
     room = layout.width - len(_INDENT)
     if passage.style is Style.DIFF:
-        runs = [(style, list(run)) for style, run in groupby(text.split("\n"), _diff_style)]
+        lines = text.split("\n")
+        styles = (_DIFF_STYLES.get(kind, "") for kind in classify(passage.text.split("\n")))
+        styled = groupby(zip(styles, lines, strict=False), itemgetter(0))  # the text after a last newline is no line
+        runs = [(style, [line for _, line in run]) for style, run in styled]
         runs = [(style, fold("\n".join(run), room)) for style, run in runs] if layout.folds else runs
     else:
         folds = layout.folds or passage.style is Style.PROSE
@@ -158,10 +163,6 @@ def _passage(passage: Passage, layout: Layout) -> Iterator[Block]:
     yield Block(tuple(parts))
     if more:
         yield _line((f"{_INDENT}... {counted(more, 'more line')}", "dim"), layout=layout)
-
-
-def _diff_style(line: str) -> str:
-    return _DIFF_STYLES.get(line[:1], "")
 
 
 def _gap(gap: Gap, start: int, layout: Layout) -> Block:

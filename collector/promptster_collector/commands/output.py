@@ -1,12 +1,17 @@
-"""Results and errors of the collector's commands: one JSON document with ``--json``, words otherwise."""
+"""Results and errors of the collector's commands: one JSON document with ``--json``, words otherwise.
+
+A terminal is given lines of its width; whatever else reads gets them as they are.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import json
 import os
+import re
 import sys
-from typing import TYPE_CHECKING
+import unicodedata
+from typing import TYPE_CHECKING, TextIO
 
 from promptster.errors import UsageError
 
@@ -21,10 +26,56 @@ def _printable(text: str) -> str:
     return "".join(character if character.isprintable() or character == "\n" else "\ufffd" for character in text)
 
 
+def _cells(text: str) -> int:
+    """How many cells of a terminal a text takes."""
+    if text.isascii():
+        return len(text)
+    return sum(1 + (unicodedata.east_asian_width(one) in "WF") for one in text if not unicodedata.combining(one))
+
+
+def fitted(line: str, width: int) -> list[str]:
+    """A line as lines of at most ``width`` cells, words whole; a command stays in one piece, so that it can be copied.
+
+    Args:
+        line: printable text.
+        width: cells of a line.
+    """
+    body = line.lstrip(" ")
+    if _cells(line) <= width or (body != line and body.startswith("promptster")):
+        return [line]
+    lead = " " * (len(line) - len(body) + 2) if body != line else ""
+    lines = [""]
+    for word in re.findall(" *[^ ]+", line):
+        if lines[-1].strip() and _cells(lines[-1] + word) > width:
+            lines.append(lead + word.lstrip(" "))
+        else:
+            lines[-1] += word
+    return lines
+
+
+def _write(stream: TextIO, text: str) -> None:
+    words = _printable(text)
+    if stream.isatty():
+        width = _columns(stream)
+        words = "\n".join(part for line in words.split("\n") for part in fitted(line, width))
+    stream.write(words + "\n")
+    stream.flush()
+
+
+def _columns(stream: TextIO) -> int:
+    """How wide a terminal is; ``COLUMNS`` goes first, and one that does not say is taken for 80."""
+    said = os.environ.get("COLUMNS", "")
+    if said.isascii() and said.isdigit() and int(said) > 0:
+        return int(said)
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or 80
+    except (OSError, ValueError):  # it is closed, or no file
+        return 80
+
+
 def say(text: str) -> None:
     """Words for a person, on standard output."""
-    sys.stdout.write(_printable(text) + "\n")
-    sys.stdout.flush()
+    _write(sys.stdout, text)
 
 
 def document(value: Mapping[str, object]) -> None:
@@ -67,6 +118,6 @@ def failure(error: PromptsterError, *, as_json: bool) -> None:
     if as_json:
         document({"error": {"code": error.code, "message": error.message, "hint": error.hint}})
         return
-    sys.stderr.write(_printable(f"error: {error.message}") + "\n")
+    _write(sys.stderr, f"error: {error.message}")
     if error.hint:
-        sys.stderr.write(_printable(error.hint) + "\n")
+        _write(sys.stderr, error.hint)

@@ -102,3 +102,19 @@ def test_a_huge_file_keeps_the_patch_of_the_agent() -> None:
     hunk: Any = {"oldStart": 30_001, "oldLines": 1, "newStart": 30_001, "newLines": 1, "lines": ["-30000", "+x"]}
     (edit,) = _done("Edit", {}, oldString="30000", newString="x", originalFile=before, structuredPatch=[hunk])
     assert edit == ("modify", before, before.replace("30000", "x"), f"{HEAD}@@ -30001,1 +30001,1 @@\n-30000\n+x\n")
+
+
+@pytest.mark.parametrize(
+    ("before", "old", "new", "lines", "after"),
+    [
+        ("b x\n", " x", "", ["-b x", "+b", "\\ No newline at end of file"], "b"),
+        ("b", "b", "“c”\n", ["-b", "\\ No newline at end of file", "+c"], "c\n"),
+        ("b\n", "b\n", "“c”", ["-b", "+c", "\\ No newline at end of file"], "c"),
+        ("b", "b", "c", ["-b", "\\ No newline at end of file", "+c", "\\ No newline at end of file"], "c"),
+    ],
+)
+def test_the_patch_knows_how_the_file_ends(before: str, old: str, new: str, lines: list[str], after: str) -> None:
+    """What goes may take the last newline along, and what was changed on the way may bring or lack one."""
+    hunk = {"oldStart": 1, "oldLines": 1, "newStart": 1, "newLines": 1, "lines": lines}
+    (edit,) = _done("Edit", {}, oldString=old, newString=new, originalFile=before, structuredPatch=[hunk])
+    assert edit == ("modify", before, after, "\n".join([f"{HEAD}@@ -1,1 +1,1 @@", *lines, ""]))

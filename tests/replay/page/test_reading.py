@@ -248,3 +248,28 @@ def test_a_conversation_shows_as_many_rows_as_its_list_says(browser: Browser, tm
         " return Number(document.body.dataset.rows); })"
     )
     assert listed == shown
+
+
+CONTRASTS = """[...document.querySelectorAll("mark")].map((mark) => {
+  const light = (colour) => colour.match(/[0-9.]+/g).slice(0, 3).map((part) => part / 255)
+    .map((part) => part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4)
+    .reduce((sum, part, which) => sum + part * [0.2126, 0.7152, 0.0722][which], 0);
+  const { color, backgroundColor } = getComputedStyle(mark);
+  const [low, high] = [light(color), light(backgroundColor)].sort((one, other) => one - other);
+  return (high + 0.05) / (low + 0.05);
+})"""
+"""How far the colour of each marked word stands from the one behind it."""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_what_was_searched_for_can_be_read_wherever_it_stands(browser: Browser, tmp_path: Path, scheme: str) -> None:
+    """In prompts, subjects, notes, marks, code and changes, by day and by night: at least 4.5 to 1."""
+    page = _page(browser, tmp_path, plausible())
+    page.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
+    page.run(TYPE.format("e"))
+    page.run(SETTLED.format("document.querySelector('mark')"))
+    page.run("dispatchEvent(new Event('beforeprint'))")
+    _settle(page)
+    for place in (".subject", ".note", ".prose", "pre.diff .a", "pre.diff .h", ".label"):
+        assert page.run(f"document.querySelectorAll('{place} mark').length") > 0, place
+    assert min(page.run(CONTRASTS)) >= 4.5

@@ -65,7 +65,7 @@ def _after(before: str | None, pairs: Sequence[tuple[str, str]], patch: str | No
         return None
     for whole_lines in (False, True):
         after = _replaced(before, pairs, everywhere=everywhere, whole_lines=whole_lines)
-        if after is not None and (patch is None or agrees(before, after, patch)):
+        if after is not None and (patch is None or _makes(patch, before, after)):
             return after
     return None if patch is None else _patched(before, patch)
 
@@ -90,7 +90,20 @@ def _patched(before: str, patch: str) -> str | None:
     made = applied(rows, patch.removesuffix("\n").split("\n")[_FIRST_HUNK:])
     if made is None:
         return None
-    return "\n".join(made) + ("\n" if before.endswith("\n") and made else "")
+    return "\n".join(made) + ("\n" if _is_ended(before, patch) and made else "")
+
+
+def _makes(patch: str, before: str, after: str) -> bool:
+    """Whether a patch makes the one text of the other, and ends it alike."""
+    return agrees(before, after, patch) and (not after or after.endswith("\n") == _is_ended(before, patch))
+
+
+def _is_ended(before: str, patch: str) -> bool:
+    """Whether a newline ends the text that a patch makes; what it does not say of the end stayed as it was."""
+    marks = [line[:1] for line in patch.removesuffix("\n").split("\n")[_FIRST_HUNK:]]
+    if "\\" not in marks:
+        return not before or before.endswith("\n")
+    return marks[-1] != "\\" or marks[-2] == "-"
 
 
 def _notebook(call: ToolUse, response: Mapping[str, Json]) -> Sequence[Finding]:
