@@ -15,6 +15,7 @@ _TEXT: Final = rb"[\t\x20-\x7e\x80-\xff]*"
 _METHOD = re.compile(TOKEN)
 _FIELD = re.compile(rb"(" + TOKEN + rb"):" + _TEXT)
 _SPACE_BEFORE_COLON = re.compile(rb"(" + TOKEN + rb")[ \t]+:")
+_FRAMING = re.compile(rb"(content-length|transfer-encoding):[ \t]*(.*?)[ \t]*", re.IGNORECASE | re.DOTALL)
 _PCHAR: Final = rb"A-Za-z0-9._~!$&'()*+,;=:@\-"
 # Brackets stand raw in queries such as include[]=, as OpenAI's reference writes them and no common client escapes them.
 _TARGET = re.compile(
@@ -55,6 +56,12 @@ def field_name(line: bytes) -> bytes | None:
 def without_space_before_colon(line: bytes) -> bytes:
     """A field line as a proxy has to pass it on when a server put whitespace behind the name."""
     return _SPACE_BEFORE_COLON.sub(rb"\1:", line, count=1) if _SPACE_BEFORE_COLON.match(line) else line
+
+
+def without_space_around_framing(line: bytes) -> bytes:
+    """A field line that frames its message as every reader takes it: common ones see no ``chunked`` before a tab."""
+    match = _FRAMING.fullmatch(line)
+    return b"%s: %s" % match.groups() if match else line
 
 
 def number(digits: bytes) -> int | None:

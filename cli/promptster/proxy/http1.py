@@ -2,8 +2,8 @@
 
 h11 reads every head, but it tolerates more than a proxy may pass on: a length beside a transfer coding, ``4, 4``,
 folded lines, bare line feeds, fragments, absolute-form targets. The gate refuses those first. Lines that pass are
-forwarded as the bytes they came in; only the request line, Host, hop-by-hop fields and the proxy's own token field are
-touched, and of an answer the space that a status line must have and whitespace that a name must not have behind it.
+forwarded as the bytes they came in; only the request line, Host, hop-by-hop fields, the proxy's own token field and
+whitespace around lengths and codings are touched, and of an answer that behind names and behind a bare status.
 """
 
 from __future__ import annotations
@@ -241,6 +241,7 @@ def read_request(head: bytes) -> RequestHead:
     """
     lines = _lines(head)
     _check_request_line(lines[0])
+    lines[1:] = map(grammar.without_space_around_framing, lines[1:])
     names = _field_names(lines)
     length, chunked = _framing(names, lines)
     reader = h11.Connection(h11.SERVER)
@@ -286,7 +287,8 @@ def read_response(head: bytes) -> ResponseHead:
     """
     try:
         lines = _lines(head)
-        lines[1:] = [grammar.without_space_before_colon(line) for line in lines[1:]]
+        lines[1:] = map(grammar.without_space_before_colon, lines[1:])
+        lines[1:] = map(grammar.without_space_around_framing, lines[1:])
         names = _field_names(lines)
         length, chunked = _framing(names, lines)
         event = _read_response(b"\r\n".join(lines) + _END)

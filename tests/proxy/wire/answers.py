@@ -110,7 +110,11 @@ LENGTHS = (
         "6.1",
         "codings of an answer",
         "An answer's only transfer coding is chunked, once, in any case, and not in another version.",
-        deliver(_coding(b"chunked"), _coding(b"Chunked")),
+        (
+            *deliver(_coding(b"chunked"), _coding(b"Chunked")),
+            Passed(_coding(b"chunked\t"), _coding(b"chunked")),
+            Passed(_coding(b"\tchunked "), _coding(b"chunked")),
+        ),
         stop(
             _coding(b"chunked, chunked"),
             _coding(b"chunked", b"Transfer-Encoding: chunked\r\n"),
@@ -150,7 +154,7 @@ LENGTHS = (
         "6.2",
         "digits of an answer's length",
         "An answer's Content-Length is one number, digits only, and stands once.",
-        deliver(sized_answer(), _length(b"02"), answer(_EMPTY)),
+        (*deliver(sized_answer(), _length(b"02"), answer(_EMPTY)), Passed(_length(b"\t2 \t"), _length(b"2"))),
         stop(
             _length(b"+2"),
             _length(b"-2"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.proxy.wire.rules import (
     LINE,
+    Accepted,
     AnswerRule,
     Passed,
     RequestRule,
@@ -63,11 +64,22 @@ REQUESTS = (
     RequestRule(
         "5.1",
         "space around the value",
-        "Spaces and tabs around a value are no part of it, and no other character is such a space.",
-        take(
-            request(b"X-A:b\r\nX-B:  c  \r\nX-C:\td\t\r\n"),
-            request(b"Content-Length:\t 2 \t\r\n", b"{}"),
-            request(b"Transfer-Encoding:chunked \r\n", b"0\r\n\r\n"),
+        "Spaces and tabs around a value are no part of it, and no other character is such a space. Not every reader"
+        " knows that where the value frames the message, so that none is passed on there.",
+        (
+            Accepted(request(b"X-A:b\r\nX-B:  c  \r\nX-C:\td\t\r\n")),
+            *(
+                Accepted(
+                    request(name + b":" + spaced + b"\r\n", body), (request(name + b": " + plain + b"\r\n", body),)
+                )
+                for name, plain, spaced, body in (
+                    (b"Content-Length", b"2", b"\t 2 \t", b"{}"),
+                    (b"content-length", b"2", b"2\t", b"{}"),
+                    (b"Transfer-Encoding", b"chunked", b"chunked ", b"0\r\n\r\n"),
+                    (b"TRANSFER-ENCODING", b"Chunked", b" Chunked\t", b"0\r\n\r\n"),
+                    (b"Transfer-Encoding", b"chunked", b"\tchunked", b"0\r\n\r\n"),
+                )
+            ),
         ),
         refuse(
             request(b"Content-Length: \x0b2\r\n", b"{}"),
