@@ -102,6 +102,22 @@ def test_a_pause_is_told_before_and_after(invited: Invited) -> None:
     assert lines[-1].startswith("To submit: promptster submit")
 
 
+def test_a_shell_claims_nothing_while_paused(invited: Invited) -> None:
+    """It says what it is at its start, and that nothing is recorded in it as long as that is so."""
+    program = [str(BIN / "promptster"), "shell"]
+    with Terminal(program, environ=_environ(invited), cwd=invited.workspace) as terminal:
+        terminal.wait_for("claude, codex and cursor-agent are recorded here; exit returns")
+        terminal.type("exit")
+        terminal.end()
+    invited.person.result("pause")
+    with Terminal(program, environ=_environ(invited), cwd=invited.workspace) as terminal:
+        terminal.wait_for("warning: the session is paused, so nothing in this shell is recorded")
+        terminal.wait_for("run `promptster resume`")
+        terminal.type("exit")
+        terminal.end()
+    assert "are recorded here" not in terminal.shown
+
+
 def test_a_recorder_that_stopped_is_told(invited: Invited) -> None:
     """The agent's end is the moment to say that nothing is recorded any more."""
     (invited.folder / "tools" / "claude").write_text("#!/bin/sh\necho ready\nread line\n")
