@@ -22,7 +22,7 @@ from tests.helpers.terminal import Terminal
 from promptster.session.state import SessionFolder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
     from tests.helpers.hiring import Invited, Stage
 
@@ -163,7 +163,7 @@ def test_after_the_time_no_recorded_way_to_continue_is_promised(invited: Invited
 
 
 @contextmanager
-def _waiting_agent(invited: Invited) -> Iterator[Terminal]:
+def _waiting_agent(invited: Invited) -> Generator[Terminal]:
     """A recorded agent that has done its work and waits for a line."""
     agent = f'{sys.executable} {practice_agent.__file__} "$@"'
     (invited.folder / "tools" / "claude").write_text(f"#!/bin/sh\n{agent}\necho ready\nread line\n")

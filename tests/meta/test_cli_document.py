@@ -194,4 +194,5 @@ def test_ctrl_c_is_how_serve_ends_well(tmp_path: Path) -> None:
         ready_text(ready, serve)
         serve.send_signal(signal.SIGINT)
     assert serve.returncode == 0
-    assert "`promptster-collector serve`" in dict(rows("Exit codes"))["130"]
+    (meaning,) = (row[1] for row in rows("Exit codes") if row[0] == "130")
+    assert "`promptster-collector serve`" in meaning

@@ -16,7 +16,7 @@ from promptster.errors import InsideAgentError, SessionError
 from promptster.session.agent_refusal import AgentRefusal, asking_process, refusal
 
 NOTE = {"src": "candidate", "kind": "note", "fields": {"text": "x"}}
-FINAL = {"src": "workspace", "kind": "submission_final", "fields": {}}
+FINAL: dict[str, Any] = {"src": "workspace", "kind": "submission_final", "fields": {}}
 
 
 def test_the_system_tells_who_asks(tmp_path: Path) -> None:
