@@ -146,6 +146,20 @@ def test_every_command_explains_itself_in_80_columns(
     assert max(len(line) for line in text.splitlines()) <= 80
 
 
+def test_help_on_help_is_the_programs_own(capsys: pytest.CaptureFixture[str]) -> None:
+    """It is no unknown command."""
+    assert main(["help", "help"]) == 0
+    assert capsys.readouterr().out == f"{help_text()}\n"
+
+
+def test_the_shells_help_names_its_exit_codes(capsys: pytest.CaptureFixture[str]) -> None:
+    """All that docs/cli.md gives it, as those of ``run``."""
+    for name in ("run", "shell"):
+        assert main([name, "--help"]) == 0
+        told = capsys.readouterr().out.partition("Exit code:")[2]
+        assert all(code in told for code in ("6", "125", "126", "127"))
+
+
 def test_every_command_is_there_and_is_told_in_one_line() -> None:
     """The tables are the only lists of commands: candidates see theirs, teams theirs, and all fit into 80 columns."""
     assert len(set(NAMES)) == len(NAMES)

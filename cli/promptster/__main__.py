@@ -156,8 +156,8 @@ def _has_session() -> bool:
 def _help(words: list[str]) -> int:
     """Answer ``promptster --help``, ``--help team`` and ``--help COMMAND``, with ``-h`` and ``help`` in its place."""
     words = [word for word in words if word not in _HELP_FLAGS]
-    if not words or words[0] in {"team", "teams"}:
-        return _say(help_text(team=bool(words)))
+    if not words or words[0] in {"team", "teams", "help"}:
+        return _say(help_text(team=bool(words) and words[0] != "help"))
     return _run(words[0], [*words[1:], "--help"])
 
 

@@ -22,7 +22,7 @@ from tests.helpers.terminal import Terminal
 from promptster.session.state import SessionFolder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
     from tests.helpers.hiring import Invited, Stage
 
@@ -102,6 +102,22 @@ def test_a_pause_is_told_before_and_after(invited: Invited) -> None:
     assert lines[-1].startswith("To submit: promptster submit")
 
 
+def test_a_shell_claims_nothing_while_paused(invited: Invited) -> None:
+    """It says what it is at its start, and that nothing is recorded in it as long as that is so."""
+    program = [str(BIN / "promptster"), "shell"]
+    with Terminal(program, environ=_environ(invited), cwd=invited.workspace) as terminal:
+        terminal.wait_for("claude, codex and cursor-agent are recorded here; exit returns")
+        terminal.type("exit")
+        terminal.end()
+    invited.person.result("pause")
+    with Terminal(program, environ=_environ(invited), cwd=invited.workspace) as terminal:
+        terminal.wait_for("warning: the session is paused, so nothing in this shell is recorded")
+        terminal.wait_for("run `promptster resume`")
+        terminal.type("exit")
+        terminal.end()
+    assert "are recorded here" not in terminal.shown
+
+
 def test_a_recorder_that_stopped_is_told(invited: Invited) -> None:
     """The agent's end is the moment to say that nothing is recorded any more."""
     (invited.folder / "tools" / "claude").write_text("#!/bin/sh\necho ready\nread line\n")
@@ -147,7 +163,7 @@ def test_after_the_time_no_recorded_way_to_continue_is_promised(invited: Invited
 
 
 @contextmanager
-def _waiting_agent(invited: Invited) -> Iterator[Terminal]:
+def _waiting_agent(invited: Invited) -> Generator[Terminal]:
     """A recorded agent that has done its work and waits for a line."""
     agent = f'{sys.executable} {practice_agent.__file__} "$@"'
     (invited.folder / "tools" / "claude").write_text(f"#!/bin/sh\n{agent}\necho ready\nread line\n")

@@ -124,7 +124,12 @@ def test_the_last_minutes_and_the_end_of_the_time_name_the_next_step(invited: In
     folder.update(record_until=SystemClock().wall_ms() - 60_000)
     shown = invited.person.call("status").stdout
     assert "(over for 1 min); agents are no longer recorded\n" in shown
+    assert shown.startswith("Over ")
     assert shown.endswith("Next       promptster submit\n")
+    assert invited.person.call("pause").stdout == (
+        "Paused. Time is up: agents are no longer recorded.\nRun `promptster submit` to submit your work.\n"
+    )
+    assert invited.person.call("status").stdout.startswith("Over ")
 
 
 def test_a_recorder_that_stopped_is_said_to_have_stopped(invited: Invited) -> None:

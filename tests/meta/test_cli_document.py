@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import ast
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from pathlib import Path
 import pytest
 from tests.helpers.bundles import Bundler
 from tests.helpers.plausible import plausible
+from tests.helpers.servers import ready_text
 from tests.helpers.terminal import Terminal
 from typer.main import get_command
 
@@ -177,3 +179,20 @@ def test_a_persons_no_and_ctrl_c_have_their_codes(home: Path) -> None:
         terminal.interrupt()
         assert terminal.end() == 130
     assert (home / ".local/state/promptster/sessions" / ("A" * 22) / "session.json").read_bytes() == before
+
+
+def test_ctrl_c_is_how_serve_ends_well(tmp_path: Path) -> None:
+    """The one program that runs until it is stopped has a code of its own for that, and its row says so."""
+    data, ready = tmp_path / "data", tmp_path / "ready"
+    collector = (sys.executable, "-m", "promptster_collector")
+    made = [*collector, "init", "--data", str(data), "--org", "Acme", "--owner-email", "ada@example.com"]
+    subprocess.run(made, check=True, capture_output=True)
+    words = [*collector, "serve", "--data", str(data), "--port", "0", "--ready-file", str(ready)]
+    with subprocess.Popen(
+        words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as serve:
+        ready_text(ready, serve)
+        serve.send_signal(signal.SIGINT)
+    assert serve.returncode == 0
+    (meaning,) = (row[1] for row in rows("Exit codes") if row[0] == "130")
+    assert "`promptster-collector serve`" in meaning

@@ -72,6 +72,7 @@ def test_what_nothing_records_is_neither_asked_for_nor_announced() -> None:
         ({}, "Codex is told to trust these hooks for this session only", "hooks are not used"),
         ({}, "(for Cursor, nothing else) report to it too", "send their traffic through it to the provider"),
         ({}, "Not encrypted: your own copy and, until the end, copies of your task's files.", "stored or sent;"),
+        ({}, "what else it reports, and what Promptster refuses it\n", "and what else it reports"),
         ({"hooks": False}, "send their traffic for these providers through it:", "Cursor"),
         ({"time_limit_minutes": 90}, "Recording ends 90 minutes after you agree", "your invite allows"),
         ({}, "Recording ends when the time that your invite allows is over.", "minutes after"),

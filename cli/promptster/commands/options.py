@@ -33,7 +33,7 @@ Collector = Annotated[
         "--collector",
         metavar="URL",
         callback=_collector,
-        help="Collector address, if your code came without a link.",
+        help="Collector address, where nothing else names it.",
     ),
 ]
 Code = Annotated[

@@ -39,8 +39,13 @@ def command(*, json: Json = False) -> None:
     out.result({"session": facts.session, "state": SessionState.PAUSED.value})
     if json:
         return
+    now = SystemClock().wall_ms()
+    if facts.time_is_over(now):
+        out.say("Paused. Time is up: agents are no longer recorded.")
+        out.say("Run `promptster submit` to submit your work.")
+        return
     out.say("Paused: nothing is being recorded; your agent keeps working.")
     if facts.record_until:
-        out.say(f"The clock keeps running: {until(facts.record_until, SystemClock().wall_ms())}.")
+        out.say(f"The clock keeps running: {until(facts.record_until, now)}.")
     out.say("What is said now can be recorded later if you resume the same conversation.")
     out.say("Run `promptster resume` to continue.")

@@ -13,6 +13,8 @@ from promptster.ui.output import Output
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from promptster.session.state import SessionFacts
+
 OUR_FAILURE = 125
 
 _HELP = """\
@@ -26,7 +28,9 @@ Usage: promptster shell [ARGUMENTS FOR THE SHELL...]
 Options, before the shell's arguments:
   -h, --help  Show this message and exit.
 
-Exit code: the shell's; 125 if it could not be started."""
+Exit code: the shell's; 6 inside an agent, where this does not work; 125 if
+agents could not be recorded in it, 126 if the shell is not executable, 127 if
+it is not there."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -42,6 +46,21 @@ def main(arguments: Sequence[str]) -> int:
         return error.exit_code if isinstance(error, LaunchError) else OUR_FAILURE
 
 
+def _greet(facts: SessionFacts, out: Output) -> None:
+    """Say what the shell is for, and whether anything is recorded in it at this moment."""
+    from promptster.clock import SystemClock  # noqa: PLC0415 - its help needs none of this
+    from promptster.session.state import SessionState  # noqa: PLC0415 - likewise
+
+    if facts.time_is_over(SystemClock().wall_ms()):
+        out.note("warning: time is up, so nothing in this shell is recorded")
+        out.note("To submit what was recorded: promptster submit")
+    elif facts.state is SessionState.PAUSED:
+        out.note("warning: the session is paused, so nothing in this shell is recorded")
+        out.note("To record claude, codex and cursor-agent in it, run `promptster resume`.")
+    else:
+        out.note("promptster: claude, codex and cursor-agent are recorded here; exit returns")
+
+
 def _start(arguments: tuple[str, ...], out: Output) -> NoReturn:
     import os  # noqa: PLC0415 - its help needs none of this
     import sys  # noqa: PLC0415 - likewise
@@ -54,6 +73,6 @@ def _start(arguments: tuple[str, ...], out: Output) -> NoReturn:
     folder = recording_session(Paths.from_environment())
     plan = plan_shell(folder.run, arguments, os.environ)
     if sys.stdin.isatty() and not arguments:
-        out.note("promptster: claude and codex are recorded in this shell; exit returns")
+        _greet(folder.facts(), out)
     launch = Launch(arguments=plan.arguments, environ=plan.environ)
     become(Prepared(program=plan.program, launch=launch, name=plan.program.name))

@@ -37,6 +37,8 @@ _NAMES = {
     SessionState.WITHDRAWN: "Withdrawn",
 }
 """States as people read them; ``--json`` has their own names."""
+_OVER_NAME = "Over"
+"""What stands in their place once nothing more is recorded, although nothing was submitted."""
 _DEGRADED = {
     "disk_nearly_full": ("the disk is nearly full: long texts are left out", "Free some space."),
     "disk_failing": ("the disk refuses what is recorded; it is kept in memory", "Free space now."),
@@ -127,8 +129,9 @@ def _tell_running(facts: SessionFacts, status: RecorderStatus, out: Output) -> N
     what = _title(facts)
     if _is_paused(status):
         what += f", since {soon(status.paused_ms, now)} ({span(now - status.paused_ms)})"
-    rows = [(_NAMES[status.state], what)]
     over = facts.time_is_over(now)
+    name = _OVER_NAME if over and status.state.records else _NAMES[status.state]
+    rows = [(name, what)]
     if status.state.records and facts.record_until:
         rows.append(("Time", _time(facts, status.state, now)))
     if status.last:
@@ -140,7 +143,7 @@ def _tell_running(facts: SessionFacts, status: RecorderStatus, out: Output) -> N
     if status.state.records and facts.record_until and 0 < facts.record_until - now <= _SOON_MS:
         out.say(f"At {soon(facts.record_until, now)} recording ends. Nothing is submitted by itself.")
     step = _next(facts, status, over=over or facts.record_until - now <= _SOON_MS)
-    _say(out, None, [("Next", step)], column=len(_NAMES[status.state]) + 2)
+    _say(out, None, [("Next", step)], column=len(name) + 2)
 
 
 def _time(facts: SessionFacts, state: SessionState, now: int) -> str:

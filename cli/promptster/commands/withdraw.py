@@ -39,7 +39,10 @@ _LABEL = 24
 
 def command(
     session: Annotated[
-        str | None, typer.Argument(help="An earlier session of yours; the last one without it.", show_default=False)
+        str | None,
+        typer.Argument(
+            metavar="SESSION", help="An earlier session of yours; the last one without it.", show_default=False
+        ),
     ] = None,
     *,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,

@@ -134,7 +134,8 @@ TOPICS: Final = (
         "agent_type prompt text decision mode name input",
     ),
     _topic(
-        "which agent acts, in which session, when and for how long, and what else it reports",
+        "which agent acts, in which session, when and for how long, what else it reports, and what Promptster refuses "
+        "it",
         " ".join(sorted(AGENT_KINDS)),
         "agent agent_session agent_id tool_use_id first_byte_ms duration_ms raw_kind payload",
     ),
