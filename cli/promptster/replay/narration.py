@@ -215,8 +215,10 @@ def _file_edit(entry: Entry) -> Narration:
 def _path(entry: Entry) -> str:
     """A file's path; of one that was moved, from where to where."""
     path, patch = text_of(entry, "path"), text_of(entry, "patch")
-    is_moved = text_of(entry, "operation") == "rename" and patch.startswith(_CODEX_FILE)
-    return f"{one_line(patch.removeprefix(_CODEX_FILE).split('\n', 1)[0])} → {path}" if is_moved else path
+    if text_of(entry, "operation") != "rename" or not patch.startswith(_CODEX_FILE):
+        return path
+    head, _, _ = patch.partition("\n")
+    return f"{head.removeprefix(_CODEX_FILE).strip()} → {path}"
 
 
 def _command(entry: Entry) -> Narration:
