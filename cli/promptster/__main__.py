@@ -162,11 +162,9 @@ def _help(words: list[str]) -> int:
 
 
 def _say(text: str) -> int:
-    from promptster.ui.output import writing  # noqa: PLC0415 - light, and other ways need it only for an error
+    from promptster.ui.output import Output  # noqa: PLC0415 - light, and other ways need it only for an error
 
-    with writing():
-        sys.stdout.write(text + "\n")
-        sys.stdout.flush()
+    Output(json=False).say(text)
     return 0
 
 

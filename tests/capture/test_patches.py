@@ -41,3 +41,16 @@ def test_what_is_no_patch_has_no_files() -> None:
     """Text without a beginning, and a beginning without files."""
     assert read_patch("echo hello") == []
     assert read_patch("*** Begin Patch\nnonsense\n*** End Patch") == []
+
+
+def test_a_files_lines_may_look_like_anything() -> None:
+    """Other characters that some take for line ends end none, and the words that end a patch may stand in a file."""
+    odd = "a\x0cb\x0bc\x85d\u2028e\u2029f\x1cg"
+    patch = (
+        f"*** Begin Patch\r\n*** Update File: a.md\r\n@@\r\n {odd}\r\n-*** End Patch\r\n+{odd}\r\n *** End Patch\r\n"
+    )
+    (file,) = read_patch(patch)
+    assert file.before == [odd, "*** End Patch", "*** End Patch"]
+    assert file.after == [odd, odd, "*** End Patch"]
+    assert read_patch(f"{patch}*** End Patch\r\n+no more\r\n") == [file]
+    assert read_patch(f"apply_patch '{patch}*** End Patch'") == [file]

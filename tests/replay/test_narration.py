@@ -125,3 +125,16 @@ def test_lengths_and_moments_in_words() -> None:
     assert clock(0) == "1 January 1970, 00:00:00 UTC"
     assert clock(10**18) == f"{10**18} ms after 1970"
     assert [counted(1, "batch", "batches"), counted(2000, "batch", "batches")] == ["1 batch", "2,000 batches"]
+
+
+def test_a_moved_file_is_told_from_where_to_where() -> None:
+    """The path is where it is now; the patch knows where it was, also where nothing in it changed."""
+    script = Script()
+    patch = "*** Update File: old.py\n*** Move to: new.py"
+    script.add("hook", "file_edit", path="new.py", operation="rename", patch=patch)
+    script.add("hook", "file_edit", path="new.py", operation="modify", patch="*** Update File: new.py\n@@\n-a\n+b")
+    told = [narrate(entry) for entry in build(script.events).entries]
+    assert [(each.label, each.subject, each.note) for each in told] == [
+        ("Renamed", "old.py → new.py", ""),
+        ("Edited", "new.py", "+1 −1"),  # noqa: RUF001 - a minus sign beside a plus sign
+    ]

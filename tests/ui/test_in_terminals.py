@@ -102,6 +102,14 @@ def test_words(tmp_path: Path, columns: int) -> None:
     _assert_fits([line for line in shown if not line.startswith(command)], columns, whole)
 
 
+@pytest.mark.parametrize("columns", WIDTHS)
+@pytest.mark.parametrize("words", [(), ("--help",), ("--help", "team"), ("help", "export")], ids=" ".join)
+def test_the_programs_own_words(tmp_path: Path, words: tuple[str, ...], columns: int) -> None:
+    """The first screen, with what each command on it does, and every help."""
+    program = [str(BIN / "promptster"), *words]
+    _assert_fits(_shown(program, tmp_path, columns), columns, _piped(program, tmp_path))
+
+
 @pytest.mark.parametrize("columns", [*WIDTHS, 40])
 def test_tables(tmp_path: Path, columns: int) -> None:
     """Ids are whole at every width; where columns have no room beside each other, they stand below each other."""

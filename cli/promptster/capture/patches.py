@@ -31,12 +31,19 @@ class PatchedFile:
 
 
 def read_patch(text: str) -> list[PatchedFile]:
-    """The files of a patch, in order; nothing for a text that holds no patch."""
+    """The files of a patch, in order; nothing for a text that holds no patch.
+
+    Line feeds alone end its lines, a carriage return before one aside, and only a line of its own ends it: what a file
+    holds may look like anything.
+    """
     _, begun, rest = text.partition(_BEGIN)
     if not begun:
         return []
     files: list[PatchedFile] = []
-    for line in rest.partition(_END)[0].splitlines()[1:]:
+    for row in rest.removesuffix("\n").split("\n")[1:]:
+        line = row.removesuffix("\r")
+        if line.startswith(_END):
+            break
         head = _HEAD.match(line)
         if head:
             files.append(PatchedFile(path=head[2].strip(), operation=_OPERATIONS[head[1]], section=[line]))

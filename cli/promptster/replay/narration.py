@@ -40,6 +40,8 @@ _TOOL_SUBJECTS = (
     "command", "cmd", "file_path", "notebook_path", "pattern", "query", "url", "path", "description", "skill", "prompt",
 )  # fmt: skip
 """Input fields of tools that say best what a call is about, the best first."""
+_CODEX_FILE = "*** Update File: "
+"""What a section of Codex's patch language begins with that changes or moves a file."""
 
 
 def narrate(entry: Entry) -> Narration:
@@ -204,10 +206,19 @@ def _file_edit(entry: Entry) -> Narration:
         passage = field_of(entry, "after", label) if is_lone else None
     return Narration(
         label=_OPERATIONS.get(text_of(entry, "operation"), "Edited"),
-        subject=text_of(entry, "path"),
+        subject=_path(entry),
         note=note,
         passages=passages_of(passage),
     )
+
+
+def _path(entry: Entry) -> str:
+    """A file's path; of one that was moved, from where to where."""
+    path, patch = text_of(entry, "path"), text_of(entry, "patch")
+    if text_of(entry, "operation") != "rename" or not patch.startswith(_CODEX_FILE):
+        return path
+    head, _, _ = patch.partition("\n")
+    return f"{head.removeprefix(_CODEX_FILE).strip()} → {path}"
 
 
 def _command(entry: Entry) -> Narration:

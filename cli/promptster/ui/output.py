@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Mapping
 
 
-_COMMAND = re.compile(r"(?: +|[A-Z][a-z]+ {2,})(?:promptster(?:-collector)?|git|cd|export) ")
-"""A line that is a command, indented or behind a label such as ``Next``."""
+_COMMAND = re.compile(r"(?: +|[A-Z][a-z]+ {2,})(?!.*[^ ] {4,}[^ ])(?:promptster(?:-collector)?|git|cd|export) ")
+"""A line that is a command, indented or behind a label such as ``Next``, and nothing that explains it beside it."""
 _QUOTED = re.compile("`[^`]{1,60}`")
 """A command inside a sentence."""
 _TIED = "\ue000"

@@ -257,3 +257,13 @@ def test_without_script_the_summary_stands(browser: Browser, tmp_path: Path) -> 
     assert "This page proves nothing by itself" in text
     assert "recording was paused: the doorbell" in text
     assert "The timeline needs this page's own script" in text
+
+
+@pytest.mark.parametrize("before", ["", "a"])
+def test_a_long_text_is_not_cut_within_a_character(browser: Browser, tmp_path: Path, before: str) -> None:
+    """An emoji at the end of what is shown at first is whole or not there; it is no unseen character."""
+    script = Script()
+    script.add("candidate", "note", text=before + "\U0001f600" * 5000)
+    page = _page(browser, tmp_path, script.events)
+    assert page.run("document.querySelectorAll('.more').length") == 1
+    assert page.run("document.querySelectorAll('.ctl').length") == 0

@@ -273,3 +273,30 @@ def test_what_was_searched_for_can_be_read_wherever_it_stands(browser: Browser, 
     for place in (".subject", ".note", ".prose", "pre.diff .a", "pre.diff .h", ".label"):
         assert page.run(f"document.querySelectorAll('{place} mark').length") > 0, place
     assert min(page.run(CONTRASTS)) >= 4.5
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_a_place_inside_a_tall_entry_is_kept(browser: Browser, tmp_path: Path, width: int) -> None:
+    """Whoever reads far down in a long prompt does so still when a filter shows it too, or is taken off."""
+    script = Script()
+    for number in range(60):
+        script.wait(30_000)
+        text = "\n".join(f"line {line} of {number}" for line in range(80 if number % 7 == 3 else 1))
+        script.add("hook", "prompt", lane=1, text=text, **CLAUDE)
+        script.add("hook", "command", lane=1, command=f"ls {number}", **CLAUDE)
+    page = _page(browser, tmp_path, script.events, width)
+    page.run("location.hash = '#s62'")
+    _settle(page)
+    page.run("scrollBy(0, 700)")
+    _settle(page)
+    number, off = _read(page)
+    assert off < -600
+    for name, is_shown in (("Prompts", True), ("Commands", False)):
+        page.run(PRESS.format(name))
+        _settle(page)
+        assert (_read(page)[0] == number) == is_shown
+        assert not is_shown or abs(_read(page)[1] - off) < 24
+        page.run(PRESS.format(name))
+        _settle(page)
+        assert _read(page)[0] == number
+        assert abs(_read(page)[1] - off) < 24

@@ -193,12 +193,14 @@
     return chunks[number].children[place % PER_CHUNK];
   };
 
-  /* Rows find their height when they come into view: the second look is behind that. */
+  /* Rows find their height when they come into view: the second look is behind that, and only then is it known how far
+     above the line a tall one may begin. */
   let turnOf = 0;
   const align = (node, off, done) => {
     const mine = ++turnOf;
     const move = () => {
-      const wrong = node.getBoundingClientRect().top - line() - off;
+      const box = node.getBoundingClientRect();
+      const wrong = box.top - line() - Math.max(off, 20 - box.height);
       if (Math.abs(wrong) > 1) scrollBy({ top: wrong, behavior: "instant" });
       if (done) done();
     };
@@ -223,8 +225,7 @@
     const time = (at) => Math.abs(index.rows[shown[at]][3] - index.rows[was.number][3]);
     if (place > 0 && (place === shown.length || (shown[place] !== was.number && time(place - 1) <= time(place)))) place -= 1;
     const node = rowAt(place);
-    const off = shown[place] === was.number ? Math.max(was.off, 20 - node.offsetHeight) : 0;
-    align(node, off, settled);
+    align(node, shown[place] === was.number ? was.off : 0, settled);
   };
 
   const show = () => {

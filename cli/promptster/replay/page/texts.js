@@ -50,7 +50,8 @@ const shownText = (() => {
   const cut = (text, limit) => {
     if (text.length <= limit * 1.2) return null;
     const line = text.lastIndexOf("\n", limit);
-    return line > limit / 2 ? line : limit;
+    if (line > limit / 2) return line;
+    return text.codePointAt(limit - 1) > 0xffff ? limit - 1 : limit;
   };
 
   const long = (holder, text, limit, fill) => {
