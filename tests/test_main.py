@@ -390,8 +390,8 @@ def test_other_systems_are_shown_what_this_is(words: tuple[str, ...]) -> None:
 
 def on_system(system: str, *words: str) -> subprocess.CompletedProcess[str]:
     """The program on another system, where a module is missing that only a unix has."""
-    program = (
-        "import sys; from promptster.__main__ import main\n"
+    program = (  # Python's own modules take the system's word for what it has, so they are loaded before
+        "import importlib.metadata, sys; from promptster.__main__ import main\n"
         "sys.modules['fcntl'] = None; sys.platform = sys.argv.pop(1); sys.exit(main())"
     )
     return subprocess.run([sys.executable, "-c", program, system, *words], capture_output=True, text=True, check=False)

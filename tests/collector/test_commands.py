@@ -147,6 +147,16 @@ def test_a_file_is_replaced_only_when_that_was_said(running: RunningCollector, t
     assert not link.is_symlink()
     assert parse_keyfile(link.read_bytes()).fingerprints == (running.fingerprint,)
     assert mine.read_text() == "mine"
+
+
+def test_what_is_no_file_is_never_replaced(running: RunningCollector, tmp_path: Path) -> None:
+    """A pipe or a device stays what it is, also with --force."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    for force in ((), ("--force",)):
+        done = run_command("keys", "--data", running.data, "-o", pipe, *force)
+        assert (done.returncode, done.stderr) == (2, f"error: {pipe} is not a file\nName a file.\n")
+        assert pipe.is_fifo()
     missing = run_command("keys", "--data", running.data, "-o", tmp_path / "no" / "x", "--json")
     assert (missing.returncode, json.loads(missing.stdout)["error"]["code"]) == (2, "file")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING
 
 import pytest
@@ -87,13 +88,20 @@ def test_a_log_that_is_late_keeps_nobody(invited: Invited, gateway: Gateway) -> 
         f"Nothing was changed. Try again later: promptster export {copy}\n"
     )
     gateway.behave()
-    moved = copy.rename(invited.folder / "mine.promptster")
-    completed = invited.person.result("export", "mine.promptster", cwd=invited.folder)
+    moved = copy.rename(invited.folder / "my copy.promptster")
+    told = invited.person.call("verify", str(moved))
+    assert f"To complete your own copy: promptster export {quote(str(moved))}" in told.stdout.splitlines()
+    completed = invited.person.result("export", moved.name, cwd=invited.folder)
     assert (completed["file"], completed["verdict"], completed["completed"]) == (str(moved), "verified", True)
     assert read_bundle(moved.read_bytes()).events == read_bundle(early).events
     assert invited.person.call("verify", str(moved)).code == 0
-    again = invited.person.call("export", "mine.promptster", cwd=invited.folder)
-    assert (again.code, again.stdout.splitlines()[0]) == (0, "mine.promptster is complete: nothing is missing in it.")
+    again = invited.person.call("export", moved.name, cwd=invited.folder)
+    assert (again.code, again.stdout.splitlines()[0]) == (0, f"{moved.name} is complete: nothing is missing in it.")
+    assert invited.person.call("withdraw", "--yes").code == 0
+    moved.write_bytes(early)
+    told = invited.person.call("verify", str(moved))
+    assert (told.code, "promptster export" in told.stdout) == (11, False)
+    assert invited.person.call("export", str(moved), "--json").document["error"]["code"] == "session_gone"
 
 
 def test_a_damaged_copy_is_completed_from_the_collectors_bundle(invited: Invited) -> None:

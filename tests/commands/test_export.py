@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import stat
 from pathlib import Path
@@ -75,6 +76,17 @@ def test_a_file_that_is_there_needs_force(folder: Path, capsys: pytest.CaptureFi
     assert (folder / "out.html").read_bytes().startswith(b"<!doctype")
     (folder / "link").symlink_to("nowhere")
     assert main(["export", "ada.promptster", "-o", "link"]) == 2
+
+
+@pytest.mark.parametrize("force", [(), ("--force",)])
+def test_what_is_no_file_is_never_replaced(
+    folder: Path, capsys: pytest.CaptureFixture[str], force: tuple[str, ...]
+) -> None:
+    """A pipe or a device stays what it is: for the person who may replace it, others use it too."""
+    os.mkfifo(folder / "pipe")
+    assert main(["export", "ada.promptster", "-o", "pipe", *force]) == 2
+    assert capsys.readouterr().err == "error: pipe is not a file\nName a file with -o, or - for standard output.\n"
+    assert (folder / "pipe").is_fifo()
 
 
 def test_standard_output_carries_the_export_alone(folder: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:

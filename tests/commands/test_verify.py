@@ -7,6 +7,7 @@ import json
 import os
 import time
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -303,6 +304,41 @@ def test_what_is_no_bundle_is_said_in_one_line(home: Path, capsys: pytest.Captur
     assert main(["replay", "odd.file", "--json"]) == 12
     assert _json(capsys)["error"]["code"] == "unreadable"
     assert sorted(home.iterdir()) == before
+
+
+@pytest.mark.parametrize("beginning", [b"PK\x03\x04", b"\0"])
+def test_a_huge_file_is_told_from_a_bundle_without_reading_it(
+    home: Path, capsys: pytest.CaptureFixture[str], beginning: bytes
+) -> None:
+    """Larger than any bundle, or than memory: by its size, whether or not it begins as one does, and as a key file."""
+    with (home / "huge.file").open("wb") as file:
+        file.write(beginning)
+        file.truncate(1 << 42)
+    for words in (["verify"], ["replay"], ["export"], ["verify", "ada.promptster", "--trust"]):
+        assert main([*words, "huge.file"]) == 12
+        assert capsys.readouterr() == ("", "error: huge.file is larger than any bundle\n")
+
+
+def test_what_never_ends_is_no_bundle(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """As much is read as tells that it is none."""
+    assert home.is_dir()
+    assert main(["verify", "/dev/zero"]) == 12
+    assert capsys.readouterr().out == "UNREADABLE: /dev/zero is not a Promptster bundle\n"
+    assert main(["replay", "/dev/zero"]) == 12
+    assert capsys.readouterr().err == "error: /dev/zero is not a Promptster bundle\n"
+    assert main(["verify", "ada.promptster", "--trust", "/dev/zero", "--json"]) == 2
+    assert _json(capsys)["error"]["code"] == "keyfile"
+
+
+@pytest.mark.parametrize("words", [["verify"], ["replay"], ["export", "-o", "copy.promptster"], ["export"]])
+def test_a_bundle_may_come_through_a_named_pipe(home: Path, words: list[str]) -> None:
+    """Such as a shell's ``<(...)``: every command that takes a file reads it, once."""
+    os.mkfifo(home / "pipe")
+    with ThreadPoolExecutor() as pool:
+        written = pool.submit((home / "pipe").write_bytes, (home / "ada.promptster").read_bytes())
+        code = main([words[0], "pipe", *words[1:]])
+        assert written.result() > 0
+    assert code == (13 if words == ["verify"] else 0)
 
 
 def test_a_hostile_name_reaches_no_terminal(home: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,7 @@ from promptster.protocol.encoding import b64u_encode
 from promptster.protocol.verification import verify_bundle
 from promptster.session.completing import Completed, StillIncompleteError, complete, find_own, may_be_completed
 from promptster.session.current import Current
+from promptster.session.state import SessionState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -214,6 +216,23 @@ def test_without_the_access_token_nobody_is_asked(desk: Desk) -> None:
     FileStore(desk.current.folder.secrets_file).delete(desk.certified.session)
     assert desk.refused().code == "token_gone"
     assert desk.server.asked == []
+
+
+def test_what_was_withdrawn_is_asked_for_no_more(desk: Desk) -> None:
+    """Nobody has it any more: no one is sent to the organisation for a copy that it destroyed."""
+    desk.current.folder.update(state=SessionState.WITHDRAWN)
+    FileStore(desk.current.folder.secrets_file).delete(desk.certified.session)
+    error = desk.refused()
+    assert (error.code, error.message) == ("session_gone", "Acme no longer has this session")
+    assert desk.server.asked == []
+
+
+def test_the_next_command_can_be_pasted(desk: Desk) -> None:
+    """A name with a space in it stays one word of the shell."""
+    desk.file = desk.file.rename(desk.folder / "my copy.promptster")
+    desk.say(checkpoint=None, proofs=())
+    hint = desk.refused().hint or ""
+    assert shlex.split(hint.partition("promptster export ")[2]) == [str(desk.file)]
 
 
 def test_an_altered_file_is_evidence_and_is_not_replaced(desk: Desk) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -63,7 +64,7 @@ def command(
         raise UsageError("-o - and --json both want standard output", hint="Leave one of them out.")
     found = find_source(source)
     config = Config.load(Paths.from_environment())
-    if exporter.name == "bundle" and output is None and found.file is not None:
+    if exporter.name == "bundle" and output is None and found.file is not None and found.file.is_file():
         exit_code = _complete(found.file, config, out)
         if exit_code is not None:
             return exit_code
@@ -130,12 +131,12 @@ def _completed(file: Path, done: Completed) -> Iterator[str]:
     logged = log(done.verification)
     if done.verification.verdict == "verified":
         yield f"Completed {file}{f': {logged}' if logged else ''}."
-        yield f"Check it: promptster verify {file}"
+        yield f"Check it: promptster verify {shlex.quote(str(file))}"
         return
     yield f"Added what the collector has signed since, and something is still missing in {file}:"
     for finding in findings(done.verification):
         yield f"  {finding.code}: {escape_line(finding.text)}"
-    yield f"Try again later: promptster export {file}"
+    yield f"Try again later: promptster export {shlex.quote(str(file))}"
 
 
 def _exporter(name: str) -> Exporter:
@@ -150,6 +151,8 @@ def _check_target(target: Path, *, force: bool) -> None:
         raise UsageError(f"{target} is a folder", hint="Name a file with -o.")
     if not target.parent.is_dir():
         raise UsageError(f"there is no folder {target.parent}", hint="Create it first.")
+    if target.exists() and not target.is_file():  # a device or a pipe would be replaced for everybody
+        raise UsageError(f"{target} is not a file", hint="Name a file with -o, or - for standard output.")
     if (target.exists() or target.is_symlink()) and not force:
         raise UsageError(f"{target} already exists", hint="Add --force to replace it.", code="file_exists")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import IO, TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,8 +15,9 @@ from promptster.errors import NotSignedInError, PromptsterError, UsageError
 
 if TYPE_CHECKING or needed.work:
     from promptster.config import PinnedKeys
+    from promptster.protocol.archive import MAX_SIZE
     from promptster.replay.session import Opening, from_bundle
-    from promptster.replay.unreadable import why_unreadable
+    from promptster.replay.unreadable import ZIP, why_unreadable
 
 if TYPE_CHECKING:
     from promptster.client import CollectorClient
@@ -28,6 +29,9 @@ SourceArgument = Annotated[
     str, typer.Argument(metavar="SESSION_OR_FILE", help="A session, as sessions shows it, or a .promptster file.")
 ]
 
+_BEGINNING_SIZE = 512 << 10
+"""A key file is smaller, and read whole."""
+_PIECE = 16 << 20
 _SESSION = re.compile(r"[A-Za-z0-9_-]{22}", re.ASCII)
 _BEGINNING = re.compile(rf"[A-Za-z0-9_-]{{{SHORTEST},21}}", re.ASCII)
 
@@ -56,7 +60,7 @@ def find_source(text: str) -> Source:
         UsageError: it is neither.
     """
     path = Path(text).expanduser()
-    if path.is_file():
+    if path.exists() and not path.is_dir():  # also a pipe, such as a shell's <(...)
         return Source(file=path, session=None)
     if _SESSION.fullmatch(text) or _BEGINNING.fullmatch(text):
         return Source(file=None, session=text)
@@ -85,14 +89,34 @@ def _whole(client: CollectorClient, text: str) -> str:
     return found
 
 
+def read_stream(stream: IO[bytes]) -> bytes:
+    """What may be a bundle, as a whole; of anything else as much as tells what it is: it may be huge, or never end.
+
+    Raises:
+        UnreadableError: it is larger than any bundle.
+    """
+    pieces = [stream.read(_BEGINNING_SIZE)]
+    size = len(pieces[0])
+    while pieces[0].startswith(ZIP) and (piece := stream.read(_PIECE)):
+        size += len(piece)
+        if size > MAX_SIZE:
+            raise UnreadableError("what is read there is larger than any bundle")
+        pieces.append(piece)
+    return b"".join(pieces)
+
+
 def read_file(path: Path) -> bytes:
-    """A file's bytes.
+    """A file's bytes, as far as `read_stream` wants them.
 
     Raises:
         PromptsterError: it cannot be read.
+        UnreadableError: it is larger than any bundle.
     """
     try:
-        return path.read_bytes()
+        if path.stat().st_size > MAX_SIZE:
+            raise UnreadableError(f"{path} is larger than any bundle")
+        with path.open("rb") as file:
+            return read_stream(file)
     except OSError as error:
         raise PromptsterError(f"cannot read {path}: {error.strerror}", code="file") from error
 

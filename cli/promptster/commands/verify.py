@@ -13,7 +13,7 @@ from promptster.commands import needed
 from promptster.commands.options import Json
 
 if TYPE_CHECKING or needed.work:
-    from promptster.commands.source import read_file
+    from promptster.commands.source import read_file, read_stream
     from promptster.config import PinnedKeys
     from promptster.errors import PromptsterError, UsageError
     from promptster.paths import Paths
@@ -21,6 +21,7 @@ if TYPE_CHECKING or needed.work:
     from promptster.protocol.keys import parse_keyfile
     from promptster.protocol.verification import verify_bundle
     from promptster.replay.unreadable import why_unreadable
+    from promptster.session.state import SessionState
     from promptster.ui.checked import checked, unreadable
     from promptster.ui.output import Output
 
@@ -73,7 +74,8 @@ def _completable(file: Path, verification: Verification) -> str | None:
     if not may_be_completed(verification):
         return None
     with contextlib.suppress(PromptsterError, OSError):  # a hint is not worth an error
-        return str(file) if find_own(Paths.from_environment(), verification) is not None else None
+        own = find_own(Paths.from_environment(), verification)
+        return str(file) if own is not None and own.facts.state is not SessionState.WITHDRAWN else None
     return None
 
 
@@ -83,7 +85,7 @@ def _standard_input() -> bytes:
             "pass a bundle file, or pipe one to `promptster verify -`",
             hint="For example: promptster verify - < FILE",
         )
-    return sys.stdin.buffer.read()
+    return read_stream(sys.stdin.buffer)
 
 
 def _read(file: Path, hint: str) -> bytes:

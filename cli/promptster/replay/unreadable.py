@@ -18,7 +18,8 @@ from promptster.protocol.keys import parse_keyfile
 if TYPE_CHECKING:
     from promptster.protocol.verdict import Verification
 
-_ZIP: Final = b"PK\x03\x04"
+ZIP: Final = b"PK\x03\x04"
+"""How a bundle begins."""
 _NAME_AT: Final = 30
 """Where the first member's name stands in a zip."""
 _END: Final = b"PK\x05\x06"
@@ -33,7 +34,7 @@ def why_unreadable(data: bytes, verification: Verification) -> str:
         return "is a bundle, and a part of it that was signed cannot be read"
     if not data:
         return "is empty"
-    if data.startswith(_ZIP):
+    if data.startswith(ZIP):
         return _of_zip(data, {finding.code for finding in verification.findings})
     if _is_keyfile(data):
         return "is a key file, not a bundle (--trust takes it)"

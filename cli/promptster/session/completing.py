@@ -7,6 +7,7 @@ once and as a whole, and only by one that is not worse.
 
 from __future__ import annotations
 
+import shlex
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
@@ -23,7 +24,7 @@ from promptster.protocol.verification import verify_bundle
 from promptster.session.attempt import CERTIFICATE
 from promptster.session.current import Current
 from promptster.session.own_copy import Signed, closes
-from promptster.session.state import SessionFolder
+from promptster.session.state import SessionFolder, SessionState
 from promptster.session.trust import trusted_keys
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ def complete(current: Current, file: Path, data: bytes, config: Config) -> Compl
     if now.verdict != "incomplete":
         raise SessionError(
             f"{file} is {now.verdict}, so nothing can be added to it",
-            hint=f"Nothing was changed. What is wrong with it: promptster verify {file}",
+            hint=f"Nothing was changed. What is wrong with it: promptster verify {shlex.quote(str(file))}",
             code=f"bundle_{now.verdict}",
         )
     better = _fetch_better(current, file, data, now, config)
@@ -108,6 +109,8 @@ def _fetch_better(current: Current, file: Path, data: bytes, now: Verification, 
     """The best that the copy and the collector's word make together."""
     facts = current.facts
     token = current.access_token
+    if facts.state is SessionState.WITHDRAWN:
+        raise _no_longer_there(facts.organisation)
     if token is None:
         raise SessionError(
             "the access token of this session is no longer on this computer",
@@ -133,7 +136,7 @@ def _fetch_better(current: Current, file: Path, data: bytes, now: Verification, 
         raise _no_fit()
     raise StillIncompleteError(
         f"{facts.organisation}'s collector has nothing yet that your copy lacks",
-        hint=f"Nothing was changed. Try again later: promptster export {file}",
+        hint=f"Nothing was changed. Try again later: promptster export {shlex.quote(str(file))}",
     )
 
 
@@ -153,11 +156,7 @@ def _asking(organisation: str) -> Generator[None]:
     except RefusedError as error:
         if error.status != _GONE:
             raise
-        raise SessionError(
-            f"{organisation} no longer has this session",
-            hint="Nothing was changed: your copy stays as it is.",
-            code="session_gone",
-        ) from error
+        raise _no_longer_there(organisation) from error
 
 
 def _made(current: Current, client: CollectorClient, data: bytes) -> Iterator[bytes]:
@@ -182,6 +181,14 @@ def _made(current: Current, client: CollectorClient, data: bytes) -> Iterator[by
     )
     with suppress(CollectorError):  # what it signed is here already: the rest can be asked for another time
         yield client.bundle(session)
+
+
+def _no_longer_there(organisation: str) -> SessionError:
+    return SessionError(
+        f"{organisation} no longer has this session",
+        hint="Nothing was changed: your copy stays as it is.",
+        code="session_gone",
+    )
 
 
 def _no_fit() -> CollectorError:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import shlex
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -74,7 +75,7 @@ class OwnCopy:
         return [
             f"warning: your copy is not complete yet: {what}",
             f"{organisation} has everything, and you need do nothing. Later you can complete your copy:",
-            f"promptster export {self.path}",
+            f"promptster export {shlex.quote(str(self.path))}",
         ]
 
 

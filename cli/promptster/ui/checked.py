@@ -6,6 +6,7 @@ would lend them weight. Every text from the bundle goes through the escaper.
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING, Final
 
 from promptster.protocol.gaps import PAUSED
@@ -51,7 +52,7 @@ def checked(verification: Verification, *, completable: str | None = None, keyfi
     if verification.verdict == "consistent":
         yield "Get the keys from someone you trust, then add --trust KEYFILE."
     if completable is not None:
-        yield f"To complete your own copy: promptster export {escape_line(completable)}"
+        yield f"To complete your own copy: promptster export {escape_line(shlex.quote(completable))}"
     if verification.verdict == "altered":
         return
     yield from _facts(verification, keyfile=keyfile)
