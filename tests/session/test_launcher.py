@@ -18,6 +18,7 @@ from promptster.errors import LaunchError
 from promptster.session.agents import NAMES, find_agent
 from promptster.session.launcher import SHIMS_VARIABLE, become, find_program, hook_command, prepare
 from promptster.session.state import SessionState
+from promptster.times import soon
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -56,7 +57,7 @@ def test_an_unknown_agent_is_our_failure(tmp_path: Path, capsys: pytest.CaptureF
     assert run.main(["gemini", "-p", "x"]) == 125
     shown = capsys.readouterr()
     assert shown.out == ""
-    assert shown.err.startswith("error: 'gemini' is no agent that can be recorded\n")
+    assert shown.err.startswith("error: cannot record gemini\nUse claude, codex or cursor-agent.\n")
     assert all(name in shown.err for name in NAMES)
 
 
@@ -136,7 +137,9 @@ def test_an_agent_started_after_the_time_is_told_that_nothing_is_recorded(tmp_pa
         told = len(made.recorded)
         made.folder.update(record_until=1)
         late = prepare("claude", ("--bare",), made.paths, _environ(tmp_path))
-    assert "nothing of claude is recorded any more" in " ".join(late.launch.notes)
+    *_, over, step = late.launch.notes
+    assert over == f"warning: time was up at {soon(1, 86_400_000 * 400)}, so nothing in claude is recorded"
+    assert step == "To submit what was recorded: promptster submit"
     assert len(made.recorded) == told > 0
 
 
@@ -167,7 +170,7 @@ def test_cursor_needs_its_workspace_file(tmp_path: Path) -> None:
     assert prepared.launch.arguments == ("x",)
     assert "only source" in made.recorded[0]["fields"]["detail"]
     assert prepared.launch.notes == ()
-    assert "neither prompts nor answers" in printing.launch.notes[0]
+    assert "no prompts and no answers" in printing.launch.notes[0]
     assert "neither prompts nor answers" in made.recorded[-1]["fields"]["detail"]
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from promptster.commands import needed
-from promptster.commands.options import Collector, Json
+from promptster.commands.options import Json, TeamCollector
 
 if TYPE_CHECKING or needed.work:
     from promptster.commands.cells import counted_days, length
@@ -47,7 +47,7 @@ def create(
     retention: Annotated[
         str | None, typer.Option(metavar="30d", help="Days that sessions are kept: 30 if not given, 180 at most.")
     ] = None,
-    collector: Collector = None,
+    collector: TeamCollector = None,
     json: Json = False,
 ) -> None:
     """Create an assessment. Its policy is fixed with it: candidates agree to exactly these terms."""
@@ -67,12 +67,12 @@ def create(
         limit = made.get("time_limit_minutes")
         terms = f"{length(limit) if limit else 'no time limit'}, kept for {counted_days(made['retention_days'])}"
         out.say(f'Created "{escape_line(made["title"])}": {terms}.')
-        named = quoted(made["title"] if alike == 1 else made["id"])
+        named = quoted(made["id"] if alike != 1 or made["title"].startswith("-") else made["title"])
         out.say(f"Next: promptster invite {named} --name NAME --email ADDRESS")
 
 
 @app.command("list")
-def list_(*, collector: Collector = None, json: Json = False) -> None:
+def list_(*, collector: TeamCollector = None, json: Json = False) -> None:
     """List the organisation's assessments."""
     out = Output(json)
     with team_client(Config.load(Paths.from_environment()), collector) as client:

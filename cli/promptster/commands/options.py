@@ -36,6 +36,12 @@ Collector = Annotated[
         help="Collector address, if your code came without a link.",
     ),
 ]
+TeamCollector = Annotated[
+    str | None,
+    typer.Option(
+        "--collector", metavar="URL", callback=_collector, help="Collector address, if not the one signed in to."
+    ),
+]
 Code = Annotated[
     str | None,
     typer.Argument(metavar="CODE_OR_LINK", show_default=False, help="Your invite; - reads it from standard input."),

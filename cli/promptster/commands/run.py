@@ -79,7 +79,7 @@ def _start(name: str, arguments: tuple[str, ...], out: Output) -> NoReturn:
             raise
         prepared = prepare(name, words, paths)
     for note in prepared.launch.notes:
-        out.note(f"promptster: {note}")
+        out.note(note)
     start(prepared, paths, _words_after(prepared, paths, out))
 
 

@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING, NoReturn
 
 import promptster_hooks
 from promptster.clock import SystemClock
-from promptster.errors import LaunchError, PromptsterError, SessionError
+from promptster.errors import LaunchError, PromptsterError, SessionError, reason_of
 from promptster.session.agents import find_agent
 from promptster.session.agents.interface import LaunchRequest, draft
 from promptster.session.control import ControlClient
 from promptster.session.providers import find_company_providers
 from promptster.session.state import SessionFolder
-from promptster.session.words import utc
+from promptster.session.words import doing
+from promptster.times import soon
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -78,9 +79,10 @@ def prepare(name: str, arguments: tuple[str, ...], paths: Paths, environ: Mappin
     if hooks_only:
         detail = f"{agent.provider_agent}: recorded by hooks only, as the candidate chose"
         launch = replace(launch, drafts=(*launch.drafts, draft("capture_degraded", detail=detail)))
-    if facts.time_is_over(SystemClock().wall_ms()):
-        over = f"the time for recording was over at {utc(facts.record_until)}: nothing of {name} is recorded any more"
-        launch = replace(launch, notes=(*launch.notes, over, "promptster submit hands in what was recorded"))
+    now = SystemClock().wall_ms()
+    if facts.time_is_over(now):
+        over = f"warning: time was up at {soon(facts.record_until, now)}, so nothing in {name} is recorded"
+        launch = replace(launch, notes=(*launch.notes, over, "To submit what was recorded: promptster submit"))
     elif launch.drafts:
         with contextlib.suppress(SessionError):  # the agent works whatever happens; the recorder shows its own gap
             control.record(launch.drafts)
@@ -103,7 +105,7 @@ def become(
         execute(str(prepared.program), [prepared.name, *prepared.launch.arguments], prepared.launch.environ)
     except OSError as error:
         raise LaunchError(
-            f"{prepared.program} cannot be executed ({error.strerror})", code="not_executable", exit_code=NOT_EXECUTABLE
+            f"cannot execute {prepared.program}: {reason_of(error)}", code="not_executable", exit_code=NOT_EXECUTABLE
         ) from error
 
 
@@ -127,7 +129,7 @@ def find_program(name: str, environ: Mapping[str, str]) -> Path:
         raise LaunchError(f"{refused} is not executable", code="not_executable", exit_code=NOT_EXECUTABLE)
     raise LaunchError(
         f"{name} is not installed",
-        hint=f"install it, or add its folder to PATH; then promptster run {name}",
+        hint=f"Install it, or add its folder to PATH. Then: promptster run {name}",
         code="not_found",
         exit_code=NOT_FOUND,
     )
@@ -151,15 +153,17 @@ def recording_session(paths: Paths) -> SessionFolder:
     """
     folder = SessionFolder.active(paths)
     if folder is None:
-        raise LaunchError("no assessment is running", hint="promptster start LINK begins one", code="no_session")
+        raise LaunchError(
+            "there is no session on this computer", hint="Start one: promptster start LINK", code="no_session"
+        )
     try:
         facts = folder.facts()
     except PromptsterError as error:
         raise LaunchError(error.message, hint=error.hint, code=error.code) from error
     if not facts.state.records:
         raise LaunchError(
-            f"the assessment is {facts.state}: nothing would be recorded",
-            hint="start the agent without promptster, or begin another assessment",
+            f"nothing would be recorded: the session {doing(facts.state)}",
+            hint="To work unrecorded, start the agent without promptster.",
             code="not_recording",
         )
     return folder
@@ -193,6 +197,6 @@ def _company_provider(agent: Agent, facts: SessionFacts, environ: Mapping[str, s
         first = replace(first, where=f"{name} in your own settings for this call")
     raise LaunchError(
         first.sentence(),
-        hint="its calls would not be recorded; unset that for this assessment",
+        hint="Its calls would not be recorded. Unset that and use your own account.",
         code="company_provider",
     )

@@ -25,8 +25,8 @@ def find_agent(name: str) -> Agent:
     module = _MODULES.get(name)
     if module is None:
         raise LaunchError(
-            f"{name!r} is no agent that can be recorded",
-            hint=f"the agents are {', '.join(NAMES)}; promptster run AGENT ARGUMENTS",
+            f"cannot record {name}",
+            hint=f"Use {', '.join(NAMES[:-1])} or {NAMES[-1]}.",
             code="unknown_agent",
         )
     return cast("Agent", import_module(f"promptster.session.agents.{module}").AGENT)

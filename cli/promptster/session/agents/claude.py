@@ -189,14 +189,14 @@ def _keep_in_memory(settings: Mapping[str, Any], options: tuple[str, ...]) -> tu
     if any(word in _LATER for word in options):
         raise LaunchError(
             "your own --settings are kept in memory as long as claude runs, and work in the background outlives it",
-            hint=f"leave out {' and '.join(_LATER)}, or put the settings into ~/.claude/settings.json",
+            hint=f"Leave out {' and '.join(_LATER)}, or put the settings into ~/.claude/settings.json.",
             code="own_settings",
         )
     kept = memory_file(json.dumps(settings, ensure_ascii=False).encode())
     if kept is None:
         raise LaunchError(
             "your own --settings may hold a key, and this system offers no way to pass them on without writing them",
-            hint="leave them out, or put them into ~/.claude/settings.json",
+            hint="Leave them out, or put them into ~/.claude/settings.json.",
             code="own_settings",
         )
     return kept[1], (kept[0],)
@@ -212,7 +212,7 @@ def _watch(request: LaunchRequest, options: tuple[str, ...]) -> tuple[tuple[str,
     managed = _layer(files["managed"])
     off += [f"{key} (managed)" for key in ("disableAllHooks", "allowManagedHooksOnly") if managed.get(key) is True]
     if off:
-        notes.append(f"{', '.join(off)} switches Claude Code's hooks off: only its API traffic is recorded")
+        notes.append(f"warning: {', '.join(off)} switches Claude Code's hooks off: only its API traffic is recorded")
         drafts.append(draft("capture_degraded", detail=f"hooks off: {', '.join(off)}"))
     for layer in ("project", "local"):
         changed = _overruled(_layer(files[layer]), request.ticket)
