@@ -18,6 +18,8 @@ from tests.helpers.provider.server import running
 from tests.helpers.running import kill_and_wait
 from tests.helpers.terminal import Terminal
 
+from promptster.session.state import SessionFolder
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -97,6 +99,31 @@ def test_a_pause_is_told_before_and_after(invited: Invited) -> None:
         "The session is paused. To record again: promptster resume",
     ]
     assert lines[-1].startswith("To submit: promptster submit")
+
+
+def test_after_the_time_no_way_is_shown_that_would_not_record(invited: Invited) -> None:
+    """Neither resuming nor continuing the conversation is recorded any more, so only submitting is named."""
+    invited.person.result("pause")
+    (folder,) = (invited.state / "sessions").iterdir()
+    SessionFolder(folder).update(record_until=1)
+    warning, *lines = _at_terminal(invited, "run", "claude", "-p", PROMPT)
+    assert re.fullmatch("warning: time was up at .*, so nothing in claude is recorded", warning)
+    assert lines == [
+        "claude ended. Nothing was recorded.",
+        "Time is up. Agents are no longer recorded. To submit: promptster submit",
+    ]
+
+
+def test_a_session_that_ended_meanwhile_is_told_in_words(invited: Invited) -> None:
+    """Its state is called what people call it."""
+    (invited.folder / "tools" / "claude").write_text("#!/bin/sh\necho ready\nread line\n")
+    program = [str(BIN / "promptster"), "run", "claude"]
+    with Terminal(program, environ=_environ(invited), cwd=invited.workspace) as terminal:
+        terminal.wait_for("ready")
+        invited.person.result("submit", "--yes")
+        terminal.type("end")
+        assert terminal.end() == 0
+    assert "claude ended. The session was submitted, so nothing more is recorded." in terminal.shown
 
 
 def test_a_recorder_that_stopped_is_told(invited: Invited) -> None:

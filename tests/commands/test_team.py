@@ -194,6 +194,8 @@ def test_a_new_assessment_says_its_terms_and_what_is_next(acme: Stage) -> None:
     named = shlex.split(second[1])[3]
     ids = [entry["id"] for entry in acme.owner.result("assessment", "list")["assessments"]]
     assert named in ids
+    long = acme.owner.call("assessment", "create", "--title", "wordy " * 30).stdout.splitlines()
+    assert len(long[1]) <= 80
     dashed = acme.owner.call("assessment", "create", "--title", "-- no option").stdout.splitlines()
     assert re.fullmatch(r"Next: promptster invite [0-9a-f]{16} --name NAME --email ADDRESS", dashed[1])
 

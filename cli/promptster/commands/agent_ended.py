@@ -20,6 +20,7 @@ from promptster.session.current import Current
 from promptster.session.launcher import SHIMS_VARIABLE
 from promptster.session.run_record import read_run
 from promptster.session.state import SessionState
+from promptster.session.words import doing
 from promptster.ui.output import Output
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def _lines(name: str, since: int) -> list[str]:
         return [f"{name} ended."]
     facts = current.facts
     if not facts.state.records:
-        return [f"{name} ended. The session is {facts.state.value}, so nothing more is recorded."]
+        return [f"{name} ended. The session {doing(facts.state)}, so nothing more is recorded."]
     if current.recorder_status() is None:
         return [
             f"{name} ended. Not recording: the recorder has stopped. What it recorded is kept.",
@@ -52,7 +53,10 @@ def _lines(name: str, since: int) -> list[str]:
     agent = find_agent(name)
     found = read_run(current, since, agent.provider_agent)
     paused = facts.state is SessionState.PAUSED
-    lines = [f"{name} ended. {_told(found, paused=paused)}"]
+    over = facts.time_is_over(SystemClock().wall_ms())
+    lines = [f"{name} ended. {_told(found, off=paused or over)}"]
+    if over:
+        return [*lines, _last(facts)]  # neither resuming nor continuing would be recorded
     if paused:
         lines.append("The session is paused. To record again: promptster resume")
     if found.conversation:
@@ -64,8 +68,8 @@ def _lines(name: str, since: int) -> list[str]:
     return lines
 
 
-def _told(found: RunRecord, *, paused: bool) -> str:
-    if paused and found.empty:
+def _told(found: RunRecord, *, off: bool) -> str:
+    if off and found.empty:
         return "Nothing was recorded."
     edits = f"edits to {_counted(found.files, 'file')}"
     return f"Recorded: {_counted(found.prompts, 'prompt')}, {_counted(found.tool_calls, 'tool call')}, {edits}."

@@ -24,6 +24,7 @@ if TYPE_CHECKING or needed.work:
     from promptster.session.workspace import is_clonable
     from promptster.ui.escape import escape_line
     from promptster.ui.output import Output
+    from promptster.ui.wrapping import cells, columns
 
 if TYPE_CHECKING:
     from promptster.client import CollectorClient
@@ -67,8 +68,14 @@ def create(
         limit = made.get("time_limit_minutes")
         terms = f"{length(limit) if limit else 'no time limit'}, kept for {counted_days(made['retention_days'])}"
         out.say(f'Created "{escape_line(made["title"])}": {terms}.')
-        named = quoted(made["id"] if alike != 1 or made["title"].startswith("-") else made["title"])
-        out.say(f"Next: promptster invite {named} --name NAME --email ADDRESS")
+        step = _next(made["title"])
+        if alike != 1 or made["title"].startswith("-") or cells(step) > columns():
+            step = _next(made["id"])
+        out.say(step)
+
+
+def _next(named: str) -> str:
+    return f"Next: promptster invite {quoted(named)} --name NAME --email ADDRESS"
 
 
 @app.command("list")

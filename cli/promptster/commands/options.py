@@ -89,3 +89,9 @@ def ask_unseen(question: str) -> str:
         return getpass.getpass(question)
     except EOFError:
         return ""
+    except KeyboardInterrupt:
+        from promptster.errors import ChoiceError  # noqa: PLC0415 - likewise
+        from promptster.ui.questions import NOTHING_CHANGED  # noqa: PLC0415 - likewise
+
+        sys.stderr.write("\n")
+        raise ChoiceError(NOTHING_CHANGED, code="interrupted", interrupted=True) from None
