@@ -126,6 +126,25 @@ def test_a_session_that_ended_meanwhile_is_told_in_words(invited: Invited) -> No
     assert "claude ended. The session was submitted, so nothing more is recorded." in terminal.shown
 
 
+def _shell_says(invited: Invited) -> str:
+    program = [str(BIN / "promptster"), "shell"]
+    with Terminal(program, environ=_environ(invited) | {"SHELL": "/bin/sh"}, cwd=invited.workspace) as terminal:
+        terminal.wait_for("\n")
+        terminal.type("exit 0")
+        assert terminal.end() == 0
+        return terminal.shown
+
+
+def test_the_shell_says_whether_agents_are_recorded_in_it(invited: Invited) -> None:
+    """While recording, in a pause, and after the time."""
+    assert "In this shell claude and codex are recorded. Type exit to leave it." in _shell_says(invited)
+    invited.person.result("pause")
+    assert "warning: the session is paused, so agents in this shell are not recorded" in _shell_says(invited)
+    (folder,) = (invited.state / "sessions").iterdir()
+    SessionFolder(folder).update(record_until=1)
+    assert "warning: time is up, so agents in this shell are not recorded" in _shell_says(invited)
+
+
 def test_a_recorder_that_stopped_is_told(invited: Invited) -> None:
     """The agent's end is the moment to say that nothing is recorded any more."""
     (invited.folder / "tools" / "claude").write_text("#!/bin/sh\necho ready\nread line\n")

@@ -13,6 +13,8 @@ from promptster.ui.output import Output
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from promptster.session.state import SessionFolder
+
 OUR_FAILURE = 125
 
 _HELP = """\
@@ -42,6 +44,22 @@ def main(arguments: Sequence[str]) -> int:
         return error.exit_code if isinstance(error, LaunchError) else OUR_FAILURE
 
 
+def _tell(folder: SessionFolder, out: Output) -> None:
+    """Whether agents are recorded in the shell, and how to leave it."""
+    from promptster.clock import SystemClock  # noqa: PLC0415 - its help needs none of this
+    from promptster.session.state import SessionState  # noqa: PLC0415 - likewise
+
+    facts = folder.facts()
+    if facts.time_is_over(SystemClock().wall_ms()):
+        out.note("warning: time is up, so agents in this shell are not recorded")
+        out.note("To submit what was recorded: promptster submit")
+    elif facts.state is SessionState.PAUSED:
+        out.note("warning: the session is paused, so agents in this shell are not recorded")
+        out.note("To record them, run `promptster resume`.")
+    else:
+        out.note("In this shell claude and codex are recorded. Type exit to leave it.")
+
+
 def _start(arguments: tuple[str, ...], out: Output) -> NoReturn:
     import os  # noqa: PLC0415 - its help needs none of this
     import sys  # noqa: PLC0415 - likewise
@@ -54,6 +72,6 @@ def _start(arguments: tuple[str, ...], out: Output) -> NoReturn:
     folder = recording_session(Paths.from_environment())
     plan = plan_shell(folder.run, arguments, os.environ)
     if sys.stdin.isatty() and not arguments:
-        out.note("promptster: claude and codex are recorded in this shell; exit returns")
+        _tell(folder, out)
     launch = Launch(arguments=plan.arguments, environ=plan.environ)
     become(Prepared(program=plan.program, launch=launch, name=plan.program.name))
