@@ -19,6 +19,7 @@ from promptster.errors import (
     PromptsterError,
     StorageError,
     UsageError,
+    reason_of,
     require_supported_platform,
 )
 
@@ -214,7 +215,7 @@ def _run_typer(name: str, module: ModuleType, arguments: list[str]) -> int:
             raise
         from promptster.ui.output import OutputError  # noqa: PLC0415 - the library writes help, and nothing else, itself
 
-        raise OutputError(f"cannot write to standard output: {error.strerror}") from error
+        raise OutputError(f"cannot write to standard output: {reason_of(error)}") from error
 
 
 def _fail(error: PromptsterError, words: list[str]) -> int:

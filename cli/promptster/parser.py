@@ -33,6 +33,14 @@ _WORDS: tuple[tuple[re.Pattern[str], str], ...] = (
         re.compile(r"Invalid value for '([^']*)': Input should be a valid integer.*", re.DOTALL),
         "{0} takes a whole number",
     ),
+    (
+        re.compile(r"Invalid value for '([^']*)': Input should be less than or equal to (\d+).*", re.DOTALL),
+        "{0} takes {1} at most",
+    ),
+    (
+        re.compile(r"Invalid value for '([^']*)': Input should be greater than or equal to (\d+).*", re.DOTALL),
+        "{0} takes {1} at least",
+    ),
     (re.compile(r"Invalid value for '([^']*)': (.*)", re.DOTALL), "invalid value for {0}: {1}"),
 )
 """The library's sentences and ours."""

@@ -7,11 +7,16 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
+import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 
 from platformdirs import PlatformDirs
 
+_UNSAFE = re.compile(r"[^a-z0-9]+")
+_LONGEST = 40
+"""Characters of a title in a file's name."""
 RUN_NAMED = "run.path"
 """File in a session's folder that names the folder of its sockets, where that is elsewhere."""
 _SOCKET_PATH_LIMIT = 100
@@ -53,6 +58,12 @@ class Paths:
     def bundles(self) -> Path:
         """Finished ``*.promptster`` files."""
         return self.data / "bundles"
+
+
+def slug(title: str) -> str:
+    """A title in small ASCII letters, digits and dashes, which every file system takes; empty if none are left."""
+    plain = unicodedata.normalize("NFKD", title).encode("ascii", "ignore").decode().lower()
+    return _UNSAFE.sub("-", plain).strip("-")[:_LONGEST].rstrip("-")
 
 
 def home_path(path: Path | str) -> str:

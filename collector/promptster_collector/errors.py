@@ -18,7 +18,7 @@ import errno
 import os
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from promptster.errors import PromptsterError
+from promptster.errors import PromptsterError, reason_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -50,10 +50,9 @@ _FILE_HINTS: Final = {
 
 def file_refused(error: OSError) -> SetupError:
     """What it means for an operator that the system refused a file, a folder or a disk."""
-    reason = os.strerror(error.errno) if error.errno else type(error).__name__
     named = f"cannot use {os.fsdecode(error.filename)}" if isinstance(error.filename, (str, bytes)) else "disk error"
     hint = _FILE_HINTS.get(error.errno or 0)
-    return SetupError(f"{named}: {reason[:1].lower()}{reason[1:]}", hint=hint, code="file")
+    return SetupError(f"{named}: {reason_of(error)}", hint=hint, code="file")
 
 
 def database_refused(error: Exception) -> SetupError | None:

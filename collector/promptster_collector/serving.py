@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 
 import uvicorn
 
+from promptster.errors import reason_of
 from promptster_collector.app import build_app, build_services, prepare, system_clock
 from promptster_collector.connections import Connection
 from promptster_collector.errors import SetupError
@@ -88,6 +89,9 @@ def _refuse_public(url: str, listening: Listening) -> None:
         return
     parts = urlsplit(url)
     host = parts.hostname or ""
+    if parts.query or parts.fragment or parts.username is not None:
+        hint = "It looks like https://HOST, or https://HOST/FOLDER."
+        raise SetupError("--public-url takes an address only", hint=hint, code="public_url")
     if parts.scheme == "https" and not _is_wildcard(host):
         return
     if parts.scheme == "http" and _is_loopback(host):
@@ -104,8 +108,7 @@ def _refuse_unreadable(listening: Listening) -> None:
             with path.open("rb"):
                 pass
         except OSError as error:
-            reason = os.strerror(error.errno or 0).lower()
-            raise SetupError(f"cannot read {path}: {reason}", hint=f"Check {option}.", code="tls") from error
+            raise SetupError(f"cannot read {path}: {reason_of(error)}", hint=f"Check {option}.", code="tls") from error
 
 
 def _bind(listening: Listening) -> socket.socket:
@@ -129,7 +132,7 @@ def _not_bound(listening: Listening, error: OSError) -> SetupError:
         return SetupError(f"{what}: not an address of this computer", hint="Check --host.", code="address")
     if error.errno == errno.EADDRINUSE:
         return SetupError(f"{what}: the port is in use", hint=hint, code="address")
-    return SetupError(f"{what}: {os.strerror(error.errno or 0).lower()}", hint=hint, code="address")
+    return SetupError(f"{what}: {reason_of(error)}", hint=hint, code="address")
 
 
 def base_url(server: socket.socket, listening: Listening) -> str:

@@ -52,6 +52,13 @@ def test_links_name_no_plain_address(url: str, settings: Settings) -> None:
     assert caught.value.code == "public_url"
 
 
+@pytest.mark.parametrize("url", ["https://a.example/x?y=1", "https://a.example#x", "https://me@a.example"])
+def test_links_can_be_made_of_the_public_address(url: str, settings: Settings) -> None:
+    """An address that goes on behind a question mark or a number sign would make links that nobody can open."""
+    with pytest.raises(SetupError, match="--public-url takes an address only"):
+        serve(Settings(data=settings.data, public_url=url), Listening(host="127.0.0.1", port=0), tell=print)
+
+
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "localhost", "", "10.0.0.1", "127.0.0.1.example"])  # noqa: S104 - refused
 def test_plain_http_stays_on_loopback(host: str, settings: Settings) -> None:
     """Whatever is not an address of this machine's loopback wants a certificate."""

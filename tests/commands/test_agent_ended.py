@@ -102,20 +102,48 @@ def test_a_pause_is_told_before_and_after(invited: Invited) -> None:
     assert lines[-1].startswith("To submit: promptster submit")
 
 
-def test_a_shell_claims_nothing_while_paused(invited: Invited) -> None:
-    """It says what it is at its start, and that nothing is recorded in it as long as that is so."""
-    program = [str(BIN / "promptster"), "shell"]
-    with Terminal(program, environ=_environ(invited), cwd=invited.workspace) as terminal:
-        terminal.wait_for("claude, codex and cursor-agent are recorded here; exit returns")
-        terminal.type("exit")
-        terminal.end()
+def test_after_the_time_no_way_is_shown_that_would_not_record(invited: Invited) -> None:
+    """Neither resuming nor continuing the conversation is recorded any more, so only submitting is named."""
     invited.person.result("pause")
+    (folder,) = (invited.state / "sessions").iterdir()
+    SessionFolder(folder).update(record_until=1)
+    warning, *lines = _at_terminal(invited, "run", "claude", "-p", PROMPT)
+    assert re.fullmatch("warning: time was up at .*, so nothing in claude is recorded", warning)
+    assert lines == [
+        "claude ended. Nothing was recorded.",
+        "Time is up. Agents are no longer recorded. To submit: promptster submit",
+    ]
+
+
+def test_a_session_that_ended_meanwhile_is_told_in_words(invited: Invited) -> None:
+    """Its state is called what people call it."""
+    (invited.folder / "tools" / "claude").write_text("#!/bin/sh\necho ready\nread line\n")
+    program = [str(BIN / "promptster"), "run", "claude"]
     with Terminal(program, environ=_environ(invited), cwd=invited.workspace) as terminal:
-        terminal.wait_for("warning: the session is paused, so nothing in this shell is recorded")
-        terminal.wait_for("run `promptster resume`")
-        terminal.type("exit")
-        terminal.end()
-    assert "are recorded here" not in terminal.shown
+        terminal.wait_for("ready")
+        invited.person.result("submit", "--yes")
+        terminal.type("end")
+        assert terminal.end() == 0
+    assert "claude ended. The session was submitted, so nothing more is recorded." in terminal.shown
+
+
+def _shell_says(invited: Invited) -> str:
+    program = [str(BIN / "promptster"), "shell"]
+    with Terminal(program, environ=_environ(invited) | {"SHELL": "/bin/sh"}, cwd=invited.workspace) as terminal:
+        terminal.wait_for("\n")
+        terminal.type("exit 0")
+        assert terminal.end() == 0
+        return terminal.shown
+
+
+def test_the_shell_says_whether_agents_are_recorded_in_it(invited: Invited) -> None:
+    """While recording, in a pause, and after the time."""
+    assert "In this shell claude, codex and cursor-agent are recorded. Type exit to leave." in _shell_says(invited)
+    invited.person.result("pause")
+    assert "warning: the session is paused, so agents in this shell are not recorded" in _shell_says(invited)
+    (folder,) = (invited.state / "sessions").iterdir()
+    SessionFolder(folder).update(record_until=1)
+    assert "warning: time is up, so agents in this shell are not recorded" in _shell_says(invited)
 
 
 def test_a_recorder_that_stopped_is_told(invited: Invited) -> None:

@@ -184,8 +184,16 @@ def test_withdrawing_while_the_collector_is_away_deletes_here_first(invited: Inv
     first = invited.person.call("withdraw", "--yes", "--json")
     assert first.code == 1
     assert first.document["error"]["code"] == "collector_unreachable"
-    assert first.document["error"]["message"] == f"cannot reach {relay.url}: the connection was cut"
-    assert "everything is deleted already" in first.document["error"]["hint"]
+    why = f"deleted here, but not yet at Acme: cannot reach {relay.url}: the connection was cut"
+    assert first.document["error"]["message"] == why
+    told = invited.person.call("withdraw", "--yes")
+    assert (told.code, told.stdout, told.stderr.split()) == (
+        1,
+        "",
+        f"warning: {why} Run `promptster withdraw` again.".split(),
+    )
+    shown = invited.person.call("status").stdout.splitlines()
+    assert shown[1:] == ["warning: deleted here, but not yet at Acme", "Next       promptster withdraw"]
     (folder,) = (invited.state / "sessions").iterdir()
     assert not (folder / "journal").exists()
     assert not (folder / "batches").exists()
@@ -196,6 +204,7 @@ def test_withdrawing_while_the_collector_is_away_deletes_here_first(invited: Inv
     assert invited.person.call("withdraw", "--yes", "--json").code == 1
     assert relay.lost == 1
     assert invited.person.result("withdraw", "--yes", "--json")["tombstone"]
+    assert "Next" not in invited.person.call("status").stdout
 
 
 def test_withdrawing_after_handing_in_survives_a_lost_answer(invited: Invited, relay: Relay) -> None:

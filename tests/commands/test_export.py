@@ -13,7 +13,7 @@ from tests.helpers.bundles import Bundler
 from tests.helpers.plausible import plausible
 
 from promptster.__main__ import main
-from promptster.commands.export_name import slug
+from promptster.paths import slug
 
 
 @pytest.fixture
@@ -62,7 +62,10 @@ def test_without_a_name_one_is_made_up(folder: Path, capsys: pytest.CaptureFixtu
     assert main(["export", "ada.promptster", "--format", "html", "--json"]) == 2
     assert json.loads(capsys.readouterr().out)["error"]["code"] == "file_exists"
     assert main(["export", "ada.promptster", "--format", "html", "--force"]) == 0
-    assert "only you can read it, and it is not encrypted" in capsys.readouterr().out
+    saved, verdict = capsys.readouterr().out.splitlines()
+    assert saved.startswith(f"Saved as {written.name} (")
+    assert saved.endswith(" kB). Only you can read it. It is not encrypted.")
+    assert verdict == "Verdict: consistent."
 
 
 def test_a_file_that_is_there_needs_force(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -186,6 +186,33 @@ def test_company_providers_need_a_typed_yes(acme: Stage) -> None:
         assert Consent.parse(consent.payload).choices == {"hooks_only": "claude"}
 
 
+@pytest.mark.parametrize("answer", ["no", "Ctrl-C"])
+def test_a_no_to_hooks_only_is_no_error(acme: Stage, answer: str) -> None:
+    """Whoever would rather not be recorded like that is told that nothing was changed."""
+    with acme.invited(f"company-{answer}", CLAUDE_CODE_USE_VERTEX="1") as invited:
+        before = everything(invited.folder)
+        with begin(invited) as screen:
+            screen.wait_for(r"\(yes/no\) ")
+            screen.interrupt() if answer == "Ctrl-C" else screen.type(answer)
+            screen.wait_for(NOTHING)
+            assert screen.end() == (130 if answer == "Ctrl-C" else 3)
+        assert "error:" not in screen.shown
+        assert everything(invited.folder) == before
+
+
+@pytest.mark.parametrize(
+    ("words", "question"), [(("start",), "Paste the link"), (("login", "--collector", NOWHERE), "Token")]
+)
+def test_ctrl_c_where_a_secret_is_typed_is_a_no(invited: Invited, words: tuple[str, ...], question: str) -> None:
+    """The question's line is ended, and nothing is called an error."""
+    with terminal(invited, *words) as screen:
+        screen.wait_for(question)
+        screen.interrupt()
+        screen.wait_for(r"\n(?:\r)?Nothing was changed\.")
+        assert screen.end() == 130
+    assert "error:" not in screen.shown
+
+
 def test_a_no_to_submit_and_stop_keeps_the_session(invited: Invited) -> None:
     """Anything but yes and no is asked again; a no is no error; the screen says first what would happen."""
     invited.start()

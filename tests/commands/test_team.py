@@ -76,7 +76,7 @@ def test_login_keeps_the_token_apart_and_pins_the_keys(acme: Stage, stranger: Pe
     assert answer.code == 0
     assert answer.stdout.startswith("Signed in to Acme as owner.\n")
     assert acme.running.fingerprint in answer.stdout
-    assert "this sign-in will be kept in" in answer.stderr
+    assert re.search(r"^This .*this sign-in will be kept in [^\n]*\.$", answer.stderr, re.MULTILINE)
     assert token not in answer.stdout + answer.stderr
     holding = [path for path in stranger.home.rglob("*") if path.is_file() and token in path.read_text()]
     assert [path.name for path in holding] == ["tokens.json"]
@@ -194,6 +194,10 @@ def test_a_new_assessment_says_its_terms_and_what_is_next(acme: Stage) -> None:
     named = shlex.split(second[1])[3]
     ids = [entry["id"] for entry in acme.owner.result("assessment", "list")["assessments"]]
     assert named in ids
+    long = acme.owner.call("assessment", "create", "--title", "wordy " * 30).stdout.splitlines()
+    assert len(long[1]) <= 80
+    dashed = acme.owner.call("assessment", "create", "--title", "-- no option").stdout.splitlines()
+    assert re.fullmatch(r"Next: promptster invite [0-9a-f]{16} --name NAME --email ADDRESS", dashed[1])
 
 
 def test_an_assessment_is_named_by_its_title_or_the_beginning_of_its_id(acme: Stage) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 from pathlib import Path
@@ -66,3 +67,40 @@ def test_every_link_between_documents_leads_somewhere() -> None:
         if not (path.parent / target).exists()
     ]
     assert broken == []
+
+
+_A_SENTENCE = re.compile(r"(?:[A-Z`~]|--[a-z]|promptster)")
+
+
+def _hints(path: Path) -> list[tuple[int, str]]:
+    """What a module gives as ``hint``, with a brace for every value; its line beside it."""
+    found: list[tuple[int, str]] = []
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        texts = [part.value for part in node.keywords if part.arg == "hint"] if isinstance(node, ast.Call) else []
+        for text in texts:
+            if isinstance(text, ast.Constant) and isinstance(text.value, str):
+                found.append((text.lineno, text.value))
+            elif isinstance(text, ast.JoinedStr):
+                words = [str(part.value) if isinstance(part, ast.Constant) else "{}" for part in text.values]
+                found.append((text.lineno, "".join(words)))
+    return found
+
+
+def test_every_hint_is_a_sentence_or_a_command() -> None:
+    """What to do next begins like a sentence, and ends like one or with a command."""
+    modules = [path for name in ("cli", "collector", "hooks") for path in (ROOT / name).rglob("*.py")]
+    hints = [(path.name, line, hint) for path in modules for line, hint in _hints(path)]
+    assert len(hints) > 100
+    wrong = [
+        hint
+        for hint in hints
+        if not ((_A_SENTENCE.match(hint[2]) or hint[2].startswith("{}")) and re.search(r"[.}]$|promptster|--", hint[2]))
+    ]
+    assert wrong == []
+
+
+def test_no_message_speaks_in_the_systems_own_words() -> None:
+    """What the system calls an error, with its number or in its C library's words, is put into ours in one place."""
+    modules = [path for name in ("cli", "collector") for path in (ROOT / name).rglob("*.py")]
+    speaking = [path.name for path in modules if "strerror" in path.read_text(encoding="utf-8")]
+    assert speaking == ["errors.py"]

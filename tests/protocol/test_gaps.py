@@ -111,6 +111,21 @@ def test_pauses_end_with_resume_or_the_session() -> None:
     assert [gap.text for gap in gaps[1:]] == ["recording was paused: tea", "recording was paused and not resumed: tea"]
 
 
+@pytest.mark.parametrize(
+    ("reason", "words"), [("candidate", "by the candidate"), ("recorder_stopped", "because the recorder stopped")]
+)
+def test_a_pauses_own_reasons_are_words(reason: str, words: str) -> None:
+    """What the recorder writes for programs is told to people in words."""
+    ended = read_gaps(
+        [_event(kind, seq, src="candidate", reason=reason) for seq, kind in enumerate(("paused", "resumed"))]
+    )
+    (left,) = read_gaps([_event("paused", src="candidate", reason=reason)])
+    assert [gap.text for gap in (*ended, left)] == [
+        f"recording was paused {words}",
+        f"recording was paused and not resumed {words}",
+    ]
+
+
 def test_arrivals_are_counted_only_where_no_event_is_missing() -> None:
     """A number of a source that is skipped is the recorder's loss; behind a missing event counting starts again."""
     whole = [_event("note", seq, src="hook") for seq in range(6)]

@@ -86,7 +86,7 @@ HEADLINES: list[tuple[str, dict[str, Any], tuple[str, str, str, bool]]] = [
         {"raw_kind": "promptster_refused", "payload": {"request": "stop"}},
         ("The agent tried", "stop", "refused", True),
     ),
-    ("submission_final", {"manifest": [{}]}, ("Work handed in", "1 file changed", "", False)),
+    ("submission_final", {"manifest": [{}]}, ("Work submitted", "1 file changed", "", False)),
 ]
 
 

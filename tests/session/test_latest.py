@@ -21,6 +21,9 @@ from promptster.session.words import last_thing
         (Kind.TOOL_CALL, {"agent": "claude", "name": "Read"}, "claude used Read"),
         (Kind.TOOL_CALL, {}, "an agent used a tool"),
         (Kind.MODEL_REQUEST, {"agent": "claude"}, "claude asked the model"),
+        (Kind.MODEL_RESPONSE, {"agent": "claude", "outcome": "complete"}, "claude got the model's answer"),
+        (Kind.MODEL_RESPONSE, {"agent": "claude", "outcome": "error"}, "claude got an error from the model"),
+        (Kind.MODEL_RESPONSE, {"agent": "claude", "outcome": "cut"}, "claude got part of an answer"),
     ],
 )
 def test_what_was_done_is_told_in_a_few_words(kind: Kind, fields: dict[str, Any], words: str) -> None:

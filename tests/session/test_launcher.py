@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import re
 import signal
 import subprocess
 import sys
@@ -19,6 +18,7 @@ from promptster.errors import LaunchError
 from promptster.session.agents import NAMES, find_agent
 from promptster.session.launcher import SHIMS_VARIABLE, become, find_program, hook_command, prepare
 from promptster.session.state import SessionState
+from promptster.times import soon
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -57,7 +57,7 @@ def test_an_unknown_agent_is_our_failure(tmp_path: Path, capsys: pytest.CaptureF
     assert run.main(["gemini", "-p", "x"]) == 125
     shown = capsys.readouterr()
     assert shown.out == ""
-    assert shown.err.startswith("error: cannot record 'gemini'\nUse claude, codex or cursor-agent.\n")
+    assert shown.err.startswith("error: cannot record gemini\nUse claude, codex or cursor-agent.\n")
     assert all(name in shown.err for name in NAMES)
 
 
@@ -137,9 +137,9 @@ def test_an_agent_started_after_the_time_is_told_that_nothing_is_recorded(tmp_pa
         told = len(made.recorded)
         made.folder.update(record_until=1)
         late = prepare("claude", ("--bare",), made.paths, _environ(tmp_path))
-    *_, over, then = late.launch.notes
-    assert re.fullmatch(r"recording ended at \d+ \w+ 19\d\d, \d\d:\d\d, so nothing in claude is recorded", over)
-    assert then == "to submit what was recorded: promptster submit"
+    *_, over, step = late.launch.notes
+    assert over == f"warning: time was up at {soon(1, 86_400_000 * 400)}, so nothing in claude is recorded"
+    assert step == "To submit what was recorded: promptster submit"
     assert len(made.recorded) == told > 0
 
 
@@ -170,7 +170,7 @@ def test_cursor_needs_its_workspace_file(tmp_path: Path) -> None:
     assert prepared.launch.arguments == ("x",)
     assert "only source" in made.recorded[0]["fields"]["detail"]
     assert prepared.launch.notes == ()
-    assert "neither prompts nor answers" in printing.launch.notes[0]
+    assert "no prompts and no answers" in printing.launch.notes[0]
     assert "neither prompts nor answers" in made.recorded[-1]["fields"]["detail"]
 
 

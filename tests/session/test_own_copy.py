@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -103,6 +104,21 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
 def codes(copy: OwnCopy) -> set[str]:
     """What was found."""
     return {finding.code for finding in copy.verification.findings}
+
+
+@pytest.mark.parametrize(("zone", "shift_h"), [("Asia/Tokyo", 9), ("America/New_York", -5)])
+def test_a_copy_is_named_as_an_export_is(desk: Desk, zone: str, shift_h: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The day where the candidate is, and a title's letters without their accents."""
+    midnight_ms = 1_796_083_200_000 - shift_h * 3_600_000  # 1 December 2026 there
+    try:
+        with monkeypatch.context() as patch:
+            patch.setenv("TZ", zone)
+            time.tzset()
+            for created_ms, day in ((midnight_ms - 1, "2026-11-30"), (midnight_ms, "2026-12-01")):
+                desk.current.folder.update(title="F\u00fcnf: a/b", created_ms=created_ms)
+                assert copy_path(Current(desk.current.folder), desk.config).name.startswith(f"{day}-funf-a-b-")
+    finally:
+        time.tzset()
 
 
 def test_a_copy_of_everything_verifies(desk: Desk) -> None:

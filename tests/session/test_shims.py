@@ -95,4 +95,4 @@ def test_without_a_session_there_is_no_shell(tmp_path: Path) -> None:
         [sys.executable, "-m", "promptster", "shell"], env=environ, capture_output=True, text=True, check=False
     )
     assert done.returncode == 125
-    assert "no assessment is running" in done.stderr
+    assert "there is no session on this computer" in done.stderr

@@ -56,7 +56,7 @@ class _Full(io.StringIO):
 
 def test_a_result_that_does_not_arrive_is_an_error_and_words_beside_it_are_not() -> None:
     """Whoever reads the result must know that it is not whole; a note that cannot be shown stops nothing."""
-    with pytest.raises(OutputError, match="cannot write to standard output: No space left on device"):
+    with pytest.raises(OutputError, match="cannot write to standard output: disk full"):
         Output(json=True, stdout=_Full(), stderr=io.StringIO()).result({"session": "x"})
     Output(json=True, stdout=io.StringIO(), stderr=_Full()).note("beside")
 

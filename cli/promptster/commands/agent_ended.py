@@ -53,7 +53,10 @@ def _lines(name: str, since: int) -> list[str]:
     agent = find_agent(name)
     found = read_run(current, since, agent.provider_agent)
     paused = facts.state is SessionState.PAUSED
-    lines = [f"{name} ended. {_told(found, paused=paused)}"]
+    over = facts.time_is_over(SystemClock().wall_ms())
+    lines = [f"{name} ended. {_told(found, off=paused or over)}"]
+    if over:
+        return [*lines, _last(facts)]  # neither resuming nor continuing would be recorded
     if paused:
         lines.append("The session is paused. To record again: promptster resume")
     if found.conversation and not facts.time_is_over(SystemClock().wall_ms()):
@@ -65,8 +68,8 @@ def _lines(name: str, since: int) -> list[str]:
     return lines
 
 
-def _told(found: RunRecord, *, paused: bool) -> str:
-    if paused and found.empty:
+def _told(found: RunRecord, *, off: bool) -> str:
+    if off and found.empty:
         return "Nothing was recorded."
     edits = f"edits to {_counted(found.files, 'file')}"
     return f"Recorded: {_counted(found.prompts, 'prompt')}, {_counted(found.tool_calls, 'tool call')}, {edits}."

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from promptster.commands import needed
-from promptster.commands.options import Collector, Json
+from promptster.commands.options import Json, TeamCollector
 
 if TYPE_CHECKING or needed.work:
     from promptster.commands.cells import counted_days, length
@@ -24,6 +24,7 @@ if TYPE_CHECKING or needed.work:
     from promptster.session.workspace import is_clonable
     from promptster.ui.escape import escape_line
     from promptster.ui.output import Output
+    from promptster.ui.wrapping import cells, columns
 
 if TYPE_CHECKING:
     from promptster.client import CollectorClient
@@ -47,7 +48,7 @@ def create(
     retention: Annotated[
         str | None, typer.Option(metavar="30d", help="Days that sessions are kept: 30 if not given, 180 at most.")
     ] = None,
-    collector: Collector = None,
+    collector: TeamCollector = None,
     json: Json = False,
 ) -> None:
     """Create an assessment. Its policy is fixed with it: candidates agree to exactly these terms."""
@@ -67,12 +68,18 @@ def create(
         limit = made.get("time_limit_minutes")
         terms = f"{length(limit) if limit else 'no time limit'}, kept for {counted_days(made['retention_days'])}"
         out.say(f'Created "{escape_line(made["title"])}": {terms}.')
-        named = quoted(made["title"] if alike == 1 else made["id"])
-        out.say(f"Next: promptster invite {named} --name NAME --email ADDRESS")
+        step = _next(made["title"])
+        if alike != 1 or made["title"].startswith("-") or cells(step) > columns():
+            step = _next(made["id"])
+        out.say(step)
+
+
+def _next(named: str) -> str:
+    return f"Next: promptster invite {quoted(named)} --name NAME --email ADDRESS"
 
 
 @app.command("list")
-def list_(*, collector: Collector = None, json: Json = False) -> None:
+def list_(*, collector: TeamCollector = None, json: Json = False) -> None:
     """List the organisation's assessments."""
     out = Output(json)
     with team_client(Config.load(Paths.from_environment()), collector) as client:

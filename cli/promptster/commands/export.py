@@ -9,20 +9,20 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from promptster.commands import needed
-from promptster.commands.options import Collector, Json
+from promptster.commands.options import Json, TeamCollector
 from promptster.commands.source import SourceArgument
 from promptster.replay import exporters
 
 if TYPE_CHECKING or needed.work:
     from promptster.commands.export_name import file_name
     from promptster.commands.source import find_source, read_file, read_replay, require_readable
+    from promptster.commands.summary import size
     from promptster.config import Config, PinnedKeys, write_private
-    from promptster.errors import PromptsterError, UsageError
+    from promptster.errors import PromptsterError, UsageError, reason_of
     from promptster.paths import Paths
     from promptster.protocol.verification import verify_bundle
     from promptster.replay.errors import ExportError
     from promptster.replay.verdict import findings, log
-    from promptster.replay.wording import counted
     from promptster.session.completing import complete, find_own, may_be_completed
     from promptster.ui.escape import escape_line
     from promptster.ui.output import Output, write_bytes
@@ -50,7 +50,7 @@ def command(
         ),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")] = False,
-    collector: Collector = None,
+    collector: TeamCollector = None,
     json: Json = False,
 ) -> int:
     """Save a session: the bundle that anyone can verify, a page that anyone can open, or lines for a program.
@@ -86,8 +86,8 @@ def command(
         }
     )
     if output != _STDOUT and not json:
-        out.say(f"wrote {target} ({counted(written, 'byte')}); only you can read it, and it is not encrypted")
-        out.say(f"verdict: {verdict}")
+        out.say(f"Saved as {target} ({size(written)}). Only you can read it. It is not encrypted.")
+        out.say(f"Verdict: {verdict}.")
     return 0
 
 
@@ -164,5 +164,5 @@ def _write(exporter: Exporter, replay: Replay, target: Path | None) -> int:
     try:
         write_private(target, data)
     except OSError as error:
-        raise PromptsterError(f"cannot write {target}: {error.strerror}", code="file") from error
+        raise PromptsterError(f"cannot write {target}: {reason_of(error)}", code="file") from error
     return len(data)

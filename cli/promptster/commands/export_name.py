@@ -3,26 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import re
-import unicodedata
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
+
+from promptster.paths import slug
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from promptster.replay.session import Replay
 
-_LONGEST = 40
-"""Characters of a title in a name."""
 _ID = 8
-_UNSAFE = re.compile(r"[^a-z0-9]+")
-
-
-def slug(title: str) -> str:
-    """A title in small ASCII letters, digits and dashes, which every file system takes; empty if none are left."""
-    plain = unicodedata.normalize("NFKD", title).encode("ascii", "ignore").decode().lower()
-    return _UNSAFE.sub("-", plain).strip("-")[:_LONGEST].rstrip("-")
 
 
 def _day(ms: int | None) -> str:

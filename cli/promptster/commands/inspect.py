@@ -70,11 +70,11 @@ def command(
     if json:
         return
     if page is not None:
-        out.say(f"written to {html}; it is not encrypted, delete it when you have read it")
+        out.say(f"Saved as {html}. It is not encrypted: delete it when you have read it.")
         return
     show(story(replay, Layout.of_terminal(everything=everything)))
     out.note(
-        f"{len(timeline.entries)} entries. --all shows every text, --html FILE writes the page that a reviewer sees"
+        f"{len(timeline.entries)} entries. --all shows every text. --html FILE saves the page that a reviewer sees."
     )
 
 
@@ -82,9 +82,9 @@ def _check_page(page: Path, named: str, *, force: bool) -> None:
     if page.is_dir():
         raise UsageError(f"{named} is a folder", hint="Name a file.")
     if not page.parent.is_dir():
-        raise UsageError(f"there is no folder {page.parent}", hint="Make it first.")
+        raise UsageError(f"there is no folder {page.parent}", hint="Create it first.")
     if (page.exists() or page.is_symlink()) and not force:
-        raise UsageError(f"{named} is there already", hint="--force replaces it", code="file_exists")
+        raise UsageError(f"{named} already exists", hint="Add --force to replace it.", code="file_exists")
 
 
 def _write_page(page: Path, replay: Replay) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from promptster.commands import needed
-from promptster.commands.options import Collector, Json
+from promptster.commands.options import Json, TeamCollector
 
 if TYPE_CHECKING or needed.work:
     from promptster import times
@@ -30,7 +30,7 @@ def command(
     *,
     name: Annotated[str, typer.Option(metavar="NAME", help="The person's name; encrypted at the collector.")],
     email: Annotated[str, typer.Option(metavar="EMAIL", help="Their address; encrypted at the collector.")],
-    collector: Collector = None,
+    collector: TeamCollector = None,
     json: Json = False,
 ) -> None:
     """Invite one person. The link is shown once; it works for one person, once, and for 72 hours."""

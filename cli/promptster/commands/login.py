@@ -53,7 +53,9 @@ def command(
         except SignInRejectedError as error:
             raise _not_this_one(error) from error
     keys = pinned.pin(url, keyfile)
-    kind = keep_token(config, url, token, preference=preference, announce=out.note)
+    kind = keep_token(
+        config, url, token, preference=preference, announce=lambda text: out.note(f"{text[:1].upper()}{text[1:]}.")
+    )
     config.remember_collector(url)
     organisation, role = str(me.get("organisation", "")), str(me.get("role", ""))
     fingerprint = keys.fingerprints[-1]

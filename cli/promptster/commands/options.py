@@ -36,6 +36,12 @@ Collector = Annotated[
         help="Collector address, where nothing else names it.",
     ),
 ]
+TeamCollector = Annotated[
+    str | None,
+    typer.Option(
+        "--collector", metavar="URL", callback=_collector, help="Collector address, if not the one signed in to."
+    ),
+]
 Code = Annotated[
     str | None,
     typer.Argument(metavar="CODE_OR_LINK", show_default=False, help="Your invite; - reads it from standard input."),
@@ -83,3 +89,9 @@ def ask_unseen(question: str) -> str:
         return getpass.getpass(question)
     except EOFError:
         return ""
+    except KeyboardInterrupt:
+        from promptster.errors import ChoiceError  # noqa: PLC0415 - likewise
+        from promptster.ui.questions import NOTHING_CHANGED  # noqa: PLC0415 - likewise
+
+        sys.stderr.write("\n")
+        raise ChoiceError(NOTHING_CHANGED, code="interrupted", interrupted=True) from None

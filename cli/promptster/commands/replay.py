@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from promptster.commands import needed
-from promptster.commands.options import Collector, Json
+from promptster.commands.options import Json, TeamCollector
 from promptster.commands.source import SourceArgument
 
 if TYPE_CHECKING or needed.work:
@@ -31,7 +31,7 @@ def command(
     source: SourceArgument,
     *,
     everything: Annotated[bool, typer.Option("--all", help="Every entry, and every text in full.")] = False,
-    collector: Collector = None,
+    collector: TeamCollector = None,
     json: Json = False,
 ) -> None:
     """Read a session in the terminal: what happened, who saw it, and whether it can be relied on."""

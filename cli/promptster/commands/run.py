@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, NoReturn
 
-from promptster.errors import InsideAgentError, LaunchError, PromptsterError, SessionError
+from promptster.errors import ChoiceError, InsideAgentError, LaunchError, PromptsterError, SessionError
 from promptster.ui.output import Output
 
 if TYPE_CHECKING:
@@ -47,18 +47,19 @@ def main(arguments: Sequence[str]) -> int:
         _start(arguments[0], tuple(arguments[1:]), out)
     except PromptsterError as error:
         out.error(error)
-        return error.exit_code if isinstance(error, (LaunchError, InsideAgentError)) else OUR_FAILURE
+        return error.exit_code if isinstance(error, (LaunchError, InsideAgentError, ChoiceError)) else OUR_FAILURE
 
 
 def _agrees_to_hooks(paths: Paths) -> bool:
     """Ask, where a person can be asked, whether Cursor's hooks file may be made; make it after a typed yes."""
-    from promptster.ui.questions import ask_yes, is_terminal  # noqa: PLC0415 - its help needs none of this
+    from promptster.ui.questions import confirm, is_terminal  # noqa: PLC0415 - its help needs none of this
 
     question = (
         "Cursor's agent can be recorded only by .cursor/hooks.json of the workspace, put back at the end. Make it?"
     )
-    if not is_terminal() or not ask_yes(question):
+    if not is_terminal():
         return False
+    confirm(question, yes=False, json=False, act="starting", code="cursor_hooks_missing")
     from promptster.session.current import Current  # noqa: PLC0415 - likewise
     from promptster.session.ide import agree_later  # noqa: PLC0415 - likewise
 
@@ -79,19 +80,21 @@ def _start(name: str, arguments: tuple[str, ...], out: Output) -> NoReturn:
             raise
         prepared = prepare(name, words, paths)
     for note in prepared.launch.notes:
-        out.note(f"promptster: {note}")
+        out.note(note)
     start(prepared, paths, _words_after(prepared, paths, out))
 
 
 def _words_after(prepared: Prepared, paths: Paths, out: Output) -> tuple[str, ...]:
     """The command that tells what was recorded once the agent has ended; says before the start if nothing will be."""
+    from promptster.clock import SystemClock  # noqa: PLC0415 - likewise
     from promptster.session.control import ControlClient  # noqa: PLC0415 - its help needs none of this
     from promptster.session.state import SessionFolder, SessionState  # noqa: PLC0415 - likewise
 
     folder = SessionFolder.active(paths)
     if folder is None or not prepared.launch.converses:
         return ()
-    if folder.facts().state is SessionState.PAUSED:
+    facts = folder.facts()
+    if facts.state is SessionState.PAUSED and not facts.time_is_over(SystemClock().wall_ms()):
         out.note(f"warning: the session is paused, so nothing in {prepared.name} is recorded")
         out.note("To record it, run `promptster resume` in another terminal.")
     if not sys.stderr.isatty():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from promptster.commands import needed
-from promptster.commands.options import Collector, Json
+from promptster.commands.options import Json, TeamCollector
 
 if TYPE_CHECKING or needed.work:
     from promptster import times
@@ -32,7 +32,7 @@ _LEGEND = {
 """What stages mean that do not explain themselves."""
 
 
-def command(*, collector: Collector = None, json: Json = False) -> None:
+def command(*, collector: TeamCollector = None, json: Json = False) -> None:
     """List the organisation's sessions, newest first."""
     out = Output(json)
     with team_client(Config.load(Paths.from_environment()), collector) as client:

@@ -13,7 +13,7 @@ from promptster.ui.output import Output
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from promptster.session.state import SessionFacts
+    from promptster.session.state import SessionFolder
 
 OUR_FAILURE = 125
 
@@ -46,19 +46,20 @@ def main(arguments: Sequence[str]) -> int:
         return error.exit_code if isinstance(error, LaunchError) else OUR_FAILURE
 
 
-def _greet(facts: SessionFacts, out: Output) -> None:
-    """Say what the shell is for, and whether anything is recorded in it at this moment."""
+def _tell(folder: SessionFolder, out: Output) -> None:
+    """Whether agents are recorded in the shell, and how to leave it."""
     from promptster.clock import SystemClock  # noqa: PLC0415 - its help needs none of this
     from promptster.session.state import SessionState  # noqa: PLC0415 - likewise
 
+    facts = folder.facts()
     if facts.time_is_over(SystemClock().wall_ms()):
-        out.note("warning: time is up, so nothing in this shell is recorded")
+        out.note("warning: time is up, so agents in this shell are not recorded")
         out.note("To submit what was recorded: promptster submit")
     elif facts.state is SessionState.PAUSED:
-        out.note("warning: the session is paused, so nothing in this shell is recorded")
-        out.note("To record claude, codex and cursor-agent in it, run `promptster resume`.")
+        out.note("warning: the session is paused, so agents in this shell are not recorded")
+        out.note("To record them, run `promptster resume`.")
     else:
-        out.note("promptster: claude, codex and cursor-agent are recorded here; exit returns")
+        out.note("In this shell claude, codex and cursor-agent are recorded. Type exit to leave.")
 
 
 def _start(arguments: tuple[str, ...], out: Output) -> NoReturn:
@@ -73,6 +74,6 @@ def _start(arguments: tuple[str, ...], out: Output) -> NoReturn:
     folder = recording_session(Paths.from_environment())
     plan = plan_shell(folder.run, arguments, os.environ)
     if sys.stdin.isatty() and not arguments:
-        _greet(folder.facts(), out)
+        _tell(folder, out)
     launch = Launch(arguments=plan.arguments, environ=plan.environ)
     become(Prepared(program=plan.program, launch=launch, name=plan.program.name))

@@ -11,7 +11,7 @@ import typer
 
 from promptster.commands import needed
 from promptster.commands.names import SHORTEST, the_one
-from promptster.errors import NotSignedInError, PromptsterError, UsageError
+from promptster.errors import NotSignedInError, PromptsterError, UsageError, reason_of
 
 if TYPE_CHECKING or needed.work:
     from promptster.config import PinnedKeys
@@ -59,6 +59,8 @@ def find_source(text: str) -> Source:
     Raises:
         UsageError: it is neither.
     """
+    if not text:
+        raise _nothing('""')
     path = Path(text).expanduser()
     if path.exists() and not path.is_dir():  # also a pipe, such as a shell's <(...)
         return Source(file=path, session=None)
@@ -118,7 +120,7 @@ def read_file(path: Path) -> bytes:
         with path.open("rb") as file:
             return read_stream(file)
     except OSError as error:
-        raise PromptsterError(f"cannot read {path}: {error.strerror}", code="file") from error
+        raise PromptsterError(f"cannot read {path}: {reason_of(error)}", code="file") from error
 
 
 def read_bundle_of(source: Source, config: Config, collector: str | None = None) -> bytes:

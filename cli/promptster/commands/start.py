@@ -31,7 +31,7 @@ if TYPE_CHECKING or needed.work:
     from promptster.times import soon, until
     from promptster.ui.labels import sentence_lines
     from promptster.ui.output import Output
-    from promptster.ui.questions import ask_yes, is_terminal
+    from promptster.ui.questions import confirm, is_terminal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -242,8 +242,15 @@ def _settle_findings(plan: begin.StartPlan, options: Options, out: Output) -> li
         for line in sentence_lines(f"{sentences[:1].upper()}{sentences[1:]}."):
             out.note(line)
         out.note("Its conversation cannot be recorded, only its tool calls, by hooks.")
-        if ask_yes("Continue like that?"):
-            return agents
+        confirm(
+            "Continue like that?",
+            yes=False,
+            json=False,
+            act="starting",
+            refused="Nothing was changed and nothing was recorded.",
+            code="company_provider",
+        )
+        return agents
     raise PromptsterError(
         f"{sentences}: its calls would not be recorded",
         hint="Nothing was changed. Unset that and use your own account, or add --hooks-only to be recorded by hooks.",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from promptster.clock import SystemClock
 from promptster.commands import needed
 from promptster.paths import Paths, home_path
-from promptster.session.current import Current, finished_bundle
+from promptster.session.current import CERTIFICATE, TOMBSTONE, Current, finished_bundle
 from promptster.session.state import SessionState
 from promptster.session.undelivered import undelivered
 from promptster.session.words import last_thing, one_line, shell_path, utc
@@ -65,7 +65,7 @@ def command(*, json: Json = False) -> None:
     if json:
         return
     if facts.state.ended:
-        _tell_ended(facts, bundle, out)
+        _tell_ended(facts, bundle, out, unconfirmed=_is_unconfirmed(current))
     elif status is None:
         _tell_down(facts, out)
     else:
@@ -203,7 +203,14 @@ def _tell_down(facts: SessionFacts, out: Output) -> None:
     _say(out, None, [*rows, ("Next", again)])
 
 
-def _tell_ended(facts: SessionFacts, bundle: Path | None, out: Output) -> None:
+def _is_unconfirmed(current: Current) -> bool:
+    """Whether consent was taken back and the collector, which knows the session, has not answered that yet."""
+    folder = current.folder
+    withdrawn = current.facts.state is SessionState.WITHDRAWN
+    return withdrawn and folder.has_document(CERTIFICATE) and not folder.has_document(TOMBSTONE)
+
+
+def _tell_ended(facts: SessionFacts, bundle: Path | None, out: Output, *, unconfirmed: bool) -> None:
     rows = [(_NAMES[facts.state], _title(facts))]
     if bundle is not None:
         rows.append(("Your copy", home_path(bundle)))
@@ -213,11 +220,15 @@ def _tell_ended(facts: SessionFacts, bundle: Path | None, out: Output) -> None:
         rows.append(("Next", "promptster submit"))
     elif facts.state is SessionState.STOPPED:
         rows.append(("Next", "promptster withdraw, to have what was received deleted"))
+    elif unconfirmed:
+        rows.append(("Next", "promptster withdraw"))
     _say(out, None, rows[:-1] if rows[-1][0] == "Next" else rows)
     for text in undelivered(facts):
         _say(out, text, [])
     if facts.state is SessionState.CLOSED and bundle is None:
         out.say("Everything was received. `promptster submit` writes your copy and puts files back.")
+    if unconfirmed:
+        _say(out, f"warning: deleted here, but not yet at {one_line(facts.organisation)}", [])
     if rows[-1][0] == "Next":
         _say(out, None, rows[-1:])
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from promptster.commands import needed
-from promptster.commands.options import Collector, Json
+from promptster.commands.options import Json, TeamCollector
 
 if TYPE_CHECKING or needed.work:
     from promptster import times
@@ -35,7 +35,7 @@ def create(
     role: Annotated[str, typer.Option(metavar="owner|recruiter|reviewer", help="What the token may do.")],
     label: Annotated[str, typer.Option(metavar="TEXT", help="Whose it is, for the list.")] = "",
     expires: Annotated[str | None, typer.Option(metavar="90d", help="When it ends; a year if not given.")] = None,
-    collector: Collector = None,
+    collector: TeamCollector = None,
     json: Json = False,
 ) -> None:
     """Make a token. It is shown once and kept only as a hash."""
@@ -51,12 +51,12 @@ def create(
         out.say(made["token"])
         ends_ms = milliseconds(made.get("expires_at"))
         until = "does not expire" if ends_ms is None else f"is valid {times.until(ends_ms, asked_ms)}"
-        out.note(f"This token of a {made['role']} {until}.")
+        out.note(f"This {made['role']}'s token {until}.")
         out.note(f"It is shown only once. To end it: promptster token revoke {made['id']}")
 
 
 @app.command("list")
-def list_(*, collector: Collector = None, json: Json = False) -> None:
+def list_(*, collector: TeamCollector = None, json: Json = False) -> None:
     """List the organisation's tokens, without their secrets."""
     out = Output(json)
     with team_client(Config.load(Paths.from_environment()), collector) as client:
@@ -85,7 +85,7 @@ def list_(*, collector: Collector = None, json: Json = False) -> None:
 def revoke(
     token: Annotated[str, typer.Argument(metavar="ID", help="Its id, or the first characters.")],
     *,
-    collector: Collector = None,
+    collector: TeamCollector = None,
     json: Json = False,
 ) -> None:
     """End a token at once."""

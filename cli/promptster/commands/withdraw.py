@@ -12,12 +12,12 @@ from promptster.commands.options import Json
 if TYPE_CHECKING or needed.work:
     from promptster.clock import SystemClock
     from promptster.config import Config
-    from promptster.errors import SessionError, reason_of
+    from promptster.errors import CollectorError, SessionError, reason_of
     from promptster.paths import Paths, home_path
     from promptster.replay.wording import counted
     from promptster.session.attempt import finished, unanswered
-    from promptster.session.current import Current, finished_bundle
-    from promptster.session.ending import TOMBSTONE, save_certificate, withdraw, withdraw_submitted
+    from promptster.session.current import TOMBSTONE, Current, finished_bundle
+    from promptster.session.ending import save_certificate, withdraw, withdraw_submitted
     from promptster.session.state import SessionFolder, SessionState, sessions_here
     from promptster.session.touched import describe
     from promptster.session.words import one_line, utc
@@ -47,7 +47,7 @@ def command(
     *,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     json: Json = False,
-) -> None:
+) -> int:
     """Take your consent back: deletes what is recorded here, and has its keys destroyed at the collector.
 
     This cannot be undone. The collector's signed confirmation is saved as a file, whose path is printed; with --json
@@ -62,7 +62,14 @@ def command(
         require_person(json=json, act="withdrawing")
         _tell_before(current, out)
     confirm_by_word(_QUESTION, "withdraw", yes=yes, json=json, act="withdrawing", code="not_withdrawn")
-    done = withdraw_submitted(current, config) if submitted else withdraw(current, config)
+    try:
+        done = withdraw_submitted(current, config) if submitted else withdraw(current, config)
+    except CollectorError as error:
+        if json or current.facts.state is not SessionState.WITHDRAWN:
+            raise
+        for line in (*sentence_lines(f"warning: {error.message}"), *sentence_lines(error.hint or "")):
+            out.note(line)  # done, with a limit: here everything is deleted
+        return error.exit_code
     if invite is not None:
         finished(invite, config.paths)
     certificate = _save(current, done, config.paths, out)
@@ -70,6 +77,7 @@ def command(
     out.result(document if certificate is None else {**document, "certificate": str(certificate)})
     if not json:
         _tell(current, done, certificate, out)
+    return 0
 
 
 def _find(paths: Paths) -> tuple[Current, str | None]:

@@ -14,6 +14,13 @@ from promptster.protocol.verdict import Gap
 
 PAUSED: Final = Kind.PAUSED.value
 SOURCE_LOSS: Final = "source_loss"
+PAUSE_LEAD: Final = "recording was paused"
+"""What the text of every pause begins with."""
+_REASONS: Final[Mapping[str, str]] = {
+    "candidate": "by the candidate",
+    "recorder_stopped": "because the recorder stopped",
+}
+"""Reasons that the recorder itself gives for a pause; any other text stands as it is."""
 
 _MOST = 200
 """Characters of a recorded text that a gap's words repeat."""
@@ -77,8 +84,10 @@ def _number(event: OpenedEvent, name: str) -> int | None:
 
 
 def _pause(paused: OpenedEvent, until: int | None) -> Gap:
-    lead = "recording was paused" if until is not None else "recording was paused and not resumed"
-    return Gap(kind=PAUSED, seq=paused.seq, from_ms=paused.ms, to_ms=until, text=_joined(lead, _text(paused, "reason")))
+    lead = PAUSE_LEAD if until is not None else f"{PAUSE_LEAD} and not resumed"
+    reason = _text(paused, "reason")
+    text = f"{lead} {_REASONS[reason]}" if reason in _REASONS else _joined(lead, reason)
+    return Gap(kind=PAUSED, seq=paused.seq, from_ms=paused.ms, to_ms=until, text=text)
 
 
 def _told(event: OpenedEvent) -> Gap:

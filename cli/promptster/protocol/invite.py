@@ -14,6 +14,7 @@ from promptster.protocol.signing import kid
 
 _ID_CONTEXT = b"promptster/invite/1\x00"
 _MAX_TEXT = 2048
+_COPY = "Copy all of it, also after #."
 _LINK = re.compile(r"(?P<url>https?://[^\s#?@\\]+?)/i/(?P<id>[^/#]+)#(?P<secret>[^.]+)\.(?P<pin>[^.]+)")
 
 
@@ -68,7 +69,7 @@ class InviteCode:
         """
         text = text.strip()
         if len(text) > _MAX_TEXT:
-            raise InviteError("an invite's code is far shorter than this text", code="invite_malformed")
+            raise InviteError("too long for an invite link", code="invite_malformed", hint=_COPY)
         url: str | None = None
         if match := _LINK.fullmatch(text):
             url, parts = match["url"], [match["id"], match["secret"], match["pin"]]
@@ -78,16 +79,14 @@ class InviteCode:
             identifier_bytes, secret, pin = (b64u_decode(part) for part in parts)
         except (EncodingError, ValueError):
             raise InviteError(
-                "this is neither an invite's code nor its link",
+                "incomplete invite link",
                 code="invite_malformed",
-                hint="copy the whole code, or the whole link including what follows the # sign",
+                hint=_COPY,
             ) from None
         if (len(identifier_bytes), len(secret), len(pin)) != (16, 32, 16):
-            raise InviteError("a part of the invite is missing", code="invite_malformed", hint="copy it once more")
+            raise InviteError("incomplete invite link", code="invite_malformed", hint=_COPY)
         if invite_id_of(secret) != parts[0]:
-            raise InviteError(
-                "the invite's parts do not belong together", code="invite_mixed", hint="copy it once more"
-            )
+            raise InviteError("the parts of this invite link do not belong together", code="invite_mixed", hint=_COPY)
         return cls(parts[0], secret, parts[2], url)
 
     @property

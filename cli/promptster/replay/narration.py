@@ -285,7 +285,7 @@ def _note(entry: Entry) -> Narration:
 def _submission_final(entry: Entry) -> Narration:
     count = len(items(entry.fields.get("manifest")))
     return Narration(
-        label="Work handed in",
+        label="Work submitted",
         subject=f"{counted(count, 'file')} changed",
         passages=passages_of(
             field_of(entry, "diff", "difference against the baseline", Style.DIFF), _rest(entry, "diff")
@@ -356,7 +356,7 @@ _TELLERS: dict[str, Callable[[Entry], Narration]] = {
     "submission_final": _submission_final,
     "submission_baseline": _worded("Starting point recorded", "commit"),
     "opened": _worded("Session opened"),
-    "closed": _worded("Session closed"),
+    "closed": _worded("Session ended"),
     "paused": _worded("Recording paused", "reason"),
     "resumed": _worded("Recording resumed", "reason"),
     "consent": _worded("The candidate agreed to the policy"),

@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from promptster.errors import LaunchError
+from promptster.errors import LaunchError, reason_of
 from promptster.session import waiting
 from promptster.session.inside_agent import MARK, register
 from promptster.session.launcher import NOT_EXECUTABLE, bare_python
@@ -65,7 +65,7 @@ def start(prepared: Prepared, paths: Paths, words: Sequence[str]) -> NoReturn:
         with contextlib.suppress(OSError):
             Path(entry).unlink()
         raise LaunchError(
-            f"{prepared.program} cannot be executed ({os.strerror(int(refused))})",
+            f"cannot execute {prepared.program}: {reason_of(OSError(int(refused), ''))}",
             code="not_executable",
             exit_code=NOT_EXECUTABLE,
         )

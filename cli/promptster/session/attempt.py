@@ -23,6 +23,7 @@ from promptster.protocol.encoding import b64u_encode
 from promptster.protocol.sealing import seal_box
 from promptster.protocol.signing import Envelope
 from promptster.session.consent import check_certificate, make_consent
+from promptster.session.current import CERTIFICATE
 from promptster.session.state import SessionFacts, SessionFolder
 from promptster.session.trust import INVITE, KEYS, trusted_keys
 
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
 
 POLICY = "policy.json"
 CONSENT = "consent.json"
-CERTIFICATE = "certificate.json"
 REQUEST = "request.json"
 REPOSITORY = "repository.txt"
 _WORTH_REPEATING = frozenset({408, 425, 429})

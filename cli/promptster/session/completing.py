@@ -14,15 +14,14 @@ from typing import TYPE_CHECKING, Final
 
 from promptster.client import CollectorClient, RefusedError
 from promptster.config import write_private
-from promptster.errors import CollectorError, NotSignedInError, PromptsterError, SessionError
+from promptster.errors import CollectorError, NotSignedInError, PromptsterError, SessionError, reason_of
 from promptster.protocol.bundle import read_bundle, write_bundle
 from promptster.protocol.consent import Certificate
 from promptster.protocol.errors import ProtocolError
 from promptster.protocol.signing import Envelope
 from promptster.protocol.verdict import Effect
 from promptster.protocol.verification import verify_bundle
-from promptster.session.attempt import CERTIFICATE
-from promptster.session.current import Current
+from promptster.session.current import CERTIFICATE, Current
 from promptster.session.own_copy import Signed, closes
 from promptster.session.state import SessionFolder, SessionState
 from promptster.session.trust import trusted_keys
@@ -101,7 +100,7 @@ def complete(current: Current, file: Path, data: bytes, config: Config) -> Compl
     try:
         write_private(file.resolve(), better)
     except OSError as error:
-        raise PromptsterError(f"cannot write {file}: {error.strerror}", code="file") from error
+        raise PromptsterError(f"cannot write {file}: {reason_of(error)}", code="file") from error
     return Completed(verification=verification, size=len(better), changed=True)
 
 

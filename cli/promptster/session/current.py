@@ -28,6 +28,9 @@ BUNDLE = "bundle.txt"
 VAULT = "vault"
 """Folder of the session's sealed small files; it goes last of all when a session is concluded."""
 
+CERTIFICATE = "certificate.json"
+TOMBSTONE = "tombstone.json"
+
 
 class Current:
     """One session; what needs a secret or a running recorder is looked up when it is asked for."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import shutil
 import time
 from dataclasses import dataclass
@@ -16,10 +15,11 @@ from promptster.client import CollectorClient, RefusedError
 from promptster.config import make_private_folder
 from promptster.errors import CollectorError, PromptsterError, SessionError
 from promptster.keys import keep_access_token_only, load_access_token
+from promptster.paths import slug
 from promptster.protocol.privacy import Tombstone, Withdrawal
 from promptster.protocol.signing import Envelope, open_envelope
 from promptster.session.attempt import REQUEST
-from promptster.session.current import BUNDLE, UNREACHABLE, VAULT, Current
+from promptster.session.current import BUNDLE, TOMBSTONE, UNREACHABLE, VAULT, Current
 from promptster.session.state import SessionFolder, SessionState
 from promptster.session.trust import believing
 from promptster.session.words import one_line
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from promptster.session.touched import Restored
 
 WITHDRAWAL = "withdrawal.json"
-TOMBSTONE = "tombstone.json"
 KEPT_BATCHES_MS = 8 * 24 * 60 * 60 * 1000
 """Milliseconds that batches stay after handing in: a collector that was restored from a backup may ask for them."""
 _GONE = 410
@@ -157,7 +156,7 @@ def save_certificate(paths: Paths, facts: SessionFacts, envelope: Envelope) -> P
         OSError: it cannot be written; the session's folder holds the same bytes.
     """
     make_private_folder(paths.data)
-    title = re.sub(r"[^a-z0-9]+", "-", facts.title.lower()).strip("-")[:40] or "assessment"
+    title = slug(facts.title) or "assessment"
     name = f"withdrawn-{datetime.now().astimezone():%Y-%m-%d}-{title}"
     for number in count(1):
         path = paths.data / f"{name}{'' if number == 1 else f'-{number}'}.json"
@@ -179,17 +178,15 @@ def _hand_in(current: Current, config: Config) -> Envelope | None:
     try:
         with CollectorClient(facts.collector_url, network=config.network) as client:
             answer: Any = client.withdraw(facts.session, withdrawal.to_json()).get("tombstone")
-    except RefusedError as error:
-        if error.status == _NOT_FOUND:
-            return None
-        answer = error.problem.get("tombstone")
-        if error.status != _GONE or answer is None:
-            raise
     except CollectorError as error:
+        refused = error if isinstance(error, RefusedError) else None
+        if refused is not None and refused.status == _NOT_FOUND:
+            return None
+        if refused is not None and refused.status == _GONE and refused.problem.get("tombstone") is not None:
+            return Envelope.from_json(refused.problem["tombstone"])
         raise CollectorError(
-            error.message,
-            hint="On this computer everything is deleted already. Run `promptster withdraw` again to have the keys "
-            "destroyed there too.",
+            f"deleted here, but not yet at {one_line(facts.organisation)}: {error.message}",
+            hint="Run `promptster withdraw` again.",
             code=error.code,
         ) from error
     return Envelope.from_json(answer)

@@ -53,6 +53,9 @@ def _subject(kind: str, fields: Mapping[str, object]) -> str:
         return MACHINE if fields.get("machine") is True else ""
     if kind == Kind.FILE_EDIT:
         return _cut(PurePosixPath(_text(fields, "path")).name)
+    if kind == Kind.MODEL_RESPONSE:
+        outcome = _text(fields, "outcome")
+        return "" if outcome == "complete" else outcome
     if kind == Kind.COMMAND:
         return _cut(_text(fields, "command"))
     return _cut(_text(fields, "name")) if kind == Kind.TOOL_CALL else ""

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import promptster_hooks
 from promptster.clock import SystemClock
-from promptster.errors import LaunchError, PromptsterError, SessionError
+from promptster.errors import LaunchError, PromptsterError, SessionError, reason_of
 from promptster.session.agents import find_agent
 from promptster.session.agents.interface import LaunchRequest, draft
 from promptster.session.control import ControlClient
@@ -81,8 +81,8 @@ def prepare(name: str, arguments: tuple[str, ...], paths: Paths, environ: Mappin
         launch = replace(launch, drafts=(*launch.drafts, draft("capture_degraded", detail=detail)))
     now = SystemClock().wall_ms()
     if facts.time_is_over(now):
-        over = f"recording ended at {soon(facts.record_until, now)}, so nothing in {name} is recorded"
-        launch = replace(launch, notes=(*launch.notes, over, "to submit what was recorded: promptster submit"))
+        over = f"warning: time was up at {soon(facts.record_until, now)}, so nothing in {name} is recorded"
+        launch = replace(launch, notes=(*launch.notes, over, "To submit what was recorded: promptster submit"))
     elif launch.drafts:
         with contextlib.suppress(SessionError):  # the agent works whatever happens; the recorder shows its own gap
             control.record(launch.drafts)
@@ -105,7 +105,7 @@ def become(
         execute(str(prepared.program), [prepared.name, *prepared.launch.arguments], prepared.launch.environ)
     except OSError as error:
         raise LaunchError(
-            f"{prepared.program} cannot be executed ({error.strerror})", code="not_executable", exit_code=NOT_EXECUTABLE
+            f"cannot execute {prepared.program}: {reason_of(error)}", code="not_executable", exit_code=NOT_EXECUTABLE
         ) from error
 
 
@@ -153,14 +153,16 @@ def recording_session(paths: Paths) -> SessionFolder:
     """
     folder = SessionFolder.active(paths)
     if folder is None:
-        raise LaunchError("no assessment is running", hint="Start one: promptster start LINK", code="no_session")
+        raise LaunchError(
+            "there is no session on this computer", hint="Start one: promptster start LINK", code="no_session"
+        )
     try:
         facts = folder.facts()
     except PromptsterError as error:
         raise LaunchError(error.message, hint=error.hint, code=error.code) from error
     if not facts.state.records:
         raise LaunchError(
-            f"the session {doing(facts.state)}, so nothing would be recorded",
+            f"nothing would be recorded: the session {doing(facts.state)}",
             hint="To work unrecorded, start the agent without promptster.",
             code="not_recording",
         )
@@ -195,6 +197,6 @@ def _company_provider(agent: Agent, facts: SessionFacts, environ: Mapping[str, s
         first = replace(first, where=f"{name} in your own settings for this call")
     raise LaunchError(
         first.sentence(),
-        hint="Its calls would not be recorded. Unset that for this assessment.",
+        hint="Its calls would not be recorded. Unset that and use your own account.",
         code="company_provider",
     )

@@ -18,7 +18,7 @@ from promptster.protocol.invite import Invite, InviteCode
 from promptster.protocol.kinds import Kind
 from promptster.protocol.policy import Policy
 from promptster.protocol.signing import Envelope, open_envelope
-from promptster.session.attempt import CERTIFICATE
+from promptster.session.current import CERTIFICATE
 from promptster.session.state import sessions_here
 from promptster.session.trust import invite_of
 from promptster.session.words import one_line, utc

@@ -6,7 +6,6 @@ It is verified before anything is said about it, and written whatever verificati
 from __future__ import annotations
 
 import contextlib
-import re
 import shlex
 import time
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from promptster.client import CollectorClient
 from promptster.config import write_private
 from promptster.errors import CollectorError
+from promptster.paths import slug
 from promptster.protocol.batch import open_body, parse_batch
 from promptster.protocol.bundle import SUFFIX, BundleBatch, BundleParts, parts_from_batches, write_bundle
 from promptster.protocol.documents import encode
@@ -27,6 +27,7 @@ from promptster.protocol.signing import Envelope
 from promptster.protocol.verdict import Effect
 from promptster.protocol.verification import verify_bundle
 from promptster.session import attempt
+from promptster.session.current import CERTIFICATE
 from promptster.session.trust import trusted_keys
 
 if TYPE_CHECKING:
@@ -147,8 +148,8 @@ def write_copy(
 def copy_path(current: Current, config: Config) -> Path:
     """Where the copy stands: named by date, title and session, sortable and safe in every file system."""
     facts = current.facts
-    day = datetime.fromtimestamp(facts.created_ms / 1000, tz=UTC).strftime("%Y-%m-%d")
-    title = re.sub(r"[^a-z0-9]+", "-", facts.title.lower()).strip("-")[:40] or "assessment"
+    day = datetime.fromtimestamp(facts.created_ms / 1000, tz=UTC).astimezone().strftime("%Y-%m-%d")
+    title = slug(facts.title) or "assessment"
     return config.paths.bundles / f"{day}-{title}-{facts.session[:8]}{SUFFIX}"
 
 
@@ -158,7 +159,7 @@ def _parts(current: Current, batches: list[BundleBatch], signed: Signed) -> Bund
     continued = signed.keyfile is not None and keys.take_over(signed.keyfile)
     return parts_from_batches(
         keys=signed.keyfile if continued and signed.keyfile is not None else keys.keyfile,
-        certificate=Envelope.decode(folder.read_document(attempt.CERTIFICATE)),
+        certificate=Envelope.decode(folder.read_document(CERTIFICATE)),
         policy=folder.read_document(attempt.POLICY),
         consent=Envelope.decode(folder.read_document(attempt.CONSENT)),
         batches=batches,

@@ -80,7 +80,9 @@ def _zsh(run_folder: Path, first: str, environ: Mapping[str, str]) -> dict[str, 
 def _shell(environ: Mapping[str, str]) -> Path:
     path = Path(environ.get("SHELL") or "/bin/sh")
     if not path.is_file():
-        raise LaunchError(f"the shell {path} is not there", hint="Set SHELL.", code="not_found", exit_code=NOT_FOUND)
+        raise LaunchError(
+            f"there is no shell {path}", hint="Set SHELL to the path of one.", code="not_found", exit_code=NOT_FOUND
+        )
     if not os.access(path, os.X_OK):
         raise LaunchError(f"the shell {path} is not executable", code="not_executable", exit_code=NOT_EXECUTABLE)
     return path

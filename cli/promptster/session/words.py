@@ -69,6 +69,8 @@ def last_thing(last: Mapping[str, Any]) -> str:
     kind = last.get("kind")
     if kind == "prompt":
         return f"{agent} went on by itself" if subject == MACHINE else f"you asked {agent}"
+    if kind == "model_response" and subject:
+        return f"{agent} got {'an error from the model' if subject == 'error' else 'part of an answer'}"
     did, something = _DONE.get(str(kind), ("did something", ""))
     what = subject or something
     return f"{agent} {did} {what}" if what else f"{agent} {did}"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING, Final
 
-from promptster.protocol.gaps import PAUSED
+from promptster.protocol.gaps import PAUSE_LEAD, PAUSED
 from promptster.protocol.receipt import LAPSED
 from promptster.protocol.verdict import UNTIMED, spoken
 from promptster.replay.verdict import SHORT_CLAIM, findings, log, notes, words
@@ -142,9 +142,8 @@ def _gap(gap: Gap) -> str:
     length = span(gap.to_ms - gap.from_ms) if gap.to_ms is not None and gap.to_ms > gap.from_ms else ""
     if gap.kind != PAUSED:
         return f"{gap.text} ({length})" if length else gap.text
-    _, _, reason = gap.text.partition(": ")
-    lead = "paused and not resumed" if gap.to_ms is None else f"paused for {length or 'a moment'}"
-    return f"{lead}: {reason}" if reason else lead
+    why = gap.text.removeprefix(PAUSE_LEAD)
+    return f"paused{why}" if gap.to_ms is None else f"paused for {length or 'a moment'}{why}"
 
 
 def _signer(verification: Verification, *, keyfile: bool) -> str:

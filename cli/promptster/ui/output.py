@@ -12,7 +12,7 @@ import re
 import sys
 from typing import TYPE_CHECKING, TextIO
 
-from promptster.errors import PromptsterError
+from promptster.errors import PromptsterError, reason_of
 from promptster.ui.escape import escape_line, escape_text
 from promptster.ui.wrapping import columns, fold, shortened
 
@@ -47,7 +47,7 @@ def writing() -> Generator[None]:
     except BrokenPipeError:
         raise
     except OSError as error:
-        raise OutputError(f"cannot write to standard output: {error.strerror}") from error
+        raise OutputError(f"cannot write to standard output: {reason_of(error)}") from error
 
 
 def write_bytes(pieces: Iterable[bytes]) -> int:

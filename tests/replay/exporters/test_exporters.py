@@ -30,9 +30,9 @@ def test_the_formats_are_the_files_of_the_package() -> None:
 @pytest.mark.parametrize("name", ["", "interface", "os", "../jsonl", "JSONL"])
 def test_an_unknown_format_is_refused_by_name(name: str) -> None:
     """Only a format's own name finds it."""
-    with pytest.raises(ExportError, match="there is no export format") as caught:
+    with pytest.raises(ExportError, match="no export format named") as caught:
         exporters.find(name)
-    assert caught.value.hint == "one of bundle, html, jsonl"
+    assert caught.value.hint == "Use bundle, html or jsonl."
 
 
 def test_the_bundle_goes_through_byte_for_byte() -> None:

@@ -329,7 +329,7 @@ def test_the_work_is_in_reach_whatever_else_there_is() -> None:
     script.add("workspace", "submission_final", manifest=manifest, diff="@@ -0,0 +1 @@\n+x")
     static = page(script.events).split("<script", 1)[0]
     top, timeline, aside = re.split("<main|<aside", static)
-    assert "Handed in: 300 files, +1 −0</a>" in top  # noqa: RUF001 - a minus sign beside a plus sign
+    assert "Submitted: 300 files, +1 −0</a>" in top  # noqa: RUF001 - a minus sign beside a plus sign
     assert 'href="#handed-in"' in top
     assert aside.index('id="handed-in"') < aside.index("Who saw what") < aside.index("Conversations")
     folded = re.sub(r"<details>.*?</details>", "", aside, flags=re.DOTALL)

@@ -26,7 +26,9 @@ def find(name: str) -> Exporter:
     """
     if name not in names():
         raise ExportError(
-            f"there is no export format {name!r}", hint=f"one of {', '.join(names())}", code="unknown_format"
+            f"no export format named {name}",
+            hint=f"Use {', '.join(names()[:-1])} or {names()[-1]}.",
+            code="unknown_format",
         )
     exporter: Exporter = import_module(f"{__name__}.{name}").EXPORTER
     return exporter

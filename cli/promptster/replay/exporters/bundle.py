@@ -29,7 +29,7 @@ class BundleExporter:
         if replay.bundle is None:
             raise ExportError(
                 "this session has no bundle yet",
-                hint="export it as html or jsonl, or submit it first",
+                hint="Use -f html or -f jsonl, or submit it first.",
                 code="no_bundle",
             )
         yield replay.bundle

@@ -134,7 +134,7 @@ def _to_submission(timeline: Timeline) -> Html:
     change = f", +{added} −{removed}" if submission.diff else ""  # noqa: RUF001 - a minus sign beside a plus sign
     return element(
         "p",
-        element("a", f"Handed in: {counted(len(submission.files), 'file')}{change}", href="#handed-in"),
+        element("a", f"Submitted: {counted(len(submission.files), 'file')}{change}", href="#handed-in"),
         element("a", "The difference", href=f"#s{submission.seq}"),
         class_="to-submission",
     )
@@ -247,10 +247,10 @@ def _lanes(timeline: Timeline, rows: Mapping[int, int]) -> Html:
 def _submission(timeline: Timeline) -> Html:
     submission = timeline.submission
     if submission is None:
-        return _block("Handed in", element("p", "Nothing yet.", class_="small"), name="handed-in")
+        return _block("Submitted", element("p", "Nothing yet.", class_="small"), name="handed-in")
     files = [_file(file) for file in submission.files]
     return _block(
-        "Handed in",
+        "Submitted",
         _list(files, "file", "files", _OPEN_FILES) if files else element("p", "No file was changed.", class_="small"),
         element("p", element("a", "See the difference", href=f"#s{submission.seq}"), class_="small"),
         name="handed-in",

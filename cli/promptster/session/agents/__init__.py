@@ -25,7 +25,7 @@ def find_agent(name: str) -> Agent:
     module = _MODULES.get(name)
     if module is None:
         raise LaunchError(
-            f"cannot record {name!r}",
+            f"cannot record {name}",
             hint=f"Use {', '.join(NAMES[:-1])} or {NAMES[-1]}.",
             code="unknown_agent",
         )

@@ -212,7 +212,7 @@ def _watch(request: LaunchRequest, options: tuple[str, ...]) -> tuple[tuple[str,
     managed = _layer(files["managed"])
     off += [f"{key} (managed)" for key in ("disableAllHooks", "allowManagedHooksOnly") if managed.get(key) is True]
     if off:
-        notes.append(f"{', '.join(off)} switches Claude Code's hooks off: only its API traffic is recorded")
+        notes.append(f"warning: {', '.join(off)} switches Claude Code's hooks off: only its API traffic is recorded")
         drafts.append(draft("capture_degraded", detail=f"hooks off: {', '.join(off)}"))
     for layer in ("project", "local"):
         changed = _overruled(_layer(files[layer]), request.ticket)

@@ -56,9 +56,7 @@ def read_settings(value: str | None, folder: Path) -> dict[str, Any]:
             raise FileNotFoundError
         settings = json.loads(value if path is None else path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise LaunchError(
-            "the --settings that you gave cannot be read", hint="Give a JSON file, or JSON itself."
-        ) from error
+        raise LaunchError("the --settings that you gave cannot be read", hint="Give a JSON file, or JSON.") from error
     if not isinstance(settings, dict):
         raise LaunchError("the --settings that you gave are not a JSON object")
     read = cast("dict[str, Any]", settings)

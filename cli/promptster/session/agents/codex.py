@@ -176,7 +176,7 @@ def _hook_overrides(
         except TrustError as error:
             reason = error.reason
     if reason is not None:
-        note = f"Codex's hooks are off ({reason}): only its API traffic is recorded"
+        note = f"warning: Codex's hooks are off ({reason}): only its API traffic is recorded"
         return [], (note,), (draft("capture_degraded", detail=f"hooks off: {reason}"),)
     state = ",".join(f"{toml_string(key)}={{trusted_hash={toml_string(value)}}}" for key, value in trusted.items())
     return [*options, ("hooks.state", "{" + state + "}")], (), ()
@@ -226,8 +226,8 @@ def _refuse_other_provider(own: list[tuple[str, str]]) -> None:
     for key, value in own:
         if key in {"model_provider", "openai_base_url"}:
             raise LaunchError(
-                f"-c {key} sends Codex to another provider than the recorded one",
-                hint=f"Leave it out for this assessment. It says {_plain(value)}.",
+                f"-c {key} sends Codex to a provider that is not recorded",
+                hint=f"Leave it out for this assessment. It names {_plain(value)}.",
                 code="other_provider",
             )
 

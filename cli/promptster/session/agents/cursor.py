@@ -41,7 +41,7 @@ class CursorAgent:
         if not _hooked(request):
             raise LaunchError(
                 "cursor-agent can be recorded only by hooks in .cursor/hooks.json of the workspace",
-                hint="Say yes at a terminal, or start with --ide cursor. The file is put back at the end.",
+                hint="Run it at a terminal and say yes, or start with --ide cursor. The file is put back at the end.",
                 code="cursor_hooks_missing",
             )
         options, _ = split_options(request.arguments)
@@ -49,7 +49,7 @@ class CursorAgent:
         notes: list[str] = []
         if any(word in _PRINT for word in options):
             notes.append(
-                "cursor-agent -p reports neither prompts nor answers to hooks: only its tool calls are recorded"
+                "warning: cursor-agent -p reports no prompts and no answers to hooks: only its tool calls are recorded"
             )
             details.append("cursor-agent -p: neither prompts nor answers reach the hooks, only tool calls do")
         return Launch(
