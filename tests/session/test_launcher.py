@@ -246,7 +246,7 @@ def test_help_is_ours_only_before_the_agents_name(capsys: pytest.CaptureFixture[
     assert "Usage: promptster run" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(("typed", "code"), [("yes", 0), ("no", 125)])
+@pytest.mark.parametrize(("typed", "code"), [("yes", 0), ("no", 3)])
 def test_cursors_file_is_made_only_after_a_typed_yes(tmp_path: Path, made: Desk, typed: str, code: int) -> None:
     """At a terminal ``run cursor-agent`` asks; anything but yes changes nothing and starts nothing."""
     _install(tmp_path / "bin", "cursor-agent", "#!/bin/sh\necho started\n")
