@@ -69,10 +69,10 @@ def test_what_nothing_records_is_neither_asked_for_nor_announced() -> None:
         ({}, "no language model reads it.", "A language model may"),
         ({"analysis_by_llm": True}, "A language model may", "no language model"),
         ({"hooks": False}, "hooks are not used", "for this session only"),
-        ({}, "Codex is told to trust these hooks for this session only", "hooks are not used"),
-        ({}, "(for Cursor, nothing else) report to it too", "send their traffic through it to the provider"),
-        ({}, "Not encrypted: your own copy and, until the end, copies of your task's files.", "stored or sent;"),
-        ({}, "what else it reports, and what Promptster refuses it\n", "and what else it reports"),
+        ({}, "Codex trusts these hooks for this session only", "hooks are not used"),
+        ({}, "Their hooks report to it too (Cursor's only these).", "send their traffic through it to the provider"),
+        ({}, "Not encrypted: your own copy and, until the end, copies of task files.", "stored or sent;"),
+        ({}, "what else it reports, and what it is refused\n", "and what else it reports"),
         ({"hooks": False}, "send their traffic for these providers through it:", "Cursor"),
         ({"time_limit_minutes": 90}, "Recording ends 90 minutes after you agree", "your invite allows"),
         ({}, "Recording ends when the time that your invite allows is over.", "minutes after"),
@@ -99,7 +99,7 @@ def test_the_text_says_what_the_settings_are(changes: dict[str, Any], said: str,
         "legal basis is your consent",
         "HOW LONG IT IS KEPT",
         "WHAT YOU CAN DO",
-        "a correction, an objection or a list of who read it, write to Acme",
+        "About backups, a correction, an objection or who read it, write to Acme",
         "data protection authority",
         "WHO READS IT",
     ],
@@ -110,8 +110,10 @@ def test_the_text_names_what_it_must(words: str) -> None:
 
 
 def test_the_text_is_short() -> None:
-    """At most 600 words; names that would make it longer are refused."""
+    """At most 600 words, with room for long names; names that would make it longer are refused."""
     assert len(_policy(analysis_by_llm=True, time_limit_minutes=90).text.split()) <= MAX_WORDS
+    settings = {"analysis_by_llm": True, "time_limit_minutes": 90}
+    assert _policy(organisation="The Royal Bank of Example Group", title="wordy " * 29 + "end", **settings)
     with pytest.raises(DocumentError) as caught:
         _policy(organisation=" ".join("A" * 100))
     assert caught.value.code == "policy_words"

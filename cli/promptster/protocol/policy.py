@@ -134,8 +134,7 @@ TOPICS: Final = (
         "agent_type prompt text decision mode name input",
     ),
     _topic(
-        "which agent acts, in which session, when and for how long, what else it reports, and what Promptster refuses "
-        "it",
+        "which agent acts, in which session, when, for how long, what else it reports, and what it is refused",
         " ".join(sorted(AGENT_KINDS)),
         "agent agent_session agent_id tool_use_id first_byte_ms duration_ms raw_kind payload",
     ),
@@ -145,8 +144,8 @@ TOPICS: Final = (
         "text target_seq target_field reason",
     ),
     _topic(
-        "your task folder: its repository, file names and hashes at the start, your changes at the end; of files that "
-        "git ignores only names, sizes and hashes",
+        "your task folder: repository, file names and hashes at the start, your changes at the end; of files that git "
+        "ignores only names, sizes and hashes",
         "submission_baseline submission_final",
         "commit tree manifest repository diff",
     ),
@@ -156,7 +155,7 @@ TOPICS: Final = (
         "policy_sha256 choices locale decided_ms cli_version platform continues path_check totals batches",
     ),
     _topic(
-        "how recording went: pauses, gaps, silent hooks, changed settings, addresses and clock",
+        "how recording went: pauses, gaps, changed settings, addresses and clock",
         "paused resumed " + " ".join(sorted(kind for kind in Kind if kind.startswith("capture_"))),
         "reason counts tool_use_id name agent detail path_name source lost from_ms to_ms delta_ms upstream url",
     ),
@@ -198,8 +197,8 @@ def _hooks(*, used: bool) -> str:
     if not used:
         return "The agents' hooks are not used."
     return (
-        "The agents' hooks (for Cursor, nothing else) report to it too; Codex is told to trust these hooks for this "
-        "session only. Your own configuration stays as it is."
+        "Their hooks report to it too (Cursor's only these). Codex trusts these hooks for this session only. Your own "
+        "configuration stays as it is."
     )
 
 
@@ -234,17 +233,17 @@ def render_text(
             "WHAT IS NOT RECORDED",
             "Your screen, keyboard, microphone, camera, browser and other programs.",
             "Your own editor is not watched.",
-            "The key that your agent uses for its provider is removed.",
-            "All else that your agent reads, prints or sends is recorded as it is, with any personal data, keys and "
-            "passwords in it: keep those out of its reach.",
+            "Your agent's key for its provider is removed.",
+            "All else that your agent reads, prints or sends is recorded as it is, also personal data and passwords: "
+            "keep those out of its reach.",
         ),
         _paragraph(
             "HOW IT WORKS",
             "A recorder runs on your computer once you agree.",
             _traffic(providers),
             _hooks(used=hooks),
-            "What is recorded is encrypted before it is stored, and sent as you work.",
-            "Not encrypted: your own copy and, until the end, copies of your task's files.",
+            "It encrypts what it records, and sends it as you work.",
+            "Not encrypted: your own copy and, until the end, copies of task files.",
         ),
         _paragraph(
             "TIME LIMIT",
@@ -257,29 +256,28 @@ def render_text(
             f"At {organisation}: {roles}.",
             "Every reading is logged.",
             _machine_reading(used=analysis_by_llm),
-            "The recording is for judging this one assessment. The legal basis is your consent, which covers neither "
-            "selling the recording nor training models on it.",
+            "It is for judging this one assessment. The legal basis is your consent, which does not cover selling it "
+            "or training models on it.",
         ),
         _paragraph(
             "HOW LONG IT IS KEPT",
             f"For {retention_days} days after the session ends. Then its keys are destroyed.",
-            f"Exported copies and your own are not affected; ask {organisation} about backups of the keys.",
+            "Exported copies, backups and your own copy are not affected.",
         ),
         _listed(
             "WHAT YOU CAN DO",
             'see all of it: "promptster inspect"',
-            'take a break: "promptster pause", then "promptster resume". If you then continue the conversation, the '
-            "agent may resend what was said in the break, and that is recorded.",
-            'submit your work: "promptster submit". You keep a complete signed copy and see what reviewers see.',
+            'take a break: "promptster pause", then "promptster resume". If you then continue the conversation, '
+            "what was said in the break may be sent again, and recorded.",
+            'submit your work: "promptster submit". You keep a signed copy: what reviewers see.',
             'end without submitting: "promptster stop". What was sent is kept as above.',
             'withdraw consent, also after submitting: "promptster withdraw". The keys are destroyed at once.',
-            closing="Files changed for recording are put back when it ends. For a correction, an objection or a list "
-            f"of who read it, write to {organisation}. You may also complain to your data protection authority.",
+            closing="Files changed for recording are put back when it ends. About backups, a correction, an objection "
+            f"or who read it, write to {organisation}. You may also complain to your data protection authority.",
         ),
         _paragraph(
             "WHAT THE SIGNATURES MEAN",
-            "They prove the order of what was received, and show any later change.",
-            "They do not prove that it is true, or how able you are.",
+            "They prove order and show any later change. They do not prove truth, or how able you are.",
             "Pauses and gaps are shown as gaps, never as misconduct.",
         ),
     )
