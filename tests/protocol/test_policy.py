@@ -112,7 +112,7 @@ def test_the_text_names_what_it_must(words: str) -> None:
 def test_the_text_is_short() -> None:
     """At most 600 words, with room for long names; names that would make it longer are refused."""
     assert len(_policy(analysis_by_llm=True, time_limit_minutes=90).text.split()) <= MAX_WORDS
-    settings = {"analysis_by_llm": True, "time_limit_minutes": 90}
+    settings: dict[str, Any] = {"analysis_by_llm": True, "time_limit_minutes": 90}
     assert _policy(organisation="The Royal Bank of Example Group", title="wordy " * 29 + "end", **settings)
     with pytest.raises(DocumentError) as caught:
         _policy(organisation=" ".join("A" * 100))
