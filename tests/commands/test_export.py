@@ -138,3 +138,21 @@ def test_what_cannot_be_exported_is_refused_by_name(
     assert main(["export", *words]) == code
     assert json.loads(capsys.readouterr().out)["error"]["code"] == error
     assert sorted(folder.iterdir()) == before
+
+
+def test_lines_of_nothing_are_not_written(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """An empty file of lines would read as a session in which nothing happened."""
+    data = (folder / "ada.promptster").read_bytes()
+    place = data.index(b"Take-home")
+    (folder / "altered.promptster").write_bytes(data[:place] + b"Fake-home" + data[place + 9 :])
+    assert main(["export", "altered.promptster", "--format", "jsonl", "-o", "out.jsonl"]) == 1
+    assert not (folder / "out.jsonl").exists()
+    error, hint = capsys.readouterr().err.splitlines()
+    assert error.startswith("error: altered.promptster is ")
+    assert hint == "To see why: promptster verify FILE"
+
+
+def test_a_line_break_in_a_name_makes_no_line_of_ours(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """An error is one line, whatever a file is called."""
+    assert main(["export", str(folder / "a\nerror: b"), "-f", "jsonl"]) == 2
+    assert "\nerror: b" not in capsys.readouterr().err

@@ -71,6 +71,7 @@ def command(
     if output not in {None, _STDOUT}:
         _check_target(Path(output or "").expanduser(), force=force)
     replay = read_replay(found, config, collector)
+    _require_something(replay, exporter, source)
     target = Path(output or file_name(replay, exporter.suffix, given=found.file)).expanduser()
     if output is None:
         _check_target(target, force=force)
@@ -89,6 +90,20 @@ def command(
         out.say(f"Saved as {target} ({size(written)}). Only you can read it. It is not encrypted.")
         out.say(f"Verdict: {verdict}.")
     return 0
+
+
+def _require_something(replay: Replay, exporter: Exporter, source: str) -> None:
+    """Refuse lines of nothing: an empty file reads as a session in which nothing happened.
+
+    Raises:
+        PromptsterError: no event of the bundle could be proved.
+    """
+    if exporter.name == "jsonl" and replay.verification is not None and not replay.timeline.entries:
+        raise PromptsterError(
+            f"{source} is {replay.verification.verdict}: no event in it could be proved, so there is nothing to write",
+            hint="To see why: promptster verify FILE",
+            code="nothing_proved",
+        )
 
 
 def _complete(file: Path, config: Config, out: Output) -> int | None:

@@ -127,7 +127,8 @@ class Output:
             document = {"code": error.code, "message": error.message, "hint": error.hint}
             self._write(self._stdout, json_document({"error": document}))
             return
-        self.note(error.message if error.is_choice else f"error: {error.message}")
+        message = error.message if error.is_choice else f"error: {error.message}"
+        self.note("\\n".join(message.split("\n")))  # a name with a line break in it pretends to be no line of ours
         if error.hint:
             self.note(error.hint)
 
