@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from tests.helpers.hiring import stage
 
+from promptster.replay.shapes import items, table
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -17,15 +19,13 @@ KEYS_OF_0_1 = Path(__file__).parent / "made_by_0_1" / "json_keys.json"
 """What `documents` gave with the commands and helpers of the first release, as `keys` writes it."""
 
 
-def keys(value: object, place: str = "") -> Iterator[str]:
+def keys(value: Any, place: str = "") -> Iterator[str]:
     """Where each key of a document stands; the entries of a list count as one."""
-    if isinstance(value, dict):
-        for key, inner in value.items():
-            yield f"{place}.{key}"
-            yield from keys(inner, f"{place}.{key}")
-    elif isinstance(value, list):
-        for inner in value:
-            yield from keys(inner, f"{place}[]")
+    for key, inner in (table(value) or {}).items():
+        yield f"{place}.{key}"
+        yield from keys(inner, f"{place}.{key}")
+    for entry in items(value):
+        yield from keys(entry, f"{place}[]")
 
 
 def documents(acme: Stage) -> Iterator[tuple[str, dict[str, Any]]]:
