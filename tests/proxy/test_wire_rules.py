@@ -1,6 +1,6 @@
 """Every rule of RFC 9112's sections 2 to 7, with bytes that keep it and bytes that break it, through the real proxy.
 
-The rows stand in ``wire``. A refusal is counted at the provider's socket, an acceptance by equal bytes there; what a
+The rows stand in ``wire``, beside what the RFC asks, sentence by sentence. A refusal is counted at the provider's socket, an acceptance by equal bytes there; what a
 provider sends is judged at the agent's socket in the same way.
 """
 
@@ -17,6 +17,7 @@ import h11
 import pytest
 from tests.proxy.rig import TOKEN, Agent, Provider, Proxied, Talk, provider, proxied, until
 from tests.proxy.wire import answers, bodies, chunks, fields, heads
+from tests.proxy.wire.requirements import REQUIREMENTS
 from tests.proxy.wire.rules import Accepted, AnswerRule, Passed, Refused, RequestRule, Rule, Stopped
 
 if TYPE_CHECKING:
@@ -24,72 +25,11 @@ if TYPE_CHECKING:
 
 ROWS: tuple[Rule, ...] = (*heads.ROWS, *fields.ROWS, *bodies.ROWS, *chunks.ROWS, *answers.ROWS)
 
-RULES = {
-    "2.1": {"layout"},
-    "2.2": {
-        "octets",
-        "bare line feed",
-        "bare carriage return",
-        "empty lines first",
-        "space before the first field",
-        "other protocols",
-        "line breaks of an answer",
-    },
-    "2.3": {"form of the version", "versions served", "an answer's version"},
-    "3": {"spaces", "length"},
-    "3.1": {"method", "case of the method"},
-    "3.2": {"whitespace in the target", "characters of the target", "fragment", "one Host", "value of Host"},
-    "3.2.1": {"origin-form"},
-    "3.2.2": {"absolute-form"},
-    "3.2.3": {"authority-form"},
-    "3.2.4": {"asterisk-form"},
-    "3.3": {"the target's host"},
-    "4": {"form of a status line", "status", "reason"},
-    "5": {"form of a field", "number and size of fields", "form of an answer's field"},
-    "5.1": {"space before the colon", "space around the value", "space before an answer's colon"},
-    "5.2": {"folded lines", "folded lines of an answer"},
-    "6": {"presence of a body"},
-    "6.1": {
-        "chunked once and last",
-        "codings not understood",
-        "chunks before HTTP/1.1",
-        "length beside coding",
-        "codings of an answer",
-        "length beside an answer's coding",
-        "codings where no body is",
-    },
-    "6.2": {
-        "digits of the length",
-        "size of the length",
-        "one length",
-        "digits of an answer's length",
-        "size of an answer's length",
-        "lengths where no body is",
-    },
-    "6.3": {
-        "a body as long as said",
-        "a body never announced",
-        "answers without a body",
-        "answers to HEAD",
-        "switched protocols",
-        "an answer as long as said",
-        "an answer ended by its connection",
-        "behind an answer",
-    },
-    "7": {"names of codings"},
-    "7.1": {"digits of a chunk's size", "largest chunk", "end of a chunk", "last chunk", "chunks of an answer"},
-    "7.1.1": {"form of extensions", "line breaks in extensions", "length of extensions", "extensions of an answer"},
-    "7.1.2": {
-        "form of trailers",
-        "fields that are no trailers",
-        "number and size of trailers",
-        "trailers of an answer",
-    },
-    "7.1.3": {"content of chunks"},
-    "7.2": {"compression", "compression of an answer"},
-    "7.4": {"TE and Trailer are for one hop", "codings nobody offered"},
-}
-"""What the table must hold, section by section; 7.3 is about a registry and asks nothing of a proxy."""
+SECTIONS = (
+    *("2", "2.1", "2.2", "2.3", "3", "3.1", "3.2", "3.2.1", "3.2.2", "3.2.3", "3.2.4", "3.3", "4", "5", "5.1", "5.2"),
+    *("6", "6.1", "6.2", "6.3", "7", "7.1", "7.1.1", "7.1.2", "7.1.3", "7.2", "7.3", "7.4"),
+)
+"""The sections of the RFC that are about the form of a message."""
 
 _PATIENCE_S = 30
 _OVER = b"HTTP/1.1 204 No Content\r\n\r\n"
@@ -97,11 +37,21 @@ _AT_ONCE = 16 * 1024
 """Requests up to this size reach the proxy in one read."""
 
 
+def test_every_section_has_rows_or_a_reason() -> None:
+    """Each section asks something, and what it asks has rows that show it or a reason why it is not the proxy's."""
+    assert {one.section for one in REQUIREMENTS} == set(SECTIONS)
+    assert all(one.rows or one.why.endswith(".") for one in REQUIREMENTS)
+    assert all(one.asks.endswith(".") for one in REQUIREMENTS)
+    assert len({(one.section, one.asks) for one in REQUIREMENTS}) == len(REQUIREMENTS)
+
+
 def test_the_table_holds_every_rule() -> None:
-    """Each rule of each section has one row, and no row is for a rule that is not in the list."""
-    held = Counter((row.section, row.name) for row in ROWS)
-    assert set(held) == {(section, name) for section, names in RULES.items() for name in names}
+    """Each row that a requirement names is there once, and each row shows a requirement of its own section."""
+    held = Counter(row.name for row in ROWS)
     assert set(held.values()) == {1}
+    assert set(held) == {name for one in REQUIREMENTS for name in one.rows}
+    asked = {(one.section, name) for one in REQUIREMENTS for name in one.rows}
+    assert {(row.section, row.name) for row in ROWS} <= asked
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.section} {row.name}")
@@ -237,7 +187,12 @@ async def _check_refusal(row: RequestRule, case: Refused, *, late: bool) -> None
                 last = shown[max(match.start() for match in re.finditer(rb"HTTP/1\.1 [0-9]{3} ", shown)) :]
                 assert last.startswith(b"HTTP/1.1 %d " % case.status), (row.rule, shown)
                 assert b"\r\nConnection: close\r\n" in last
-                assert b'"promptster: ' in last
+                head, _, body = last.partition(b"\r\n\r\n")
+                headless = case.raw[len(b"".join(case.arrives)) :].startswith(b"HEAD ")
+                length = re.search(rb"\r\nContent-Length: ([0-9]+)\r\n", head)
+                assert length is not None
+                assert len(body) == (0 if headless else int(length[1]))
+                assert headless or b'"promptster: ' in body
         await landings.over()
     if row.late:
         assert not _complete(landings.all, h11.SERVER), (row.rule, landings.all)
@@ -256,7 +211,7 @@ async def test_what_breaks_the_rule_does_not_arrive(row: RequestRule, case: Refu
         await _check_refusal(row, case, late=True)
 
 
-def _answering(raw: bytes) -> Callable[[Talk], Awaitable[None]]:
+def _answering(raw: bytes, *, reset: bool = False) -> Callable[[Talk], Awaitable[None]]:
     """A provider that sends these bytes over its first connection, and plain answers over others."""
     connections = 0
 
@@ -266,7 +221,9 @@ def _answering(raw: bytes) -> Callable[[Talk], Awaitable[None]]:
         first = connections == 1
         await talk.head()
         await talk.send(raw if first else _OVER)
-        if first and b"evil" not in raw:
+        if first and reset:
+            talk.reset()
+        elif first and b"evil" not in raw:
             talk.close()
         await talk.reader.read()
 
@@ -300,10 +257,13 @@ async def test_an_answer_that_keeps_the_rule_arrives(row: AnswerRule, case: Pass
 
 @pytest.mark.parametrize(("row", "case"), _cases(AnswerRule, "refused"))
 async def test_an_answer_that_breaks_the_rule_does_not_arrive(row: AnswerRule, case: Stopped) -> None:
-    """The agent gets our 502, or a cut answer where the head had passed, and never what the provider put behind it."""
+    """The agent gets our 502, or a cut answer where the head had passed, and never what the provider put behind it.
+
+    The connection to the provider carries no other request.
+    """
     async with (
         asyncio.timeout(_PATIENCE_S),
-        provider(_answering(case.raw)) as there,
+        provider(_answering(case.raw, reset=case.reset)) as there,
         proxied(there.upstream()) as here,
     ):
         agent = await here.connect()
@@ -315,8 +275,14 @@ async def test_an_answer_that_breaks_the_rule_does_not_arrive(row: AnswerRule, c
             assert await agent.head() == _OVER
             assert there.connections == 2
             return
+        if case.reset:
+            with pytest.raises(ConnectionResetError):
+                await agent.rest()
+            assert (await here.settled()).outcome == "cut_by_provider"
+            return
         shown = await _last_word(agent)
         seen = await here.settled()
+        await until(lambda: here.providers_connected() == 0)
     if row.late:
         assert not _complete(shown, h11.CLIENT, row.method), (row.rule, shown)
         assert seen.outcome == "cut_by_provider"

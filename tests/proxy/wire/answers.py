@@ -32,6 +32,18 @@ def _coding(value: bytes, fields: bytes = b"", *, line: bytes = b"HTTP/1.1 200 O
 
 HEADS = (
     AnswerRule(
+        "2.1",
+        "layout of an answer",
+        "An answer is a status line, field lines and an empty line, and perhaps a body; a request is none.",
+        deliver(sized_answer(), sized_answer(bytes(range(256)), b"X-A: b\r\n"), answer(_EMPTY)),
+        stop(
+            b"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
+            b"Content-Length: 0\r\nHTTP/1.1 200 OK\r\n\r\n",
+            b"\r\nContent-Length: 0\r\n\r\n",
+            b"{}\r\n\r\n",
+        ),
+    ),
+    AnswerRule(
         "2.2",
         "line breaks of an answer",
         "CR LF alone ends a line of a provider's head, and no control character stands in it.",
@@ -53,6 +65,8 @@ HEADS = (
         (
             Passed(_line(b"HTTP/1.1 200 OK")),
             Passed(_line(b"HTTP/1.0 200 OK"), _line(b"HTTP/1.1 200 OK")),
+            Passed(_line(b"HTTP/1.9 200 OK"), _line(b"HTTP/1.1 200 OK")),
+            Passed(_coding(b"chunked", line=b"HTTP/1.2 200 OK"), _coding(b"chunked")),
         ),
         stop(
             _line(b"HTTP/2.0 200 OK"),
@@ -84,8 +98,14 @@ HEADS = (
     AnswerRule(
         "4",
         "status",
-        "A status is three digits.",
-        deliver(_line(b"HTTP/1.1 299 X"), _line(b"HTTP/1.1 418 X"), _line(b"HTTP/1.1 599 X")),
+        "A status is three digits; an unknown one is framed as its class is.",
+        deliver(
+            _line(b"HTTP/1.1 299 X"),
+            _line(b"HTTP/1.1 418 X"),
+            _line(b"HTTP/1.1 599 X"),
+            _line(b"HTTP/1.1 999 X"),
+            answer(line=b"HTTP/1.1 199 X") + sized_answer(),
+        ),
         stop(
             _line(b"HTTP/1.1 20 OK"),
             _line(b"HTTP/1.1 2000 OK"),
@@ -109,7 +129,7 @@ LENGTHS = (
     AnswerRule(
         "6.1",
         "codings of an answer",
-        "An answer's only transfer coding is chunked, once, in any case, and not in another version.",
+        "An answer's only transfer coding is chunked, once, in any case, and not in HTTP/1.0.",
         (
             *deliver(_coding(b"chunked"), _coding(b"Chunked")),
             Passed(_coding(b"chunked\t"), _coding(b"chunked")),
@@ -123,7 +143,11 @@ LENGTHS = (
             _coding(b"identity"),
             _coding(b"xchunked"),
             _coding(b""),
+            _coding(b"chunked;a=b"),
+            _coding(b"chunked,"),
             _coding(b"chunked", line=b"HTTP/1.0 200 OK"),
+            _coding(b"chunked", b"Connection: keep-alive\r\n", line=b"HTTP/1.0 200 OK"),
+            _coding(b"chunked", b"Content-Length: 12\r\n", line=b"HTTP/1.0 200 OK"),
         ),
     ),
     AnswerRule(
@@ -192,6 +216,7 @@ LENGTHS = (
         (
             *deliver(
                 answer(b"Content-Length: 99\r\n", line=b"HTTP/1.1 304 Not Modified"),
+                answer(b"Transfer-Encoding: chunked\r\n", line=b"HTTP/1.1 304 Not Modified"),
                 answer(b"Link: </x>\r\n", line=b"HTTP/1.1 103 Early Hints") + sized_answer(),
             ),
         ),
@@ -237,13 +262,17 @@ LENGTHS = (
         "an answer ended by its connection",
         "Without length and coding an answer ends with the connection, and the agent is told that before.",
         (Passed(answer(body=b"to the end"), answer(b"Connection: close\r\n", b"to the end")),),
-        stop(b"HTTP/1.1 200 OK\r\nX-A: b\r\n", b"HTTP/1.1 200 OK\r\n\r", b"HTTP/1.1 2"),
+        (
+            *stop(b"HTTP/1.1 200 OK\r\nX-A: b\r\n", b"HTTP/1.1 200 OK\r\n\r", b"HTTP/1.1 2"),
+            Stopped(answer(body=b"to the end"), reset=True),
+            Stopped(answer(b"Connection: close\r\n", b"to the end", line=b"HTTP/1.0 200 OK"), reset=True),
+        ),
         late=True,
     ),
     AnswerRule(
         "6.3",
         "behind an answer",
-        "Bytes behind an answer are no answer to the next request.",
+        "Bytes behind an answer are no answer to the next request, and nobody gets them.",
         deliver(sized_answer(), chunked_answer(b"2\r\n{}\r\n0\r\n\r\n")),
         (
             Stopped(sized_answer() + _EVIL, sized_answer()),
@@ -332,7 +361,15 @@ CHUNKS = (
         "compression of an answer",
         "A compressed transfer is stopped; compressed content passes.",
         deliver(sized_answer(b"\x1f\x8b\x08", b"Content-Encoding: gzip\r\n")),
-        stop(*(_coding(value) for value in (b"gzip", b"x-gzip, chunked", b"deflate, chunked", b"compress, chunked"))),
+        stop(
+            *(
+                _coding(value)
+                for value in (
+                    *(b"gzip", b"x-gzip, chunked", b"deflate, chunked", b"compress, chunked", b"x-compress, chunked"),
+                    *(b"gzip;level=9, chunked", b'gzip;a="b, chunked"'),
+                )
+            )
+        ),
     ),
     AnswerRule(
         "7.4",

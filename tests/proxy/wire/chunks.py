@@ -12,7 +12,17 @@ ROWS = (
         "names of codings",
         "The name of a transfer coding may stand in any case.",
         take(coded(b"chunked"), coded(b"CHUNKED"), coded(b"Chunked")),
-        refuse(coded(b"c hunked"), coded(b"chunk"), coded(b"chunked\xa0"), status=501),
+        (
+            *refuse(coded(b"c hunked"), coded(b"chunk"), coded(b"chunked\xa0"), coded(b"CHUNKED, chunked")),
+            *refuse(coded(b"GZIP, Chunked"), status=501),
+        ),
+    ),
+    RequestRule(
+        "7.1",
+        "parameters of chunked",
+        "Chunked has no parameters; with one it is no coding that the proxy knows.",
+        take(coded(b"chunked")),
+        refuse(coded(b"chunked;q=1"), coded(b"chunked ; a=b"), coded(b'chunked;a="b"'), coded(b"chunked;a")),
     ),
     RequestRule(
         "7.1",
@@ -214,7 +224,10 @@ ROWS = (
         refuse(
             *(
                 coded(value)
-                for value in (b"gzip, chunked", b"x-gzip, chunked", b"deflate, chunked", b"compress, chunked", b"br")
+                for value in (
+                    *(b"gzip, chunked", b"x-gzip, chunked", b"deflate, chunked", b"compress, chunked"),
+                    *(b"x-compress, chunked", b"br, chunked", b"gzip;level=9, chunked", b'deflate;a="b", chunked'),
+                )
             ),
             status=501,
         ),
@@ -226,6 +239,7 @@ ROWS = (
         (
             Accepted(request(b"TE: trailers\r\nConnection: TE\r\nX-A: b\r\n"), (request(b"X-A: b\r\n"),)),
             Accepted(request(b"Trailer: X-Sum\r\nTE: deflate;q=0.5, trailers\r\n"), (request(),)),
+            Accepted(request(b"te: chunked\r\nConnection: keep-alive, te\r\nTE:\r\n"), (request(),)),
         ),
         refuse(
             request(b"TE: trailers\r\nConnection: TE, Host\r\n"),

@@ -106,6 +106,18 @@ REQUESTS = (
 
 ANSWERS = (
     AnswerRule(
+        "2.2",
+        "space before an answer's first field",
+        "Between an answer's status line and its first field there is no whitespace.",
+        deliver(sized_answer(fields=b"X-A: b\r\n")),
+        stop(
+            answer(b" X-A: b\r\nContent-Length: 2\r\n", b"{}"),
+            answer(b"\tContent-Length: 2\r\n", b"{}"),
+            answer(b" \r\nContent-Length: 2\r\n", b"{}"),
+            answer(b" Transfer-Encoding: chunked\r\nContent-Length: 2\r\n", b"{}"),
+        ),
+    ),
+    AnswerRule(
         "5",
         "form of an answer's field",
         "A provider's field line, too, is a name, a colon and a value.",
@@ -145,8 +157,9 @@ ANSWERS = (
         stop(
             sized_answer(fields=b"X-A: one\r\n two\r\n"),
             sized_answer(fields=b"X-A: one\r\n\ttwo\r\n"),
+            sized_answer(fields=b"X-A: one\r\n \r\n"),
             answer(b"Content-Length:\r\n 2\r\n", b"{}"),
-            answer(b" X-A: b\r\nContent-Length: 2\r\n", b"{}"),
+            answer(b"Transfer-Encoding:\r\n\tchunked\r\n", b"2\r\n{}\r\n0\r\n\r\n"),
         ),
     ),
 )

@@ -22,7 +22,7 @@ MESSAGES = (
         "A message is a start line, field lines, an empty line and perhaps a body, each line ended by CR LF.",
         take(_line(_GET), sized(b'{"a":1}'), request(b"Accept: */*\r\nContent-Length: 0\r\n")),
         (
-            *refuse(b"Host: {host}\r\n" + _GET + b"\r\n\r\n", status=400),
+            *refuse(b"Host: {host}\r\n" + _GET + b"\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"),
             *refuse(_GET + b"\r\n\r\n" + HOST + b"\r\n"),
             *hang_up(_GET + b"\r\n" + HOST, _GET + b"\r\n" + HOST + b"\r"),
         ),
@@ -90,6 +90,7 @@ MESSAGES = (
             LINE + b"\r\n\t" + HOST + b"\r\n",
             LINE + b"\r\n \r\n" + HOST + b"\r\n",
             LINE + b"\r\n X-A: b\r\n" + HOST + b"\r\n",
+            LINE + b"\r\n \r\n\t\r\n" + HOST + b"X-A: b\r\n\r\n",
         ),
     ),
     RequestRule(
@@ -112,7 +113,7 @@ MESSAGES = (
     RequestRule(
         "2.3",
         "form of the version",
-        "A version is HTTP in capitals, a slash, and one digit on either side of a dot.",
+        "A version is HTTP in capitals, a slash, and one digit on either side of a dot; a line with another is broken.",
         take(_line(b"GET {path}/x HTTP/1.1")),
         refuse(
             _line(b"GET {path}/x http/1.1"),
@@ -123,7 +124,10 @@ MESSAGES = (
             _line(b"GET {path}/x HTTP/1"),
             _line(b"GET {path}/x HTTP /1.1"),
             _line(b"GET {path}/x HTTP/\xef\xbc\x91.1"),
-            status=505,
+            _line(b"GET {path}/x HTTP/1.1x"),
+            _line(b"GET {path}/x ICY/1.1"),
+            b"GET {path}/x\r\n\r\n",
+            b"GET {path}/x \r\n\r\n",
         ),
     ),
     RequestRule(
@@ -136,7 +140,7 @@ MESSAGES = (
             _line(b"GET {path}/x HTTP/1.2"),
             _line(b"GET {path}/x HTTP/2.0"),
             _line(b"GET {path}/x HTTP/0.9"),
-            b"GET {path}/x\r\n\r\n",
+            b"GET {path}/x HTTP/1.0\r\n\r\n",
             status=505,
         ),
     ),
@@ -148,14 +152,19 @@ REQUEST_LINES = (
         "spaces",
         "Method, target and version are parted by exactly one space each; a broken line is not repaired.",
         take(_line(_GET), _line(b"OPTIONS {path}/v1/models HTTP/1.1")),
-        (
-            *refuse(
-                _line(b"GET  {path}/x HTTP/1.1"),
-                _line(b"GET {path}/x  HTTP/1.1"),
-                _line(b"GET\t{path}/x HTTP/1.1"),
-                _line(b" GET {path}/x HTTP/1.1"),
-            ),
-            *refuse(_line(b"GET {path}/x\tHTTP/1.1"), _line(b"GET {path}/x HTTP/1.1 "), status=505),
+        refuse(
+            _line(b"GET  {path}/x HTTP/1.1"),
+            _line(b"GET {path}/x  HTTP/1.1"),
+            _line(b"GET\t{path}/x HTTP/1.1"),
+            _line(b" GET {path}/x HTTP/1.1"),
+            _line(b"GET {path}/x\tHTTP/1.1"),
+            _line(b"GET {path}/x HTTP/1.1 "),
+            _line(b"GET {path}/x HTTP/1.1\t"),
+            _line(b"GET {path}/x HTTP/1.0 "),
+            _line(b"GET {path}/xHTTP/1.1"),
+            _line(b"GET{path}/x HTTP/1.1"),
+            _line(b"GET\x0b{path}/x HTTP/1.1"),
+            _line(b"GET {path}/x\x0cHTTP/1.1"),
         ),
     ),
     RequestRule(
@@ -165,7 +174,7 @@ REQUEST_LINES = (
         take(_target(b"{path}/" + b"a" * 7900), _target(b"{path}/x?" + b"q" * 20_000)),
         (
             *refuse(_target(b"{path}/" + b"a" * 70_000), _target(b"{path}/?" + b"a" * 200_000), status=414),
-            *refuse(_line(b"G" * 65 + b" {path}/x HTTP/1.1"), status=501),
+            *refuse(_line(b"G" * 65 + b" {path}/x HTTP/1.1"), _line(b"G" * 70_000 + b" {path}/x HTTP/1.1"), status=501),
         ),
     ),
     RequestRule(
@@ -278,7 +287,15 @@ REQUEST_LINES = (
                     b"{host}#x",
                     b"{host}:80",
                     b"127.0.0.1:8x",
+                    b"127.0.0.1:-1",
                     b"[::1",
+                    b"[]:80",
+                    b"[127.0.0.1]:80",
+                    b"[1::2::3]:80",
+                    b"[:::]",
+                    b"[12345::]",
+                    b"[::1%25lo]",
+                    b"::1",
                     b"127.0.0.1\\evil",
                     b"\xc3\xa9t\xc3\xa9.example",
                 )
@@ -314,6 +331,8 @@ REQUEST_LINES = (
             _target(b"https://api.anthropic.com/v1"),
             _target(b"HTTP://{host}{path}/v1"),
             _target(b"file:///etc/passwd"),
+            request(line=b"GET http://{host}{path}/v1 HTTP/1.1", host=b"Host: evil.example\r\n"),
+            request(line=b"GET http://{host}{path}/v1 HTTP/1.1", host=b""),
         ),
     ),
     RequestRule(
@@ -331,7 +350,12 @@ REQUEST_LINES = (
         "asterisk-form",
         "An asterisk asks the server as a whole; this server answers for none of its providers.",
         take(_line(b"OPTIONS {path}/ HTTP/1.1"), _line(b"OPTIONS {path}/* HTTP/1.1")),
-        refuse(_line(b"OPTIONS * HTTP/1.1"), _line(b"GET * HTTP/1.1"), _line(b"OPTIONS ** HTTP/1.1")),
+        refuse(
+            _line(b"OPTIONS * HTTP/1.1"),
+            _line(b"GET * HTTP/1.1"),
+            _line(b"OPTIONS ** HTTP/1.1"),
+            _line(b"OPTIONS http://{host} HTTP/1.1"),
+        ),
     ),
     RequestRule(
         "3.3",

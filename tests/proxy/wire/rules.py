@@ -65,6 +65,8 @@ class Stopped:
     raw: bytes
     arrives: bytes = b""
     """The sound answer in front of what is stopped: the agent gets it, and what is behind it answers no request."""
+    reset: bool = False
+    """Whether the provider resets the connection behind ``raw``; the agent's must not end as if all was well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,19 @@ class AnswerRule:
 
 
 Rule = RequestRule | AnswerRule
+
+
+@dataclass(frozen=True, slots=True)
+class Requirement:
+    """What the RFC asks, in words of our own."""
+
+    section: str
+    binds: str
+    asks: str
+    rows: tuple[str, ...] = ()
+    """Names of the rows that show it; none: it is not ours, and ``why`` gives the reason."""
+    why: str = ""
+    """Beside rows: where and why the proxy does another thing than it may or should."""
 
 
 def request(fields: bytes = b"", body: bytes = b"", *, line: bytes = LINE, host: bytes = HOST) -> bytes:
