@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from promptster.proxy import http1
-from promptster.proxy.http1 import Gate, RefusedError, head_end, read_request, read_response
+from promptster.proxy.gate import Gate
+from promptster.proxy.http1 import RefusedError, head_end, read_request, read_response
 from promptster.proxy.upstreams import Upstream
 
 TOKEN = "tT0-_k" * 7
@@ -53,11 +54,11 @@ HOSTILE_REQUESTS = {
     "CONNECT": (_request(b"CONNECT api.anthropic.com:443 HTTP/1.1"), 405),
     "h2 preface": (b"PRI * HTTP/2.0\r\n\r\n", 505),
     "HTTP/1.0": (_request(b"GET /x HTTP/1.0"), 505),
-    "HTTP/0.9": (b"GET /x\r\n\r\n", 505),
+    "HTTP/0.9": (b"GET /x\r\n\r\n", 400),
     "HTTP/2.0 written out": (_request(b"GET /x HTTP/2.0"), 505),
-    "gzip coding": (_request(fields=b"Transfer-Encoding: gzip\r\n"), 501),
+    "gzip coding": (_request(fields=b"Transfer-Encoding: gzip\r\n"), 400),
     "gzip, chunked": (_request(fields=b"Transfer-Encoding: gzip, chunked\r\n"), 501),
-    "two codings": (_request(fields=b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n"), 501),
+    "two codings": (_request(fields=b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n"), 400),
     "space before colon": (_request(fields=b"X-A : one\r\n"), 400),
     "no colon": (_request(fields=b"X-A one\r\n"), 400),
     "empty name": (_request(fields=b": one\r\n"), 400),
@@ -110,10 +111,16 @@ def test_a_head_of_64_kib_is_the_limit() -> None:
     fill = http1.MAX_HEAD_BYTES - len(_request(fields=b"X-A: \r\n"))
     fits = _request(fields=b"X-A: " + b"a" * fill + b"\r\n")
     assert head_end(fits) == http1.MAX_HEAD_BYTES
-    for hostile in (_request(fields=b"X-A: " + b"a" * (fill + 1) + b"\r\n"), b"a" * http1.MAX_HEAD_BYTES):
-        with pytest.raises(RefusedError) as caught:
-            head_end(hostile)
-        assert caught.value.status == 431
+    too_long = {
+        431: (_request(fields=b"X-A: " + b"a" * (fill + 1) + b"\r\n"), b"\x80" * http1.MAX_HEAD_BYTES),
+        414: (b"GET /" + b"a" * http1.MAX_HEAD_BYTES,),
+        501: (b"a" * http1.MAX_HEAD_BYTES,),
+    }
+    for status, heads in too_long.items():
+        for head in heads:
+            with pytest.raises(RefusedError) as caught:
+                head_end(head)
+            assert caught.value.status == status
 
 
 @given(cuts=st.lists(st.integers(1, 60), max_size=8))

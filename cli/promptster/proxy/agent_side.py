@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Final, Protocol
 from promptster.proxy.answers import error_answer, hook_answer
 from promptster.proxy.exchange import Exchange, request_body
 from promptster.proxy.framing import Body, FramingError
-from promptster.proxy.http1 import RefusedError, RequestHead, Route, head_end, read_request
+from promptster.proxy.http1 import RefusedError, RequestHead, head_end, read_request
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from promptster.proxy.http1 import Gate
+    from promptster.proxy.gate import Gate, Route
 
 MAX_HOOK_BYTES: Final = 16 * 1024 * 1024
 """A hook payload longer than this is refused and told; twice the longest value, for JSON escapes and the rest."""
@@ -144,7 +144,7 @@ class AgentConnection(asyncio.Protocol):
         self._buffer = bytearray()
         self._searched = 0
         self._exchange: Exchange | HookIntake | None = None
-        self._method = b""
+        self._to_head = False
         self._discarding = False
         self._pipelined = False
         self._provider_full = False
@@ -231,6 +231,7 @@ class AgentConnection(asyncio.Protocol):
     def _serve(self) -> None:
         """Begin as many requests as are complete enough to begin, one after the other."""
         while self._exchange is None and self._buffer and not self._discarding:
+            self._to_head = self._buffer.startswith(b"HEAD ")
             try:
                 end = head_end(self._buffer, self._searched)
                 if not end:
@@ -238,7 +239,6 @@ class AgentConnection(asyncio.Protocol):
                     self._start_timer()
                     return
                 head = read_request(bytes(self._buffer[:end]))
-                self._method = head.method
                 route = self._house.gate.admit(head)
             except RefusedError as exc:
                 self._house.refused()
@@ -296,7 +296,7 @@ class AgentConnection(asyncio.Protocol):
         self._exchange = None
         if self._transport is None or self._transport.is_closing():
             return
-        self.write(error_answer(error.status, error.code, error.reason, method=self._method))
+        self.write(error_answer(error.status, error.code, error.reason, to_head=self._to_head))
         self._finish(drain=True)
 
     def cut(self, *, reset: bool, drain: bool, open_ended: bool = False) -> None:

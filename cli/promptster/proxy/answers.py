@@ -16,14 +16,14 @@ def hook_answer(*, close: bool) -> bytes:
     return HOOK_ANSWER % (b"Connection: close\r\n" if close else b"")
 
 
-def error_answer(status: int, code: str, reason: str, *, method: bytes = b"") -> bytes:
+def error_answer(status: int, code: str, reason: str, *, to_head: bool = False) -> bytes:
     """A whole response that names promptster as its author, and closes the connection.
 
     Args:
         status: HTTP status code.
         code: stable word for scripts.
         reason: what happened, for people.
-        method: the request's method; HEAD gets no body.
+        to_head: whether the request's method is HEAD, which gets no body.
     """
     kind = _KINDS.get(status, "invalid_request_error")
     error = {"type": kind, "code": code, "message": f"promptster: {reason}"}
@@ -33,4 +33,4 @@ def error_answer(status: int, code: str, reason: str, *, method: bytes = b"") ->
         f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\nContent-Type: application/json\r\n"
         f"Content-Length: {len(body)}\r\nCache-Control: no-store\r\n{upgrade}Connection: close\r\n\r\n"
     )
-    return head.encode() + (b"" if method == b"HEAD" else body)
+    return head.encode() + (b"" if to_head else body)

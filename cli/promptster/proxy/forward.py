@@ -14,7 +14,8 @@ from promptster.errors import ConfigurationError
 from promptster.network import Network
 from promptster.proxy.agent_side import AgentConnection
 from promptster.proxy.exchange import Exchange
-from promptster.proxy.http1 import Gate, RequestHead, Route
+from promptster.proxy.gate import Gate, Route
+from promptster.proxy.http1 import RequestHead
 from promptster.proxy.observation import (
     Headers,
     ObservationQueue,

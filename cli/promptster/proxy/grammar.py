@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from typing import Final
 
@@ -22,10 +23,16 @@ _TARGET = re.compile(
     rb"/(?:[" + _PCHAR + rb"/]|%[0-9A-Fa-f]{2})*+(?:\?(?:[" + _PCHAR + rb"/?\[\]]|%[0-9A-Fa-f]{2})*+)?"
 )
 _HOST = re.compile(
-    rb"(?:\[(?:[0-9A-Fa-f:.]+|v[0-9A-Fa-f]+\.[A-Za-z0-9._~!$&'()*+,;=:\-]+)\]"
+    rb"(?:\[(?:([0-9A-Fa-f:.]+)|v[0-9A-Fa-f]+\.[A-Za-z0-9._~!$&'()*+,;=:\-]+)\]"
     rb"|(?:[A-Za-z0-9._~!$&'()*+,;=\-]|%[0-9A-Fa-f]{2})*+)(?::[0-9]*)?"
 )
 _QUOTED: Final = rb'"(?:[\t\x20\x21\x23-\x5b\x5d-\x7e\x80-\xff]|\\[\t\x20-\x7e\x80-\xff])*+"'
+_CODING: Final = (
+    rb"(" + TOKEN + rb")((?:[ \t]*;[ \t]*" + TOKEN + rb"[ \t]*=[ \t]*(?:" + TOKEN + rb"|" + _QUOTED + rb"))*+)"
+)
+_CODINGS = re.compile(_CODING + rb"(?:[ \t]*,[ \t]*" + _CODING + rb")*+")
+_EACH_CODING = re.compile(_CODING)
+_VERSION = re.compile(rb"HTTP/[0-9]\.[0-9]")
 CHUNK_LINE: Final = (
     rb"([0-9A-Fa-f]{1,16})((?:[ \t]*;[ \t]*" + TOKEN + rb"(?:[ \t]*=[ \t]*(?:" + TOKEN + rb"|" + _QUOTED + rb"))?)*+)"
 )
@@ -42,9 +49,28 @@ def is_target(target: bytes) -> bool:
     return _TARGET.fullmatch(target) is not None
 
 
+def is_version(word: bytes) -> bool:
+    """Whether this names a version of HTTP, whichever."""
+    return _VERSION.fullmatch(word) is not None
+
+
 def is_host(value: bytes) -> bool:
     """Whether this is a host with or without a port, and nothing else."""
-    return _HOST.fullmatch(value) is not None
+    match = _HOST.fullmatch(value)
+    if match is None or match[1] is None:
+        return match is not None
+    try:
+        ipaddress.IPv6Address(match[1].decode())
+    except ValueError:
+        return False
+    return True
+
+
+def transfer_codings(value: bytes) -> list[tuple[bytes, bytes]]:
+    """The lower-case names of a list of transfer codings, each with its parameters; none when it is no such list."""
+    if _CODINGS.fullmatch(value) is None:
+        return []
+    return [(one[1].lower(), one[2]) for one in _EACH_CODING.finditer(value)]
 
 
 def field_name(line: bytes) -> bytes | None:

@@ -8,7 +8,6 @@ whitespace around lengths and codings are touched, and of an answer that behind 
 
 from __future__ import annotations
 
-import hmac
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -18,8 +17,6 @@ import h11
 from promptster.proxy import grammar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from promptster.proxy.observation import Headers
     from promptster.proxy.upstreams import Upstream
 
@@ -29,11 +26,11 @@ MAX_FIELDS: Final = 100
 """A head with more field lines than this is refused, on both sides."""
 TOKEN_HEADER: Final = b"x-promptster-token"
 """The field that carries the proxy's own token; never forwarded."""
-HOOK_AGENTS: Final = frozenset({"claude"})
-"""Agents whose hooks arrive by HTTP, at ``/hooks/<agent>``."""
 
 _END: Final = b"\r\n\r\n"
 _CL: Final = b"content-length"
+_TE: Final = b"transfer-encoding"
+_CHUNKED: Final = b"chunked"
 _STRAY_SO_FAR = re.compile(rb"(?<!\r)\n|\r(?!\n|\Z)")
 _CONTROL: Final = bytes({*range(32), 127} - {*b"\t\r\n"})
 _HOP_BY_HOP = frozenset(
@@ -115,16 +112,6 @@ class ResponseHead:
         return method != b"HEAD" and self.status not in {_NO_CONTENT, _NOT_MODIFIED} and not self.informational
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
-    """Where an admitted request goes: to an upstream, or to the hook receiver."""
-
-    upstream: str | None
-    """Name of the upstream, or ``None`` for a hook."""
-    target: bytes
-    """Path and query below the upstream's base URL; for a hook, the agent's name."""
-
-
 def head_end(buffer: bytes | bytearray, searched: int = 0) -> int:
     """Where the first head in ``buffer`` ends, just behind its empty line; 0 while it is incomplete.
 
@@ -140,6 +127,8 @@ def head_end(buffer: bytes | bytearray, searched: int = 0) -> int:
         line = buffer[: MAX_HEAD_BYTES - len(_END)].partition(b"\r\n")
         if not line[1] and b" " in line[0]:
             raise RefusedError(414, "target_too_long", f"the request line is longer than {MAX_HEAD_BYTES} bytes")
+        if not line[1] and grammar.is_method(bytes(line[0])):
+            raise RefusedError(501, "unknown_method", f"the first word is longer than {MAX_HEAD_BYTES} bytes")
         raise RefusedError(431, "head_too_large", f"the head is longer than {MAX_HEAD_BYTES} bytes")
     if end >= 0:
         return end + len(_END)
@@ -192,15 +181,18 @@ def _connection_options(names: tuple[bytes, ...], fields: Headers) -> frozenset[
 
 
 def _framing(names: tuple[bytes, ...], lines: list[bytes]) -> tuple[int | None, bool]:
-    """Content-Length and whether chunked; h11 checks the coding's name behind this."""
-    lengths = [
-        line.partition(b":")[2].strip(b" \t") for lower, line in zip(names, lines[1:], strict=True) if lower == _CL
-    ]
-    chunked = b"transfer-encoding" in names
-    if lengths and chunked:
+    """Content-Length and whether chunked."""
+    framing: dict[bytes, list[bytes]] = {_CL: [], _TE: []}
+    for lower, line in zip(names, lines[1:], strict=True):
+        if lower in framing:
+            framing[lower].append(line.partition(b":")[2].strip(b" \t"))
+    lengths, codings = framing[_CL], framing[_TE]
+    if lengths and codings:
         raise RefusedError(400, "length_and_coding", "the head has both Content-Length and Transfer-Encoding")
+    if codings:
+        _check_codings(codings)
     if not lengths:
-        return None, chunked
+        return None, bool(codings)
     if len(lengths) > 1:
         raise RefusedError(400, "repeated_length", "the head repeats Content-Length")
     if not lengths[0].isdigit():
@@ -208,7 +200,17 @@ def _framing(names: tuple[bytes, ...], lines: list[bytes]) -> tuple[int | None, 
     length = grammar.number(lengths[0])
     if length is None:
         raise RefusedError(413, "length_too_large", f"the Content-Length is above {grammar.MAX_SIZE}")
-    return length, chunked
+    return length, False
+
+
+def _check_codings(values: list[bytes]) -> None:
+    """Refuse all but chunked: with another coding as the last one a message has no end, one before it is not known."""
+    codings = grammar.transfer_codings(b",".join(values))
+    names = [name for name, _ in codings]
+    if codings[-1:] != [(_CHUNKED, b"")] or names.count(_CHUNKED) > 1:
+        raise RefusedError(400, "bad_coding", "the Transfer-Encoding does not end in chunked, or has it more than once")
+    if len(codings) > 1:
+        raise RefusedError(501, "unknown_coding", "no Transfer-Encoding but chunked is served here")
 
 
 def _check_request_line(line: bytes) -> None:
@@ -224,8 +226,10 @@ def _check_request_line(line: bytes) -> None:
         raise RefusedError(501, "unknown_method", "this method is not served here")
     if not rest.startswith(b"/"):
         raise RefusedError(400, "bad_target", "the target does not start with a slash")
-    target = rest.removesuffix(b" HTTP/1.1")
-    if target == rest:
+    target, _, version = rest.rpartition(b" ")
+    if not grammar.is_version(version):
+        raise RefusedError(400, "bad_version", "the request line does not end in a space and a version of HTTP")
+    if version != b"HTTP/1.1":
         raise RefusedError(505, "bad_version", "only HTTP/1.1 is served here")
     if b"#" in target:
         raise RefusedError(400, "fragment", "the target has a fragment; leave out # and what follows it")
@@ -296,7 +300,7 @@ def read_response(head: bytes) -> ResponseHead:
         options = _connection_options(names, fields)
     except (RefusedError, h11.RemoteProtocolError) as exc:
         raise RefusedError(502, "bad_answer", f"the provider's answer is not clean HTTP/1.1: {exc}") from exc
-    status, old = event.status_code, event.http_version != b"1.1"
+    status, old = event.status_code, event.http_version == b"1.0"
     if status == _SWITCHING or event.http_version[:1] != b"1" or (old and chunked):
         raise RefusedError(502, "bad_answer", "the provider's answer changes the protocol")
     if (status < _FIRST_FINAL or status == _NO_CONTENT) and (chunked or length):
@@ -344,57 +348,3 @@ def response_bytes(head: ResponseHead, *, close: bool) -> bytes:
         out.append(b"Connection: close")
     out.append(_END[2:])
     return b"\r\n".join(out)
-
-
-def _segment(path: bytes) -> tuple[bytes, bytes]:
-    """The first path segment, and what follows it from the next slash on."""
-    first, slash, rest = path[1:].partition(b"/")
-    return first, slash + rest
-
-
-class Gate:
-    """Decides who may use the proxy, and where an admitted request goes."""
-
-    def __init__(self, *, token: str, port: int, upstreams: Iterable[str]) -> None:
-        """Guard the listening ``port`` with ``token``."""
-        self._token = token.encode()
-        self._host = b"127.0.0.1:%d" % port
-        self._upstreams = {name.encode(): name for name in upstreams}
-
-    def _same(self, given: bytes) -> bool:
-        return hmac.compare_digest(given, self._token)
-
-    def admit(self, head: RequestHead) -> Route:
-        """Check host, origin, protocol and token, in this order, then look the path up.
-
-        Raises:
-            RefusedError: when any of them is wrong.
-        """
-        if head.values(b"host") != [self._host]:
-            raise RefusedError(421, "wrong_host", "the Host field does not name this proxy's address")
-        if b"origin" in head.names:
-            raise RefusedError(403, "browser", "requests of web pages are not served here")
-        if b"upgrade" in head.names:
-            raise RefusedError(426, "upgrade", "only plain HTTP/1.1 is served here")
-        path, mark, query = head.target.partition(b"?")
-        first, rest = _segment(path)
-        given = head.values(TOKEN_HEADER)
-        by_path, by_header = self._same(first), len(given) == 1 and self._same(given[0])
-        if not (by_path or by_header) or (given and not by_header):
-            raise RefusedError(403, "wrong_token", "the token is missing or wrong")
-        if by_path:
-            first, rest = _segment(rest)
-        if first == b"hooks" and by_header and not by_path:
-            return self._hook(head, rest)
-        name = self._upstreams.get(first)
-        if name is None:
-            raise RefusedError(404, "unknown_path", "no provider is known by this path")
-        return Route(upstream=name, target=rest + mark + query)
-
-    def _hook(self, head: RequestHead, rest: bytes) -> Route:
-        agent = rest[1:]
-        if agent.decode("latin-1") not in HOOK_AGENTS:
-            raise RefusedError(404, "unknown_path", "no agent's hooks are known by this path")
-        if head.method != b"POST":
-            raise RefusedError(405, "method", "hooks are taken by POST only")
-        return Route(upstream=None, target=agent)

@@ -20,7 +20,7 @@ ROWS = (
     RequestRule(
         "7.1",
         "parameters of chunked",
-        "Chunked has no parameters; with one it is no coding that the proxy knows.",
+        "Chunked has no parameters; with one it is refused.",
         take(coded(b"chunked")),
         refuse(coded(b"chunked;q=1"), coded(b"chunked ; a=b"), coded(b'chunked;a="b"'), coded(b"chunked;a")),
     ),

@@ -12,6 +12,7 @@ from tests.proxy.wire.rules import (
     deliver,
     refuse,
     request,
+    sized,
     sized_answer,
     stop,
     take,
@@ -92,7 +93,10 @@ REQUESTS = (
         "5.2",
         "folded lines",
         "A value does not go on behind a line break.",
-        take(request(b"X-A: one two\r\n")),
+        take(
+            request(b"X-A: one two\r\n"),
+            sized(b"GET / HTTP/1.1\r\nX-A: one\r\n two\r\n\r\n", b"Content-Type: message/http\r\n"),
+        ),
         refuse(
             request(b"X-A: one\r\n two\r\n"),
             request(b"X-A: one\r\n\ttwo\r\n"),
@@ -153,7 +157,10 @@ ANSWERS = (
         "5.2",
         "folded lines of an answer",
         "An answer with a folded line is replaced by 502.",
-        deliver(sized_answer(fields=b"X-A: one two\r\n")),
+        deliver(
+            sized_answer(fields=b"X-A: one two\r\n"),
+            sized_answer(b"HTTP/1.1 200 OK\r\nX-A: one\r\n two\r\n\r\n", b"Content-Type: message/http\r\n"),
+        ),
         stop(
             sized_answer(fields=b"X-A: one\r\n two\r\n"),
             sized_answer(fields=b"X-A: one\r\n\ttwo\r\n"),

@@ -63,7 +63,9 @@ MESSAGES = (
     _ours("2.3", "all", "Version: HTTP in capitals, digit, dot, digit.", "form of the version", "an answer's version"),
     _ours("2.3", "sender", "Uses what is new in 1.1 only with those that know it.", "versions served"),
     _ours("2.3", "intermediary", "Must send its own version.", "versions served", "an answer's version"),
-    _ours("2.3", "server", "May answer in HTTP/1.0, should not without cause.", "an answer's version", why="Never done."),
+    _ours(
+        "2.3", "server", "May answer in HTTP/1.0, should not without cause.", "an answer's version", why="Never done."
+    ),
 )
 
 REQUEST_LINES = (
