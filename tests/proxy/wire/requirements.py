@@ -14,6 +14,7 @@ _AGENTS: Final = "The agent decides that; the proxy begins no requests of its ow
 _STRICTER: Final = "Refused: the next reader may not share the leniency."
 _NO_TUNNEL: Final = "CONNECT is refused, so no request through the proxy makes a tunnel."
 _OUTBOUND: Final = "The tunnel through a company's proxy is made before any message; test_outbound.py is about that."
+_KNOWN: Final = "Providers are configured by hand, and HTTP/1.1 with it; the agent chooses the framing."
 _REGISTRY: Final = "It binds those who register the name of a coding."
 
 
@@ -63,9 +64,7 @@ MESSAGES = (
     _ours("2.3", "all", "Version: HTTP in capitals, digit, dot, digit.", "form of the version", "an answer's version"),
     _ours("2.3", "sender", "Uses what is new in 1.1 only with those that know it.", "versions served"),
     _ours("2.3", "intermediary", "Must send its own version.", "versions served", "an answer's version"),
-    _ours(
-        "2.3", "server", "May answer in HTTP/1.0, should not without cause.", "an answer's version", why="Never done."
-    ),
+    _ours("2.3", "server", "May answer in HTTP/1.0, for a cause only.", "an answer's version", why="Never done."),
 )
 
 REQUEST_LINES = (
@@ -164,9 +163,10 @@ BODIES = (
     _ours("6.1", "server", "Must not send it in 1xx and 204.", "codings where no body is"),
     _not_ours("6.1", "server", "Must not send it in a 2xx to CONNECT.", _NO_TUNNEL),
     _ours("6.1", "server", "Should answer 501 to a coding it does not know.", "codings not understood"),
-    _ours("6.1", "client", "Must not use it where 1.1 is not known to be.", "chunks before HTTP/1.1"),
+    _not_ours("6.1", "client", "Must not use it where 1.1 is not known to be.", _KNOWN),
     _ours("6.1", "server", "Must not answer a 1.0 request with it.", "chunks before HTTP/1.1"),
     _ours("6.1", "server", "May refuse it beside a length, must close then.", "length beside coding"),
+    _ours("6.1", "proxy", "Forwarding it beside a length lets readers differ.", "length beside an answer's coding"),
     _ours(
         "6.1",
         "server or client",
@@ -179,6 +179,7 @@ BODIES = (
         "A length is a decimal number of octets.",
         *("digits of the length", "size of the length", "digits of an answer's length", "size of an answer's length"),
     ),
+    _ours("6.2", "all", "It stands once.", "one length", "digits of an answer's length"),
     _ours(
         "6.2",
         "all",
@@ -242,7 +243,7 @@ BODIES = (
     _ours("6.3", "server", "May answer 411 without a length.", "chunked once and last", why="Never done."),
     _not_ours("6.3", "client", "Should send a length it knows.", _AGENTS),
     _not_ours("6.3", "user agent", "Must send a length or chunks with a body.", _AGENTS),
-    _ours("6.3", "client", "Must not use chunks where 1.1 is not known to be.", "a body never announced"),
+    _not_ours("6.3", "client", "Must not use chunks where 1.1 is not known to be.", _KNOWN),
     _ours("6.3", "user agent", "May discard what is behind the last answer.", "behind an answer"),
     _ours("6.3", "client", "Must not take or forward it as another answer.", "behind an answer"),
 )
