@@ -6,6 +6,7 @@ import asyncio
 import base64
 import contextlib
 import socket
+import socket
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -219,3 +220,34 @@ async def test_a_provider_that_never_finishes_its_handshake_times_out() -> None:
     async with provider(script) as there:
         check = await check_path(there.upstream(scheme="https"), timeout_s=0.2)
         assert "did not answer in time" in check.reason
+
+
+@pytest.mark.parametrize("told", [False, True])
+async def test_an_open_answer_behind_tls_ends_with_the_word_for_it(tmp_path: Path, *, told: bool) -> None:
+    """An answer that ends with its connection is whole only where TLS says that it ended (RFC 9112, 8 and 9.8).
+
+    Anyone on the way can close a connection; the agent then must not get the end that means a whole answer.
+    """
+
+    async def script(talk: Talk) -> None:
+        await talk.head()
+        await talk.send(b"HTTP/1.1 200 OK\r\n\r\nto the end")
+        await passed.wait()
+        if not told:
+            talk.writer.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
+        talk.close()
+
+    passed = asyncio.Event()
+    ca_file, tls = make_server(tmp_path, "provider.test")
+    network = Network(ca_files=(ca_file,))
+    async with provider(script, tls=tls) as there, proxied(there.upstream(scheme="https"), network=network) as here:
+        agent = await here.connect()
+        await agent.ask(method=b"GET")
+        await agent.reader.readuntil(b"to the end")
+        passed.set()
+        if told:
+            assert await agent.rest() == b""
+        else:
+            with pytest.raises(ConnectionResetError):
+                await agent.rest()
+        assert (await here.settled()).outcome == ("complete" if told else "cut_by_provider")

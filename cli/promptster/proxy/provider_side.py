@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import select
+import ssl
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from promptster.proxy.outbound import dial, tls_context
 
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import Coroutine
 
     from promptster.network import Network
     from promptster.proxy.exchange import Exchange
     from promptster.proxy.observation import Outcome
     from promptster.proxy.upstreams import Upstream
+
+
+class _CutOffError(ConnectionAbortedError):
+    """The connection ended before the provider said so."""
+
+    def __init__(self) -> None:
+        super().__init__("it was cut off")
 
 
 @dataclass
@@ -117,12 +124,24 @@ class ProviderConnection(asyncio.Protocol):
             self.abort()
 
     def eof_received(self) -> None:
-        """The provider will send no more."""
-        self._lost(None)
+        """The provider will send no more, or somebody on the way says so in its name."""
+        self._lost(None if self._ended_by_provider() else _CutOffError())
+
+    def _ended_by_provider(self) -> bool:
+        """Whether the end is the provider's own: anyone on the way can close what lies below TLS."""
+        tls = self._transport and self._transport.get_extra_info("ssl_object")
+        if not isinstance(tls, ssl.SSLObject):
+            return True
+        try:
+            return not tls.read(1)
+        except ssl.SSLZeroReturnError:
+            return True
+        except ssl.SSLError:
+            return False
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The connection is closed."""
-        self._lost(exc)
+        """The connection is closed; without an end before, it was cut."""
+        self._lost(exc or _CutOffError())
         self._pool.disconnected(self)
 
     def _lost(self, exc: Exception | None) -> None:
