@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from promptster.proxy import http1
-from promptster.proxy.gate import Gate
+from promptster.proxy.gate import Gate, Route
 from promptster.proxy.http1 import RefusedError, head_end, read_request, read_response
 from promptster.proxy.upstreams import Upstream
 
@@ -150,7 +150,7 @@ def test_a_carriage_return_may_be_the_last_byte_so_far() -> None:
     assert head_end(b"GET /x HTTP/1.1\r\n\r", 16) == 0
 
 
-def _admit(target: bytes, fields: bytes = b"", *, method: bytes = b"POST", host: bytes = HOST) -> http1.Route:
+def _admit(target: bytes, fields: bytes = b"", *, method: bytes = b"POST", host: bytes = HOST) -> Route:
     return _gate().admit(read_request(method + b" " + target + b" HTTP/1.1\r\n" + host + fields + b"\r\n"))
 
 

@@ -6,7 +6,6 @@ import asyncio
 import base64
 import contextlib
 import socket
-import socket
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 

@@ -187,12 +187,12 @@ async def _check_refusal(row: RequestRule, case: Refused, *, late: bool) -> None
                 last = shown[max(match.start() for match in re.finditer(rb"HTTP/1\.1 [0-9]{3} ", shown)) :]
                 assert last.startswith(b"HTTP/1.1 %d " % case.status), (row.rule, shown)
                 assert b"\r\nConnection: close\r\n" in last
-                head, _, body = last.partition(b"\r\n\r\n")
-                headless = case.raw[len(b"".join(case.arrives)) :].startswith(b"HEAD ")
-                length = re.search(rb"\r\nContent-Length: ([0-9]+)\r\n", head)
+                fields, _, body = last.partition(b"\r\n\r\n")
+                bodiless = case.raw[len(b"".join(case.arrives)) :].startswith(b"HEAD ")
+                length = re.search(rb"\r\nContent-Length: ([0-9]+)\r\n", fields)
                 assert length is not None
-                assert len(body) == (0 if headless else int(length[1]))
-                assert headless or b'"promptster: ' in body
+                assert len(body) == (0 if bodiless else int(length[1]))
+                assert bodiless or b'"promptster: ' in body
         await landings.over()
     if row.late:
         assert not _complete(landings.all, h11.SERVER), (row.rule, landings.all)
