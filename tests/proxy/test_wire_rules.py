@@ -1,4 +1,4 @@
-"""Every rule of RFC 9112's sections 2 to 7, with bytes that keep it and bytes that break it, through the real proxy.
+"""Every rule of RFC 9112's sections 2 to 8, with bytes that keep it and bytes that break it, through the real proxy.
 
 The rows stand in ``wire``, beside what the RFC asks, sentence by sentence. A refusal is counted at the provider's
 socket, an acceptance by equal bytes there; what a provider sends is judged at the agent's socket in the same way.
@@ -27,7 +27,7 @@ ROWS: tuple[Rule, ...] = (*heads.ROWS, *fields.ROWS, *bodies.ROWS, *chunks.ROWS,
 
 SECTIONS = (
     *("2", "2.1", "2.2", "2.3", "3", "3.1", "3.2", "3.2.1", "3.2.2", "3.2.3", "3.2.4", "3.3", "4", "5", "5.1", "5.2"),
-    *("6", "6.1", "6.2", "6.3", "7", "7.1", "7.1.1", "7.1.2", "7.1.3", "7.2", "7.3", "7.4"),
+    *("6", "6.1", "6.2", "6.3", "7", "7.1", "7.1.1", "7.1.2", "7.1.3", "7.2", "7.3", "7.4", "8"),
 )
 """The sections of the RFC that are about the form of a message."""
 

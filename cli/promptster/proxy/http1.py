@@ -126,7 +126,7 @@ def head_end(buffer: bytes | bytearray, searched: int = 0) -> int:
     if (end if end >= 0 else len(buffer)) > MAX_HEAD_BYTES - len(_END):
         line = buffer[: MAX_HEAD_BYTES - len(_END)].partition(b"\r\n")
         if not line[1] and b" " in line[0]:
-            raise RefusedError(414, "target_too_long", f"the request line is longer than {MAX_HEAD_BYTES} bytes")
+            raise RefusedError(414, "target_too_long", f"the first line is longer than {MAX_HEAD_BYTES} bytes")
         if not line[1] and grammar.is_method(bytes(line[0])):
             raise RefusedError(501, "unknown_method", f"the first word is longer than {MAX_HEAD_BYTES} bytes")
         raise RefusedError(431, "head_too_large", f"the head is longer than {MAX_HEAD_BYTES} bytes")

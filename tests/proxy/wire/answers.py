@@ -331,7 +331,10 @@ CHUNKS = (
         "7.1.2",
         "trailers of an answer",
         "Trailers of an answer are field lines that frame nothing; the proxy drops them.",
-        (Passed(chunked_answer(b"2\r\n{}\r\n0\r\nX-Sum: a\r\n\r\n"), chunked_answer(b"2\r\n{}\r\n0\r\n\r\n")),),
+        (
+            Passed(chunked_answer(b"2\r\n{}\r\n0\r\nX-Sum: a\r\n\r\n"), chunked_answer(b"2\r\n{}\r\n0\r\n\r\n")),
+            Passed(_coding(b"chunked", b"Trailer: X-Sum\r\n"), _coding(b"chunked")),
+        ),
         stop(
             chunked_answer(b"2\r\n{}\r\n0\r\n" + _EVIL),
             chunked_answer(b"2\r\n{}\r\n0\r\nX-A : b\r\n\r\n"),

@@ -1,4 +1,4 @@
-"""What RFC 9112 asks in sections 2 to 7.4, sentence by sentence and in our own words, and which rows show it.
+"""What RFC 9112 asks in sections 2 to 8, sentence by sentence and in our own words, and which rows show it.
 
 Whoever sends to the proxy is a client to it, and it is a server to them; towards a provider it is the client. It is an
 intermediary between them: a gateway, since agents take it for the provider. ADR 0019 tells where it is stricter.
@@ -291,4 +291,24 @@ CODINGS = (
     _ours("7.4", "sender", "Must name TE in Connection.", "TE and Trailer are for one hop", why="TE goes no further."),
 )
 
-REQUIREMENTS = (*MESSAGES, *REQUEST_LINES, *STATUS_LINES, *FIELDS, *BODIES, *CODINGS)
+INCOMPLETE = (
+    _ours("8", "server", "May answer an incomplete request.", "a body as long as said", why="Its agent has hung up."),
+    _ours(
+        "8",
+        "client",
+        "Must record an incomplete answer as such.",
+        *("an answer as long as said", "content of chunks", "an answer ended by its connection"),
+    ),
+    _ours("8", "client", "Relies on no head that ends in the middle.", "an answer ended by its connection"),
+    _ours("8", "all", "Chunks without the last one are incomplete.", "last chunk", "chunks of an answer"),
+    _ours("8", "all", "Fewer octets than told are.", "a body as long as said", "an answer as long as said"),
+    _ours(
+        "8",
+        "all",
+        "An answer that tells no end is whole unless its connection ends in error.",
+        "an answer ended by its connection",
+        why="What is an error in TLS shows test_outbound.py.",
+    ),
+)
+
+REQUIREMENTS = (*MESSAGES, *REQUEST_LINES, *STATUS_LINES, *FIELDS, *BODIES, *CODINGS, *INCOMPLETE)
