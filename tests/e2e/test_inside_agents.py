@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import sys
 from typing import TYPE_CHECKING
@@ -10,7 +11,7 @@ import pytest
 from tests.e2e.replayed import of_kind
 from tests.e2e.runs import PROMPTSTER, candidate_root
 from tests.e2e.scenarios import PROMPT, SUB_PROMPT
-from tests.e2e.world import Candidate
+from tests.e2e.world import Candidate, wait_until
 from tests.helpers.provider.script import Conversation, Script, ToolUse, Turn
 from tests.helpers.provider.server import running
 from tests.helpers.terminal import Terminal
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.e2e.conftest import Stage
+    from tests.e2e.replayed import Line
 
 pytestmark = pytest.mark.e2e
 
@@ -45,9 +47,9 @@ def _attempts(folder: Path) -> dict[str, str]:
     }
 
 
-def _shown(path: Path) -> str:
-    """Wait until a detached command has said something, and show it."""
-    return f"for i in $(seq 200); do grep -q terminal {path} && break; sleep 0.1; done; cat {path}"
+def _shown(path: Path, last: str = "terminal") -> str:
+    """Wait until a detached command has said all, up to this word, and show it."""
+    return f"for i in $(seq 200); do grep -q {last} {path} && break; sleep 0.1; done; cat {path}"
 
 
 def _claude(folder: Path) -> Script:
@@ -77,6 +79,70 @@ def _codex(folder: Path) -> Script:
             Conversation(prompt=PROMPT, turns=(*(Turn(tools=(tool,)) for tool in tools), Turn(text="Done."))),
         )
     )
+
+
+def _at_a_sign(sign: Path, line: str) -> str:
+    """Do something once a file is there, and show how it ended; the quotes are the caller's."""
+    return f"until [ -e {sign} ]; do sleep 0.1; done; {line}; echo code $?"
+
+
+def _detached(sign: Path, line: str, told: Path) -> str:
+    """The same by a process that stays when the command that started it has ended, without any environment.
+
+    A session of its own is what keeps it: Codex ends the process group of a command together with it, jobs that were
+    started with ``&`` or ``nohup`` too.
+    """
+    return f"setsid -f {_BARE} sh -c {shlex.quote(_at_a_sign(sign, line))} >{told} 2>&1"
+
+
+def _codex_beside(folder: Path) -> Script:
+    """What Codex starts beside itself, begun in one call and let go in a later one.
+
+    Two background sessions, one of them with a terminal to type into; a detached job; and a subagent, which tries at
+    once and leaves a detached job behind.
+    """
+    sign, job, left = folder / "go", folder / "job.txt", folder / "left.txt"
+    held = _at_a_sign(sign, f"{PROMPTSTER} login 2>&1")
+    begin = (
+        f"store('held', (await tools.exec_command({{cmd: {json.dumps(held)}, yield_time_ms: 250}})).session_id);",
+        "store('typed', (await tools.exec_command({cmd: 'sh', tty: true, yield_time_ms: 250})).session_id);",
+        _called(_detached(sign, f"{PROMPTSTER} withdraw --yes", job)),
+    )
+    within = (
+        _called(f"{_BARE} {PROMPTSTER} resume 2>&1; echo code $?"),
+        _called(_detached(sign, f"{PROMPTSTER} pause", left)),
+    )
+    typed = json.dumps(f"{PROMPTSTER} stop; echo code $?; exit\n")
+    go_on = (
+        _called(f"touch {sign}"),
+        "text(await tools.write_stdin({session_id: load('held'), chars: '', yield_time_ms: 30000}));",
+        f"text(await tools.write_stdin({{session_id: load('typed'), chars: {typed}, yield_time_ms: 30000}}));",
+        *(_called(_shown(path, "code")) for path in (job, left)),
+    )
+    spawn = ToolUse(name="spawn_agent", input={"message": SUB_PROMPT, "task_name": "resume", "fork_turns": "none"})
+    wait = ToolUse(name="wait_agent", input={"timeout_ms": 60_000})
+    main = (_calls(*begin), spawn, wait, _calls(*go_on))
+    return Script(
+        conversations=(
+            Conversation(prompt=PROMPT, turns=(*(Turn(tools=(tool,)) for tool in main), Turn(text="Done."))),
+            Conversation(prompt=SUB_PROMPT, turns=(Turn(tools=(_calls(*within),)), Turn(text="It does not work."))),
+        )
+    )
+
+
+def _called(command: str) -> str:
+    """A line of Codex's scripts that runs a command to its end."""
+    return f"text(await tools.exec_command({{cmd: {json.dumps(command)}, yield_time_ms: 30000}}));"
+
+
+def _calls(*lines: str) -> ToolUse:
+    """A script of calls, as Codex's default model writes them."""
+    return ToolUse(name="exec", input={"input": "\n".join(('// @exec: {"yield_time_ms": 120000}', *lines))})
+
+
+def _refused(lines: list[Line]) -> list[Line]:
+    """The refused attempts on record."""
+    return [line for line in of_kind(lines, "agent_other") if line["raw_kind"] == "promptster_refused"]
 
 
 _WORDS = {
@@ -110,7 +176,7 @@ def test_an_agent_ends_and_changes_nothing(agent: str, stage: Stage, tmp_path: P
         lines = stage.recruiter.lines(candidate.session)
     finally:
         candidate.end()
-    told = [line for line in of_kind(lines, "agent_other") if line["raw_kind"] == "promptster_refused"]
+    told = _refused(lines)
     payloads = [line["payload"] for line in told]
     assert sorted(map(str, payloads)) == sorted([*(str({"command": name}) for name in tried), str({"request": "stop"})])
     assert {(line["agent"], *line["sources"]) for line in told} == {(agent, "launcher")}
@@ -119,6 +185,69 @@ def test_an_agent_ends_and_changes_nothing(agent: str, stage: Stage, tmp_path: P
     assert any("code 6" in output for output in outputs)
     assert sum("This attempt is recorded." in output for output in outputs) == len(tried)
     assert any("A task" in output and _SAID not in output for output in outputs)
+
+
+def test_what_codex_starts_beside_itself_changes_nothing(stage: Stage, tmp_path: Path) -> None:
+    """Its subagent, what that leaves running, its background sessions and its detached jobs: refused, once on record.
+
+    One of the sessions has a terminal, at which a person would be asked and could say yes.
+    """
+    candidate = Candidate(root=candidate_root(), agents=stage.agents)
+    words = ("codex", "exec", "--dangerously-bypass-approvals-and-sandbox", PROMPT)
+    tried = {"login", "stop", "withdraw", "resume", "pause"}
+    try:
+        with running(_codex_beside(tmp_path)) as provider:
+            candidate.start(stage.recruiter.invite(), anthropic=provider.anthropic_url, openai=provider.openai_url)
+            ended = candidate.run(PROMPTSTER, "run", *words)
+            assert ended.code == 0, ended.stderr
+            assert candidate.person.result("status")["state"] == "recording"
+            candidate.submit()
+        lines = stage.recruiter.lines(candidate.session)
+    finally:
+        (tmp_path / "go").touch()  # nothing that waits for it stays behind
+        candidate.end()
+    told = _refused(lines)
+    assert sorted(line["payload"]["command"] for line in told) == sorted(tried)
+    assert all(line["payload"].keys() == {"command"} for line in told)
+    assert {(line["agent"], *line["sources"]) for line in told} == {("codex", "launcher")}
+    commands = [line for line in of_kind(lines, "command") if _SAID in str(line["output"])]
+    outputs = [str(line["output"]) for line in commands]
+    for name in tried:
+        assert sum(f"promptster {name} {_SAID}" in output for output in outputs) == 1, name
+    for shown in (_SAID, "This attempt is recorded.", "code 6"):
+        assert [output.count(shown) for output in outputs] == [1] * len(tried), shown
+    (subagent,) = of_kind(lines, "subagent_started")
+    (within,) = [str(line["output"]) for line in commands if line["lane"] == subagent["lane"]]
+    assert f"promptster resume {_SAID}" in within
+
+
+@pytest.mark.parametrize("agent", ["claude", "codex"])
+def test_what_an_agent_leaves_running_changes_nothing(agent: str, stage: Stage, tmp_path: Path) -> None:
+    """A job that outlives the real agent, without its environment: still refused, and once on record."""
+    candidate = Candidate(root=candidate_root(), agents=stage.agents)
+    sign, left = tmp_path / "go", tmp_path / "left.txt"
+    line = _detached(sign, f"{PROMPTSTER} withdraw --yes", left)
+    tool = ToolUse(name="Bash", input={"command": line})
+    tool = tool if agent == "claude" else ToolUse(name="exec_command", input={"cmd": line})
+    conversation = Conversation(prompt=PROMPT, turns=(Turn(tools=(tool,)), Turn(text="Done.")))
+    try:
+        with running(Script(conversations=(conversation,))) as provider:
+            candidate.start(stage.recruiter.invite(), anthropic=provider.anthropic_url, openai=provider.openai_url)
+            ended = candidate.run(PROMPTSTER, "run", *_WORDS[agent])
+            assert ended.code == 0, ended.stderr
+            assert left.read_text() == ""
+            sign.touch()
+            wait_until(lambda: "code" in left.read_text(), "what was left running")
+            assert candidate.person.result("status")["state"] == "recording"
+            candidate.submit()
+        lines = stage.recruiter.lines(candidate.session)
+    finally:
+        sign.touch()  # nothing that waits for it stays behind
+        candidate.end()
+    assert f"promptster withdraw {_SAID}" in left.read_text()
+    assert left.read_text().endswith("Use your own terminal.\ncode 6\n")
+    told = [(line["agent"], *line["sources"], line["payload"]) for line in _refused(lines)]
+    assert told == [(agent, "launcher", {"command": "withdraw"})]
 
 
 @pytest.mark.parametrize("agent", ["claude", "codex"])
