@@ -332,13 +332,12 @@ def test_no_background_process_keeps_the_callers_streams(invited: Invited) -> No
     """A pipe from the command ends when the command ends, though the recorder runs on."""
     words = [str(BIN / "promptster"), *invited.start_words("--json")]
     read, write = os.pipe()
-    process = subprocess.Popen(
+    with subprocess.Popen(
         words, env=invited.person.environment(), stdin=subprocess.PIPE, stdout=write, stderr=write, cwd=invited.folder
-    )
-    os.close(write)
-    with os.fdopen(read, "rb") as stream:
-        assert b'"session"' in stream.read()  # returns only when every holder of the pipe is gone
-    process.communicate()
+    ) as process:
+        os.close(write)
+        with os.fdopen(read, "rb") as stream:
+            assert b'"session"' in stream.read()  # returns only when every holder of the pipe is gone
     assert process.returncode == 0
     assert len(invited.processes()) == 2
     for pid in invited.processes():
