@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.helpers import practice_agent
-from tests.helpers.hiring import stage
 from tests.helpers.people import BIN
 from tests.helpers.provider.script import Conversation, Script, ToolUse, Turn
 from tests.helpers.provider.server import running
@@ -24,7 +23,7 @@ from promptster.session.state import SessionFolder
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
-    from tests.helpers.hiring import Invited, Stage
+    from tests.helpers.hiring import Invited
 
 PROMPT = "Please do the work"
 
@@ -39,23 +38,16 @@ def _script(workspace: Path) -> Script:
     return Script(conversations=(Conversation(prompt=PROMPT, turns=turns),))
 
 
-@pytest.fixture(scope="module")
-def acme(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    """One collector for these tests."""
-    with stage(tmp_path_factory.mktemp("stage")) as made:
-        yield made
-
-
 @pytest.fixture
-def invited(acme: Stage, request: pytest.FixtureRequest) -> Iterator[Invited]:
+def invited(invited: Invited) -> Iterator[Invited]:
     """A candidate with a running session, a provider with a script, and the practice agent in Claude Code's place."""
-    with acme.invited(re.sub(r"\W+", "-", request.node.name)) as person, running(_script(person.workspace)) as provider:
-        person.start("--upstream", f"anthropic={provider.anthropic_url}")
-        tools = person.folder / "tools"
+    with running(_script(invited.workspace)) as provider:
+        invited.start("--upstream", f"anthropic={provider.anthropic_url}")
+        tools = invited.folder / "tools"
         tools.mkdir()
         (tools / "claude").write_text(f'#!/bin/sh\nexec {sys.executable} {practice_agent.__file__} "$@"\n')
         (tools / "claude").chmod(0o755)
-        yield person
+        yield invited
 
 
 def _environ(invited: Invited) -> dict[str, str]:

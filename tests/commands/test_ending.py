@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import re
 import subprocess
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.helpers.hiring import stage
 from tests.helpers.people import BIN
 from tests.helpers.relay import Relay
 from tests.helpers.running import kill_and_wait
@@ -24,13 +22,6 @@ if TYPE_CHECKING:
     from tests.helpers.hiring import Invited, Stage
 
 
-@pytest.fixture(scope="module")
-def acme(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    """One collector for these tests."""
-    with stage(tmp_path_factory.mktemp("stage")) as made:
-        yield made
-
-
 @pytest.fixture
 def relay(acme: Stage) -> Iterator[Relay]:
     """The candidate's wire to the collector."""
@@ -39,11 +30,10 @@ def relay(acme: Stage) -> Iterator[Relay]:
 
 
 @pytest.fixture
-def invited(acme: Stage, relay: Relay, request: pytest.FixtureRequest) -> Iterator[Invited]:
+def invited(relay: Relay, invited: Invited) -> Invited:
     """A candidate with a running session, whose wire can be cut."""
-    with acme.invited(re.sub(r"\W+", "-", request.node.name)) as person:
-        person.start("--collector", relay.url)
-        yield person
+    invited.start("--collector", relay.url)
+    return invited
 
 
 def edit(invited: Invited) -> None:

@@ -23,24 +23,9 @@ from promptster.protocol.signing import Envelope
 from promptster.session.state import SessionFolder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.helpers.hiring import Invited, Stage
-
-
-@pytest.fixture(scope="module")
-def acme(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    """One collector for these tests."""
-    with stage(tmp_path_factory.mktemp("stage")) as made:
-        yield made
-
-
-@pytest.fixture
-def invited(acme: Stage, request: pytest.FixtureRequest) -> Iterator[Invited]:
-    """Somebody with a fresh invite."""
-    with acme.invited(re.sub(r"\W+", "-", request.node.name)) as person:
-        yield person
 
 
 QUESTION = "Type agree to start, read for the full policy, or leave: "

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -10,7 +9,6 @@ from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
-from tests.helpers.hiring import stage
 from tests.helpers.people import BIN
 from tests.helpers.terminal import Terminal
 
@@ -25,18 +23,11 @@ if TYPE_CHECKING:
     from tests.helpers.hiring import Invited, Stage
 
 
-@pytest.fixture(scope="module")
-def acme(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    """One collector for these tests."""
-    with stage(tmp_path_factory.mktemp("stage")) as made:
-        yield made
-
-
 @pytest.fixture
-def invited(acme: Stage, request: pytest.FixtureRequest) -> Iterator[Invited]:
+def invited(acme: Stage, person_name: str) -> Iterator[Invited]:
     """A candidate at work, in a time zone of their own."""
-    name = re.sub(r"\W+", "-", request.node.name)
-    with acme.invited(name, assessment=acme.assessment("Limiter", "--time-limit", "90m"), TZ="Asia/Tokyo") as person:
+    limited = acme.assessment("Limiter", "--time-limit", "90m")
+    with acme.invited(person_name, assessment=limited, TZ="Asia/Tokyo") as person:
         person.start()
         yield person
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import sqlite3
 from contextlib import closing
 from dataclasses import replace
@@ -19,35 +18,18 @@ from promptster.session.control import ControlClient
 from promptster.session.state import SessionFolder, SessionState
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from tests.helpers.hiring import Invited, Stage
 
 BATCHES = "^PUT .*/batches/"
 EVIDENCE = "^GET .*/evidence"
 
 
-@pytest.fixture(scope="module")
-def acme(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    """One collector for these tests."""
-    with stage(tmp_path_factory.mktemp("stage")) as made:
-        yield made
-
-
 @pytest.fixture
-def gateway(acme: Stage) -> Iterator[Gateway]:
-    """What stands between the candidate and the collector."""
-    with Gateway(acme.running.url) as made:
-        yield made
-
-
-@pytest.fixture
-def invited(acme: Stage, gateway: Gateway, request: pytest.FixtureRequest) -> Iterator[Invited]:
+def invited(gateway: Gateway, invited: Invited) -> Invited:
     """A candidate at work, with an editor's file that must be put back."""
-    with acme.invited(re.sub(r"\W+", "-", request.node.name)) as person:
-        person.start("--collector", gateway.url, "--ide", "claude")
-        (person.workspace / "answer.py").write_text("print(42)\n")
-        yield person
+    invited.start("--collector", gateway.url, "--ide", "claude")
+    (invited.workspace / "answer.py").write_text("print(42)\n")
+    return invited
 
 
 def full(_reply: Reply) -> Reply:
