@@ -18,8 +18,6 @@ from tests.helpers.provider.server import running
 from tests.helpers.running import kill_and_wait
 from tests.helpers.terminal import Terminal
 
-from promptster.session.state import SessionFolder
-
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
@@ -97,8 +95,7 @@ def test_a_pause_is_told_before_and_after(invited: Invited) -> None:
 def test_after_the_time_no_way_is_shown_that_would_not_record(invited: Invited) -> None:
     """Neither resuming nor continuing the conversation is recorded any more, so only submitting is named."""
     invited.person.result("pause")
-    (folder,) = (invited.state / "sessions").iterdir()
-    SessionFolder(folder).update(record_until=1)
+    invited.session.update(record_until=1)
     warning, *lines = _at_terminal(invited, "run", "claude", "-p", PROMPT)
     assert re.fullmatch("warning: time was up at .*, so nothing in claude is recorded", warning)
     assert lines == [
@@ -133,8 +130,7 @@ def test_the_shell_says_whether_agents_are_recorded_in_it(invited: Invited) -> N
     assert "In this shell claude, codex and cursor-agent are recorded. Type exit to leave." in _shell_says(invited)
     invited.person.result("pause")
     assert "warning: the session is paused, so agents in this shell are not recorded" in _shell_says(invited)
-    (folder,) = (invited.state / "sessions").iterdir()
-    SessionFolder(folder).update(record_until=1)
+    invited.session.update(record_until=1)
     assert "warning: time is up, so agents in this shell are not recorded" in _shell_says(invited)
 
 
@@ -173,8 +169,7 @@ def test_a_session_that_was_submitted_meanwhile_is_told_in_plain_words(invited: 
 def test_after_the_time_no_recorded_way_to_continue_is_promised(invited: Invited) -> None:
     """What was recorded before is counted, but going on would not be recorded."""
     with _waiting_agent(invited) as terminal:
-        (folder,) = (path.parent for path in invited.state.glob("sessions/*/session.json"))
-        SessionFolder(folder).update(record_until=1)
+        invited.session.update(record_until=1)
         terminal.type("end")
         assert terminal.end() == 0
     assert "claude ended. Recorded: 1 prompt, 3 tool calls, edits to 1 file." in terminal.shown

@@ -12,7 +12,6 @@ from tests.helpers.gateway import Gateway, Reply
 from tests.helpers.hiring import NOWHERE
 
 from promptster.protocol.bundle import read_bundle, write_bundle
-from promptster.session.state import SessionFolder
 
 if TYPE_CHECKING:
     from tests.helpers.hiring import Invited, Stage
@@ -51,7 +50,7 @@ def test_a_log_that_is_late_keeps_nobody(invited: Invited, gateway: Gateway) -> 
     assert {finding["code"] for finding in done["findings"]} == {"not_in_log"}
     assert f"promptster export {done['bundle']}\n" in answer.stderr
     assert "warning: your copy is not complete yet: no log proof for the receipt" in answer.stderr
-    folder = SessionFolder(next((invited.state / "sessions").iterdir()))
+    folder = invited.session
     assert not folder.journal.exists()
     assert invited.person.result("status")["state"] == "closed"
     copy = Path(done["bundle"])
@@ -106,7 +105,7 @@ def test_a_copy_that_cannot_be_completed_says_why(acme: Stage, invited: Invited,
     whole = read_bundle(copy.read_bytes())
     stripped = write_bundle(replace(whole, checkpoint=None, proofs=()))
     copy.write_bytes(stripped)
-    folder = SessionFolder(next((invited.state / "sessions").iterdir()))
+    folder = invited.session
     url = folder.facts().collector_url
 
     def refusal() -> str:

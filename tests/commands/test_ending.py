@@ -14,7 +14,6 @@ from tests.helpers.relay import Relay
 from tests.helpers.running import kill_and_wait
 
 from promptster.protocol.bundle import read_bundle
-from promptster.session.state import SessionFolder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -104,7 +103,7 @@ def test_a_submission_survives_a_restart_of_the_machine(invited: Invited, relay:
 def test_after_the_end_no_key_and_no_working_data_is_left(invited: Invited) -> None:
     """The access token and the batches stay, and nothing else that could open them; no process runs on."""
     edit(invited)
-    folder = SessionFolder(next((invited.state / "sessions").iterdir()))
+    folder = invited.session
     before = json.loads(folder.secrets_file.read_bytes())
     (kept,) = (json.loads(text) for text in before.values())
     done = invited.person.result("submit", "--yes", "--json")
@@ -184,7 +183,7 @@ def test_withdrawing_while_the_collector_is_away_deletes_here_first(invited: Inv
     )
     shown = invited.person.call("status").stdout.splitlines()
     assert shown[1:] == ["warning: deleted here, but not yet at Acme", "Next       promptster withdraw"]
-    (folder,) = (invited.state / "sessions").iterdir()
+    folder = invited.session.path
     assert not (folder / "journal").exists()
     assert not (folder / "batches").exists()
     assert not (folder / "secrets.json").exists()

@@ -20,7 +20,6 @@ from promptster.commands import NAMES
 from promptster.commands.guard import WORKS_INSIDE_AGENTS
 from promptster.session.current import Current
 from promptster.session.inspection import look
-from promptster.session.state import SessionFolder
 
 if TYPE_CHECKING:
     from tests.helpers.hiring import Invited
@@ -85,8 +84,7 @@ def state_of(invited: Invited) -> str:
 
 def attempts(invited: Invited) -> list[dict[str, Any]]:
     """The refused attempts on record, as every replay tells them."""
-    (folder,) = (path.parent for path in invited.state.glob("sessions/*/session.json"))
-    entries = look(Current(SessionFolder(folder))).replay.timeline.entries
+    entries = look(Current(invited.session)).replay.timeline.entries
     found = [entry for entry in entries if entry.fields.get("raw_kind") == "promptster_refused"]
     assert {(entry.fields["agent"], entry.sources) for entry in found} <= {("claude", ("launcher",))}
     return [entry.fields["payload"] for entry in found]

@@ -72,8 +72,7 @@ def test_a_person_reads_agrees_and_begins(invited: Invited) -> None:
         assert screen.end() == 0
     status = invited.person.result("status", "--json")
     assert (status["state"], status["time_over"]) == ("recording", False)
-    (session,) = (invited.state / "sessions").iterdir()
-    SessionFolder(session).update(record_until=SystemClock().wall_ms() - 60_000)
+    invited.session.update(record_until=SystemClock().wall_ms() - 60_000)
     assert invited.person.result("status", "--json")["time_over"] is True
     assert "agents are no longer recorded" in invited.person.call("status").stdout
 

@@ -15,7 +15,7 @@ from tests.helpers.hiring import stage
 
 from promptster.protocol.bundle import read_bundle
 from promptster.session.control import ControlClient
-from promptster.session.state import SessionFolder, SessionState
+from promptster.session.state import SessionState
 
 if TYPE_CHECKING:
     from tests.helpers.hiring import Invited, Stage
@@ -90,7 +90,7 @@ def test_a_recorder_that_is_refused_records_on_and_says_so(invited: Invited, gat
     gateway.exchange(BATCHES, full)
     invited.person.result("pause")
     assert invited.person.result("resume")["state"] == "recording"
-    folder = SessionFolder(next((invited.state / "sessions").iterdir()))
+    folder = invited.session
     while not folder.facts().refused:  # another process's state; each question is an event of its own
         invited.person.result("status")
     status = invited.person.result("status")
@@ -121,7 +121,7 @@ def test_a_session_whose_time_is_over_leaves_the_candidate_their_copy(invited: I
     """It cannot be handed in any more, and nothing of it is lost, or left in the candidate's files."""
     invited.person.result("pause")
     invited.end_processes()
-    folder = SessionFolder(next((invited.state / "sessions").iterdir()))
+    folder = invited.session
     folder.update(state=SessionState.LAPSED)
     shown = invited.person.call("status").stdout
     assert shown.startswith("Expired    Build a parser, for Acme\n")
@@ -169,7 +169,7 @@ def test_what_the_collector_has_not_checked_does_not_keep_the_candidate(invited:
     assert invited.person.call("verify", done["bundle"]).code == 11
     assert not editor_file(invited).exists()
     assert invited.processes() == []
-    folder = SessionFolder(next((invited.state / "sessions").iterdir()))
+    folder = invited.session
     assert folder.journal.is_dir()
     assert "content_key" in json.loads(next(iter(json.loads(folder.secrets_file.read_bytes()).values())))
     gateway.behave()
@@ -191,7 +191,7 @@ def test_a_submission_that_was_cut_off_behind_the_last_receipt_goes_on(acme: Sta
     """All arrived while nobody waited: status says what is left to do, and another start does not push it aside."""
     words = ("invite", acme.assessment(), "--name", "again", "--email", "again@example.com")
     second = replace(invited, link=acme.owner.result(*words)["link"]).start_words()
-    folder = SessionFolder(next((invited.state / "sessions").iterdir()))
+    folder = invited.session
     control = ControlClient(folder)
     control.close([{"src": "workspace", "kind": "submission_final", "fields": {"commit": "c", "diff": ""}}])
     while folder.facts().state is not SessionState.CLOSED:  # another process's state
@@ -230,7 +230,7 @@ def test_after_a_warning_everything_can_be_withdrawn(invited: Invited, gateway: 
     gateway.exchange(EVIDENCE, without_the_last_word)
     assert invited.person.result("submit", "--yes")["verdict"] == "incomplete"
     assert invited.person.result("withdraw", "--yes")["tombstone"]
-    folder = SessionFolder(next((invited.state / "sessions").iterdir()))
+    folder = invited.session
     assert not folder.journal.exists()
     assert not folder.batches.exists()
     assert not folder.secrets_file.exists()
