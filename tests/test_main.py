@@ -12,6 +12,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from tests.helpers.resting import resting_session
 from typer.main import get_command
 
 from promptster import commands
@@ -19,7 +20,7 @@ from promptster.__main__ import FIRST_SCREEN, app_of, help_text, main
 from promptster.commands import ANYONE, CANDIDATES, NAMES, TEAMS, load
 from promptster.errors import NotSignedInError, PromptsterError
 from promptster.paths import Paths
-from promptster.session.state import SessionFacts, SessionFolder
+from promptster.session.state import SessionFolder
 
 PROGRAM = [sys.executable, "-m", "promptster"]
 LIGHT = ("typer", "click", "promptster.protocol")
@@ -87,20 +88,7 @@ def home(tmp_path: Path) -> dict[str, str]:
 @pytest.fixture
 def session(tmp_path: Path) -> SessionFolder:
     """A session in the folder of that person; no recorder runs."""
-    paths = Paths(config=tmp_path / "c", data=tmp_path / "d", state=tmp_path / ".local" / "state" / "promptster")
-    facts = SessionFacts(
-        session="A" * 22,
-        collector_url="https://collector.example",
-        organisation="Acme",
-        title="Rate limiter",
-        workspace=str(tmp_path / "work"),
-        created_ms=1_795_600_000_000,
-        secrets="file",
-        upstreams={},
-    )
-    folder = SessionFolder.create(paths, facts)
-    folder.activate(paths)
-    return folder
+    return resting_session(tmp_path, workspace=tmp_path / "work")
 
 
 @pytest.mark.parametrize("words", [("--help",), ("--help", "team"), (), ("--version",), ("__complete", "st")])

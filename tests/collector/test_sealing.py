@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 from tests.helpers.candidate import Candidate, bearer, started
+from tests.helpers.segment_helpers import helpers
 from tests.helpers.site import Site, Template, copy_data, running_site
 
 from promptster.protocol.invite import InviteCode
@@ -41,13 +42,6 @@ def get(site: Site, candidate: Candidate, what: str) -> Any:
 def state_of(site: Site, candidate: Candidate) -> str:
     """The session's state."""
     return str(get(site, candidate, "head").json()["state"])
-
-
-def helpers() -> list[bytes]:
-    """Command lines of the helping processes that run now and that this one started."""
-    lists = [path.read_text().split() for path in Path("/proc/self/task").glob("*/children")]
-    lines = [Path(f"/proc/{number}/cmdline").read_bytes() for numbers in lists for number in numbers]
-    return [line for line in lines if b"segment_process" in line]
 
 
 def send(site: Site, candidate: Candidate) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 from tests.helpers.candidate import bearer, started
+from tests.helpers.segment_helpers import helpers
 from tests.helpers.site import Site
 
 from promptster_collector.review.packing import pack, unpack
@@ -40,13 +41,6 @@ def rows(count: int) -> list[EventRow]:
         )
         for i in range(count)
     ]
-
-
-def helpers() -> list[bytes]:
-    """Command lines of the helping processes that run now and that this one started."""
-    lists = [path.read_text().split() for path in Path("/proc/self/task").glob("*/children")]
-    lines = [Path(f"/proc/{number}/cmdline").read_bytes() for numbers in lists for number in numbers]
-    return [line for line in lines if b"segment_process" in line]
 
 
 def ready(site: Site) -> tuple[str, str]:

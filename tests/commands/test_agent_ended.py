@@ -12,19 +12,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.helpers import practice_agent
-from tests.helpers.hiring import stage
 from tests.helpers.people import BIN
 from tests.helpers.provider.script import Conversation, Script, ToolUse, Turn
 from tests.helpers.provider.server import running
 from tests.helpers.running import kill_and_wait
 from tests.helpers.terminal import Terminal
 
-from promptster.session.state import SessionFolder
-
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
-    from tests.helpers.hiring import Invited, Stage
+    from tests.helpers.hiring import Invited
 
 PROMPT = "Please do the work"
 
@@ -39,23 +36,16 @@ def _script(workspace: Path) -> Script:
     return Script(conversations=(Conversation(prompt=PROMPT, turns=turns),))
 
 
-@pytest.fixture(scope="module")
-def acme(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    """One collector for these tests."""
-    with stage(tmp_path_factory.mktemp("stage")) as made:
-        yield made
-
-
 @pytest.fixture
-def invited(acme: Stage, request: pytest.FixtureRequest) -> Iterator[Invited]:
+def invited(invited: Invited) -> Iterator[Invited]:
     """A candidate with a running session, a provider with a script, and the practice agent in Claude Code's place."""
-    with acme.invited(re.sub(r"\W+", "-", request.node.name)) as person, running(_script(person.workspace)) as provider:
-        person.start("--upstream", f"anthropic={provider.anthropic_url}")
-        tools = person.folder / "tools"
+    with running(_script(invited.workspace)) as provider:
+        invited.start("--upstream", f"anthropic={provider.anthropic_url}")
+        tools = invited.folder / "tools"
         tools.mkdir()
         (tools / "claude").write_text(f'#!/bin/sh\nexec {sys.executable} {practice_agent.__file__} "$@"\n')
         (tools / "claude").chmod(0o755)
-        yield person
+        yield invited
 
 
 def _environ(invited: Invited) -> dict[str, str]:
@@ -105,8 +95,7 @@ def test_a_pause_is_told_before_and_after(invited: Invited) -> None:
 def test_after_the_time_no_way_is_shown_that_would_not_record(invited: Invited) -> None:
     """Neither resuming nor continuing the conversation is recorded any more, so only submitting is named."""
     invited.person.result("pause")
-    (folder,) = (invited.state / "sessions").iterdir()
-    SessionFolder(folder).update(record_until=1)
+    invited.session.update(record_until=1)
     warning, *lines = _at_terminal(invited, "run", "claude", "-p", PROMPT)
     assert re.fullmatch("warning: time was up at .*, so nothing in claude is recorded", warning)
     assert lines == [
@@ -141,8 +130,7 @@ def test_the_shell_says_whether_agents_are_recorded_in_it(invited: Invited) -> N
     assert "In this shell claude, codex and cursor-agent are recorded. Type exit to leave." in _shell_says(invited)
     invited.person.result("pause")
     assert "warning: the session is paused, so agents in this shell are not recorded" in _shell_says(invited)
-    (folder,) = (invited.state / "sessions").iterdir()
-    SessionFolder(folder).update(record_until=1)
+    invited.session.update(record_until=1)
     assert "warning: time is up, so agents in this shell are not recorded" in _shell_says(invited)
 
 
@@ -181,8 +169,7 @@ def test_a_session_that_was_submitted_meanwhile_is_told_in_plain_words(invited: 
 def test_after_the_time_no_recorded_way_to_continue_is_promised(invited: Invited) -> None:
     """What was recorded before is counted, but going on would not be recorded."""
     with _waiting_agent(invited) as terminal:
-        (folder,) = (path.parent for path in invited.state.glob("sessions/*/session.json"))
-        SessionFolder(folder).update(record_until=1)
+        invited.session.update(record_until=1)
         terminal.type("end")
         assert terminal.end() == 0
     assert "claude ended. Recorded: 1 prompt, 3 tool calls, edits to 1 file." in terminal.shown

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from pathlib import Path
 from shlex import quote
@@ -10,41 +9,23 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.helpers.gateway import Gateway, Reply
-from tests.helpers.hiring import NOWHERE, stage
+from tests.helpers.hiring import NOWHERE
 
 from promptster.protocol.bundle import read_bundle, write_bundle
-from promptster.session.state import SessionFolder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from tests.helpers.hiring import Invited, Stage
 
 EVIDENCE = "^GET .*/evidence"
 BUNDLE = "^GET .*/bundle"
 
 
-@pytest.fixture(scope="module")
-def acme(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    """One collector for these tests."""
-    with stage(tmp_path_factory.mktemp("stage")) as made:
-        yield made
-
-
 @pytest.fixture
-def gateway(acme: Stage) -> Iterator[Gateway]:
-    """What stands between the candidate and the collector."""
-    with Gateway(acme.running.url) as made:
-        yield made
-
-
-@pytest.fixture
-def invited(acme: Stage, gateway: Gateway, request: pytest.FixtureRequest) -> Iterator[Invited]:
+def invited(gateway: Gateway, invited: Invited) -> Invited:
     """A candidate at work."""
-    with acme.invited(re.sub(r"\W+", "-", request.node.name)) as person:
-        person.start("--collector", gateway.url)
-        (person.workspace / "answer.py").write_text("print(42)\n")
-        yield person
+    invited.start("--collector", gateway.url)
+    (invited.workspace / "answer.py").write_text("print(42)\n")
+    return invited
 
 
 def without_log(reply: Reply) -> Reply:
@@ -69,7 +50,7 @@ def test_a_log_that_is_late_keeps_nobody(invited: Invited, gateway: Gateway) -> 
     assert {finding["code"] for finding in done["findings"]} == {"not_in_log"}
     assert f"promptster export {done['bundle']}\n" in answer.stderr
     assert "warning: your copy is not complete yet: no log proof for the receipt" in answer.stderr
-    folder = SessionFolder(next((invited.state / "sessions").iterdir()))
+    folder = invited.session
     assert not folder.journal.exists()
     assert invited.person.result("status")["state"] == "closed"
     copy = Path(done["bundle"])
@@ -124,7 +105,7 @@ def test_a_copy_that_cannot_be_completed_says_why(acme: Stage, invited: Invited,
     whole = read_bundle(copy.read_bytes())
     stripped = write_bundle(replace(whole, checkpoint=None, proofs=()))
     copy.write_bytes(stripped)
-    folder = SessionFolder(next((invited.state / "sessions").iterdir()))
+    folder = invited.session
     url = folder.facts().collector_url
 
     def refusal() -> str:

@@ -3,32 +3,22 @@
 from __future__ import annotations
 
 import json
-import re
 import subprocess
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.helpers.hiring import stage
 from tests.helpers.people import BIN
 from tests.helpers.relay import Relay
 from tests.helpers.running import kill_and_wait
 
 from promptster.protocol.bundle import read_bundle
-from promptster.session.state import SessionFolder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.helpers.hiring import Invited, Stage
-
-
-@pytest.fixture(scope="module")
-def acme(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    """One collector for these tests."""
-    with stage(tmp_path_factory.mktemp("stage")) as made:
-        yield made
 
 
 @pytest.fixture
@@ -39,11 +29,10 @@ def relay(acme: Stage) -> Iterator[Relay]:
 
 
 @pytest.fixture
-def invited(acme: Stage, relay: Relay, request: pytest.FixtureRequest) -> Iterator[Invited]:
+def invited(relay: Relay, invited: Invited) -> Invited:
     """A candidate with a running session, whose wire can be cut."""
-    with acme.invited(re.sub(r"\W+", "-", request.node.name)) as person:
-        person.start("--collector", relay.url)
-        yield person
+    invited.start("--collector", relay.url)
+    return invited
 
 
 def edit(invited: Invited) -> None:
@@ -114,7 +103,7 @@ def test_a_submission_survives_a_restart_of_the_machine(invited: Invited, relay:
 def test_after_the_end_no_key_and_no_working_data_is_left(invited: Invited) -> None:
     """The access token and the batches stay, and nothing else that could open them; no process runs on."""
     edit(invited)
-    folder = SessionFolder(next((invited.state / "sessions").iterdir()))
+    folder = invited.session
     before = json.loads(folder.secrets_file.read_bytes())
     (kept,) = (json.loads(text) for text in before.values())
     done = invited.person.result("submit", "--yes", "--json")
@@ -194,7 +183,7 @@ def test_withdrawing_while_the_collector_is_away_deletes_here_first(invited: Inv
     )
     shown = invited.person.call("status").stdout.splitlines()
     assert shown[1:] == ["warning: deleted here, but not yet at Acme", "Next       promptster withdraw"]
-    (folder,) = (invited.state / "sessions").iterdir()
+    folder = invited.session.path
     assert not (folder / "journal").exists()
     assert not (folder / "batches").exists()
     assert not (folder / "secrets.json").exists()

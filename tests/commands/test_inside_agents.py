@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shlex
 import shutil
 import subprocess
@@ -14,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.helpers.hiring import stage
 from tests.helpers.people import BIN, Person
 from tests.helpers.running import kill_and_wait
 
@@ -22,12 +20,9 @@ from promptster.commands import NAMES
 from promptster.commands.guard import WORKS_INSIDE_AGENTS
 from promptster.session.current import Current
 from promptster.session.inspection import look
-from promptster.session.state import SessionFolder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from tests.helpers.hiring import Invited, Stage
+    from tests.helpers.hiring import Invited
 
 OURS = str(BIN / "promptster")
 BARE = 'env -i PATH="$PATH" HOME="$HOME"'
@@ -52,20 +47,12 @@ for ask in (
 """
 
 
-@pytest.fixture(scope="module")
-def acme(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    """One collector for these tests."""
-    with stage(tmp_path_factory.mktemp("stage")) as made:
-        yield made
-
-
 @pytest.fixture
-def invited(acme: Stage, request: pytest.FixtureRequest) -> Iterator[Invited]:
+def invited(invited: Invited) -> Invited:
     """A candidate with a running session and an agent that runs its last word as a shell would."""
-    with acme.invited(re.sub(r"\W+", "-", request.node.name)) as person:
-        person.start()
-        install_agent(person.folder / "tools")
-        yield person
+    invited.start()
+    install_agent(invited.folder / "tools")
+    return invited
 
 
 def install_agent(tools: Path) -> None:
@@ -97,8 +84,7 @@ def state_of(invited: Invited) -> str:
 
 def attempts(invited: Invited) -> list[dict[str, Any]]:
     """The refused attempts on record, as every replay tells them."""
-    (folder,) = (path.parent for path in invited.state.glob("sessions/*/session.json"))
-    entries = look(Current(SessionFolder(folder))).replay.timeline.entries
+    entries = look(Current(invited.session)).replay.timeline.entries
     found = [entry for entry in entries if entry.fields.get("raw_kind") == "promptster_refused"]
     assert {(entry.fields["agent"], entry.sources) for entry in found} <= {("claude", ("launcher",))}
     return [entry.fields["payload"] for entry in found]

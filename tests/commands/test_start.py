@@ -23,24 +23,9 @@ from promptster.protocol.signing import Envelope
 from promptster.session.state import SessionFolder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.helpers.hiring import Invited, Stage
-
-
-@pytest.fixture(scope="module")
-def acme(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    """One collector for these tests."""
-    with stage(tmp_path_factory.mktemp("stage")) as made:
-        yield made
-
-
-@pytest.fixture
-def invited(acme: Stage, request: pytest.FixtureRequest) -> Iterator[Invited]:
-    """Somebody with a fresh invite."""
-    with acme.invited(re.sub(r"\W+", "-", request.node.name)) as person:
-        yield person
 
 
 QUESTION = "Type agree to start, read for the full policy, or leave: "
@@ -87,8 +72,7 @@ def test_a_person_reads_agrees_and_begins(invited: Invited) -> None:
         assert screen.end() == 0
     status = invited.person.result("status", "--json")
     assert (status["state"], status["time_over"]) == ("recording", False)
-    (session,) = (invited.state / "sessions").iterdir()
-    SessionFolder(session).update(record_until=SystemClock().wall_ms() - 60_000)
+    invited.session.update(record_until=SystemClock().wall_ms() - 60_000)
     assert invited.person.result("status", "--json")["time_over"] is True
     assert "agents are no longer recorded" in invited.person.call("status").stdout
 
@@ -332,13 +316,12 @@ def test_no_background_process_keeps_the_callers_streams(invited: Invited) -> No
     """A pipe from the command ends when the command ends, though the recorder runs on."""
     words = [str(BIN / "promptster"), *invited.start_words("--json")]
     read, write = os.pipe()
-    process = subprocess.Popen(
+    with subprocess.Popen(
         words, env=invited.person.environment(), stdin=subprocess.PIPE, stdout=write, stderr=write, cwd=invited.folder
-    )
-    os.close(write)
-    with os.fdopen(read, "rb") as stream:
-        assert b'"session"' in stream.read()  # returns only when every holder of the pipe is gone
-    process.communicate()
+    ) as process:
+        os.close(write)
+        with os.fdopen(read, "rb") as stream:
+            assert b'"session"' in stream.read()  # returns only when every holder of the pipe is gone
     assert process.returncode == 0
     assert len(invited.processes()) == 2
     for pid in invited.processes():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -10,13 +9,11 @@ from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
-from tests.helpers.hiring import stage
 from tests.helpers.people import BIN
 from tests.helpers.terminal import Terminal
 
 from promptster.clock import SystemClock
 from promptster.session.control import ControlClient
-from promptster.session.state import SessionFolder
 from promptster.session.submission import changed_lines
 
 if TYPE_CHECKING:
@@ -25,30 +22,18 @@ if TYPE_CHECKING:
     from tests.helpers.hiring import Invited, Stage
 
 
-@pytest.fixture(scope="module")
-def acme(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    """One collector for these tests."""
-    with stage(tmp_path_factory.mktemp("stage")) as made:
-        yield made
-
-
 @pytest.fixture
-def invited(acme: Stage, request: pytest.FixtureRequest) -> Iterator[Invited]:
+def invited(acme: Stage, person_name: str) -> Iterator[Invited]:
     """A candidate at work, in a time zone of their own."""
-    name = re.sub(r"\W+", "-", request.node.name)
-    with acme.invited(name, assessment=acme.assessment("Limiter", "--time-limit", "90m"), TZ="Asia/Tokyo") as person:
+    limited = acme.assessment("Limiter", "--time-limit", "90m")
+    with acme.invited(person_name, assessment=limited, TZ="Asia/Tokyo") as person:
         person.start()
         yield person
 
 
-def session_of(invited: Invited) -> SessionFolder:
-    """The folder of the one session."""
-    return SessionFolder(next((invited.state / "sessions").iterdir()))
-
-
 def hook(invited: Invited, event: str, **payload: Any) -> None:
     """Report something as Claude Code's hooks do."""
-    ticket = ControlClient(session_of(invited)).launch()
+    ticket = ControlClient(invited.session).launch()
     body = {"session_id": "s1", "cwd": str(invited.workspace), "hook_event_name": event, **payload}
     answer = httpx.post(ticket.hook_url, json=body, headers={"x-promptster-token": ticket.token}, trust_env=False)
     assert answer.status_code == 200
@@ -116,7 +101,7 @@ def test_what_is_shown_before_submitting_is_what_inspect_shows(invited: Invited)
 
 def test_the_last_minutes_and_the_end_of_the_time_name_the_next_step(invited: Invited) -> None:
     """Nothing is submitted by itself, and status says so while something can be done about it."""
-    folder = session_of(invited)
+    folder = invited.session
     folder.update(record_until=SystemClock().wall_ms() + 4 * 60_000)
     shown = invited.person.call("status").stdout
     assert "recording ends. Nothing is submitted by itself." in shown

@@ -26,17 +26,10 @@ from promptster.protocol.keys import parse_keyfile
 from promptster.protocol.verification import verify_bundle
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable
 
     from tests.helpers.candidate import Candidate
     from tests.helpers.hiring import Stage
-
-
-@pytest.fixture(scope="module")
-def acme(tmp_path_factory: pytest.TempPathFactory) -> Generator[Stage]:
-    """One collector, its owner signed in."""
-    with stage(tmp_path_factory.mktemp("stage")) as made:
-        yield made
 
 
 @pytest.fixture(scope="module")

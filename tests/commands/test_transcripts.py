@@ -6,22 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.helpers.hiring import UPSTREAMS, stage
+from tests.helpers.hiring import UPSTREAMS
 from tests.helpers.transcripts import matches, play, read
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from tests.helpers.hiring import Stage
 
 FOLDER = Path(__file__).parents[1] / "transcripts"
-
-
-@pytest.fixture(scope="module")
-def acme(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    """One collector for all transcripts."""
-    with stage(tmp_path_factory.mktemp("stage")) as made:
-        yield made
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in FOLDER.glob("*.txt")))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import sqlite3
 from contextlib import closing
 from dataclasses import replace
@@ -16,38 +15,21 @@ from tests.helpers.hiring import stage
 
 from promptster.protocol.bundle import read_bundle
 from promptster.session.control import ControlClient
-from promptster.session.state import SessionFolder, SessionState
+from promptster.session.state import SessionState
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from tests.helpers.hiring import Invited, Stage
 
 BATCHES = "^PUT .*/batches/"
 EVIDENCE = "^GET .*/evidence"
 
 
-@pytest.fixture(scope="module")
-def acme(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    """One collector for these tests."""
-    with stage(tmp_path_factory.mktemp("stage")) as made:
-        yield made
-
-
 @pytest.fixture
-def gateway(acme: Stage) -> Iterator[Gateway]:
-    """What stands between the candidate and the collector."""
-    with Gateway(acme.running.url) as made:
-        yield made
-
-
-@pytest.fixture
-def invited(acme: Stage, gateway: Gateway, request: pytest.FixtureRequest) -> Iterator[Invited]:
+def invited(gateway: Gateway, invited: Invited) -> Invited:
     """A candidate at work, with an editor's file that must be put back."""
-    with acme.invited(re.sub(r"\W+", "-", request.node.name)) as person:
-        person.start("--collector", gateway.url, "--ide", "claude")
-        (person.workspace / "answer.py").write_text("print(42)\n")
-        yield person
+    invited.start("--collector", gateway.url, "--ide", "claude")
+    (invited.workspace / "answer.py").write_text("print(42)\n")
+    return invited
 
 
 def full(_reply: Reply) -> Reply:
@@ -108,7 +90,7 @@ def test_a_recorder_that_is_refused_records_on_and_says_so(invited: Invited, gat
     gateway.exchange(BATCHES, full)
     invited.person.result("pause")
     assert invited.person.result("resume")["state"] == "recording"
-    folder = SessionFolder(next((invited.state / "sessions").iterdir()))
+    folder = invited.session
     while not folder.facts().refused:  # another process's state; each question is an event of its own
         invited.person.result("status")
     status = invited.person.result("status")
@@ -139,7 +121,7 @@ def test_a_session_whose_time_is_over_leaves_the_candidate_their_copy(invited: I
     """It cannot be handed in any more, and nothing of it is lost, or left in the candidate's files."""
     invited.person.result("pause")
     invited.end_processes()
-    folder = SessionFolder(next((invited.state / "sessions").iterdir()))
+    folder = invited.session
     folder.update(state=SessionState.LAPSED)
     shown = invited.person.call("status").stdout
     assert shown.startswith("Expired    Build a parser, for Acme\n")
@@ -187,7 +169,7 @@ def test_what_the_collector_has_not_checked_does_not_keep_the_candidate(invited:
     assert invited.person.call("verify", done["bundle"]).code == 11
     assert not editor_file(invited).exists()
     assert invited.processes() == []
-    folder = SessionFolder(next((invited.state / "sessions").iterdir()))
+    folder = invited.session
     assert folder.journal.is_dir()
     assert "content_key" in json.loads(next(iter(json.loads(folder.secrets_file.read_bytes()).values())))
     gateway.behave()
@@ -209,7 +191,7 @@ def test_a_submission_that_was_cut_off_behind_the_last_receipt_goes_on(acme: Sta
     """All arrived while nobody waited: status says what is left to do, and another start does not push it aside."""
     words = ("invite", acme.assessment(), "--name", "again", "--email", "again@example.com")
     second = replace(invited, link=acme.owner.result(*words)["link"]).start_words()
-    folder = SessionFolder(next((invited.state / "sessions").iterdir()))
+    folder = invited.session
     control = ControlClient(folder)
     control.close([{"src": "workspace", "kind": "submission_final", "fields": {"commit": "c", "diff": ""}}])
     while folder.facts().state is not SessionState.CLOSED:  # another process's state
@@ -248,7 +230,7 @@ def test_after_a_warning_everything_can_be_withdrawn(invited: Invited, gateway: 
     gateway.exchange(EVIDENCE, without_the_last_word)
     assert invited.person.result("submit", "--yes")["verdict"] == "incomplete"
     assert invited.person.result("withdraw", "--yes")["tombstone"]
-    folder = SessionFolder(next((invited.state / "sessions").iterdir()))
+    folder = invited.session
     assert not folder.journal.exists()
     assert not folder.batches.exists()
     assert not folder.secrets_file.exists()

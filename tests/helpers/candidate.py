@@ -42,7 +42,8 @@ class Candidate:
     code: InviteCode
     key: SigningKey = field(default_factory=lambda: SigningKey.generate(os.urandom))
     content_key: bytes = field(default_factory=lambda: os.urandom(32))
-    session: str = field(default_factory=lambda: b64u_encode(os.urandom(16)))
+    session: str = field(default_factory=lambda: b64u_encode(b"\x00" + os.urandom(15)))
+    """Never with a dash at its beginning: commands that get it would take it for an option."""
     certificate: Envelope | None = None
     request: dict[str, Any] = field(default_factory=dict[str, Any])
     events: list[RecordedEvent] = field(default_factory=list[RecordedEvent])

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 from tests.helpers.collector import collector
 from tests.helpers.people import Person
 
+from promptster.session.state import SessionFolder
+
 if TYPE_CHECKING:
     from collections.abc import Generator
     from pathlib import Path
@@ -56,12 +58,18 @@ class Invited:
         """The state folder of this person."""
         return self.person.home / ".local" / "state" / "promptster"
 
+    @property
+    def session(self) -> SessionFolder:
+        """The folder of the one session."""
+        (facts,) = self.state.glob("sessions/*/session.json")
+        return SessionFolder(facts.parent)
+
     def processes(self) -> list[int]:
         """Process ids of supervisor and recorder that were written down, supervisor first."""
         found: list[int] = []
         for name in ("supervisor.pid", "recorder.pid"):
             for path in self.state.glob(f"sessions/*/{name}"):
-                with contextlib.suppress(ValueError):
+                with contextlib.suppress(ValueError, FileNotFoundError):  # an ending supervisor removes its file
                     found.append(int(path.read_text()))
         return found
 

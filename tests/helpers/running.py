@@ -43,7 +43,7 @@ def alive(pid: int) -> bool:
     """Whether a process runs; one that ended and was not waited for by its parent does not."""
     try:
         state = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[0]
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):  # it may end between the opening and the reading
         return False
     return state != "Z"
 

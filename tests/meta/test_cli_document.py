@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from tests.helpers.bundles import Bundler
 from tests.helpers.plausible import plausible
+from tests.helpers.resting import resting_session
 from tests.helpers.servers import ready_text
 from tests.helpers.terminal import Terminal
 from typer.main import get_command
@@ -24,10 +25,8 @@ import promptster_collector
 import promptster_hooks
 from promptster.commands import GROUPS, run
 from promptster.errors import LaunchError
-from promptster.paths import Paths
 from promptster.protocol import verdict
 from promptster.session import launcher
-from promptster.session.state import SessionFacts, SessionFolder
 from promptster_collector.__main__ import app
 
 ROOT = Path(__file__).parents[2]
@@ -96,18 +95,7 @@ def test_every_variable_of_ours_is_told() -> None:
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
     """The home of somebody with a session whose recorder does not run, bundles of every kind and a broken agent."""
-    paths = Paths(config=tmp_path / "c", data=tmp_path / "d", state=tmp_path / ".local" / "state" / "promptster")
-    facts = SessionFacts(
-        session="A" * 22,
-        collector_url="https://collector.example",
-        organisation="Acme",
-        title="Rate limiter",
-        workspace=str(tmp_path),
-        created_ms=1_795_600_000_000,
-        secrets="file",
-        upstreams={},
-    )
-    SessionFolder.create(paths, facts).activate(paths)
+    resting_session(tmp_path, workspace=tmp_path)
     bundler = Bundler()
     events = plausible()
     whole = bundler.bundle(events)

@@ -8,6 +8,7 @@ import select
 import signal
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,13 +19,13 @@ from tests.helpers.terminal import Terminal
 from promptster.session.inside_agent import MARK
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from tests.helpers.launching import Desk
 
 AGENT = """\
 #!{python} -IS
-import os, signal, sys, time
+import os, signal, sys
 signal.signal(signal.SIGINT, lambda *_: os.write(1, b"heard INT\\n"))
 signal.signal(signal.SIGUSR1, lambda *_: os.write(1, b"heard USR1\\n"))
 print("ready", os.getpid(), os.getppid(), os.getpgrp() == os.getpgid(os.getppid()), flush=True)
@@ -36,14 +37,16 @@ for line in sys.stdin:
     if word == "die":
         os.kill(os.getpid(), getattr(signal, rest))
     if word == "orphan":
+        told, tell = os.pipe()
         if os.fork() == 0:
             if os.fork() == 0:
                 os.setsid()
-                while os.getppid() == int(rest or 0):
-                    time.sleep(0.01)
+                os.close(tell)
+                os.read(told, 1)
                 print("orphan of", os.getppid(), flush=True)
             os._exit(0)
-        os.wait()
+        os.wait()  # returns only after the system gave the orphan its next parent
+        os.write(tell, b".")
     if word == "close":
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     if word == "mark":
@@ -73,12 +76,14 @@ def _words() -> list[str]:
 
 
 class _Piped:
-    """An agent behind pipes."""
+    """An agent behind pipes, ended with its block: what a failed test left open would fail whichever runs next."""
 
-    def __init__(self, made: Desk) -> None:
-        self.process = subprocess.Popen(
+    def __init__(self, made: Desk, stack: ExitStack) -> None:
+        started = subprocess.Popen(
             _words(), env=_environ(made), cwd=made.workspace, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
         )
+        self.process = stack.enter_context(started)
+        stack.callback(started.kill)
         _, agent, beside, together = self.line().split()
         self.agent, self.beside = int(agent), int(beside)
         assert together == "True"
@@ -98,25 +103,32 @@ class _Piped:
         return self.process.returncode
 
 
+@pytest.fixture
+def start(made: Desk) -> Iterator[Callable[[], _Piped]]:
+    """Starts agents behind pipes, and ends them: what a failed test left open would fail whichever test runs next."""
+    with ExitStack() as stack:
+        yield lambda: _Piped(made, stack)
+
+
 @pytest.mark.parametrize(("line", "code"), [("exit 0", 0), ("exit 7", 7), ("die SIGTERM", -15), ("die SIGKILL", -9)])
-def test_it_ends_as_the_agent_ends(made: Desk, line: str, code: int) -> None:
+def test_it_ends_as_the_agent_ends(start: Callable[[], _Piped], line: str, code: int) -> None:
     """Exit codes pass, and a signal that killed the agent is what the caller sees too."""
-    piped = _Piped(made)
+    piped = start()
     assert piped.process.pid == piped.beside
     piped.type(line)
     assert piped.end() == code
 
 
-def test_signals_from_others_are_passed_on(made: Desk) -> None:
+def test_signals_from_others_are_passed_on(start: Callable[[], _Piped]) -> None:
     """What somebody sends to the command that was typed reaches the agent; killed for sure, both are gone."""
-    piped = _Piped(made)
+    piped = start()
     for number, word in ((signal.SIGINT, "INT"), (signal.SIGUSR1, "USR1")):
         piped.process.send_signal(number)
         assert piped.line() == f"heard {word}"
     piped.process.terminate()
     piped.process.wait()
     assert piped.end() == -signal.SIGTERM
-    second = _Piped(made)
+    second = start()
     agent = os.pidfd_open(second.agent)
     second.process.kill()
     assert second.end() == -signal.SIGKILL
@@ -124,9 +136,9 @@ def test_signals_from_others_are_passed_on(made: Desk) -> None:
     os.close(agent)
 
 
-def test_the_agent_is_marked_and_listed_while_it_runs(made: Desk) -> None:
+def test_the_agent_is_marked_and_listed_while_it_runs(made: Desk, start: Callable[[], _Piped]) -> None:
     """Its environment says that it is one; the list of agents names the process beside it, and afterwards nobody."""
-    piped = _Piped(made)
+    piped = start()
     piped.type("mark")
     assert piped.line() == "mark claude"
     listed = made.paths.state / "agents"
@@ -138,18 +150,18 @@ def test_the_agent_is_marked_and_listed_while_it_runs(made: Desk) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems hand orphans to the first process")
-def test_orphans_of_the_agent_stay_below(made: Desk) -> None:
+def test_orphans_of_the_agent_stay_below(start: Callable[[], _Piped]) -> None:
     """What forks twice and leaves its session is still a descendant of the process beside the agent."""
-    piped = _Piped(made)
+    piped = start()
     piped.type("orphan")
     assert piped.line() == f"orphan of {piped.beside}"
     piped.type("exit 0")
     assert piped.end() == 0
 
 
-def test_it_holds_no_pipe_of_the_agents(made: Desk) -> None:
+def test_it_holds_no_pipe_of_the_agents(start: Callable[[], _Piped]) -> None:
     """Whoever reads from the agent hears the end as soon as the agent closes its side, not when it ends."""
-    piped = _Piped(made)
+    piped = start()
     piped.type("close")
     assert piped.line() == ""
     assert piped.process.poll() is None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import subprocess
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -267,10 +268,9 @@ def test_agents_work_on_while_the_disk_fails(running: Running) -> None:
     running.folder.journal.rename(hidden)
     running.folder.journal.write_bytes(b"in the way")
     kill_and_wait(running.recorder_pid)
-    agent = http.client.HTTPConnection("127.0.0.1", running.port, timeout=60)
-    agent.request("GET", "/nowhere")
-    assert agent.getresponse().status in range(400, 500)
-    agent.close()
+    with closing(http.client.HTTPConnection("127.0.0.1", running.port, timeout=60)) as agent:
+        agent.request("GET", "/nowhere")
+        assert agent.getresponse().status in range(400, 500)
     running.folder.journal.unlink()
     hidden.rename(running.folder.journal)
     running.record("after")

@@ -156,7 +156,8 @@ def test_a_damaged_file_is_told_and_removed(tmp_path: Path) -> None:
     drained = Drained(tmp_path / "spool")
     spool.keep(str(drained.folder), "claude", b"one")
     (path,) = drained.folder.glob("*.hook")
-    path.write_bytes(path.read_bytes()[:-1] + b"?")
+    sealed = path.read_bytes()
+    path.write_bytes(sealed[:-1] + bytes([sealed[-1] ^ 1]))
     assert drained.drain.drain() == 0
     drained.drain.remove_taken()
     drained.drain.drain()

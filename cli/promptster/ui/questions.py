@@ -14,7 +14,7 @@ from promptster.ui.escape import escape_text
 from promptster.ui.wrapping import columns, wrap
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection
 
 _ANSWERS = {"y": True, "yes": True, "n": False, "no": False}
 NOTHING_CHANGED = "Nothing was changed."
@@ -60,7 +60,7 @@ def ask_word(question: str, words: Collection[str], again: str) -> str | None:
     """
     asked = question
     while (line := ask_line(asked)) is not None:
-        answer = line.lower().strip("\"'")
+        answer = _word(line)
         if answer in words:
             return answer
         asked = again
@@ -82,16 +82,7 @@ def confirm(question: str, *, yes: bool, json: bool, act: str, refused: str = NO
         ChoiceError: the person said no; nothing was changed.
         ConfirmationNeededError: nobody can be asked, and there is no ``--yes``.
     """
-    if yes:
-        return
-    require_person(json=json, act=act)
-    try:
-        agreed = ask_yes(question)
-    except KeyboardInterrupt:
-        sys.stderr.write("\n")
-        raise ChoiceError(refused, code=code, interrupted=True) from None
-    if not agreed:
-        raise ChoiceError(refused, code=code)
+    _confirm(lambda: ask_yes(question), yes=yes, json=json, act=act, refused=refused, code=code)
 
 
 def confirm_by_word(question: str, word: str, *, yes: bool, json: bool, act: str, code: str) -> None:
@@ -101,16 +92,31 @@ def confirm_by_word(question: str, word: str, *, yes: bool, json: bool, act: str
         ChoiceError: anything else was typed, Ctrl-C included; nothing was changed.
         ConfirmationNeededError: nobody can be asked, and there is no ``--yes``.
     """
+    _confirm(lambda: _types(word, question), yes=yes, json=json, act=act, refused=NOTHING_CHANGED, code=code)
+
+
+def _confirm(agrees: Callable[[], bool], *, yes: bool, json: bool, act: str, refused: str, code: str) -> None:
     if yes:
         return
     require_person(json=json, act=act)
     try:
-        line = ask_line(question)
+        agreed = agrees()
     except KeyboardInterrupt:
         sys.stderr.write("\n")
-        raise ChoiceError(NOTHING_CHANGED, code=code, interrupted=True) from None
-    if line is None or line.lower().strip("\"'") != word:
-        raise ChoiceError(NOTHING_CHANGED, code=code)
+        raise ChoiceError(refused, code=code, interrupted=True) from None
+    if not agreed:
+        raise ChoiceError(refused, code=code)
+
+
+def _types(word: str, question: str) -> bool:
+    """Whether the one answer is this word; the end of the input is none."""
+    line = ask_line(question)
+    return line is not None and _word(line) == word
+
+
+def _word(line: str) -> str:
+    """An answer in small letters, without the quotes that it may have around it."""
+    return line.lower().strip("\"'")
 
 
 def require_person(*, json: bool, act: str) -> None:

@@ -102,7 +102,7 @@ def test_a_segment_is_stored_under_its_hash(tmp_path: Path, sealer: Sealer) -> N
     with folder.open("s", 1, digest, sealer) as pieces:
         assert [pieces.read(number) for number in range(3)] == [data for data, _ in PIECES]
     good = file.read_bytes()
-    for bad in (good + b"\x00", good[:20] + b"\x00" + good[21:], b""):
+    for bad in (good + b"\x00", good[:20] + bytes([good[20] ^ 1]) + good[21:], b""):
         file.write_bytes(bad)
         with pytest.raises(SegmentDamagedError), folder.open("s", 1, digest, sealer):
             pass

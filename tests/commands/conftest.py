@@ -1,0 +1,42 @@
+"""The stage of the tests that play the whole program: a collector for each file, and somebody with an invite."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.helpers.gateway import Gateway
+from tests.helpers.hiring import stage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.helpers.hiring import Invited, Stage
+
+
+@pytest.fixture(scope="module")
+def acme(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    """One collector for the tests of a file, its owner signed in."""
+    with stage(tmp_path_factory.mktemp("stage")) as made:
+        yield made
+
+
+@pytest.fixture
+def gateway(acme: Stage) -> Iterator[Gateway]:
+    """What stands between the candidate and the collector."""
+    with Gateway(acme.running.url) as made:
+        yield made
+
+
+@pytest.fixture
+def person_name(request: pytest.FixtureRequest) -> str:
+    """A name that no other test's person has."""
+    return re.sub(r"\W+", "-", request.node.name)
+
+
+@pytest.fixture
+def invited(acme: Stage, person_name: str) -> Iterator[Invited]:
+    """Somebody with a fresh invite; a file whose people are further along says so in a fixture of the same name."""
+    with acme.invited(person_name) as person:
+        yield person

@@ -1,0 +1,29 @@
+"""A session in somebody's home whose recorder does not run: what commands that only read find there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from promptster.paths import Paths
+from promptster.session.state import SessionFacts, SessionFolder
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def resting_session(home: Path, *, workspace: Path) -> SessionFolder:
+    """The session that commands of that person act on."""
+    paths = Paths(config=home / "c", data=home / "d", state=home / ".local" / "state" / "promptster")
+    facts = SessionFacts(
+        session="A" * 22,
+        collector_url="https://collector.example",
+        organisation="Acme",
+        title="Rate limiter",
+        workspace=str(workspace),
+        created_ms=1_795_600_000_000,
+        secrets="file",
+        upstreams={},
+    )
+    folder = SessionFolder.create(paths, facts)
+    folder.activate(paths)
+    return folder
