@@ -1,7 +1,7 @@
 """What Claude Code's hooks and the proxy can have seen of a file, one way to report an edit a line, up to the words.
 
-Where the hook saw the file its word is the truth: the whole file, with line numbers. Whoever saw passages only says that
-they are a part of it, without numbers.
+Where the hook saw the file its word is the truth: the whole file, with line numbers. Whoever saw passages only says
+that they are a part of it, without numbers.
 """
 
 from __future__ import annotations
@@ -238,8 +238,9 @@ def _record(line: Told, sources: tuple[str, ...]) -> Script:
     script, bench = Script(), Bench()
     given = {"file_path": PATH, **line.given}
     if "hook" in sources:
-        for event, more in (("PreToolUse", {}), ("PostToolUse", {"tool_response": {"filePath": PATH, **line.answer}})):
-            payload = {"hook_event_name": event, "session_id": "s", "tool_name": line.tool, "tool_use_id": "t"}
+        response = {"tool_response": {"filePath": PATH, **line.answer}}
+        for name, more in (("PreToolUse", {}), ("PostToolUse", response)):
+            payload = {"hook_event_name": name, "session_id": "s", "tool_name": line.tool, "tool_use_id": "t"}
             bench.capture.hook("claude", json.dumps({**payload, "tool_input": given, **more}).encode())
     for event in bench.recorded():
         script.add(event.src, event.kind, lane=1, **event.fields)
