@@ -82,21 +82,21 @@ def collector_url(text: str) -> str:
     """
     try:
         parts = urlsplit(text.strip())
-        port = parts.port
-        named = _can_be_called(parts.hostname or "") and port != 0 and text.strip().isprintable()
+        host, port = parts.hostname or "", parts.port
+        named = _can_be_called(host) and port != 0 and text.strip().isprintable()
     except ValueError:
         raise ConfigurationError(f"not a web address: {text!r}", hint="It looks like https://HOST.") from None
     more = parts.username is not None or parts.query or parts.fragment
     if parts.scheme not in {"http", "https"} or not named or more:
         raise ConfigurationError(f"not a collector's address: {text!r}", hint="It looks like https://HOST.")
-    if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
+    if parts.scheme == "http" and host not in _LOOPBACK:
         raise ConfigurationError(
-            f"{parts.hostname} needs https",
+            f"{host} needs https",
             hint="Plain http works only on 127.0.0.1.",
             code="plain_http",
         )
-    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-    return f"{parts.scheme}://{host}" + (f":{port}" if port else "") + parts.path.rstrip("/")
+    named_host = f"[{host}]" if ":" in host else host
+    return f"{parts.scheme}://{named_host}" + (f":{port}" if port else "") + parts.path.rstrip("/")
 
 
 def _can_be_called(host: str) -> bool:
