@@ -10,8 +10,7 @@ import pytest
 from tests.helpers.hiring import stage
 
 from promptster.config import collector_url
-from promptster.errors import ConfigurationError, UsageError
-from promptster.session.workspace import is_clonable
+from promptster.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -137,12 +136,6 @@ def test_addresses_that_can_be_called_stay(url: str, spelled: str) -> None:
 
 
 @pytest.mark.parametrize("address", ["git@host.example:team/task.git", "ssh://git@host.example:22/task.git"])
-def test_repositories_that_can_be_cloned_are_taken(address: str) -> None:
+def test_repositories_that_can_be_cloned_are_taken(acme: Stage, address: str) -> None:
     """Git's own short form has no port."""
-    from promptster.commands import assessment, needed  # noqa: PLC0415 - its work is imported on demand
-
-    assert needed.work
-    assert is_clonable(address)
-    assert assessment._repository(address) == address
-    with pytest.raises(UsageError):
-        assessment._repository("https://:443/task.git")
+    assert acme.owner.result(*CREATE, "--repo", address)["repository"] == address
