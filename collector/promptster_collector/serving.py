@@ -29,6 +29,7 @@ from promptster_collector.store.store import FolderLock, Store, require_data_fol
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
     from pathlib import Path
+    from urllib.parse import SplitResult
 
     from promptster_collector.settings import Settings
 
@@ -83,18 +84,25 @@ def _refuse_plain(listening: Listening) -> None:
     )
 
 
+def _web_address(url: str) -> SplitResult:
+    """The parts of a public URL.
+
+    Raises:
+        OptionError: it has brackets that do not close, a port that there cannot be, or something else that no URL has.
+    """
+    hint = "--public-url looks like https://HOST."
+    with contextlib.suppress(ValueError):
+        parts = urlsplit(url)
+        if parts.port != 0 and url.isprintable() and " " not in url:
+            return parts
+    raise OptionError(f"not a web address: {url!r}", hint=hint, code="public_url")
+
+
 def _refuse_public(url: str, listening: Listening) -> None:
     """Links must name an address that can be called, and must not send an invite's secret over plain HTTP."""
     if not url and not _is_wildcard(listening.host):
         return
-    try:
-        parts = urlsplit(url)
-        is_address = parts.port != 0 and url.isprintable() and " " not in url
-    except ValueError:
-        is_address = False
-    if not is_address:
-        hint = "--public-url looks like https://HOST."
-        raise OptionError(f"not a web address: {url!r}", hint=hint, code="public_url")
+    parts = _web_address(url)
     host = parts.hostname or ""
     if parts.query or parts.fragment or parts.username is not None:
         hint = "It looks like https://HOST, or https://HOST/FOLDER."

@@ -10,7 +10,7 @@ import pytest
 from promptster.commands.cells import counted_days, length, milliseconds, when
 from promptster.commands.invite import quoted
 from promptster.commands.names import shortened, the_one
-from promptster.commands.sessions import _legend, stage
+from promptster.commands.sessions import legend, stage
 from promptster.errors import UsageError
 
 NOW = 1_796_025_600_000
@@ -86,7 +86,7 @@ def test_a_stage_is_a_word_for_people(entry: dict[str, object], word: str) -> No
 def test_every_stage_is_explained_in_one_line_with_what_to_do() -> None:
     """Each line begins with the word of the table, and fits a terminal."""
     words = ["started", "working", "silent", "over", "submitted", "ended", "lapsed", "withdrawn", "erased"]
-    told = list(_legend(words))
+    told = list(legend(words))
     assert [line.partition(":")[0] for line in told] == words
     assert max(map(len, told)) <= 80
     for line in told:

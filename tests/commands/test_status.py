@@ -244,7 +244,7 @@ def test_what_waits_is_told_in_whole_words(received: int, state: SessionState, t
         upload_until=0,
         restarts=0,
     )
-    assert list(status._warnings(facts, running, None, 0)) == told
+    assert list(status.warnings(facts, running, None, 0)) == told
 
 
 @pytest.mark.parametrize(

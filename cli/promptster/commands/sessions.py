@@ -62,7 +62,7 @@ def command(*, collector: TeamCollector = None, json: Json = False) -> None:
     ]
     for line in table(_HEADING, rows, empty="No sessions yet."):
         out.say(line)
-    for line in _legend({stage(entry) for entry in entries}):
+    for line in legend({stage(entry) for entry in entries}):
         out.say(line)
 
 
@@ -95,5 +95,6 @@ def _used(entry: Mapping[str, Any], now_ms: int) -> str:
     return times.span((now_ms if ended is None else ended) - began).replace("less than 1 min", "0 min")
 
 
-def _legend(stages: Collection[str]) -> Iterator[str]:
+def legend(stages: Collection[str]) -> Iterator[str]:
+    """What each of these stages means and what to do next, a line each."""
     yield from (text for name, text in _LEGEND.items() if name in stages)

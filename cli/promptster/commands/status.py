@@ -143,7 +143,7 @@ def _tell_running(facts: SessionFacts, status: RecorderStatus, arrived: int | No
         rows.append(("Last", f"{soon(status.last['ms'], now)}  {one_line(last_thing(status.last))}"))
     rows.append(("Received", f"{status.received:,} of {status.events:,} events"))
     _say(out, None, rows)
-    for text in _warnings(facts, status, arrived, now):
+    for text in warnings(facts, status, arrived, now):
         _say(out, text, [])
     if status.state.records and facts.record_until and 0 < facts.record_until - now <= _SOON_MS:
         out.say(f"At {soon(facts.record_until, now)} recording ends. Nothing is submitted by itself.")
@@ -183,7 +183,15 @@ def _unreachable(facts: SessionFacts, status: RecorderStatus, arrived: int | Non
     yield f"{counted(waiting, 'event')} {verb} waiting on this computer. {work}{it} kept here and sent later."
 
 
-def _warnings(facts: SessionFacts, status: RecorderStatus, arrived: int | None, now: int) -> Iterator[str]:
+def warnings(facts: SessionFacts, status: RecorderStatus, arrived: int | None, now: int) -> Iterator[str]:
+    """What is wrong with a running session, and what to do about it.
+
+    Args:
+        facts: the session.
+        status: what its recorder says.
+        arrived: when something arrived at the collector last, if that is known.
+        now: the clock.
+    """
     yield from undelivered(facts)
     if status.collector.get("reachable") is False and not facts.refused:
         yield from _unreachable(facts, status, arrived, now)
