@@ -82,19 +82,31 @@ def collector_url(text: str) -> str:
     """
     try:
         parts = urlsplit(text.strip())
-        port = parts.port
+        host, port = parts.hostname or "", parts.port
+        named = _can_be_called(host) and port != 0 and text.strip().isprintable()
     except ValueError:
         raise ConfigurationError(f"not a web address: {text!r}", hint="It looks like https://HOST.") from None
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username is not None or parts.query:
+    more = parts.username is not None or parts.query or parts.fragment
+    if parts.scheme not in {"http", "https"} or not named or more:
         raise ConfigurationError(f"not a collector's address: {text!r}", hint="It looks like https://HOST.")
-    if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
+    if parts.scheme == "http" and host not in _LOOPBACK:
         raise ConfigurationError(
-            f"{parts.hostname} needs https",
+            f"{host} needs https",
             hint="Plain http works only on 127.0.0.1.",
             code="plain_http",
         )
-    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-    return f"{parts.scheme}://{host}" + (f":{port}" if port else "") + parts.path.rstrip("/")
+    named_host = f"[{host}]" if ":" in host else host
+    return f"{parts.scheme}://{named_host}" + (f":{port}" if port else "") + parts.path.rstrip("/")
+
+
+def _can_be_called(host: str) -> bool:
+    """Whether a host's name can be looked up at all: printable, and no part of it empty or longer than 63 characters.
+
+    Raises:
+        ValueError: it cannot.
+    """
+    host.encode("idna")
+    return bool(host) and host.isprintable() and not any(character.isspace() for character in host)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,7 +1,8 @@
 """What the collector refuses, in one family; ``app`` turns each into an HTTP problem document.
 
 ``PromptsterError``
-├── ``SetupError``      the data folder, a key file or the command line of the collector cannot be used
+├── ``SetupError``      the data folder or a key file of the collector cannot be used
+│   └── ``OptionError``   a value on its command line cannot be used (exit 2)
 └── ``Refusal``         a request is answered with a problem document; ``status`` and ``code`` are part of the contract
     ├── ``NotFoundError``      404, also for everything that belongs to someone else
     ├── ``UnauthorizedError``  401
@@ -32,6 +33,12 @@ class SetupError(PromptsterError):
     """The collector cannot be set up or started as asked."""
 
     default_code = "setup"
+
+
+class OptionError(SetupError):
+    """An option's value cannot be used, whatever the data folder is like."""
+
+    exit_code = 2
 
 
 _ROOM = "Free some space."

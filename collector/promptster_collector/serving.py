@@ -22,13 +22,14 @@ import uvicorn
 from promptster.errors import reason_of
 from promptster_collector.app import build_app, build_services, prepare, system_clock
 from promptster_collector.connections import Connection
-from promptster_collector.errors import SetupError
+from promptster_collector.errors import OptionError, SetupError
 from promptster_collector.store.files import Durability, write_atomically
 from promptster_collector.store.store import FolderLock, Store, require_data_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
     from pathlib import Path
+    from urllib.parse import SplitResult
 
     from promptster_collector.settings import Settings
 
@@ -76,27 +77,41 @@ def _is_wildcard(host: str) -> bool:
 def _refuse_plain(listening: Listening) -> None:
     if listening.tls or _is_loopback(listening.host):
         return
-    raise SetupError(
+    raise OptionError(
         "http works only on 127.0.0.1",
         hint="Add --tls-cert and --tls-key, or keep --host 127.0.0.1 behind a proxy that speaks TLS.",
         code="plain_http_refused",
     )
 
 
+def _web_address(url: str) -> SplitResult:
+    """The parts of a public URL.
+
+    Raises:
+        OptionError: it has brackets that do not close, a port that there cannot be, or something else that no URL has.
+    """
+    hint = "--public-url looks like https://HOST."
+    with contextlib.suppress(ValueError):
+        parts = urlsplit(url)
+        if parts.port != 0 and url.isprintable() and " " not in url:
+            return parts
+    raise OptionError(f"not a web address: {url!r}", hint=hint, code="public_url")
+
+
 def _refuse_public(url: str, listening: Listening) -> None:
     """Links must name an address that can be called, and must not send an invite's secret over plain HTTP."""
     if not url and not _is_wildcard(listening.host):
         return
-    parts = urlsplit(url)
+    parts = _web_address(url)
     host = parts.hostname or ""
     if parts.query or parts.fragment or parts.username is not None:
         hint = "It looks like https://HOST, or https://HOST/FOLDER."
-        raise SetupError("--public-url takes an address only", hint=hint, code="public_url")
+        raise OptionError("--public-url takes an address only", hint=hint, code="public_url")
     if parts.scheme == "https" and not _is_wildcard(host):
         return
     if parts.scheme == "http" and _is_loopback(host):
         return
-    raise SetupError("invite links need a public address", hint="Add --public-url https://HOST.", code="public_url")
+    raise OptionError("invite links need a public address", hint="Add --public-url https://HOST.", code="public_url")
 
 
 def _refuse_unreadable(listening: Listening) -> None:
@@ -108,7 +123,7 @@ def _refuse_unreadable(listening: Listening) -> None:
             with path.open("rb"):
                 pass
         except OSError as error:
-            raise SetupError(f"cannot read {path}: {reason_of(error)}", hint=f"Check {option}.", code="tls") from error
+            raise OptionError(f"cannot read {path}: {reason_of(error)}", hint=f"Check {option}.", code="tls") from error
 
 
 def _bind(listening: Listening) -> socket.socket:
@@ -129,7 +144,7 @@ def _not_bound(listening: Listening, error: OSError) -> SetupError:
     host = f"[{listening.host}]" if ":" in listening.host else listening.host
     what, hint = f"cannot listen on {host}:{listening.port}", "Add another --port; 0 takes any free one."
     if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
-        return SetupError(f"{what}: not an address of this computer", hint="Check --host.", code="address")
+        return OptionError(f"{what}: not an address of this computer", hint="Check --host.", code="address")
     if error.errno == errno.EADDRINUSE:
         return SetupError(f"{what}: the port is in use", hint=hint, code="address")
     return SetupError(f"{what}: {reason_of(error)}", hint=hint, code="address")
@@ -270,18 +285,18 @@ def _refuse_taken(ready_file: Path | None) -> None:
     """A ready file is replaced and removed unasked, so what stands there must be one.
 
     Raises:
-        SetupError: it is something else, or its folder is missing.
+        OptionError: it is something else, or its folder is missing.
     """
     if ready_file is None:
         return
     if not ready_file.parent.is_dir():
-        raise SetupError(f"there is no folder {ready_file.parent}", hint="Create it first.", code="ready_file")
+        raise OptionError(f"there is no folder {ready_file.parent}", hint="Create it first.", code="ready_file")
     if not ready_file.exists() and not ready_file.is_symlink():
         return
     plain = ready_file.is_file() and not ready_file.is_symlink() and ready_file.stat().st_size <= _READY_BYTES
     if not plain or not _READY.fullmatch(ready_file.read_bytes()):
         hint = "Name another --ready-file, or remove it."
-        raise SetupError(f"{ready_file} already exists and is not a ready file", hint=hint, code="ready_file")
+        raise OptionError(f"{ready_file} already exists and is not a ready file", hint=hint, code="ready_file")
 
 
 def _remove(ready_file: Path | None) -> None:
@@ -309,7 +324,7 @@ def _run(
     except ssl.SSLError as error:
         store.close()
         hint = "Both are PEM files, and the key belongs to the certificate."
-        raise SetupError("the certificate or its key cannot be used", hint=hint, code="tls") from error
+        raise OptionError("the certificate or its key cannot be used", hint=hint, code="tls") from error
     except BaseException:
         store.close()
         raise

@@ -75,19 +75,28 @@ def test_init_says_what_is_next(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "exit_code"),
     [
-        (["init", "--data", "D", "--org", " ", "--owner-email", "a@b.example"], "organisation", 1),
-        (["init", "--data", "D", "--org", "A", "--owner-email", "nobody"], "email", 1),
+        (["init", "--data", "D", "--org", " ", "--owner-email", "a@b.example"], "organisation", 2),
+        (["init", "--data", "D", "--org", "A", "--owner-email", "nobody"], "email", 2),
+        (["init", "--data", "D", "--org", "A", "--owner-email", "a@b@c.example"], "email", 2),
+        (["init", "--data", "D", "--org", "A", "--owner-email", "a\u200b@b.example"], "email", 2),
+        (["init", "--data", "D", "--org", "x" * 101, "--owner-email", "a@b.example"], "organisation", 2),
         (["init", "--data", "D"], "usage", 2),
         (["serve", "--data", "nowhere"], "not_initialised", 1),
-        (["serve", "--data", "D", "--host", "0.0.0.0"], "plain_http_refused", 1),  # noqa: S104 - that it is refused is the test
-        (["serve", "--data", "D", "--host", "collector.example"], "plain_http_refused", 1),
-        (["serve", "--data", "D", "--tls-cert", "x"], "tls", 1),
-        (["serve", "--data", "D", "--public-url", "http://collector.example"], "public_url", 1),
-        (["serve", "--data", "D", "--public-url", "collector.example"], "public_url", 1),
-        (["serve", "--data", "D", "--public-url", "https://0.0.0.0"], "public_url", 1),
-        (["serve", "--data", "D", "--host", "0.0.0.0", "--tls-cert", "x", "--tls-key", "x"], "public_url", 1),  # noqa: S104 - likewise
-        (["serve", "--data", "D", "--host", "::", "--tls-cert", "x", "--tls-key", "x"], "public_url", 1),
-        (["serve", "--data", "D", "--tls-cert", "x", "--tls-key", "x"], "tls", 1),
+        (["serve", "--data", "D", "--host", "0.0.0.0"], "plain_http_refused", 2),  # noqa: S104 - that it is refused is the test
+        (["serve", "--data", "D", "--host", "collector.example"], "plain_http_refused", 2),
+        (["serve", "--data", "D", "--tls-cert", "x"], "tls", 2),
+        (["serve", "--data", "D", "--public-url", "http://collector.example"], "public_url", 2),
+        (["serve", "--data", "D", "--public-url", "collector.example"], "public_url", 2),
+        (["serve", "--data", "D", "--public-url", "https://0.0.0.0"], "public_url", 2),
+        (["serve", "--data", "D", "--public-url", "https://[half"], "public_url", 2),
+        (["serve", "--data", "D", "--public-url", "https://collector.example:99999"], "public_url", 2),
+        (["serve", "--data", "D", "--public-url", "https://collector example"], "public_url", 2),
+        (["serve", "--data", "D", "--ready-file", "nowhere/ready"], "ready_file", 2),
+        (["serve", "--data", "D", "--port", "65536"], "usage", 2),
+        (["serve", "--data", "D", "--port", "http"], "usage", 2),
+        (["serve", "--data", "D", "--host", "0.0.0.0", "--tls-cert", "x", "--tls-key", "x"], "public_url", 2),  # noqa: S104 - likewise
+        (["serve", "--data", "D", "--host", "::", "--tls-cert", "x", "--tls-key", "x"], "public_url", 2),
+        (["serve", "--data", "D", "--tls-cert", "x", "--tls-key", "x"], "tls", 2),
         (["keys", "--data", "nowhere", "-o", "x"], "not_initialised", 1),
         (["nonsense"], "usage", 2),
     ],
@@ -167,7 +176,7 @@ def test_a_ready_file_replaces_nothing_else(running: RunningCollector, tmp_path:
     mine = tmp_path / "mine"
     mine.write_text(text)
     done = run_command("serve", "--data", running.data, "--port", "0", "--ready-file", mine, "--json")
-    assert (done.returncode, json.loads(done.stdout)["error"]["code"]) == (1, "ready_file")
+    assert (done.returncode, json.loads(done.stdout)["error"]["code"]) == (2, "ready_file")
     assert mine.read_text() == text
 
 
@@ -358,7 +367,7 @@ def test_a_ready_file_is_there_as_long_as_somebody_listens(tmp_path: Path) -> No
         assert not ready.exists()
         ready.write_text("http://127.0.0.1:1")
         done = run_command("serve", "--data", made.data, "--host", "192.0.2.1", "--ready-file", ready, "--json")
-        assert done.returncode == 1
+        assert done.returncode == 2
         assert ready.exists(), "who never held the folder removes nothing"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from promptster.commands.cells import counted_days, length, milliseconds, when
 from promptster.commands.invite import quoted
 from promptster.commands.names import shortened, the_one
-from promptster.commands.sessions import stage
+from promptster.commands.sessions import legend, stage
 from promptster.errors import UsageError
 
 NOW = 1_796_025_600_000
@@ -65,6 +66,11 @@ def test_the_beginning_of_an_id_names_one_thing_or_nothing() -> None:
     ("entry", "word"),
     [
         ({"state": "open", "outcome": None}, "started"),
+        ({"state": "open", "outcome": None, "activity": "working"}, "working"),
+        ({"state": "open", "outcome": None, "activity": "silent"}, "silent"),
+        ({"state": "open", "outcome": None, "activity": "over"}, "over"),
+        ({"state": "open", "outcome": None, "activity": "of a later version"}, "started"),
+        ({"state": "closing", "outcome": "submitted", "activity": None}, "submitted"),
         ({"state": "closing", "outcome": "submitted"}, "submitted"),
         ({"state": "sealed", "outcome": "lapsed"}, "lapsed"),
         ({"state": "sealed"}, "ended"),
@@ -75,6 +81,16 @@ def test_the_beginning_of_an_id_names_one_thing_or_nothing() -> None:
 def test_a_stage_is_a_word_for_people(entry: dict[str, object], word: str) -> None:
     """What was submitted is called so, whatever the collector does with it meanwhile."""
     assert stage(entry) == word
+
+
+def test_every_stage_is_explained_in_one_line_with_what_to_do() -> None:
+    """Each line begins with the word of the table, and fits a terminal."""
+    words = ["started", "working", "silent", "over", "submitted", "ended", "lapsed", "withdrawn", "erased"]
+    told = list(legend(words))
+    assert [line.partition(":")[0] for line in told] == words
+    assert max(map(len, told)) <= 80
+    for line in told:
+        assert re.search("promptster replay SESSION|candidate\\.|Nothing of it can be read", line)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections import Counter
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -10,10 +12,13 @@ from zoneinfo import ZoneInfo
 import httpx
 import pytest
 from tests.helpers.people import BIN
+from tests.helpers.relay import Relay
 from tests.helpers.terminal import Terminal
 
 from promptster.clock import SystemClock
-from promptster.session.control import ControlClient
+from promptster.commands import status
+from promptster.session.control import ControlClient, RecorderStatus
+from promptster.session.state import SessionFacts, SessionState
 from promptster.session.submission import changed_lines
 
 if TYPE_CHECKING:
@@ -52,9 +57,9 @@ def work(invited: Invited) -> None:
 
 def until_seen(invited: Invited) -> dict[str, Any]:
     """The status once the recorder has taken in the edit; each question is an event of another process."""
-    while (status := invited.person.result("status"))["last"] is None or status["last"]["kind"] != "file_edit":
+    while (found := invited.person.result("status"))["last"] is None or found["last"]["kind"] != "file_edit":
         pass
-    return status
+    return found
 
 
 def test_status_names_the_last_thing_that_was_recorded(invited: Invited) -> None:
@@ -123,6 +128,110 @@ def test_a_recorder_that_stopped_is_said_to_have_stopped(invited: Invited) -> No
     shown = invited.person.call("status").stdout
     assert shown.startswith("Not recording: the recorder has stopped. What it recorded is kept.\n")
     assert shown.endswith("Next       promptster resume\n")
+
+
+def until_away(invited: Invited) -> dict[str, Any]:
+    """The status once the recorder has tried to send; each question is an event of another process."""
+    while (found := invited.person.result("status"))["collector"]["reachable"] is not False:
+        ControlClient(invited.session).flush(seconds=0.1)
+    return found
+
+
+def test_a_collector_that_is_away_is_told_with_since_when(acme: Stage) -> None:
+    """What arrived last and what waits here, on the reader's clock; programs get the moment in UTC, also before."""
+    with Relay(acme.running.url) as relay, acme.invited("away", TZ="Asia/Tokyo") as invited:
+        invited.start("--collector", relay.url)
+        control = ControlClient(invited.session)
+        while (received := control.flush(seconds=10))[0] != received[1]:
+            pass
+        before = invited.person.result("status")
+        assert before["last_received_at"].endswith("Z")
+        assert "nothing has arrived" not in invited.person.call("status").stdout
+        relay.cut()
+        hook(invited, "UserPromptSubmit", prompt="Are you there?", prompt_id="p1")
+        assert until_away(invited)["last_received_at"] == before["last_received_at"]
+        moment = SystemClock().wall_ms() / 1000 - 12.5 * 60
+        for receipt in invited.session.batches.glob("*.receipt"):
+            os.utime(receipt, (moment, moment))
+        found = invited.person.result("status")
+        assert found["events"] > found["received"]
+        there = datetime.fromtimestamp(moment, ZoneInfo("Asia/Tokyo"))
+        assert datetime.fromisoformat(found["last_received_at"]) == there.replace(microsecond=0)
+        shown = invited.person.call("status").stdout
+        words = " ".join(shown.split())
+        assert f"cannot reach {relay.url}; nothing has arrived there since " in words
+        assert re.search(rf"since (\d+ \w+, )?{there:%H:%M} \(1[23] min\) ", words)
+        assert "waiting on this computer. Keep working." in words
+        assert re.search(r"(It is|They are) kept here and sent later\.", words)
+        assert all(len(line) <= 80 for line in shown.splitlines())
+
+
+def test_a_receipt_that_is_gone_makes_no_moment_up(acme: Stage) -> None:
+    """Nobody knows then since when nothing arrives, and nothing else is said instead."""
+    with Relay(acme.running.url) as relay, acme.invited("gone") as invited:
+        invited.start("--collector", relay.url)
+        relay.cut()
+        hook(invited, "UserPromptSubmit", prompt="Are you there?", prompt_id="p1")
+        until_away(invited)
+        for receipt in invited.session.batches.glob("*.receipt"):
+            receipt.unlink()
+        assert invited.person.result("status")["last_received_at"] is None
+        words = " ".join(invited.person.call("status").stdout.split())
+        assert f"warning: cannot reach {relay.url}" in words
+        assert "since" not in words
+        assert "waiting on this computer" in words
+
+
+@pytest.mark.parametrize(
+    ("received", "state", "told"),
+    [
+        (
+            0,
+            SessionState.RECORDING,
+            [
+                "warning: cannot reach https://c.example; nothing has arrived there yet",
+                "31 events are waiting on this computer. Keep working. They are kept here and sent later.",
+            ],
+        ),
+        (
+            30,
+            SessionState.CLOSING,
+            [
+                "warning: cannot reach https://c.example",
+                "1 event is waiting on this computer. It is kept here and sent later.",
+            ],
+        ),
+    ],
+)
+def test_what_waits_is_told_in_whole_words(received: int, state: SessionState, told: list[str]) -> None:
+    """Nothing arrived yet, one event, and no advice to go on working once it is submitted."""
+    facts = SessionFacts(
+        session="A" * 22,
+        collector_url="https://c.example",
+        organisation="Acme",
+        title="Limiter",
+        workspace="/w",
+        created_ms=0,
+        secrets="file",
+        upstreams={},
+    )
+    running = RecorderStatus(
+        session=facts.session,
+        state=state,
+        events=31,
+        durable=31,
+        received=received,
+        checked=0,
+        batches={"sealed": 1, "received": min(received, 1)},
+        sources={},
+        dropped={},
+        collector={"reachable": False},
+        port=1,
+        record_until=0,
+        upload_until=0,
+        restarts=0,
+    )
+    assert list(status.warnings(facts, running, None, 0)) == told
 
 
 @pytest.mark.parametrize(

@@ -271,6 +271,36 @@ def test_states_that_occur_are_explained(acme: Stage, session: Candidate) -> Non
     assert session.session[:8] in shown
 
 
+def test_a_session_that_was_stopped_is_not_told_as_one_at_work(acme: Stage) -> None:
+    """Of an open session it is told whether anything arrives, how long it took until then, and what to do next."""
+    where = acme.running.data / "control" / "control.sqlite3"
+
+    def row() -> tuple[str, str]:
+        shown = acme.owner.call("sessions", "--json").document["sessions"]
+        (entry,) = (each for each in shown if each["session"] == begun)
+        lines = acme.owner.call("sessions").stdout.splitlines()
+        assert all(len(line) <= 80 for line in lines)
+        return entry["activity"], next(line for line in lines if begun[:8] in line)
+
+    with acme.invited("moss", assessment=acme.assessment("Stopping", "--time-limit", "90m")) as invited:
+        begun = str(invited.start()["session"])
+        assert row()[0] == "working"
+        invited.person.result("pause")
+        assert " working " in row()[1]
+        invited.person.result("stop", "--yes")
+        with closing(sqlite3.connect(where)) as database, database:
+            database.execute("update batches set received_ms = received_ms - 720000 where session = ?", [begun])
+            database.execute("update sessions set started_ms = started_ms - 900000 where id = ?", [begun])
+        activity, line = row()
+        assert activity == "silent"
+        assert re.search(r" silent +\d{1,2} \w{3} \d\d:\d\d  [23] min ", line)
+        assert "\nsilent: nothing arrives." in acme.owner.call("sessions").stdout
+        assert acme.owner.call("replay", begun[:8]).code == 0
+        with closing(sqlite3.connect(where)) as database, database:
+            database.execute("update sessions set record_until_ms = started_ms + 1 where id = ?", [begun])
+        assert row()[0] == "over"
+
+
 def test_a_session_is_named_by_what_the_table_shows_of_it(acme: Stage, session: Candidate, tmp_path: Path) -> None:
     """Its first characters do; the file gets the day, the title and the same characters, and nobody's name."""
     done = acme.owner.result("export", session.session[:8], "-f", "jsonl", cwd=tmp_path)

@@ -11,6 +11,8 @@ from promptster.commands import needed
 from promptster.commands.options import Json, TeamCollector
 
 if TYPE_CHECKING or needed.work:
+    from urllib.parse import urlsplit
+
     from promptster.commands.cells import counted_days, length
     from promptster.commands.invite import quoted
     from promptster.commands.names import shortened
@@ -28,6 +30,8 @@ if TYPE_CHECKING or needed.work:
 
 if TYPE_CHECKING:
     from promptster.client import CollectorClient
+
+_OF_NETWORK = frozenset({"http", "https", "ssh"})
 
 app = typer.Typer(
     add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False, help="Create and list assessments."
@@ -60,7 +64,7 @@ def create(
         document["time_limit_minutes"] = minutes(time_limit)
     if retention is not None:
         document["retention_days"] = days(retention)
-    with team_client(Config.load(Paths.from_environment()), collector) as client, values_checked():
+    with team_client(Config.load(Paths.from_environment()), collector) as client, values_checked(title=title):
         made = client.create_assessment(document)
         alike = 0 if json else sum(entry.get("title") == made.get("title") for entry in _all(client))
     out.result(_with_own_name(made))
@@ -122,13 +126,15 @@ def _repository(text: str) -> str:
         UsageError: it is no git repository of this machine, and no address that a start would clone.
     """
     path = Path(text).expanduser()
+    if not text.strip():
+        raise UsageError("--repo is empty", hint="Name a git repository, or leave --repo out.")
     if path.is_dir():
         if git_text(["rev-parse", "--show-cdup"], cwd=path) != "":  # empty at the top of one only
             raise UsageError(
                 f"{path.absolute()} is not a git repository", hint="Run `git init` and commit there first."
             )
         return str(path.absolute())
-    if not is_clonable(text):
+    if not is_clonable(text) or not _is_whole(text):
         raise UsageError(
             f"candidates cannot clone {text}",
             hint="Use https or ssh, or a folder of this computer.",
@@ -136,3 +142,12 @@ def _repository(text: str) -> str:
     if text.startswith("/"):
         raise UsageError(f"there is no folder {text}", hint="Name the folder of a git repository.")
     return text
+
+
+def _is_whole(address: str) -> bool:
+    """Whether an address of the network names a host, and no port that there cannot be."""
+    try:
+        parts = urlsplit(address)
+        return parts.scheme not in _OF_NETWORK or (bool(parts.hostname) and parts.port != 0)
+    except ValueError:
+        return False

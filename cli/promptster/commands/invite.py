@@ -35,7 +35,8 @@ def command(
 ) -> None:
     """Invite one person. The link is shown once; it works for one person, once, and for 72 hours."""
     out = Output(json)
-    with team_client(Config.load(Paths.from_environment()), collector) as client, values_checked():
+    config = Config.load(Paths.from_environment())
+    with team_client(config, collector) as client, values_checked(name=name, email=email):
         found = assessment_named(client, assessment)
         asked_ms = asked()
         made = client.create_invite(str(found["id"]), {"name": name, "email": email})

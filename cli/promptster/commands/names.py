@@ -49,8 +49,10 @@ def assessment_named(client: CollectorClient, text: str) -> dict[str, Any]:
 
     Raises:
         CollectorError: there is none.
-        UsageError: there are several.
+        UsageError: there are several, or nothing was named.
     """
+    if not text.strip() or any("\ud800" <= character <= "\udfff" for character in text):
+        raise UsageError("no assessment was named", hint="To see them: promptster assessment list")
     entries: list[dict[str, Any]] = client.assessments().get("assessments", [])
     by_id = {str(entry["id"]): entry for entry in entries}
     titled = [entry for entry in entries if entry.get("title") == text]

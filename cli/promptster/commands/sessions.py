@@ -22,14 +22,19 @@ if TYPE_CHECKING:
 
 _HEADING = ("Session", "Candidate", "Assessment", "Stage", "Started", "Used", "Events")
 _ENDED = frozenset({"closing", "sealed"})
+_OPEN = frozenset({"started", "working", "silent", "over"})
 _LEGEND = {
-    "started": "started: not submitted yet. The candidate may be working, or have stopped.",
-    "ended": "ended: over; the collector does not say how.",
-    "lapsed": "lapsed: the time to submit ended without a submission.",
-    "withdrawn": "withdrawn: the candidate withdrew consent; its keys are destroyed.",
-    "erased": "erased: the time to keep it ended, or it was deleted; its keys are destroyed.",
+    "started": "started: not submitted yet. Working, or stopped: promptster replay SESSION",
+    "working": "working: recording, or in a pause. To read along: promptster replay SESSION",
+    "silent": "silent: nothing arrives. Stopped, offline or asleep: ask the candidate.",
+    "over": "over: the recording time ended, not submitted yet. Remind the candidate.",
+    "submitted": "submitted: finished by the candidate. To read it: promptster replay SESSION",
+    "ended": "ended: the collector does not say how. To read it: promptster replay SESSION",
+    "lapsed": "lapsed: never submitted. To read what arrived: promptster replay SESSION",
+    "withdrawn": "withdrawn: the candidate withdrew consent. Nothing of it can be read.",
+    "erased": "erased: its time was over, or it was deleted. Nothing of it can be read.",
 }
-"""What stages mean that do not explain themselves."""
+"""What stages mean, and what to do next; each fits a line of 80 columns."""
 
 
 def command(*, collector: TeamCollector = None, json: Json = False) -> None:
@@ -57,7 +62,7 @@ def command(*, collector: TeamCollector = None, json: Json = False) -> None:
     ]
     for line in table(_HEADING, rows, empty="No sessions yet."):
         out.say(line)
-    for line in _legend({stage(entry) for entry in entries}):
+    for line in legend({stage(entry) for entry in entries}):
         out.say(line)
 
 
@@ -66,17 +71,30 @@ def stage(entry: Mapping[str, Any]) -> str:
     state = str(entry.get("state"))
     if state in _ENDED:
         return str(entry.get("outcome") or "ended")
-    return "started" if state == "open" else state
+    if state != "open":
+        return state
+    activity = str(entry.get("activity"))  # not told by collectors of version 0.1
+    return activity if activity in _OPEN else "started"
+
+
+def _heard(entry: Mapping[str, Any]) -> int | None:
+    """When something of a session arrived last; its beginning did."""
+    received = milliseconds(entry.get("last_received_at"))
+    return milliseconds(entry.get("started_at")) if received is None else received
 
 
 def _used(entry: Mapping[str, Any], now_ms: int) -> str:
-    """How long the session took, or how long ago it began."""
+    """How long the session took, or takes so far: up to what arrived last where nothing arrives any more."""
     began = milliseconds(entry.get("started_at"))
     ended = milliseconds(entry.get("closed_at"))
-    if began is None or (ended is None and stage(entry) != "started"):
+    word = stage(entry)
+    if began is None or (ended is None and word not in _OPEN):
         return ""
+    if ended is None:
+        ended = _heard(entry) if word in {"silent", "over"} else None
     return times.span((now_ms if ended is None else ended) - began).replace("less than 1 min", "0 min")
 
 
-def _legend(stages: Collection[str]) -> Iterator[str]:
+def legend(stages: Collection[str]) -> Iterator[str]:
+    """What each of these stages means and what to do next, a line each."""
     yield from (text for name, text in _LEGEND.items() if name in stages)

@@ -74,12 +74,18 @@ def team_client(config: Config, collector: str | None = None) -> CollectorClient
 
 
 @contextmanager
-def values_checked() -> Generator[None]:
+def values_checked(**typed: str) -> Generator[None]:
     """Call the collector with what was typed inside this: a value that it finds unacceptable is a usage error.
 
+    Args:
+        typed: texts by their options' names; no collector can be sent bytes that are no text.
+
     Raises:
-        UsageError: the collector's words about that value.
+        UsageError: the collector's words about that value, or ours.
     """
+    for name, text in typed.items():
+        if not text.isprintable() and any("\ud800" <= character <= "\udfff" for character in text):
+            raise UsageError(f"--{name} has bytes that are not UTF-8", hint="Type it in a terminal that uses UTF-8.")
     try:
         yield
     except RefusedError as error:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from promptster.clock import SystemClock
 from promptster.commands import needed
 from promptster.paths import Paths, home_path
+from promptster.replay.wording import counted
 from promptster.session.current import CERTIFICATE, TOMBSTONE, Current, finished_bundle
 from promptster.session.state import SessionState
 from promptster.session.undelivered import undelivered
@@ -60,7 +61,8 @@ def command(*, json: Json = False) -> None:
     facts = current.facts
     status = None if facts.state.ended else current.recorder_status()
     bundle = finished_bundle(current)
-    document = _document(facts, status, str(current.folder.path))
+    arrived = None if status is None else current.folder.arrived_ms(status.batches.get("received", 0))
+    document = _document(facts, status, arrived, str(current.folder.path))
     out.result(document if bundle is None else {**document, "bundle": str(bundle)})
     if json:
         return
@@ -69,10 +71,12 @@ def command(*, json: Json = False) -> None:
     elif status is None:
         _tell_down(facts, out)
     else:
-        _tell_running(facts, status, out)
+        _tell_running(facts, status, arrived, out)
 
 
-def _document(facts: SessionFacts, status: RecorderStatus | None, state_dir: str) -> dict[str, Any]:
+def _document(
+    facts: SessionFacts, status: RecorderStatus | None, arrived: int | None, state_dir: str
+) -> dict[str, Any]:
     now = SystemClock().wall_ms()
     document: dict[str, Any] = {
         "state": facts.state.value,
@@ -97,6 +101,7 @@ def _document(facts: SessionFacts, status: RecorderStatus | None, state_dir: str
             "durable": status.durable,
             "received": status.received,
             "checked": status.checked,
+            "last_received_at": utc(arrived) if arrived is not None else None,
             "batches": dict(status.batches),
             "sources": dict(status.sources),
             "dropped": dict(status.dropped),
@@ -124,7 +129,7 @@ def _is_paused(status: RecorderStatus) -> bool:
     return status.state is SessionState.PAUSED and status.paused_ms > 0
 
 
-def _tell_running(facts: SessionFacts, status: RecorderStatus, out: Output) -> None:
+def _tell_running(facts: SessionFacts, status: RecorderStatus, arrived: int | None, out: Output) -> None:
     now = SystemClock().wall_ms()
     what = _title(facts)
     if _is_paused(status):
@@ -138,7 +143,7 @@ def _tell_running(facts: SessionFacts, status: RecorderStatus, out: Output) -> N
         rows.append(("Last", f"{soon(status.last['ms'], now)}  {one_line(last_thing(status.last))}"))
     rows.append(("Received", f"{status.received:,} of {status.events:,} events"))
     _say(out, None, rows)
-    for text in _warnings(facts, status):
+    for text in warnings(facts, status, arrived, now):
         _say(out, text, [])
     if status.state.records and facts.record_until and 0 < facts.record_until - now <= _SOON_MS:
         out.say(f"At {soon(facts.record_until, now)} recording ends. Nothing is submitted by itself.")
@@ -164,12 +169,32 @@ def _next(facts: SessionFacts, status: RecorderStatus, *, over: bool) -> str:
     return f"cd {shell_path(facts.workspace)} && promptster run claude"
 
 
-def _warnings(facts: SessionFacts, status: RecorderStatus) -> Iterator[str]:
+def _unreachable(facts: SessionFacts, status: RecorderStatus, arrived: int | None, now: int) -> Iterator[str]:
+    """Since when nothing arrives: a try that failed says less, since nothing is tried while nothing happens."""
+    since = ""
+    if arrived is not None:
+        since = f"; nothing has arrived there since {soon(arrived, now)} ({span(now - arrived)})"
+    elif not status.received:
+        since = "; nothing has arrived there yet"
+    yield f"warning: cannot reach {facts.collector_url}{since}"
+    waiting = status.events - status.received
+    verb, it = ("is", "It is") if waiting == 1 else ("are", "They are")
+    work = "Keep working. " if status.state.records else ""
+    yield f"{counted(waiting, 'event')} {verb} waiting on this computer. {work}{it} kept here and sent later."
+
+
+def warnings(facts: SessionFacts, status: RecorderStatus, arrived: int | None, now: int) -> Iterator[str]:
+    """What is wrong with a running session, and what to do about it.
+
+    Args:
+        facts: the session.
+        status: what its recorder says.
+        arrived: when something arrived at the collector last, if that is known.
+        now: the clock.
+    """
     yield from undelivered(facts)
     if status.collector.get("reachable") is False and not facts.refused:
-        yield f"warning: cannot reach {facts.collector_url}"
-        work = "Keep working. " if status.state.records else ""
-        yield f"{work}Everything is kept here and sent later."
+        yield from _unreachable(facts, status, arrived, now)
     if not status.supervised:
         yield "warning: the recorder's supervisor is gone; it would not start again by itself"
         yield "Run `promptster resume` to repair this. Nothing that was recorded is lost."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -12,12 +13,12 @@ from promptster.commands.options import Json, TeamCollector
 if TYPE_CHECKING or needed.work:
     from promptster import times
     from promptster.commands.cells import asked, milliseconds, now, when
-    from promptster.commands.names import shortened, the_one
+    from promptster.commands.names import SHORTEST, shortened, the_one
     from promptster.commands.signed_in import team_client, values_checked
     from promptster.commands.spans import days
     from promptster.commands.tables import table
     from promptster.config import Config
-    from promptster.errors import CollectorError
+    from promptster.errors import CollectorError, UsageError
     from promptster.paths import Paths
     from promptster.ui.output import Output
 
@@ -27,6 +28,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Create, list and revoke access tokens.",
 )
+
+
+_ID = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
 
 
 @app.command()
@@ -44,7 +48,8 @@ def create(
     if expires is not None:
         document["expires_in_days"] = days(expires)
     asked_ms = asked()
-    with team_client(Config.load(Paths.from_environment()), collector) as client, values_checked():
+    config = Config.load(Paths.from_environment())
+    with team_client(config, collector) as client, values_checked(role=role, label=label):
         made = client.create_token(document)
     out.result(made)
     if not json:
@@ -90,6 +95,9 @@ def revoke(
 ) -> None:
     """End a token at once."""
     out = Output(json)
+    if len(token) < SHORTEST or not _ID.fullmatch(token):
+        hint = f"It has letters and digits, {SHORTEST} at least. To see them: promptster token list"
+        raise UsageError(f"not a token's id: {token}", hint=hint)
     with team_client(Config.load(Paths.from_environment()), collector) as client:
         named = the_one(token, [str(entry["id"]) for entry in client.tokens().get("tokens", [])], what="token")
         if named is None:

@@ -171,10 +171,12 @@ def _tell(current: Current, done: Withdrawn, certificate: Path | None, out: Outp
         lines = sentence_lines(
             f"Withdrawn at {soon(stone.at_ms, now)}. {organisation} confirmed that the keys are destroyed (signed)."
         )
-        if stone.exports:
-            copies = counted(stone.exports, "exported copy", "exported copies")
-            verb, it = ("is", "it") if stone.exports == 1 else ("are", "them")
-            lines += sentence_lines(f"{copies} {verb} not affected: ask {organisation} to delete {it}.")
+        if stone.exports:  # a bundle is fetched to be read as well as to be kept: nobody can tell which it was
+            times = "once" if stone.exports == 1 else counted(stone.exports, "time")
+            lines += sentence_lines(
+                f"Until then all of it was handed out {times}, to be read or saved. Saved copies are not affected: "
+                f"ask {organisation} to delete them."
+            )
     lines += describe(done.restored)
     if certificate is not None:
         lines += named("Certificate:", home_path(certificate))

@@ -71,4 +71,7 @@ class Tombstone(Document):
     batches: int = integer()
     """How many batches there had been."""
     exports: int = integer()
-    """How many exports had been made, which erasure cannot reach; the candidate's own copies come on top."""
+    """How often all of it had been handed out, as a bundle or an export, to be read or to be kept.
+
+    Erasure cannot reach what was kept; nobody can tell how much that is. The candidate's own copies come on top.
+    """

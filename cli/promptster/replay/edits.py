@@ -2,13 +2,15 @@
 
 The text before, the text after and the patch of an edit belong together: they are taken from one report, the one that
 saw most of the file. What a report saw is told by the report itself where it was made by a recorder that says so (a
-patch of passages has hunks without line numbers), and otherwise by what its source and its agent are able to see.
+patch of passages has hunks without line numbers), by what the agent's hook answered of the same call, and otherwise
+by what its source and its agent are able to see.
 """
 
 from __future__ import annotations
 
 import re
 from collections import defaultdict
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from promptster.replay.differences import (
@@ -32,8 +34,7 @@ if TYPE_CHECKING:
 
 TEXTS = ("before", "after", "patch")
 """Fields of an edit that are believed or not as one."""
-Calls = dict[str, list[dict[str, Any]]]
-"""By tool-use id: the fields of the calls."""
+_ById = defaultdict[str, list[dict[str, Any]]]
 
 _PART = re.compile(r"^(?:@@(?! -\d)|\*\*\* (?!Add File: |Delete File: ))", re.MULTILINE)
 """A hunk without line numbers, or a section of Codex's patch language that changes a file."""
@@ -41,16 +42,37 @@ _COUNTED = re.compile(r"^@@ -\d+(?:,1 \+\d+,\d+|,\d+ \+\d+,1) @@", re.MULTILINE)
 """A count of 1 that is written: version 0.1 wrote it in patches of whole files only."""
 _CHANGED = frozenset({Kind.ADDED, Kind.REMOVED})
 _TEXT = _CHANGED | {Kind.CONTEXT}
+_ORIGINALS = ("originalFile", "originalFileContents", "original_file")
+"""Where Claude Code's hooks tell the file that was there before."""
+_PATHS = ("filePath", "notebook_path")
+"""Where they name it."""
+_SEE_NO_FILE = frozenset({"codex", "cursor"})
+"""Agents that tell of a file that was there no more than what changed in it, whoever reports it."""
 _RANKS = {None: 0, Extent.PASSAGES: 1, Extent.WRITTEN: 2, Extent.FILE: 3}
 
 
+@dataclass(frozen=True, slots=True)
+class Calls:
+    """What a session has on record of its tool calls, by their ids."""
+
+    asked: _ById = field(default_factory=lambda: defaultdict(list))
+    """The fields of the calls."""
+    answered: _ById = field(default_factory=lambda: defaultdict(list))
+    """What hooks reported of how they went, where that is a structure."""
+
+
 def calls_of(events: Iterable[OpenedEvent]) -> Calls:
-    """The tool calls of a session by their ids."""
-    found: Calls = defaultdict(list)
+    """The tool calls of a session, and what hooks reported of them."""
+    found = Calls()
     for event in events:
         name = event.fields.get("tool_use_id")
-        if event.kind == "tool_call" and isinstance(name, str):
-            found[name].append(dict(event.fields))
+        if not isinstance(name, str):
+            continue
+        if event.kind == "tool_call":
+            found.asked[name].append(dict(event.fields))
+        elif event.kind == "tool_result" and event.src == "hook":
+            answer = table(event.fields.get("content"))
+            found.answered[name] += [answer] if answer is not None else []
     return found
 
 
@@ -76,31 +98,55 @@ def extent_of(event: OpenedEvent, calls: Calls) -> Extent | None:
         return Extent.PASSAGES
     if operation in {"create", "delete"}:
         return Extent.FILE
-    in_part = event.src == "proxy" or fields.get("agent") == "cursor"
-    if "before" in said:
-        return Extent.PASSAGES if in_part or _repeats(event, calls) else Extent.FILE
-    if fields.get("agent") == "cursor" or _of_notebook(event, calls):
+    if "before" in said and event.src != "proxy" and fields.get("agent") not in _SEE_NO_FILE:
+        return Extent.FILE if _saw_file(event, calls) else Extent.PASSAGES
+    if "before" in said or fields.get("agent") in _SEE_NO_FILE or _of_notebook(event, calls):
         return Extent.PASSAGES
-    return Extent.FILE if "patch" in said else Extent.WRITTEN
+    return Extent.FILE if "patch" in said and event.src != "proxy" else Extent.WRITTEN
+
+
+def _saw_file(event: OpenedEvent, calls: Calls) -> bool:
+    """Whether the text before the edit, of which a report tells, is the whole file.
+
+    What the hook answered of the call decides where it is on record: the file that was there is in it, or is not. A
+    file may hold nothing but the passage that was asked for.
+    """
+    path = event.fields.get("path")
+    told = calls.answered.get(_text(event.fields, "tool_use_id") or "", ())
+    answers = [answer for answer in told if path in {answer.get(name) for name in _PATHS if _string(answer, name)}]
+    originals = {answer[name] for answer in answers for name in _ORIGINALS if isinstance(answer.get(name), str)}
+    if answers and not originals:
+        return False
+    return (bool(originals) and _may_be(event, "before", originals)) or not _repeats(event, calls)
 
 
 def _repeats(event: OpenedEvent, calls: Calls) -> bool:
     """Whether a report has nothing but the passages that its call asked to replace."""
-    told = (event.fields.get("before") or "", event.fields.get("after") or "")
     patch = event.fields.get("patch")
-    if isinstance(patch, str) and _COUNTED.search(patch):
+    if (isinstance(patch, str) and _COUNTED.search(patch)) or {"before", "after"} <= event.withheld:
         return False
-    for call in calls.get(_text(event.fields, "tool_use_id") or "", ()):
+    for call in calls.asked.get(_text(event.fields, "tool_use_id") or "", ()):
         given = table(call.get("input")) or {}
-        asked = [given, *(table(edit) or {} for edit in items(given.get("edits")))]
-        if told in [(edit.get("old_string") or "", edit.get("new_string") or "") for edit in asked]:
-            return True
+        edits = [(_string(edit, "old_string"), _string(edit, "new_string")) for edit in items(given.get("edits"))]
+        joined = [("\n".join(old for old, _ in edits), "\n".join(new for _, new in edits))] if edits else []
+        for old, new in [(_string(given, "old_string"), _string(given, "new_string")), *edits, *joined]:
+            if _may_be(event, "before", {old}) and _may_be(event, "after", {new}):
+                return True
     return False
+
+
+def _may_be(event: OpenedEvent, name: str, texts: Collection[str]) -> bool:
+    """Whether a text of a report is one of some, as far as the record still has it; no text is an empty one."""
+    return name in event.withheld or (_text(event.fields, name) or "") in texts
+
+
+def _string(given: object, name: str) -> str:
+    return _text(table(given) or {}, name) or ""
 
 
 def _of_notebook(event: OpenedEvent, calls: Calls) -> bool:
     """Whether a text is that of a notebook's cell."""
-    named = {call.get("name") for call in calls.get(_text(event.fields, "tool_use_id") or "", ())}
+    named = {call.get("name") for call in calls.asked.get(_text(event.fields, "tool_use_id") or "", ())}
     return "NotebookEdit" in named or (not named and str(event.fields.get("path", "")).endswith(".ipynb"))
 
 

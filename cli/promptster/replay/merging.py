@@ -10,7 +10,7 @@ import json
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from promptster.replay.edits import TEXTS, best_report
+from promptster.replay.edits import TEXTS, Calls, best_report
 from promptster.replay.joining import viewpoint
 from promptster.replay.model import Entry
 
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from promptster.protocol.events import OpenedEvent
-    from promptster.replay.edits import Calls
 
 _AFTER_THE_FACT = frozenset({"operation", "exit_code", "duration_ms"})
 """What the agent's own report, made when it was done, knows better than whoever only saw what was asked for."""
@@ -29,10 +28,10 @@ def merge(cluster: Sequence[OpenedEvent], calls: Calls | None = None) -> Entry:
 
     Args:
         cluster: the events, ascending by ``seq``.
-        calls: the session's tool calls by their ids: an edit is also judged by what was asked for.
+        calls: the session's tool calls: an edit is also judged by what was asked for and by what came of it.
     """
     first = cluster[0]
-    report, extent = best_report(cluster, calls or {}) if first.kind == "file_edit" else (None, None)
+    report, extent = best_report(cluster, calls or Calls()) if first.kind == "file_edit" else (None, None)
     if len(cluster) == 1:
         fields, views = dict(first.fields), {}
     else:

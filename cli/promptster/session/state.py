@@ -170,6 +170,16 @@ class SessionFolder:
         """Sealed batches and their receipts."""
         return self.path / "batches"
 
+    def arrived_ms(self, received: int) -> int | None:
+        """When the last of so many batches was acknowledged, by this computer's clock: when its receipt was written.
+
+        ``None`` where nothing was, or nobody knows any more.
+        """
+        try:
+            return int((self.batches / f"{received - 1:08d}.receipt").stat().st_mtime * 1000) if received > 0 else None
+        except OSError:
+            return None
+
     @property
     def documents(self) -> Path:
         """Invite, policy, consent, certificate, keys: the bytes that were signed."""

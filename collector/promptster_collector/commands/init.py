@@ -12,7 +12,7 @@ import typer
 
 from promptster_collector.commands.output import document, say
 from promptster_collector.commands.serve import PORT
-from promptster_collector.errors import SetupError
+from promptster_collector.errors import OptionError
 
 _MAX_NAME = 100
 _EMAIL = re.compile(r"[^\s@<>]{1,200}@[^\s@<>]{1,200}")
@@ -20,9 +20,11 @@ _EMAIL = re.compile(r"[^\s@<>]{1,200}@[^\s@<>]{1,200}")
 
 def _check(org: str, owner_email: str) -> None:
     if not 1 <= len(org.strip()) <= _MAX_NAME or not org.isprintable():
-        raise SetupError(f"an organisation's name has 1 to {_MAX_NAME} printable characters", code="organisation")
-    if _EMAIL.fullmatch(owner_email) is None:
-        raise SetupError("not an e-mail address", hint="--owner-email looks like owner@example.com.", code="email")
+        message = f"an organisation's name has 1 to {_MAX_NAME} printable characters"
+        raise OptionError(message, hint="Check --org. Nothing was created.", code="organisation")
+    if _EMAIL.fullmatch(owner_email) is None or not owner_email.isprintable():
+        hint = "--owner-email looks like owner@example.com. Nothing was created."
+        raise OptionError(f"not an e-mail address: {owner_email}", hint=hint, code="email")
 
 
 def command(

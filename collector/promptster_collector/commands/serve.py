@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from promptster_collector.commands.output import say
-from promptster_collector.errors import SetupError
+from promptster_collector.errors import OptionError
 
 PORT = 8080
 """Where a collector listens that was told no port, with a certificate or without."""
@@ -38,6 +38,7 @@ def command(
     from promptster_collector.settings import Settings  # noqa: PLC0415 - likewise
 
     if (tls_cert is None) != (tls_key is None):
-        raise SetupError("a certificate and its key go together", hint="Add both --tls-cert and --tls-key.", code="tls")
+        hint = "Add both --tls-cert and --tls-key."
+        raise OptionError("a certificate and its key go together", hint=hint, code="tls")
     listening = Listening(host=host, port=port, tls_cert=tls_cert, tls_key=tls_key, ready_file=ready_file)
     serve(Settings(data=data.absolute(), public_url=public_url.rstrip("/")), listening, tell=say)

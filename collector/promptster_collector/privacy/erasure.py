@@ -117,6 +117,7 @@ class Erasure:
         return grave(organisation=organisation, session=session, person=person, state=state, envelope=envelope)
 
     def _sign(self, connection: Connection, session: str, batches: int, outcome: str) -> Envelope:
+        # Also what was only read: whoever got a bundle may have kept it, and a count must not be too low.
         handed_out = (Read.session == session) & Read.action.in_([Action.BUNDLE.value, Action.EXPORT.value])
         exports = connection.execute(select(func.count()).where(handed_out)).scalar_one()
         now = self._clock.wall_ms()

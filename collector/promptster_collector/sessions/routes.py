@@ -37,6 +37,10 @@ def _entry(session: ListedSession) -> SessionEntry:
         checked=session.checked_n,
         closed_at=None if session.closed_ms is None else rfc3339(session.closed_ms),
         outcome=session.outcome,
+        last_received_at=None if session.received_ms is None else rfc3339(session.received_ms),
+        record_until=rfc3339(session.record_until_ms),
+        upload_until=rfc3339(session.upload_until_ms),
+        activity=None if session.activity is None else session.activity.value,
     )
 
 

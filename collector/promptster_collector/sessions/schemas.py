@@ -34,6 +34,14 @@ class SessionEntry:
     closed_at: str | None
     outcome: str | None
     """How it ended, ``submitted`` or ``lapsed``; ``None`` while it runs, and for one whose keys are destroyed."""
+    last_received_at: str | None
+    """When something arrived last; ``None`` if nothing did, or if its keys are destroyed."""
+    record_until: str
+    """When recording ends."""
+    upload_until: str
+    """Until when it can be submitted."""
+    activity: str | None
+    """While it is open ``working``, ``silent`` (nothing arrived for five minutes) or ``over`` (its time is)."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,9 +12,9 @@ from promptster.protocol.receipt import Close
 from promptster.protocol.signing import Envelope
 from promptster_collector.access.principal import INVITERS
 from promptster_collector.errors import NotFoundError
-from promptster_collector.sessions.states import GONE, State
+from promptster_collector.sessions.states import GONE, Activity, State, activity
 from promptster_collector.store.keys.keystore import KeyDestroyedError
-from promptster_collector.store.schema import Session
+from promptster_collector.store.schema import Batch, Session
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -54,6 +54,12 @@ class ListedSession:
     closed_ms: int | None
     outcome: str | None
     """``submitted`` or ``lapsed``, as it was signed; ``None`` where there is no end that can be read."""
+    received_ms: int | None
+    """When its last batch came; ``None`` before the first, and for one whose rows were shredded."""
+    record_until_ms: int
+    upload_until_ms: int
+    activity: Activity | None
+    """What it does while it is open."""
 
 
 class Sessions:
@@ -91,6 +97,8 @@ class Sessions:
         organisation = principal.organisation
         titles = {facts.id: facts.title for facts in await self._assessments.list(organisation)}
         show_email = principal.role in INVITERS.roles
+        now_ms = self._clock.wall_ms()
+        is_last = (Batch.session == Session.id) & (Batch.n == Session.next_n - 1)
 
         def job(connection: Connection) -> list[ListedSession]:
             statement = (
@@ -104,7 +112,11 @@ class Sessions:
                     Session.checked_n,
                     Session.closed_ms,
                     Session.close_sealed,
+                    Session.record_until_ms,
+                    Session.upload_until_ms,
+                    Batch.received_ms,
                 )
+                .outerjoin(Batch, is_last)
                 .where(Session.organisation == organisation)
                 .order_by(Session.started_ms.desc(), Session.id)
             )
@@ -124,6 +136,15 @@ class Sessions:
                     checked_n=row.checked_n,
                     closed_ms=row.closed_ms,
                     outcome=self._outcome(organisation, row),
+                    received_ms=row.received_ms,
+                    record_until_ms=row.record_until_ms,
+                    upload_until_ms=row.upload_until_ms,
+                    activity=activity(
+                        row.state,
+                        heard_ms=row.started_ms if row.received_ms is None else row.received_ms,
+                        record_until_ms=row.record_until_ms,
+                        now_ms=now_ms,
+                    ),
                 )
                 for row in rows
             ]

@@ -8,7 +8,7 @@ takes the rest of its line along.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from promptster.capture import actions
 from promptster.capture.providers.interface import mapping, optional_text, sequence, text_of
@@ -26,6 +26,19 @@ _FIRST_HUNK = 2
 """Lines of a patch before its first hunk."""
 
 
+class _Change(NamedTuple):
+    """One text in the place of another."""
+
+    old: str
+    new: str
+    everywhere: bool
+
+    @property
+    def pair(self) -> tuple[str, str]:
+        """The two texts."""
+        return self.old, self.new
+
+
 def edits_done(call: ToolUse, response: Mapping[str, Json]) -> Sequence[Finding]:
     """What a hook reports of a call that ran: the whole file, where the response tells it."""
     if call.name == "NotebookEdit":
@@ -37,12 +50,15 @@ def edits_done(call: ToolUse, response: Mapping[str, Json]) -> Sequence[Finding]
     original = response.get("originalFile", response.get("originalFileContents"))
     before = original if isinstance(original, str) else None
     if call.name == "Write":
-        after: str | None = text_of(response.get("content"))
-        created = response.get("type", "create" if original is None and patch is None else "") == "create"
+        contents = [told.get("content") for told in (response, mapping(call.input))]
+        after = next((content for content in contents if isinstance(content, str)), None)
+        is_told_new = "originalFile" in response and original is None and patch is None
+        created = response.get("type", "create" if is_told_new else "") == "create"
     else:
-        pairs = _pairs(response) or _pairs(mapping(call.input))
-        created = not before and bool(pairs) and not pairs[0][0]
-        after = _after("" if created else before, pairs, patch, everywhere=response.get("replaceAll") is True)
+        given = mapping(call.input)
+        changes = _changes(response, everywhere=given.get("replace_all")) or _changes(given)
+        created = not before and bool(changes) and not changes[0].old
+        after = _after("" if created else before, changes, patch)
         if patch is None and (before is None or after is None) and not created:
             return edits_from_input(call)
     if created and after is not None:
@@ -59,29 +75,43 @@ def _whole(call: ToolUse, path: str, before: str | None, after: str | None, patc
     )
 
 
-def _after(before: str | None, pairs: Sequence[tuple[str, str]], patch: str | None, *, everywhere: bool) -> str | None:
+def _after(before: str | None, changes: Sequence[_Change], patch: str | None) -> str | None:
     """The whole text after an edit: one that the agent's own patch makes, too."""
     if before is None:
         return None
     for whole_lines in (False, True):
-        after = _replaced(before, pairs, everywhere=everywhere, whole_lines=whole_lines)
+        after = _replaced(before, changes, whole_lines=whole_lines, is_first=patch is not None)
         if after is not None and (patch is None or _makes(patch, before, after)):
             return after
     return None if patch is None else _patched(before, patch)
 
 
-def _replaced(before: str, pairs: Sequence[tuple[str, str]], *, everywhere: bool, whole_lines: bool) -> str | None:
-    """One text in the place of the other, for each pair in turn; what goes altogether may take its line's end along."""
+def _replaced(before: str, changes: Sequence[_Change], *, whole_lines: bool, is_first: bool) -> str | None:
+    """One text in the place of the other, each in turn; what goes altogether may take its line's end along.
+
+    Args:
+        before: the text before.
+        changes: what is replaced, and by what.
+        whole_lines: whether a line's end is taken along.
+        is_first: whether the first of several places may be tried, because a patch tells if it was that one.
+    """
     text = before
-    for old, new in pairs:
+    for change in changes:
+        end = "\r\n" if "\r\n" in text and text.count("\n") == text.count("\r\n") else "\n"
+        old, new = (part if end == "\n" else part.replace("\r\n", "\n").replace("\n", end) for part in change.pair)
         if not old and not text:
             text = new
             continue
-        gone = f"{old}\n" if whole_lines and not new and f"{old}\n" in text else old
-        if not old or gone not in text:
+        gone = f"{old}{end}" if whole_lines and not new and f"{old}{end}" in text else old
+        if not old or gone not in text or not (change.everywhere or is_first or _stands_once(gone, text)):
             return None
-        text = text.replace(gone, new) if everywhere else text.replace(gone, new, 1)
+        text = text.replace(gone, new) if change.everywhere else text.replace(gone, new, 1)
     return text
+
+
+def _stands_once(part: str, text: str) -> bool:
+    """Whether there is one place only where a part of a text can be."""
+    return text.find(part, text.find(part) + 1) < 0
 
 
 def _patched(before: str, patch: str) -> str | None:
@@ -133,9 +163,10 @@ def _from_input(call: ToolUse, path: str, given: Mapping[str, Json], *, created:
         yield _overwritten(call, path, text_of(given.get("content")))
     elif call.name == "NotebookEdit":
         yield _cell(call, path, given)
-    elif call.name in TOOLS and (pairs := _pairs(given)):
-        made = None if pairs[0][0] else _replaced("", pairs, everywhere=False, whole_lines=False)
+    elif call.name in TOOLS and (changes := _changes(given)):
+        made = None if changes[0].old else _replaced("", changes, whole_lines=False, is_first=False)
         if made is None:
+            pairs = [change.pair for change in changes]
             yield actions.replaced_passages(tool_use_id=call.id, path=path, pairs=pairs)
         else:
             yield actions.created_file(tool_use_id=call.id, path=path, content=made)
@@ -153,12 +184,18 @@ def _cell(call: ToolUse, path: str, given: Mapping[str, Json]) -> Finding:
     return _overwritten(call, path, None if mode == "delete" else source)
 
 
-def _pairs(given: Mapping[str, Json]) -> list[tuple[str, str]]:
-    """What was replaced by what, in the arguments of a tool or in its response."""
-    found: list[tuple[str, str]] = []
+def _changes(given: Mapping[str, Json], *, everywhere: Json = None) -> list[_Change]:
+    """What was replaced by what.
+
+    Args:
+        given: the arguments of a tool, or its response.
+        everywhere: whether every place was meant, where they do not say.
+    """
+    found: list[_Change] = []
     for edit in [mapping(edit) for edit in sequence(given.get("edits"))] or [given]:
         old = edit.get("old_string", edit.get("oldString"))
         new = edit.get("new_string", edit.get("newString"))
+        every = edit.get("replace_all", edit.get("replaceAll", given.get("replaceAll", everywhere)))
         if old is not None or new is not None:
-            found.append((text_of(old), text_of(new)))
+            found.append(_Change(text_of(old), text_of(new), every is True))
     return found
