@@ -37,8 +37,10 @@ TRIES = """(async (tries) => {
   const edge = () => (getComputedStyle(tools).position === "sticky" ? tools.getBoundingClientRect().bottom : 0);
   const seen = () => {
     const line = edge();
-    const rows = [...list.querySelectorAll(".row")].map((row) => [Number(row.dataset.number), row.getBoundingClientRect()])
-      .filter(([, box]) => box.bottom > line + AS_READ && box.top < innerHeight).map(([number, box]) => [number, box.top - line]);
+    const rows = [...list.querySelectorAll(".row")]
+      .map((row) => [Number(row.dataset.number), row.getBoundingClientRect()])
+      .filter(([, box]) => box.bottom > line + AS_READ && box.top < innerHeight)
+      .map(([number, box]) => [number, box.top - line]);
     return {
       rows, first: rows.length ? rows[0][0] : null, begins: list.getBoundingClientRect().top >= line + 8,
       end: scrollY < 2 || scrollY > document.documentElement.scrollHeight - innerHeight - 2,
@@ -87,7 +89,7 @@ TRIES = """(async (tries) => {
   }
   return results;
 })(""".replace("AS_READ", str(AS_READ))
-"""Each try: go somewhere, perhaps open or close an entry, scroll, set a filter, take it off; what was seen each time."""
+"""Each try: go somewhere, perhaps open an entry, scroll, set a filter, take it off; what was seen each time."""
 
 
 def _page(browser: Browser, folder: Path, events: list[OpenedEvent], size: tuple[int, int], fragment: str = "") -> Page:
@@ -196,7 +198,10 @@ def test_whoever_scrolls_is_let_go(browser: Browser, tmp_path: Path) -> None:
     top = "document.querySelector('.row.now').getBoundingClientRect().top"
     held = page.run(top)
     page.call("Input.dispatchMouseEvent", type="mouseWheel", x=400, y=600, deltaX=0, deltaY=300)
-    page.run(f"new Promise((done) => {{ const look = () => {top} < {held} - 250 ? done() : requestAnimationFrame(look); look(); }})")
+    page.run(
+        f"new Promise((done) => {{ const look = () => {top} < {held} - 250 ? done() : requestAnimationFrame(look);"
+        " look(); })"
+    )
     _settle(page)
     moved = page.run(top)
     assert moved < held - 250
@@ -227,7 +232,8 @@ LANDED = """(() => {
   const edge = getComputedStyle(tools).position === "sticky" ? tools.getBoundingClientRect().bottom : 0;
   const diff = row.querySelector("pre.diff");
   return {
-    label: row.querySelector(".head b").textContent, open: row.querySelector("button.head").getAttribute("aria-expanded"),
+    label: row.querySelector(".head b").textContent,
+    open: row.querySelector("button.head").getAttribute("aria-expanded"),
     below: row.getBoundingClientRect().top - edge,
     end: scrollY > document.documentElement.scrollHeight - innerHeight - 2,
     diff: Boolean(diff?.checkVisibility()) && diff.getBoundingClientRect().top < innerHeight,
@@ -254,13 +260,15 @@ def test_a_link_to_the_difference_opens_it(
     """By mouse and by keyboard, and again once it was closed or filtered away: open, below the toolbar."""
     page = _page(browser, tmp_path, _large(), size)
 
+    enter: dict[str, Any] = {"key": "Enter", "code": "Enter", "windowsVirtualKeyCode": 13, "text": "\r"}
+
     def follow() -> None:
         if by == "click":
-            page.run(f"document.querySelector(\"{link}\").click()")
+            page.run(f'document.querySelector("{link}").click()')
             return
-        page.run(f"document.querySelector(\"{link}\").focus()")
+        page.run(f'document.querySelector("{link}").focus()')
         for kind in ("keyDown", "keyUp"):
-            page.call("Input.dispatchKeyEvent", type=kind, key="Enter", code="Enter", windowsVirtualKeyCode=13, text="\r")
+            page.call("Input.dispatchKeyEvent", type=kind, **enter)
 
     follow()
     _landed(page)

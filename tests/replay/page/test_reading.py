@@ -135,7 +135,7 @@ def test_a_search_keeps_the_moment_also_when_it_finds_nothing(browser: Browser, 
 
 
 def test_what_was_opened_and_marked_stays_so_through_a_filter(browser: Browser, tmp_path: Path) -> None:
-    """The open row that a link led to is still open, the marked row still marked, and the next step goes on from there."""
+    """The row that a link opened is still open, the marked row still marked, and the next step goes on from there."""
     events = _long()
     page = _page(browser, tmp_path, events)
     page.run(f"location.hash = '#s{_middle(events)}'")

@@ -137,7 +137,9 @@ def test_a_page_without_a_timeline_tells_its_times_too(abroad: tuple[str, Browse
     file.write_bytes(b"".join(find("html").export(from_bundle(bundle, bundler.certified.keys.fingerprints))))
     page = browser.page()
     page.go(file.as_uri())
-    told = page.run("[...document.querySelectorAll('time')].map((each) => [Date.parse(each.dateTime), each.textContent])")
+    told: list[Any] = page.run(
+        "[...document.querySelectorAll('time')].map((each) => [Date.parse(each.dateTime), each.textContent])"
+    )
     assert told
     assert [text for _, text in told] == [moment(ms, zone=ZoneInfo(zone)) for ms, _ in told]
     assert page.problems == []
