@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from promptster.protocol.verdict import CLAIM, UNTIMED, Effect, spoken
 from promptster.replay.wording import counted
+from promptster.times import moment
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,8 +16,8 @@ if TYPE_CHECKING:
     from promptster.protocol.verdict import Finding, Verification
 
 __all__ = [
-    "CLAIM", "SHORT_CLAIM", "Fact", "Instant", "Tone", "Verdict", "emptiness", "facts", "findings", "log", "notes",
-    "told_facts", "words",
+    "CLAIM", "SHORT_CLAIM", "Fact", "Instant", "Tone", "Verdict", "emptiness", "facts", "facts_in_parts", "findings",
+    "log", "notes", "words",
 ]  # fmt: skip
 
 SHORT_CLAIM: Final = (
@@ -109,21 +110,21 @@ def notes(verification: Verification | None) -> list[Finding]:
     ]
 
 
-def told_facts(verification: Verification | None, *, moment: Callable[[int], str]) -> list[tuple[str, str]]:
-    """``facts`` as plain text.
+def facts(verification: Verification | None, *, moment: Callable[[int], str] = moment) -> list[tuple[str, str]]:
+    """What a reader needs to weigh a verdict, as pairs of a label and a text.
 
     Args:
         verification: what was found.
-        moment: how a time in milliseconds is written.
+        moment: how a time in milliseconds is written; in the time of this computer if nothing else is said.
     """
     return [
         (label, "".join(moment(part.ms) if isinstance(part, Instant) else part for part in fact))
-        for label, fact in facts(verification)
+        for label, fact in facts_in_parts(verification)
     ]
 
 
-def facts(verification: Verification | None) -> list[tuple[str, Fact]]:
-    """What a reader needs to weigh a verdict, as pairs of a label and a text."""
+def facts_in_parts(verification: Verification | None) -> list[tuple[str, Fact]]:
+    """``facts`` for one who tells the moments in another way than as text."""
     if verification is None:
         return []
     pairs: list[tuple[str, str | Fact]] = [

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from promptster.replay.differences import Kind, classify
 from promptster.replay.model import GapKind, Role
 from promptster.replay.narration import Style, narrate
-from promptster.replay.verdict import Tone, emptiness, findings, told_facts, words
+from promptster.replay.verdict import Tone, emptiness, facts, findings, words
 from promptster.replay.wording import counted, duration, offset
 from promptster.times import moment
 from promptster.ui.blocks import Block
@@ -106,7 +106,7 @@ def _heading(replay: Replay, layout: Layout) -> Iterator[Block]:
     yield _line((told.word, _TONES[told.tone]), (f": {told.headline}", ""), layout=layout)
     for finding in findings(replay.verification):
         yield _line((f"  {finding.code}: {finding.text}", "yellow"), layout=layout)
-    for label, text in told_facts(replay.verification, moment=moment):
+    for label, text in facts(replay.verification, moment=moment):
         yield _line((f"  {label:<10}", "dim"), (text, "dim"), layout=layout)
     if replay.verification is not None:
         for line in fold(escape_line(replay.verification.claim), layout.width - 2):

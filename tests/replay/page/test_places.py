@@ -156,9 +156,10 @@ def test_no_filter_ever_moves_the_place(browser: Browser, tmp_path: Path, width:
     results: list[Any] = page.run(f"{TRIES}{json.dumps(tries)})")
     filtered = 0
     for tried, result in zip(tries, results, strict=True):
-        was, now = dict(result["was"]["rows"]), dict(result["now"]["rows"])
-        off = {number: now.get(number, 1e6) - top for number, top in was.items()}
-        assert max(map(abs, off.values()), default=0) <= EXACT, (tried, result)
+        was: dict[int, float] = dict(result["was"]["rows"])
+        now: dict[int, float] = dict(result["now"]["rows"])
+        off = [abs(now.get(number, 1e6) - top) for number, top in was.items()]
+        assert max(off, default=0) <= EXACT, (tried, result)
         if tried["act"] != "press" or result["was"]["begins"] or tried["what"][0] == "Everything":
             continue
         read, between = result["was"]["first"], result["between"][0]

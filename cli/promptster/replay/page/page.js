@@ -377,7 +377,8 @@
 
   addEventListener("hashchange", fromHash);
   document.addEventListener("click", (event) => {
-    if (location.hash && event.target.closest("a")?.getAttribute("href") === location.hash) fromHash(); /* no hashchange */
+    if (event.ctrlKey || event.metaKey || event.shiftKey || !location.hash) return;
+    if (event.target.closest("a")?.getAttribute("href") === location.hash) fromHash(); /* there is no hashchange */
   });
   /* The browser goes to the address's place itself once all is loaded, by heights that it only estimates. */
   addEventListener("load", () => {

@@ -45,9 +45,11 @@ const readersPlace = (() => {
   const heights = new ResizeObserver(put);
   for (const node of [document.body, document.getElementById("list")]) heights.observe(node);
 
-  /* Whoever scrolls is no longer held. A page that became shorter may have scrolled by itself: what holds comes next. */
-  for (const name of ["wheel", "touchstart", "pointerdown", "keydown"]) {
-    addEventListener(name, (event) => { if (!tools.contains(event.target)) release(); }, { capture: true, passive: true });
+  /* Whoever scrolls, or opens something, is no longer held; the toolbar's own controls do neither. A page that became shorter may have scrolled by itself: what holds comes next. */
+  for (const name of ["wheel", "touchstart", "pointerdown", "keydown", "click"]) {
+    addEventListener(name, (event) => {
+      if (event.isTrusted && !tools.contains(event.target)) release();
+    }, { capture: true, passive: true });
   }
   addEventListener("scroll", () => {
     if (held && Math.abs(scrollY - held.y) > 1 && document.documentElement.scrollHeight === held.height) release();
