@@ -1,7 +1,7 @@
 /* Where the reader is: one row of the list (or a part beside it) held at its distance from the toolbar. */
 const readersPlace = (() => {
   const tools = document.getElementById("tools");
-  /* Of the row that is read at least so much can be seen. */
+  /* Of the row that is read more than this can be seen, also where a row became much shorter. */
   const LEAST = 12;
   const FRAMES = 6;
   let held = null;
@@ -36,7 +36,7 @@ const readersPlace = (() => {
     if (!held) return;
     if (!held.node.isConnected) { release(); return; }
     const height = held.node.getBoundingClientRect().height;
-    const wrong = top(held.node) - Math.max(held.off, LEAST - height);
+    const wrong = top(held.node) - Math.max(held.off, LEAST + 1 - height);
     if (Math.abs(wrong) > 0.5) scrollBy({ top: wrong, behavior: "instant" });
     held.at = top(held.node);
     held.y = scrollY;
