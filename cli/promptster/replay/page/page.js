@@ -196,6 +196,7 @@
      scrolled, the next filter goes by the same place: taken off again, all is as it was. */
   const keeping = (act) => {
     const was = kept && readersPlace.stands(kept.held) ? kept : reading();
+    readersPlace.steady();
     act();
     kept = was;
     was.held = keep(was);

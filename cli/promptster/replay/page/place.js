@@ -3,7 +3,7 @@ const readersPlace = (() => {
   const tools = document.getElementById("tools");
   /* Of the row that is read more than this can be seen, also where a row became much shorter. */
   const LEAST = 12;
-  const FRAMES = 6;
+  const FRAMES = 3;
   let held = null;
 
   /* Below this line of the window rows can be read: the toolbar stays above it. */
@@ -14,13 +14,13 @@ const readersPlace = (() => {
   const isRead = (node) => node.getBoundingClientRect().bottom > line() + LEAST;
 
   /* The browser holds a place of its own choice when heights change: two that hold would both move the page. */
+  const steady = () => { document.documentElement.style.overflowAnchor = "none"; };
   const hold = (node, off) => {
-    held = { node, off, at: 0, y: 0, height: 0 };
-    document.documentElement.style.overflowAnchor = "none";
+    held = { node, off, at: 0, y: 0, height: 0, frames: FRAMES };
+    steady();
     put();
-    let frames = FRAMES;
     const mine = held;
-    const again = () => { if (held === mine) { put(); if (--frames > 0) requestAnimationFrame(again); } };
+    const again = () => { if (held === mine) { put(); if (--mine.frames > 0) requestAnimationFrame(again); } };
     requestAnimationFrame(again);
     return mine;
   };
@@ -45,18 +45,19 @@ const readersPlace = (() => {
   const heights = new ResizeObserver(put);
   for (const node of [document.body, document.getElementById("list")]) heights.observe(node);
 
-  /* Whoever scrolls, or opens something, is no longer held; the toolbar's own controls do neither. A page that became shorter may have scrolled by itself: what holds comes next. */
+  /* Whoever scrolls, or opens something, is no longer held; the toolbar's own controls do neither. A page that became shorter may have scrolled by itself, and so
+     may one that was just made anew: what holds comes next. */
   for (const name of ["wheel", "touchstart", "pointerdown", "keydown", "click"]) {
     addEventListener(name, (event) => {
       if (event.isTrusted && !tools.contains(event.target)) release();
     }, { capture: true, passive: true });
   }
   addEventListener("scroll", () => {
-    if (held && Math.abs(scrollY - held.y) > 1 && document.documentElement.scrollHeight === held.height) release();
+    if (held && held.frames <= 0 && Math.abs(scrollY - held.y) > 1 && document.documentElement.scrollHeight === held.height) release();
   }, { passive: true });
 
   /* Whether what was held is still where it was put. */
   const stands = ({ node, at }) => node.isConnected && Math.abs(top(node) - at) <= 2;
 
-  return { top, isRead, hold, stands };
+  return { top, isRead, hold, stands, steady };
 })();
