@@ -148,8 +148,8 @@ class Browser:
 
 
 @contextmanager
-def chromium(path: str) -> Generator[Browser]:
-    """A browser with a new, empty profile; ended at the end of the block."""
+def chromium(path: str, **environment: str) -> Generator[Browser]:
+    """A browser with a new, empty profile, and more variables if wanted; ended at the end of the block."""
     down_read, down_write = _pipe()
     up_read, up_write = _pipe()
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
@@ -170,7 +170,7 @@ def chromium(path: str) -> Generator[Browser]:
             stderr=subprocess.DEVNULL,
             pass_fds=(down_read, up_write),
             cwd=Path(profile),
-            env={**os.environ, "HOME": profile},
+            env={**os.environ, "HOME": profile, **environment},
         )
         os.close(down_read)
         os.close(up_write)

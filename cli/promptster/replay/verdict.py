@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from promptster.protocol.verdict import CLAIM, UNTIMED, Effect, spoken
-from promptster.replay.wording import clock, counted
+from promptster.replay.wording import counted
+from promptster.times import moment
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from promptster.protocol.verdict import Finding, Verification
 
-__all__ = ["CLAIM", "SHORT_CLAIM", "Tone", "Verdict", "emptiness", "facts", "findings", "log", "notes", "words"]
+__all__ = [
+    "CLAIM", "SHORT_CLAIM", "Fact", "Instant", "Tone", "Verdict", "emptiness", "facts", "facts_in_parts", "findings",
+    "log", "notes", "words",
+]  # fmt: skip
 
 SHORT_CLAIM: Final = (
     "Signatures prove custody (order and integrity), not truth: the session key was on the candidate's machine. "
@@ -43,6 +47,16 @@ class Verdict:
     tone: Tone
     """How serious it is."""
 
+
+class Instant(NamedTuple):
+    """A moment among words: whoever shows it knows whose time it is to be told in."""
+
+    ms: int
+    """Milliseconds since the Unix epoch."""
+
+
+Fact: TypeAlias = tuple[str | Instant, ...]
+"""A text, with the moments in it left to be told."""
 
 _VERDICTS = {
     "verified": ("nothing was changed, and nothing that was received is missing", Tone.GOOD),
@@ -96,16 +110,24 @@ def notes(verification: Verification | None) -> list[Finding]:
     ]
 
 
-def facts(verification: Verification | None, *, moment: Callable[[int], str] = clock) -> list[tuple[str, str]]:
+def facts(verification: Verification | None, *, moment: Callable[[int], str] = moment) -> list[tuple[str, str]]:
     """What a reader needs to weigh a verdict, as pairs of a label and a text.
 
     Args:
         verification: what was found.
-        moment: how a time in milliseconds is written; in UTC unless the reader's zone is known.
+        moment: how a time in milliseconds is written; in the time of this computer if nothing else is said.
     """
+    return [
+        (label, "".join(moment(part.ms) if isinstance(part, Instant) else part for part in fact))
+        for label, fact in facts_in_parts(verification)
+    ]
+
+
+def facts_in_parts(verification: Verification | None) -> list[tuple[str, Fact]]:
+    """``facts`` for one who tells the moments in another way than as text."""
     if verification is None:
         return []
-    pairs = [
+    pairs: list[tuple[str, str | Fact]] = [
         ("events", _events(verification)),
         ("sources", ", ".join(f"{source} {count}" for source, count in verification.coverage.items())),
         ("signer", _signer(verification)),
@@ -115,11 +137,11 @@ def facts(verification: Verification | None, *, moment: Callable[[int], str] = c
         ("untimed", _untimed(verification)),
         ("redacted", _redacted(verification)),
         ("noted", "; ".join(finding.text for finding in notes(verification))),
-        ("end", _end(verification, moment)),
-        ("consent", _consent(verification, moment)),
+        ("end", _end(verification)),
+        ("consent", _consent(verification)),
         ("policy", _policy(verification)),
     ]
-    return [(label, text) for label, text in pairs if text]
+    return [(label, (told,) if isinstance(told, str) else told) for label, told in pairs if told]
 
 
 def _events(verification: Verification) -> str:
@@ -179,16 +201,18 @@ def _redacted(verification: Verification) -> str:
     )
 
 
-def _end(verification: Verification, moment: Callable[[int], str]) -> str:
+def _end(verification: Verification) -> Fact:
     close = verification.close
     if close is None:
-        return "open: no signed end"
-    return f"{close.outcome} with {counted(close.events, 'event')}, {moment(close.at_ms)}"
+        return ("open: no signed end",)
+    return f"{close.outcome} with {counted(close.events, 'event')}, ", Instant(close.at_ms)
 
 
-def _consent(verification: Verification, moment: Callable[[int], str]) -> str:
+def _consent(verification: Verification) -> Fact:
     consent = verification.consent
-    return "" if consent is None else f"given {moment(consent.decided_ms)}, to policy {consent.policy_sha256}"
+    if consent is None:
+        return ()
+    return "given ", Instant(consent.decided_ms), f", to policy {consent.policy_sha256}"
 
 
 def _policy(verification: Verification) -> str:

@@ -1,8 +1,6 @@
-"""Numbers, lengths and moments in words."""
+"""Numbers and lengths of time in words."""
 
 from __future__ import annotations
-
-from datetime import UTC, datetime
 
 _SECONDS = 60
 _LINE = 240
@@ -32,15 +30,6 @@ def duration(milliseconds: int) -> str:
         return f"{minutes} min {rest:02d} s"
     hours, minutes = divmod(minutes, _SECONDS)
     return f"{hours} h {minutes:02d} min"
-
-
-def clock(ms: int) -> str:
-    """A moment in UTC."""
-    try:
-        moment = datetime.fromtimestamp(ms / 1000, UTC)
-    except (ValueError, OverflowError, OSError):
-        return f"{ms} ms after 1970"
-    return f"{moment.day} {moment:%B %Y, %H:%M:%S} UTC"
 
 
 def offset(ms: int) -> str:

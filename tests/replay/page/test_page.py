@@ -69,6 +69,7 @@ ALLOWED = frozenset(
         "small",
         "i",
         "kbd",
+        "time",
         "b",
         "script",
     ]

@@ -38,8 +38,9 @@ def content_security_policy(style: str, script: str) -> str:
 
 def document(replay: Replay) -> Iterator[str]:
     """The page's text, in pieces."""
-    style, script = _asset("page.css"), _asset("texts.js") + _asset("page.js")
     timeline = replay.timeline
+    scripts = ("times.js", "texts.js", "place.js", "page.js") if timeline.entries else ("times.js",)
+    style, script = _asset("page.css"), "".join(map(_asset, scripts))
     yield "<!doctype html>\n"
     yield '<html lang="en">\n'
     yield element(
@@ -54,8 +55,8 @@ def document(replay: Replay) -> Iterator[str]:
     )
     yield "\n<body>\n"
     yield element("a", "To the timeline", href="#timeline", class_="skip")
-    yield summary.heading(replay)
-    yield summary.verdict(replay)
+    top = summary.heading(replay) + summary.verdict(replay)
+    yield top
     if timeline.entries:
         found = list(rows.rows(timeline))
         yield summary.glance(timeline)
@@ -68,6 +69,7 @@ def document(replay: Replay) -> Iterator[str]:
     else:
         told = element("p", emptiness(replay.verification), class_="nothing")
         yield element("main", told, id="timeline", tabindex=-1)
+        yield f"<script>{script}</script>\n" if "<time " in top else ""
     yield "</body>\n</html>\n"
 
 

@@ -92,7 +92,8 @@
     node.setAttribute("aria-setsize", shown.length);
     const when = make("a", "when", clock(row.t));
     if (row.q !== undefined && row.q !== null) { when.href = "#s" + row.q; node.id = "s" + row.q; }
-    when.title = new Date(index.start + row.t).toISOString() + (row.q !== undefined ? ", event " + row.q : "");
+    const at = new Date(index.start + row.t);
+    when.title = readersTime.moment(at) + " (" + readersTime.whole(at) + ")" + (row.q !== undefined ? ", event " + row.q : "");
     const body = make("div", "body");
     const opened = (row.p || []).filter((each) => each[3]);
     const closed = (row.p || []).filter((each) => !each[3]);
@@ -134,8 +135,10 @@
     return !state.words || says(number);
   };
 
+  /* Rows are put in only where a frame begins: the places of all others are set right before anything else sees them. */
   const watcher = new IntersectionObserver((seen) => {
-    for (const each of seen) if (each.isIntersecting) fill(each.target);
+    const near = seen.filter((each) => each.isIntersecting).map((each) => each.target);
+    if (near.length) requestAnimationFrame(() => near.forEach(fill));
   }, { rootMargin: "1500px 0px" });
 
   const fill = (chunk) => {
@@ -150,21 +153,18 @@
   };
 
   /* What is not in view is filled when the browser is idle, so that its own search finds it too. */
-  const idle = window.requestIdleCallback || ((act) => setTimeout(() => act({ timeRemaining: () => 12 }), 60));
+  const idle = window.requestIdleCallback || ((act) => setTimeout(act, 60));
   let filling = false;
-  const later = (time) => {
+  const later = () => requestAnimationFrame(() => {
+    const until = performance.now() + 8;
     let next = chunks.find((chunk) => !chunk.dataset.done);
-    while (next && time.timeRemaining() > 8) {
+    while (next && performance.now() < until) {
       fill(next);
       next = chunks.find((chunk) => !chunk.dataset.done);
     }
     filling = Boolean(next);
     if (next) idle(later);
-  };
-
-  /* Below this line of the window rows can be read: the toolbar stays above it. */
-  const line = () => (getComputedStyle(tools).position === "sticky" ? tools.offsetHeight : 0) + 8;
-  new ResizeObserver(() => { document.documentElement.style.scrollPaddingTop = line() + "px"; }).observe(tools);
+  });
 
   /* The first place at or behind a row. */
   const placeFrom = (number) => {
@@ -176,15 +176,14 @@
     return low;
   };
 
-  /* The row that is being read, and how far it stands from the line; nothing while the list's beginning is in view. */
+  /* The row that is being read, and how far it stands from the line; while the list's beginning is in view, the page. */
   const reading = () => {
-    const edge = line();
-    if (!shown.length || list.getBoundingClientRect().top >= edge) return null;
-    const chunk = chunks.find((each) => each.getBoundingClientRect().bottom > edge) || chunks[chunks.length - 1];
+    if (!shown.length || readersPlace.top(list) >= 0) return { number: null, off: readersPlace.top(document.body) };
+    const chunk = chunks.find(readersPlace.isRead) || chunks[chunks.length - 1];
     fill(chunk);
     const rows = Array.from(chunk.children);
-    const row = rows.find((each) => each.getBoundingClientRect().bottom > edge + 1) || rows[rows.length - 1];
-    return { number: Number(row.dataset.number), off: row.getBoundingClientRect().top - edge };
+    const row = rows.find(readersPlace.isRead) || rows[rows.length - 1];
+    return { number: Number(row.dataset.number), off: readersPlace.top(row) };
   };
 
   const rowAt = (place) => {
@@ -193,39 +192,22 @@
     return chunks[number].children[place % PER_CHUNK];
   };
 
-  /* Rows find their height when they come into view: the second look is behind that, and only then is it known how far
-     above the line a tall one may begin. */
-  let turnOf = 0;
-  const align = (node, off, done) => {
-    const mine = ++turnOf;
-    const move = () => {
-      const box = node.getBoundingClientRect();
-      const wrong = box.top - line() - Math.max(off, 20 - box.height);
-      if (Math.abs(wrong) > 1) scrollBy({ top: wrong, behavior: "instant" });
-      if (done) done();
-    };
-    let looks = 3;
-    const again = () => { if (mine === turnOf && node.isConnected) { move(); if (looks-- > 0) requestAnimationFrame(again); } };
-    again();
-  };
-
-  const same = (one, other) => one === other || Boolean(one && other && one.number === other.number && Math.abs(one.off - other.off) < 24);
-
-  /* The moment that was read stays where it was: its own row, or the one closest in time that is still shown. */
+  /* What was read before a filter is read after it, or the row closest in time that is still shown. As long as nobody
+     scrolled, the next filter goes by the same place: taken off again, all is as it was. */
   const keeping = (act) => {
-    const now = reading();
-    const was = kept && same(now, kept.seen) ? kept : now;
+    const was = kept && readersPlace.stands(kept.held) ? kept : reading();
+    readersPlace.steady();
     act();
     kept = was;
-    if (!was) return;
-    const settled = () => { was.seen = reading(); };
-    settled();
-    if (!shown.length) return;
-    let place = placeFrom(was.number);
-    const time = (at) => Math.abs(index.rows[shown[at]][3] - index.rows[was.number][3]);
-    if (place > 0 && (place === shown.length || (shown[place] !== was.number && time(place - 1) <= time(place)))) place -= 1;
-    const node = rowAt(place);
-    align(node, shown[place] === was.number ? was.off : 0, settled);
+    was.held = keep(was);
+  };
+  const keep = ({ number, off }) => {
+    if (number === null) return readersPlace.hold(document.body, off);
+    if (!shown.length) return readersPlace.hold(document.body, readersPlace.top(document.body));
+    let place = placeFrom(number);
+    const time = (at) => Math.abs(index.rows[shown[at]][3] - index.rows[number][3]);
+    if (place > 0 && (place === shown.length || (shown[place] !== number && time(place - 1) <= time(place)))) place -= 1;
+    return readersPlace.hold(rowAt(place), shown[place] === number ? off : 0);
   };
 
   const show = () => {
@@ -260,11 +242,13 @@
     list.querySelector(".row.now")?.classList.remove("now");
     node.classList.add("now");
     here = place;
-    if (focus === "top") align(node, 0);
+    if (focus === "top") readersPlace.hold(node, 0);
     else node.scrollIntoView({ block: "nearest" });
     if (focus) node.focus({ preventScroll: true });
+    return node;
   };
 
+  /* A link leads to what stands in a row, not to its head alone. */
   const toSeq = (seq) => {
     const find = () => shown.findIndex((number) => index.rows[number][4].includes(seq));
     let place = find();
@@ -274,14 +258,16 @@
       show();
       place = find();
     }
-    if (place >= 0) reveal(place, "top");
+    if (place < 0) return;
+    const head = reveal(place, "top").querySelector("button.head");
+    if (head?.getAttribute("aria-expanded") === "false") head.click();
   };
 
   /* On a narrow window what stands beside the timeline stands behind it: its last rows must have their height first. */
   const toPart = (part) => {
     if (getComputedStyle(part.closest("aside")).position !== "static") return;
     chunks.slice(-3).forEach(fill);
-    align(part, 0);
+    readersPlace.hold(part, 0);
   };
 
   const fromHash = () => {
@@ -391,6 +377,14 @@
   });
 
   addEventListener("hashchange", fromHash);
+  document.addEventListener("click", (event) => {
+    if (event.ctrlKey || event.metaKey || event.shiftKey || !location.hash) return;
+    if (event.target.closest("a")?.getAttribute("href") === location.hash) fromHash(); /* there is no hashchange */
+  });
+  /* The browser goes to the address's place itself once all is loaded, by heights that it only estimates. */
+  addEventListener("load", () => {
+    if (performance.getEntriesByType("navigation")[0]?.type === "navigate") requestAnimationFrame(fromHash);
+  });
   addEventListener("beforeprint", () => chunks.forEach(fill));
   document.body.classList.add("live");
   drawTools();

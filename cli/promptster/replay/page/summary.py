@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 from promptster.replay.differences import count_changes
 from promptster.replay.model import GapKind, Role
+from promptster.replay.page.instants import instant
 from promptster.replay.page.markup import Html, element, join
 from promptster.replay.page.strip import strip
-from promptster.replay.verdict import CLAIM, Tone, facts, findings, words
-from promptster.replay.wording import clock, counted, duration, offset, one_line
+from promptster.replay.verdict import CLAIM, Instant, Tone, facts_in_parts, findings, words
+from promptster.replay.wording import counted, duration, offset, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -37,9 +38,9 @@ def heading(replay: Replay) -> Html:
     """Title and facts of the session."""
     facts_ = replay.facts
     timeline = replay.timeline
-    line = [one_line(text) for text in (facts_.organisation, facts_.candidate) if text]
+    line: list[str] = [one_line(text) for text in (facts_.organisation, facts_.candidate) if text]
     if timeline.started_ms is not None and timeline.ended_ms is not None:
-        line += [clock(timeline.started_ms), duration(max(timeline.ended_ms - timeline.started_ms, 0))]
+        line += [instant(timeline.started_ms, zoned=True), duration(max(timeline.ended_ms - timeline.started_ms, 0))]
     return element(
         "header",
         element("p", "Promptster replay", class_="brand"),
@@ -50,6 +51,10 @@ def heading(replay: Replay) -> Html:
         else Html(),
         class_="top",
     )
+
+
+def _told(part: str | Instant) -> str:
+    return instant(part.ms) if isinstance(part, Instant) else part
 
 
 def _dotted(texts: Iterable[str]) -> list[Html]:
@@ -63,7 +68,8 @@ def verdict(replay: Replay) -> Html:
     """
     told = words(replay.verification)
     rows = [
-        join(element("dt", label.capitalize()), element("dd", value)) for label, value in facts(replay.verification)
+        join(element("dt", label.capitalize()), element("dd", *map(_told, fact)))
+        for label, fact in facts_in_parts(replay.verification)
     ]
     found = findings(replay.verification)
     listed = [

@@ -1,4 +1,3 @@
-"use strict";
 /* Captured text as elements: it only ever becomes text nodes. What is searched for is marked, what is long is cut. */
 const shownText = (() => {
   const LONG = 3500;

@@ -1,0 +1,26 @@
+"""Moments on a page that is read on another computer than the one that made it.
+
+The page has every moment in UTC, and says so; the page's script tells it anew in the reader's own time. Without the
+script it is still right, and the same session makes the same page wherever it is made.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from promptster.replay.page.markup import Html, element, escaped
+from promptster.times import moment
+
+
+def instant(ms: int, *, zoned: bool = False) -> Html:
+    """One moment, to the minute.
+
+    Args:
+        ms: milliseconds since the Unix epoch.
+        zoned: whether the reader's zone stands beside it in words; it stands in the tooltip of every moment.
+    """
+    try:
+        machine = datetime.fromtimestamp(ms // 1000, UTC).replace(tzinfo=None).isoformat()
+    except (ValueError, OverflowError, OSError):
+        return escaped(moment(ms))
+    return element("time", f"{moment(ms, zone=UTC)} UTC", datetime=f"{machine}Z", data_zoned=zoned)

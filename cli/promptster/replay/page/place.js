@@ -1,0 +1,63 @@
+/* Where the reader is: one row of the list (or a part beside it) held at its distance from the toolbar. */
+const readersPlace = (() => {
+  const tools = document.getElementById("tools");
+  /* Of the row that is read more than this can be seen, also where a row became much shorter. */
+  const LEAST = 12;
+  const FRAMES = 3;
+  let held = null;
+
+  /* Below this line of the window rows can be read: the toolbar stays above it. */
+  const line = () => (getComputedStyle(tools).position === "sticky" ? tools.offsetHeight : 0) + 8;
+  new ResizeObserver(() => { document.documentElement.style.scrollPaddingTop = line() + "px"; }).observe(tools);
+
+  const top = (node) => node.getBoundingClientRect().top - line();
+  const isRead = (node) => node.getBoundingClientRect().bottom > line() + LEAST;
+
+  /* The browser holds a place of its own choice when heights change: two that hold would both move the page. */
+  const steady = () => { document.documentElement.style.overflowAnchor = "none"; };
+  const hold = (node, off) => {
+    held = { node, off, at: 0, y: 0, height: 0, frames: FRAMES };
+    steady();
+    put();
+    const mine = held;
+    const again = () => { if (held === mine) { put(); if (--mine.frames > 0) requestAnimationFrame(again); } };
+    requestAnimationFrame(again);
+    return mine;
+  };
+
+  const release = () => {
+    held = null;
+    document.documentElement.style.overflowAnchor = "";
+  };
+
+  /* Rows find their height when they come into view, and those that are not built yet are an estimate: whenever the
+     page has changed its height the held node goes back to its distance, as far as the page reaches. */
+  const put = () => {
+    if (!held) return;
+    if (!held.node.isConnected) { release(); return; }
+    const height = held.node.getBoundingClientRect().height;
+    const wrong = top(held.node) - Math.max(held.off, LEAST + 1 - height);
+    if (Math.abs(wrong) > 0.5) scrollBy({ top: wrong, behavior: "instant" });
+    held.at = top(held.node);
+    held.y = scrollY;
+    held.height = document.documentElement.scrollHeight;
+  };
+  const heights = new ResizeObserver(put);
+  for (const node of [document.body, document.getElementById("list")]) heights.observe(node);
+
+  /* Whoever scrolls, or opens something, is no longer held; the toolbar's own controls do neither. A page that became shorter may have scrolled by itself, and so
+     may one that was just made anew: what holds comes next. */
+  for (const name of ["wheel", "touchstart", "pointerdown", "keydown", "click"]) {
+    addEventListener(name, (event) => {
+      if (event.isTrusted && !tools.contains(event.target)) release();
+    }, { capture: true, passive: true });
+  }
+  addEventListener("scroll", () => {
+    if (held && held.frames <= 0 && Math.abs(scrollY - held.y) > 1 && document.documentElement.scrollHeight === held.height) release();
+  }, { passive: true });
+
+  /* Whether what was held is still where it was put. */
+  const stands = ({ node, at }) => node.isConnected && Math.abs(top(node) - at) <= 2;
+
+  return { top, isRead, hold, stands, steady };
+})();

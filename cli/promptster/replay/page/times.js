@@ -1,0 +1,24 @@
+"use strict";
+/* Moments in the reader's own time, in the words of promptster.times; the page itself has them in UTC. */
+const readersTime = (() => {
+  const two = (value) => String(Math.trunc(value)).padStart(2, "0");
+
+  const zone = (at) => {
+    const ahead = -at.getTimezoneOffset();
+    return "UTC" + (ahead ? (ahead < 0 ? "\u2212" : "+") + two(Math.abs(ahead) / 60) + ":" + two(Math.abs(ahead) % 60) : "");
+  };
+
+  const inWords = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "long", year: "numeric" });
+  const moment = (at) => inWords.format(at) + ", " + two(at.getHours()) + ":" + two(at.getMinutes());
+
+  /* Where it is, and what the record has. */
+  const whole = (at) => zone(at) + "; " + at.toISOString().replace(/\.\d+Z$/, "Z");
+
+  for (const node of document.querySelectorAll("time[datetime]")) {
+    const at = new Date(node.dateTime);
+    node.textContent = moment(at) + (node.dataset.zoned === undefined ? "" : " (" + zone(at) + ")");
+    node.title = whole(at);
+  }
+
+  return { moment, whole };
+})();

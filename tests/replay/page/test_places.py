@@ -1,0 +1,301 @@
+"""The reader's place in a real browser: hundreds of filters tried at random, and links that lead to what they name."""
+
+from __future__ import annotations
+
+import json
+import random
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.helpers.plausible import plausible
+from tests.helpers.sessions import CLAUDE, Script
+
+from promptster.replay.exporters import find
+from promptster.replay.session import from_opened
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.helpers.chromium import Browser, Page
+
+    from promptster.protocol.events import OpenedEvent
+
+GROUPS = ["Prompts", "Answers", "Tools", "Edits", "Commands", "Subagents", "Session", "Capture"]
+WORDS = ["prompt 1", "answer 77", "output", "nowhere", "and more"]
+AS_READ = 20
+"""Pixels below the toolbar that must be seen of an entry for it to be the one that is read."""
+EXACT = 4
+"""Pixels: a browser scrolls by whole ones, when the filter comes, when it goes, and as rows between come in."""
+TRIES = """(async (tries) => {
+  const tools = document.getElementById("tools");
+  const list = document.getElementById("list");
+  const index = JSON.parse(document.getElementById("index").textContent);
+  const frames = (left) => new Promise((done) => {
+    const next = () => (left-- ? requestAnimationFrame(next) : done());
+    next();
+  });
+  const edge = () => (getComputedStyle(tools).position === "sticky" ? tools.getBoundingClientRect().bottom : 0);
+  const seen = () => {
+    const line = edge();
+    const rows = [...list.querySelectorAll(".row")]
+      .map((row) => [Number(row.dataset.number), row.getBoundingClientRect()])
+      .filter(([, box]) => box.bottom > line + AS_READ && box.top < innerHeight)
+      .map(([number, box]) => [number, box.top - line]);
+    return {
+      rows, first: rows.length ? rows[0][0] : null, begins: list.getBoundingClientRect().top >= line + 8,
+      end: scrollY < 2 || scrollY > document.documentElement.scrollHeight - innerHeight - 2,
+    };
+  };
+  const press = (name) => [...tools.querySelectorAll("button")].find((each) => each.textContent === name).click();
+  const found = (words) => new Promise((done) => {
+    const search = tools.querySelector("input");
+    const count = document.getElementById("count");
+    const watch = new MutationObserver(() => { watch.disconnect(); done(); });
+    watch.observe(count, { childList: true });
+    search.value = words;
+    search.dispatchEvent(new Event("input"));
+  });
+  const choose = (lane) => {
+    const select = tools.querySelector("select");
+    select.value = lane;
+    select.dispatchEvent(new Event("change"));
+  };
+  const acts = {
+    press: (names) => names.map((name) => () => press(name)),
+    search: (words) => [() => found(words), () => found("")],
+    lane: (number) => [() => choose(number), () => choose("-1")],
+  };
+  const results = [];
+  for (const { at, opened, by, act, what } of tries) {
+    scrollTo({ top: at * document.documentElement.scrollHeight, behavior: "instant" });
+    await frames(3);
+    const heads = [...list.querySelectorAll("button.head")].filter((each) => {
+      const box = each.getBoundingClientRect();
+      return box.top > edge() && box.bottom < innerHeight;
+    });
+    if (opened !== null && heads.length) heads[Math.floor(opened * heads.length)].click();
+    await frames(1);
+    scrollBy({ top: by, behavior: "instant" });
+    await frames(3);
+    while (list.querySelector(":scope > div:not([data-done])")) await frames(1);
+    const was = seen();
+    const between = [];
+    for (const each of acts[act](what)) {
+      await each();
+      await frames(3);
+      between.push(seen());
+    }
+    const now = between.pop();
+    results.push({ was, between, now });
+  }
+  return results;
+})(""".replace("AS_READ", str(AS_READ))
+"""Each try: go somewhere, perhaps open an entry, scroll, set a filter, take it off; what was seen each time."""
+
+
+def _page(browser: Browser, folder: Path, events: list[OpenedEvent], size: tuple[int, int], fragment: str = "") -> Page:
+    file = folder / "replay.html"
+    file.write_bytes(b"".join(find("html").export(from_opened(events))))
+    page = browser.page()
+    page.size(*size)
+    page.go(file.as_uri() + fragment)
+    return page
+
+
+def _settle(page: Page) -> None:
+    for _ in range(4):
+        page.settle()
+
+
+def _large() -> list[OpenedEvent]:
+    """Two hundred and fifty turns, tall and short, every kind among them, the work submitted at the end."""
+    script = Script()
+    script.add("candidate", "note", text="to begin with")
+    script.add("recorder", "capture_degraded", detail="a disk")
+    script.add("hook", "command", lane=1, command="ls", **CLAUDE)
+    script.add("hook", "subagent_started", lane=2, agent_id="s", agent_type="Explore", **CLAUDE)
+    for number in range(250):
+        script.prompt(f"prompt {number} " + "with words " * (number % 40))
+        script.turn(f"answer {number} " + "and more " * (number % 90), tools=(f"t{number}",))
+        changed: Any = ("file_edit", {"path": f"{number}.py", "before": "a\n", "after": "b\n", "operation": "modify"})
+        output = "output\n" * (number % 60)
+        script.tool(
+            f"t{number}", "Edit", {"file_path": f"{number}.py"}, output, extra=changed if number % 7 == 0 else None
+        )
+        if number % 31 == 0:
+            script.add("hook", "command", lane=1, command=f"make {number}", output="ok\n" * number, **CLAUDE)
+            script.add("candidate", "note", text=f"note {number}")
+    diff = "diff --git a/q.py b/q.py\n--- a/q.py\n+++ b/q.py\n@@ -1,40 +1,40 @@\n" + "-old\n+new\n" * 40
+    script.add("workspace", "submission_final", diff=diff, manifest=[{"path": "q.py", "status": "modified"}])
+    return script.events
+
+
+def _tries(chance: random.Random, count: int) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    for _ in range(count):
+        act = chance.choice(["press", "press", "press", "press", "search", "lane"])
+        one, other = chance.sample(GROUPS, 2)
+        presses = chance.choice([[one, one], [one, one], [one, other, one, other], ["Everything"] * 2])
+        what: Any = {"press": presses, "search": chance.choice(WORDS), "lane": chance.choice(["1", "2"])}[act]
+        opened = chance.random() if chance.random() < 0.5 else None
+        at = chance.choice([chance.random(), chance.random(), chance.random() * 0.03, 1 - chance.random() * 0.03])
+        found.append({"at": at, "opened": opened, "by": chance.randrange(-400, 400), "act": act, "what": what})
+    return found
+
+
+@pytest.mark.parametrize(("width", "height"), [(1440, 900), (1024, 768), (390, 844)])
+def test_no_filter_ever_moves_the_place(browser: Browser, tmp_path: Path, width: int, height: int) -> None:
+    """Of seventy tries at each width none ends more than four pixels off.
+
+    Each filter makes the list anew, so that each is taken off while rows are still being built; only before the first
+    is the list whole, for there the browser itself keeps the place, by whole pixels each time that rows come in.
+    Between setting a filter and taking it off, the entry that was read stands where it stood if it is shown, else the
+    one nearest in time below the toolbar, unless the filtered page begins or ends before that.
+    """
+    events = _large()
+    page = _page(browser, tmp_path, events, (width, height))
+    index: list[Any] = json.loads(page.run("document.getElementById('index').textContent"))["rows"]
+    tries = _tries(random.Random(width), 70)  # noqa: S311 - tries, not secrets
+    results: list[Any] = page.run(f"{TRIES}{json.dumps(tries)})")
+    filtered = 0
+    for tried, result in zip(tries, results, strict=True):
+        was: dict[int, float] = dict(result["was"]["rows"])
+        now: dict[int, float] = dict(result["now"]["rows"])
+        off = [abs(now.get(number, 1e6) - top) for number, top in was.items()]
+        assert max(off, default=0) <= EXACT, (tried, result)
+        if tried["act"] != "press" or result["was"]["begins"] or tried["what"][0] == "Everything":
+            continue
+        read, between = result["was"]["first"], result["between"][0]
+        bit = 1 << GROUPS.index(tried["what"][0])
+        near = {n: abs(row[3] - index[read][3]) for n, row in enumerate(index) if row[0] & bit and not row[2]}
+        if between["end"] or not near:
+            continue
+        filtered += 1
+        kept = between["first"]
+        assert near.get(kept) == min(near.values()), (tried, result)
+        assert kept != read or abs(dict(between["rows"])[kept] - was[kept]) <= EXACT, (tried, result)
+        assert kept == read or abs(dict(between["rows"])[kept] - 8) <= EXACT, (tried, result)
+    assert filtered > 10
+    assert page.problems == []
+
+
+def test_open_all_and_back_keeps_what_is_read(browser: Browser, tmp_path: Path) -> None:
+    """Entries change their height all over the page; the one that is read does not move."""
+    page = _page(browser, tmp_path, _large(), (1280, 900))
+    chance = random.Random(7)  # noqa: S311 - tries, not secrets
+    tries = [
+        {"at": chance.random(), "opened": None, "by": 0, "act": "press", "what": ["Open all", "Open all"]}
+        for _ in range(25)
+    ]
+    for result in page.run(f"{TRIES}{json.dumps(tries)})"):
+        number = result["was"]["first"]
+        for later in (*result["between"], result["now"]):
+            assert later["first"] == number
+            assert abs(dict(later["rows"])[number] - dict(result["was"]["rows"])[number]) <= EXACT, result
+
+
+def test_whoever_scrolls_is_let_go(browser: Browser, tmp_path: Path) -> None:
+    """The place is held against a page that grows, never against its reader; a filter then goes by the new place."""
+    events = _large()
+    page = _page(browser, tmp_path, events, (1280, 900), f"#s{len(events) // 2}")
+    _settle(page)
+    top = "document.querySelector('.row.now').getBoundingClientRect().top"
+    held = page.run(top)
+    page.call("Input.dispatchMouseEvent", type="mouseWheel", x=400, y=600, deltaX=0, deltaY=300)
+    page.run(
+        f"new Promise((done) => {{ const look = () => {top} < {held} - 250 ? done() : requestAnimationFrame(look);"
+        " look(); })"
+    )
+    _settle(page)
+    moved = page.run(top)
+    assert moved < held - 250
+    page.run("[...document.querySelectorAll('#tools button')].find((b) => b.textContent === 'Everything').click()")
+    page.run("[...document.querySelectorAll('#tools button')].find((b) => b.textContent === 'Everything').click()")
+    _settle(page)
+    assert abs(page.run(top) - moved) <= EXACT
+
+
+def test_a_closed_entry_shows_its_head_alone(browser: Browser, tmp_path: Path) -> None:
+    """Opened and closed again it is as high as before, and what was in it cannot be seen."""
+    page = _page(browser, tmp_path, plausible(), (1280, 900))
+    page.run("window.one = [...document.querySelectorAll('.row')].find((row) => row.querySelector('button.head'))")
+    page.run("one.scrollIntoView()")
+    _settle(page)
+    height = "one.getBoundingClientRect().height"
+    before = page.run(height)
+    page.run("one.querySelector('button.head').click()")
+    assert page.run(height) > before
+    page.run("one.querySelector('button.head').click()")
+    assert page.run(height) == before
+    assert page.run("one.querySelector('.part').checkVisibility()") is False
+
+
+LANDED = """(() => {
+  const row = document.querySelector(".row.now");
+  const tools = document.getElementById("tools");
+  const edge = getComputedStyle(tools).position === "sticky" ? tools.getBoundingClientRect().bottom : 0;
+  const diff = row.querySelector("pre.diff");
+  return {
+    label: row.querySelector(".head b").textContent,
+    open: row.querySelector("button.head").getAttribute("aria-expanded"),
+    below: row.getBoundingClientRect().top - edge,
+    end: scrollY > document.documentElement.scrollHeight - innerHeight - 2,
+    diff: Boolean(diff?.checkVisibility()) && diff.getBoundingClientRect().top < innerHeight,
+  };
+})()"""
+SIZES = [(1440, 900), (1024, 700), (390, 844)]
+LINKS = [".to-submission a:last-child", "#handed-in a[href^='#s']"]
+
+
+def _landed(page: Page) -> None:
+    _settle(page)
+    found = page.run(LANDED)
+    assert (found["label"], found["open"], found["diff"]) == ("Work submitted", "true", True)
+    assert found["below"] >= 0
+    assert found["below"] <= 12 or found["end"]  # a window that is taller than what follows
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("link", LINKS)
+@pytest.mark.parametrize("by", ["click", "Enter"])
+def test_a_link_to_the_difference_opens_it(
+    browser: Browser, tmp_path: Path, size: tuple[int, int], link: str, by: str
+) -> None:
+    """By mouse and by keyboard, and again once it was closed or filtered away: open, below the toolbar."""
+    page = _page(browser, tmp_path, _large(), size)
+
+    enter: dict[str, Any] = {"key": "Enter", "code": "Enter", "windowsVirtualKeyCode": 13, "text": "\r"}
+
+    def follow() -> None:
+        if by == "click":
+            page.run(f'document.querySelector("{link}").click()')
+            return
+        page.run(f'document.querySelector("{link}").focus()')
+        for kind in ("keyDown", "keyUp"):
+            page.call("Input.dispatchKeyEvent", type=kind, **enter)
+
+    follow()
+    _landed(page)
+    page.run("document.querySelector('.row.now button.head').click()")
+    page.run("scrollTo(0, 0)")
+    _settle(page)
+    follow()
+    _landed(page)
+    page.run("[...document.querySelectorAll('#tools button')].find((b) => b.textContent === 'Prompts').click()")
+    _settle(page)
+    follow()
+    _landed(page)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_an_address_with_the_difference_opens_it(browser: Browser, tmp_path: Path, size: tuple[int, int]) -> None:
+    """Whoever is sent the address with its fragment sees what was meant; the same for an entry in the middle."""
+    events = _large()
+    last = next(event.seq for event in events if event.kind == "submission_final")
+    _landed(_page(browser, tmp_path, events, size, f"#s{last}"))
+    middle = next(event.seq for event in events[len(events) // 2 :] if event.kind == "tool_call")
+    page = _page(browser, tmp_path, events, size, f"#s{middle}")
+    _settle(page)
+    found = page.run(LANDED)
+    assert (found["label"], found["open"]) == ("Edit", "true")
+    assert 0 <= found["below"] <= 12
