@@ -234,6 +234,8 @@ class Exchange:
         self._head, self._response = head, body
         self._agent_closes = close
         wire, payload, rest = (b"", b"", data) if body.done else body.feed(data)
+        if isinstance(body, OpenBody):
+            self._agent.open_ended()
         self._agent.write(first + wire)
         self._watch.response_head(head.status, head.fields)
         self._watch.body("response_body", payload)
@@ -278,5 +280,4 @@ class Exchange:
             self._cut()
 
     def _cut(self, *, reset: bool = False) -> None:
-        open_ended = isinstance(self._response, OpenBody)
-        self._agent.cut(reset=reset, drain=not self.request.done, open_ended=open_ended)
+        self._agent.cut(reset=reset, drain=not self.request.done)
