@@ -17,7 +17,7 @@ from promptster.proxy.http1 import (
     request_bytes,
     response_bytes,
 )
-from promptster.proxy.outbound import UnreachableError, explain
+from promptster.proxy.outbound import UnreachableError, explain, words_of
 
 if TYPE_CHECKING:
     import asyncio
@@ -266,7 +266,8 @@ class Exchange:
             self._early = [self._request_head]
             self._connect(None)
         else:
-            self._end("cut_by_provider", f"the provider closed the connection{f' ({exc})' if exc else ''}")
+            why = f" ({words_of(exc)})" if exc is not None else ""
+            self._end("cut_by_provider", f"the provider closed the connection{why}")
             self._cut(reset=isinstance(exc, ConnectionResetError))
 
     def _broken(self, exc: FramingError | RefusedError) -> None:
