@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 TOOLS = frozenset({"Edit", "MultiEdit", "Write", "NotebookEdit"})
 """The tools that change files."""
+_BYTE_ORDER_MARK = "\ufeff"
 _FIRST_HUNK = 2
 """Lines of a patch before its first hunk."""
 
@@ -99,8 +100,8 @@ def _replaced(before: str, changes: Sequence[_Change], *, whole_lines: bool, is_
     for change in changes:
         end = "\r\n" if "\r\n" in text and text.count("\n") == text.count("\r\n") else "\n"
         old, new = (part if end == "\n" else part.replace("\r\n", "\n").replace("\n", end) for part in change.pair)
-        if not old and not text:
-            text = new
+        if not old and text in {"", _BYTE_ORDER_MARK}:
+            text += new
             continue
         gone = f"{old}{end}" if whole_lines and not new and f"{old}{end}" in text else old
         if not old or gone not in text or not (change.everywhere or is_first or _stands_once(gone, text)):
