@@ -43,11 +43,13 @@ def why_unreadable(data: bytes, verification: Verification) -> str:
         return _of_zip(data, {finding.code for finding in verification.findings})
     if _is_keyfile(data):
         return "is a key file, not a bundle (--trust takes it)"
+    return _of_export(data) or "is not a Promptster bundle"
+
+
+def _of_export(data: bytes) -> str | None:
     if _PAGE.match(data):
         return f"is a web page, which proves nothing: {_BUNDLE}"
-    if data.startswith(_LINE):
-        return f"holds a replay as JSON lines, which prove nothing: {_BUNDLE}"
-    return "is not a Promptster bundle"
+    return f"holds a replay as JSON lines, which prove nothing: {_BUNDLE}" if data.startswith(_LINE) else None
 
 
 def _of_zip(data: bytes, codes: set[str]) -> str:
