@@ -284,8 +284,12 @@ async def test_broken_chunks_behind_the_beginning_of_an_answer_cut_it() -> None:
         assert (await here.settled()).outcome == "cut_by_agent"
 
 
-async def test_an_early_answer_reaches_an_agent_that_reads_slowly(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An answer that came before the request's end is delivered whole, however long the agent takes to read it."""
+@pytest.mark.parametrize("held", ["by us", "by the system"])
+async def test_an_early_answer_reaches_an_agent_that_reads_slowly(monkeypatch: pytest.MonkeyPatch, held: str) -> None:
+    """An answer that came before the request's end is delivered whole, however long the agent takes to read it.
+
+    The agent goes on sending meanwhile: a socket that is closed then takes along what it still holds.
+    """
     monkeypatch.setattr(agent_side, "_LINGER_S", 0.01)
     size = 200_000
 
@@ -299,12 +303,14 @@ async def test_an_early_answer_reaches_an_agent_that_reads_slowly(monkeypatch: p
             narrow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 32 * 1024)
             narrow.connect(("127.0.0.1", here.port))
             await until(lambda: here.agents_connected() == 1)
-            here.narrow()
+            if held == "by us":
+                here.narrow()
             line = b"POST /%s/anthropic/x HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n" % (TOKEN.encode(), here.port)
             narrow.sendall(line + b"Content-Length: 9\r\n\r\n")
             await until(lambda: here.forwarder.stats.complete == 1)
-            assert here.buffered()
+            assert bool(here.buffered()) == (held == "by us")
             await asyncio.sleep(0.1)  # the wait that the agent's slowness consists of
+            narrow.sendall(b"more")
             reader, writer = await asyncio.open_connection(sock=narrow.dup())
             assert len((await reader.read()).partition(b"\r\n\r\n")[2]) == size
             writer.close()

@@ -368,7 +368,7 @@ class AgentConnection(asyncio.Protocol):
         self._timer = None
         if self._transport is None:
             return
-        if self._transport.get_write_buffer_size():
-            self._linger()
-        else:
+        if is_sent(self._transport):
             self._transport.abort()
+        else:
+            self._linger()
