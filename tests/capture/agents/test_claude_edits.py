@@ -137,3 +137,11 @@ def test_a_file_of_nothing_but_a_byte_order_mark_is_filled_behind_it() -> None:
     patch = [{**hunk, "newLines": 2, "lines": lines}]
     (edit,) = _done("Edit", {}, oldString="", newString="a\n\tb\n", originalFile="\ufeff", structuredPatch=patch)
     assert edit[:3] == ("modify", "\ufeff", "\ufeffa\n\tb\n")
+
+
+def test_a_line_that_may_have_gone_altogether_is_a_passage_where_no_patch_tells() -> None:
+    """The agent takes the end of a deleted line along: without its patch nobody knows whether this version did."""
+    (edit,) = _done("Edit", {"old_string": "b", "new_string": ""}, oldString="b", newString="", originalFile="a\nb\nc")
+    assert edit == ("modify", "b", "", f"{HEAD}@@\n-b\n")
+    (edit,) = _done("Edit", {"old_string": "c", "new_string": ""}, oldString="c", newString="", originalFile="a\nb\nc")
+    assert edit[:3] == ("modify", "a\nb\nc", "a\nb\n")
