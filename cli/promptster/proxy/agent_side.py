@@ -20,7 +20,7 @@ MAX_HOOK_BYTES: Final = 16 * 1024 * 1024
 """A hook payload longer than this is refused and told; twice the longest value, for JSON escapes and the rest."""
 _PIPELINED_LIMIT: Final = 64 * 1024
 _LINGER_S: Final = 5.0
-_RESET_S: Final = 0.01
+_RESET_S: Final = 0.05
 """Seconds between two looks whether all is sent that stands before a reset; no event tells."""
 
 
