@@ -259,10 +259,12 @@ def _others() -> dict[str, tuple[bytes, str]]:
     packed = "is a bundle that was packed again or changed as a file: get the original"
     known = "is a bundle that lacks parts, or has parts that this version of Promptster does not know"
     update = "was made by a newer version of Promptster: update this one to read it"
+    instead = "check the bundle of its session instead"
     return {
         "text": (b"# A readme\n", "is not a Promptster bundle"),
         "binary": (bytes(range(256)) * 100, "is not a Promptster bundle"),
-        "page": (b"<!doctype html><title>Replay</title>", "is not a Promptster bundle"),
+        "page": (b"<!doctype html><title>Replay</title>", f"is a web page, which proves nothing: {instead}"),
+        "lines": (b'{"seq":0}\n', f"holds a replay as JSON lines, which prove nothing: {instead}"),
         "empty": (b"", "is empty"),
         "key file": (certified.keyfile, "is a key file, not a bundle (--trust takes it)"),
         "other zip": (_zipped({"a.txt": b"a"}), "is a zip file, but not a Promptster bundle"),

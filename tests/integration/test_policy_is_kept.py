@@ -146,8 +146,10 @@ _CHECKS: Mapping[str, Callable[[Assessment], None]] = {
 def test_every_command_in_the_text_does_what_the_text_says(stage: Assessment) -> None:
     """Each runs as a process against a real recorder and collector; one that is named without a check fails."""
     invite = stage.invite()
-    named = set(_COMMAND.findall(_policy_text(stage, invite)))
-    assert named == {*_CHECKS, "promptster stop"}
+    text = _policy_text(stage, invite)
+    named = _COMMAND.findall(text)
+    assert len(named) == text.count("promptster ")
+    assert set(named) == {*_CHECKS, "promptster stop"}
     stage.start(invite)
     for check in _CHECKS.values():
         check(stage)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import socket
 
@@ -285,8 +284,12 @@ async def test_broken_chunks_behind_the_beginning_of_an_answer_cut_it() -> None:
         assert (await here.settled()).outcome == "cut_by_agent"
 
 
-async def test_an_early_answer_reaches_an_agent_that_reads_slowly(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An answer that came before the request's end is delivered whole, however long the agent takes to read it."""
+@pytest.mark.parametrize("held", ["by us", "by the system"])
+async def test_an_early_answer_reaches_an_agent_that_reads_slowly(monkeypatch: pytest.MonkeyPatch, held: str) -> None:
+    """An answer that came before the request's end is delivered whole, however long the agent takes to read it.
+
+    The agent goes on sending meanwhile: a socket that is closed then takes along what it still holds.
+    """
     monkeypatch.setattr(agent_side, "_LINGER_S", 0.01)
     size = 200_000
 
@@ -300,20 +303,63 @@ async def test_an_early_answer_reaches_an_agent_that_reads_slowly(monkeypatch: p
             narrow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 32 * 1024)
             narrow.connect(("127.0.0.1", here.port))
             await until(lambda: here.agents_connected() == 1)
-            here.narrow()
+            if held == "by us":
+                here.narrow()
             line = b"POST /%s/anthropic/x HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n" % (TOKEN.encode(), here.port)
             narrow.sendall(line + b"Content-Length: 9\r\n\r\n")
             await until(lambda: here.forwarder.stats.complete == 1)
-            assert here.buffered()
+            assert bool(here.buffered()) == (held == "by us")
             await asyncio.sleep(0.1)  # the wait that the agent's slowness consists of
+            narrow.sendall(b"more")
             reader, writer = await asyncio.open_connection(sock=narrow.dup())
             assert len((await reader.read()).partition(b"\r\n\r\n")[2]) == size
             writer.close()
             await writer.wait_closed()
 
 
-async def test_an_open_ended_answer_that_was_cut_never_looks_whole() -> None:
-    """Where only the connection's end tells the answer's, a reset is passed on also past an agent that reads slowly."""
+def _read_to_the_end(sock: socket.socket) -> tuple[bytes, bool]:
+    """What a socket that blocks still gets, and whether a reset ended it."""
+    parts: list[bytes] = []
+    try:
+        while part := sock.recv(65536):
+            parts.append(part)
+    except ConnectionResetError:
+        return b"".join(parts), True
+    return b"".join(parts), False
+
+
+@pytest.mark.parametrize("fields", [b"", b"Content-Length: 300000\r\n"], ids=["open", "sized"])
+async def test_a_reset_is_passed_on_behind_the_bytes_before_it(fields: bytes) -> None:
+    """An agent that reads slowly gets all that came, as it would without us, and then no end that looks proper."""
+    head, size = b"HTTP/1.1 200 OK\r\n%s\r\n" % fields, 200_000
+
+    async def script(talk: Talk) -> None:
+        await talk.request()
+        await talk.send(head + b"x" * size)
+        await go_on.wait()
+        talk.reset()
+
+    go_on = asyncio.Event()
+    async with provider(script) as there, proxied(there.upstream()) as here:
+        with socket.socket() as narrow:
+            narrow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 32 * 1024)
+            narrow.connect(("127.0.0.1", here.port))
+            await until(lambda: here.agents_connected() == 1)
+            here.narrow()
+            narrow.sendall(
+                b"POST /%s/anthropic/x HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nContent-Length: 0\r\n\r\n"
+                % (TOKEN.encode(), here.port)
+            )
+            await until(lambda: bool(here.seen) and len(here.seen[0].response) == size)
+            assert here.buffered()
+            go_on.set()
+            assert (await here.settled()).outcome == "cut_by_provider"
+            got, was_reset = await asyncio.to_thread(_read_to_the_end, narrow)
+            assert (len(got.partition(b"\r\n\r\n")[2]), was_reset) == (size, True)
+
+
+async def test_an_agent_that_leaves_before_the_reset_leaves_nothing_behind() -> None:
+    """A connection that waits for a slow agent before its reset ends with that agent."""
 
     async def script(talk: Talk) -> None:
         await talk.request()
@@ -333,12 +379,7 @@ async def test_an_open_ended_answer_that_was_cut_never_looks_whole() -> None:
                 % (TOKEN.encode(), here.port)
             )
             await until(lambda: bool(here.seen) and len(here.seen[0].response) == 200_000)
-            assert here.buffered()
             go_on.set()
             await here.settled()
-            reader, writer = await asyncio.open_connection(sock=narrow.dup())
-            with pytest.raises(ConnectionResetError):
-                await reader.read()
-            writer.close()
-            with contextlib.suppress(ConnectionResetError):
-                await writer.wait_closed()
+            assert here.agents_connected() == 1
+        await until(lambda: here.agents_connected() == 0)

@@ -286,12 +286,25 @@ async def test_broken_chunks_cut_the_stream() -> None:
         assert (await here.settled()).outcome == "cut_by_provider"
 
 
-async def test_an_unreadable_answer_is_a_bad_gateway() -> None:
-    """A provider's head that the gate refuses becomes a 502 that says so."""
+@pytest.mark.parametrize(
+    ("sent", "why"),
+    [
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: chunked", "both Content-Length and Transfer-Enc"),
+        (b"<html>", "it does not begin with a status line"),
+        (b"HTTP/1.1  200 OK", "it does not begin with a status line"),
+        (b"HTTP/1.1 20 OK", "it does not begin with a status line"),
+        (b"HTTP/1.1 099 OK", "it does not begin with a status line"),
+        (b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x", "it changes the protocol"),
+        (b"HTTP/2.0 200 OK", "it changes the protocol"),
+        (b"HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked", "HTTP/1.0 does not know"),
+    ],
+)
+async def test_an_unreadable_answer_is_a_bad_gateway(sent: bytes, why: str) -> None:
+    """A provider's head that the gate refuses becomes a 502 that says so, in words for people."""
 
     async def script(talk: Talk) -> None:
         await talk.request()
-        await talk.send(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n")
+        await talk.send(sent + b"\r\n\r\n")
         await talk.reader.read()
 
     async with provider(script) as there, proxied(there.upstream()) as here:
@@ -299,7 +312,8 @@ async def test_an_unreadable_answer_is_a_bad_gateway() -> None:
         await agent.ask()
         answer = await agent.rest()
         assert answer.startswith(b"HTTP/1.1 502 Bad Gateway\r\n")
-        assert b"promptster" in answer
+        assert b"promptster: the provider's answer" in answer
+        assert why.encode() in answer
         assert (await here.settled()).outcome == "failed"
 
 

@@ -65,6 +65,23 @@ async def test_closing_cuts_what_is_under_way_and_tells_everything() -> None:
         assert here.seen[0].endings[0][1] == "promptster was stopped"
 
 
+async def test_closing_never_ends_an_open_ended_answer_properly() -> None:
+    """Where only the connection's end tells the answer's, the end of the forwarder itself is a reset too."""
+
+    async def script(talk: Talk) -> None:
+        await talk.request()
+        await talk.send(b"HTTP/1.1 200 OK\r\n\r\nto the en")
+        await talk.reader.read()
+
+    async with provider(script) as there, proxied(there.upstream()) as here:
+        agent = await here.connect()
+        await agent.ask(body=b"x")
+        await agent.reader.readuntil(b"to the en")
+        await here.forwarder.aclose()
+        with pytest.raises(ConnectionResetError):
+            await agent.rest()
+
+
 async def test_a_connection_accepted_at_the_last_moment_is_closed_too() -> None:
     """What the system had accepted before the end, and hands over behind it, is not served by anybody."""
     async with provider(_serve) as there, proxied(there.upstream()) as here:

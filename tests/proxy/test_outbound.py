@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import errno
 import socket
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -196,9 +197,19 @@ async def test_a_certificate_for_another_name_is_refused_through_a_tunnel(tmp_pa
         (socket.gaierror(-2, "Name or service not known"), "dns", "the name h.example cannot be resolved"),
         (UnicodeError("label too long"), "dns", "the name h.example cannot be resolved"),
         (TimeoutError(), "timeout", "did not answer in time"),
-        (ConnectionRefusedError(111, "x"), "refused", "refused the connection"),
-        (OSError("Multiple exceptions: [Errno 111] Connect call failed ('::1', 1), ..."), "refused", "refused"),
-        (OSError(101, "Network is unreachable"), "network", "Network is unreachable"),
+        (ConnectionRefusedError(errno.ECONNREFUSED, "x"), "refused", "refused the connection"),
+        (
+            OSError(f"Multiple exceptions: [Errno {errno.ECONNREFUSED}] Connect call failed ('::1', 1), ..."),
+            "refused",
+            "refused",
+        ),
+        (OSError(errno.ENETUNREACH, "Network is unreachable"), "network", "no network"),
+        (OSError(errno.ETIMEDOUT, "Connect call failed ('192.0.2.1', 1)"), "timeout", "did not answer in time"),
+        (
+            OSError(f"Multiple exceptions: [Errno {errno.ENETUNREACH}] x, [Errno {errno.EHOSTUNREACH}] y"),
+            "network",
+            "no network",
+        ),
         (OSError(), "network", "OSError"),
         (UnreachableError("x", code="proxy"), "proxy", "x"),
     ],
@@ -208,6 +219,7 @@ def test_reasons_are_words(exc: Exception, code: str, text: str) -> None:
     explained = explain(exc, "h.example")
     assert explained.code == code
     assert text in explained.message
+    assert "Errno" not in explained.message
 
 
 async def test_a_provider_that_never_finishes_its_handshake_times_out() -> None:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import socket
-import struct
 from typing import TYPE_CHECKING, Final, Protocol
 
 from promptster.proxy.answers import error_answer, hook_answer
+from promptster.proxy.ends import is_sent, reset_on_close
 from promptster.proxy.exchange import Exchange, request_body
 from promptster.proxy.framing import Body, FramingError
 from promptster.proxy.http1 import RefusedError, RequestHead, head_end, read_request
@@ -21,7 +20,8 @@ MAX_HOOK_BYTES: Final = 16 * 1024 * 1024
 """A hook payload longer than this is refused and told; twice the longest value, for JSON escapes and the rest."""
 _PIPELINED_LIMIT: Final = 64 * 1024
 _LINGER_S: Final = 5.0
-_RESET: Final = struct.pack("ii", 1, 0)
+_RESET_S: Final = 0.05
+"""Seconds between two looks whether all is sent that stands before a reset; no event tells."""
 
 
 class House(Protocol):
@@ -148,6 +148,7 @@ class AgentConnection(asyncio.Protocol):
         self._discarding = False
         self._pipelined = False
         self._provider_full = False
+        self._open_ended = False
         self._timer: asyncio.TimerHandle | None = None
 
     def abort(self) -> None:
@@ -275,6 +276,12 @@ class AgentConnection(asyncio.Protocol):
 
     # ends
 
+    def open_ended(self) -> None:
+        """The answer has begun, and the agent would take a proper close for its end: until it is, there is none."""
+        self._open_ended = True
+        if self._transport is not None and not self._transport.is_closing():
+            reset_on_close(self._transport, on=True)
+
     def answered(self, *, close: bool, drain: bool) -> None:
         """The response is complete.
 
@@ -299,24 +306,40 @@ class AgentConnection(asyncio.Protocol):
         self.write(error_answer(error.status, error.code, error.reason, to_head=self._to_head))
         self._finish(drain=True)
 
-    def cut(self, *, reset: bool, drain: bool, open_ended: bool = False) -> None:
+    def cut(self, *, reset: bool, drain: bool) -> None:
         """Close without a proper end, as the provider did.
 
         Args:
             reset: whether the provider's connection was reset.
             drain: whether the agent is still sending its request.
-            open_ended: whether the agent would take a proper close for the answer's end; then it must not get one, even
-                if that costs it bytes that wait to be sent.
         """
         self._exchange = None
+        if self._transport is None or self._transport.is_closing():
+            return
+        if not reset and not self._open_ended:
+            self._finish(drain=drain)
+            return
+        self._drop_requests()
+        self._reset()
+
+    def _reset(self) -> None:
+        """Reset the connection behind the bytes that are still to be sent: by itself a reset takes them with it."""
+        self._stop_timer()
         transport = self._transport
         if transport is None or transport.is_closing():
             return
-        if open_ended or (reset and not transport.get_write_buffer_size()):
-            transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+        if is_sent(transport):
+            reset_on_close(transport, on=True)
             transport.abort()
         else:
-            self._finish(drain=drain)
+            self._timer = asyncio.get_running_loop().call_later(_RESET_S, self._reset)
+
+    def _drop_requests(self) -> None:
+        """Read on, and drop what comes."""
+        self._discarding = True
+        self._buffer.clear()
+        self._pipelined = self._provider_full = False
+        self._flow()
 
     def _finish(self, *, drain: bool) -> None:
         """Close behind the bytes that are still to be sent.
@@ -327,13 +350,12 @@ class AgentConnection(asyncio.Protocol):
         transport = self._transport
         if transport is None or transport.is_closing():
             return
-        self._discarding = True
-        self._buffer.clear()
+        if self._open_ended:
+            reset_on_close(transport, on=False)
+        self._drop_requests()
         if not drain:
             transport.close()
             return
-        self._pipelined = self._provider_full = False
-        self._flow()
         transport.write_eof()
         self._linger()
 
@@ -346,7 +368,7 @@ class AgentConnection(asyncio.Protocol):
         self._timer = None
         if self._transport is None:
             return
-        if self._transport.get_write_buffer_size():
-            self._linger()
-        else:
+        if is_sent(self._transport):
             self._transport.abort()
+        else:
+            self._linger()

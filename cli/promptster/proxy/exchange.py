@@ -17,7 +17,7 @@ from promptster.proxy.http1 import (
     request_bytes,
     response_bytes,
 )
-from promptster.proxy.outbound import UnreachableError, explain
+from promptster.proxy.outbound import UnreachableError, explain, words_of
 
 if TYPE_CHECKING:
     import asyncio
@@ -234,6 +234,8 @@ class Exchange:
         self._head, self._response = head, body
         self._agent_closes = close
         wire, payload, rest = (b"", b"", data) if body.done else body.feed(data)
+        if isinstance(body, OpenBody):
+            self._agent.open_ended()
         self._agent.write(first + wire)
         self._watch.response_head(head.status, head.fields)
         self._watch.body("response_body", payload)
@@ -264,7 +266,8 @@ class Exchange:
             self._early = [self._request_head]
             self._connect(None)
         else:
-            self._end("cut_by_provider", f"the provider closed the connection{f' ({exc})' if exc else ''}")
+            why = f" ({words_of(exc)})" if exc is not None else ""
+            self._end("cut_by_provider", f"the provider closed the connection{why}")
             self._cut(reset=isinstance(exc, ConnectionResetError))
 
     def _broken(self, exc: FramingError | RefusedError) -> None:
@@ -278,5 +281,4 @@ class Exchange:
             self._cut()
 
     def _cut(self, *, reset: bool = False) -> None:
-        open_ended = isinstance(self._response, OpenBody)
-        self._agent.cut(reset=reset, drain=not self.request.done, open_ended=open_ended)
+        self._agent.cut(reset=reset, drain=not self.request.done)

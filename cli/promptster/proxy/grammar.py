@@ -32,6 +32,7 @@ _CODING: Final = (
 )
 _CODINGS = re.compile(_CODING + rb"(?:[ \t]*,[ \t]*" + _CODING + rb")*+")
 _EACH_CODING = re.compile(_CODING)
+_STATUS_LINE = re.compile(rb"HTTP/[0-9]\.[0-9] [1-9][0-9]{2}(?: .*)?", re.DOTALL)
 _VERSION = re.compile(rb"HTTP/[0-9]\.[0-9]")
 CHUNK_LINE: Final = (
     rb"([0-9A-Fa-f]{1,16})((?:[ \t]*;[ \t]*" + TOKEN + rb"(?:[ \t]*=[ \t]*(?:" + TOKEN + rb"|" + _QUOTED + rb"))?)*+)"
@@ -52,6 +53,11 @@ def is_target(target: bytes) -> bool:
 def is_version(word: bytes) -> bool:
     """Whether this names a version of HTTP, whichever."""
     return _VERSION.fullmatch(word) is not None
+
+
+def is_status_line(line: bytes) -> bool:
+    """Whether an answer may begin with this line: a version of HTTP, whichever, and a status of three digits."""
+    return _STATUS_LINE.fullmatch(line) is not None
 
 
 def is_host(value: bytes) -> bool:

@@ -272,6 +272,13 @@ def read_request(head: bytes) -> RequestHead:
     return read
 
 
+def _check_status_line(line: bytes) -> None:
+    if not grammar.is_status_line(line):
+        raise RefusedError(502, "bad_answer", "it does not begin with a status line")
+    if line[5:6] != b"1" or int(line[9:12]) == _SWITCHING:
+        raise RefusedError(502, "bad_answer", "it changes the protocol")
+
+
 def _read_response(head: bytes) -> h11.Response | h11.InformationalResponse:
     reader = h11.Connection(h11.CLIENT)
     if head[9:10] == b"1":
@@ -293,6 +300,7 @@ def read_response(head: bytes) -> ResponseHead:
         lines = _lines(head)
         lines[1:] = map(grammar.without_space_before_colon, lines[1:])
         lines[1:] = map(grammar.without_space_around_framing, lines[1:])
+        _check_status_line(lines[0])
         names = _field_names(lines)
         length, chunked = _framing(names, lines)
         event = _read_response(b"\r\n".join(lines) + _END)
@@ -301,8 +309,10 @@ def read_response(head: bytes) -> ResponseHead:
     except (RefusedError, h11.RemoteProtocolError) as exc:
         raise RefusedError(502, "bad_answer", f"the provider's answer is not clean HTTP/1.1: {exc}") from exc
     status, old = event.status_code, event.http_version == b"1.0"
-    if status == _SWITCHING or event.http_version[:1] != b"1" or (old and chunked):
-        raise RefusedError(502, "bad_answer", "the provider's answer changes the protocol")
+    if old and chunked:
+        raise RefusedError(
+            502, "bad_answer", "the provider's answer has a Transfer-Encoding, which HTTP/1.0 does not know"
+        )
     if (status < _FIRST_FINAL or status == _NO_CONTENT) and (chunked or length):
         raise RefusedError(502, "bad_answer", "the provider announces a body in an answer that has none")
     return ResponseHead(

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import errno
 import re
 import socket
 import ssl
 from typing import TYPE_CHECKING, Final, TypeVar
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from promptster.errors import ConfigurationError, PromptsterError
+from promptster.errors import ConfigurationError, PromptsterError, reason_of
 from promptster.network import PROXY_PORTS
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 _P = TypeVar("_P", bound=asyncio.Protocol)
 _PROXY_HEAD_LIMIT: Final = 64 * 1024
+_NUMBER = re.compile(r"\[Errno (\d{1,4})\]")
 _PROXY_OK = re.compile(rb"HTTP/1\.[01] 2[0-9][0-9](?: |\r)")
 
 
@@ -74,7 +76,7 @@ class _Tunnel(asyncio.Protocol):
             self._opened.set_result(None)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._fail(f"the proxy closed the connection{f': {exc}' if exc else ''}")
+        self._fail(f"the proxy closed the connection{f': {words_of(exc)}' if exc else ''}")
 
     def _fail(self, reason: str) -> None:
         if not self._opened.done():
@@ -118,6 +120,16 @@ async def _through_proxy(
     return protocol
 
 
+def words_of(exc: Exception) -> str:
+    """Why a connection failed or ended, without the system's numbers."""
+    if isinstance(exc, ssl.SSLError):
+        return exc.reason or "the other side broke TLS"
+    if isinstance(exc, OSError) and exc.errno:
+        return reason_of(exc)
+    several = _NUMBER.search(str(exc))  # asyncio puts the refusals of several addresses into one text
+    return reason_of(OSError(int(several[1]), "")) if several else str(exc) or type(exc).__name__
+
+
 def explain(exc: Exception, host: str) -> UnreachableError:
     """The reason of a failed connection in words, for people who know their network."""
     if isinstance(exc, UnreachableError):
@@ -130,11 +142,11 @@ def explain(exc: Exception, host: str) -> UnreachableError:
         case ssl.SSLCertVerificationError():
             code, text = "tls", f"the TLS certificate of {host} is not trusted: {exc.verify_message}"
         case ssl.SSLError():
-            code, text = "tls", f"the TLS handshake with {host} failed: {exc.reason or exc}"
-        case _ if isinstance(exc, ConnectionRefusedError) or "Connect call failed" in str(exc):
+            code, text = "tls", f"the TLS handshake with {host} failed: {words_of(exc)}"
+        case _ if isinstance(exc, ConnectionRefusedError) or f"[Errno {errno.ECONNREFUSED}]" in str(exc):
             code, text = "refused", f"{host} refused the connection"
         case _:
-            code, text = "network", f"{host} cannot be reached: {str(exc) or type(exc).__name__}"
+            code, text = "network", f"{host} cannot be reached: {words_of(exc)}"
     return UnreachableError(text, code=code)
 
 

@@ -21,7 +21,8 @@ _MOST_LINES = 3000
 _PLACED = re.compile(r"@@ -(\d{1,12})(?:,(\d{1,12}))? \+(\d{1,12})(?:,(\d{1,12}))? @@")
 _END_OF_PATCH = "*** End Patch"
 _MARKS = {"+": "added", "-": "removed", " ": "context", "": "context", "\\": "note"}
-_LEADING_TABS = re.compile(r"^\t+")
+_LEADING_TABS = re.compile("(?<![^\r\u2028\u2029])\t+")
+"""Tabs that a line begins with, as JavaScript sees lines."""
 
 
 class Kind(StrEnum):
@@ -190,7 +191,7 @@ def _rows(text: str) -> list[str]:
 
 
 def _spaced(line: str) -> str:
-    return _LEADING_TABS.sub(lambda tabs: "  " * len(tabs[0]), line) if line.startswith("\t") else line
+    return _LEADING_TABS.sub(lambda tabs: "  " * len(tabs[0]), line) if "\t" in line else line
 
 
 def _compared(old: list[str], new: list[str]) -> Iterator[str]:

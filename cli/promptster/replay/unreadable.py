@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import zipfile
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -26,6 +27,10 @@ _END: Final = b"PK\x05\x06"
 _PEEK: Final = 64 << 10
 """Bytes of a member that are looked at: keys and certificates are smaller."""
 _VERSION: Final = 1
+_PAGE: Final = re.compile(rb"(?:\xef\xbb\xbf)?\s*<(?:!doctype html|html)\b", re.IGNORECASE)
+_LINE: Final = b'{"seq":'
+"""How the JSON lines of an export begin."""
+_BUNDLE: Final = "check the bundle of its session instead"
 
 
 def why_unreadable(data: bytes, verification: Verification) -> str:
@@ -38,7 +43,13 @@ def why_unreadable(data: bytes, verification: Verification) -> str:
         return _of_zip(data, {finding.code for finding in verification.findings})
     if _is_keyfile(data):
         return "is a key file, not a bundle (--trust takes it)"
-    return "is not a Promptster bundle"
+    return _of_export(data) or "is not a Promptster bundle"
+
+
+def _of_export(data: bytes) -> str | None:
+    if _PAGE.match(data):
+        return f"is a web page, which proves nothing: {_BUNDLE}"
+    return f"holds a replay as JSON lines, which prove nothing: {_BUNDLE}" if data.startswith(_LINE) else None
 
 
 def _of_zip(data: bytes, codes: set[str]) -> str:

@@ -118,3 +118,30 @@ def test_the_patch_knows_how_the_file_ends(before: str, old: str, new: str, line
     hunk = {"oldStart": 1, "oldLines": 1, "newStart": 1, "newLines": 1, "lines": lines}
     (edit,) = _done("Edit", {}, oldString=old, newString=new, originalFile=before, structuredPatch=[hunk])
     assert edit == ("modify", before, after, "\n".join([f"{HEAD}@@ -1,1 +1,1 @@", *lines, ""]))
+
+
+def test_tabs_behind_what_javascript_takes_for_a_lines_end_are_spaces_in_a_patch_too() -> None:
+    """A separator of Unicode and a lone carriage return do not keep the text after from being told."""
+    before = "\u2028\tb\n\u2029\tb\nx\r\t\ty\td\n"
+    hunk = {"oldStart": 1, "oldLines": 3, "newStart": 1, "newLines": 2}
+    lines = [" \u2028  b", "-\u2029  b", "-x\r    y\td", "+\u2029  cx\r    y\td"]
+    given = {"oldString": "b\nx", "newString": "cx", "structuredPatch": [{**hunk, "lines": lines}]}
+    (edit,) = _done("Edit", {}, originalFile=before, **given)
+    assert edit[:3] == ("modify", before, "\u2028\tb\n\u2029\tcx\r\t\ty\td\n")
+
+
+def test_a_file_of_nothing_but_a_byte_order_mark_is_filled_behind_it() -> None:
+    """The patch has two spaces for each tab; the text after has the tabs."""
+    hunk = {"oldStart": 1, "oldLines": 1, "newStart": 1, "newLines": 1}
+    lines = ["-\ufeff", "\\ No newline at end of file", "+\ufeffa", "+  b"]
+    patch = [{**hunk, "newLines": 2, "lines": lines}]
+    (edit,) = _done("Edit", {}, oldString="", newString="a\n\tb\n", originalFile="\ufeff", structuredPatch=patch)
+    assert edit[:3] == ("modify", "\ufeff", "\ufeffa\n\tb\n")
+
+
+def test_a_line_that_may_have_gone_altogether_is_a_passage_where_no_patch_tells() -> None:
+    """The agent takes the end of a deleted line along: without its patch nobody knows whether this version did."""
+    (edit,) = _done("Edit", {"old_string": "b", "new_string": ""}, oldString="b", newString="", originalFile="a\nb\nc")
+    assert edit == ("modify", "b", "", f"{HEAD}@@\n-b\n")
+    (edit,) = _done("Edit", {"old_string": "c", "new_string": ""}, oldString="c", newString="", originalFile="a\nb\nc")
+    assert edit[:3] == ("modify", "a\nb\nc", "a\nb\n")

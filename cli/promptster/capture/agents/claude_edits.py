@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 TOOLS = frozenset({"Edit", "MultiEdit", "Write", "NotebookEdit"})
 """The tools that change files."""
+_BYTE_ORDER_MARK = "\ufeff"
 _FIRST_HUNK = 2
 """Lines of a patch before its first hunk."""
 
@@ -76,14 +77,16 @@ def _whole(call: ToolUse, path: str, before: str | None, after: str | None, patc
 
 
 def _after(before: str | None, changes: Sequence[_Change], patch: str | None) -> str | None:
-    """The whole text after an edit: one that the agent's own patch makes, too."""
+    """The whole text after an edit: one that the agent's own patch makes, too; without a patch the only one."""
     if before is None:
         return None
-    for whole_lines in (False, True):
-        after = _replaced(before, changes, whole_lines=whole_lines, is_first=patch is not None)
-        if after is not None and (patch is None or _makes(patch, before, after)):
+    made = [_replaced(before, changes, whole_lines=whole, is_first=patch is not None) for whole in (False, True)]
+    if patch is None:
+        return made[0] if made[0] == made[1] else None
+    for after in made:
+        if after is not None and _makes(patch, before, after):
             return after
-    return None if patch is None else _patched(before, patch)
+    return _patched(before, patch)
 
 
 def _replaced(before: str, changes: Sequence[_Change], *, whole_lines: bool, is_first: bool) -> str | None:
@@ -99,8 +102,8 @@ def _replaced(before: str, changes: Sequence[_Change], *, whole_lines: bool, is_
     for change in changes:
         end = "\r\n" if "\r\n" in text and text.count("\n") == text.count("\r\n") else "\n"
         old, new = (part if end == "\n" else part.replace("\r\n", "\n").replace("\n", end) for part in change.pair)
-        if not old and not text:
-            text = new
+        if not old and text in {"", _BYTE_ORDER_MARK}:
+            text += new
             continue
         gone = f"{old}{end}" if whole_lines and not new and f"{old}{end}" in text else old
         if not old or gone not in text or not (change.everywhere or is_first or _stands_once(gone, text)):
