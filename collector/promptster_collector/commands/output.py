@@ -14,6 +14,7 @@ import unicodedata
 from typing import TYPE_CHECKING, TextIO
 
 from promptster.errors import UsageError
+from promptster.replay.unseen import replace_unseen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def _printable(text: str) -> str:
-    return "".join(character if character.isprintable() or character == "\n" else "\ufffd" for character in text)
+    return replace_unseen(text, lambda _: "\ufffd")
 
 
 def _cells(text: str) -> int:
@@ -120,6 +121,7 @@ def failure(error: PromptsterError, *, as_json: bool) -> None:
     if as_json:
         document({"error": {"code": error.code, "message": error.message, "hint": error.hint}})
         return
-    _write(sys.stderr, f"error: {error.message}")
+    message = "\\n".join(error.message.split("\n"))  # what was typed with a line break in it is no line of ours
+    _write(sys.stderr, f"error: {message}")
     if error.hint:
         _write(sys.stderr, error.hint)
