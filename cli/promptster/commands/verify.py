@@ -102,7 +102,7 @@ def _trusted(keyfiles: Sequence[Path], out: Output) -> frozenset[str]:
         try:
             named.update(parse_keyfile(_read(path, "Name a key file.")).fingerprints)
         except ProtocolError as error:
-            hint = "Whoever runs the collector makes one: promptster-collector keys -o FILE"
+            hint = "Whoever runs it makes one: promptster-collector keys --data DIR -o FILE"
             raise UsageError(f"{path} is not a key file: {error.message}", hint=hint, code="keyfile") from error
     try:
         named |= PinnedKeys(Paths.from_environment()).fingerprints()
