@@ -15,7 +15,7 @@ from promptster.commands.options import Json
 if TYPE_CHECKING or needed.work:
     from promptster.commands.source import read_file, read_stream
     from promptster.config import PinnedKeys
-    from promptster.errors import PromptsterError, UsageError
+    from promptster.errors import PromptsterError, UsageError, reason_of
     from promptster.paths import Paths
     from promptster.protocol.errors import ProtocolError
     from promptster.protocol.keys import parse_keyfile
@@ -107,7 +107,7 @@ def _trusted(keyfiles: Sequence[Path], out: Output) -> frozenset[str]:
     try:
         named |= PinnedKeys(Paths.from_environment()).fingerprints()
     except (PromptsterError, OSError) as error:
-        out.note(f"warning: the keys pinned on this computer cannot be read and are not trusted ({error})")
+        out.note(f"warning: the keys pinned on this computer cannot be read and are not trusted: {reason_of(error)}")
     return frozenset(named)
 
 
