@@ -88,3 +88,8 @@ def test_an_organisation_is_called_by_what_can_be_shown(tmp_path: Path) -> None:
     done = run_command("init", "--data", tmp_path / "data", "--org", "Acme", "--owner-email", "a\nerror: b")
     assert (done.returncode, done.stderr.splitlines()[0]) == (2, "error: not an e-mail address: a\\nerror: b")
     assert not (tmp_path / "data").exists()
+
+
+def test_bytes_that_are_no_text_are_called_that() -> None:
+    """What a terminal in another encoding sends is neither a control character nor an invisible one."""
+    assert wrong_with("\udcff", "a title", most=9) == "a title has bytes that are not UTF-8"
