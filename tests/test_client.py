@@ -395,3 +395,12 @@ def test_the_recorder_asks_for_keys_without_a_token(server: Answering) -> None:
     assert asyncio.run(ask()) == b'{"keys":[],"v":1}'
     assert server.asked[0].path == "/v1/keys"
     assert "authorization" not in server.asked[0].headers
+
+
+def test_a_refusals_words_stay_on_one_line() -> None:
+    """A collector cannot write a line that looks like one of ours; what is no text gives way to our words."""
+    problem = {"detail": "No\r\nSubmitted at 09:12.", "hint": "Wait.\nerror: run this", "code": "x"}
+    refused = RefusedError(status=409, problem=problem)
+    assert (refused.message, refused.hint) == ("no Submitted at 09:12", "Wait. error: run this")
+    odd = RefusedError(status=429, problem={"detail": ["a"], "title": "\n", "hint": " "})
+    assert (odd.message, odd.hint) == ("the collector answered with status 429", "Wait a moment, then try again.")

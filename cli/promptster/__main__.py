@@ -7,7 +7,6 @@ help appears at once.
 from __future__ import annotations
 
 import sys
-from io import TextIOWrapper
 from typing import TYPE_CHECKING
 
 from promptster.commands import ANYONE, CANDIDATES, NAMES, QUICK, TEAMS, load
@@ -22,6 +21,7 @@ from promptster.errors import (
     reason_of,
     require_supported_platform,
 )
+from promptster.streams import let_every_letter_through, open_standard_streams, silence_stdout
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -82,12 +82,12 @@ def help_text(*, team: bool = False) -> str:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command line and return its exit code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
-    _open_standard_streams()
-    _let_every_letter_through()
+    open_standard_streams()
+    let_every_letter_through()
     try:
         return _answer(words)
     except BrokenPipeError:
-        _silence_stdout()
+        silence_stdout()
         return 1
     except PromptsterError as error:
         failure = error
@@ -96,30 +96,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:  # noqa: BLE001 - the last line of defence; a traceback may show what a person typed
         failure = _internal(error)
     return _fail(failure, words)
-
-
-def _open_standard_streams() -> None:
-    """Put the null device in the place of a standard stream that the caller closed.
-
-    Otherwise the next file that is opened would get its number, and words for a person would end up in it.
-    """
-    if None not in (sys.stdin, sys.stdout, sys.stderr):
-        return
-    import os  # noqa: PLC0415 - hardly anybody closes them
-
-    while (handle := os.open(os.devnull, os.O_RDWR)) <= 2:  # noqa: PLR2004 - the lowest free number is given out
-        os.set_inheritable(handle, True)
-    os.close(handle)
-    sys.stdin = sys.stdin or open(0, encoding="utf-8", closefd=False)  # noqa: SIM115 - for the whole process
-    sys.stdout = sys.stdout or open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 - likewise
-    sys.stderr = sys.stderr or open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 - likewise
-
-
-def _let_every_letter_through() -> None:
-    """What a terminal or a file in another encoding than UTF-8 cannot hold comes out as its code, not as an error."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper) and stream.encoding.lower() not in {"utf-8", "utf8"}:
-            stream.reconfigure(errors="backslashreplace")
 
 
 def _answer(words: list[str]) -> int:
@@ -228,9 +204,9 @@ def _fail(error: PromptsterError, words: list[str]) -> int:
             raise error
         Output(not agents and "--json" in before_separator).error(error)
     except BrokenPipeError:
-        _silence_stdout()
+        silence_stdout()
     except OutputError as unwritable:
-        _silence_stdout()
+        silence_stdout()
         Output(json=False).error(unwritable)
         return unwritable.exit_code
     return error.exit_code if not agents or isinstance(error, _AS_THEY_ARE) else _OUR_FAILURE
@@ -274,13 +250,6 @@ def _unknown(name: str) -> UsageError:
     close = get_close_matches(name, NAMES, n=1)
     meant = f"Did you mean `promptster {close[0]}`? " if close else ""
     return UsageError(f"unknown command: {name}", hint=f"{meant}All commands: promptster --help")
-
-
-def _silence_stdout() -> None:
-    """Nobody gets our output any more: keep the interpreter's last flush from complaining."""
-    import os  # noqa: PLC0415 - only a closed pipe needs it
-
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":

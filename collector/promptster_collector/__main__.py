@@ -10,10 +10,11 @@ import traceback
 from typing import TYPE_CHECKING
 
 from promptster.errors import InterruptError, PromptsterError, UsageError, require_supported_platform
-from promptster.parser import make_app, run
+from promptster.parser import asks_for_help, make_app, run
+from promptster.streams import let_every_letter_through, open_standard_streams, silence_stdout
 from promptster_collector.commands import completion, init, keys, serve, storage_map
-from promptster_collector.commands.output import failure, say
-from promptster_collector.errors import database_refused, file_refused
+from promptster_collector.commands.output import failure, say, writing
+from promptster_collector.errors import OutputError, database_refused, file_refused
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,13 +39,16 @@ def _run(words: list[str]) -> int:
         say(f"{_PROGRAM} {version('promptster')}")
         return 0
     if words[:1] == [_COMPLETE]:
-        sys.stdout.write(completion.answer(app, words[1:]) + "\n")
+        say(completion.answer(app, words[1:]))
         return 0
     if words[:1] == ["--json"]:
         raise UsageError("no command given", hint="Put --json after the command.")
     if not words or words[0] in _HELP:
         words = [*words[1:], "--help"]
     try:
+        if asks_for_help(words):
+            with writing():
+                return run(app, words, _PROGRAM)
         return run(app, words, _PROGRAM)
     except PromptsterError:
         raise
@@ -59,21 +63,34 @@ def _run(words: list[str]) -> int:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command line and return its exit code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    open_standard_streams()
+    let_every_letter_through()
     try:
         require_supported_platform(_PROGRAM)
         return _run(words)
     except PromptsterError as error:
-        failure(error, as_json="--json" in words)
-        return error.exit_code
+        told = error
     except KeyboardInterrupt:
-        failure(InterruptError(), as_json="--json" in words)
-        return InterruptError.exit_code
+        told = InterruptError()
     except ModuleNotFoundError as error:
-        failure(_not_installed(error), as_json="--json" in words)
-        return 1
+        told = _not_installed(error)
     except Exception as error:  # noqa: BLE001 - the last line of defence; a traceback may show what was stored
-        failure(_internal(error), as_json="--json" in words)
-        return 1
+        told = _internal(error)
+    return _fail(told, as_json="--json" in words)
+
+
+def _fail(error: PromptsterError, *, as_json: bool) -> int:
+    try:
+        if isinstance(error, OutputError):
+            raise error
+        failure(error, as_json=as_json)
+    except BrokenPipeError:
+        silence_stdout()
+    except OutputError as unwritable:
+        silence_stdout()
+        failure(unwritable, as_json=False)
+        return unwritable.exit_code
+    return error.exit_code
 
 
 def _not_installed(error: ModuleNotFoundError) -> PromptsterError:

@@ -119,7 +119,7 @@ def test_the_last_minutes_and_the_end_of_the_time_name_the_next_step(invited: In
     assert invited.person.call("pause").stdout == (
         "Paused. Time is up: agents are no longer recorded.\nRun `promptster submit` to submit your work.\n"
     )
-    assert invited.person.call("status").stdout.startswith("Over ")
+    assert invited.person.call("status").stdout.startswith("Over       Limiter, for Acme\n")  # not since its pause
 
 
 def test_a_recorder_that_stopped_is_said_to_have_stopped(invited: Invited) -> None:
@@ -195,6 +195,14 @@ def test_a_receipt_that_is_gone_makes_no_moment_up(acme: Stage) -> None:
             ],
         ),
         (
+            31,
+            SessionState.CLOSING,
+            [
+                "warning: cannot reach https://c.example",
+                "Everything that was recorded so far has arrived there.",
+            ],
+        ),
+        (
             30,
             SessionState.CLOSING,
             [
@@ -205,7 +213,7 @@ def test_a_receipt_that_is_gone_makes_no_moment_up(acme: Stage) -> None:
     ],
 )
 def test_what_waits_is_told_in_whole_words(received: int, state: SessionState, told: list[str]) -> None:
-    """Nothing arrived yet, one event, and no advice to go on working once it is submitted."""
+    """Nothing arrived yet, nothing waits, one event, and no advice to go on working once it is submitted."""
     facts = SessionFacts(
         session="A" * 22,
         collector_url="https://c.example",

@@ -223,6 +223,10 @@ def test_damaged_pins_do_not_stop_a_check(home: Path, capsys: pytest.CaptureFixt
     pinned.write_text("not a key file")
     assert main(["verify", "ada.promptster", "--trust", "acme.keys"]) == 0
     assert "the keys pinned on this computer cannot be read" in capsys.readouterr().err
+    pinned.unlink()
+    pinned.mkdir()
+    assert main(["verify", "ada.promptster", "--trust", "acme.keys"]) == 0
+    assert "[Errno" not in capsys.readouterr().err
 
 
 def test_hostile_text_in_a_bundle_reaches_no_terminal(home: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from promptster.errors import WorkspaceError
 from promptster.session.ignored import FILES_LIMIT
 from promptster.session.snapshot import Hidden, Snapshot
 from promptster.session.worktree import SHOWN_LIMIT, WorkTree
@@ -361,3 +362,17 @@ def test_a_linked_work_tree_works(root: Path, tmp_path: Path) -> None:
     assert before.tree == run_git(root, "rev-parse", "HEAD^{tree}")
     (tmp_path / "linked" / "kept.txt").write_text("other\n")
     assert "+other" in tree.diff(tree.changes(before, tree.snapshot()))
+
+
+@pytest.mark.parametrize("around", [False, True])
+def test_a_repository_that_is_gone_is_said_to_be_gone(root: Path, tree: WorkTree, tmp_path: Path, around: bool) -> None:  # noqa: FBT001
+    """In words that say what helps, and the files of a repository around it are not taken for the task's."""
+    before = tree.snapshot()
+    if around:
+        run_git(tmp_path, "init", "-q")
+    (root / ".git").rename(tmp_path / "moved")
+    with pytest.raises(WorkspaceError, match=r"work is no longer a git repository$") as caught:
+        tree.snapshot()
+    assert "git init" in str(caught.value.hint)
+    run_git(root, "init", "-q")
+    assert set(tree.snapshot().files) == set(before.files)

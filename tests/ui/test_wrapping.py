@@ -42,6 +42,8 @@ def test_further_lines_stand_below_the_text_of_the_first() -> None:
     assert fold(f"signer  {text}", 20) == ["signer  one two", "        three four", "        five six", "        seven"]
     assert fold(f"    {text}", 20) == ["    one two three", "    four five six", "    seven"]
     assert fold(text, 20) == ["one two three four", "five six seven"]
+    step = "  promptster pause          take a break (the clock keeps running)"
+    assert fold(step, 60) == ["  promptster pause          take a break (the clock keeps", " " * 28 + "running)"]
 
 
 def test_wide_characters_take_two_cells() -> None:

@@ -37,6 +37,11 @@ _NOT_FOUND = 404
 _FORBIDDEN = 403
 
 
+def _one_line(text: object) -> str:
+    """A collector's words without line breaks, so that they cannot pretend to be a line of ours; else empty."""
+    return " ".join(text.split()) if isinstance(text, str) else ""
+
+
 class UnreachableError(CollectorError):
     """No answer came: name resolution, connection, TLS, a timeout or a cut answer."""
 
@@ -63,12 +68,12 @@ class RefusedError(CollectorError):
         self, *, status: int, problem: Mapping[str, Any], path: str = "", retry_after_s: float | None = None
     ) -> None:
         """Take message, hint and code from the problem document; ``path`` is the one that was called."""
-        detail = str(problem.get("detail") or problem.get("title") or f"the collector answered with status {status}")
-        hint = problem.get("hint")
+        detail = _one_line(problem.get("detail")) or _one_line(problem.get("title"))
+        detail = detail or f"the collector answered with status {status}"
         code = problem.get("code")
         super().__init__(
             detail[:1].lower() + detail[1:].rstrip("."),
-            hint=hint if isinstance(hint, str) else _hint(status, path),
+            hint=_one_line(problem.get("hint")) or _hint(status, path),
             code=code if isinstance(code, str) else None,
             status=status,
         )

@@ -79,6 +79,8 @@ def command(
 
 
 def _check_page(page: Path, named: str, *, force: bool) -> None:
+    if not named:
+        raise UsageError("--html is empty", hint="Name a file.")
     if page.is_dir():
         raise UsageError(f"{named} is a folder", hint="Name a file.")
     if not page.parent.is_dir():

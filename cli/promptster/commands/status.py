@@ -132,9 +132,9 @@ def _is_paused(status: RecorderStatus) -> bool:
 def _tell_running(facts: SessionFacts, status: RecorderStatus, arrived: int | None, out: Output) -> None:
     now = SystemClock().wall_ms()
     what = _title(facts)
-    if _is_paused(status):
-        what += f", since {soon(status.paused_ms, now)} ({span(now - status.paused_ms)})"
     over = facts.time_is_over(now)
+    if _is_paused(status) and not over:
+        what += f", since {soon(status.paused_ms, now)} ({span(now - status.paused_ms)})"
     name = _OVER_NAME if over and status.state.records else _NAMES[status.state]
     rows = [(name, what)]
     if status.state.records and facts.record_until:
@@ -171,13 +171,16 @@ def _next(facts: SessionFacts, status: RecorderStatus, *, over: bool) -> str:
 
 def _unreachable(facts: SessionFacts, status: RecorderStatus, arrived: int | None, now: int) -> Iterator[str]:
     """Since when nothing arrives: a try that failed says less, since nothing is tried while nothing happens."""
+    waiting = status.events - status.received
     since = ""
     if arrived is not None:
         since = f"; nothing has arrived there since {soon(arrived, now)} ({span(now - arrived)})"
     elif not status.received:
         since = "; nothing has arrived there yet"
-    yield f"warning: cannot reach {facts.collector_url}{since}"
-    waiting = status.events - status.received
+    yield f"warning: cannot reach {facts.collector_url}{since if waiting > 0 else ''}"
+    if waiting <= 0:
+        yield "Everything that was recorded so far has arrived there."
+        return
     verb, it = ("is", "It is") if waiting == 1 else ("are", "They are")
     work = "Keep working. " if status.state.records else ""
     yield f"{counted(waiting, 'event')} {verb} waiting on this computer. {work}{it} kept here and sent later."

@@ -15,7 +15,7 @@ from promptster.commands.options import Json
 if TYPE_CHECKING or needed.work:
     from promptster.commands.source import read_file, read_stream
     from promptster.config import PinnedKeys
-    from promptster.errors import PromptsterError, UsageError
+    from promptster.errors import PromptsterError, UsageError, reason_of
     from promptster.paths import Paths
     from promptster.protocol.errors import ProtocolError
     from promptster.protocol.keys import parse_keyfile
@@ -102,12 +102,12 @@ def _trusted(keyfiles: Sequence[Path], out: Output) -> frozenset[str]:
         try:
             named.update(parse_keyfile(_read(path, "Name a key file.")).fingerprints)
         except ProtocolError as error:
-            hint = "Whoever runs the collector makes one: promptster-collector keys -o FILE"
+            hint = "Whoever runs it makes one: promptster-collector keys --data DIR -o FILE"
             raise UsageError(f"{path} is not a key file: {error.message}", hint=hint, code="keyfile") from error
     try:
         named |= PinnedKeys(Paths.from_environment()).fingerprints()
     except (PromptsterError, OSError) as error:
-        out.note(f"warning: the keys pinned on this computer cannot be read and are not trusted ({error})")
+        out.note(f"warning: the keys pinned on this computer cannot be read and are not trusted: {reason_of(error)}")
     return frozenset(named)
 
 

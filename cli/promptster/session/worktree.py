@@ -59,6 +59,8 @@ class WorkTree:
         """
         if not self.root.is_dir():
             raise WorkspaceError(f"{self.root} is gone", hint="Put it back where it was.", code="workspace_lost")
+        if git_text(["rev-parse", "--show-cdup"], cwd=self.root) != "":  # gone, or another one around it answers
+            raise self._lost()
         self._prepare()
         replaced = replaced or {}
         tracked = self._tracked()
@@ -134,9 +136,7 @@ class WorkTree:
         """Our own repository and index; the other repository's objects are only read."""
         objects = git_text(["rev-parse", "--path-format=absolute", "--git-path", "objects"], cwd=self.root)
         if objects is None:
-            raise WorkspaceError(
-                f"{self.root} is no longer a git repository", hint="Put its .git back.", code="workspace_lost"
-            )
+            raise self._lost()
         return {
             "GIT_DIR": str(self._private),
             "GIT_INDEX_FILE": str(self._private / index),
@@ -146,6 +146,10 @@ class WorkTree:
             "GIT_CONFIG_NOSYSTEM": "1",
             "GIT_ATTR_NOSYSTEM": "1",
         }
+
+    def _lost(self) -> WorkspaceError:
+        hint = "Put its .git back, or run `git init` there. What was recorded is kept."
+        return WorkspaceError(f"{self.root} is no longer a git repository", hint=hint, code="workspace_lost")
 
     @property
     def _hash(self) -> str:

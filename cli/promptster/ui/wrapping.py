@@ -16,7 +16,8 @@ from promptster.ui.escape import escape_text
 USUAL_WIDTH: Final = 80
 """Where nobody says how wide it is."""
 _LEAST_WIDTH = 20
-_MOST_HANGING = 24
+_MOST_HANGING = 28
+"""Cells of the widest label that text stands beside: that of a command, as where the next steps are shown."""
 _MOST_COMBINED = 8
 """Characters in one cell; a letter with more marks than that is taken for a longer word."""
 _LONGEST_WORD = 1000

@@ -12,6 +12,7 @@ from promptster_collector.assessments.schemas import AssessmentAnswer, Assessmen
 from promptster_collector.assessments.service import AssessmentDraft, AssessmentFacts, Assessments
 from promptster_collector.clock import rfc3339
 from promptster_collector.errors import InvalidError
+from promptster_collector.typed import tidied, wrong_with
 
 _MAX_TITLE = 200
 _MAX_REPOSITORY = 2000
@@ -20,9 +21,9 @@ _MAX_RETENTION = 180
 
 
 def _draft(data: JSONBody[AssessmentRequest]) -> AssessmentDraft:
-    title = data.title.strip()
-    if not 1 <= len(title) <= _MAX_TITLE or not title.isprintable():
-        raise InvalidError(f"a title has 1 to {_MAX_TITLE} printable characters", code="title")
+    title = tidied(data.title)
+    if (wrong := wrong_with(title, "a title", most=_MAX_TITLE)) is not None:
+        raise InvalidError(wrong, code="title")
     repository = data.repository or None
     if repository is not None and (len(repository) > _MAX_REPOSITORY or not repository.isprintable()):
         raise InvalidError("the repository is neither a path nor an address", code="repository")

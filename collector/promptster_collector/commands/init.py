@@ -18,13 +18,17 @@ _MAX_NAME = 100
 _EMAIL = re.compile(r"[^\s@<>]{1,200}@[^\s@<>]{1,200}")
 
 
-def _check(org: str, owner_email: str) -> None:
-    if not 1 <= len(org.strip()) <= _MAX_NAME or not org.isprintable():
-        message = f"an organisation's name has 1 to {_MAX_NAME} printable characters"
-        raise OptionError(message, hint="Check --org. Nothing was created.", code="organisation")
+def _checked(org: str, owner_email: str) -> str:
+    """The organisation's name as it is kept."""
+    from promptster_collector.typed import tidied, wrong_with  # noqa: PLC0415 - costs start-up time
+
+    name = tidied(org)
+    if (wrong := wrong_with(name, "an organisation's name", most=_MAX_NAME)) is not None:
+        raise OptionError(wrong, hint="Check --org. Nothing was created.", code="organisation")
     if _EMAIL.fullmatch(owner_email) is None or not owner_email.isprintable():
         hint = "--owner-email looks like owner@example.com. Nothing was created."
         raise OptionError(f"not an e-mail address: {owner_email}", hint=hint, code="email")
+    return name
 
 
 def command(
@@ -42,13 +46,13 @@ def command(
     from promptster_collector.settings import Settings  # noqa: PLC0415 - likewise
     from promptster_collector.store.store import Store, mark_ready  # noqa: PLC0415 - likewise
 
-    _check(org, owner_email)
+    name = _checked(org, owner_email)
     os.umask(0o077)
     settings = Settings(data=data.absolute())
     clock = system_clock()
     store = Store.create(settings, clock)
     try:
-        made = build_services(settings, store, clock).organisations.create(name=org.strip(), owner_email=owner_email)
+        made = build_services(settings, store, clock).organisations.create(name=name, owner_email=owner_email)
         mark_ready(settings)
         fingerprint = store.identity.fingerprint
     finally:

@@ -13,17 +13,22 @@ import sys
 import unicodedata
 from typing import TYPE_CHECKING, TextIO
 
-from promptster.errors import UsageError
+from promptster.errors import UsageError, reason_of
+from promptster_collector.errors import OutputError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Generator, Mapping
     from pathlib import Path
 
     from promptster.errors import PromptsterError
 
 
 def _printable(text: str) -> str:
-    return "".join(character if character.isprintable() or character == "\n" else "\ufffd" for character in text)
+    if text.isascii() and text.replace("\n", "").isprintable():
+        return text
+    from promptster.replay.unseen import replace_unseen  # noqa: PLC0415 - its pattern costs start-up time
+
+    return replace_unseen(text, lambda _: "\ufffd")
 
 
 def _cells(text: str) -> int:
@@ -73,15 +78,33 @@ def _columns(stream: TextIO) -> int:
         return 80
 
 
+@contextlib.contextmanager
+def writing() -> Generator[None]:
+    """Write to standard output inside this; a reader that left keeps its own error.
+
+    Raises:
+        OutputError: what was written did not arrive.
+        BrokenPipeError: whoever read it is gone.
+    """
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise OutputError(f"cannot write to standard output: {reason_of(error)}") from error
+
+
 def say(text: str) -> None:
     """Words for a person, on standard output."""
-    _write(sys.stdout, text)
+    with writing():
+        _write(sys.stdout, text)
 
 
 def document(value: Mapping[str, object]) -> None:
     """The one JSON document of a command."""
-    sys.stdout.write(json.dumps(value, ensure_ascii=True, separators=(",", ":")) + "\n")
-    sys.stdout.flush()
+    with writing():
+        sys.stdout.write(json.dumps(value, ensure_ascii=True, separators=(",", ":")) + "\n")
+        sys.stdout.flush()
 
 
 def write_named(path: Path, data: bytes, *, force: bool) -> None:
@@ -120,6 +143,7 @@ def failure(error: PromptsterError, *, as_json: bool) -> None:
     if as_json:
         document({"error": {"code": error.code, "message": error.message, "hint": error.hint}})
         return
-    _write(sys.stderr, f"error: {error.message}")
+    message = "\\n".join(error.message.split("\n"))  # what was typed with a line break in it is no line of ours
+    _write(sys.stderr, f"error: {message}")
     if error.hint:
         _write(sys.stderr, error.hint)

@@ -26,6 +26,7 @@ from promptster_collector.invites.schemas import (
 from promptster_collector.invites.service import Invites
 from promptster_collector.orgs.persons import Identity
 from promptster_collector.store.keys.identity import PublicKeys
+from promptster_collector.typed import tidied, wrong_with
 
 _MAX_NAME = 200
 _EMAIL = re.compile(r"[^\s@<>]{1,200}@[^\s@<>]{1,200}")
@@ -33,9 +34,9 @@ _MAX_BOX = 1000
 
 
 def _who(data: JSONBody[InviteRequest]) -> Identity:
-    name = data.name.strip()
-    if not 1 <= len(name) <= _MAX_NAME or not name.isprintable():
-        raise InvalidError(f"a name has 1 to {_MAX_NAME} printable characters", code="name")
+    name = tidied(data.name)
+    if (wrong := wrong_with(name, "a name", most=_MAX_NAME)) is not None:
+        raise InvalidError(wrong, code="name")
     email = data.email.strip()
     if _EMAIL.fullmatch(email) is None or not email.isprintable():
         raise InvalidError("not an e-mail address", code="email", hint="It looks like name@example.com.")

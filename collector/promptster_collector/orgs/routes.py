@@ -14,6 +14,7 @@ from promptster_collector.errors import InvalidError
 from promptster_collector.orgs.schemas import Me, TokenAnswer, TokenEntry, TokenList, TokenRequest
 from promptster_collector.orgs.service import Organisations
 from promptster_collector.settings import DAY_MS
+from promptster_collector.typed import tidied, wrong_with
 
 _MAX_LABEL = 200
 _MAX_DAYS = 365
@@ -35,10 +36,14 @@ def _role(word: str) -> Role:
         raise InvalidError("there is no such role", code="role", hint=hint) from None
 
 
-def _checked(data: JSONBody[TokenRequest]) -> int | None:
-    if len(data.label) > _MAX_LABEL:
-        raise InvalidError(f"a label has at most {_MAX_LABEL} characters", code="label")
-    days = data.expires_in_days
+def _label(text: str) -> str:
+    label = tidied(text)
+    if (wrong := wrong_with(label, "a label", least=0, most=_MAX_LABEL)) is not None:
+        raise InvalidError(wrong, code="label")
+    return label
+
+
+def _life_ms(days: int | None) -> int | None:
     if days is not None and not 1 <= days <= _MAX_DAYS:
         raise InvalidError(f"a token is valid for 1 to {_MAX_DAYS} days", code="expires_in_days")
     return None if days is None else days * DAY_MS
@@ -49,10 +54,10 @@ async def create_token(
     request: Request[Any, Any, Any], tokens: NamedDependency[Tokens], data: JSONBody[TokenRequest]
 ) -> TokenAnswer:
     """Make a token; the answer is the only place where it can be read."""
-    life_ms = _checked(data)
-    made = await tokens.create(principal_of(request).organisation, _role(data.role), label=data.label, life_ms=life_ms)
+    label, life_ms = _label(data.label), _life_ms(data.expires_in_days)
+    made = await tokens.create(principal_of(request).organisation, _role(data.role), label=label, life_ms=life_ms)
     return TokenAnswer(
-        id=made.id, token=made.token, role=made.role.value, label=data.label, expires_at=rfc3339(made.expires_ms)
+        id=made.id, token=made.token, role=made.role.value, label=label, expires_at=rfc3339(made.expires_ms)
     )
 
 
