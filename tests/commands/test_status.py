@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 from collections import Counter
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ import httpx
 import pytest
 from tests.helpers.people import BIN
 from tests.helpers.relay import Relay
+from tests.helpers.running import kill_and_wait
 from tests.helpers.terminal import Terminal
 
 from promptster.clock import SystemClock
@@ -120,6 +122,23 @@ def test_the_last_minutes_and_the_end_of_the_time_name_the_next_step(invited: In
         "Paused. Time is up: agents are no longer recorded.\nRun `promptster submit` to submit your work.\n"
     )
     assert invited.person.call("status").stdout.startswith("Over       Limiter, for Acme\n")  # not since its pause
+
+
+def test_a_recorder_that_was_ended_is_not_told_as_the_candidates_pause(invited: Invited) -> None:
+    """Before submitting, and in the verdict on what was submitted; a pause of one's own stands beside it."""
+    kill_and_wait(invited.processes()[0], signal.SIGTERM)
+    invited.person.result("resume")
+    invited.person.result("pause")
+    invited.person.result("resume")
+    asked = invited.person.call("submit")
+    assert asked.code == 5
+    told = "Not covered recorder not running for less than 1 min; paused for less than 1 min "
+    assert told in " ".join(asked.stderr.split())
+    invited.person.result("submit", "--yes")
+    (copy,) = invited.person.home.glob(".local/share/promptster/bundles/*")
+    gaps = " ".join(invited.person.call("verify", str(copy)).stdout.split())
+    assert "the recorder was not running" in gaps
+    assert re.search(r" paused for (a moment|less than 1 min) by the candidate", gaps)
 
 
 def test_a_recorder_that_stopped_is_said_to_have_stopped(invited: Invited) -> None:

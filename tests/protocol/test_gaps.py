@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from promptster.protocol.events import OpenedEvent
-from promptster.protocol.gaps import is_gap_of_capture, read_gaps
+from promptster.protocol.gaps import is_gap_of_capture, is_outage, read_gaps
 from promptster.protocol.kinds import Kind
 
 
@@ -120,6 +120,7 @@ def test_a_pauses_own_reasons_are_words(reason: str, words: str) -> None:
         [_event(kind, seq, src="candidate", reason=reason) for seq, kind in enumerate(("paused", "resumed"))]
     )
     (left,) = read_gaps([_event("paused", src="candidate", reason=reason)])
+    assert {is_outage(gap.kind, gap.text) for gap in (*ended, left)} == {reason == "recorder_stopped"}
     assert [gap.text for gap in (*ended, left)] == [
         f"recording was paused {words}",
         f"recording was paused and not resumed {words}",

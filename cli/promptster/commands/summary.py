@@ -6,6 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from promptster.errors import PromptsterError
+from promptster.protocol.gaps import is_outage
 from promptster.replay.model import GapKind
 from promptster.replay.wording import counted
 from promptster.session.inspection import look
@@ -109,13 +110,14 @@ def _counts(timeline: Timeline, events: int) -> str:
 
 
 def _uncovered(timeline: Timeline, now_ms: int) -> str:
-    pauses = [gap for gap in timeline.gaps if gap.kind is GapKind.PAUSED]
-    others = sum(gap.kind in _UNCOVERED for gap in timeline.gaps)
-    told: list[str] = []
-    if pauses:
-        length = sum(max(0, (now_ms if gap.to_ms is None else gap.to_ms) - gap.from_ms) for gap in pauses)
-        told.append(f"paused for {span(length)}")
-    if others:
+    lengths: dict[str, int] = {}
+    for gap in timeline.gaps:
+        if gap.kind is GapKind.PAUSED:
+            what = "recorder not running for" if is_outage(gap.kind, gap.text) else "paused for"
+            length = max(0, (now_ms if gap.to_ms is None else gap.to_ms) - gap.from_ms)
+            lengths[what] = lengths.get(what, 0) + length
+    told = [f"{what} {span(length)}" for what, length in lengths.items()]
+    if others := sum(gap.kind in _UNCOVERED for gap in timeline.gaps):
         told.append(f"{counted(others, 'gap')}: promptster inspect")
     return "; ".join(told)
 

@@ -16,10 +16,9 @@ PAUSED: Final = Kind.PAUSED.value
 SOURCE_LOSS: Final = "source_loss"
 PAUSE_LEAD: Final = "recording was paused"
 """What the text of every pause begins with."""
-_REASONS: Final[Mapping[str, str]] = {
-    "candidate": "by the candidate",
-    "recorder_stopped": "because the recorder stopped",
-}
+STOP_WORDS: Final = "because the recorder stopped"
+"""What the text of a pause that nobody asked for ends with."""
+_REASONS: Final[Mapping[str, str]] = {"candidate": "by the candidate", "recorder_stopped": STOP_WORDS}
 """Reasons that the recorder itself gives for a pause; any other text stands as it is."""
 
 _MOST = 200
@@ -34,6 +33,11 @@ _LOST_UNITS: Final[Mapping[str, tuple[str, str]]] = {
     "hook": ("hook call", "hook calls"),
 }
 """What ``lost`` of a capture gap counts, by its source."""
+
+
+def is_outage(kind: str, text: str) -> bool:
+    """Whether a gap of this kind with these words is a pause because the recorder ended: nobody asked for it."""
+    return kind == PAUSED and text.endswith(STOP_WORDS)
 
 
 def is_gap_of_capture(kind: str) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING, Final
 
-from promptster.protocol.gaps import PAUSE_LEAD, PAUSED
+from promptster.protocol.gaps import PAUSE_LEAD, PAUSED, is_outage
 from promptster.protocol.receipt import LAPSED
 from promptster.protocol.verdict import UNTIMED, spoken
 from promptster.replay.verdict import SHORT_CLAIM, findings, log, notes, words
@@ -142,6 +142,8 @@ def _gap(gap: Gap) -> str:
     length = span(gap.to_ms - gap.from_ms) if gap.to_ms is not None and gap.to_ms > gap.from_ms else ""
     if gap.kind != PAUSED:
         return f"{gap.text} ({length})" if length else gap.text
+    if is_outage(gap.kind, gap.text):
+        return f"the recorder was not running{f' for {length}' if length else ''}"
     why = gap.text.removeprefix(PAUSE_LEAD)
     return f"paused{why}" if gap.to_ms is None else f"paused for {length or 'a moment'}{why}"
 

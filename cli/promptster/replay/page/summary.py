@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from promptster.protocol.gaps import is_outage
 from promptster.replay.differences import count_changes
 from promptster.replay.model import GapKind, Role
 from promptster.replay.page.instants import instant
@@ -104,9 +105,11 @@ def verdict(replay: Replay) -> Html:
 
 def glance(timeline: Timeline) -> Html:
     """Counts and the strip."""
-    paused = sum(
-        gap.to_ms - gap.from_ms for gap in timeline.gaps if gap.kind is GapKind.PAUSED and gap.to_ms is not None
-    )
+    paused = {"paused": 0, "recorder not running": 0}
+    for gap in timeline.gaps:
+        if gap.kind is GapKind.PAUSED and gap.to_ms is not None:
+            what = "recorder not running" if is_outage(gap.kind, gap.text) else "paused"
+            paused[what] += gap.to_ms - gap.from_ms
     numbers = [
         counted(timeline.count("prompt"), "prompt"),
         counted(timeline.count("model_response"), "answer"),
@@ -115,8 +118,7 @@ def glance(timeline: Timeline) -> Html:
         counted(timeline.count("command"), "command"),
     ]
     tiles = [_tile(*text.split(" ", 1)) for text in numbers]
-    if paused:
-        tiles.append(_tile(duration(paused), "paused"))
+    tiles += [_tile(duration(length), what) for what, length in paused.items() if length > 0]
     return element(
         "section",
         element("ul", *tiles, class_="tiles"),
