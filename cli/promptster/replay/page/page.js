@@ -183,7 +183,7 @@
     fill(chunk);
     const rows = Array.from(chunk.children);
     const row = rows.find(readersPlace.isRead) || rows[rows.length - 1];
-    return { number: Number(row.dataset.number), off: readersPlace.top(row) };
+    return { number: Number(row.dataset.number), off: readersPlace.top(row), rest: readersPlace.rest(row) };
   };
 
   const rowAt = (place) => {
@@ -195,19 +195,20 @@
   /* What was read before a filter is read after it, or the row closest in time that is still shown. As long as nobody
      scrolled, the next filter goes by the same place: taken off again, all is as it was. */
   const keeping = (act) => {
-    const was = kept && readersPlace.stands(kept.held) ? kept : reading();
+    const by = kept && readersPlace.moved(kept.held);
+    const was = by === null ? reading() : { ...kept, off: kept.off + by, rest: kept.rest + by };
     readersPlace.steady();
     act();
     kept = was;
     was.held = keep(was);
   };
-  const keep = ({ number, off }) => {
+  const keep = ({ number, off, rest }) => {
     if (number === null) return readersPlace.hold(document.body, off);
     if (!shown.length) return readersPlace.hold(document.body, readersPlace.top(document.body));
     let place = placeFrom(number);
     const time = (at) => Math.abs(index.rows[shown[at]][3] - index.rows[number][3]);
     if (place > 0 && (place === shown.length || (shown[place] !== number && time(place - 1) <= time(place)))) place -= 1;
-    return readersPlace.hold(rowAt(place), shown[place] === number ? off : 0);
+    return shown[place] === number ? readersPlace.hold(rowAt(place), off, rest) : readersPlace.hold(rowAt(place), 0);
   };
 
   const show = () => {
