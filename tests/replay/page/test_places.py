@@ -46,6 +46,13 @@ TRIES = """(async (tries) => {
       end: scrollY < 2 || scrollY > document.documentElement.scrollHeight - innerHeight - 2,
     };
   };
+  /* Whether all that is in view is drawn: what is not yet has the height of an estimate. */
+  const drawn = () => {
+    const inView = (node) => node.getBoundingClientRect().bottom > 0 && node.getBoundingClientRect().top < innerHeight;
+    return [...list.querySelectorAll(".row")].every(
+      (row) => !inView(row) || row.checkVisibility({ contentVisibilityAuto: true })
+    ) && ![...list.querySelectorAll(":scope > div:not([data-done])")].some(inView);
+  };
   const press = (name) => [...tools.querySelectorAll("button")].find((each) => each.textContent === name).click();
   const found = (words) => new Promise((done) => {
     const search = tools.querySelector("input");
@@ -77,7 +84,7 @@ TRIES = """(async (tries) => {
       if (heads.length) heads[Math.floor(opened * heads.length)].click();
     }
     scrollBy({ top: by, behavior: "instant" });
-    await frames(2);
+    do await frames(2); while (!drawn());
     while (act === "search" && list.querySelector(":scope > div:not([data-done])")) await frames(1);
     const was = seen();
     const between = [];

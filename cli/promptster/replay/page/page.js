@@ -92,8 +92,7 @@
     node.setAttribute("aria-setsize", shown.length);
     const when = make("a", "when", clock(row.t));
     if (row.q !== undefined && row.q !== null) { when.href = "#s" + row.q; node.id = "s" + row.q; }
-    const at = new Date(index.start + row.t);
-    when.title = readersTime.moment(at) + " (" + readersTime.whole(at) + ")" + (row.q !== undefined ? ", event " + row.q : "");
+    when.title = readersTime.tooltip(index.start + row.t) + (row.q !== undefined ? ", event " + row.q : "");
     const body = make("div", "body");
     const opened = (row.p || []).filter((each) => each[3]);
     const closed = (row.p || []).filter((each) => !each[3]);
@@ -243,8 +242,9 @@
     list.querySelector(".row.now")?.classList.remove("now");
     node.classList.add("now");
     here = place;
-    if (focus === "top") readersPlace.hold(node, 0);
-    else node.scrollIntoView({ block: "nearest" });
+    if (focus !== "top") node.scrollIntoView({ block: "nearest" });
+    /* The nearest part of an entry that is taller than the window may be its end. */
+    if (focus === "top" || readersPlace.top(node) < -8) readersPlace.hold(node, 0);
     if (focus) node.focus({ preventScroll: true });
     return node;
   };
