@@ -78,8 +78,8 @@ TRIES = """(async (tries) => {
     await frames(2);
     if (opened !== null) {
       const line = edge();
-      const inView = (node) => node.getBoundingClientRect().top > line && node.getBoundingClientRect().bottom < innerHeight;
-      const heads = [...list.querySelectorAll(".row")].filter(inView)
+      const whole = (box) => box.top > line && box.bottom < innerHeight;
+      const heads = [...list.querySelectorAll(".row")].filter((row) => whole(row.getBoundingClientRect()))
         .map((row) => row.querySelector("button.head")).filter((head) => head);
       if (heads.length) heads[Math.floor(opened * heads.length)].click();
     }
@@ -157,8 +157,8 @@ def test_no_filter_ever_moves_the_place(browser: Browser, tmp_path: Path, width:
 
     Each filter makes the list anew, so that each is set and taken off while rows are still being built. Only a search
     begins with a whole list: until the typing has paused the browser itself keeps the place, by whole pixels each time
-    that rows come in. Between setting a filter and taking it off, the entry that was read stands where it stood if it is shown, else the
-    one nearest in time below the toolbar, unless the filtered page begins or ends before that.
+    that rows come in. Between setting a filter and taking it off, the entry that was read stands where it stood if it
+    is shown, else the one nearest in time below the toolbar, unless the filtered page begins or ends before that.
     """
     events = _large()
     page = _page(browser, tmp_path, events, (width, height))

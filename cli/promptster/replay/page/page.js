@@ -386,7 +386,11 @@
   addEventListener("load", () => {
     if (performance.getEntriesByType("navigation")[0]?.type === "navigate") requestAnimationFrame(fromHash);
   });
-  addEventListener("beforeprint", () => chunks.forEach(fill));
+  /* Nobody can ask paper for the rest of a long text. */
+  addEventListener("beforeprint", () => {
+    chunks.forEach(fill);
+    for (const more of list.querySelectorAll(".more")) more.click();
+  });
   document.body.classList.add("live");
   drawTools();
   show();
