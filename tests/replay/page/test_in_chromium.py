@@ -231,6 +231,18 @@ def test_the_keyboard_reaches_everything(browser: Browser, tmp_path: Path) -> No
     assert page.run("document.activeElement.type") == "search"
 
 
+def test_a_control_that_was_used_keeps_the_focus(browser: Browser, tmp_path: Path) -> None:
+    """The toolbar is drawn anew by its own buttons; whoever uses one by keyboard stays on it, whatever it says then."""
+    page = _page(browser, tmp_path, plausible())
+    count = page.run("document.querySelectorAll('#tools button').length")
+    for number in range(count):
+        for _ in range(2):
+            page.run(f"(document.querySelectorAll('#tools button')[{number}]).focus()")
+            page.run("document.activeElement.click()")
+            focused = "[...document.querySelectorAll('#tools button')].indexOf(document.activeElement)"
+            assert page.run(focused) == number
+
+
 @pytest.mark.parametrize(("width", "height"), [(1280, 800), (390, 844), (320, 600)])
 def test_no_width_scrolls_sideways(browser: Browser, tmp_path: Path, width: int, height: int) -> None:
     """At desktop and phone widths, with long unbroken text everywhere, the page stays inside its window."""

@@ -332,7 +332,7 @@
     tools.append(button("Open all", state.open, () => change({ open: !state.open }), "Open every entry, for reading through or printing"));
     const dark = () => (document.documentElement.dataset.theme || (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")) === "dark";
     tools.append(button(dark() ? "Light" : "Dark", null, () => { document.documentElement.dataset.theme = dark() ? "light" : "dark"; drawTools(); }, "Change the page's colours"));
-    Array.from(tools.querySelectorAll("button, select, input")).forEach((node) => { node.dataset.name = node.textContent || node.type; });
+    Array.from(tools.querySelectorAll("button, select, input")).forEach((node, place) => { node.dataset.name = place; });
     if (focused) Array.from(tools.querySelectorAll("[data-name]")).find((node) => node.dataset.name === focused)?.focus();
   };
 
