@@ -35,11 +35,11 @@ TRIES = """(async (tries) => {
     next();
   });
   const edge = () => (getComputedStyle(tools).position === "sticky" ? tools.getBoundingClientRect().bottom : 0);
-  const seen = () => {
+  const seen = (least = AS_READ) => {
     const line = edge();
     const rows = [...list.querySelectorAll(".row")]
       .map((row) => [Number(row.dataset.number), row.getBoundingClientRect()])
-      .filter(([, box]) => box.bottom > line + AS_READ && box.top < innerHeight)
+      .filter(([, box]) => box.bottom > line + least && box.top < innerHeight)
       .map(([number, box]) => [number, box.top - line]);
     return {
       rows, first: rows.length ? rows[0][0] : null, begins: list.getBoundingClientRect().top >= line + 8,
@@ -93,7 +93,9 @@ TRIES = """(async (tries) => {
       await frames(3);
       between.push(seen());
     }
-    const now = between.pop();
+    between.pop();
+    /* What was just enough to be read may now be less by half a pixel. */
+    const now = { ...seen(), rows: seen(0).rows };
     results.push({ was, between, now });
   }
   return results;
