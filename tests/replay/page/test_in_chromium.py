@@ -231,6 +231,18 @@ def test_the_keyboard_reaches_everything(browser: Browser, tmp_path: Path) -> No
     assert page.run("document.activeElement.type") == "search"
 
 
+def test_a_control_that_was_used_keeps_the_focus(browser: Browser, tmp_path: Path) -> None:
+    """The toolbar is drawn anew by its own buttons; whoever uses one by keyboard stays on it, whatever it says then."""
+    page = _page(browser, tmp_path, plausible())
+    count = page.run("document.querySelectorAll('#tools button').length")
+    for number in range(count):
+        for _ in range(2):
+            page.run(f"(document.querySelectorAll('#tools button')[{number}]).focus()")
+            page.run("document.activeElement.click()")
+            focused = "[...document.querySelectorAll('#tools button')].indexOf(document.activeElement)"
+            assert page.run(focused) == number
+
+
 @pytest.mark.parametrize(("width", "height"), [(1280, 800), (390, 844), (320, 600)])
 def test_no_width_scrolls_sideways(browser: Browser, tmp_path: Path, width: int, height: int) -> None:
     """At desktop and phone widths, with long unbroken text everywhere, the page stays inside its window."""
@@ -246,6 +258,29 @@ def test_no_width_scrolls_sideways(browser: Browser, tmp_path: Path, width: int,
     assert page.run("document.documentElement.scrollWidth") <= width
 
 
+@pytest.mark.parametrize("width", [688, 1000])
+def test_a_printed_page_has_all_within_its_edges(browser: Browser, tmp_path: Path, width: int) -> None:
+    """On paper nothing scrolls or waits to be asked for: each box and each long text is whole; there is no toolbar."""
+    script = Script()
+    for event in plausible():
+        script.add(event.src, event.kind, lane=event.lane, **event.fields)
+    script.turn("It begins.\n" + "A long answer.\n" * 1500 + "It ends.\n\n```\n" + "code\n" * 90 + "```\n")
+    file = tmp_path / "replay.html"
+    file.write_bytes(b"".join(find("html").export(from_opened(script.events))))
+    page = browser.page()
+    page.size(width, 1000)
+    page.go(file.as_uri())
+    page.run("[...document.querySelectorAll('#tools button')].find((b) => b.textContent === 'Open all').click()")
+    page.run("dispatchEvent(new Event('beforeprint'))")
+    page.call("Emulation.setEmulatedMedia", media="print")
+    page.settle()
+    assert page.run("document.documentElement.scrollWidth") == width
+    assert page.run("document.getElementById('tools').checkVisibility()") is False
+    assert page.run("[...document.querySelectorAll('.prose')].some((each) => each.innerText.includes('It ends.'))")
+    assert page.run("document.querySelectorAll('.more').length") == 0
+    assert page.run("[...document.querySelectorAll('pre')].every((box) => box.scrollHeight <= box.clientHeight + 1)")
+
+
 def test_without_script_the_summary_stands(browser: Browser, tmp_path: Path) -> None:
     """With scripts switched off the page still tells verdict, counts, gaps and submission, and says what is missing."""
     file = tmp_path / "replay.html"
@@ -256,7 +291,8 @@ def test_without_script_the_summary_stands(browser: Browser, tmp_path: Path) -> 
     text = page.run("document.body.innerText")
     assert "This page proves nothing by itself" in text
     assert "recording was paused: the doorbell" in text
-    assert "The timeline needs this page's own script" in text
+    assert "The timeline needs this page's own script, which is switched off, and so do the links into it" in text
+    assert "`" not in page.run("document.getElementById('timeline').innerText")
 
 
 @pytest.mark.parametrize("before", ["", "a"])

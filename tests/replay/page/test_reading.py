@@ -169,6 +169,27 @@ def test_no_step_ends_under_the_toolbar(browser: Browser, tmp_path: Path, size: 
     assert page.run("document.querySelector('.row.now').getBoundingClientRect().top") >= 0
 
 
+@pytest.mark.parametrize("size", [(1280, 500), (900, 400), (390, 500)])
+def test_a_step_back_to_a_tall_entry_ends_at_its_beginning(
+    browser: Browser, tmp_path: Path, size: tuple[int, int]
+) -> None:
+    """Where an entry is taller than the window, k shows how it begins, as j does."""
+    script = Script()
+    for number in range(6):
+        script.prompt(f"prompt {number}")
+        script.turn("a line of the answer\n" * 60)
+    page = _page(browser, tmp_path, script.events, *size)
+    tall = 0
+    for key in "jjjjjjkkkkkk":
+        page.run(KEY.format(key))
+        _settle(page)
+        below, _ = page.run(MARKED)
+        tall += page.run("document.querySelector('.row.now').getBoundingClientRect().height > innerHeight")
+        assert below >= -1 or size[0] <= 640
+        assert page.run("document.querySelector('.row.now').getBoundingClientRect().top") >= -1
+    assert tall > 4
+
+
 def test_code_that_scrolls_can_be_reached_by_the_keyboard(browser: Browser, tmp_path: Path) -> None:
     """Every box that scrolls takes the focus and has a name, in view or not, at desktop and at phone width."""
     script = Script()

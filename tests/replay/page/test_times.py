@@ -11,11 +11,11 @@ import pytest
 from tests.helpers.bundles import Bundler
 from tests.helpers.chromium import chromium, find_chromium
 from tests.helpers.plausible import plausible
-from tests.helpers.sessions import START_MS
+from tests.helpers.sessions import START_MS, Script
 
 from promptster.replay.exporters import find
 from promptster.replay.page.instants import instant
-from promptster.replay.session import from_bundle
+from promptster.replay.session import from_bundle, from_opened
 from promptster.times import moment
 
 if TYPE_CHECKING:
@@ -142,6 +142,29 @@ def test_a_page_without_a_timeline_tells_its_times_too(abroad: tuple[str, Browse
     )
     assert told
     assert [text for _, text in told] == [moment(ms, zone=ZoneInfo(zone)) for ms, _ in told]
+    assert page.problems == []
+
+
+@pytest.mark.parametrize("ms", [253_402_300_800_000 + 86_400_000, 8_640_000_000_000_001, 9_007_199_254_740_991])
+def test_an_entry_at_a_time_that_no_calendar_holds_is_shown_with_all_others(
+    browser: Browser, tmp_path: Path, ms: int
+) -> None:
+    """Its tooltip has the number; a clock gone wild costs the reader nothing else."""
+    script = Script()
+    script.prompt("as it should be")
+    script.now_ms = ms - 40
+    script.add("candidate", "note", text="far away")
+    script.now_ms = START_MS + HOUR_MS
+    script.prompt("afterwards")
+    file = tmp_path / "replay.html"
+    file.write_bytes(b"".join(find("html").export(from_opened(script.events))))
+    page = browser.page()
+    page.go(file.as_uri())
+    titles = page.run("[...document.querySelectorAll('.row .when')].map((each) => each.title)")
+    assert len(titles) == 3
+    assert titles[1] == f"{ms} ms after 1970, event 2"
+    assert TOLD.match(titles[0])
+    assert TOLD.match(titles[2])
     assert page.problems == []
 
 

@@ -103,8 +103,10 @@ def _main() -> Html:
             "noscript",
             element(
                 "p",
-                "The timeline needs this page's own script, which is switched off. Everything else on this page works "
-                "without it; `promptster replay` shows the timeline in a terminal.",
+                "The timeline needs this page's own script, which is switched off, and so do the links into it. "
+                "Everything else on this page works without; ",
+                element("code", "promptster replay FILE"),
+                " shows the timeline in a terminal.",
             ),
         ),
         id="timeline",

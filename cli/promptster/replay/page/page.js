@@ -92,8 +92,7 @@
     node.setAttribute("aria-setsize", shown.length);
     const when = make("a", "when", clock(row.t));
     if (row.q !== undefined && row.q !== null) { when.href = "#s" + row.q; node.id = "s" + row.q; }
-    const at = new Date(index.start + row.t);
-    when.title = readersTime.moment(at) + " (" + readersTime.whole(at) + ")" + (row.q !== undefined ? ", event " + row.q : "");
+    when.title = readersTime.tooltip(index.start + row.t) + (row.q !== undefined ? ", event " + row.q : "");
     const body = make("div", "body");
     const opened = (row.p || []).filter((each) => each[3]);
     const closed = (row.p || []).filter((each) => !each[3]);
@@ -183,7 +182,7 @@
     fill(chunk);
     const rows = Array.from(chunk.children);
     const row = rows.find(readersPlace.isRead) || rows[rows.length - 1];
-    return { number: Number(row.dataset.number), off: readersPlace.top(row) };
+    return { number: Number(row.dataset.number), off: readersPlace.top(row), rest: readersPlace.rest(row) };
   };
 
   const rowAt = (place) => {
@@ -195,19 +194,20 @@
   /* What was read before a filter is read after it, or the row closest in time that is still shown. As long as nobody
      scrolled, the next filter goes by the same place: taken off again, all is as it was. */
   const keeping = (act) => {
-    const was = kept && readersPlace.stands(kept.held) ? kept : reading();
+    const by = kept && readersPlace.moved(kept.held);
+    const was = by === null ? reading() : { ...kept, off: kept.off + by, rest: kept.rest + by };
     readersPlace.steady();
     act();
     kept = was;
     was.held = keep(was);
   };
-  const keep = ({ number, off }) => {
+  const keep = ({ number, off, rest }) => {
     if (number === null) return readersPlace.hold(document.body, off);
     if (!shown.length) return readersPlace.hold(document.body, readersPlace.top(document.body));
     let place = placeFrom(number);
     const time = (at) => Math.abs(index.rows[shown[at]][3] - index.rows[number][3]);
     if (place > 0 && (place === shown.length || (shown[place] !== number && time(place - 1) <= time(place)))) place -= 1;
-    return readersPlace.hold(rowAt(place), shown[place] === number ? off : 0);
+    return shown[place] === number ? readersPlace.hold(rowAt(place), off, rest) : readersPlace.hold(rowAt(place), 0);
   };
 
   const show = () => {
@@ -242,8 +242,9 @@
     list.querySelector(".row.now")?.classList.remove("now");
     node.classList.add("now");
     here = place;
-    if (focus === "top") readersPlace.hold(node, 0);
-    else node.scrollIntoView({ block: "nearest" });
+    if (focus !== "top") node.scrollIntoView({ block: "nearest" });
+    /* The nearest part of an entry that is taller than the window may be its end. */
+    if (focus === "top" || readersPlace.top(node) < -8) readersPlace.hold(node, 0);
     if (focus) node.focus({ preventScroll: true });
     return node;
   };
@@ -331,7 +332,7 @@
     tools.append(button("Open all", state.open, () => change({ open: !state.open }), "Open every entry, for reading through or printing"));
     const dark = () => (document.documentElement.dataset.theme || (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")) === "dark";
     tools.append(button(dark() ? "Light" : "Dark", null, () => { document.documentElement.dataset.theme = dark() ? "light" : "dark"; drawTools(); }, "Change the page's colours"));
-    Array.from(tools.querySelectorAll("button, select, input")).forEach((node) => { node.dataset.name = node.textContent || node.type; });
+    Array.from(tools.querySelectorAll("button, select, input")).forEach((node, place) => { node.dataset.name = place; });
     if (focused) Array.from(tools.querySelectorAll("[data-name]")).find((node) => node.dataset.name === focused)?.focus();
   };
 
@@ -385,7 +386,11 @@
   addEventListener("load", () => {
     if (performance.getEntriesByType("navigation")[0]?.type === "navigate") requestAnimationFrame(fromHash);
   });
-  addEventListener("beforeprint", () => chunks.forEach(fill));
+  /* Nobody can ask paper for the rest of a long text. */
+  addEventListener("beforeprint", () => {
+    chunks.forEach(fill);
+    for (const more of list.querySelectorAll(".more")) more.click();
+  });
   document.body.classList.add("live");
   drawTools();
   show();

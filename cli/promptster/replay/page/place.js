@@ -11,12 +11,14 @@ const readersPlace = (() => {
   new ResizeObserver(() => { document.documentElement.style.scrollPaddingTop = line() + "px"; }).observe(tools);
 
   const top = (node) => node.getBoundingClientRect().top - line();
-  const isRead = (node) => node.getBoundingClientRect().bottom > line() + LEAST;
+  const rest = (node) => node.getBoundingClientRect().bottom - line();
+  const isRead = (node) => rest(node) > LEAST;
 
   /* The browser holds a place of its own choice when heights change: two that hold would both move the page. */
   const steady = () => { document.documentElement.style.overflowAnchor = "none"; };
-  const hold = (node, off) => {
-    held = { node, off, at: 0, y: 0, height: 0, frames: FRAMES };
+  /* A row of which less could be seen than is wanted of one that became shorter goes back to where it was. */
+  const hold = (node, off, least = LEAST + 1) => {
+    held = { node, off, least: Math.min(least, LEAST + 1), at: 0, y: 0, height: 0, frames: FRAMES };
     steady();
     put();
     const mine = held;
@@ -36,7 +38,7 @@ const readersPlace = (() => {
     if (!held) return;
     if (!held.node.isConnected) { release(); return; }
     const height = held.node.getBoundingClientRect().height;
-    const wrong = top(held.node) - Math.max(held.off, LEAST + 1 - height);
+    const wrong = top(held.node) - Math.max(held.off, held.least - height);
     if (Math.abs(wrong) > 0.5) scrollBy({ top: wrong, behavior: "instant" });
     held.at = top(held.node);
     held.y = scrollY;
@@ -56,8 +58,11 @@ const readersPlace = (() => {
     if (held && held.frames <= 0 && Math.abs(scrollY - held.y) > 1 && document.documentElement.scrollHeight === held.height) release();
   }, { passive: true });
 
-  /* Whether what was held is still where it was put. */
-  const stands = ({ node, at }) => node.isConnected && Math.abs(top(node) - at) <= 2;
+  /* How far what was held has gone from where it was put; further than a touch, and the reader went elsewhere. */
+  const moved = ({ node, at }) => {
+    const by = node.isConnected ? top(node) - at : Infinity;
+    return Math.abs(by) <= 2 ? by : null;
+  };
 
-  return { top, isRead, hold, stands, steady };
+  return { top, rest, isRead, hold, moved, steady };
 })();

@@ -20,5 +20,11 @@ const readersTime = (() => {
     node.title = whole(at);
   }
 
-  return { moment, whole };
+  /* Of any number that stands for a moment; one that no calendar holds stays a number, as in promptster.times. */
+  const tooltip = (ms) => {
+    const at = new Date(ms);
+    return at.getFullYear() >= 1 && at.getFullYear() <= 9999 ? moment(at) + " (" + whole(at) + ")" : ms + " ms after 1970";
+  };
+
+  return { moment, tooltip };
 })();
