@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.helpers.page_reading import open_page
 from tests.helpers.plausible import plausible
 from tests.helpers.sessions import CLAUDE, Script
 
@@ -15,7 +16,7 @@ from promptster.replay.session import Facts, from_opened
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.helpers.chromium import Browser, Page
+    from tests.helpers.chromium import Browser
 
     from promptster.protocol.events import OpenedEvent
 
@@ -47,15 +48,6 @@ HOSTILE = (
 )
 OPEN_ALL = "[...document.querySelectorAll('#tools button')].find((b) => b.textContent === 'Open all').click()"
 FILL = "dispatchEvent(new Event('beforeprint'))"
-
-
-def _page(browser: Browser, folder: Path, events: list[OpenedEvent], facts: Facts | None = None) -> Page:
-    file = folder / "replay.html"
-    file.write_bytes(b"".join(find("html").export(from_opened(events, facts=facts))))
-    page = browser.page()
-    page.size(1280, 900)
-    page.go(file.as_uri())
-    return page
 
 
 def _hostile() -> list[OpenedEvent]:
@@ -91,7 +83,9 @@ def _hostile() -> list[OpenedEvent]:
 def test_a_hostile_session_runs_nothing_and_asks_for_nothing(browser: Browser, tmp_path: Path) -> None:
     """Every field full of attacks: no script but the page's own runs, no request is made, all is shown."""
     text = HOSTILE[1]
-    page = _page(browser, tmp_path, _hostile(), Facts(title=text, organisation=text, candidate=text, session=text))
+    page = open_page(
+        browser, tmp_path, _hostile(), facts=Facts(title=text, organisation=text, candidate=text, session=text)
+    )
     page.run(OPEN_ALL)
     page.run(FILL)
     page.settle()
@@ -127,7 +121,7 @@ def test_the_script_shows_unseen_characters_as_the_rest_does(browser: Browser, t
     ]
     for text in texts:
         script.add("candidate", "note", text=text)
-    page = _page(browser, tmp_path, script.events)
+    page = open_page(browser, tmp_path, script.events)
     page.run("document.querySelectorAll('#list .more').forEach((button) => button.click())")
     found = page.run("[...document.querySelectorAll('#list .prose')].map((node) => node.textContent)")
     assert found == [visible(text) for text in texts]
@@ -145,7 +139,7 @@ def test_the_detection_detects(browser: Browser, tmp_path: Path) -> None:
 
 def test_markup_that_gets_in_is_stopped_by_the_pages_own_policy(browser: Browser, tmp_path: Path) -> None:
     """Second line of defence: were text to become markup after all, script and requests are refused."""
-    page = _page(browser, tmp_path, plausible())
+    page = open_page(browser, tmp_path, plausible())
     page.run(
         "document.body.insertAdjacentHTML('beforeend', \"<img src='http://127.0.0.1:9/x.png' onerror='window.ran = 1'>"
         "<iframe src='http://127.0.0.1:9/frame'></iframe><div style='color: red' id=styled>x</div>\");"
@@ -169,7 +163,7 @@ def test_a_large_session_opens_at_once_and_is_whole(browser: Browser, tmp_path: 
         script.turn(f"answer {number} " + "with words " * 30, tools=(f"t{number}",))
         script.tool(f"t{number}", "Bash", {"command": f"make step-{number}"}, "output\n" * 30, hook=number % 3 > 0)
         number += 1
-    page = _page(browser, tmp_path, script.events)
+    page = open_page(browser, tmp_path, script.events)
     rows = int(page.run("document.body.dataset.rows"))
     assert rows > 1000
     assert page.run("document.querySelectorAll('.row').length") <= rows
@@ -191,7 +185,7 @@ def test_a_large_session_opens_at_once_and_is_whole(browser: Browser, tmp_path: 
 
 def test_filters_show_what_they_name(browser: Browser, tmp_path: Path) -> None:
     """By kind, by conversation, and everything: the count says what is not shown."""
-    page = _page(browser, tmp_path, plausible())
+    page = open_page(browser, tmp_path, plausible())
     press = "[...document.querySelectorAll('#tools button')].find((b) => b.textContent === '{}').click()"
     labels = "[...document.querySelectorAll('.row .head b')].map((n) => n.textContent)"
     page.run(press.format("Prompts"))
@@ -214,7 +208,7 @@ def test_filters_show_what_they_name(browser: Browser, tmp_path: Path) -> None:
 
 def test_the_keyboard_reaches_everything(browser: Browser, tmp_path: Path) -> None:
     """Keys walk: j and k by rows, n and p go from prompt to prompt, o opens, / searches; a focused row is marked."""
-    page = _page(browser, tmp_path, plausible())
+    page = open_page(browser, tmp_path, plausible())
     press = "document.dispatchEvent(new KeyboardEvent('keydown', {{key: '{}', bubbles: true}}))"
     now = "document.querySelector('.row.now .head b').textContent"
     page.run(press.format("n"))
@@ -233,7 +227,7 @@ def test_the_keyboard_reaches_everything(browser: Browser, tmp_path: Path) -> No
 
 def test_a_control_that_was_used_keeps_the_focus(browser: Browser, tmp_path: Path) -> None:
     """The toolbar is drawn anew by its own buttons; whoever uses one by keyboard stays on it, whatever it says then."""
-    page = _page(browser, tmp_path, plausible())
+    page = open_page(browser, tmp_path, plausible())
     count = page.run("document.querySelectorAll('#tools button').length")
     for number in range(count):
         for _ in range(2):
@@ -250,7 +244,7 @@ def test_no_width_scrolls_sideways(browser: Browser, tmp_path: Path, width: int,
     for event in [*plausible(), *_hostile()[-34:]]:
         script.add(event.src, event.kind, lane=event.lane, **event.fields)
     script.add("proxy", "tool_call", lane=1, tool_use_id="w", name="W" * 300, input={"command": "w" * 3000}, **CLAUDE)
-    page = _page(browser, tmp_path, script.events, Facts(title="T" * 300, session="s" * 300))
+    page = open_page(browser, tmp_path, script.events, facts=Facts(title="T" * 300, session="s" * 300))
     page.size(width, height)
     page.run(OPEN_ALL)
     page.run(FILL)
@@ -300,6 +294,6 @@ def test_a_long_text_is_not_cut_within_a_character(browser: Browser, tmp_path: P
     """An emoji at the end of what is shown at first is whole or not there; it is no unseen character."""
     script = Script()
     script.add("candidate", "note", text=before + "\U0001f600" * 5000)
-    page = _page(browser, tmp_path, script.events)
+    page = open_page(browser, tmp_path, script.events)
     assert page.run("document.querySelectorAll('.more').length") == 1
     assert page.run("document.querySelectorAll('.ctl').length") == 0

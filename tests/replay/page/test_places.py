@@ -7,11 +7,8 @@ import random
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.helpers.page_reading import long_session, open_page, settle
 from tests.helpers.plausible import plausible
-from tests.helpers.sessions import CLAUDE, Script
-
-from promptster.replay.exporters import find
-from promptster.replay.session import from_opened
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -103,38 +100,9 @@ TRIES = """(async (tries) => {
 """Each try: go somewhere, perhaps open an entry, scroll, set a filter, take it off; what was seen each time."""
 
 
-def _page(browser: Browser, folder: Path, events: list[OpenedEvent], size: tuple[int, int], fragment: str = "") -> Page:
-    file = folder / "replay.html"
-    file.write_bytes(b"".join(find("html").export(from_opened(events))))
-    page = browser.page()
-    page.size(*size)
-    page.go(file.as_uri() + fragment)
-    return page
-
-
-def _settle(page: Page) -> None:
-    for _ in range(4):
-        page.settle()
-
-
 def _large() -> list[OpenedEvent]:
     """Two hundred and fifty turns, tall and short, every kind among them, the work submitted at the end."""
-    script = Script()
-    script.add("candidate", "note", text="to begin with")
-    script.add("recorder", "capture_degraded", detail="a disk")
-    script.add("hook", "command", lane=1, command="ls", **CLAUDE)
-    script.add("hook", "subagent_started", lane=2, agent_id="s", agent_type="Explore", **CLAUDE)
-    for number in range(250):
-        script.prompt(f"prompt {number} " + "with words " * (number % 40))
-        script.turn(f"answer {number} " + "and more " * (number % 90), tools=(f"t{number}",))
-        changed: Any = ("file_edit", {"path": f"{number}.py", "before": "a\n", "after": "b\n", "operation": "modify"})
-        output = "output\n" * (number % 60)
-        script.tool(
-            f"t{number}", "Edit", {"file_path": f"{number}.py"}, output, extra=changed if number % 7 == 0 else None
-        )
-        if number % 31 == 0:
-            script.add("hook", "command", lane=1, command=f"make {number}", output="ok\n" * number, **CLAUDE)
-            script.add("candidate", "note", text=f"note {number}")
+    script = long_session(250)
     diff = "diff --git a/q.py b/q.py\n--- a/q.py\n+++ b/q.py\n@@ -1,40 +1,40 @@\n" + "-old\n+new\n" * 40
     script.add("workspace", "submission_final", diff=diff, manifest=[{"path": "q.py", "status": "modified"}])
     return script.events
@@ -163,7 +131,7 @@ def test_no_filter_ever_moves_the_place(browser: Browser, tmp_path: Path, width:
     is shown, else the one nearest in time below the toolbar, unless the filtered page begins or ends before that.
     """
     events = _large()
-    page = _page(browser, tmp_path, events, (width, height))
+    page = open_page(browser, tmp_path, events, (width, height))
     index: list[Any] = json.loads(page.run("document.getElementById('index').textContent"))["rows"]
     tries = _tries(random.Random(width), 70)  # noqa: S311 - tries, not secrets
     results: list[Any] = page.run(f"{TRIES}{json.dumps(tries)})")
@@ -192,7 +160,7 @@ def test_no_filter_ever_moves_the_place(browser: Browser, tmp_path: Path, width:
 @pytest.mark.parametrize("by", [-2, -1, 1, 2])
 def test_a_touch_between_two_filters_is_kept(browser: Browser, tmp_path: Path, by: int) -> None:
     """Scrolled by hardly anything after a filter was taken off, the reader is not put back by the next one."""
-    page = _page(browser, tmp_path, _large(), (1280, 900))
+    page = open_page(browser, tmp_path, _large(), (1280, 900))
     seen = page.run(f"""{TRIES.split("const results")[0]}
       const results = [];
       scrollTo({{ top: 9000, behavior: "instant" }});
@@ -211,7 +179,7 @@ def test_a_touch_between_two_filters_is_kept(browser: Browser, tmp_path: Path, b
 @pytest.mark.parametrize("left", [12.2, 12.6, 13.2])
 def test_an_entry_of_which_little_is_left_stays_where_it_is(browser: Browser, tmp_path: Path, left: float) -> None:
     """The end of an entry just below the toolbar is as much of it after a filter as before."""
-    page = _page(browser, tmp_path, _large(), (1280, 900))
+    page = open_page(browser, tmp_path, _large(), (1280, 900))
     seen = page.run(f"""{TRIES.split("const results")[0]}
       const results = [];
       scrollTo({{ top: 9000, behavior: "instant" }});
@@ -235,7 +203,7 @@ def test_an_entry_of_which_little_is_left_stays_where_it_is(browser: Browser, tm
 
 def test_open_all_and_back_keeps_what_is_read(browser: Browser, tmp_path: Path) -> None:
     """Entries change their height all over the page; the one that is read does not move."""
-    page = _page(browser, tmp_path, _large(), (1280, 900))
+    page = open_page(browser, tmp_path, _large(), (1280, 900))
     chance = random.Random(7)  # noqa: S311 - tries, not secrets
     tries = [
         {"at": chance.random(), "opened": None, "by": 0, "act": "press", "what": ["Open all", "Open all"]}
@@ -251,8 +219,8 @@ def test_open_all_and_back_keeps_what_is_read(browser: Browser, tmp_path: Path) 
 def test_whoever_scrolls_is_let_go(browser: Browser, tmp_path: Path) -> None:
     """The place is held against a page that grows, never against its reader; a filter then goes by the new place."""
     events = _large()
-    page = _page(browser, tmp_path, events, (1280, 900), f"#s{len(events) // 2}")
-    _settle(page)
+    page = open_page(browser, tmp_path, events, (1280, 900), fragment=f"#s{len(events) // 2}")
+    settle(page)
     top = "document.querySelector('.row.now').getBoundingClientRect().top"
     held = page.run(top)
     page.call("Input.dispatchMouseEvent", type="mouseWheel", x=400, y=600, deltaX=0, deltaY=300)
@@ -260,21 +228,21 @@ def test_whoever_scrolls_is_let_go(browser: Browser, tmp_path: Path) -> None:
         f"new Promise((done) => {{ const look = () => {top} < {held} - 250 ? done() : requestAnimationFrame(look);"
         " look(); })"
     )
-    _settle(page)
+    settle(page)
     moved = page.run(top)
     assert moved < held - 250
     page.run("[...document.querySelectorAll('#tools button')].find((b) => b.textContent === 'Everything').click()")
     page.run("[...document.querySelectorAll('#tools button')].find((b) => b.textContent === 'Everything').click()")
-    _settle(page)
+    settle(page)
     assert abs(page.run(top) - moved) <= EXACT
 
 
 def test_a_closed_entry_shows_its_head_alone(browser: Browser, tmp_path: Path) -> None:
     """Opened and closed again it is as high as before, and what was in it cannot be seen."""
-    page = _page(browser, tmp_path, plausible(), (1280, 900))
+    page = open_page(browser, tmp_path, plausible(), (1280, 900))
     page.run("window.one = [...document.querySelectorAll('.row')].find((row) => row.querySelector('button.head'))")
     page.run("one.scrollIntoView()")
-    _settle(page)
+    settle(page)
     height = "one.getBoundingClientRect().height"
     before = page.run(height)
     page.run("one.querySelector('button.head').click()")
@@ -302,7 +270,7 @@ LINKS = [".to-submission a:last-child", "#handed-in a[href^='#s']"]
 
 
 def _landed(page: Page) -> None:
-    _settle(page)
+    settle(page)
     found = page.run(LANDED)
     assert (found["label"], found["open"], found["diff"]) == ("Work submitted", "true", True)
     assert found["below"] >= 0
@@ -316,7 +284,7 @@ def test_a_link_to_the_difference_opens_it(
     browser: Browser, tmp_path: Path, size: tuple[int, int], link: str, by: str
 ) -> None:
     """By mouse and by keyboard, and again once it was closed or filtered away: open, below the toolbar."""
-    page = _page(browser, tmp_path, _large(), size)
+    page = open_page(browser, tmp_path, _large(), size)
 
     enter: dict[str, Any] = {"key": "Enter", "code": "Enter", "windowsVirtualKeyCode": 13, "text": "\r"}
 
@@ -332,11 +300,11 @@ def test_a_link_to_the_difference_opens_it(
     _landed(page)
     page.run("document.querySelector('.row.now button.head').click()")
     page.run("scrollTo(0, 0)")
-    _settle(page)
+    settle(page)
     follow()
     _landed(page)
     page.run("[...document.querySelectorAll('#tools button')].find((b) => b.textContent === 'Prompts').click()")
-    _settle(page)
+    settle(page)
     follow()
     _landed(page)
 
@@ -346,10 +314,10 @@ def test_an_address_with_the_difference_opens_it(browser: Browser, tmp_path: Pat
     """Whoever is sent the address with its fragment sees what was meant; the same for an entry in the middle."""
     events = _large()
     last = next(event.seq for event in events if event.kind == "submission_final")
-    _landed(_page(browser, tmp_path, events, size, f"#s{last}"))
+    _landed(open_page(browser, tmp_path, events, size, fragment=f"#s{last}"))
     middle = next(event.seq for event in events[len(events) // 2 :] if event.kind == "tool_call")
-    page = _page(browser, tmp_path, events, size, f"#s{middle}")
-    _settle(page)
+    page = open_page(browser, tmp_path, events, size, fragment=f"#s{middle}")
+    settle(page)
     found = page.run(LANDED)
     assert (found["label"], found["open"]) == ("Edit", "true")
     assert 0 <= found["below"] <= 12

@@ -6,11 +6,9 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.helpers.page_reading import long_session, open_page, settle
 from tests.helpers.plausible import plausible
 from tests.helpers.sessions import CLAUDE, Script
-
-from promptster.replay.exporters import find
-from promptster.replay.session import from_opened
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,39 +44,6 @@ MARKED = """(() => {
 SETTLED = "new Promise((done) => {{ const look = () => {} ? done() : requestAnimationFrame(look); look(); }})"
 
 
-def _page(browser: Browser, folder: Path, events: list[OpenedEvent], width: int = 1280, height: int = 900) -> Page:
-    file = folder / "replay.html"
-    file.write_bytes(b"".join(find("html").export(from_opened(events))))
-    page = browser.page()
-    page.size(width, height)
-    page.go(file.as_uri())
-    return page
-
-
-def _settle(page: Page) -> None:
-    """Rows find their height over a few frames."""
-    for _ in range(6):
-        page.settle()
-
-
-def _long() -> list[OpenedEvent]:
-    """Two hundred turns, with tall outputs and edits here and there; every filter has something to show."""
-    script = Script()
-    script.add("candidate", "note", text="to begin with")
-    script.add("recorder", "capture_degraded", detail="a disk")
-    script.add("hook", "command", lane=1, command="ls", **CLAUDE)
-    script.add("hook", "subagent_started", lane=2, agent_id="s", agent_type="Explore", **CLAUDE)
-    for number in range(200):
-        script.prompt(f"prompt {number} " + "with words " * (number % 40))
-        script.turn(f"answer {number} " + "and more " * (number % 90), tools=(f"t{number}",))
-        changed: Any = ("file_edit", {"path": f"{number}.py", "before": "a\n", "after": "b\n", "operation": "modify"})
-        output = "output\n" * (number % 60)
-        script.tool(
-            f"t{number}", "Edit", {"file_path": f"{number}.py"}, output, extra=changed if number % 7 == 0 else None
-        )
-    return script.events
-
-
 def _middle(events: list[OpenedEvent]) -> int:
     """A tool call in the middle."""
     return next(event.seq for event in events[len(events) // 2 :] if event.kind == "tool_call")
@@ -90,7 +55,7 @@ def _index(page: Page) -> list[Any]:
 
 
 def _read(page: Page) -> list[int]:
-    _settle(page)
+    settle(page)
     found: list[int] = page.run(READ)
     return found
 
@@ -98,17 +63,17 @@ def _read(page: Page) -> list[int]:
 @pytest.mark.parametrize("width", [1280, 390])
 def test_a_filter_keeps_the_moment(browser: Browser, tmp_path: Path, width: int) -> None:
     """The row that is read stays where it is, or the nearest in time takes its place; taken off, all is as before."""
-    events = _long()
-    page = _page(browser, tmp_path, events, width)
+    events = long_session(200).events
+    page = open_page(browser, tmp_path, events, (width, 900))
     index = _index(page)
     page.run(f"location.hash = '#s{_middle(events)}'")
-    _settle(page)
+    settle(page)
     page.run("scrollBy(0, 300)")
     was = _read(page)
     assert was[0] > 150
     for name, bit in (("Prompts", 1), ("Edits", 8), ("Everything", 0), ("Open all", 0)):
         page.run(PRESS.format(name))
-        _settle(page)
+        settle(page)
         far = {place: abs(row[3] - index[was[0]][3]) for place, row in enumerate(index) if not bit or row[0] & bit}
         assert min(far[place] for place in page.run(IN_WINDOW)) == min(far.values())
         assert bit or _read(page)[0] == was[0]
@@ -118,8 +83,8 @@ def test_a_filter_keeps_the_moment(browser: Browser, tmp_path: Path, width: int)
 
 def test_a_search_keeps_the_moment_also_when_it_finds_nothing(browser: Browser, tmp_path: Path) -> None:
     """What is found closest to it comes into view; when the words are gone, the reader is where they were."""
-    events = _long()
-    page = _page(browser, tmp_path, events)
+    events = long_session(200).events
+    page = open_page(browser, tmp_path, events)
     page.run(f"location.hash = '#s{_middle(events)}'")
     was = _read(page)
     index = _index(page)
@@ -136,17 +101,17 @@ def test_a_search_keeps_the_moment_also_when_it_finds_nothing(browser: Browser, 
 
 def test_what_was_opened_and_marked_stays_so_through_a_filter(browser: Browser, tmp_path: Path) -> None:
     """The row that a link opened is still open, the marked row still marked, and the next step goes on from there."""
-    events = _long()
-    page = _page(browser, tmp_path, events)
+    events = long_session(200).events
+    page = open_page(browser, tmp_path, events)
     page.run(f"location.hash = '#s{_middle(events)}'")
-    _settle(page)
+    settle(page)
     marked = page.run("document.querySelector('.row.now').dataset.number")
     page.run(PRESS.format("Everything"))
-    _settle(page)
+    settle(page)
     assert page.run("document.querySelector('.row.now').dataset.number") == marked
     assert page.run("document.querySelector('.row.now button.head').getAttribute('aria-expanded')") == "true"
     page.run(PRESS.format("Edits"))
-    _settle(page)
+    settle(page)
     page.run(KEY.format("j"))
     assert abs(int(page.run("document.querySelector('.row.now').dataset.number")) - int(marked)) < 40
 
@@ -154,16 +119,16 @@ def test_what_was_opened_and_marked_stays_so_through_a_filter(browser: Browser, 
 @pytest.mark.parametrize("size", [(1280, 900), (900, 700), (700, 500), (390, 844)])
 def test_no_step_ends_under_the_toolbar(browser: Browser, tmp_path: Path, size: tuple[int, int]) -> None:
     """n, p, j, k and links bring their row below the toolbar, however many lines that has."""
-    events = _long()
-    page = _page(browser, tmp_path, events, *size)
+    events = long_session(200).events
+    page = open_page(browser, tmp_path, events, size)
     for key in "nnnjjnkpn":
         page.run(KEY.format(key))
-        _settle(page)
+        settle(page)
         below, inside = page.run(MARKED)
         assert inside
         assert below >= 0 or size[0] <= 640  # there the toolbar scrolls away with the page
     page.run(f"location.hash = '#s{_middle(events)}'")
-    _settle(page)
+    settle(page)
     below, inside = page.run(MARKED)
     assert inside
     assert page.run("document.querySelector('.row.now').getBoundingClientRect().top") >= 0
@@ -178,11 +143,11 @@ def test_a_step_back_to_a_tall_entry_ends_at_its_beginning(
     for number in range(6):
         script.prompt(f"prompt {number}")
         script.turn("a line of the answer\n" * 60)
-    page = _page(browser, tmp_path, script.events, *size)
+    page = open_page(browser, tmp_path, script.events, size)
     tall = 0
     for key in "jjjjjjkkkkkk":
         page.run(KEY.format(key))
-        _settle(page)
+        settle(page)
         below, _ = page.run(MARKED)
         tall += page.run("document.querySelector('.row.now').getBoundingClientRect().height > innerHeight")
         assert below >= -1 or size[0] <= 640
@@ -199,10 +164,10 @@ def test_code_that_scrolls_can_be_reached_by_the_keyboard(browser: Browser, tmp_
         script.tool(f"x{number}", "Bash", {"command": "seq"}, "".join(f"{n}\n" for n in range(number * 3)))
     script.turn("Look:\n```\n" + "code\n" * 90 + "```\n")
     for width in (1440, 390):
-        page = _page(browser, tmp_path, script.events, width)
+        page = open_page(browser, tmp_path, script.events, (width, 900))
         page.run(PRESS.format("Open all"))
         page.run("dispatchEvent(new Event('beforeprint'))")
-        _settle(page)
+        settle(page)
         boxes = page.run(
             "[...document.querySelectorAll('pre')].map((box) => [box.scrollHeight > box.clientHeight + 1, box.tabIndex,"
             " box.getAttribute('role'), Boolean(box.getAttribute('aria-label'))])"
@@ -222,7 +187,7 @@ def test_only_changes_are_painted_as_changes(browser: Browser, tmp_path: Path) -
         "\\ No newline at end of file\n"
     )
     script.add("workspace", "submission_final", diff=diff, manifest=[{"path": "q.sql", "status": "modified"}])
-    page = _page(browser, tmp_path, script.events)
+    page = open_page(browser, tmp_path, script.events)
     page.run(PRESS.format("Open all"))
     painted = page.run(
         "[...document.querySelectorAll('pre.diff > span')].map((line) => [line.textContent.slice(0, 6),"
@@ -245,21 +210,21 @@ def test_the_work_is_one_step_from_the_top(browser: Browser, tmp_path: Path) -> 
         "workspace", "submission_final", diff="@@ -0,0 +1 @@\n+x", manifest=[{"path": "a.py", "status": "added"}]
     )
     top = "document.querySelector('{}').getBoundingClientRect().bottom"
-    page = _page(browser, tmp_path, script.events)
+    page = open_page(browser, tmp_path, script.events)
     assert page.run(top.format("#handed-in")) < 900
     page.run("scrollTo(0, 1e6)")
-    _settle(page)
+    settle(page)
     assert 0 < page.run(top.format("#handed-in")) < 900
-    page = _page(browser, tmp_path, script.events, 390)
+    page = open_page(browser, tmp_path, script.events, (390, 900))
     assert page.run(top.format(".to-submission a")) < 2 * 900
     page.run("document.querySelector('.to-submission a').click()")
-    _settle(page)
+    settle(page)
     assert -1 <= page.run("document.querySelector('#handed-in').getBoundingClientRect().top") < 900
 
 
 def test_a_conversation_shows_as_many_rows_as_its_list_says(browser: Browser, tmp_path: Path) -> None:
     """The number beside a conversation is the number above the timeline once it alone is shown."""
-    page = _page(browser, tmp_path, plausible())
+    page = open_page(browser, tmp_path, plausible())
     listed = page.run("[...document.querySelectorAll('.lanes small')].map((each) => Number(each.textContent))")
     shown = page.run(
         "[...document.querySelectorAll('#tools option')].slice(1).map((each) => { const choice ="
@@ -284,12 +249,12 @@ CONTRASTS = """[...document.querySelectorAll("mark")].map((mark) => {
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_what_was_searched_for_can_be_read_wherever_it_stands(browser: Browser, tmp_path: Path, scheme: str) -> None:
     """In prompts, subjects, notes, marks, code and changes, by day and by night: at least 4.5 to 1."""
-    page = _page(browser, tmp_path, plausible())
+    page = open_page(browser, tmp_path, plausible())
     page.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
     page.run(TYPE.format("e"))
     page.run(SETTLED.format("document.querySelector('mark')"))
     page.run("dispatchEvent(new Event('beforeprint'))")
-    _settle(page)
+    settle(page)
     for place in (".subject", ".note", ".prose", "pre.diff .a", "pre.diff .h", ".label"):
         assert page.run(f"document.querySelectorAll('{place} mark').length") > 0, place
     assert min(page.run(CONTRASTS)) >= 4.5
@@ -304,19 +269,19 @@ def test_a_place_inside_a_tall_entry_is_kept(browser: Browser, tmp_path: Path, w
         text = "\n".join(f"line {line} of {number}" for line in range(80 if number % 7 == 3 else 1))
         script.add("hook", "prompt", lane=1, text=text, **CLAUDE)
         script.add("hook", "command", lane=1, command=f"ls {number}", **CLAUDE)
-    page = _page(browser, tmp_path, script.events, width)
+    page = open_page(browser, tmp_path, script.events, (width, 900))
     page.run("location.hash = '#s62'")
-    _settle(page)
+    settle(page)
     page.run("scrollBy(0, 700)")
-    _settle(page)
+    settle(page)
     number, off = _read(page)
     assert off < -600
     for name, is_shown in (("Prompts", True), ("Commands", False)):
         page.run(PRESS.format(name))
-        _settle(page)
+        settle(page)
         assert (_read(page)[0] == number) == is_shown
         assert not is_shown or abs(_read(page)[1] - off) < 24
         page.run(PRESS.format(name))
-        _settle(page)
+        settle(page)
         assert _read(page)[0] == number
         assert abs(_read(page)[1] - off) < 24
