@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
 
 import pytest
 from tests.proxy.rig import TOKEN, Agent, Talk, provider, proxied, until
@@ -13,6 +15,11 @@ from tests.proxy.test_http1 import HOSTILE_REQUESTS
 from promptster.proxy import agent_side
 from promptster.proxy.agent_side import MAX_HOOK_BYTES
 from promptster.proxy.forward import Limits
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from tests.proxy.rig import Proxied
 
 
 async def _echo(talk: Talk) -> None:
@@ -37,6 +44,26 @@ async def _refusal(agent: Agent) -> tuple[int, str]:
     error = json.loads(body)["error"]
     assert error["message"].startswith("promptster: ")
     return int(head.split(b" ")[1]), error["code"]
+
+
+@asynccontextmanager
+async def slow_agent(here: Proxied, *, length: int = 0, by_us: bool = True) -> AsyncGenerator[socket.socket]:
+    """An agent that has sent the head of a request, and reads the answer only where a test does.
+
+    Args:
+        here: the proxy that it asks.
+        length: bytes of its request's body.
+        by_us: whether what waits for it is held by the proxy, not by the system.
+    """
+    with socket.socket() as narrow:
+        narrow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 32 * 1024)
+        narrow.connect(("127.0.0.1", here.port))
+        await until(lambda: here.agents_connected() == 1)
+        if by_us:
+            here.narrow()
+        line = b"POST /%s/anthropic/x HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n" % (TOKEN.encode(), here.port)
+        narrow.sendall(line + b"Content-Length: %d\r\n\r\n" % length)
+        yield narrow
 
 
 @pytest.mark.parametrize("name", HOSTILE_REQUESTS)
@@ -298,23 +325,19 @@ async def test_an_early_answer_reaches_an_agent_that_reads_slowly(monkeypatch: p
         await talk.answer(b"x" * size)
         await talk.reader.read()
 
-    async with provider(script) as there, proxied(there.upstream()) as here:
-        with socket.socket() as narrow:
-            narrow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 32 * 1024)
-            narrow.connect(("127.0.0.1", here.port))
-            await until(lambda: here.agents_connected() == 1)
-            if held == "by us":
-                here.narrow()
-            line = b"POST /%s/anthropic/x HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n" % (TOKEN.encode(), here.port)
-            narrow.sendall(line + b"Content-Length: 9\r\n\r\n")
-            await until(lambda: here.forwarder.stats.complete == 1)
-            assert bool(here.buffered()) == (held == "by us")
-            await asyncio.sleep(0.1)  # the wait that the agent's slowness consists of
-            narrow.sendall(b"more")
-            reader, writer = await asyncio.open_connection(sock=narrow.dup())
-            assert len((await reader.read()).partition(b"\r\n\r\n")[2]) == size
-            writer.close()
-            await writer.wait_closed()
+    async with (
+        provider(script) as there,
+        proxied(there.upstream()) as here,
+        slow_agent(here, length=9, by_us=held == "by us") as narrow,
+    ):
+        await until(lambda: here.forwarder.stats.complete == 1)
+        assert bool(here.buffered()) == (held == "by us")
+        await asyncio.sleep(0.1)  # the wait that the agent's slowness consists of
+        narrow.sendall(b"more")
+        reader, writer = await asyncio.open_connection(sock=narrow.dup())
+        assert len((await reader.read()).partition(b"\r\n\r\n")[2]) == size
+        writer.close()
+        await writer.wait_closed()
 
 
 def _read_to_the_end(sock: socket.socket) -> tuple[bytes, bool]:
@@ -340,22 +363,13 @@ async def test_a_reset_is_passed_on_behind_the_bytes_before_it(fields: bytes) ->
         talk.reset()
 
     go_on = asyncio.Event()
-    async with provider(script) as there, proxied(there.upstream()) as here:
-        with socket.socket() as narrow:
-            narrow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 32 * 1024)
-            narrow.connect(("127.0.0.1", here.port))
-            await until(lambda: here.agents_connected() == 1)
-            here.narrow()
-            narrow.sendall(
-                b"POST /%s/anthropic/x HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nContent-Length: 0\r\n\r\n"
-                % (TOKEN.encode(), here.port)
-            )
-            await until(lambda: bool(here.seen) and len(here.seen[0].response) == size)
-            assert here.buffered()
-            go_on.set()
-            assert (await here.settled()).outcome == "cut_by_provider"
-            got, was_reset = await asyncio.to_thread(_read_to_the_end, narrow)
-            assert (len(got.partition(b"\r\n\r\n")[2]), was_reset) == (size, True)
+    async with provider(script) as there, proxied(there.upstream()) as here, slow_agent(here) as narrow:
+        await until(lambda: bool(here.seen) and len(here.seen[0].response) == size)
+        assert here.buffered()
+        go_on.set()
+        assert (await here.settled()).outcome == "cut_by_provider"
+        got, was_reset = await asyncio.to_thread(_read_to_the_end, narrow)
+        assert (len(got.partition(b"\r\n\r\n")[2]), was_reset) == (size, True)
 
 
 async def test_an_agent_that_leaves_before_the_reset_leaves_nothing_behind() -> None:
@@ -369,15 +383,7 @@ async def test_an_agent_that_leaves_before_the_reset_leaves_nothing_behind() -> 
 
     go_on = asyncio.Event()
     async with provider(script) as there, proxied(there.upstream()) as here:
-        with socket.socket() as narrow:
-            narrow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 32 * 1024)
-            narrow.connect(("127.0.0.1", here.port))
-            await until(lambda: here.agents_connected() == 1)
-            here.narrow()
-            narrow.sendall(
-                b"POST /%s/anthropic/x HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nContent-Length: 0\r\n\r\n"
-                % (TOKEN.encode(), here.port)
-            )
+        async with slow_agent(here):
             await until(lambda: bool(here.seen) and len(here.seen[0].response) == 200_000)
             go_on.set()
             await here.settled()
