@@ -59,7 +59,7 @@ def _lines(name: str, since: int) -> list[str]:
         return [*lines, _last(facts)]  # neither resuming nor continuing would be recorded
     if paused:
         lines.append("The session is paused. To record again: promptster resume")
-    if found.conversation and not facts.time_is_over(SystemClock().wall_ms()):
+    if found.conversation:
         plain = " ".join((name, *agent.resume_words))
         beside = "" if os.environ.get(SHIMS_VARIABLE) else f" (plain {plain} is not)"
         lines.append(f"To continue this conversation, recorded{beside}:")
