@@ -25,6 +25,15 @@ _AUTHORITIES = ("PROMPTSTER_CA_FILE", "SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS")
 """The last is what Claude Code heeds, so that the recorder trusts whom the agent trusts."""
 
 
+def names_host(url: str) -> bool:
+    """Whether a URL names a host, and no port that there cannot be."""
+    try:
+        parts = urlsplit(url)
+        return bool(parts.hostname) and parts.port != 0
+    except ValueError:  # brackets that do not close, or a port out of range
+        return False
+
+
 @dataclass(frozen=True, kw_only=True)
 class Network:
     """The network settings of this user."""

@@ -11,8 +11,6 @@ from promptster.commands import needed
 from promptster.commands.options import Json, TeamCollector
 
 if TYPE_CHECKING or needed.work:
-    from urllib.parse import urlsplit
-
     from promptster.commands.cells import counted_days, length
     from promptster.commands.invite import quoted
     from promptster.commands.names import shortened
@@ -21,6 +19,7 @@ if TYPE_CHECKING or needed.work:
     from promptster.commands.tables import table
     from promptster.config import Config
     from promptster.errors import UsageError
+    from promptster.network import names_host
     from promptster.paths import Paths
     from promptster.session.git import git_text
     from promptster.session.workspace import is_clonable
@@ -145,9 +144,5 @@ def _repository(text: str) -> str:
 
 
 def _is_whole(address: str) -> bool:
-    """Whether an address of the network names a host, and no port that there cannot be."""
-    try:
-        parts = urlsplit(address)
-        return parts.scheme not in _OF_NETWORK or (bool(parts.hostname) and parts.port != 0)
-    except ValueError:
-        return False
+    """Whether an address of the network names a host; git's own short form and local ones are no such."""
+    return address.partition(":")[0].lower() not in _OF_NETWORK or names_host(address)

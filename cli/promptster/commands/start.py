@@ -12,13 +12,12 @@ from promptster.commands import needed
 from promptster.commands.options import Code, Collector, Json, read_code
 
 if TYPE_CHECKING or needed.work:
-    from urllib.parse import urlsplit
-
     from promptster.clock import SystemClock
     from promptster.commands.consenting import ask_consent, interrupted, require_a_person
     from promptster.config import Config, PinnedKeys
     from promptster.errors import CollectorError, InterruptError, PromptsterError, UsageError, WorkspaceError, reason_of
     from promptster.keys import StoreKind, choose_store
+    from promptster.network import names_host
     from promptster.paths import Paths, home_path
     from promptster.protocol.invite import InviteCode
     from promptster.session import attempt as attempts
@@ -316,17 +315,9 @@ def _overrides(words: list[str]) -> dict[str, str]:
     found: dict[str, str] = {}
     for word in words:
         name, separator, url = word.partition("=")
-        if not separator or not url.startswith(("http://", "https://")) or not _names_host(url):
+        if not separator or not url.startswith(("http://", "https://")) or not names_host(url):
             raise UsageError(
                 f"--upstream takes NAME=URL, not {word!r}", hint="For example anthropic=http://127.0.0.1:8080."
             )
         found[name] = url
     return found
-
-
-def _names_host(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-        return bool(parts.hostname) and parts.port != 0
-    except ValueError:  # brackets that do not close, or a port that there cannot be
-        return False
