@@ -9,7 +9,7 @@ from __future__ import annotations
 import unicodedata
 
 from promptster.protocol.documents import is_printable
-from promptster.replay.unseen import replace_unseen
+from promptster.replay.unseen import is_encodable, replace_unseen
 
 
 def tidied(text: str) -> str:
@@ -28,7 +28,7 @@ def wrong_with(text: str, what: str, *, least: int = 1, most: int) -> str | None
     """
     if not least <= len(text) <= most:
         return f"{what} has {least} to {most} characters" if least else f"{what} has at most {most} characters"
-    if any("\ud800" <= each <= "\udfff" for each in text):
+    if not is_encodable(text):
         return f"{what} has bytes that are not UTF-8"
     if not is_printable(text) or replace_unseen(text, lambda _: "") != text:
         return f"{what} is one line, without control or invisible characters"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from promptster.errors import CollectorError, UsageError
+from promptster.replay.unseen import is_encodable
 from promptster.ui.escape import escape_line
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def assessment_named(client: CollectorClient, text: str) -> dict[str, Any]:
         CollectorError: there is none.
         UsageError: there are several, or nothing was named.
     """
-    if not text.strip() or any("\ud800" <= character <= "\udfff" for character in text):
+    if not text.strip() or not is_encodable(text):
         raise UsageError("no assessment was named", hint="To see them: promptster assessment list")
     entries: list[dict[str, Any]] = client.assessments().get("assessments", [])
     by_id = {str(entry["id"]): entry for entry in entries}

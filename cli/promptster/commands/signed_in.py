@@ -9,6 +9,7 @@ from promptster.client import CollectorClient, RefusedError
 from promptster.config import collector_url
 from promptster.errors import ConfigurationError, NotSignedInError, UsageError
 from promptster.keys import FileStore, KeyringStore, choose_store
+from promptster.replay.unseen import is_encodable
 from promptster.ui.output import Output
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ def values_checked(**typed: str) -> Generator[None]:
         UsageError: the collector's words about that value, or ours.
     """
     for name, text in typed.items():
-        if not text.isprintable() and any("\ud800" <= character <= "\udfff" for character in text):
+        if not is_encodable(text):
             raise UsageError(f"--{name} has bytes that are not UTF-8", hint="Type it in a terminal that uses UTF-8.")
     try:
         yield

@@ -99,6 +99,11 @@ _ONE = re.compile(UNSEEN)
 _CONTROLS = bytes(byte for byte in range(0x80) if _ONE.match(chr(byte)))
 
 
+def is_encodable(text: str) -> bool:
+    """Whether a text has no lone surrogates, which stand for bytes on a command line that are not UTF-8."""
+    return not any("\ud800" <= each <= "\udfff" for each in text)
+
+
 def replace_unseen(text: str, code: Callable[[int], str]) -> str:
     """The text with every unseen character written as ``code`` says for its number."""
     if text.isascii():
