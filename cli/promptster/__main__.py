@@ -7,6 +7,7 @@ help appears at once.
 from __future__ import annotations
 
 import sys
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from promptster.commands import ANYONE, CANDIDATES, NAMES, QUICK, TEAMS, load
@@ -18,10 +19,9 @@ from promptster.errors import (
     PromptsterError,
     StorageError,
     UsageError,
-    reason_of,
     require_supported_platform,
 )
-from promptster.streams import let_every_letter_through, open_standard_streams, silence_stdout
+from promptster.streams import OutputError, let_every_letter_through, open_standard_streams, silence_stdout, writing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -184,18 +184,12 @@ def _run_typer(name: str, module: ModuleType, arguments: list[str]) -> int:
 
     if hasattr(module, "app") and not any(word in _HELP_FLAGS or not word.startswith("-") for word in arguments):
         raise UsageError(NO_SUB_COMMAND, hint=f"promptster {name} --help")
-    try:
+    with writing() if asks_for_help(arguments) else nullcontext():
         return run(app_of(name, module), arguments, f"promptster {name}")
-    except OSError as error:
-        if isinstance(error, BrokenPipeError) or not asks_for_help(arguments):
-            raise
-        from promptster.ui.output import OutputError  # noqa: PLC0415 - the library writes help, and nothing else, itself
-
-        raise OutputError(f"cannot write to standard output: {reason_of(error)}") from error
 
 
 def _fail(error: PromptsterError, words: list[str]) -> int:
-    from promptster.ui.output import Output, OutputError  # noqa: PLC0415 - help needs none of this
+    from promptster.ui.output import Output  # noqa: PLC0415 - help needs none of this
 
     agents = bool(words) and words[0] in _AGENTS_CODES  # what follows is an agent's, also its --json
     before_separator = words[: words.index("--")] if "--" in words else words

@@ -1,12 +1,41 @@
-"""Standard streams that a caller closed, that hold fewer letters than ours, or that nobody reads any more.
+"""Standard streams that are closed, full, read by nobody, or that hold fewer letters than ours.
 
 Both programs begin with it, so that it imports next to nothing.
 """
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from io import TextIOWrapper
+from typing import TYPE_CHECKING
+
+from promptster.errors import PromptsterError, reason_of
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+
+class OutputError(PromptsterError):
+    """Standard output takes nothing more, as on a full disk."""
+
+    default_code = "output"
+
+
+@contextlib.contextmanager
+def writing() -> Generator[None]:
+    """Write to standard output inside this; a reader that left keeps its own error.
+
+    Raises:
+        OutputError: what was written did not arrive.
+        BrokenPipeError: whoever read it is gone.
+    """
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise OutputError(f"cannot write to standard output: {reason_of(error)}") from error
 
 
 def open_standard_streams() -> None:

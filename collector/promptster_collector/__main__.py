@@ -5,16 +5,17 @@ docs/cli.md lists the exit codes.
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import traceback
 from typing import TYPE_CHECKING
 
 from promptster.errors import InterruptError, PromptsterError, UsageError, require_supported_platform
 from promptster.parser import asks_for_help, make_app, run
-from promptster.streams import let_every_letter_through, open_standard_streams, silence_stdout
+from promptster.streams import OutputError, let_every_letter_through, open_standard_streams, silence_stdout, writing
 from promptster_collector.commands import completion, init, keys, serve, storage_map
-from promptster_collector.commands.output import failure, say, writing
-from promptster_collector.errors import OutputError, database_refused, file_refused
+from promptster_collector.commands.output import failure, say
+from promptster_collector.errors import database_refused, file_refused
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,10 +47,8 @@ def _run(words: list[str]) -> int:
     if not words or words[0] in _HELP:
         words = [*words[1:], "--help"]
     try:
-        if asks_for_help(words):
-            with writing():
-                return run(app, words, _PROGRAM)
-        return run(app, words, _PROGRAM)
+        with writing() if asks_for_help(words) else contextlib.nullcontext():
+            return run(app, words, _PROGRAM)
     except PromptsterError:
         raise
     except OSError as error:

@@ -2,8 +2,7 @@
 
 ``PromptsterError``
 ├── ``SetupError``      the data folder or a key file of the collector cannot be used
-│   ├── ``OptionError``   a value on its command line cannot be used (exit 2)
-│   └── ``OutputError``   standard output takes nothing more
+│   └── ``OptionError``   a value on its command line cannot be used (exit 2)
 └── ``Refusal``         a request is answered with a problem document; ``status`` and ``code`` are part of the contract
     ├── ``NotFoundError``      404, also for everything that belongs to someone else
     ├── ``UnauthorizedError``  401
@@ -40,12 +39,6 @@ class OptionError(SetupError):
     """An option's value cannot be used, whatever the data folder is like."""
 
     exit_code = 2
-
-
-class OutputError(SetupError):
-    """Standard output takes nothing more, as on a full disk."""
-
-    default_code = "output"
 
 
 _ROOM = "Free some space."

@@ -9,7 +9,8 @@ import json
 import pytest
 
 from promptster.errors import PromptsterError
-from promptster.ui.output import Output, OutputError, json_document
+from promptster.streams import OutputError
+from promptster.ui.output import Output, json_document
 
 
 def _output(*, json: bool) -> tuple[Output, io.StringIO, io.StringIO]:

@@ -12,12 +12,14 @@ import re
 import sys
 from typing import TYPE_CHECKING, TextIO
 
-from promptster.errors import PromptsterError, reason_of
+from promptster.streams import writing
 from promptster.ui.escape import escape_line, escape_text
 from promptster.ui.wrapping import columns, fold, shortened
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
+
+    from promptster.errors import PromptsterError
 
 
 _COMMAND = re.compile(r"(?: +|[A-Z][a-z]+ {2,})(?!.*[^ ] {4,}[^ ])(?:promptster(?:-collector)?|git|cd|export) ")
@@ -28,33 +30,12 @@ _TIED = "\ue000"
 """Stands for a space that no line ends at; private use, so no text of ours has it, and a stranger's shows a space."""
 
 
-class OutputError(PromptsterError):
-    """Standard output takes nothing more, as on a full disk."""
-
-    default_code = "output"
-
-
-@contextlib.contextmanager
-def writing() -> Generator[None]:
-    """Write to standard output inside this; a reader that left keeps its own error.
-
-    Raises:
-        OutputError: what was written did not arrive.
-        BrokenPipeError: whoever read it is gone.
-    """
-    try:
-        yield
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        raise OutputError(f"cannot write to standard output: {reason_of(error)}") from error
-
-
 def write_bytes(pieces: Iterable[bytes]) -> int:
     """Write a file's bytes to standard output; returns their number.
 
     Raises:
         OutputError: they did not all arrive.
+        BrokenPipeError: whoever read them is gone.
     """
     written = 0
     with writing():

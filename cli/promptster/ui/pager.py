@@ -10,8 +10,8 @@ import subprocess
 import sys
 from typing import IO, TYPE_CHECKING
 
+from promptster.streams import writing
 from promptster.ui.blocks import shows_styles
-from promptster.ui.output import writing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

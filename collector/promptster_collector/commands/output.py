@@ -13,11 +13,11 @@ import sys
 import unicodedata
 from typing import TYPE_CHECKING, TextIO
 
-from promptster.errors import UsageError, reason_of
-from promptster_collector.errors import OutputError
+from promptster.errors import UsageError
+from promptster.streams import writing
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
     from promptster.errors import PromptsterError
@@ -76,22 +76,6 @@ def _columns(stream: TextIO) -> int:
         return os.get_terminal_size(stream.fileno()).columns or 80
     except (OSError, ValueError):  # it is closed, or no file
         return 80
-
-
-@contextlib.contextmanager
-def writing() -> Generator[None]:
-    """Write to standard output inside this; a reader that left keeps its own error.
-
-    Raises:
-        OutputError: what was written did not arrive.
-        BrokenPipeError: whoever read it is gone.
-    """
-    try:
-        yield
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        raise OutputError(f"cannot write to standard output: {reason_of(error)}") from error
 
 
 def say(text: str) -> None:
