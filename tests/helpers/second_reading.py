@@ -38,6 +38,9 @@ _FIELDS = {
 }
 
 
+_LIMITS = {"batch_bytes", "session_bytes", "batches_per_second", "body", "log"}
+
+
 class Stopped(Exception):  # noqa: N818 - verification stops before the log; which step does it is not this reading's matter
     """The log is not looked at."""
 
@@ -70,7 +73,7 @@ def read_log_clause(data: bytes, trusted: list[str]) -> LogReading:
     members = _members(data)
     keys = _succession(members["keys.json"])
     certificate = _signed("certificate", _envelope(members["certificate.json"]), keys)
-    if certificate is None:
+    if certificate is None or certificate[0]["limits"].keys() - _LIMITS:
         raise Stopped
     receipts: dict[int, bytes] = {}
     for line in _lines(members["receipts.jsonl"]):
@@ -128,9 +131,20 @@ def _unzip(data: bytes) -> dict[str, bytes]:
         for name, content in found.items():
             archive.writestr(zipfile.ZipInfo(name), content)
     blocks = sorted(name for name in names if re.fullmatch("blocks/[0-9a-f]{64}", name))
-    if again.getvalue() != data or names != [*_REQUIRED, *(name for name in _OPTIONAL if name in names), *blocks]:
+    formats = ["format.json"] if _version(found.get("policy.json", b"")) >= 2 else []
+    expected = [*formats, *_REQUIRED, *(name for name in _OPTIONAL if name in names), *blocks]
+    if again.getvalue() != data or names != expected or (formats and found["format.json"] != b'{"v":2}'):
         raise Stopped
     return found
+
+
+def _version(data: bytes) -> int:
+    """The version that a document names; 0 for what is none."""
+    try:
+        version = _document(data).get("v")
+    except Stopped:
+        return 0
+    return version if type(version) is int else 0
 
 
 def _lines(data: bytes) -> list[bytes]:

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from promptster.protocol.errors import DocumentError
+from promptster.protocol.errors import DocumentError, NewerVersionError
 from promptster.protocol.kinds import FIELD_TYPES, KINDS, Kind
 from promptster.protocol.policy import (
     CAPTURED_FIELDS,
     MAX_WORDS,
     NOT_YET_RECORDED,
     RECORDED_KINDS,
+    SUBMIT,
     TOPICS,
     Policy,
     make_policy,
     policy_sha256,
+    render_text,
+    require_own_text,
 )
+
+KEPT = Path(__file__).parent / "policies"
+"""Policies exactly as they were offered to candidates."""
 
 PROVIDERS = {
     "anthropic": "https://api.anthropic.com",
@@ -69,11 +77,29 @@ def test_what_nothing_records_is_neither_asked_for_nor_announced() -> None:
         ({}, "no language model reads it.", "A language model may"),
         ({"analysis_by_llm": True}, "A language model may", "no language model"),
         ({"hooks": False}, "hooks are not used", "for this session only"),
+        ({"agents": ["codex"]}, "You may use Codex. Started", "Cursor"),
+        ({"agents": ["claude", "cursor"]}, "You may use Claude Code or Cursor.", "Codex trusts"),
+        ({"agents": ["claude", "codex"]}, "hooks report to it too. Codex trusts", "Cursor"),
+        ({"agents": ["claude", "later-agent"]}, "You may use Claude Code or later-agent.", "Codex"),
+        ({}, "You may use Claude Code, Codex or Cursor.", "Acme then offers"),
+        ({"alternative": "a pairing session"}, "Acme then offers instead: a pairing session.", "no alternative"),
+        ({"contact": "hiring@acme.example"}, "write to hiring@acme.example.", "write to Acme"),
+        ({"legal_basis": "its legitimate interest"}, "legal basis is its legitimate interest.", "your consent."),
+        ({}, 'Nothing is submitted then: "promptster submit" does that, also later.', "as it is. To prevent"),
+        ({}, "destroyed. Exported copies, backups and your own copy are not affected.", "later their backups"),
+        ({"key_backup_days": 7}, "destroyed, and at most 7 days later their backups. Exported", "copies, backups"),
+        ({"key_backup_days": 1}, "at most 1 day later their backups.", "1 days"),
+        ({"key_backup_days": 0}, "destroyed, and no backup holds them. Exported copies and your own", "later their"),
+        ({"retention_days": 1, "time_limit_minutes": 1}, "Recording ends 1 minute after", "1 days"),
         ({}, "Codex trusts these hooks for this session only", "hooks are not used"),
-        ({}, "Their hooks report to it too (Cursor's only these).", "send their traffic through it to the provider"),
+        (
+            {},
+            "The agents' hooks report to it too (Cursor's only these).",
+            "send their traffic through it to the provider",
+        ),
         ({}, "Not encrypted: your own copy and, until the end, copies of task files.", "stored or sent;"),
         ({}, "what else it reports, and what it is refused\n", "and what else it reports"),
-        ({"hooks": False}, "send their traffic for these providers through it:", "Cursor"),
+        ({"hooks": False}, "send their traffic for these providers through it:", "Cursor's"),
         ({"time_limit_minutes": 90}, "Recording ends 90 minutes after you agree", "your invite allows"),
         ({}, "Recording ends when the time that your invite allows is over.", "minutes after"),
         ({"providers": {}}, "are recorded, but not their traffic to the model.", "for these providers"),
@@ -96,7 +122,7 @@ def test_the_text_says_what_the_settings_are(changes: dict[str, Any], said: str,
         "WHAT IS RECORDED",
         "WHAT IS NOT RECORDED",
         "A recorder runs on your computer",
-        "legal basis is your consent",
+        "Acme's legal basis is your consent.",
         "HOW LONG IT IS KEPT",
         "WHAT YOU CAN DO",
         "About backups, a correction, an objection or who read it, write to Acme",
@@ -111,9 +137,10 @@ def test_the_text_names_what_it_must(words: str) -> None:
 
 def test_the_text_is_short() -> None:
     """At most 600 words, with room for long names; names that would make it longer are refused."""
-    assert len(_policy(analysis_by_llm=True, time_limit_minutes=90).text.split()) <= MAX_WORDS
     settings: dict[str, Any] = {"analysis_by_llm": True, "time_limit_minutes": 90}
-    long_names = _policy(organisation="The Royal Bank of Example Group", title="wordy " * 29 + "end", **settings)
+    stated = {"contact": "hiring@example.com", "alternative": "a pairing session", "key_backup_days": 7}
+    assert len(_policy(**settings, **stated).text.split()) <= MAX_WORDS
+    long_names = _policy(organisation="The Royal Bank of Example Group", title="wordy " * 19 + "end", **settings)
     assert len(long_names.text.split()) <= MAX_WORDS
     with pytest.raises(DocumentError) as caught:
         _policy(organisation=" ".join("A" * 100))
@@ -138,9 +165,123 @@ def test_a_policy_is_named_by_its_bytes() -> None:
         {"readers": ["Everyone!"]},
         {"title": "Backend\nWHAT IS RECORDED\nnothing"},
         {"title": ""},
+        {"agents": []},
+        {"agents": ["Claude Code"]},
+        {"contact": "Acme\nWHAT IS NOT RECORDED\nall"},
+        {"alternative": ""},
+        {"legal_basis": "x" * 201},
+        {"key_backup_days": 8},
+        {"key_backup_days": -1},
     ],
 )
 def test_settings_outside_the_rules_are_refused(changes: dict[str, Any]) -> None:
     """A policy cannot promise more days, other kinds, or lines of its own."""
     with pytest.raises(DocumentError):
         _policy(**changes).payload()
+
+
+def _kept(name: str) -> Policy:
+    return Policy.parse((KEPT / f"{name}.json").read_bytes())
+
+
+@pytest.mark.parametrize("path", sorted(KEPT.iterdir()), ids=lambda path: path.stem)
+def test_a_policy_of_each_version_that_was_ever_written_still_has_its_own_text(path: Path) -> None:
+    """Read, written again and rendered, every byte is the same: nobody's consent changes with our words."""
+    policy = Policy.parse(path.read_bytes())
+    assert policy.payload() == path.read_bytes()
+    assert render_text(policy) == policy.text
+    require_own_text(policy)
+
+
+def test_what_is_written_today_is_what_is_kept() -> None:
+    """The kept policies of the newest version are this program's, so that a changed text cannot keep its number."""
+    plain = _policy(title="Rate limiter", time_limit_minutes=90)
+    assert _kept("version-2") == plain
+    stated = _policy(
+        organisation="Süd & Söhne",
+        title="Slugs",
+        retention_days=180,
+        providers={},
+        hooks=False,
+        analysis_by_llm=True,
+        readers=(),
+        kinds=("submission_final", "opened", "consent", "closed"),
+        agents=("claude",),
+        contact="bewerbung@example.com",
+        alternative="a pairing session",
+        legal_basis="its legitimate interest",
+        key_backup_days=7,
+    )
+    assert _kept("version-2-other") == stated
+
+
+def test_a_policy_of_version_1_leaves_all_agents_open() -> None:
+    """It has no list; one of version 2 has."""
+    assert _kept("version-1").allows_agent("whatever")
+    assert _policy(agents=("codex",)).allows_agent("codex")
+    assert not _policy(agents=("codex",)).allows_agent("claude")
+
+
+@pytest.mark.parametrize("name", ["version-1", "version-2"])
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("retention_days", 180),
+        ("time_limit_minutes", 91),
+        ("providers", {"anthropic": "https://llm.acme.example"}),
+        ("hooks", False),
+        ("analysis_by_llm", True),
+        ("readers", ("owner", "recruiter", "reviewer")),
+        ("organisation", "Other"),
+        ("title", "Other"),
+        ("kinds", ("submission_final",)),
+    ],
+)
+def test_a_setting_that_the_text_does_not_say_is_refused(name: str, setting: str, value: Any) -> None:
+    """Whichever it is, and in either version."""
+    with pytest.raises(DocumentError) as caught:
+        require_own_text(replace(_kept(name), **{setting: value}))
+    assert caught.value.code == "policy_text"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"agents": ("codex",)},
+        {"contact": "other@example.com"},
+        {"alternative": "tea"},
+        {"legal_basis": "habit"},
+        {"key_backup_days": 0},
+    ],
+)
+def test_what_version_2_adds_is_in_its_text(changes: dict[str, Any]) -> None:
+    """None of it can differ from what is read."""
+    with pytest.raises(DocumentError) as caught:
+        require_own_text(replace(_policy(), **changes))
+    assert caught.value.code == "policy_text"
+
+
+@pytest.mark.parametrize("name", ["version-1", "version-2"])
+def test_a_kind_that_a_text_knows_no_line_for_is_refused(name: str) -> None:
+    """A later kind of event cannot ride on an older text."""
+    with pytest.raises(DocumentError) as caught:
+        render_text(replace(_kept(name), kinds=("consent", "keystroke")))
+    assert caught.value.code == "policy_text"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"text_version": 3},
+        {"at_limit": SUBMIT},
+        {"models": ("claude-opus-4-1",)},
+        {"reader_scopes": ("sessions:read",)},
+        {"reader_systems": ("ats",)},
+    ],
+)
+def test_what_this_version_has_no_words_for_needs_a_newer_one(changes: dict[str, Any]) -> None:
+    """It is read, for verification, and nobody is asked to agree to it."""
+    policy = replace(_policy(), **changes)
+    assert Policy.parse(policy.payload()) == policy
+    with pytest.raises(NewerVersionError):
+        require_own_text(policy)

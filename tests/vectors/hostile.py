@@ -12,6 +12,7 @@ from tests.vectors import (
     hostile_logs,
     hostile_missing,
     hostile_proofs,
+    versions,
 )
 from tests.vectors.common import Named
 
@@ -28,3 +29,4 @@ def vectors() -> Iterator[Named]:
         hostile_logs,
     ):
         yield from module.vectors()
+    yield from versions.hostile()

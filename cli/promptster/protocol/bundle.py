@@ -13,6 +13,7 @@ from typing import Final
 
 from promptster.protocol.archive import Member, read_archive, write_archive
 from promptster.protocol.batch import WireBatch
+from promptster.protocol.documents import decode, encode
 from promptster.protocol.errors import BundleError, DocumentError, EventError
 from promptster.protocol.events import RecordedEvent
 from promptster.protocol.fields import MAX_EVENT, SALT_SIZE, Block, Secret, decode_secrets, encode_secrets, read_stored
@@ -39,8 +40,13 @@ REQUIRED = (
     "proofs.jsonl",
 )
 OPTIONAL = ("close.json", "tombstone.json", "checkpoint.txt")
+FORMAT_MEMBER: Final = "format.json"
+"""The first member of a bundle whose policy is of version 2 or newer: a reader that does not know it stops there."""
+FORMAT: Final = 2
+"""The newest format of a bundle, by that member."""
 _BLOCK_NAME = re.compile(r"blocks/([0-9a-f]{64})", re.ASCII)
 _VALUE_HEAD = struct.Struct(">QI")
+_FORMAT_BYTES = encode({"v": FORMAT})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -171,6 +177,27 @@ def _envelopes(items: Iterable[Envelope]) -> bytes:
     return _lines(item.encode() for item in items)
 
 
+def has_format(policy: bytes) -> bool:
+    """Whether a bundle with this policy says its format; those with a policy of version 1 never do."""
+    try:
+        version = decode(policy).get("v")
+    except DocumentError:
+        return False
+    return type(version) is int and version >= FORMAT
+
+
+def _read_format(data: bytes) -> None:
+    try:
+        document = decode(data)
+    except DocumentError as error:
+        raise BundleError(f"a part of the bundle is malformed: {error}", code="member_malformed") from None
+    version = document.get("v")
+    if type(version) is int and version > FORMAT:
+        raise BundleError(f"the bundle is of format {version}, and {FORMAT} is the newest known", code="newer_version")
+    if data != _FORMAT_BYTES:
+        raise BundleError("the bundle's format is none that there is", code="member_malformed")
+
+
 def write_bundle(parts: BundleParts) -> bytes:
     """The bundle's bytes; equal parts give equal bytes.
 
@@ -181,7 +208,8 @@ def write_bundle(parts: BundleParts) -> bytes:
         _VALUE_HEAD.pack(seq, len(data)) + data
         for seq, data in sorted((seq, encode_secrets(secrets)) for seq, secrets in parts.values.items() if secrets)
     )
-    members = [
+    members = [Member(FORMAT_MEMBER, _FORMAT_BYTES)] if has_format(parts.policy) else []
+    members += [
         Member("keys.json", parts.keys),
         Member("certificate.json", parts.certificate.encode()),
         Member("policy.json", parts.policy),
@@ -214,8 +242,11 @@ def read_bundle(data: bytes) -> BundleParts:
     """
     members = {member.name: member.data for member in read_archive(data)}
     names = list(members)
+    if names[:1] == [FORMAT_MEMBER]:
+        _read_format(members[FORMAT_MEMBER])
     blocks = [name for name in names if _BLOCK_NAME.fullmatch(name)]
-    expected = [*REQUIRED, *(name for name in OPTIONAL if name in members), *sorted(blocks)]
+    first = [FORMAT_MEMBER] if has_format(members.get("policy.json", b"")) else []
+    expected = [*first, *REQUIRED, *(name for name in OPTIONAL if name in members), *sorted(blocks)]
     if names != expected:
         raise BundleError("a bundle's members are not the ones of a bundle, in their order", code="members")
     try:

@@ -21,6 +21,8 @@ from promptster.protocol.documents import (
 _MAX_CHOICE = 200
 LOG_LIMIT: Final = "log"
 """The limit by which a collector promises a log proof for every receipt."""
+KNOWN_LIMITS: Final = frozenset({"batch_bytes", "batches_per_second", "body", "session_bytes", LOG_LIMIT})
+"""Every limit that a certificate has had so far; ``body`` is an early name of ``batch_bytes``."""
 
 
 def _is_choice(value: object) -> bool:
@@ -106,3 +108,8 @@ class Certificate(Document):
     def promises_log(self) -> bool:
         """Whether every receipt of the session stands in the collector's log: without a proof, something is missing."""
         return self.limits.get(LOG_LIMIT, 0) > 0
+
+    @property
+    def unknown_limits(self) -> tuple[str, ...]:
+        """Limits that only a newer version knows: they may say how the session's values are to be read."""
+        return tuple(sorted(self.limits.keys() - KNOWN_LIMITS))

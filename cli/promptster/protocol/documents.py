@@ -21,7 +21,7 @@ from promptster.protocol.encoding import b64u_decode, b64u_encode
 from promptster.protocol.errors import DocumentError, EncodingError, Fault
 
 VERSION = 1
-"""The one version of the wire. It fixes every algorithm."""
+"""The version of the wire. It fixes every algorithm; of documents only the policy has a second one."""
 
 MAX_INTEGER = 2**53 - 1
 """Integers of documents stay within what every JSON reader holds exactly."""
@@ -231,9 +231,9 @@ def _is_integer(value: Any, minimum: int, maximum: int) -> None:
     _refuse(not minimum <= value <= maximum, f"is not within {minimum} and {maximum}")
 
 
-def integer(minimum: int = 0, maximum: int = MAX_INTEGER) -> Any:
+def integer(minimum: int = 0, maximum: int = MAX_INTEGER, *, null: bool = False) -> Any:
     """A field with a whole number."""
-    return _declare(_same(lambda value: _is_integer(value, minimum, maximum)))
+    return _declare(dataclasses.replace(_same(lambda value: _is_integer(value, minimum, maximum)), null=null))
 
 
 def flag() -> Any:
@@ -294,11 +294,12 @@ def hashes(limit: int) -> Any:
     return _declare(Form(write=write, read=read))
 
 
-def words(allowed: re.Pattern[str], limit: int) -> Any:
-    """A field with a sorted list of distinct words: a tuple in Python."""
+def words(allowed: re.Pattern[str], limit: int, *, least: int = 0) -> Any:
+    """A field with a sorted list of ``least`` to ``limit`` distinct words: a tuple in Python."""
 
     def read(value: Any) -> tuple[str, ...]:
         items = _items(value, limit)
+        _refuse(len(items) < least, f"has fewer than {least} entries")
         _refuse(
             any(not isinstance(item, str) or allowed.fullmatch(item) is None for item in items), "has a foreign word"
         )
@@ -326,6 +327,13 @@ class Record:
     """A canonical document. Subclasses declare their fields and, where they have one, a smaller ``LIMIT``."""
 
     LIMIT: ClassVar[int] = 64 << 10
+    V: ClassVar[int] = VERSION
+
+    @classmethod
+    def of_version(cls, version: object) -> type[Self]:
+        """The class that reads a document with this ``v``: only a type with several versions has more than one."""
+        del version
+        return cls
 
     def payload(self) -> bytes:
         """The document's exact bytes.
@@ -333,7 +341,7 @@ class Record:
         Raises:
             DocumentError: when a field's value is not of its form.
         """
-        document: dict[str, Any] = {"v": VERSION}
+        document: dict[str, Any] = {"v": self.V}
         for name, form in _forms(type(self)).items():
             try:
                 document[name] = form.to_json(getattr(self, name))
@@ -352,11 +360,20 @@ class Record:
             DocumentError: when the bytes are not a canonical document of this type.
         """
         document = decode(payload, limit=cls.LIMIT)
+        return cls.of_version(document.get("v")).read(document)
+
+    @classmethod
+    def read(cls, document: Mapping[str, Any]) -> Self:
+        """Read a document that was decoded already.
+
+        Raises:
+            DocumentError: it is not of this type and version.
+        """
         forms = _forms(cls)
         if document.keys() != forms.keys() | {"v"}:
             odd = sorted(document.keys() ^ (forms.keys() | {"v"}))
             raise DocumentError(f"keys missing or unknown: {', '.join(odd)[:200]}", code="keys")
-        if type(document["v"]) is not int or document["v"] != VERSION:
+        if type(document["v"]) is not int or document["v"] != cls.V:
             raise DocumentError("the document is of another version", code="version")
         values: dict[str, Any] = {}
         for name, form in forms.items():

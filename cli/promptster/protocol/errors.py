@@ -3,6 +3,7 @@
 ``ProtocolError``
 ├── ``EncodingError``      base64url text, or a value that has no wire form
 ├── ``DocumentError``      bytes that are not a canonical document of the type asked for
+│   └── ``NewerVersionError``  what only a newer version of Promptster knows
 ├── ``SignatureError``     a key, a signature or the bytes it covers
 ├── ``KeyringError``       the succession of the collector's keys
 ├── ``InviteError``        an invite's code or link
@@ -50,6 +51,12 @@ class DocumentError(ProtocolError):
     """Bytes are not a canonical document of the type asked for."""
 
     default_code = "document"
+
+
+class NewerVersionError(DocumentError):
+    """A document has a version, or says something, that only a newer version of Promptster knows."""
+
+    default_code = "newer_version"
 
 
 class SignatureError(ProtocolError):

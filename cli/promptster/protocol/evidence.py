@@ -11,7 +11,7 @@ from promptster.protocol.bundle import BundleParts
 from promptster.protocol.chain import Chain, in_order
 from promptster.protocol.consent import Certificate, Consent
 from promptster.protocol.documents import Document
-from promptster.protocol.errors import DocumentError, KeyringError, LogError, SignatureError
+from promptster.protocol.errors import DocumentError, KeyringError, LogError, NewerVersionError, SignatureError
 from promptster.protocol.keys import KeySuccession, parse_keyfile
 from promptster.protocol.log import Checkpoint, LogProof
 from promptster.protocol.policy import Policy, policy_sha256
@@ -26,6 +26,8 @@ B = TypeVar("B", Receipt, Check)
 _KID = re.compile(rb'"kid"[\t\n\r ]*:[\t\n\r ]*"([A-Za-z0-9_-]{22})"')
 _WITNESS_PRECISION_MS = 1000
 """Witnesses tell whole seconds."""
+_NAMED_AT_MOST = 200
+"""Characters of a list of names in a finding."""
 
 
 @dataclass
@@ -100,6 +102,10 @@ def read_identity(report: Report, parts: BundleParts) -> Evidence | None:
     certificate = _open_signed(report, keys, signers, Certificate, parts.certificate)
     if certificate is None:
         return None
+    if certificate.unknown_limits:
+        named = ", ".join(certificate.unknown_limits)[:_NAMED_AT_MOST]
+        report.unreadable("newer_version", f"the certificate has limits that only a newer version knows: {named}")
+        return None
     consent = _read_consent(report, certificate, parts.consent)
     policy = _read_policy(report, certificate, parts.policy)
     return Evidence(keys, certificate, consent, policy, signers)
@@ -135,6 +141,9 @@ def _read_policy(report: Report, certificate: Certificate, data: bytes) -> Polic
         return None
     try:
         policy = Policy.parse(data)
+    except NewerVersionError as error:
+        report.unreadable(error.code, str(error))
+        return None
     except DocumentError as error:
         report.unreadable("policy_malformed", f"the policy cannot be read: {error}")
         return None

@@ -68,6 +68,8 @@ FIELD_TYPES: Final[Mapping[str, FieldType]] = MappingProxyType(
         "before": "text",
         "body": "json",
         "body_raw": "bytes",
+        "brief": "text",
+        "brief_sha256": "text",
         "choices": "json",
         "cli_version": "text",
         "command": "text",
@@ -143,7 +145,7 @@ AGENT_FIELDS: Final = frozenset({"agent", "agent_session", "agent_id"})
 """Which agent an event came from, as that agent names itself, its session and its subagents."""
 
 _FIELDS: Final[Mapping[Kind, str]] = {
-    Kind.OPENED: "cli_version platform choices continues path_check",
+    Kind.OPENED: "cli_version platform choices continues path_check brief brief_sha256",
     Kind.PAUSED: "reason",
     Kind.RESUMED: "reason",
     Kind.CLOSED: "totals batches",

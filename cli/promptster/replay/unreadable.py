@@ -11,7 +11,7 @@ import re
 import zipfile
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from promptster.protocol.bundle import REQUIRED
+from promptster.protocol.bundle import FORMAT_MEMBER, REQUIRED
 from promptster.protocol.encoding import b64u_decode
 from promptster.protocol.errors import DocumentError, EncodingError, KeyringError
 from promptster.protocol.keys import parse_keyfile
@@ -23,6 +23,9 @@ ZIP: Final = b"PK\x03\x04"
 """How a bundle begins."""
 _NAME_AT: Final = 30
 """Where the first member's name stands in a zip."""
+_FIRST: Final = tuple(name.encode() for name in (REQUIRED[0], FORMAT_MEMBER))
+"""The names with which a bundle begins."""
+_NEWER: Final = "was made by a newer version of Promptster: update this one to read it"
 _END: Final = b"PK\x05\x06"
 _PEEK: Final = 64 << 10
 """Bytes of a member that are looked at: keys and certificates are smaller."""
@@ -35,12 +38,15 @@ _BUNDLE: Final = "check the bundle of its session instead"
 
 def why_unreadable(data: bytes, verification: Verification) -> str:
     """What to say behind the file's name when the verdict is ``unreadable``."""
+    codes = {finding.code for finding in verification.findings}
+    if "newer_version" in codes:
+        return _NEWER
     if verification.signer is not None:
         return "is a bundle, and a part of it that was signed cannot be read"
     if not data:
         return "is empty"
     if data.startswith(ZIP):
-        return _of_zip(data, {finding.code for finding in verification.findings})
+        return _of_zip(data, codes)
     if _is_keyfile(data):
         return "is a key file, not a bundle (--trust takes it)"
     return _of_export(data) or "is not a Promptster bundle"
@@ -53,13 +59,13 @@ def _of_export(data: bytes) -> str | None:
 
 
 def _of_zip(data: bytes, codes: set[str]) -> str:
-    if not data.startswith(REQUIRED[0].encode(), _NAME_AT):
+    if not data.startswith(_FIRST, _NAME_AT):
         return "is a zip file, but not a Promptster bundle"
     if _END not in data[-(22 + 0xFFFF) :]:
         return "is a bundle that was cut off: copy or download it again"
     members = _peek(data)
     if any(_is_newer(document) for document in members.values()):
-        return "was made by a newer version of Promptster: update this one to read it"
+        return _NEWER
     if "members" in codes:
         return "is a bundle that lacks parts, or has parts that this version of Promptster does not know"
     if "not_canonical" in codes:

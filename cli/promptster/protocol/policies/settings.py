@@ -1,0 +1,116 @@
+"""The documents of a policy: version 1 as Promptster 0.1 wrote it, and version 2, which names its text's rendering."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar, Final, Self, cast
+
+from promptster.protocol.documents import Record, choice, flag, integer, is_printable, table, text, words
+from promptster.protocol.errors import NewerVersionError
+from promptster.protocol.kinds import Kind
+
+MAX_RETENTION_DAYS: Final = 180
+MAX_KEY_BACKUP_DAYS: Final = 7
+SUBMIT: Final = "submit"
+STOP: Final = "stop"
+
+_ROLE = re.compile(r"[a-z][a-z_]{0,31}", re.ASCII)
+_AGENT = re.compile(r"[a-z][a-z0-9-]{0,31}", re.ASCII)
+_MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@-]{0,99}", re.ASCII)
+_NAME = re.compile(r"[a-z][a-z0-9_.:-]{0,63}", re.ASCII)
+_KIND = re.compile("|".join(kind.value for kind in Kind), re.ASCII)
+_MAX_URL = 500
+_MAX_STATEMENT = 200
+
+
+def _is_url(value: object) -> bool:
+    if not isinstance(value, str) or len(value) > _MAX_URL:
+        return False
+    return value.startswith(("https://", "http://")) and is_printable(value)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Policy(Record):
+    """What is recorded, who reads it, how long it stays. Its canonical bytes are what a consent names.
+
+    This is version 1; ``parse`` reads every version that there is.
+    """
+
+    organisation: str = text()
+    """The hiring organisation's name."""
+    title: str = text()
+    """The assessment's title."""
+    text: str = text(20_000, lines=True)
+    """What the candidate reads."""
+    kinds: tuple[str, ...] = words(_KIND, len(Kind))
+    """Kinds of events that may be recorded, sorted."""
+    retention_days: int = integer(1, MAX_RETENTION_DAYS)
+    """Days until everything of the session is erased."""
+    time_limit_minutes: int = integer(0, 60 * 24 * 30)
+    """How long recording may last; 0 is no limit of its own."""
+    providers: Mapping[str, str] = table(_is_url)
+    """Model providers by name, with the base URL to which traffic may go."""
+    hooks: bool = flag()
+    """Whether the agents' hooks are used beside the proxy."""
+    analysis_by_llm: bool = flag()
+    """Whether a language model reads the recording."""
+    readers: tuple[str, ...] = words(_ROLE, 16)
+    """Roles in the organisation that may read the recording, sorted."""
+
+    @classmethod
+    def of_version(cls, version: object) -> type[Self]:
+        """The class that reads a policy of this version.
+
+        Raises:
+            NewerVersionError: no class does yet.
+        """
+        if type(version) is int and version > NEWEST:
+            raise NewerVersionError(f"the policy is of version {version}, and {NEWEST} is the newest one known here")
+        return cast("type[Self]", PolicyV2) if version == PolicyV2.V and type(version) is int else cls
+
+    def allows(self, kind: str) -> bool:
+        """Whether events of this kind may be recorded."""
+        return kind in self.kinds
+
+    def allows_agent(self, name: str) -> bool:
+        """Whether this agent may be used; version 1 has no list of them, so that all may be."""
+        del name
+        return True
+
+
+@dataclass(frozen=True, kw_only=True)
+class PolicyV2(Policy):
+    """A policy that names the rendering of its text, and says what version 1 left open."""
+
+    V: ClassVar[int] = 2
+
+    text_version: int = integer(2)
+    """The rendering by which the text follows from the settings."""
+    agents: tuple[str, ...] = words(_AGENT, 16, least=1)
+    """Agents that may be used, sorted."""
+    models: tuple[str, ...] = words(_MODEL, 32)
+    """Models that may be used, sorted; any, if there are none."""
+    contact: str = text(_MAX_STATEMENT)
+    """To whom a candidate writes."""
+    alternative: str | None = text(_MAX_STATEMENT, null=True)
+    """What the organisation offers to whoever refuses."""
+    legal_basis: str = text(_MAX_STATEMENT)
+    """The legal basis of the recording, as the organisation states it."""
+    at_limit: str = choice(STOP, SUBMIT)
+    """What happens to work that is not submitted when the time is over."""
+    key_backup_days: int | None = integer(0, MAX_KEY_BACKUP_DAYS, null=True)
+    """Days for which backups hold destroyed keys; ``None`` where the operator states none."""
+    reader_scopes: tuple[str, ...] = words(_NAME, 16)
+    """Kinds of access tokens that may read the recording, sorted."""
+    reader_systems: tuple[str, ...] = words(_NAME, 16)
+    """Connected systems that may read the recording, sorted."""
+
+    def allows_agent(self, name: str) -> bool:
+        """Whether this agent may be used."""
+        return name in self.agents
+
+
+NEWEST: Final = PolicyV2.V
+"""The newest version of a policy that is read here."""
