@@ -96,7 +96,7 @@ def build_services(settings: Settings, store: Store, clock: Clock) -> Services:
     tokens = Tokens(store, clock, life_ms=limits.token_ms)
     persons = Persons(store, clock)
     organisations = Organisations(store, clock, tokens, persons)
-    assessments = Assessments(store, clock, organisations)
+    assessments = Assessments(store, clock, organisations, key_backup_days=settings.key_backup_days)
     invites = Invites(
         store,
         clock,

@@ -10,6 +10,7 @@
     ├── ``ConflictError``      409
     ├── ``GoneError``          410
     ├── ``InvalidError``       422
+    ├── ``UpgradeRequiredError``  426, a program that is too old for what it asks for
     └── ``BusyError``          429 or 503, with Retry-After
 """
 
@@ -137,6 +138,13 @@ class InvalidError(Refusal):
 
     default_code = "invalid"
     default_status = 422
+
+
+class UpgradeRequiredError(Refusal):
+    """The caller's program is too old for what it asks for."""
+
+    default_code = "newer_version"
+    default_status = 426
 
 
 class BusyError(Refusal):

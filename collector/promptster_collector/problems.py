@@ -34,6 +34,7 @@ _TITLES: Mapping[int, str] = {
     413: "Content too large",
     415: "Unsupported media type",
     422: "Unprocessable content",
+    426: "Upgrade required",
     429: "Too many requests",
     431: "Request header fields too large",
     500: "Internal error",

@@ -58,6 +58,8 @@ class Settings:
     """Figures to enforce."""
     sweep_seconds: float = 60.0
     """How often expiry, retention and unfinished work are looked at without being asked."""
+    key_backup_days: int | None = None
+    """Days for which backups of the key store hold destroyed keys, as policies state it; ``None`` states nothing."""
 
     @property
     def marker(self) -> Path:

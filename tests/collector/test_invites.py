@@ -56,6 +56,7 @@ def test_the_offer_is_signed_under_the_pinned_key(site: Site) -> None:
         "title": "Build a parser",
         "repository": "https://git.example/task.git",
         "time_limit_minutes": 90,
+        "brief": None,
     }
     assert invite.expires - site.clock.ms == 72 * HOUR_MS
 

@@ -20,6 +20,7 @@ from promptster.protocol.consent import Certificate, Consent, Redeem
 from promptster.protocol.encoding import b64u_decode, b64u_encode
 from promptster.protocol.events import Draft, RecordedEvent, compose
 from promptster.protocol.invite import Invite, InviteCode
+from promptster.protocol.policy import NEWEST, POLICY_HEADER
 from promptster.protocol.privacy import Withdrawal
 from promptster.protocol.sealing import access_token, seal_box
 from promptster.protocol.signing import Envelope, SigningKey
@@ -125,7 +126,7 @@ class Candidate:
 
     def redeem_at(self, client: httpx.Client) -> Certificate:
         """Fetch the invite, consent, redeem."""
-        secret = bearer(b64u_encode(self.code.secret))
+        secret = secret_header(self.code)
         offer = client.get(f"/v1/invites/{self.code.invite_id}", headers=secret)
         assert offer.status_code == 200, offer.text
         body = self.consent_to(offer.json())
@@ -169,8 +170,8 @@ def started(client: httpx.Client, token: str, **person: str) -> Candidate:
 
 
 def secret_header(code: InviteCode) -> dict[str, str]:
-    """The header that carries an invite's secret."""
-    return bearer(b64u_encode(code.secret))
+    """The headers with which a candidate's program asks for an invite: its secret, and the policies that it reads."""
+    return {**bearer(b64u_encode(code.secret)), POLICY_HEADER: str(NEWEST)}
 
 
 def earlier_receipt(receipt: bytes) -> dict[str, str]:

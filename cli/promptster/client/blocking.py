@@ -22,6 +22,7 @@ from promptster.client.calls import (
     PutAnswer,
     RedeemAnswer,
     member,
+    optional_text,
     put_answer,
     put_batch_call,
     refusal,
@@ -33,6 +34,7 @@ from promptster.errors import NotSignedInError
 from promptster.network import Network
 from promptster.protocol.documents import encode
 from promptster.protocol.encoding import b64u_decode, b64u_encode
+from promptster.protocol.policy import NEWEST, POLICY_HEADER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -130,17 +132,18 @@ class CollectorClient:
 
     def get_invite(self, invite_id: str, secret: bytes) -> InviteAnswer:
         """The invite, its policy and the keys it is signed with."""
-        call = Call(method="GET", path=f"/v1/invites/{invite_id}", bearer=b64u_encode(secret))
+        extra = {POLICY_HEADER: str(NEWEST)}
+        call = Call(method="GET", path=f"/v1/invites/{invite_id}", bearer=b64u_encode(secret), extra=extra)
         document = self._send(call).document()
         assessment = member(document, "assessment", dict)
-        repository = assessment.get("repository")
         return InviteAnswer(
             invite=member(document, "invite", dict),
             policy=b64u_decode(member(document, "policy", str)),
             assessment=Assessment(
                 title=member(assessment, "title", str),
-                repository=repository if isinstance(repository, str) and repository else None,
+                repository=optional_text(assessment, "repository"),
                 time_limit_minutes=member(assessment, "time_limit_minutes", int),
+                brief=optional_text(assessment, "brief"),
             ),
             keyfile=encode(member(document, "keys", dict)),
         )

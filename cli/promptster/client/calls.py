@@ -39,6 +39,8 @@ class Assessment:
     """A path or an address that git can clone, or ``None``."""
     time_limit_minutes: int
     """0 for no limit."""
+    brief: str | None = None
+    """The task's text, where the assessment has one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,6 +172,22 @@ class Connection:
         self.url = collector_url(url)
         self.context = network.tls_context()
         self.proxy = network.proxy_for(self.url)
+
+
+def optional_text(document: Mapping[str, Any], name: str) -> str | None:
+    """A member of an answer that may be missing, null or empty; ``None`` then.
+
+    Raises:
+        CollectorError: it is something else than text that can be kept.
+    """
+    if not document.get(name):
+        return None
+    text: str = member(document, name, str)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise CollectorError(f"the {name} in the collector's answer is no text", code="collector_answer") from None
+    return text
 
 
 def member(document: Mapping[str, Any], name: str, kind: type[Any]) -> Any:

@@ -15,8 +15,17 @@ from typing import Final
 from promptster.protocol.errors import DocumentError, NewerVersionError
 from promptster.protocol.kinds import Kind
 from promptster.protocol.policies import text_1, text_2
-from promptster.protocol.policies.settings import MAX_KEY_BACKUP_DAYS, STOP, SUBMIT, Policy, PolicyV2
+from promptster.protocol.policies.settings import (
+    MAX_KEY_BACKUP_DAYS,
+    NEWEST,
+    POLICY_HEADER,
+    STOP,
+    SUBMIT,
+    Policy,
+    PolicyV2,
+)
 from promptster.protocol.policies.text_2 import TOPICS
+from promptster.protocol.policies.topics import TEXT_DIFFERS
 
 __all__ = [
     "AGENTS",
@@ -24,10 +33,13 @@ __all__ = [
     "LEGAL_BASIS",
     "MAX_KEY_BACKUP_DAYS",
     "MAX_WORDS",
+    "NEWEST",
     "NOT_YET_RECORDED",
+    "POLICY_HEADER",
     "RECORDED_KINDS",
     "STOP",
     "SUBMIT",
+    "TEXT_DIFFERS",
     "TOPICS",
     "Policy",
     "PolicyV2",
@@ -87,7 +99,7 @@ def require_own_text(policy: Policy) -> None:
         NewerVersionError: only a newer version of Promptster can tell.
     """
     if policy.text != render_text(policy):
-        raise DocumentError("the policy's text is not the one that its settings have", code="policy_text")
+        raise DocumentError("the policy's text is not the one that its settings have", code=TEXT_DIFFERS)
 
 
 def make_policy(

@@ -20,6 +20,7 @@ from promptster.keys import SessionSecrets, load_secrets, open_store, save_secre
 from promptster.protocol.consent import Certificate, Redeem
 from promptster.protocol.documents import encode
 from promptster.protocol.encoding import b64u_encode
+from promptster.protocol.policy import PolicyV2
 from promptster.protocol.sealing import seal_box
 from promptster.protocol.signing import Envelope
 from promptster.session.consent import check_certificate, make_consent
@@ -42,6 +43,7 @@ POLICY = "policy.json"
 CONSENT = "consent.json"
 REQUEST = "request.json"
 REPOSITORY = "repository.txt"
+BRIEF = "brief.txt"
 _WORTH_REPEATING = frozenset({408, 425, 429})
 _SERVER_FAULT = 500
 
@@ -129,6 +131,8 @@ def open_attempt(agreement: Agreement, facts: SessionFacts, store: SecretStore, 
     folder.write_document(KEYS, offer.keyfile)
     if offer.assessment.repository:
         folder.write_document(REPOSITORY, offer.assessment.repository.encode())
+    if offer.assessment.brief and isinstance(offer.policy, PolicyV2):  # nobody agreed to it in version 1
+        folder.write_document(BRIEF, offer.assessment.brief.encode())
     request = {"consent": consent.to_json(), "redeem": redeem.to_json(), "box": b64u_encode(box)}
     folder.write_document(REQUEST, encode(request))
     write_private(_pointer(config.paths, offer.code.invite_id), facts.session.encode() + b"\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import platform
 import sys
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from promptster.protocol.consent import Certificate, Consent
 from promptster.protocol.events import Kind, Source
 from promptster.protocol.signing import Envelope
+from promptster.session.attempt import BRIEF
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -53,6 +55,9 @@ def opening(folder: SessionFolder, *, consented: bool) -> Iterator[Entry]:
     certificate = Certificate.parse(Envelope.decode(folder.read_document("certificate.json")).payload)
     if certificate.continues:
         fields["continues"] = certificate.continues
+    if folder.has_document(BRIEF):
+        brief = folder.read_document(BRIEF)
+        fields |= {"brief": brief.decode(), "brief_sha256": hashlib.sha256(brief).hexdigest()}
     yield Entry(kind=Kind.OPENED, fields=fields)
     for name in facts.overrides:
         yield Entry(kind=Kind.CAPTURE_UPSTREAM_OVERRIDDEN, fields={"upstream": name, "url": facts.upstreams[name]})

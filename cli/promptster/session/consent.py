@@ -11,6 +11,7 @@ from promptster.errors import ChoiceError, PromptsterError, SessionError, UsageE
 from promptster.protocol.consent import Certificate, Consent
 from promptster.protocol.errors import SignatureError
 from promptster.protocol.signing import Envelope, open_envelope
+from promptster.session.offer import newer_needed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -82,7 +83,8 @@ def check_certificate(envelope: Envelope, keys: TrustedKeys, consent: Envelope) 
 
     Raises:
         ProtocolError: it is not signed as it should be.
-        SessionError: its signer is neither the invite's key nor a successor, or it speaks of another session.
+        SessionError: its signer is neither the invite's key nor a successor, or it speaks of another session, or it has
+            limits that only a newer version knows.
     """
     agreed = Consent.parse(consent.payload)
     unverified = Certificate.parse(envelope.payload)
@@ -107,4 +109,6 @@ def check_certificate(envelope: Envelope, keys: TrustedKeys, consent: Envelope) 
         raise SessionError(
             "the certificate does not belong to this consent", hint="Tell the hiring team.", code="certificate_mismatch"
         )
+    if certificate.unknown_limits:  # such a limit may say how the session is to be recorded
+        raise newer_needed("this session needs a newer version of Promptster", so_far="Your consent is kept.")
     return certificate

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING
 from promptster.client import CollectorClient
 from promptster.config import PinnedKeys
 from promptster.errors import PromptsterError, SessionError, UsageError
+from promptster.protocol.errors import DocumentError, NewerVersionError
 from promptster.protocol.invite import Invite, InviteCode
 from promptster.protocol.kinds import Kind
-from promptster.protocol.policy import Policy
+from promptster.protocol.policy import TEXT_DIFFERS, Policy, require_own_text
 from promptster.protocol.signing import Envelope, open_envelope
 from promptster.session.current import CERTIFICATE
 from promptster.session.state import sessions_here
@@ -74,7 +75,8 @@ def fetch_offer(text: str, collector: str | None, config: Config, clock: Clock) 
         InviteError: the text is no invite.
         CollectorError: the collector cannot be reached, does not know the invite, or has other keys than are pinned.
         ProtocolError: something is not signed by the key that the invite pins.
-        SessionError: the parts do not belong together, or the invite is over, or was used on this computer.
+        SessionError: the parts do not belong together, the policy's text is not that of its settings, it needs a newer
+            version of Promptster, or the invite is over, or was used on this computer.
     """
     code = InviteCode.parse(text)
     _refuse_used_here(code, config.paths)
@@ -85,8 +87,9 @@ def fetch_offer(text: str, collector: str | None, config: Config, clock: Clock) 
     keys = PinnedKeys(config.paths).check(url, answer.keyfile)
     envelope = Envelope.from_json(answer.invite)
     invite = open_envelope(Invite, envelope, pinned_key(keys, code))
-    policy = Policy.parse(answer.policy)
-    offer = Offer(
+    _check(invite, code, answer.policy, clock)
+    policy = _own_policy(answer.policy, invite)
+    return Offer(
         code=code,
         collector_url=url,
         invite=invite,
@@ -96,8 +99,6 @@ def fetch_offer(text: str, collector: str | None, config: Config, clock: Clock) 
         assessment=answer.assessment,
         keyfile=answer.keyfile,
     )
-    _check(offer, clock)
-    return offer
 
 
 def _refuse_used_here(code: InviteCode, paths: Paths) -> None:
@@ -131,17 +132,13 @@ def pinned_key(keys: KeySuccession, code: InviteCode) -> bytes:
     return key
 
 
-def _check(offer: Offer, clock: Clock) -> None:
-    invite = offer.invite
-    policy_sha256 = hashlib.sha256(offer.policy_bytes).hexdigest()
-    if invite.kid != offer.code.pin or invite.invite_id != offer.code.invite_id:
+def _check(invite: Invite, code: InviteCode, policy: bytes, clock: Clock) -> None:
+    if invite.kid != code.pin or invite.invite_id != code.invite_id:
         raise SessionError(
             "the collector answered with another invite", hint="Tell the hiring team.", code="invite_mismatch"
         )
-    if not hmac.compare_digest(policy_sha256, invite.policy_sha256) or offer.policy.organisation != invite.organisation:
-        raise SessionError(
-            "the policy is not the one that the invite names", hint="Tell the hiring team.", code="policy_mismatch"
-        )
+    if not hmac.compare_digest(hashlib.sha256(policy).hexdigest(), invite.policy_sha256):
+        raise _other_policy()
     now = clock.wall_ms()
     if invite.expires <= now:
         raise SessionError(
@@ -149,6 +146,40 @@ def _check(offer: Offer, clock: Clock) -> None:
             hint=f"Ask {one_line(invite.organisation)} for a new one.",
             code="invite_expired",
         )
+
+
+def _other_policy() -> SessionError:
+    return SessionError(
+        "the policy is not the one that the invite names", hint="Tell the hiring team.", code="policy_mismatch"
+    )
+
+
+def _own_policy(data: bytes, invite: Invite) -> Policy:
+    """The policy, whose text is the one that follows from its settings: what is enforced is the settings."""
+    try:
+        policy = Policy.parse(data)
+        if policy.organisation != invite.organisation:
+            raise _other_policy()
+        require_own_text(policy)
+    except NewerVersionError as error:
+        raise newer_needed("this invite needs a newer version of Promptster") from error
+    except DocumentError as error:
+        if error.code != TEXT_DIFFERS:
+            raise
+        raise SessionError(
+            "the policy's text does not say what its settings would do",
+            hint=f"Nothing was changed. Do not use this invite, and tell {one_line(invite.organisation)}: their collector "
+            "would do other things than its text says.",
+            code=error.code,
+        ) from error
+    return policy
+
+
+def newer_needed(message: str, *, so_far: str = "Nothing was changed.") -> SessionError:
+    """What the collector offers is understood by a later version only."""
+    return SessionError(
+        message, hint=f"{so_far} Update Promptster, then run the same command again.", code="newer_version"
+    )
 
 
 def policy_document(offer: Offer) -> dict[str, object]:

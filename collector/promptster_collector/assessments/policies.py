@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from promptster.protocol.errors import DocumentError
-from promptster.protocol.policy import Policy, make_policy
+from promptster.protocol.policy import AGENTS, LEGAL_BASIS, NEWEST, POLICY_HEADER, Policy, make_policy
 from promptster.proxy.upstreams import DEFAULT_UPSTREAMS
 from promptster_collector.access.principal import READERS
-from promptster_collector.errors import InvalidError
+from promptster_collector.errors import InvalidError, UpgradeRequiredError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+_DIGITS = 6
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,13 +25,19 @@ class PolicySettings:
     title: str
     retention_days: int
     time_limit_minutes: int
+    agents: Collection[str] = AGENTS
+    contact: str | None = None
+    alternative: str | None = None
+    legal_basis: str | None = None
+    key_backup_days: int | None = None
+    """What the operator states about backups of keys."""
 
 
 def policy_bytes(settings: PolicySettings) -> bytes:
     """The policy's exact bytes; the roles named as readers are those that the read routes admit.
 
     Raises:
-        InvalidError: organisation and title make the text too long.
+        InvalidError: organisation, title and what else is stated make the text too long.
     """
     try:
         policy = make_policy(
@@ -37,10 +49,35 @@ def policy_bytes(settings: PolicySettings) -> bytes:
             hooks=True,
             analysis_by_llm=False,
             readers=[role.value for role in READERS.roles],
+            agents=settings.agents,
+            contact=settings.contact,
+            alternative=settings.alternative,
+            legal_basis=settings.legal_basis or LEGAL_BASIS,
+            key_backup_days=settings.key_backup_days,
         )
         return policy.payload()
     except DocumentError as error:
         raise InvalidError("the policy cannot be written with this title", code="title", hint=error.message) from error
+
+
+def require_reader(policy: bytes, reads: str | None) -> None:
+    """Refuse a program that cannot read this policy, before anything of it is shown.
+
+    Args:
+        policy: what would be offered.
+        reads: the newest version that the program reads, as its request says; version 0.1 of Promptster said nothing.
+
+    Raises:
+        UpgradeRequiredError: it reads older ones only.
+    """
+    known = int(reads) if reads is not None and reads.isascii() and reads.isdigit() and len(reads) < _DIGITS else 1
+    if known < policy_of(policy).V:
+        raise UpgradeRequiredError(
+            "this invite needs a newer version of Promptster",
+            code="newer_version",
+            hint="Nothing was changed. Update Promptster, then run the same command again.",
+            headers={"upgrade": f"{POLICY_HEADER}/{NEWEST}", "connection": "upgrade"},
+        )
 
 
 def policy_of(data: bytes) -> Policy:

@@ -6,8 +6,10 @@ from litestar import Request, get, post
 from litestar.di import NamedDependency
 from litestar.params import JSONBody
 
+from promptster.protocol.policy import AGENTS, PolicyV2
 from promptster_collector.access.guard import ACCESS, principal_of
 from promptster_collector.access.principal import INVITERS, TEAM
+from promptster_collector.assessments.policies import policy_of
 from promptster_collector.assessments.schemas import AssessmentAnswer, AssessmentList, AssessmentRequest
 from promptster_collector.assessments.service import AssessmentDraft, AssessmentFacts, Assessments
 from promptster_collector.clock import rfc3339
@@ -18,6 +20,7 @@ _MAX_TITLE = 200
 _MAX_REPOSITORY = 2000
 _MAX_MINUTES = 7 * 24 * 60
 _MAX_RETENTION = 180
+_MAX_STATEMENT = 200
 
 
 def _draft(data: JSONBody[AssessmentRequest]) -> AssessmentDraft:
@@ -31,15 +34,33 @@ def _draft(data: JSONBody[AssessmentRequest]) -> AssessmentDraft:
         raise InvalidError("a time limit is at most 7 days", code="time_limit")
     if not 1 <= data.retention_days <= _MAX_RETENTION:
         raise InvalidError(f"sessions are kept for 1 to {_MAX_RETENTION} days", code="retention")
+    agents = AGENTS if data.agents is None else tuple(sorted(set(data.agents)))
+    if not agents or set(agents) - set(AGENTS):
+        raise InvalidError("agents are one or more of " + ", ".join(AGENTS), code="agents")
     return AssessmentDraft(
         title=title,
         repository=repository,
         time_limit_minutes=data.time_limit_minutes,
         retention_days=data.retention_days,
+        agents=agents,
+        contact=_stated(data.contact, "a contact", "contact"),
+        alternative=_stated(data.alternative, "an alternative", "alternative"),
+        legal_basis=_stated(data.legal_basis, "a legal basis", "legal_basis"),
     )
 
 
+def _stated(text: str | None, what: str, code: str) -> str | None:
+    """A phrase that goes into a sentence of the policy, which brings the full stop."""
+    if text is None:
+        return None
+    phrase = tidied(text).rstrip(".")
+    if (wrong := wrong_with(phrase, what, most=_MAX_STATEMENT)) is not None:
+        raise InvalidError(wrong, code=code)
+    return phrase
+
+
 def _answer(facts: AssessmentFacts) -> AssessmentAnswer:
+    policy = policy_of(facts.policy)
     return AssessmentAnswer(
         id=facts.id,
         title=facts.title,
@@ -48,6 +69,11 @@ def _answer(facts: AssessmentFacts) -> AssessmentAnswer:
         retention_days=facts.retention_days,
         policy_sha256=facts.policy_sha256,
         created_at=rfc3339(facts.created_ms),
+        policy_version=policy.V,
+        agents=list(policy.agents) if isinstance(policy, PolicyV2) else None,
+        contact=policy.contact if isinstance(policy, PolicyV2) else None,
+        alternative=policy.alternative if isinstance(policy, PolicyV2) else None,
+        legal_basis=policy.legal_basis if isinstance(policy, PolicyV2) else None,
     )
 
 

@@ -14,6 +14,14 @@ class AssessmentRequest:
     """0 for no limit."""
     retention_days: int = 30
     """How long sessions are kept; 180 at most."""
+    agents: list[str] | None = None
+    """The agents that may be used, of claude, codex and cursor; ``None`` for all of them."""
+    contact: str | None = None
+    """To whom candidates write; ``None`` for the organisation."""
+    alternative: str | None = None
+    """What is offered to whoever refuses."""
+    legal_basis: str | None = None
+    """The legal basis as the organisation states it; ``None`` for consent."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +35,12 @@ class AssessmentAnswer:
     retention_days: int
     policy_sha256: str
     created_at: str
+    policy_version: int
+    agents: list[str] | None
+    """``None`` where the policy has no list of them: version 1."""
+    contact: str | None
+    alternative: str | None
+    legal_basis: str | None
 
 
 @dataclass(frozen=True, kw_only=True)

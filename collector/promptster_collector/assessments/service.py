@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import insert, select
 
+from promptster.protocol.policy import AGENTS
 from promptster_collector.assessments.policies import PolicySettings, policy_bytes
 from promptster_collector.errors import NotFoundError
 from promptster_collector.store.schema import Assessment
 from promptster_collector.store.store import new_id
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from sqlalchemy import Connection
 
     from promptster_collector.clock import Clock
@@ -46,6 +49,13 @@ class AssessmentDraft:
     repository: str | None
     time_limit_minutes: int
     retention_days: int
+    agents: Collection[str] = AGENTS
+    contact: str | None = None
+    """To whom candidates write; ``None`` for the organisation."""
+    alternative: str | None = None
+    """What is offered to whoever refuses."""
+    legal_basis: str | None = None
+    """``None`` for consent."""
 
 
 def _facts(row: AnyRow, sealer: Sealer) -> AssessmentFacts:
@@ -68,8 +78,11 @@ def _facts(row: AnyRow, sealer: Sealer) -> AssessmentFacts:
 class Assessments:
     """The assessments of all organisations, each seen by its own only."""
 
-    def __init__(self, store: Store, clock: Clock, organisations: Organisations) -> None:
-        """Keep where they are stored."""
+    def __init__(
+        self, store: Store, clock: Clock, organisations: Organisations, *, key_backup_days: int | None = None
+    ) -> None:
+        """Keep where they are stored, and what the operator states about backups of keys."""
+        self._key_backup_days = key_backup_days
         self._store = store
         self._clock = clock
         self._organisations = organisations
@@ -81,6 +94,11 @@ class Assessments:
             title=draft.title,
             retention_days=draft.retention_days,
             time_limit_minutes=draft.time_limit_minutes,
+            agents=draft.agents,
+            contact=draft.contact,
+            alternative=draft.alternative,
+            legal_basis=draft.legal_basis,
+            key_backup_days=self._key_backup_days,
         )
         policy = policy_bytes(settings)
         sealer = self._store.of_organisation(organisation)

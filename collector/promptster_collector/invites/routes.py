@@ -8,9 +8,11 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
 
 from promptster.protocol.encoding import b64u_decode, b64u_encode
+from promptster.protocol.policy import POLICY_HEADER
 from promptster.protocol.signing import Envelope
 from promptster_collector.access.guard import ACCESS, bearer_of, principal_of
 from promptster_collector.access.principal import INVITED, INVITERS
+from promptster_collector.assessments.policies import require_reader
 from promptster_collector.clock import rfc3339
 from promptster_collector.errors import InvalidError
 from promptster_collector.invites.redemption import Redemption
@@ -65,6 +67,7 @@ async def show_invite(
 ) -> InviteForCandidate:
     """The invite and its policy, for whoever holds its secret."""
     facts, assessment = await invites.show(invite, bearer_of(request))
+    require_reader(assessment.policy, request.headers.get(POLICY_HEADER))
     return InviteForCandidate(
         invite=facts.document.to_json(),
         policy=b64u_encode(assessment.policy),

@@ -28,6 +28,8 @@ class AssessmentForCandidate:
     title: str
     repository: str | None
     time_limit_minutes: int
+    brief: str | None = None
+    """The task's text; no assessment has one yet."""
 
 
 @dataclass(frozen=True, kw_only=True)

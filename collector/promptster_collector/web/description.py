@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.routes import HTTPRoute
 
+from promptster.protocol.policy import POLICY_HEADER
 from promptster_collector.access.guard import ACCESS
 from promptster_collector.access.principal import Access, Credential
 from promptster_collector.errors import PROBLEM_TYPE
@@ -43,14 +44,17 @@ _MEANINGS: Final[Mapping[int, str]] = {
     410: "the object has ended for good; an erased session's tombstone comes with it",
     413: "the body, or what is stored with it, would be larger than it may be",
     422: "the content is not acceptable",
+    426: "the program that asks is too old; it names the newest policy that it reads in Promptster-Policy",
     429: "too fast; Retry-After says when to try again",
     503: "not just now; Retry-After says when to try again",
 }
 _BINARY: Final = {"type": "string", "format": "binary"}
 _BATCHES: Final = "/v1/sessions/{session}/batches/{n}"
+_INVITE: Final = "/v1/invites/{invite}"
 _EXTRA: Final[Mapping[tuple[str, str], tuple[int, ...]]] = {
     ("PUT", _BATCHES): (409, 413, 422, 429),
     ("DELETE", "/v1/tokens/{token}"): (409,),
+    ("GET", _INVITE): (426,),
     ("GET", "/v1/sessions/{session}/events"): (422,),
     ("GET", "/v1/sessions/{session}/export"): (422,),
 }
@@ -123,6 +127,15 @@ def _describe_bytes(paths: dict[str, Any]) -> None:
             "schema": {"type": "string"},
         }
     }
+    paths[_INVITE]["get"]["parameters"] += [
+        {
+            "name": POLICY_HEADER,
+            "in": "header",
+            "required": False,
+            "description": "the newest version of a policy that the program reads; 1 without it",
+            "schema": {"type": "string"},
+        }
+    ]
     export = paths["/v1/sessions/{session}/export"]["get"]
     export["responses"]["200"]["content"] = {kind: {"schema": _BINARY} for kind in _EXPORTS}
     bundle = paths["/v1/sessions/{session}/bundle"]["get"]

@@ -114,3 +114,5 @@ class PolicyV2(Policy):
 
 NEWEST: Final = PolicyV2.V
 """The newest version of a policy that is read here."""
+POLICY_HEADER: Final = "promptster-policy"
+"""The header in which a candidate's program names that version when it asks for an invite; 0.1 sent none."""

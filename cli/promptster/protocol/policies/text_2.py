@@ -203,8 +203,8 @@ def render(policy: PolicyV2) -> str:
         listed(
             "WHAT YOU CAN DO",
             'see all of it: "promptster inspect"',
-            'take a break: "promptster pause". If you then continue the conversation, what was said in the break may '
-            "be sent again, and recorded.",
+            'take a break: "promptster pause", then "promptster resume". If you then continue the conversation, '
+            "what was said in the break may be sent again, and recorded.",
             'submit your work: "promptster submit". You keep a signed copy: what reviewers see.',
             'end without submitting: "promptster stop". What was sent is kept as above.',
             'withdraw consent, also after submitting: "promptster withdraw". The keys are destroyed at once.',

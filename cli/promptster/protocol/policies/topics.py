@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from promptster.protocol.errors import DocumentError
+
+TEXT_DIFFERS: Final = "policy_text"
+"""The code of a policy whose text is not the one that its settings have."""
 
 
 class Topic(NamedTuple):
@@ -32,7 +35,7 @@ def announced(topics: Collection[Topic], kinds: Collection[str]) -> list[str]:
     """
     silent = set(kinds).difference(*(entry.kinds for entry in topics))
     if silent:
-        raise DocumentError(f"no line of the policy's text announces {min(silent)}", code="policy_text")
+        raise DocumentError(f"no line of the policy's text announces {min(silent)}", code=TEXT_DIFFERS)
     return [entry.phrase for entry in topics if not entry.kinds.isdisjoint(kinds)]
 
 
