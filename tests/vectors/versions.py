@@ -136,8 +136,9 @@ def _formats() -> Iterator[Named]:
         parts = world.parts()
         yield _nothing(f"bundle-limits-{name}", what, write_bundle(parts), world, "newer_version")
         odd = dataclasses.replace(parts, values={seq: {} for seq in parts.values}, events=parts.events[::-1])
-        odd = write_bundle(odd)
-        yield _nothing(f"bundle-limits-{name}-first", f"{what}, and much else is off", odd, world, "newer_version")
+        yield _nothing(
+            f"bundle-limits-{name}-first", f"{what}, and much else is off", write_bundle(odd), world, "newer_version"
+        )
     world = World(log=1)
     document = {**json.loads(second_policy().payload()), "v": 3, "later": True}
     world.policy = encode(document)

@@ -21,6 +21,7 @@ if TYPE_CHECKING or needed.work:
     from promptster.errors import UsageError
     from promptster.network import names_host
     from promptster.paths import Paths
+    from promptster.protocol.policy import AGENTS
     from promptster.session.git import git_text
     from promptster.session.workspace import is_clonable
     from promptster.ui.escape import escape_line
@@ -51,6 +52,20 @@ def create(
     retention: Annotated[
         str | None, typer.Option(metavar="30d", help="Days that sessions are kept: 30 if not given, 180 at most.")
     ] = None,
+    agent: Annotated[
+        list[str] | None,
+        typer.Option(metavar="claude|codex|cursor", help="Allow only this agent; may be repeated. All if not given."),
+    ] = None,
+    contact: Annotated[
+        str | None,
+        typer.Option(metavar="TEXT", help="Whom candidates write to; your organisation if not given."),
+    ] = None,
+    alternative: Annotated[
+        str | None, typer.Option(metavar="TEXT", help='What you offer who refuses, such as "a pairing session".')
+    ] = None,
+    legal_basis: Annotated[
+        str | None, typer.Option(metavar="TEXT", help='The legal basis of recording; "your consent" if not given.')
+    ] = None,
     collector: TeamCollector = None,
     json: Json = False,
 ) -> None:
@@ -63,10 +78,16 @@ def create(
         document["time_limit_minutes"] = minutes(time_limit)
     if retention is not None:
         document["retention_days"] = days(retention)
-    with team_client(Config.load(Paths.from_environment()), collector) as client, values_checked(title=title):
+    stated = {"agents": _agents(agent), "contact": contact, "alternative": alternative, "legal_basis": legal_basis}
+    document |= {name: value for name, value in stated.items() if value is not None}
+    told = {name.replace("_", "-"): value for name, value in stated.items() if isinstance(value, str)}
+    with team_client(Config.load(Paths.from_environment()), collector) as client, values_checked(title=title, **told):
         made = client.create_assessment(document)
         alike = 0 if json else sum(entry.get("title") == made.get("title") for entry in _all(client))
     out.result(_with_own_name(made))
+    if stated.keys() & document.keys() and "policy_version" not in made:
+        out.note("warning: the collector is older than this program and passed over what you stated for the policy")
+        out.note("Update the collector, then create the assessment again.")
     if not json:
         limit = made.get("time_limit_minutes")
         terms = f"{length(limit) if limit else 'no time limit'}, kept for {counted_days(made['retention_days'])}"
@@ -75,6 +96,13 @@ def create(
         if alike != 1 or made["title"].startswith("-") or cells(step) > columns():
             step = _next(made["id"])
         out.say(step)
+
+
+def _agents(words: list[str] | None) -> list[str] | None:
+    for word in words or ():
+        if word not in AGENTS:
+            raise UsageError(f"--agent takes {', '.join(AGENTS[:-1])} or {AGENTS[-1]}, not {word!r}")
+    return words or None
 
 
 def _next(named: str) -> str:

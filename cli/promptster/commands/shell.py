@@ -49,6 +49,7 @@ def main(arguments: Sequence[str]) -> int:
 def _tell(folder: SessionFolder, out: Output) -> None:
     """Whether agents are recorded in the shell, and how to leave it."""
     from promptster.clock import SystemClock  # noqa: PLC0415 - its help needs none of this
+    from promptster.session.allowed import allowed_names  # noqa: PLC0415 - likewise
     from promptster.session.state import SessionState  # noqa: PLC0415 - likewise
 
     facts = folder.facts()
@@ -59,7 +60,10 @@ def _tell(folder: SessionFolder, out: Output) -> None:
         out.note("warning: the session is paused, so agents in this shell are not recorded")
         out.note("To record them, run `promptster resume`.")
     else:
-        out.note("In this shell claude, codex and cursor-agent are recorded. Type exit to leave.")
+        names = allowed_names(folder)
+        listed = " and ".join(part for part in (", ".join(names[:-1]), *names[-1:]) if part)
+        recorded = f"{listed} {'is' if len(names) == 1 else 'are'}" if names else "no agent is"
+        out.note(f"In this shell {recorded} recorded. Type exit to leave.")
 
 
 def _start(arguments: tuple[str, ...], out: Output) -> NoReturn:

@@ -22,6 +22,7 @@ if TYPE_CHECKING or needed.work:
     from promptster.protocol.invite import InviteCode
     from promptster.session import attempt as attempts
     from promptster.session import begin
+    from promptster.session.allowed import allowed_names
     from promptster.session.consent import check_accepted_hash
     from promptster.session.ending import tidy
     from promptster.session.offer import fetch_offer
@@ -37,11 +38,14 @@ if TYPE_CHECKING or needed.work:
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from promptster.protocol.policy import Policy
     from promptster.session.offer import Offer
     from promptster.session.workspace import Preparation
 
 _STORES: dict[str, StoreKind] = {"keyring": "keyring", "file": "file"}
 _IDES = frozenset({"claude", "cursor"})
+_OFTEN = frozenset({"claude", "codex"})
+"""Agents that are named in a line of their own after a start; the others need words of explanation."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,6 +134,7 @@ def _agree_and_open(
 ) -> tuple[attempts.Attempt, Preparation]:
     """Everything from the offer to a durable request; refusing changes nothing."""
     clock = SystemClock()
+    _check_allowed(offer.policy, options)
     plan = begin.plan_start(offer, workspace=options.workspace, overrides=options.overrides, paths=config.paths)
     _check_editors(plan, options)
     shown_ms = clock.wall_ms()
@@ -169,6 +174,17 @@ def _wrapped(out: Output) -> Callable[[str], None]:
             out.note(line)
 
     return note
+
+
+def _check_allowed(policy: Policy, options: Options) -> None:
+    """Refuse an editor whose agent the assessment does not let anybody use."""
+    for ide in options.ide:
+        if not policy.allows_agent(ide):
+            raise UsageError(
+                f"the agent of --ide {ide} may not be used in this assessment",
+                hint="Nothing was changed. Leave it out.",
+                code="agent_not_allowed",
+            )
 
 
 def _check_editors(plan: begin.StartPlan, options: Options) -> None:
@@ -292,7 +308,9 @@ def _tell_next_step(started: begin.Started, record_until: int, ide_files: list[s
             out.say(f"  {home_path(file)}")
     out.say()
     out.say(f"  cd {shell_path(started.current.workspace)}")
-    out.say("  promptster run claude     or: promptster run codex, promptster shell")
+    first, *others = allowed_names(started.current.folder) or ("AGENT",)
+    more = ", ".join([*(f"promptster run {name}" for name in others if name in _OFTEN), "promptster shell"])
+    out.say(f"  {f'promptster run {first}':<25} or: {more}")
     out.say("  promptster inspect        see what is recorded")
     out.say("  promptster pause          take a break (the clock keeps running)")
     out.say("  promptster submit         submit your work")

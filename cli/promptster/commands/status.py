@@ -71,7 +71,7 @@ def command(*, json: Json = False) -> None:
     elif status is None:
         _tell_down(facts, out)
     else:
-        _tell_running(facts, status, arrived, out)
+        _tell_running(current, status, arrived, out)
 
 
 def _document(
@@ -129,8 +129,8 @@ def _is_paused(status: RecorderStatus) -> bool:
     return status.state is SessionState.PAUSED and status.paused_ms > 0
 
 
-def _tell_running(facts: SessionFacts, status: RecorderStatus, arrived: int | None, out: Output) -> None:
-    now = SystemClock().wall_ms()
+def _tell_running(current: Current, status: RecorderStatus, arrived: int | None, out: Output) -> None:
+    facts, now = current.facts, SystemClock().wall_ms()
     what = _title(facts)
     over = facts.time_is_over(now)
     if _is_paused(status) and not over:
@@ -147,7 +147,7 @@ def _tell_running(facts: SessionFacts, status: RecorderStatus, arrived: int | No
         _say(out, text, [])
     if status.state.records and facts.record_until and 0 < facts.record_until - now <= _SOON_MS:
         out.say(f"At {soon(facts.record_until, now)} recording ends. Nothing is submitted by itself.")
-    step = _next(facts, status, over=over or facts.record_until - now <= _SOON_MS)
+    step = _next(current, status, over=over or facts.record_until - now <= _SOON_MS)
     _say(out, None, [("Next", step)], column=len(name) + 2)
 
 
@@ -159,14 +159,18 @@ def _time(facts: SessionFacts, state: SessionState, now: int) -> str:
     return f"{until(facts.record_until, now)}, then recording ends; nothing is submitted"
 
 
-def _next(facts: SessionFacts, status: RecorderStatus, *, over: bool) -> str:
+def _next(current: Current, status: RecorderStatus, *, over: bool) -> str:
+    facts = current.facts
     if not status.supervised:
         return "promptster resume"
     if status.state is SessionState.CLOSING or (over and facts.record_until):
         return "promptster submit"
     if status.state is SessionState.PAUSED:
         return "promptster resume"
-    return f"cd {shell_path(facts.workspace)} && promptster run claude"
+    from promptster.session.allowed import allowed_names  # noqa: PLC0415 - for this one word
+
+    agent = (*allowed_names(current.folder), "AGENT")[0]
+    return f"cd {shell_path(facts.workspace)} && promptster run {agent}"
 
 
 def _unreachable(facts: SessionFacts, status: RecorderStatus, arrived: int | None, now: int) -> Iterator[str]:

@@ -19,6 +19,7 @@ from promptster.clock import SystemClock
 from promptster.errors import LaunchError, PromptsterError, SessionError, reason_of
 from promptster.session.agents import find_agent
 from promptster.session.agents.interface import LaunchRequest, draft
+from promptster.session.allowed import require_allowed
 from promptster.session.control import ControlClient
 from promptster.session.providers import find_company_providers
 from promptster.session.state import SessionFolder
@@ -57,6 +58,7 @@ def prepare(name: str, arguments: tuple[str, ...], paths: Paths, environ: Mappin
     agent = find_agent(name)
     folder = recording_session(paths)
     facts = folder.facts()
+    require_allowed(name, folder)
     program = find_program(name, environ)
     control = ControlClient(folder)
     hooks_only = _company_provider(agent, facts, environ, agent.environment(arguments, environ))

@@ -166,10 +166,11 @@ def _own_policy(data: bytes, invite: Invite) -> Policy:
     except DocumentError as error:
         if error.code != TEXT_DIFFERS:
             raise
+        organisation = one_line(invite.organisation)
         raise SessionError(
             "the policy's text does not say what its settings would do",
-            hint=f"Nothing was changed. Do not use this invite, and tell {one_line(invite.organisation)}: their collector "
-            "would do other things than its text says.",
+            hint=f"Nothing was changed. Do not use this invite. Tell {organisation} that its collector offers a text "
+            "that differs from its settings.",
             code=error.code,
         ) from error
     return policy
