@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from promptster.keys import FileStore, SessionSecrets, save_secrets
 from promptster.paths import Paths
+from promptster.protocol.policy import make_policy
 from promptster.session.agents.interface import LaunchRequest
 from promptster.session.control import LaunchTicket
 from promptster.session.control_server import ControlServer
@@ -24,6 +25,8 @@ from promptster.session.state import SessionFacts, SessionFolder, SessionState
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
     from pathlib import Path
+
+    from promptster.protocol.policy import Policy
 
 TOKEN = "tok-" + "x" * 39
 TICKET = LaunchTicket(
@@ -75,8 +78,14 @@ class Desk:
         return {**kept, "XDG_STATE_HOME": state, "PYTHONPATH": os.pathsep.join(sys.path), **more}
 
 
+def _policy() -> Policy:
+    return make_policy(organisation="Acme", title="A task", providers={"anthropic": "https://api.anthropic.com"})
+
+
 @contextlib.contextmanager
-def desk(root: Path, *, answering: bool = True, choices: Mapping[str, Any] | None = None) -> Generator[Desk]:
+def desk(
+    root: Path, *, answering: bool = True, choices: Mapping[str, Any] | None = None, policy: Policy | None = None
+) -> Generator[Desk]:
     """A session below ``root``, active; with ``answering`` its control socket gives tickets and takes drafts."""
     paths = Paths(config=root / "config", data=root / "data", state=root / "promptster")
     workspace = root / "workspace"
@@ -97,6 +106,7 @@ def desk(root: Path, *, answering: bool = True, choices: Mapping[str, Any] | Non
     folder = SessionFolder.create(paths, facts)
     folder.run.mkdir(mode=0o700, exist_ok=True)
     folder.activate(paths)
+    folder.write_document("policy.json", (policy or _policy()).payload())
     save_secrets(FileStore(folder.secrets_file), session, SessionSecrets.generate(session))
     made = Desk(paths=paths, folder=folder, workspace=workspace)
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from typing import TYPE_CHECKING, Any
@@ -9,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.helpers.answering import Answer, Answering
 from tests.helpers.inviting import NOW_MS, FixedClock, Inviting
+from tests.helpers.older import first_version
 
 from promptster.config import Config
-from promptster.errors import CollectorError, PromptsterError
+from promptster.errors import CollectorError, PromptsterError, SessionError
 from promptster.keys import FileStore
 from promptster.paths import Paths
 from promptster.protocol.consent import Consent, Redeem
@@ -21,6 +23,7 @@ from promptster.protocol.keys import first_key, next_key
 from promptster.protocol.sealing import open_box
 from promptster.protocol.signing import Envelope, SigningKey, open_envelope
 from promptster.session import attempt as attempts
+from promptster.session.beginnings import opening
 from promptster.session.offer import fetch_offer
 from promptster.session.state import SessionFacts, SessionState
 from promptster.session.trust import trusted_keys
@@ -28,6 +31,8 @@ from promptster.session.trust import trusted_keys
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from promptster.session.offer import Offer
 
 
 @pytest.fixture
@@ -50,10 +55,11 @@ def inviting() -> Inviting:
     return Inviting()
 
 
-def opened(server: Answering, config: Config, inviting: Inviting) -> attempts.Attempt:
+def opened(server: Answering, config: Config, inviting: Inviting, offer: Offer | None = None) -> attempts.Attempt:
     """An attempt whose request is on disk and was not sent yet."""
-    server.answer.body = inviting.offer()
-    offer = fetch_offer(inviting.code.link(server.url), None, config, FixedClock())
+    if offer is None:
+        server.answer.body = inviting.offer()
+        offer = fetch_offer(inviting.code.link(server.url), None, config, FixedClock())
     session = attempts.new_session_id()
     facts = SessionFacts(
         session=session,
@@ -114,6 +120,45 @@ def test_the_same_bytes_are_sent_until_an_answer_comes(server: Answering, config
     assert len(set(sent)) == 1
     assert begun.folder.facts().record_until == certificate.record_until == NOW_MS + 10_000
     assert begun.folder.facts().state is SessionState.PREPARING
+
+
+def test_a_limit_that_only_a_newer_version_knows_stops_before_anything_is_recorded(
+    server: Answering, config: Config, inviting: Inviting
+) -> None:
+    """It may say how to record. The consent stays, and a newer version goes on with it: the same bytes are sent."""
+    begun = opened(server, config, inviting)
+    certify(server, inviting, begun, limits={"batch_bytes": 1, "lists": 1})
+    for _ in range(2):
+        with pytest.raises(SessionError) as caught:
+            attempts.redeem(begun, inviting.code, config)
+        assert caught.value.code == "newer_version"
+        assert caught.value.hint == "Your consent is kept. Update Promptster, then run the same command again."
+        assert not begun.certified
+        assert attempts.find_attempt(inviting.code, config) is not None
+    certify(server, inviting, begun, limits={"batch_bytes": 1, "log": 1})  # as if an update knew the limit
+    attempts.redeem(begun, inviting.code, config)
+    assert begun.certified
+    assert len({asked.body for asked in server.asked if asked.method == "POST"}) == 1
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_the_tasks_text_is_kept_for_the_opening(
+    server: Answering, config: Config, inviting: Inviting, version: int
+) -> None:
+    """Where the policy announces it: under one of version 1 nobody agreed to record it."""
+    if version == 1:
+        inviting.policy = first_version(inviting.policy)
+    task = {"title": "Build a parser", "repository": None, "time_limit_minutes": 0, "brief": "Add a limiter.\n"}
+    server.answer.body = inviting.offer(assessment=task)
+    offer = fetch_offer(inviting.code.link(server.url), None, config, FixedClock())
+    begun = opened(server, config, inviting, offer=offer)
+    assert begun.folder.has_document(attempts.BRIEF) == (version == 2)
+    certify(server, inviting, begun)
+    attempts.redeem(begun, inviting.code, config)
+    (fields,) = (entry.fields for entry in opening(begun.folder, consented=True) if entry.kind == "opened")
+    brief = {name: value for name, value in fields.items() if name.startswith("brief")}
+    sha256 = hashlib.sha256(b"Add a limiter.\n").hexdigest()
+    assert brief == ({"brief": "Add a limiter.\n", "brief_sha256": sha256} if version == 2 else {})
 
 
 def test_a_certificate_that_is_here_is_not_asked_for_again(

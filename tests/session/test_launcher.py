@@ -15,7 +15,9 @@ from tests.helpers.terminal import Terminal
 
 from promptster.commands import run
 from promptster.errors import LaunchError
+from promptster.protocol.policy import AGENTS, make_policy
 from promptster.session.agents import NAMES, find_agent
+from promptster.session.allowed import allowed_names
 from promptster.session.launcher import SHIMS_VARIABLE, become, find_program, hook_command, prepare
 from promptster.session.state import SessionState
 from promptster.times import soon
@@ -41,6 +43,27 @@ def _environ(root: Path, **more: str) -> dict[str, str]:
 def test_each_name_has_a_recipe() -> None:
     """The names that ``run`` takes are the names that the recipes carry."""
     assert tuple(find_agent(name).name for name in NAMES) == NAMES
+
+
+def test_policies_name_the_agents_that_there_are(tmp_path: Path) -> None:
+    """Each name that ``run`` takes is allowed by its own name in a policy, and by no other."""
+    for name in NAMES:
+        agent = find_agent(name).provider_agent
+        assert agent in AGENTS
+        policy = make_policy(organisation="Acme", title="A task", providers={}, agents=[agent])
+        (tmp_path / name).mkdir()
+        with desk(tmp_path / name, answering=False, policy=policy) as made:
+            assert allowed_names(made.folder) == (name,)
+    assert len(AGENTS) == len(NAMES)
+
+
+def test_where_no_agent_here_is_allowed_the_team_is_asked(tmp_path: Path) -> None:
+    """A policy may name only agents that a later version records."""
+    policy = make_policy(organisation="Acme", title="A task", providers={}, agents=["later-agent"])
+    with desk(tmp_path, policy=policy) as made, pytest.raises(LaunchError) as caught:
+        prepare("claude", (), made.paths, _environ(tmp_path))
+    assert (caught.value.code, caught.value.exit_code) == ("agent_not_allowed", 125)
+    assert caught.value.hint == "Ask the hiring team: it allows no agent that can be recorded here."
 
 
 def test_an_unknown_agent_is_our_failure(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.helpers.answering import Answering
@@ -14,15 +16,17 @@ from promptster.config import Config, PinnedKeys
 from promptster.errors import CollectorError, PromptsterError, SessionError, UsageError
 from promptster.paths import Paths
 from promptster.protocol.documents import encode
+from promptster.protocol.encoding import b64u_encode
 from promptster.protocol.errors import SignatureError
-from promptster.protocol.policy import make_policy
+from promptster.protocol.policy import Policy, make_policy, policy_sha256
 from promptster.protocol.signing import SigningKey
 from promptster.session.consent import RefusedConsentError, check_accepted_hash
 from promptster.session.offer import fetch_offer, policy_document, policy_page
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
+
+    from promptster.session.offer import Offer
 
 
 @pytest.fixture
@@ -104,6 +108,96 @@ def test_a_dishonest_offer_is_refused(server: Answering, config: Config, positio
         "invite_expired",
     }
     assert isinstance(caught.value, SessionError | SignatureError)
+
+
+KEPT = Path(__file__).resolve().parents[1] / "protocol" / "policies"
+"""Policies of each version, exactly as they were offered."""
+
+
+def kept(name: str) -> Policy:
+    """One of them."""
+    return Policy.parse((KEPT / f"{name}.json").read_bytes())
+
+
+def asked_for(server: Answering, config: Config, policy: Policy) -> Offer:
+    """What becomes of an invite with this policy, which its collector signed."""
+    inviting = Inviting(policy=policy)
+    server.answer.body = inviting.offer()
+    return fetch_offer(inviting.code.link(server.url), None, config, FixedClock())
+
+
+@pytest.mark.parametrize("name", ["version-1", "version-2"])
+def test_a_policy_of_each_version_can_be_agreed_to(server: Answering, config: Config, name: str) -> None:
+    """Also one that was made before there was a second version; the collector is told what is read here."""
+    assert asked_for(server, config, kept(name)).policy == kept(name)
+    assert server.asked[-1].headers["promptster-policy"] == "2"
+
+
+def lies() -> list[Policy]:
+    """Policies whose text says less than their settings, or more."""
+    lie = "Acme asks to record your work.\nNothing but the final difference, for one day, to api.anthropic.com only.\n"
+    found: list[Policy] = []
+    for name in ("version-1", "version-2"):
+        honest = kept(name)
+        found += [
+            replace(honest, text=lie, retention_days=180, analysis_by_llm=True),
+            replace(honest, text=honest.text + "It is deleted the next day.\n"),
+            replace(
+                honest, text=honest.text.replace("- the agent's commands, with folder, output and exit code\n", "")
+            ),
+            replace(honest, providers={**honest.providers, "anthropic": "https://llm.acme.example"}),
+            replace(honest, retention_days=180),
+            replace(honest, text=honest.text.rstrip("\n")),
+        ]
+    return [*found, replace(kept("version-2"), text=kept("version-1").text)]
+
+
+@pytest.mark.parametrize("position", range(13))
+def test_a_text_that_is_not_that_of_the_settings_is_refused(
+    server: Answering, config: Config, tmp_path: Path, position: int
+) -> None:
+    """Whatever the collector signed: the settings are what would be enforced. Nothing is shown and nothing written."""
+    with pytest.raises(SessionError) as caught:
+        asked_for(server, config, lies()[position])
+    assert (caught.value.code, caught.value.exit_code) == ("policy_text", 1)
+    assert caught.value.hint is not None
+    assert caught.value.hint.startswith("Nothing was changed. Do not use this invite.")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"text_version": 3}, {"at_limit": "submit"}, {"models": ("m-1",)}, {"reader_systems": ("ats",)}, {"v": 3}],
+)
+def test_what_only_a_newer_version_knows_asks_for_an_update(
+    server: Answering, config: Config, tmp_path: Path, changes: dict[str, Any]
+) -> None:
+    """A later version of the policy or its text, or what this program could not keep: nobody is asked to agree."""
+    policy = kept("version-2")
+    version = changes.pop("v", None)
+    inviting = Inviting(policy=replace(policy, **changes))
+    if version is not None:
+        later = encode({**json.loads(policy.payload()), "v": version, "later": True})
+        inviting.changes["policy_sha256"] = policy_sha256(later)
+        server.answer.body = inviting.offer(policy=b64u_encode(later))
+    else:
+        server.answer.body = inviting.offer()
+    with pytest.raises(SessionError) as caught:
+        fetch_offer(inviting.code.link(server.url), None, config, FixedClock())
+    assert (caught.value.code, caught.value.exit_code) == ("newer_version", 1)
+    assert caught.value.hint == "Nothing was changed. Update Promptster, then run the same command again."
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("brief", "code"), [("\ud800", "collector_answer"), (["a"], "collector_answer")])
+def test_a_task_that_is_no_text_is_no_answer(server: Answering, config: Config, brief: object, code: str) -> None:
+    """It would be recorded as it is, so it must be text."""
+    inviting = Inviting()
+    task = {"title": "Build a parser", "repository": None, "time_limit_minutes": 0, "brief": brief}
+    server.answer.body = inviting.offer(assessment=task)
+    with pytest.raises(CollectorError) as caught:
+        fetch_offer(inviting.code.link(server.url), None, config, FixedClock())
+    assert caught.value.code == code
 
 
 def test_a_rotated_key_cannot_speak_for_an_invite_of_another(server: Answering, config: Config) -> None:

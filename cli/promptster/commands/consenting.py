@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from promptster.clock import SystemClock
 from promptster.errors import ConfirmationNeededError
+from promptster.protocol.policy import PolicyV2
 from promptster.session.consent import DeclinedError
 from promptster.session.offer import in_short, policy_page
 from promptster.session.words import one_line
@@ -74,7 +75,9 @@ def ask_consent(offer: Offer, will_do: str, out: Output) -> None:
 def declined(offer: Offer) -> DeclinedError:
     """What somebody is told who left."""
     until = soon(offer.invite.expires, SystemClock().wall_ms())
-    return DeclinedError(f"You did not agree. {_NOTHING}", hint=f"Your invite stays valid until {until}.")
+    offered = offer.policy.alternative if isinstance(offer.policy, PolicyV2) else None
+    instead = f"\n{one_line(offer.invite.organisation)} offers instead: {offered}." if offered else ""
+    return DeclinedError(f"You did not agree. {_NOTHING}", hint=f"Your invite stays valid until {until}.{instead}")
 
 
 def interrupted(offer: Offer) -> DeclinedError:

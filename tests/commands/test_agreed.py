@@ -1,0 +1,152 @@
+"""What a candidate agrees to is what holds: the policy's text, its version, and the agents that it allows."""
+
+from __future__ import annotations
+
+import time
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.helpers.answering import Answering
+from tests.helpers.hiring import UPSTREAMS
+from tests.helpers.inviting import Inviting
+from tests.helpers.older import make_older_in
+from tests.helpers.people import BIN, Person
+from tests.helpers.practice_agent import install
+from tests.helpers.terminal import Terminal
+
+from promptster.protocol.policy import Policy, policy_sha256
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.helpers.hiring import Stage
+
+HOUR_MS = 3_600_000
+LIE = (
+    "Acme asks to record your work.\nNothing but the final difference is recorded. It is kept for one day.\n"
+    "Traffic goes to https://api.anthropic.com only.\n"
+)
+KEPT = Path(__file__).resolve().parents[1] / "protocol" / "policies"
+
+
+def _lying(name: str) -> Inviting:
+    """A collector that means all kinds, 180 days, a model's reading and a host of its own, and says none of it."""
+    honest = Policy.parse((KEPT / f"{name}.json").read_bytes())
+    own = {"anthropic": "https://llm.acme.example"}
+    policy = replace(honest, text=LIE, retention_days=180, analysis_by_llm=True, providers=own)
+    expires = time.time_ns() // 1_000_000 + HOUR_MS
+    return Inviting(policy=policy, changes={"expires": expires})
+
+
+@pytest.fixture
+def server() -> Iterator[Answering]:
+    """Where the lying collector answers."""
+    with Answering() as made:
+        yield made
+
+
+@pytest.fixture
+def person(tmp_path: Path) -> Person:
+    """Somebody who was invited."""
+    (tmp_path / "home").mkdir()
+    return Person(name="ada", home=tmp_path / "home")
+
+
+@pytest.mark.parametrize("name", ["version-1", "version-2"])
+def test_a_collector_whose_text_says_less_than_it_would_do_is_refused(
+    server: Answering, person: Person, tmp_path: Path, name: str
+) -> None:
+    """By the command that only reads, by the hash of exactly that policy, and at a terminal; nothing is left behind."""
+    inviting = _lying(name)
+    server.answer.body = inviting.offer()
+    link = inviting.code.link(server.url)
+    start = ("start", link, "--workspace", str(tmp_path / "work"))
+    accept = ("--accept-policy", f"sha256:{policy_sha256(inviting.policy.payload())}")
+    for words in (("policy", link), (*start, *accept)):
+        answer = person.call(*words, "--json")
+        error = answer.document["error"]
+        assert (answer.code, error["code"]) == (1, "policy_text")
+        assert error["message"] == "the policy's text does not say what its settings would do"
+        assert "Nothing but the final difference" not in answer.stderr
+    with Terminal([str(BIN / "promptster"), *start], environ=person.environment(), cwd=tmp_path) as screen:
+        assert screen.end() == 1
+        assert "Nothing was changed. Do not use this invite. Tell Acme" in " ".join(screen.shown.split())
+        assert "Type agree" not in screen.shown
+    assert all(asked.method == "GET" for asked in server.asked)
+    assert list(person.home.iterdir()) == []
+    assert not (tmp_path / "work").exists()
+
+
+def test_a_whole_session_of_an_older_assessment(acme: Stage) -> None:
+    """Set up before an upgrade, it goes on as it was agreed: any agent, and the bundle that it would have had."""
+    assessment = acme.assessment("Older")
+    policy = make_older_in(acme.running.data, assessment)
+    with acme.invited("older", assessment=assessment) as invited:
+        assert invited.policy_hash() == f"sha256:{policy_sha256(policy)}"
+        invited.start("--ide", "cursor")
+        assert invited.session.read_document("policy.json") == policy
+        done = invited.person.result("submit", "--yes")
+        assert invited.person.call("verify", done["bundle"]).code == 0
+        with zipfile.ZipFile(done["bundle"]) as archive:
+            assert archive.namelist()[0] == "keys.json"
+        exported = invited.folder / "team.promptster"
+        words = ("export", done["session"], "--format", "bundle", "-o", str(exported))
+        assert acme.owner.call(*words).code == 0
+        assert exported.read_bytes()[30:39] == b"keys.json"
+
+
+def test_an_agent_that_is_not_allowed_is_refused_by_name(acme: Stage, tmp_path: Path) -> None:
+    """Before anything of it starts, by run and in the shell; the others are named where a next step is."""
+    assessment = acme.assessment("Only Codex", "--agent", "codex")
+    install(tmp_path)
+    with acme.invited("only-codex", assessment=assessment) as invited:
+        person = Person(name="only-codex", home=invited.person.home, tools=tmp_path)
+        text = person.result("policy", invited.link)["text"]
+        assert "You may use Codex. Started with" in text
+        refused = person.call(*invited.start_words("--ide", "claude", "--json"))
+        assert (refused.code, refused.document["error"]["code"]) == (2, "agent_not_allowed")
+        assert not list(invited.state.glob("sessions/*"))
+        started = person.call(*invited.start_words())
+        assert started.code == 0, started.stderr
+        assert "  promptster run codex      or: promptster shell\n" in started.stdout
+        assert person.call("status").stdout.rstrip().endswith("promptster run codex")
+        for name in ("claude", "cursor-agent"):
+            answer = person.call("run", name, "-p", "hello", cwd=invited.workspace)
+            assert (answer.code, answer.stdout) == (125, "")
+            assert answer.stderr == f"error: {name} may not be used in this assessment\nUse `promptster run codex`.\n"
+        inside = person.call("shell", "-c", "claude -p hello", cwd=invited.workspace)
+        assert (inside.code, inside.stdout) == (125, "")
+        assert "claude may not be used in this assessment" in inside.stderr
+        kinds = {entry["kind"] for entry in person.result("inspect", "--all")["entries"]}
+        assert "prompt" not in kinds
+
+
+def test_what_a_team_states_is_what_a_candidate_reads(acme: Stage) -> None:
+    """The options of ``assessment create`` end up in the text; an unknown agent is a mistake of the command line."""
+    words = ("--contact", "hiring@acme.example", "--alternative", "a pairing session", "--agent", "claude")
+    made = acme.owner.result("assessment", "create", "--title", "Stated", *words, "--agent", "cursor")
+    assert (made["agents"], made["contact"]) == (["claude", "cursor"], "hiring@acme.example")
+    with acme.invited("stated", assessment=made["id"]) as invited:
+        text = invited.person.result("policy", invited.link)["text"]
+        left = Terminal(
+            [str(BIN / "promptster"), "start", invited.link, "--workspace", str(invited.workspace), *UPSTREAMS],
+            environ=invited.person.environment(),
+            cwd=invited.folder,
+        )
+        with left as screen:
+            screen.wait_for("read for the full policy, or leave: ")
+            screen.type("leave")
+            assert screen.end() == 3
+            assert screen.shown.splitlines()[-1] == "Acme offers instead: a pairing session."
+        assert "You may use Claude Code or Cursor." in text
+        assert "write to hiring@acme.example." in text
+        assert "Acme then offers instead: a pairing session." in text
+    odd = acme.owner.call("assessment", "create", "--title", "x", "--agent", "gemini", "--json")
+    assert (odd.code, odd.document["error"]["message"]) == (
+        2, "--agent takes claude, codex or cursor, not 'gemini'",
+    )  # fmt: skip
+    empty = acme.owner.call("assessment", "create", "--title", "x", "--contact", " ", "--json")
+    assert (empty.code, empty.document["error"]["code"]) == (2, "contact")

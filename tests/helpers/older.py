@@ -1,0 +1,53 @@
+"""Assessments as a collector of version 0.1 made them: their policy is of version 1, and stays so after an upgrade."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from sqlalchemy import select, update
+
+from promptster.protocol.policies import text_1
+from promptster.protocol.policies.settings import Policy
+from promptster.protocol.policy import policy_sha256
+from promptster_collector.settings import Settings
+from promptster_collector.store.schema import Assessment
+from promptster_collector.store.store import Store
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sqlalchemy import Connection
+
+
+def first_version(policy: Policy) -> Policy:
+    """The same settings as version 0.1 wrote them down; what it had no word for is left out."""
+    names = ("organisation", "title", "kinds", "retention_days", "time_limit_minutes", "providers", "hooks")
+    more = ("analysis_by_llm", "readers")
+    older = Policy(text="", **{name: getattr(policy, name) for name in (*names, *more)})
+    return replace(older, text=text_1.render(older))
+
+
+def make_older(store: Store, assessment: str) -> bytes:
+    """Give an assessment to which nobody is invited yet the policy that 0.1 would have given it."""
+    row = store.database.read_now(
+        lambda connection: connection.execute(select(Assessment).where(Assessment.id == assessment)).one()
+    )
+    sealer, place = store.of_organisation(row.organisation), f"assessment.policy/{assessment}"
+    policy = first_version(Policy.parse(sealer.unseal(row.policy_sealed, place))).payload()
+    values = {"policy_sealed": sealer.seal(policy, place), "policy_sha256": policy_sha256(policy)}
+
+    def job(connection: Connection) -> None:
+        connection.execute(update(Assessment).where(Assessment.id == assessment).values(values))
+
+    store.database.write_now(job)
+    return policy
+
+
+def make_older_in(data: Path, assessment: str) -> bytes:
+    """The same in a data folder from which a process serves."""
+    store = Store.open(Settings(data=data))
+    try:
+        return make_older(store, assessment)
+    finally:
+        store.close()
