@@ -203,13 +203,18 @@ class _Watch:
             self._logs.add_head(head.public_key, origin)
 
     def _prove(self, head: View) -> None:
-        """Have the notes that are not held yet proved to be one log with those that are."""
+        """Have the notes that are not held yet proved to be one log with those that are.
+
+        Those that were not are asked about again: it is told as long as it is so.
+        """
         log = self._logs.log(*head.log)
         anchor = log.begin()
-        if anchor is None:
-            return
-        within = [kept for kept in log.notes() if kept.size <= head.checkpoint.size]
-        for kept in [kept for kept in within if kept.standing is Standing.NEW][-MOST_ASKED:]:
+        if anchor is None or anchor.size > head.checkpoint.size:
+            return  # a log that went back was told already, and cannot prove what it does not have
+        size = head.checkpoint.size
+        asked = [kept for kept in log.notes() if kept.size <= size and kept.standing is not Standing.HELD]
+        held_sizes = {kept.size for kept in log.notes() if kept.standing is Standing.HELD}
+        for kept in [kept for kept in asked if kept.size not in held_sizes][-MOST_ASKED:]:
             small, large = sorted((anchor.view, kept.view), key=lambda view: view.checkpoint.size)
             held = self._holds(small.checkpoint, large.checkpoint)
             if held is None:

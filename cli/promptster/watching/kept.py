@@ -76,11 +76,14 @@ class KeptLog:
     def notes(self) -> list[Kept]:
         """Every note that is here, the one over the fewest entries first; a damaged file is passed over."""
         found: list[Kept] = []
-        for path in sorted(self.folder.glob("[0-9]*-*.*")):
+        for path in self._files():
             kept = self._read(path)
             if kept is not None:
                 found.append(kept)
         return found
+
+    def _files(self, pattern: str = "[0-9]*-*.*") -> list[Path]:
+        return sorted(self.folder.glob(pattern))
 
     def _read(self, path: Path) -> Kept | None:
         try:
@@ -92,20 +95,19 @@ class KeptLog:
         return Kept(View(checkpoint, self._key), standing, path) if checkpoint.origin == self._origin else None
 
     def keep(self, view: View, standing: Standing = Standing.NEW) -> None:
-        """Keep a note, durably; one of the same tree is here once, and what was found out about it stays.
+        """Keep a note, durably; one of the same tree is here once, and what is held stays so.
 
         Raises:
             OSError: the disk refuses.
         """
+        name = f"{view.checkpoint.size:016d}-{view.checkpoint.root.hex()}"
         with self._alone():
-            known = {kept.view.tree: kept for kept in self.notes()}.get(view.tree)
-            if known is not None:
-                if known.standing is Standing.NEW and standing is not Standing.NEW:
-                    self._rename(known, standing)
-                return
-            self._make_room(standing)
-            name = f"{view.checkpoint.size:016d}-{view.checkpoint.root.hex()}.{standing.value}"
-            write_private(self.folder / name, view.checkpoint.note.encode())
+            known = next(filter(None, map(self._read, self._files(f"{name}.*"))), None)
+            if known is None:
+                self._make_room(standing)
+                write_private(self.folder / f"{name}.{standing.value}", view.checkpoint.note.encode())
+            elif standing is not Standing.NEW and known.standing not in {Standing.HELD, standing}:
+                self._rename(known, standing)
 
     def begin(self) -> Kept | None:
         """The held note over the most entries. Where none is held yet, the first that was kept is where trust begins.
@@ -127,10 +129,10 @@ class KeptLog:
         sync_folder(self.folder)
 
     def _make_room(self, standing: Standing) -> None:
-        """One less than the most; a log that contradicts itself is kept as it was first seen to do so."""
-        same = [kept for kept in self.notes() if kept.standing is standing]
-        for kept in same[: max(0, len(same) - MOST + 1)]:
-            kept.path.unlink(missing_ok=True)
+        """One less than the most."""
+        same = self._files(f"[0-9]*-*.{standing.value}")
+        for path in same[: max(0, len(same) - MOST + 1)]:
+            path.unlink(missing_ok=True)
 
     def keep_evidence(self, document: dict[str, Any]) -> Path | None:
         """Keep what was found, once; ``None`` where there is as much already as is kept.
