@@ -19,6 +19,7 @@ from promptster_collector.assessments import routes as assessment_routes
 from promptster_collector.assessments.service import Assessments
 from promptster_collector.audit.service import Audit
 from promptster_collector.clock import SystemClock
+from promptster_collector.ingest import log_routes
 from promptster_collector.ingest import routes as ingest_routes
 from promptster_collector.ingest.checks import Checks
 from promptster_collector.ingest.log import Log
@@ -60,6 +61,7 @@ ROUTES = [
     *assessment_routes.ROUTES,
     *invite_routes.ROUTES,
     *ingest_routes.ROUTES,
+    *log_routes.ROUTES,
     *session_routes.ROUTES,
     *review_routes.ROUTES,
     *privacy_routes.ROUTES,
@@ -168,6 +170,7 @@ def _dependencies(services: Services) -> dict[str, Provide]:
         "audit": provide(services.audit),
         "reading": provide(services.reading),
         "bundles": provide(services.bundles),
+        "receipt_log": provide(services.bundles.log),
         "erasure": provide(services.erasure),
     }
 

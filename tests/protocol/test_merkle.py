@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.helpers import second_trees
 
 from promptster.protocol import merkle
 from promptster.protocol.errors import LogError
@@ -95,3 +96,58 @@ def test_an_empty_proof_needs_equal_trees() -> None:
     """A power of two as old size starts from the old root; without hashes that leads nowhere."""
     with pytest.raises(LogError):
         merkle.verify_consistency(old_size=3, old_root=bytes(32), new_size=4, new_root=bytes(32), proof=[])
+
+
+WELL_KNOWN = (
+    "", "00", "10", "2021", "3031", "40414243", "5051525354555657", "606162636465666768696a6b6c6d6e6f",
+)  # fmt: skip
+"""The leaves with which implementations of RFC 6962 test themselves."""
+PUBLISHED = {
+    (1, 1): (),
+    (1, 8): (
+        "96a296d224f285c67bee93c30f8a309157f0daa35dc5b87e410b78630a09cfc7",
+        "5f083f0a1a33ca076a95279832580db3e0ef4584bdff1f54c8a360f50de3031e",
+        "6b47aaf29ee3c2af9af889bc1fb9254dabd31177f16232dd6aab035ca39bf6e4",
+    ),
+    (6, 8): (
+        "0ebc5d3437fbe2db158b9f126a1d118e308181031d0a949f8dededebc558ef6a",
+        "ca854ea128ed050b41b35ffc1b87b8eb2bde461e9e3b5596ece6b9d5975a0ae0",
+        "d37ee418976dd95753c1c73862b9398fa2a2cf9b4ff0fdfe8b30cd95209614b7",
+    ),
+    (2, 5): (
+        "5f083f0a1a33ca076a95279832580db3e0ef4584bdff1f54c8a360f50de3031e",
+        "bc1a0643b12e4d2d7c77918f44e0f4f79a838b6cf9ec5b5c283e1f4d88599e6b",
+    ),
+}
+"""Their consistency proofs, from the first tree's size to the second's."""
+
+
+@pytest.mark.parametrize(("old", "new"), PUBLISHED)
+def test_proofs_are_the_published_ones(old: int, new: int) -> None:
+    """Both readings of the RFC give the proofs that others publish."""
+    leaves = [merkle.leaf_hash(bytes.fromhex(leaf)) for leaf in WELL_KNOWN[:new]]
+    published = [bytes.fromhex(item) for item in PUBLISHED[old, new]]
+    assert merkle.consistency_proof(leaves, old) == published
+    assert second_trees.proof(old, leaves) == published
+
+
+@given(st.lists(st.binary(min_size=32, max_size=32), min_size=1, max_size=24), st.data())
+def test_every_tree_begins_with_every_smaller_one(leaves: list[bytes], data: st.DataObject) -> None:
+    """For random leaves and each pair of sizes the proof holds, in both readings, and no changed one does."""
+    for new in range(1, len(leaves) + 1):
+        new_root = merkle.root(leaves[:new])
+        assert new_root == second_trees.head(leaves[:new])
+        for old in range(1, new + 1):
+            old_root, proof = merkle.root(leaves[:old]), merkle.consistency_proof(leaves[:new], old)
+            assert proof == second_trees.proof(old, leaves[:new])
+            merkle.verify_consistency(old_size=old, old_root=old_root, new_size=new, new_root=new_root, proof=proof)
+            assert second_trees.begins(old, old_root, new, new_root, proof)
+    old, new = sorted((data.draw(st.integers(1, len(leaves))), data.draw(st.integers(1, len(leaves)))))
+    roots = [merkle.root(leaves[:old]), merkle.root(leaves[:new])]
+    proof = merkle.consistency_proof(leaves[:new], old)
+    place = data.draw(st.integers(0, len(proof) + 1))
+    target = [*roots, *proof]
+    target[place] = hashlib.sha256(target[place]).digest()
+    assert not second_trees.begins(old, target[0], new, target[1], target[2:])
+    with pytest.raises(LogError):
+        merkle.verify_consistency(old_size=old, old_root=target[0], new_size=new, new_root=target[1], proof=target[2:])

@@ -520,13 +520,13 @@ def test_what_is_known_of_the_log_is_reported() -> None:
     """How many receipts there are, which stand there, in which log, and whether that was promised."""
     world = World(log=1)
     parts = world.parts()
-    assert verify_parts(parts, trusted=world.trusted).log == LogFacts(
-        promised=True, receipts=3, missing=(), origin=ORIGIN
-    )
+    log = verify_parts(parts, trusted=world.trusted).log
+    assert log is not None
+    assert log == LogFacts(promised=True, receipts=3, missing=(), origin=ORIGIN, view=log.view)
     dropped = dataclasses.replace(parts, proofs=parts.proofs[1:])
-    assert verify_parts(dropped, trusted=world.trusted).log == LogFacts(
-        promised=True, receipts=3, missing=(Span(0, 0),), origin=ORIGIN
-    )
+    log = verify_parts(dropped, trusted=world.trusted).log
+    assert log is not None
+    assert log == LogFacts(promised=True, receipts=3, missing=(Span(0, 0),), origin=ORIGIN, view=log.view)
     unread = dataclasses.replace(parts, checkpoint="nothing")
     assert verify_parts(unread, trusted=world.trusted).log is None
 

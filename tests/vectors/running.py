@@ -21,6 +21,7 @@ from promptster.protocol.receipt import Check, Close, Receipt
 from promptster.protocol.signing import fingerprint, kid, verify
 from promptster.protocol.values import decode_value
 from promptster.protocol.verification import verify_bundle
+from promptster.protocol.views import Shown, View, compare
 
 DOCUMENTS: Mapping[str, type[Document]] = {
     cls.TYPE.value: cls
@@ -149,6 +150,22 @@ def _consistency(given: Facts) -> Facts:
     return {"holds": True}
 
 
+def _views(given: Facts) -> Facts:
+    found: list[View] = []
+    for item in given["views"]:
+        checkpoint, public_key = Checkpoint.parse(item["note"]), b64u_decode(item["public_key"])
+        checkpoint.verify(public_key)
+        shown: list[Shown] = []
+        for leaf in item["shown"]:
+            one = Shown(bytes.fromhex(leaf["leaf"]), leaf["index"], tuple(map(bytes.fromhex, leaf["proof"])))
+            merkle.verify_inclusion(
+                leaf=one.leaf, index=one.index, size=checkpoint.size, proof=one.proof, root_hash=checkpoint.root
+            )
+            shown.append(one)
+        found.append(View(checkpoint, public_key, tuple(shown)))
+    return {"relations": sorted(pair.relation.value for pair in compare(found))}
+
+
 def _hkdf(given: Facts) -> Facts:
     key, salt, info = (bytes.fromhex(given[name]) for name in ("key", "salt", "info"))
     return {"output": sealing.hkdf(key, salt=salt, info=info, length=given["length"]).hex()}
@@ -180,6 +197,7 @@ KINDS: Mapping[str, Callable[[Facts], Facts]] = {
     "merkle": _merkle,
     "inclusion": _inclusion,
     "consistency": _consistency,
+    "views": _views,
     "hkdf": _hkdf,
     "sealed_box": _sealed_box,
     "access_token": _access_token,

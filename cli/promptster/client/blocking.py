@@ -13,6 +13,7 @@ from promptster.client.calls import (
     ANSWER_LIMIT,
     BUNDLE_LIMIT,
     EVIDENCE_LIMIT,
+    NOTE_LIMIT,
     TIMEOUT,
     Answer,
     Assessment,
@@ -30,10 +31,11 @@ from promptster.client.calls import (
     unreachable,
 )
 from promptster.client.refusals import RefusedError
-from promptster.errors import NotSignedInError
+from promptster.errors import CollectorError, NotSignedInError
 from promptster.network import Network
 from promptster.protocol.documents import encode
 from promptster.protocol.encoding import b64u_decode, b64u_encode
+from promptster.protocol.errors import ProtocolError
 from promptster.protocol.policy import NEWEST, POLICY_HEADER
 
 if TYPE_CHECKING:
@@ -129,6 +131,32 @@ class CollectorClient:
     def keys(self) -> bytes:
         """The key file's exact bytes."""
         return self._send(Call(method="GET", path="/v1/keys")).body
+
+    def log_checkpoint(self) -> str:
+        """The newest checkpoint of the collector's log, a signed note; not verified here.
+
+        Raises:
+            CollectorError: the answer is no text.
+        """
+        body = self._send(Call(method="GET", path="/v1/log/checkpoint", limit=NOTE_LIMIT)).body
+        try:
+            return body.decode()
+        except UnicodeDecodeError:
+            raise CollectorError("the collector's checkpoint is no text", code="collector_answer") from None
+
+    def log_consistency(self, old: int, new: int) -> tuple[str, list[bytes]]:
+        """The log's name, and the hashes by which its first ``new`` entries begin with its first ``old``.
+
+        Raises:
+            CollectorError: the answer is something else.
+        """
+        call = Call(method="GET", path=f"/v1/log/consistency?from={old}&to={new}", limit=NOTE_LIMIT)
+        document = self._send(call).document()
+        origin, listed = member(document, "origin", str), member(document, "proof", list)
+        try:
+            return origin, [b64u_decode(item) for item in listed]
+        except (ProtocolError, TypeError, AttributeError):
+            raise CollectorError("the collector's proof holds no hashes", code="collector_answer") from None
 
     def get_invite(self, invite_id: str, secret: bytes) -> InviteAnswer:
         """The invite, its policy and the keys it is signed with."""

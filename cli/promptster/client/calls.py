@@ -26,6 +26,8 @@ ANSWER_LIMIT = 8 * _MIB
 """Bytes of an ordinary answer."""
 EVIDENCE_LIMIT = 128 * _MIB
 BUNDLE_LIMIT = 2048 * _MIB
+NOTE_LIMIT = _MIB
+"""Bytes of a checkpoint or of a proof about the log."""
 TIMEOUT = httpx.Timeout(30.0, connect=10.0)
 _UNAUTHORISED = 401
 

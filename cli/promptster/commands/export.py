@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -15,6 +15,8 @@ from promptster.replay import exporters
 
 if TYPE_CHECKING or needed.work:
     from promptster.commands.export_name import file_name
+    from promptster.commands.log_watch import watch_log
+    from promptster.commands.signed_in import team_url
     from promptster.commands.source import find_source, read_file, read_replay, require_readable
     from promptster.commands.summary import size
     from promptster.config import Config, PinnedKeys, write_private
@@ -77,6 +79,9 @@ def command(
         _check_target(target, force=force)
     written = _write(exporter, replay, None if output == _STDOUT else target)
     verdict = replay.verification.verdict if replay.verification else ""
+    exit_code, log_warnings = 0, list[dict[str, Any]]()
+    if found.file is None and replay.verification is not None:
+        exit_code, log_warnings = watch_log(out, config, team_url(config, collector), seen=[replay.verification])
     out.result(
         {
             "file": str(target.absolute()),
@@ -84,12 +89,13 @@ def command(
             "bytes": written,
             "session": replay.facts.session,
             "verdict": verdict,
+            "log_warnings": log_warnings,
         }
     )
     if output != _STDOUT and not json:
         out.say(f"Saved as {target} ({size(written)}). Only you can read it. It is not encrypted.")
         out.say(f"Verdict: {verdict}.")
-    return 0
+    return exit_code
 
 
 def _require_something(replay: Replay, exporter: Exporter, source: str) -> None:
@@ -122,6 +128,9 @@ def _complete(file: Path, config: Config, out: Output) -> int | None:
         return None
     done = complete(own, file, data, config)
     verdict = done.verification.verdict
+    split, log_warnings = 0, list[dict[str, Any]]()
+    if done.changed:
+        split, log_warnings = watch_log(out, config, own.facts.collector_url, seen=[done.verification])
     out.result(
         {
             "file": str(file.absolute()),
@@ -130,12 +139,13 @@ def _complete(file: Path, config: Config, out: Output) -> int | None:
             "session": own.facts.session,
             "verdict": verdict,
             "completed": done.changed,
+            "log_warnings": log_warnings,
         }
     )
     if not out.json:
         for line in _completed(file, done):
             out.say(line)
-    return done.verification.exit_code
+    return split or done.verification.exit_code
 
 
 def _completed(file: Path, done: Completed) -> Iterator[str]:

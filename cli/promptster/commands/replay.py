@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -21,9 +21,10 @@ if TYPE_CHECKING or needed.work:
     from promptster.ui.story import Layout, title, untitled
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from promptster.commands.source import Begun
+    from promptster.replay.session import Replay
     from promptster.ui.blocks import Block
 
 
@@ -36,11 +37,15 @@ def command(
 ) -> None:
     """Read a session in the terminal: what happened, who saw it, and whether it can be relied on."""
     out = Output(json)
-    begun = begin_replay(source, Config.load(Paths.from_environment()), collector)
+    config = Config.load(Paths.from_environment())
+    begun = begin_replay(source, config, collector)
     if not json:
-        show(told(begun, Layout.of_terminal(everything=everything)))
+        read: list[Replay] = []
+        show(told(begun, Layout.of_terminal(everything=everything), read))
+        _watch(out, config, collector, begun, read)
         return
     replay = begun.replay()
+    log_warnings = _watch(out, config, collector, begun, [replay])
     timeline = replay.timeline
     out.result(
         {
@@ -50,11 +55,35 @@ def command(
             "verification": None if replay.verification is None else document(replay.verification),
             "gaps": [gap_object(gap) for gap in timeline.gaps],
             "entries": [line(entry) for entry in timeline.entries],
+            "log_warnings": log_warnings,
         }
     )
 
 
-def told(begun: Begun, layout: Layout) -> Iterator[Block]:
-    """The story; its title, which the collector signed by itself, while the rest is still checked."""
+def told(begun: Begun, layout: Layout, read: list[Replay] | None = None) -> Iterator[Block]:
+    """The story; its title, which the collector signed by itself, while the rest is still checked.
+
+    Args:
+        begun: what was opened.
+        layout: how wide, and how much of it.
+        read: takes the replay as soon as it is there.
+    """
     yield from title(begun.opening.facts, layout)
-    yield from untitled(begun.replay(), layout)
+    replay = begun.replay()
+    if read is not None:
+        read.append(replay)
+    yield from untitled(replay, layout)
+
+
+def _watch(
+    out: Output, config: Config, collector: str | None, begun: Begun, read: Sequence[Replay]
+) -> list[dict[str, Any]]:
+    """What is wrong with the log of the collector that the session came from; a file came from none."""
+    if begun.source.file is not None:
+        return []
+    from promptster.commands.log_watch import watch_log  # noqa: PLC0415 - a file needs none of the network's library
+    from promptster.commands.signed_in import team_url  # noqa: PLC0415 - likewise
+
+    seen = [replay.verification for replay in read if replay.verification is not None]
+    _, log_warnings = watch_log(out, config, team_url(config, collector), seen=seen)
+    return log_warnings

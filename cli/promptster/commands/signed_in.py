@@ -56,8 +56,8 @@ def token_for(config: Config, url: str) -> str:
     return token
 
 
-def team_client(config: Config, collector: str | None = None) -> CollectorClient:
-    """A client for the collector signed in to, or for the one that is named.
+def team_url(config: Config, collector: str | None = None) -> str:
+    """The address of the collector signed in to, or of the one that is named.
 
     Raises:
         NotSignedInError: nobody signed in.
@@ -65,6 +65,16 @@ def team_client(config: Config, collector: str | None = None) -> CollectorClient
     url = collector_url(collector) if collector else config.collector
     if url is None:
         raise NotSignedInError("you are not signed in to a collector", hint=_HINT)
+    return url
+
+
+def team_client(config: Config, collector: str | None = None) -> CollectorClient:
+    """A client for the collector signed in to, or for the one that is named.
+
+    Raises:
+        NotSignedInError: nobody signed in.
+    """
+    url = team_url(config, collector)
     note = Output(json=False).note
     return CollectorClient(
         url,

@@ -12,6 +12,7 @@ from promptster.commands.options import Json
 
 if TYPE_CHECKING or needed.work:
     from promptster.clock import SystemClock
+    from promptster.commands.log_watch import watch_log
     from promptster.commands.summary import rows
     from promptster.config import Config
     from promptster.errors import ChoiceError, PromptsterError
@@ -77,10 +78,11 @@ def _submit(current: Current, config: Config, out: Output, *, yes: bool) -> None
     copy = submission.collect(current, config)
     verified = copy.settled
     restored = submission.conclude(current, verified=verified)
+    _, log_warnings = watch_log(out, config, current.facts.collector_url, seen=[copy.verification])
     if not verified and not (copy.complete and copy.verification.verdict == "incomplete"):
         _tell_restored(restored, out)
         raise _unverified(copy)
-    out.result(_document(current, copy, restored))
+    out.result({**_document(current, copy, restored), "log_warnings": log_warnings})
     if not verified:
         _warn(current.facts, copy, out)
     for line in copy.log_is_late(one_line(current.facts.organisation)):

@@ -1,9 +1,14 @@
-"""``promptster verify``: check a bundle; nothing changed, nothing missing. Needs no network and no account."""
+"""``promptster verify``: check bundles; nothing changed, nothing missing. Needs no network and no account.
+
+Several are also held against each other, and each against the checkpoints that this computer kept: a collector that
+showed two histories of its log is named.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,6 +18,7 @@ from promptster.commands import needed
 from promptster.commands.options import Json
 
 if TYPE_CHECKING or needed.work:
+    from promptster.commands.histories import EXIT_CODE, read_histories, rest_told, told
     from promptster.commands.source import read_file, read_stream
     from promptster.config import PinnedKeys
     from promptster.errors import PromptsterError, UsageError, reason_of
@@ -23,18 +29,26 @@ if TYPE_CHECKING or needed.work:
     from promptster.replay.unreadable import why_unreadable
     from promptster.session.state import SessionState
     from promptster.ui.checked import checked, unreadable
+    from promptster.ui.escape import escape_line
     from promptster.ui.output import Output
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
+    from promptster.commands.histories import Histories
     from promptster.protocol.verdict import Verification
 
 _STDIN = "-"
+_STDIN_NAME = "standard input"
+_WORST_FIRST = (12, 10, 13, 11, 0)
+"""Exit codes in the order in which they decide; see docs/protocol.md."""
 
 
 def command(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A .promptster bundle; - reads it from standard input.")],
+    files: Annotated[
+        list[Path],
+        typer.Argument(metavar="FILE...", help="A .promptster bundle, or several; - reads one from standard input."),
+    ],
     *,
     trust: Annotated[
         list[Path] | None,
@@ -42,27 +56,82 @@ def command(
     ] = None,
     json: Json = False,
 ) -> int:
-    """Check a bundle, offline.
+    """Check bundles, offline. Of several, also whether their collector showed all of them the same log.
 
-    Exit codes: 0 verified, 10 altered, 11 incomplete, 12 unreadable, 13 consistent but the signer is unknown. Trusted
-    are the keys in --trust files, and those pinned by promptster login or by accepting an invite.
+    Exit codes: 0 verified, 10 altered or two histories of one log, 11 incomplete, 12 unreadable, 13 consistent but the
+    signer is unknown; of several files the gravest. Trusted are the keys in --trust files, and those pinned by
+    promptster login or by accepting an invite. Checkpoints that this computer kept are read too.
     """
     out = Output(json)
+    if sum(str(file) == _STDIN for file in files) > 1:
+        raise UsageError("- stands for standard input, which can be read once only")
+    trusted = _trusted(trust or (), out)
+    read = [_checked(file, trusted) for file in files]
+    histories = read_histories([(one.name, one.verification) for one in read], Paths.from_environment())
+    codes = {one.verification.exit_code for one in read} | ({EXIT_CODE} if histories.split else set[int]())
+    exit_code = next(code for code in _WORST_FIRST if code in codes)
+    out.result(_document(read, histories, exit_code))
+    if not json:
+        for line in _screen(read, histories, keyfile=bool(trust)):
+            out.say(line)
+    return exit_code
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Checked:
+    """One file that was read."""
+
+    file: Path | None
+    """``None`` for standard input."""
+    name: str
+    data: bytes
+    verification: Verification
+
+
+def _checked(file: Path, trusted: frozenset[str]) -> _Checked:
     piped = str(file) == _STDIN
     data = _standard_input() if piped else _read(file, "Name a bundle: a file that ends in .promptster.")
-    verification = verify_bundle(data, trusted=_trusted(trust or (), out))
-    out.result(document(verification))
-    if not json:
-        name = "standard input" if piped else str(file)
+    verification = verify_bundle(data, trusted=trusted)
+    kept = data if verification.verdict == "unreadable" else b""  # only to tell what it is; bundles can be large
+    name = _STDIN_NAME if piped else str(file)
+    return _Checked(file=None if piped else file, name=name, data=kept, verification=verification)
+
+
+def _screen(read: Sequence[_Checked], histories: Histories, *, keyfile: bool) -> Iterator[str]:
+    yield from told(histories)
+    for one in read:
+        verification = one.verification
+        if len(read) > 1:
+            yield f"{escape_line(one.name)}:"
         if verification.verdict == "unreadable":
-            lines = unreadable(name, why_unreadable(data, verification), verification)
+            yield from unreadable(one.name, why_unreadable(one.data, verification), verification)
         else:
-            lines = checked(
-                verification, completable=None if piped else _completable(file, verification), keyfile=bool(trust)
-            )
-        for line in lines:
-            out.say(line)
-    return verification.exit_code
+            completable = None if one.file is None else _completable(one.file, verification)
+            yield from checked(verification, completable=completable, keyfile=keyfile)
+        if len(read) > 1:
+            yield ""
+    yield from rest_told(histories, len(read))
+
+
+def _document(read: Sequence[_Checked], histories: Histories, exit_code: int) -> dict[str, Any]:
+    """The result for scripts: of one file its own document, of several one for each, and what they say together."""
+    together = {
+        "equivocations": histories.documents(),
+        "undecided": [[histories.where(pair.small), histories.where(pair.large)] for pair in histories.undecided],
+        "kept_checkpoints": histories.kept,
+    }
+    verdict = _verdict(read, histories, exit_code)
+    if len(read) == 1:
+        return {**document(read[0].verification), "verdict": verdict, **together}
+    listed = [{"file": one.name, **document(one.verification)} for one in read]
+    return {"verdict": verdict, "files": listed, **together}
+
+
+def _verdict(read: Sequence[_Checked], histories: Histories, exit_code: int) -> str:
+    """The word for the whole; files that verify one by one are not verified where the log behind them split."""
+    if histories.split and exit_code == EXIT_CODE:
+        return "equivocation"
+    return next(one.verification.verdict for one in read if one.verification.exit_code == exit_code)
 
 
 def _completable(file: Path, verification: Verification) -> str | None:

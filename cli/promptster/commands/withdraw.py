@@ -11,6 +11,7 @@ from promptster.commands.options import Json
 
 if TYPE_CHECKING or needed.work:
     from promptster.clock import SystemClock
+    from promptster.commands.log_watch import watch_log
     from promptster.config import Config
     from promptster.errors import CollectorError, SessionError, reason_of
     from promptster.paths import Paths, home_path
@@ -73,7 +74,8 @@ def command(
     if invite is not None:
         finished(invite, config.paths)
     certificate = _save(current, done, config.paths, out)
-    document = _document(current, done)
+    _, log_warnings = watch_log(out, config, current.facts.collector_url)
+    document = {**_document(current, done), "log_warnings": log_warnings}
     out.result(document if certificate is None else {**document, "certificate": str(certificate)})
     if not json:
         _tell(current, done, certificate, out)

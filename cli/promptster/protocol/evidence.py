@@ -13,12 +13,13 @@ from promptster.protocol.consent import Certificate, Consent
 from promptster.protocol.documents import Document
 from promptster.protocol.errors import DocumentError, KeyringError, LogError, NewerVersionError, SignatureError
 from promptster.protocol.keys import KeySuccession, parse_keyfile
-from promptster.protocol.log import Checkpoint, LogProof
+from promptster.protocol.log import Checkpoint, LogProof, log_leaf
 from promptster.protocol.policy import Policy, policy_sha256
 from promptster.protocol.privacy import RedactionRecord, Tombstone
 from promptster.protocol.receipt import LAPSED, Check, Close, Receipt
 from promptster.protocol.signing import Envelope, open_envelope, verify
 from promptster.protocol.verdict import LogFacts, Report, Span, joined, spans, spoken
+from promptster.protocol.views import Shown, View
 
 S = TypeVar("S", Certificate, Receipt, Check, Close, RedactionRecord, Tombstone)
 B = TypeVar("B", Receipt, Check)
@@ -291,7 +292,10 @@ def read_log(
         return
     proven = _check_proofs(report, evidence, parts, checkpoint)
     if signer in believed.log:
-        _tell_log(report, evidence, checkpoint, proven)
+        shown = tuple(
+            Shown(log_leaf(evidence.signed_receipts[n]), proof.index, proof.proof) for n, proof in proven.items()
+        )
+        _tell_log(report, evidence, checkpoint, proven, view=View(checkpoint, signer.public_key, shown))
     else:
         why = "no pinned key vouches for the key of the log that is here"
         _tell_log(report, evidence, checkpoint, (), why)
@@ -307,7 +311,13 @@ def read_log(
 
 
 def _tell_log(
-    report: Report, evidence: Evidence, checkpoint: Checkpoint | None, proven: Collection[int], why: str = ""
+    report: Report,
+    evidence: Evidence,
+    checkpoint: Checkpoint | None,
+    proven: Collection[int],
+    why: str = "",
+    *,
+    view: View | None = None,
 ) -> None:
     """Say which receipts nothing shows in the log; it counts if the certificate promises that all stand there."""
     promised = evidence.certificate.promises_log
@@ -317,6 +327,7 @@ def _tell_log(
         receipts=len(evidence.signed_receipts),
         missing=missing,
         origin=None if checkpoint is None else checkpoint.origin,
+        view=view,
     )
     if not missing and not why:
         return
@@ -347,9 +358,11 @@ def _stands_in_log(proof: LogProof, receipt: Envelope, checkpoint: Checkpoint) -
     return True
 
 
-def _check_proofs(report: Report, evidence: Evidence, parts: BundleParts, checkpoint: Checkpoint) -> set[int]:
-    """The batches whose receipts are proven to stand in the checkpoint's log."""
-    proven: set[int] = set()
+def _check_proofs(
+    report: Report, evidence: Evidence, parts: BundleParts, checkpoint: Checkpoint
+) -> dict[int, LogProof]:
+    """The batches whose receipts are proven to stand in the checkpoint's log, each with its proof."""
+    proven: dict[int, LogProof] = {}
     receipts = evidence.signed_receipts
     proofs: dict[int, LogProof] = in_order(
         report, parts.proofs, what="proof", number=lambda proof: proof.n, identity=lambda proof: proof.payload()
@@ -360,5 +373,5 @@ def _check_proofs(report: Report, evidence: Evidence, parts: BundleParts, checkp
         elif not _stands_in_log(proof, receipts[n], checkpoint):
             report.altered("log_proof", f"the receipt of batch {n} is not where the log should hold it")
         else:
-            proven.add(n)
+            proven[n] = proof
     return proven

@@ -142,3 +142,46 @@ def _climb_both(path: Sequence[bytes], position: int, last: int) -> tuple[bytes,
     if last:
         raise LogError("a consistency proof is too short", code="consistency")
     return old_computed, new_computed
+
+
+def complete_subtrees(size: int) -> list[tuple[int, int]]:
+    """The complete subtrees that a tree of ``size`` leaves is made of, as first leaf and number of leaves."""
+    found: list[tuple[int, int]] = []
+    start = 0
+    while start < size:
+        count = 1 << (size - start).bit_length() - 1
+        found.append((start, count))
+        start += count
+    return found
+
+
+def root_over(hashes: Sequence[bytes]) -> bytes:
+    """The root of a tree, from the hashes of its ``complete_subtrees``."""
+    if not hashes:
+        return hashlib.sha256(b"").digest()
+    computed = hashes[-1]
+    for left in reversed(hashes[:-1]):
+        computed = node_hash(left, computed)
+    return computed
+
+
+def shown_subtrees(*, leaf: bytes, index: int, size: int, proof: Sequence[bytes]) -> dict[tuple[int, int], bytes]:
+    """The complete subtrees that an inclusion proof shows with their hashes, as first leaf and number of leaves.
+
+    The proof is one that holds. A complete subtree never changes again, however the log grows.
+    """
+    start, count = 0, size
+    way: list[tuple[tuple[int, int], tuple[int, int]]] = []
+    while count > 1:
+        left = _split(count)
+        halves = (start, left), (start + left, count - left)
+        own, sibling = halves if index - start < left else halves[::-1]
+        way.append((own, sibling))
+        start, count = own
+    shown = {(index, 1): leaf}
+    computed = leaf
+    for (own, sibling), hashed in zip(reversed(way), proof, strict=True):
+        shown[own], shown[sibling] = computed, hashed
+        computed = node_hash(computed, hashed) if own < sibling else node_hash(hashed, computed)
+    shown[0, size] = computed
+    return {part: hashed for part, hashed in shown.items() if not part[1] & (part[1] - 1)}

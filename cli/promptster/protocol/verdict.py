@@ -13,6 +13,7 @@ from promptster.protocol.consent import Certificate, Consent
 from promptster.protocol.events import OpenedEvent
 from promptster.protocol.policy import Policy
 from promptster.protocol.receipt import Close
+from promptster.protocol.views import View
 
 CLAIM: Final = (
     "Signatures prove order, integrity and, after a receipt, that nothing received was changed, inserted, reordered or "
@@ -128,6 +129,8 @@ class LogFacts:
     """The numbers of those without a proof that holds."""
     origin: str | None = None
     """The log's name, by its checkpoint."""
+    view: View | None = None
+    """The checkpoint with what is proved under it, if the log is the collector's; others can be held against it."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,13 +7,17 @@ another origin, whose first leaf is that checkpoint, and what is still running i
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from enum import StrEnum
+from typing import TYPE_CHECKING, TypeVar
 
 from sqlalchemy import bindparam, insert, select, update
 
-from promptster.protocol.log import LogProof, sign_checkpoint
+from promptster.protocol.errors import LogError
+from promptster.protocol.log import Checkpoint, LogProof, sign_checkpoint
 from promptster.protocol.merkle import leaf_hash
+from promptster_collector.errors import NotFoundError, Refusal
 from promptster_collector.ingest.tree import Tree
 from promptster_collector.sessions.states import State
 from promptster_collector.store.alarms import AlarmKind, raise_alarm
@@ -21,10 +25,14 @@ from promptster_collector.store.schema import BATCHES, Batch, LogCheckpoint, Log
 from promptster_collector.store.tombstones import LastCheckpoint
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sqlalchemy import Connection
 
     from promptster_collector.clock import Clock
     from promptster_collector.store.store import Store
+
+T = TypeVar("T")
 
 _PLACED = (
     update(BATCHES)
@@ -42,6 +50,29 @@ class Logged:
     checkpoint: str | None
     """The first signed note under which all of them stand; ``None`` while they do not."""
     proofs: tuple[LogProof, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Consistency:
+    """A proof that the newest log's first ``new`` receipts begin with its first ``old`` ones."""
+
+    origin: str
+    old: int
+    new: int
+    proof: tuple[bytes, ...]
+
+
+class Standing(StrEnum):
+    """How a checkpoint that somebody holds stands to the log that is stored here."""
+
+    KNOWN = "known"
+    """The stored log begins with it."""
+    NEWER = "newer"
+    """This collector signed it, and what is stored here is older: a backup was restored."""
+    CONTRADICTED = "contradicted"
+    """This collector signed it, and what is stored here has another beginning."""
+    FOREIGN = "foreign"
+    """It is no checkpoint of this collector's."""
 
 
 class Log:
@@ -66,9 +97,9 @@ class Log:
         if newest is None and last is None:
             self._open(connection, 0)
             return None
-        if last is None or (newest is not None and (newest.number, newest.size) >= (last.number, last.size)):
+        if last is None or (newest is not None and self.standing(connection, last.note) is Standing.KNOWN):
             return None
-        number = last.number + 1
+        number = max(last.number, -1 if newest is None else newest.number) + 1
         self._open(connection, number)
         leaf = leaf_hash(last.note.encode())
         running = select(Session.id).where(Session.state.in_([State.OPEN.value, State.CLOSING.value]))
@@ -76,6 +107,60 @@ class Log:
         connection.execute(again)
         raise_alarm(connection, None, AlarmKind.LOG_RESTARTED, at_ms=self._clock.wall_ms())
         return self._grow(connection, number, 0, [leaf])
+
+    def ask(self, question: Callable[[Connection], T]) -> T:
+        """Read something from the stored log; blocks."""
+        return self._store.database.read_now(question)
+
+    def standing(self, connection: Connection, note: str) -> Standing:
+        """How a checkpoint that is known from elsewhere stands to the stored log.
+
+        Candidates and readers keep the signed notes that they were shown, and an operator may keep one outside.
+        """
+        checkpoint = self._own(note)
+        if checkpoint is None:
+            return Standing.FOREIGN
+        found = connection.execute(select(LogOrigin).where(LogOrigin.origin == checkpoint.origin)).one_or_none()
+        if found is None or found.size < checkpoint.size:
+            return Standing.NEWER
+        same = Tree(connection, found.number).root(checkpoint.size) == checkpoint.root
+        return Standing.KNOWN if same else Standing.CONTRADICTED
+
+    def _own(self, note: str) -> Checkpoint | None:
+        """A checkpoint that one of this collector's log keys signed."""
+        for record in self._store.identity.succession.log:
+            with contextlib.suppress(LogError):
+                checkpoint = Checkpoint.parse(note)
+                checkpoint.verify(record.public_key)
+                return checkpoint
+        return None
+
+    def newest(self, connection: Connection) -> str:
+        """The newest checkpoint: a signed note over every receipt that was logged.
+
+        Raises:
+            NotFoundError: nothing was logged yet.
+        """
+        newest = select(LogCheckpoint.note).order_by(LogCheckpoint.origin.desc(), LogCheckpoint.size.desc()).limit(1)
+        note = connection.execute(newest).scalar_one_or_none()
+        if note is None:
+            raise NotFoundError("nothing was logged yet", code="log_empty")
+        return note.decode()
+
+    def consistency(self, connection: Connection, old: int, new: int) -> Consistency:
+        """The proof that ``new`` receipts of the newest log begin with ``old`` ones.
+
+        Raises:
+            Refusal: there are no such trees.
+        """
+        head = connection.execute(select(LogOrigin).order_by(LogOrigin.number.desc()).limit(1)).one()
+        if not 0 < old <= new:
+            raise Refusal("a proof leads from a size above 0 to one that is not below it", code="log_size")
+        if new > head.size:
+            extra = {"origin": head.origin, "size": head.size}
+            raise Refusal(f"the log has {head.size} entries", code="log_size", extra=extra)
+        proof = tuple(Tree(connection, head.number).consistency_proof(old, new))
+        return Consistency(origin=head.origin, old=old, new=new, proof=proof)
 
     def _name(self, number: int) -> str:
         return f"{self._base}/{number}"

@@ -75,3 +75,15 @@ class Tree:
         if index - start < left:
             return [*self._path(index, start, left), self._range(start + left, size - left)]
         return [*self._path(index, start + left, size - left), self._range(start, left)]
+
+    def consistency_proof(self, old: int, new: int) -> list[bytes]:
+        """The hashes showing that the first ``new`` leaves begin with the first ``old`` ones (RFC 6962, 2.1.2)."""
+        return self._since(old, 0, new, whole=True)
+
+    def _since(self, old: int, start: int, size: int, *, whole: bool) -> list[bytes]:
+        if old == size:
+            return [] if whole else [self._range(start, size)]
+        left = _split(size)
+        if old <= left:
+            return [*self._since(old, start, left, whole=whole), self._range(start + left, size - left)]
+        return [*self._since(old - left, start + left, size - left, whole=False), self._range(start, left)]

@@ -57,6 +57,7 @@ _EXTRA: Final[Mapping[tuple[str, str], tuple[int, ...]]] = {
     ("GET", _INVITE): (426,),
     ("GET", "/v1/sessions/{session}/events"): (422,),
     ("GET", "/v1/sessions/{session}/export"): (422,),
+    ("GET", "/v1/log/checkpoint"): (404,),
 }
 """Refusals that follow from nothing but what a route does."""
 _EXPORTS: Final = ("application/vnd.promptster.bundle", "text/html", "application/x-ndjson")
@@ -140,6 +141,8 @@ def _describe_bytes(paths: dict[str, Any]) -> None:
     export["responses"]["200"]["content"] = {kind: {"schema": _BINARY} for kind in _EXPORTS}
     bundle = paths["/v1/sessions/{session}/bundle"]["get"]
     bundle["responses"]["200"]["content"] = {_EXPORTS[0]: {"schema": _BINARY}}
+    note = paths["/v1/log/checkpoint"]["get"]["responses"]["200"]
+    note["content"] = {"text/plain": {"schema": {"type": "string", "description": "a C2SP signed note"}}}
     for path, method in ((_BATCHES, "put"), ("/v1/keys", "get")):
         paths[path][method]["responses"]["200"]["content"] = {"application/json": {"schema": {"type": "object"}}}
 

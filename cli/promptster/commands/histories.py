@@ -1,0 +1,137 @@
+"""Whether several bundles, and the checkpoints that this computer kept, show one history of a collector's log.
+
+Offline: the notes are at hand or they are not. Two that contradict each other are evidence by themselves, and are given
+whole, because both are signed and whoever gets them can check that.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from promptster.protocol.encoding import b64u_encode
+from promptster.protocol.signing import kid
+from promptster.protocol.views import Relation, compare
+from promptster.replay.wording import counted
+from promptster.ui.escape import escape_line
+from promptster.ui.wrapping import columns, fold
+from promptster.watching.kept import KeptLogs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from promptster.paths import Paths
+    from promptster.protocol.verdict import Verification
+    from promptster.protocol.views import Pair, View
+
+KEPT: Final = "kept on this computer"
+"""Where a checkpoint is from that no file holds."""
+_MOST: Final = 3
+EXIT_CODE: Final = 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class Histories:
+    """What is known of the logs that the files name."""
+
+    split: tuple[Pair, ...]
+    """Pairs that no log that only grows can have."""
+    undecided: tuple[Pair, ...]
+    """Pairs between files of which nothing at hand shows whether one tree begins with the other."""
+    consistent: int
+    """Pairs that were shown to be one history, between files or with what was kept."""
+    kept: int
+    """Kept checkpoints that were read."""
+    places: dict[tuple[bytes, str, int, bytes], list[str]] = field(default_factory=dict[Any, list[str]])
+    """Where each tree's checkpoint was found."""
+
+    def where(self, view: View) -> list[str]:
+        """The files that bear a checkpoint."""
+        return self.places[view.tree]
+
+    def documents(self) -> list[dict[str, Any]]:
+        """Each contradiction for scripts, with both signed notes."""
+        return [
+            {
+                "origin": pair.small.checkpoint.origin,
+                "log_key": b64u_encode(pair.small.public_key),
+                "checkpoints": [
+                    {
+                        "found_in": self.where(view),
+                        "size": view.checkpoint.size,
+                        "root": view.checkpoint.root.hex(),
+                        "note": view.checkpoint.note,
+                    }
+                    for view in (pair.small, pair.large)
+                ],
+            }
+            for pair in self.split
+        ]
+
+
+def read_histories(files: Sequence[tuple[str, Verification]], paths: Paths) -> Histories:
+    """Hold the files' checkpoints against each other, and against those that this computer kept."""
+    logs = KeptLogs(paths)
+    views: list[View] = []
+    places: dict[tuple[bytes, str, int, bytes], list[str]] = {}
+    for name, verification in files:
+        view = None if verification.log is None else verification.log.view
+        if view is not None:
+            views.append(view)
+            places.setdefault(view.tree, []).append(name)
+    of_files = set(places)
+    kept = [entry.view for key, origin in {view.log for view in views} for entry in logs.log(key, origin).notes()]
+    for view in kept:
+        places.setdefault(view.tree, []).append(KEPT)
+    pairs = compare([*views, *kept])
+    between = [pair for pair in pairs if {pair.small.tree, pair.large.tree} <= of_files]
+    touching = [pair for pair in pairs if {pair.small.tree, pair.large.tree} & of_files]
+    return Histories(
+        split=tuple(pair for pair in pairs if pair.relation is Relation.EQUIVOCATION),
+        undecided=tuple(pair for pair in between if pair.relation is Relation.UNDECIDED),
+        consistent=sum(pair.relation is Relation.CONSISTENT for pair in touching),
+        kept=len(kept),
+        places=places,
+    )
+
+
+def told(histories: Histories) -> Iterator[str]:
+    """The contradictions as the first thing on a screen, each with both signed notes as they are."""
+    for pair in histories.split[:_MOST]:
+        origin, key = escape_line(pair.small.checkpoint.origin), kid(pair.small.public_key)
+        yield from _wrapped(
+            f"EQUIVOCATION: the log {origin} was shown with two different histories. Its key {key} signed both, and no "
+            "log that only grows can have both. Do not rely on it."
+        )
+        for view in (pair.small, pair.large):
+            where = ", ".join(escape_line(name) for name in histories.where(view))
+            yield f"Checkpoint over {counted(view.checkpoint.size, 'entry', 'entries')} ({where}):"
+            yield from (f"  {escape_line(line)}" for line in view.checkpoint.note.splitlines())
+        yield ""
+    if len(histories.split) > _MOST:
+        yield f"and {len(histories.split) - _MOST} more; --json has all"
+        yield ""
+
+
+def rest_told(histories: Histories, files: int) -> Iterator[str]:
+    """What was compared and found in order, or could not be compared; for several files."""
+    if files < 2 or histories.split:  # noqa: PLR2004 - one file is compared with nothing but what was kept
+        return
+    trees = {tree for tree, where in histories.places.items() if where != [KEPT]}
+    if not trees:
+        yield "Log: no file has a checkpoint of a log, so nothing shows whether all were shown the same."
+    elif histories.undecided:
+        for pair in histories.undecided[:_MOST]:
+            names = [histories.where(view)[0] for view in (pair.small, pair.large)]
+            yield from _wrapped(
+                f"Log: nothing at hand shows whether {escape_line(names[0])} and {escape_line(names[1])} were shown "
+                "the same history. The collector can: promptster export SESSION asks it."
+            )
+        if len(histories.undecided) > _MOST:
+            yield f"and {len(histories.undecided) - _MOST} more pairs; --json has all"
+    else:
+        yield "Log: nothing contradicts that all were shown the same history."
+
+
+def _wrapped(text: str) -> list[str]:
+    return fold(text, columns(), 0)

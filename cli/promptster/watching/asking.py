@@ -1,0 +1,274 @@
+"""Has a collector prove that its log only grew since the last time, and keeps what it shows.
+
+Nothing here stands in anybody's way: what cannot be asked now is asked another time, and whatever is found out, the
+command that asked goes on. A log that does not continue is told, and the signed notes that say so are kept.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Final
+
+from promptster.client import CollectorClient, RefusedError
+from promptster.config import PinnedKeys
+from promptster.errors import CollectorError, ConfigurationError, reason_of
+from promptster.protocol.encoding import b64u_encode
+from promptster.protocol.errors import LogError, ProtocolError
+from promptster.protocol.log import Checkpoint
+from promptster.protocol.merkle import verify_consistency
+from promptster.protocol.views import Relation, View, compare
+from promptster.watching.kept import Kept, KeptLog, KeptLogs, Standing
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from promptster.config import Config
+    from promptster.protocol.keys import KeySuccession
+
+MOST_ASKED: Final = 16
+"""Proofs that are asked for at one time; the others another time."""
+_NOT_FOUND: Final = 404
+_EMPTY: Final = "log_empty"
+_NO_SUCH_SIZE: Final = "log_size"
+
+
+class Kind(StrEnum):
+    """What a log was found to do that no honest log does."""
+
+    EQUIVOCATION = "equivocation"
+    """It signed two trees of which neither begins with the other."""
+    NOT_CONTINUED = "not_continued"
+    """What it gives as the proof that it only grew does not lead from the one checkpoint to the other."""
+    ROLLED_BACK = "rolled_back"
+    """Its newest checkpoint is older than one that it signed before."""
+    FOREIGN_KEY = "foreign_key"
+    """Its newest checkpoint is signed by a key that nobody vouches for."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Split:
+    """One such finding, with both signed notes."""
+
+    kind: Kind
+    collector: str
+    origin: str
+    kept: str
+    """The note that this computer had; empty where there is none."""
+    shown: str
+    """The note that does not fit; empty where the log is said to hold nothing at all."""
+    evidence: str | None
+    """The file in which both are kept."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Watched:
+    """What came of asking."""
+
+    splits: tuple[Split, ...] = ()
+    trouble: str | None = None
+    """Why checkpoints could not be kept on this computer."""
+
+
+def watch(
+    config: Config, url: str, client: CollectorClient | None = None, *, seen: Iterable[View | None] = ()
+) -> Watched:
+    """Keep the checkpoints that were seen and the collector's newest, and have it prove that they are one log.
+
+    Args:
+        config: settings, and where the notes lie.
+        url: the collector's address; its pinned keys say which notes are its own.
+        client: a connection to it; a new one where none is given.
+        seen: checkpoints of verified bundles of this collector.
+    """
+    try:
+        keys = PinnedKeys(config.paths).get(url)
+        if keys is None or not keys.log:
+            return Watched()
+        if client is not None:
+            return Watched(splits=tuple(_Watch(config, url, client, keys).run(seen)))
+        with CollectorClient(url, network=config.network) as own:
+            return Watched(splits=tuple(_Watch(config, url, own, keys).run(seen)))
+    except OSError as error:
+        return Watched(trouble=reason_of(error))
+    except (ConfigurationError, ProtocolError) as error:
+        return Watched(trouble=error.message)
+
+
+class _Watch:
+    """One visit to one collector."""
+
+    def __init__(self, config: Config, url: str, client: CollectorClient, keys: KeySuccession) -> None:
+        self._logs, self._pins = KeptLogs(config.paths), PinnedKeys(config.paths)
+        self._url, self._client, self._keys = url, client, keys
+        self._found: list[Split] = []
+
+    def run(self, seen: Iterable[View | None]) -> list[Split]:
+        """Everything, in an order in which a second command at the same time is no contradiction."""
+        own = {record.public_key for record in self._keys.log}
+        views = [view for view in seen if view is not None and view.public_key in own]
+        for view in views:
+            self._take(view)
+        before = {
+            record.public_key: (self._logs.heads(record.public_key), self._largest(record.public_key))
+            for record in self._keys.log
+        }
+        head = self._head()
+        if head is None:
+            return self._found
+        self._compare_heads(head, *before.get(head.public_key, ([], {})))
+        self._take(head)
+        self._prove(head)
+        return self._found
+
+    def _largest(self, public_key: bytes) -> dict[str, Kept]:
+        """For each origin that was a newest log, the note over the most entries."""
+        notes = {origin: self._logs.log(public_key, origin).notes() for origin in self._logs.heads(public_key)}
+        return {origin: kept[-1] for origin, kept in notes.items() if kept}
+
+    def _take(self, view: View) -> None:
+        """Keep a note, and hold it against all that are here."""
+        log = self._logs.log(*view.log)
+        log.keep(view)
+        for pair in compare([view, *(kept.view for kept in log.notes())]):
+            if pair.relation is not Relation.EQUIVOCATION or self._has(pair.small, pair.large):
+                continue
+            turned = view.tree == pair.small.tree
+            if turned or view.tree == pair.large.tree:
+                log.keep(view, Standing.SPLIT)
+            kept, shown = (pair.large, pair.small) if turned else (pair.small, pair.large)
+            self._tell(Kind.EQUIVOCATION, log, kept, shown)
+
+    def _has(self, one: View, other: View) -> bool:
+        notes = {one.checkpoint.note, other.checkpoint.note}
+        return any({split.kept, split.shown} == notes for split in self._found)
+
+    def _head(self) -> View | None:
+        """The collector's newest checkpoint, if it has one, and one of its keys signed it."""
+        try:
+            note = self._client.log_checkpoint()
+        except RefusedError as error:
+            if error.status == _NOT_FOUND and error.code == _EMPTY:
+                self._nothing_left()
+            return None
+        except CollectorError:
+            return None
+        try:
+            checkpoint = Checkpoint.parse(note)
+        except LogError:
+            return None  # no collector answers like that; whoever does has shown nothing
+        view = self._signed(checkpoint)
+        if view is None:
+            self._pinned_anew()
+            view = self._signed(checkpoint)
+        if view is None:
+            log = self._logs.log(self._keys.log[-1].public_key, checkpoint.origin)
+            kept = log.notes()
+            self._tell(Kind.FOREIGN_KEY, log, kept[-1].view if kept else None, checkpoint)
+        return view
+
+    def _signed(self, checkpoint: Checkpoint) -> View | None:
+        for record in self._keys.log:
+            try:
+                checkpoint.verify(record.public_key)
+            except LogError:
+                continue
+            return View(checkpoint, record.public_key)
+        return None
+
+    def _pinned_anew(self) -> None:
+        """Take over what the collector's key file adds behind the pinned keys, if it does not contradict them."""
+        try:
+            self._keys = self._pins.pin(self._url, self._client.keys())
+        except (CollectorError, ProtocolError):
+            return
+
+    def _nothing_left(self) -> None:
+        for record in self._keys.log:
+            for origin in self._logs.heads(record.public_key):
+                log = self._logs.log(record.public_key, origin)
+                if notes := log.notes():
+                    self._tell(Kind.ROLLED_BACK, log, notes[-1].view, None)
+
+    def _compare_heads(self, head: View, heads: list[str], largest: dict[str, Kept]) -> None:
+        """Whether the newest checkpoint is older than one that was known before it was asked for."""
+        origin = head.checkpoint.origin
+        if origin in heads[:-1] and heads[-1] in largest:
+            last = largest[heads[-1]]
+            self._tell(Kind.ROLLED_BACK, self._logs.log(*last.view.log), last.view, head)
+        elif origin in largest and largest[origin].size > head.checkpoint.size:
+            self._tell(Kind.ROLLED_BACK, self._logs.log(*head.log), largest[origin].view, head)
+        if origin not in heads:
+            self._logs.add_head(head.public_key, origin)
+
+    def _prove(self, head: View) -> None:
+        """Have the notes that are not held yet proved to be one log with those that are.
+
+        Those that were not are asked about again: it is told as long as it is so.
+        """
+        log = self._logs.log(*head.log)
+        anchor = log.begin()
+        if anchor is None or anchor.size > head.checkpoint.size:
+            return  # a log that went back was told already, and cannot prove what it does not have
+        size = head.checkpoint.size
+        asked = [kept for kept in log.notes() if kept.size <= size and kept.standing is not Standing.HELD]
+        held_sizes = {kept.size for kept in log.notes() if kept.standing is Standing.HELD}
+        for kept in [kept for kept in asked if kept.size not in held_sizes][-MOST_ASKED:]:
+            small, large = sorted((anchor.view, kept.view), key=lambda view: view.checkpoint.size)
+            held = self._holds(small.checkpoint, large.checkpoint)
+            if held is None:
+                return
+            log.keep(kept.view, Standing.HELD if held else Standing.SPLIT)
+            if not held:
+                self._tell(Kind.NOT_CONTINUED, log, anchor.view, kept.view)
+            elif kept.size > anchor.size:
+                anchor = kept
+
+    def _holds(self, small: Checkpoint, large: Checkpoint) -> bool | None:
+        """Whether the collector shows that one tree begins with the other; ``None`` where it says nothing now."""
+        if small.size == 0:
+            return True
+        try:
+            origin, proof = self._client.log_consistency(small.size, large.size)
+        except RefusedError as error:
+            # Only its own word about this very log, that it has no such size, says something about what it signed.
+            denied = error.code == _NO_SUCH_SIZE and error.problem.get("origin") == small.origin
+            return False if denied else None
+        except CollectorError:
+            return None
+        if origin != small.origin:
+            return None  # another log has taken its place since the newest checkpoint was asked for
+        try:
+            verify_consistency(
+                old_size=small.size, old_root=small.root, new_size=large.size, new_root=large.root, proof=proof
+            )
+        except LogError:
+            return False
+        return True
+
+    def _tell(self, kind: Kind, log: KeptLog, kept: View | None, shown: View | Checkpoint | None) -> None:
+        checkpoint = shown.checkpoint if isinstance(shown, View) else shown
+        notes = ["" if kept is None else kept.checkpoint.note, "" if checkpoint is None else checkpoint.note]
+        named = checkpoint if kept is None else kept.checkpoint
+        origin = "" if named is None else named.origin
+        document: dict[str, Any] = {
+            "v": 1,
+            "kind": kind.value,
+            "collector": self._url,
+            "origin": origin,
+            "log_key": b64u_encode(kept.public_key if kept is not None else self._keys.log[-1].public_key),
+            "kept": notes[0],
+            "shown": notes[1],
+            "found_ms": time.time_ns() // 1_000_000,
+        }
+        path = log.keep_evidence(document)
+        split = Split(
+            kind=kind,
+            collector=self._url,
+            origin=origin,
+            kept=notes[0],
+            shown=notes[1],
+            evidence=None if path is None else str(path),
+        )
+        self._found.append(split)

@@ -1,0 +1,193 @@
+"""Signed checkpoints on this computer's disk: one folder for each log, one file for each note, its exact bytes.
+
+::
+
+    logs/KEY/heads               the origins that were the newest log, in the order in which that was seen
+    logs/KEY/ORIGIN/SIZE-ROOT.new        kept, and not yet shown to be one log with the others
+    logs/KEY/ORIGIN/SIZE-ROOT.held       shown to be one log with every other ``held``
+    logs/KEY/ORIGIN/SIZE-ROOT.split      contradicts others here
+    logs/KEY/ORIGIN/evidence-NAME.json   what was found, with both notes
+
+KEY is the short name of the log's key, ORIGIN a hash of the log's name. A file ends in what is known of it: becoming
+``held`` is one rename. A note with more signature lines, such as witnesses', is kept like any other.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Final
+
+from promptster.config import make_private_folder, sync_folder, write_private
+from promptster.protocol.errors import LogError
+from promptster.protocol.log import Checkpoint
+from promptster.protocol.signing import kid
+from promptster.protocol.views import View
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from pathlib import Path
+
+    from promptster.paths import Paths
+
+MOST: Final = 256
+"""Notes of one log and state that are kept; the ones over the fewest entries go first."""
+MOST_EVIDENCE: Final = 64
+_HEADS = "heads"
+_MOST_ORIGINS = 256
+
+
+class Standing(StrEnum):
+    """What is known of a kept note; the end of its file's name."""
+
+    NEW = "new"
+    HELD = "held"
+    SPLIT = "split"
+
+
+@dataclass(frozen=True)
+class Kept:
+    """One note on the disk."""
+
+    view: View
+    standing: Standing
+    path: Path
+
+    @property
+    def size(self) -> int:
+        """How many entries it covers."""
+        return self.view.checkpoint.size
+
+
+class KeptLog:
+    """What was kept of one log: a key and an origin."""
+
+    def __init__(self, folder: Path, public_key: bytes, origin: str) -> None:
+        """Nothing is read or made."""
+        self.folder = folder / hashlib.sha256(origin.encode()).hexdigest()[:32]
+        self._key = public_key
+        self._origin = origin
+
+    def notes(self) -> list[Kept]:
+        """Every note that is here, the one over the fewest entries first; a damaged file is passed over."""
+        found: list[Kept] = []
+        for path in self._files():
+            kept = self._read(path)
+            if kept is not None:
+                found.append(kept)
+        return found
+
+    def _files(self, pattern: str = "[0-9]*-*.*") -> list[Path]:
+        return sorted(self.folder.glob(pattern))
+
+    def _read(self, path: Path) -> Kept | None:
+        try:
+            standing = Standing(path.suffix[1:])
+            checkpoint = Checkpoint.parse(path.read_bytes().decode())
+            checkpoint.verify(self._key)
+        except (OSError, ValueError, LogError):
+            return None
+        return Kept(View(checkpoint, self._key), standing, path) if checkpoint.origin == self._origin else None
+
+    def keep(self, view: View, standing: Standing = Standing.NEW) -> None:
+        """Keep a note, durably; one of the same tree is here once, and what is held stays so.
+
+        Raises:
+            OSError: the disk refuses.
+        """
+        name = f"{view.checkpoint.size:016d}-{view.checkpoint.root.hex()}"
+        with self._alone():
+            known = next(filter(None, map(self._read, self._files(f"{name}.*"))), None)
+            if known is None:
+                self._make_room(standing)
+                write_private(self.folder / f"{name}.{standing.value}", view.checkpoint.note.encode())
+            elif standing is not Standing.NEW and known.standing not in {Standing.HELD, standing}:
+                self._rename(known, standing)
+
+    def begin(self) -> Kept | None:
+        """The held note over the most entries. Where none is held yet, the first that was kept is where trust begins.
+
+        Raises:
+            OSError: the disk refuses.
+        """
+        with self._alone():
+            notes = self.notes()
+            held = [kept for kept in notes if kept.standing is Standing.HELD]
+            new = [kept for kept in notes if kept.standing is Standing.NEW]
+            if held or not new:
+                return held[-1] if held else None
+            self._rename(new[0], Standing.HELD)
+        return next((kept for kept in self.notes() if kept.standing is Standing.HELD), None)
+
+    def _rename(self, kept: Kept, standing: Standing) -> None:
+        kept.path.replace(kept.path.with_suffix(f".{standing.value}"))
+        sync_folder(self.folder)
+
+    def _make_room(self, standing: Standing) -> None:
+        """One less than the most."""
+        same = self._files(f"[0-9]*-*.{standing.value}")
+        for path in same[: max(0, len(same) - MOST + 1)]:
+            path.unlink(missing_ok=True)
+
+    def keep_evidence(self, document: dict[str, Any]) -> Path | None:
+        """Keep what was found, once; ``None`` where there is as much already as is kept.
+
+        Raises:
+            OSError: the disk refuses.
+        """
+        notes = json.dumps([document["kind"], document["kept"], document["shown"]]).encode()
+        path = self.folder / f"evidence-{hashlib.sha256(notes).hexdigest()[:16]}.json"
+        if not path.exists():
+            if len(list(self.folder.glob("evidence-*.json"))) >= MOST_EVIDENCE:
+                return None
+            write_private(path, json.dumps(document, indent=2, sort_keys=True).encode() + b"\n")
+        return path
+
+    @contextmanager
+    def _alone(self) -> Generator[None]:
+        """No other command of ours changes this log's notes meanwhile."""
+        make_private_folder(self.folder)
+        handle = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(handle)
+
+
+class KeptLogs:
+    """Every log of which this user was shown a checkpoint."""
+
+    def __init__(self, paths: Paths) -> None:
+        """The folder ``logs`` among the user's state; it is made when there is something to keep."""
+        self._folder = paths.state / "logs"
+
+    def log(self, public_key: bytes, origin: str) -> KeptLog:
+        """One log's notes."""
+        return KeptLog(self._folder / kid(public_key), public_key, origin)
+
+    def heads(self, public_key: bytes) -> list[str]:
+        """The origins that were a collector's newest log, the latest last.
+
+        Raises:
+            OSError: the disk refuses.
+        """
+        try:
+            return (self._folder / kid(public_key) / _HEADS).read_text(encoding="utf-8").split("\n")[:-1]
+        except (FileNotFoundError, UnicodeDecodeError):
+            return []
+
+    def add_head(self, public_key: bytes, origin: str) -> None:
+        """Remember a newest log's name.
+
+        Raises:
+            OSError: the disk refuses.
+        """
+        known = [*self.heads(public_key), origin][-_MOST_ORIGINS:]
+        data = "".join(f"{name}\n" for name in known).encode()
+        write_private(self._folder / kid(public_key) / _HEADS, data)

@@ -1,0 +1,146 @@
+"""A collector whose folder is copied and goes on twice shows two histories of its log: whoever holds both is told.
+
+Real processes throughout: the collector is stopped, its folder put back as an operator would, and served again at the
+same address. Every bundle verifies by itself; only together, or against what was kept, do they tell.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tests.helpers.collector import run_command
+from tests.helpers.hiring import Invited
+
+from promptster.protocol.log import Checkpoint
+from promptster.protocol.verification import verify_bundle
+
+if TYPE_CHECKING:
+    from tests.helpers.hiring import Stage
+
+
+def _submit(invited: Invited) -> tuple[dict[str, Any], str]:
+    """Start, work, submit: the result, and what was said beside it."""
+    invited.start()
+    (invited.workspace / "answer.py").write_text("print(42)\n")
+    answer = invited.person.call("submit", "--yes", "--json")
+    assert answer.code == 0, answer.stdout + answer.stderr
+    return answer.document, answer.stderr
+
+
+def _put_back(acme: Stage, copy: Path) -> None:
+    """Replace the collector's folder with an earlier copy of it, and serve that."""
+    acme.running.stop()
+    shutil.rmtree(acme.running.data)
+    shutil.copytree(copy, acme.running.data)
+    acme.running.start()
+
+
+def _copied(acme: Stage) -> Path:
+    """A copy of the collector's folder, made while nothing runs."""
+    acme.running.stop()
+    copy = acme.folder / "copy"
+    shutil.copytree(acme.running.data, copy)
+    acme.running.start()
+    return copy
+
+
+def _checkpoint(bundle: str) -> Checkpoint:
+    verification = verify_bundle(Path(bundle).read_bytes(), trusted=())
+    assert verification.log is not None
+    assert verification.log.view is not None
+    return verification.log.view.checkpoint
+
+
+def test_two_histories_of_one_log_are_named(acme: Stage) -> None:
+    """Bundles, the reader's own computer and the candidate's: each tells, and the candidate's work goes on."""
+    keyfile = acme.folder / "acme.keys"
+    assert run_command("keys", "--data", acme.running.data, "-o", keyfile).returncode == 0
+    with acme.invited("ada") as ada, acme.invited("bo") as bo, acme.invited("cora") as cora:
+        first, said = _submit(ada)
+        assert (first["verdict"], first["log_warnings"]) == ("verified", [])
+        assert "log" not in said
+        copy = _copied(acme)
+        second, said = _submit(bo)
+        assert (second["verdict"], second["log_warnings"]) == ("verified", [])
+        exported = acme.owner.result("export", second["session"], "-o", str(acme.folder / "b.promptster"))
+        assert (exported["verdict"], exported["log_warnings"]) == ("verified", [])
+        ada.person.result("export", first["bundle"], "-o", "again.promptster")
+
+        _put_back(acme, copy)
+        third, said = _submit(cora)  # somebody who never saw the other history: nothing can be told yet
+        assert (third["verdict"], third["log_warnings"]) == ("verified", [])
+        one, other = _checkpoint(second["bundle"]), _checkpoint(third["bundle"])
+        assert (one.origin, one.size) == (other.origin, other.size)
+        assert one.root != other.root
+
+        trust = ("--trust", str(keyfile))
+        nobody = ada.person  # knows the collector; kept no checkpoint of the later ones
+        for bundle in (second["bundle"], third["bundle"]):
+            assert nobody.call("verify", bundle, *trust).code == 0
+        both = nobody.call("verify", second["bundle"], third["bundle"], first["bundle"], *trust)
+        assert both.code == 10
+        lines = both.stdout.splitlines()
+        said = " ".join(lines)
+        assert said.startswith(f"EQUIVOCATION: the log {one.origin} was shown with two different histories.")
+        for checkpoint in (one, other):
+            assert "".join(f"  {line}\n" for line in checkpoint.note.splitlines()) in both.stdout
+        assert sum(line.startswith("VERIFIED: ") for line in lines) == 3
+        document = json.loads(nobody.call("verify", second["bundle"], third["bundle"], *trust, "--json").stdout)
+        assert document["verdict"] == "equivocation"
+        assert [entry["verdict"] for entry in document["files"]] == ["verified", "verified"]
+        (found,) = document["equivocations"]
+        assert {entry["note"] for entry in found["checkpoints"]} == {one.note, other.note}
+        assert [entry["found_in"] for entry in found["checkpoints"]] != [[], []]
+        assert nobody.call("verify", first["bundle"], second["bundle"], *trust).code == 0
+
+        _read_by_the_owner(acme, third, one, other)
+        _seen_by_the_candidate(acme, bo, one)
+
+
+def _read_by_the_owner(acme: Stage, third: dict[str, Any], one: Checkpoint, other: Checkpoint) -> None:
+    """The reader's computer kept the other history's checkpoint: exporting, reading and verifying tell."""
+    target = acme.folder / "c.promptster"
+    answer = acme.owner.call("export", third["session"], "-o", str(target), "--json")
+    assert answer.code == 10
+    assert target.exists()
+    document = answer.document
+    assert document["verdict"] == "verified"
+    assert {entry["kind"] for entry in document["log_warnings"]} == {"equivocation"}
+    assert {document["log_warnings"][0][name] for name in ("kept", "shown")} == {one.note, other.note}
+    assert f"warning: {acme.running.url} showed two different histories of its log\n" in answer.stderr
+    for checkpoint in (one, other):
+        assert f"{checkpoint.size} entr" in answer.stderr
+        assert checkpoint.root.hex() in answer.stderr
+    evidence = json.loads(Path(document["log_warnings"][0]["evidence"]).read_text())
+    assert {evidence["kept"], evidence["shown"]} == {one.note, other.note}
+    told = acme.owner.call("replay", third["session"])
+    assert told.code == 0
+    assert "showed two different histories of its log" in told.stderr
+    alone = acme.owner.call("verify", str(target))
+    assert alone.code == 10
+    assert "(kept on this computer" in alone.stdout
+    document = json.loads(acme.owner.call("verify", str(target), "--json").stdout)
+    assert (document["verdict"], document["session"]) == ("equivocation", third["session"])
+    assert document["kept_checkpoints"] >= 2
+
+
+def _seen_by_the_candidate(acme: Stage, bo: Invited, kept: Checkpoint) -> None:
+    """Somebody who kept the other history works and submits again, and withdraws: all is done, and they are told."""
+    words = ("invite", acme.assessment("Another"), "--name", "Bo", "--email", "bo@example.com", "--json")
+    made = acme.owner.result(*words)
+    again = Invited(person=bo.person, link=made["link"], code=made["code"], folder=acme.folder / "bo-again")
+    again.folder.mkdir()
+    submitted, said = _submit(again)
+    assert submitted["verdict"] == "verified"
+    assert submitted["received"] == submitted["events"]
+    assert "warning: " in said
+    kinds = {entry["kind"] for entry in submitted["log_warnings"]}
+    assert kinds
+    assert kinds <= {"equivocation", "not_continued"}
+    assert {entry["kept"] for entry in submitted["log_warnings"]} >= {kept.note}
+    withdrawn = bo.person.result("withdraw", "--yes")
+    assert withdrawn["tombstone"] is not None
+    assert withdrawn["log_warnings"]
