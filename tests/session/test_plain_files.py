@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from promptster.session import plain_files
-from promptster.session.plain_files import NotPlainError, facts_of, read_plain, remove_plain, replace_plain
+from promptster.session.plain_files import (
+    NotPlainError,
+    facts_of,
+    read_plain,
+    read_regular,
+    remove_empty_folder,
+    remove_plain,
+    replace_plain,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -90,13 +98,12 @@ def test_what_is_no_file_is_neither_read_nor_changed(root: Path, change: Callabl
         read_plain(root, NAME)
     assert refused.value.hint
     assert refused.value.place in {root, root / ".claude", root / NAME}
-    for attempt in (
-        lambda: facts_of(root, NAME),
-        lambda: replace_plain(root, NAME, b"new", mode=0o600),
-        lambda: remove_plain(root, NAME),
-    ):
-        with pytest.raises(NotPlainError):
-            attempt()
+    with pytest.raises(NotPlainError):
+        facts_of(root, NAME)
+    with pytest.raises(NotPlainError):
+        replace_plain(root, NAME, b"new", mode=0o600)
+    with pytest.raises(NotPlainError):
+        remove_plain(root, NAME)
     assert all_of(root.parent) == before
 
 
@@ -154,6 +161,37 @@ def test_a_file_that_is_replaced_between_look_and_open_is_seen(root: Path, monke
     monkeypatch.setattr(plain_files, "_look", then_pipe)
     with pytest.raises(NotPlainError, match="named pipe"):
         read_plain(root, NAME)
+
+
+def test_a_settings_file_may_be_a_link_and_nothing_else_is_waited_for(root: Path) -> None:
+    """What its own program follows is followed, and a pipe, a folder or a file without end is an error at once."""
+    linked_file(root)
+    assert read_regular(root / NAME) == b"outside"
+    (root / NAME).unlink()
+    os.mkfifo(root / "pipe")
+    for target in ("pipe", ".claude", "loop"):
+        (root / "loop").unlink(missing_ok=True)
+        (root / "loop").symlink_to(target)
+        with pytest.raises(OSError, match=r"regular file|symbolic links"):
+            read_regular(root / "loop")
+    (root / "sparse").touch()
+    os.truncate(root / "sparse", 1 << 40)
+    with pytest.raises(OSError, match="usual size"):
+        read_regular(root / "sparse")
+    with pytest.raises(FileNotFoundError):
+        read_regular(root / "none")
+
+
+def test_only_an_empty_folder_is_removed(root: Path) -> None:
+    """One behind a link stays, and so does one in which somebody has something."""
+    (root / "a" / "b").mkdir(parents=True)
+    (root / "link").symlink_to(root / "a")
+    with pytest.raises(NotPlainError):
+        remove_empty_folder(root, "link/b")
+    with pytest.raises(OSError, match="not empty"):
+        remove_empty_folder(root, "a")
+    remove_empty_folder(root, "a/b")
+    assert list((root / "a").iterdir()) == []
 
 
 def test_no_descriptor_is_left_open(root: Path) -> None:

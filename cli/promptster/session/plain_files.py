@@ -9,6 +9,7 @@ a name by renaming, which replaces a link and never follows one.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import stat
 from pathlib import Path
@@ -147,12 +148,40 @@ def remove_plain(root: Path, relative: str) -> None:
         _sync(folder)
 
 
+def remove_empty_folder(root: Path, relative: str) -> None:
+    """Remove a folder that nothing is in; any other stays.
+
+    Raises:
+        NotPlainError: a link stands on the way.
+        OSError: it is not empty, or cannot be removed.
+    """
+    with _parent(root, relative) as folder:
+        if folder is not None:
+            os.rmdir(os.path.basename(relative), dir_fd=folder)  # noqa: PTH119 - a name
+
+
+def read_regular(path: Path, *, limit: int = SIZE_LIMIT) -> bytes:
+    """A regular file's content, through links: for settings that their own program reads through links too.
+
+    Raises:
+        OSError: there is none, it cannot be read, it is no regular file, or it is larger than ``limit`` bytes.
+    """
+    refused = OSError(errno.EINVAL, "not a regular file of a usual size", str(path))
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise refused
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(handle, "rb") as file:
+        if not stat.S_ISREG(os.fstat(handle).st_mode) or len(data := file.read(limit + 1)) > limit:
+            raise refused
+    return data
+
+
 def leftover_name(name: str) -> str:
     """Where new content stands until it takes the name; a crash may leave it."""
     return f".{name}.promptster-new"
 
 
-def open_regular(folder: int, name: str | bytes, place: Path) -> int | None:
+def open_regular(folder: int, name: str | bytes, place: str | Path) -> int | None:
     """Open a regular file of an open folder for reading; ``None`` where there is none.
 
     Args:
@@ -168,7 +197,7 @@ def open_regular(folder: int, name: str | bytes, place: Path) -> int | None:
     if facts is None:
         return None
     if not stat.S_ISREG(facts.st_mode):  # asked before: opening a device can do something
-        raise _not_a_file(place, facts)
+        raise _not_a_file(Path(place), facts)
     try:
         handle = os.open(name, _REGULAR, dir_fd=folder)
     except FileNotFoundError:
@@ -176,7 +205,7 @@ def open_regular(folder: int, name: str | bytes, place: Path) -> int | None:
     facts = os.fstat(handle)
     if not stat.S_ISREG(facts.st_mode):  # asked again: it may have been another one a moment ago
         os.close(handle)
-        raise _not_a_file(place, facts)
+        raise _not_a_file(Path(place), facts)
     return handle
 
 
