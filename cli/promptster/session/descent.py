@@ -98,7 +98,7 @@ class Descent:
             return
         handle = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=parent)
         try:
-            names = os.listdir(handle)
+            names = os.listdir(handle)  # noqa: PTH208 - pathlib knows no descriptors
         finally:
             os.close(handle)
         for name in names:

@@ -2,8 +2,8 @@
 
 Every call drops inherited ``GIT_*`` variables, takes no optional locks, and switches off what a repository's
 configuration could make git execute: hooks, the file system monitor, external diffs and text conversions. Filters are
-never reached because nothing here asks git to read a file of the work tree into an object. Unless it clones, it may fetch
-nothing: an object that a partial clone left out would otherwise be asked for in a way that the repository names.
+never reached because nothing here asks git to read a file of the work tree into an object. Unless it clones, git may
+fetch nothing: it would ask for an object that a partial clone left out in whatever way the repository names.
 """
 
 from __future__ import annotations

@@ -138,7 +138,6 @@ def remove_plain(root: Path, relative: str) -> None:
         if folder is None:
             return
         name = os.path.basename(relative)  # noqa: PTH119 - a name
-        _unlink(folder, leftover_name(name))
         facts = _look(folder, name)
         if facts is None:
             return
@@ -146,6 +145,18 @@ def remove_plain(root: Path, relative: str) -> None:
             raise _not_a_file(root / relative, facts)
         _unlink(folder, name)
         _sync(folder)
+
+
+def remove_leftover(root: Path, relative: str) -> None:
+    """Remove what a crash left of new content for a file.
+
+    Raises:
+        NotPlainError: a link stands on the way.
+        OSError: it cannot be removed.
+    """
+    with _parent(root, relative) as folder:
+        if folder is not None:
+            _unlink(folder, leftover_name(os.path.basename(relative)))  # noqa: PTH119 - a name
 
 
 def remove_empty_folder(root: Path, relative: str) -> None:
