@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
 
-from promptster.errors import WorkspaceError
 from promptster.session.ignored import FILES_LIMIT
 from promptster.session.snapshot import Hidden, Snapshot
 from promptster.session.worktree import SHOWN_LIMIT, WorkTree
@@ -279,22 +279,6 @@ def test_links_are_links_and_nobody_looks_behind_them(root: Path, tree: WorkTree
     assert "+private" not in tree.diff(changes)
 
 
-def test_other_repositories_inside_are_named_by_their_commit(root: Path, tree: WorkTree) -> None:
-    """A nested repository is not looked into, tracked as a submodule or not."""
-    inner = root / "inner"
-    inner.mkdir()
-    run_git(inner, "init", "-q")
-    (inner / "a.txt").write_text("a\n")
-    run_git(inner, "add", "-A")
-    run_git(inner, "commit", "-qm", "inner")
-    untracked = tree.snapshot()
-    assert untracked.files[b"inner/"].hidden is Hidden.MODULE
-    run_git(root, "-c", "advice.addEmbeddedRepo=false", "add", "inner")
-    tracked = tree.snapshot()
-    assert tracked.files[b"inner"].oid == run_git(inner, "rev-parse", "HEAD")
-    assert b"inner/a.txt" not in tracked.files
-
-
 def test_odd_names_survive(root: Path, tree: WorkTree) -> None:
     """Quotes, newlines and bytes that are not UTF-8 are paths like others."""
     names = [b'quo"te', b"new\nline", b"latin-\xe9", b" space ", b":colon", b"-dash"]
@@ -341,17 +325,21 @@ def test_a_repository_with_sha256_names_works(tmp_path: Path) -> None:
     assert "-a\n+b\n" in tree.diff(tree.changes(before, tree.snapshot()))
 
 
-def test_content_that_the_repository_lost_is_said(root: Path, tree: WorkTree) -> None:
-    """If the repository was made anew, what is gone is named instead of failing."""
+def test_content_that_nobody_has_is_said(root: Path, tree: WorkTree, tmp_path: Path) -> None:
+    """A session that kept less takes it from the repository; what is gone there too is named instead of failing."""
     before = tree.snapshot()
-    for path in sorted((root / ".git").rglob("*"), reverse=True):
-        path.rmdir() if path.is_dir() else path.unlink()
-    (root / ".git").rmdir()
-    run_git(root, "init", "-q")
+    shutil.rmtree(tmp_path / "scratch")
     (root / "changed.txt").write_text("other\n")
-    changes = tree.changes(before, tree.snapshot())
+    fresh = WorkTree(root, tmp_path / "scratch")
+    changes = fresh.changes(before, fresh.snapshot(before=before))
+    assert "-two\n" in fresh.diff(changes)
+    shutil.rmtree(tmp_path / "scratch")
+    shutil.rmtree(root / ".git")
+    run_git(root, "init", "-q")
+    fresh = WorkTree(root, tmp_path / "scratch")
+    changes = fresh.changes(before, fresh.snapshot(before=before))
     assert by_path(changes) == {"changed.txt": ("modified", Hidden.GONE)}
-    assert tree.diff(changes) == ""
+    assert fresh.diff(changes) == ""
 
 
 def test_a_linked_work_tree_works(root: Path, tmp_path: Path) -> None:
@@ -362,17 +350,3 @@ def test_a_linked_work_tree_works(root: Path, tmp_path: Path) -> None:
     assert before.tree == run_git(root, "rev-parse", "HEAD^{tree}")
     (tmp_path / "linked" / "kept.txt").write_text("other\n")
     assert "+other" in tree.diff(tree.changes(before, tree.snapshot()))
-
-
-@pytest.mark.parametrize("around", [False, True])
-def test_a_repository_that_is_gone_is_said_to_be_gone(root: Path, tree: WorkTree, tmp_path: Path, around: bool) -> None:  # noqa: FBT001
-    """In words that say what helps, and the files of a repository around it are not taken for the task's."""
-    before = tree.snapshot()
-    if around:
-        run_git(tmp_path, "init", "-q")
-    (root / ".git").rename(tmp_path / "moved")
-    with pytest.raises(WorkspaceError, match=r"work is no longer a git repository$") as caught:
-        tree.snapshot()
-    assert "git init" in str(caught.value.hint)
-    run_git(root, "init", "-q")
-    assert set(tree.snapshot().files) == set(before.files)

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from promptster.session.touched import Restored
 
 WITHDRAWAL = "withdrawal.json"
+NOT_PUT_BACK = "not-put-back"
+"""Folder of the session in which stays what files held that could not be put back."""
 KEPT_BATCHES_MS = 8 * 24 * 60 * 60 * 1000
 """Milliseconds that batches stay after handing in: a collector that was restored from a backup may ask for them."""
 _GONE = 410
@@ -98,7 +100,7 @@ def withdraw(current: Current, config: Config) -> Withdrawn:
     if not folder.has_document(WITHDRAWAL):
         key = current.secrets.signing_key
         end_recorder(current, withdrawn=True)
-        restored = current.touched.restore()
+        restored = current.touched.restore(leave=folder.path / NOT_PUT_BACK)
         withdrawal = key.sign(Withdrawal(session=current.facts.session, at_ms=time.time_ns() // 1_000_000))
         folder.write_document(WITHDRAWAL, withdrawal.encode())
     folder.update(state=SessionState.WITHDRAWN)
@@ -130,7 +132,8 @@ def withdraw_submitted(current: Current, config: Config) -> Withdrawn:
             code="session_over",
         )
     end_recorder(current)  # handing in may have been cut off before its last step
-    restored = current.touched.restore() if any(folder.touched.glob("*")) else []
+    leave = folder.path / NOT_PUT_BACK
+    restored = current.touched.restore(leave=leave) if any(folder.touched.glob("*")) else []
     facts = current.facts
     with CollectorClient(facts.collector_url, token=token, network=config.network) as client:
         try:

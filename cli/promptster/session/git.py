@@ -2,20 +2,23 @@
 
 Every call drops inherited ``GIT_*`` variables, takes no optional locks, and switches off what a repository's
 configuration could make git execute: hooks, the file system monitor, external diffs and text conversions. Filters are
-never reached because nothing here asks git to read a file of the work tree into an object.
+never reached because nothing here asks git to read a file of the work tree into an object. Unless it clones, git may
+fetch nothing: it would ask for an object that a partial clone left out in whatever way the repository names.
 """
 
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
+import stat
 import subprocess
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from promptster.errors import WorkspaceError, reason_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
 _SAFE = (
@@ -33,6 +36,13 @@ _KEPT = frozenset(
     {"GIT_SSH", "GIT_SSH_COMMAND", "GIT_ASKPASS", "GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_EXEC_PATH"}
 )
 """The user's own way of reaching a server and of finding git; nothing that points at a repository."""
+PATIENCE_S: Final = 120.0
+"""Seconds after which git is taken to wait for something that will not come."""
+OWNER: Final = "workspace_owner"
+"""Code of the error where git does not touch a repository because of its owner."""
+TIMEOUT: Final = "git_timeout"
+_DUBIOUS: Final = b"dubious ownership"
+_PIPES_IN_GIT: Final = ("HEAD", "config", "index", "commondir", "packed-refs", "info/exclude")
 
 
 def require_git() -> None:
@@ -54,6 +64,7 @@ def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
         "GIT_NO_REPLACE_OBJECTS": "1",
         "GIT_LITERAL_PATHSPECS": "1",
         "GIT_TERMINAL_PROMPT": "0",
+        "GIT_NO_LAZY_FETCH": "1",
         "LC_ALL": "C",
         **(extra or {}),
     }
@@ -75,13 +86,21 @@ def git(
     """
     done = _run(arguments, cwd=cwd, env=env, stdin=stdin, settings=settings, umask=0o077 if private else -1)
     if done.returncode != 0:
+        if _DUBIOUS in done.stderr:
+            raise _owner(cwd, done.stderr)
         raise WorkspaceError(f"git {arguments[0]} failed: {last_words(done.stderr)}", code="git_failed")
     return done.stdout
 
 
 def git_text(arguments: Sequence[str], *, cwd: Path) -> str | None:
-    """One line that git answers, or ``None`` where it has no answer."""
+    """One line that git answers, or ``None`` where it has no answer.
+
+    Raises:
+        WorkspaceError: it does not answer because of the repository's owner.
+    """
     done = _run(arguments, cwd=cwd, env=None, stdin=b"", settings=())
+    if _DUBIOUS in done.stderr:
+        raise _owner(cwd, done.stderr)
     return os.fsdecode(done.stdout.removesuffix(b"\n")) if done.returncode == 0 else None
 
 
@@ -95,12 +114,60 @@ def _run(
     umask: int = -1,
 ) -> subprocess.CompletedProcess[bytes]:
     command = ["git", *(word for setting in (*_SAFE, *settings) for word in ("-c", setting)), *arguments]
+    variables = environment(env)
+    if not settings:  # it does not clone
+        variables["GIT_ALLOW_PROTOCOL"] = "none"
     try:
         return subprocess.run(
-            command, cwd=cwd, env=environment(env), input=stdin, capture_output=True, check=False, umask=umask
+            command,
+            cwd=cwd,
+            env=variables,
+            input=stdin,
+            capture_output=True,
+            check=False,
+            umask=umask,
+            timeout=None if settings else PATIENCE_S,
         )
+    except subprocess.TimeoutExpired as error:
+        raise _waits(cwd) from error
     except OSError as error:
         raise WorkspaceError(f"git could not be run: {reason_of(error)}", code="git") from error
+
+
+def _owner(folder: Path, stderr: bytes) -> WorkspaceError:
+    """What git says about an owner, with the command that it names."""
+    lines = [line.strip() for line in os.fsdecode(stderr).splitlines()]
+    why = next((line.removeprefix("fatal: ") for line in lines if "dubious ownership" in line), "dubious ownership")
+    named = next((line for line in lines if "safe.directory" in line), "")
+    command = named or f"git config --global --add safe.directory {shlex.quote(str(folder))}"
+    return WorkspaceError(
+        f"git refuses {folder}: {why}",
+        hint=f"It belongs to another user. Make it yours with chown, or, if you trust what is in it:\n{command}",
+        code=OWNER,
+    )
+
+
+def _waits(folder: Path) -> WorkspaceError:
+    """Git got no end: the usual cause is a named pipe in the place of a file that it reads."""
+    pipe = next(_pipes(folder), None)
+    hint = f"{pipe} is a named pipe. Move it away." if pipe else "Look whether `git status` answers there."
+    return WorkspaceError(
+        f"git did not answer in {folder} for {PATIENCE_S:.0f} seconds",
+        hint=f"{hint} Then run the same command again.",
+        code=TIMEOUT,
+    )
+
+
+def _pipes(folder: Path) -> Iterator[str]:
+    for place, _, names in os.walk(folder):
+        wanted = [".gitignore"] if ".gitignore" in names else []
+        wanted += [f".git/{name}" for name in _PIPES_IN_GIT]
+        for path in (f"{place}/{name}" for name in wanted):
+            try:
+                if stat.S_ISFIFO(os.lstat(path).st_mode):
+                    yield path
+            except OSError:
+                continue
 
 
 def last_words(stderr: bytes) -> str:

@@ -18,7 +18,7 @@ from promptster.session.agents.claude import recorder_settings
 from promptster.session.agents.claude_settings import merge_settings
 from promptster.session.agents.interface import draft
 from promptster.session.launcher import hook_command
-from promptster.session.touched import plain_path
+from promptster.session.plain_files import read_plain
 from promptster_hooks.agents import cursor
 
 if TYPE_CHECKING:
@@ -75,9 +75,8 @@ def check_ide(workspace: Path, ide: str) -> None:
         WorkspaceError: the file is not what that agent accepts, or is reached through a link.
     """
     file = _file(ide)
-    path = plain_path(workspace, file.relative)
     try:
-        data = path.read_bytes() if path.exists() else None
+        data = read_plain(workspace, file.relative)
     except OSError as error:
         raise WorkspaceError(
             f"cannot read {file.relative}: {reason_of(error)}", hint=_REPAIR, code="ide_file_invalid"
@@ -120,8 +119,11 @@ def changed_entries(workspace: Path, ide: str, ticket: LaunchTicket) -> list[dic
     """The events to record if our entries are not all there any more; empty as long as they are."""
     file = _file(ide)
     try:
-        content = _parse(file.relative, (workspace / file.relative).read_bytes())
+        data = read_plain(workspace, file.relative)
+        content = None if data is None else _parse(file.relative, data)
     except (OSError, WorkspaceError):
+        content = None
+    if content is None:
         return [draft("capture_config_changed", path_name=file.relative, detail="missing or unreadable")]
     lost = _missing(content, file.ours(ticket), "")
     if not lost:

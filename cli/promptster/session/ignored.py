@@ -5,10 +5,12 @@ Links are never followed, and nothing here opens a file: names and sizes decide.
 
 from __future__ import annotations
 
-import os
+import stat
 from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
+
+from promptster.session.descent import Descent
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
@@ -52,17 +54,24 @@ def sort_out(
     """Decide for each ignored path, folder by folder: one that goes beyond a limit is listed as a whole.
 
     Args:
-        root: the work tree.
+        root: the work tree, by its real path.
         listed: ignored files, and folders with a slash at their end, as git lists them.
         ours: paths that are left out.
         files_limit: files that may be listed one by one.
         bytes_limit: bytes that may be hashed.
     """
+    with Descent(root) as descent:
+        return _sort_out(descent, listed, ours, files_limit, bytes_limit)
+
+
+def _sort_out(
+    descent: Descent, listed: Iterable[bytes], ours: Collection[bytes], files_limit: int, bytes_limit: int
+) -> Ignored:
     found = Ignored()
     alone: dict[bytes, list[tuple[bytes, int]]] = defaultdict(list)
     for path in sorted(listed):
         if path.endswith(b"/"):
-            files = [(name, size) for name, size in _below(root, path) if name not in ours]
+            files = [(name, size) for name, size in _below(descent, path) if name not in ours]
             total = sum(size for _, size in files)
             if len(files) > files_limit or total > bytes_limit:
                 found.piles[path] = Pile(count=len(files), size=total)
@@ -70,7 +79,7 @@ def sort_out(
             found.hashed += [name for name, _ in files]
             files_limit, bytes_limit = files_limit - len(files), bytes_limit - total
         elif path not in ours:
-            alone[path[: path.rfind(b"/") + 1]].append((path, _size(root, path)))
+            alone[path[: path.rfind(b"/") + 1]].append((path, _size(descent, path)))
     for folder, files in alone.items():
         if len(files) > files_limit:
             found.piles[folder or b"./"] = Pile(count=len(files), size=sum(size for _, size in files))
@@ -85,24 +94,24 @@ def sort_out(
     return found
 
 
-def _below(root: Path, folder: bytes) -> Iterator[tuple[bytes, int]]:
+def _below(descent: Descent, folder: bytes) -> Iterator[tuple[bytes, int]]:
     """Every file and link below a folder with its size; a folder that cannot be read has none."""
     waiting = [folder]
     while waiting:
         here = waiting.pop()
         try:
-            with os.scandir(os.path.join(os.fsencode(root), here)) as entries:  # noqa: PTH118 - pathlib knows no bytes
-                for entry in entries:
-                    if entry.is_dir(follow_symlinks=False):
-                        waiting.append(here + entry.name + b"/")
-                    elif entry.is_file(follow_symlinks=False) or entry.is_symlink():
-                        yield here + entry.name, entry.stat(follow_symlinks=False).st_size
+            for name, facts in descent.entries(here):
+                if stat.S_ISDIR(facts.st_mode):
+                    waiting.append(here + name + b"/")
+                elif stat.S_ISREG(facts.st_mode) or stat.S_ISLNK(facts.st_mode):
+                    yield here + name, facts.st_size
         except OSError:
             continue
 
 
-def _size(root: Path, path: bytes) -> int:
+def _size(descent: Descent, path: bytes) -> int:
     try:
-        return (root / os.fsdecode(path)).lstat().st_size
+        facts = descent.facts(path)
     except OSError:
         return 0
+    return 0 if facts is None else facts.st_size

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from promptster.config import is_object
+from promptster.session.plain_files import read_regular
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -101,7 +102,7 @@ def _claude_sources(workspace: Path, environ: Mapping[str, str]) -> list[tuple[s
 
 def _settings_env(file: Path) -> dict[str, str]:
     try:
-        value = json.loads(file.read_bytes())
+        value = json.loads(read_regular(file))
     except (OSError, ValueError):
         return {}
     env = value.get("env") if is_object(value) else None
@@ -115,7 +116,7 @@ def _codex(environ: Mapping[str, str], known: Collection[str]) -> list[Finding]:
         found.append(Finding(agent="codex", what=_place(url), where="OPENAI_BASE_URL in the environment"))
     file = Path(environ.get("CODEX_HOME") or Path(environ.get("HOME", "~")).expanduser() / ".codex") / "config.toml"
     try:
-        config: dict[str, Any] = tomllib.loads(file.read_text(encoding="utf-8"))
+        config: dict[str, Any] = tomllib.loads(read_regular(file).decode())
     except (OSError, ValueError):
         return found
     profiles = config.get("profiles")

@@ -23,6 +23,7 @@ class Hidden(StrEnum):
     IGNORED_MANY = "ignored, too much to list file by file"
     BINARY = "binary"
     LARGE = "over 1 MiB"
+    UNHASHED = "too large to hash"
     MODULE = "another repository"
     UNREADABLE = "unreadable"
     GONE = "earlier content is gone"

@@ -90,7 +90,7 @@ def prepare(current: Current) -> Prepared:
             "this session has no baseline", hint="Run the same `promptster start` again.", code="no_baseline"
         )
     baseline = Snapshot.from_json(kept["snapshot"])
-    final = current.tree.snapshot(current.touched.as_restored())
+    final = current.tree.snapshot(current.touched.as_restored(), before=baseline)
     changes = tuple(current.tree.changes(baseline, final))
     diff = current.tree.diff(changes)
     lines = changed_lines(diff)

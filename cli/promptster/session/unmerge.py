@@ -33,6 +33,25 @@ def unmerge(before: bytes | None, written: bytes, now: bytes) -> bytes | None:
     return json.dumps(result, indent=2, ensure_ascii=False).encode() + b"\n"
 
 
+def entry_names(before: bytes | None, written: bytes) -> list[str]:
+    """What we added or replaced, by name: two levels deep, as a person finds it. Empty for what is no JSON object."""
+    try:
+        original, ours = {} if before is None else _read(before), _read(written)
+    except NotMergeableError:
+        return []
+    names: list[str] = []
+    for key, value in ours.items():
+        old = original.get(key, _ABSENT)
+        if value == old:
+            continue
+        if _is_object(value) and value:
+            known: dict[str, Any] = old if _is_object(old) else {}
+            names += [f"{key}.{name}" for name, below in value.items() if below != known.get(name, _ABSENT)]
+        else:
+            names.append(key)
+    return names
+
+
 def _read(data: bytes) -> dict[str, Any]:
     try:
         value = json.loads(data)

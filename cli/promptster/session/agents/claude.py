@@ -24,6 +24,7 @@ from promptster.session.agents.claude_settings import (
 )
 from promptster.session.agents.in_memory import memory_file
 from promptster.session.agents.interface import Launch, LaunchRequest, draft, split_options, with_loopback
+from promptster.session.plain_files import read_regular
 from promptster_hooks.agents import claude_code
 
 if TYPE_CHECKING:
@@ -160,7 +161,7 @@ def settings_files(workspace: Path, environ: Mapping[str, str]) -> dict[str, Pat
 def _layer(path: Path) -> dict[str, Any]:
     """A settings file of somebody else; what cannot be read counts as empty, as it does for Claude Code."""
     try:
-        value = json.loads(path.read_bytes())
+        value = json.loads(read_regular(path))
     except (OSError, ValueError):
         return {}
     return cast("dict[str, Any]", value) if isinstance(value, dict) else {}

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from promptster.errors import LaunchError
+from promptster.session.plain_files import read_regular
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -52,9 +53,7 @@ def read_settings(value: str | None, folder: Path) -> dict[str, Any]:
         return {}
     path = None if value.strip().startswith("{") else folder / value
     try:
-        if path is not None and not path.is_file():
-            raise FileNotFoundError
-        settings = json.loads(value if path is None else path.read_text(encoding="utf-8"))
+        settings = json.loads(value if path is None else read_regular(path).decode())
     except (OSError, ValueError) as error:
         raise LaunchError("the --settings that you gave cannot be read", hint="Give a JSON file, or JSON.") from error
     if not isinstance(settings, dict):

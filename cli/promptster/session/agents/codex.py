@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, cast
 from promptster.errors import LaunchError
 from promptster.session.agents.codex_trust import TrustError, trusted_hooks
 from promptster.session.agents.interface import Launch, LaunchRequest, draft, split_options, with_loopback
+from promptster.session.plain_files import read_regular
 from promptster_hooks.agents import codex
 
 if TYPE_CHECKING:
@@ -121,7 +122,7 @@ def uses_chatgpt(request: LaunchRequest) -> bool:
         return False
     home = _home(request.environ)
     try:
-        login = json.loads((home / "auth.json").read_bytes())
+        login = json.loads(read_regular(home / "auth.json"))
     except FileNotFoundError:
         return _login_in_keyring(request)
     except (OSError, ValueError):
@@ -193,7 +194,7 @@ def _hooks_switched_off(request: LaunchRequest, own: list[tuple[str, str]]) -> s
             return f"-c {key}"
     home = _home(request.environ)
     try:
-        features = tomllib.loads((home / "config.toml").read_text(encoding="utf-8")).get("features")
+        features = tomllib.loads(read_regular(home / "config.toml").decode()).get("features")
     except (OSError, ValueError):
         return None
     off = isinstance(features, dict) and cast("dict[str, Any]", features).get("hooks") is False

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, cast
 
 from promptster.errors import LaunchError
 from promptster.session.agents.interface import Launch, LaunchRequest, draft, split_options
+from promptster.session.plain_files import read_regular
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -65,7 +66,7 @@ AGENT = CursorAgent()
 
 def _hooked(request: LaunchRequest) -> bool:
     try:
-        text = (request.workspace / ".cursor" / "hooks.json").read_text(encoding="utf-8")
+        text = read_regular(request.workspace / ".cursor" / "hooks.json").decode()
         return request.ticket.hook_socket in json.dumps(cast("object", json.loads(text)))
     except (OSError, ValueError):
         return False
