@@ -119,8 +119,9 @@ def _answers(
             if turns.get(item.id) != turn:
                 begins[item.id], turns[item.id] = len(same), turn
             same.append(item)
-        elif isinstance(item, ToolResult):
-            turn += 1
+            continue
+        turn += isinstance(item, (ToolResult, UserText))
+        if isinstance(item, ToolResult):
             same = uses.get(item.id, [])
             places = range(begins.get(item.id, 0), len(same))
             place = next((at for at in places if (item.id, at) not in given), len(same) - 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from dataclasses import dataclass
 from typing import Any
@@ -54,7 +55,7 @@ MANNERS = st.builds(
 def _texts(manner: Manner, arguments: dict[str, Any], cuts: list[int]) -> list[Any]:
     text = json.dumps(arguments)
     edges = sorted({0, len(text), *(cut % len(text) for cut in cuts)})
-    pieces = [text[start:end] for start, end in zip(edges, edges[1:], strict=False)]
+    pieces = [text[start:end] for start, end in itertools.pairwise(edges)]
     match manner.arguments:
         case "whole":
             return [text]
