@@ -94,7 +94,7 @@ def test_an_answer_in_one_piece() -> None:
     assert told.fields["content"] == answer["content"]
     names = ("outcome", "text", "thinking", "stop_reason", "model", "response_id", "usage")
     assert values([told], *names) == [("complete", "yes", "hm", "pause_turn", "m-1", "msg_1", {"output_tokens": 2})]
-    assert not bench.kinds("tool_call")
+    assert values(bench.kinds("tool_call"), "tool_use_id", "name") == [("srv_1", "web_search")]
 
 
 def test_a_stream_without_its_name_is_still_a_stream() -> None:

@@ -19,11 +19,27 @@ from promptster.capture.agents.interface import Prompt
 from promptster.capture.providers.interface import Item, ModelCall, Reply, Summary, ToolResult, ToolUse, UserText
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from promptster.capture.agents.interface import Agent
 
 _POSITIONS_KEPT = 128
 _REQUESTS_KEPT = 32
 _ANSWERED = {"end_turn", "tool_use", "stop_sequence", "stop", "tool_calls", "completed"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answered:
+    """One tool result of a conversation."""
+
+    result: ToolResult
+    """It."""
+    use: ToolUse | None
+    """The call before it with its id; ``None`` where the history holds none."""
+    place: int
+    """Which of the history's calls with this id that is."""
+    is_fresh: bool
+    """Whether it stands in the tail."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,14 +52,12 @@ class Turn:
     """Where the tail stands."""
     tail: tuple[Prompt, ...]
     """The words behind the model's last one."""
-    results: tuple[ToolResult, ...]
-    """Every tool result, oldest first."""
-    fresh: frozenset[str]
-    """Ids of the results that stand in the tail."""
+    answers: tuple[Answered, ...]
+    """Every tool result with the call that it answers, oldest first."""
+    uses: Mapping[str, Sequence[ToolUse]]
+    """The tool calls of the history by id, oldest first."""
     history: frozenset[str]
     """The words before the tail, whoever wrote them."""
-    calls: dict[str, ToolUse]
-    """Every tool call of the history by id."""
     opening: tuple[str, ...]
     """The texts before the model's first word, and those of the tail, whoever wrote them."""
     closing: tuple[str, ...]
@@ -60,34 +74,60 @@ def read_turn(call: ModelCall, agent: Agent, *, purpose: str) -> Turn:
     marks: list[object] = [purpose, call.previous]
     context: list[object] = [call.previous]
     tail: Sequence[Prompt] = ()
-    fresh: set[str] = set()
+    fresh: Sequence[ToolResult] = ()
     last_user: list[object] = []
     for side, run in runs:
         if side == "summary":
-            context, tail, fresh, last_user = ["summary", _mark(run[-1])], (), set(), []
+            context, tail, fresh, last_user = ["summary", _mark(run[-1])], (), (), []
             marks.extend(_mark(item) for item in run)
         elif side == "model":
-            context, tail, fresh = [*last_user, *(_mark(item) for item in run)], (), set()
+            context, tail, fresh = [*last_user, *(_mark(item) for item in run)], (), ()
             marks.extend(_mark(item) for item in run)
         else:
             tail, fresh, last_user = _user_run(run, agent)
             marks.extend(last_user if purpose == "work" else (_mark(item) for item in run))
     first = _texts(runs[0][1]) if runs else []
     last = _texts(runs[-1][1]) if runs and runs[-1][0] == "user" else []
+    answers, uses = _answers(call.items, fresh)
     return Turn(
         fingerprint=_digest(marks),
         position=_digest(context),
         tail=tuple(tail),
-        results=tuple(item for item in call.items if isinstance(item, ToolResult)),
-        fresh=frozenset(fresh),
+        answers=answers,
+        uses=uses,
         history=frozenset(item.text for _, run in runs[:-1] for item in _texts(run)),
-        calls={item.id: item for item in call.items if isinstance(item, ToolUse)},
         opening=tuple(item.text for item in (*first, *last)),
-        closing=tuple(item.text for item in call.items if isinstance(item, ToolResult) and item.id in fresh)
-        + tuple(item.text for item in last),
+        closing=tuple(item.text for item in fresh) + tuple(item.text for item in last),
         task=agent.task(last),
         beginning=_digest([prompt.text for prompt in agent.prompts(first)]),
     )
+
+
+def _answers(
+    items: Sequence[Item], fresh: Sequence[ToolResult]
+) -> tuple[tuple[Answered, ...], dict[str, list[ToolUse]]]:
+    """Each result with its call: the first one of its id in the answer before it that has none yet."""
+    new = {id(result) for result in fresh}
+    uses: dict[str, list[ToolUse]] = {}
+    begins: dict[str, int] = {}
+    """The first call of an id in the latest answer that has one."""
+    given: dict[tuple[str, int], Answered] = {}
+    turn, turns = 0, dict[str, int]()
+    for item in items:
+        if isinstance(item, ToolUse):
+            same = uses.setdefault(item.id, [])
+            if turns.get(item.id) != turn:
+                begins[item.id], turns[item.id] = len(same), turn
+            same.append(item)
+            continue
+        turn += isinstance(item, (ToolResult, UserText))
+        if isinstance(item, ToolResult):
+            same = uses.get(item.id, [])
+            places = range(begins.get(item.id, 0), len(same))
+            place = next((at for at in places if (item.id, at) not in given), len(same) - 1)
+            use = same[place] if same else None
+            given[item.id, place] = Answered(result=item, use=use, place=place, is_fresh=id(item) in new)
+    return tuple(given.values()), uses
 
 
 def _runs(items: Sequence[Item], agent: Agent) -> list[tuple[str, list[Item]]]:
@@ -113,10 +153,10 @@ def _texts(run: Sequence[Item]) -> list[UserText]:
     return [item for item in run if isinstance(item, UserText)]
 
 
-def _user_run(run: Sequence[Item], agent: Agent) -> tuple[Sequence[Prompt], set[str], list[object]]:
+def _user_run(run: Sequence[Item], agent: Agent) -> tuple[Sequence[Prompt], Sequence[ToolResult], list[object]]:
     prompts = agent.prompts(_texts(run))
-    results = {item.id for item in run if isinstance(item, ToolResult)}
-    marks: list[object] = [["result", name] for name in sorted(results)]
+    results = [item for item in run if isinstance(item, ToolResult)]
+    marks: list[object] = [["result", name] for name in sorted({item.id for item in results})]
     return prompts, results, [*marks, *(["prompt", prompt.text, len(prompt.images)] for prompt in prompts)]
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from promptster.capture import actions
 from promptster.capture.agents.interface import Identity
 from promptster.capture.conversation import Asked, Turn, read_turn
 from promptster.capture.exchange import Exchange, ReadRequest, ReadResponse
@@ -15,17 +14,18 @@ from promptster.capture.hooks import HookDesk, event_name, read_hook
 from promptster.capture.lanes import Lanes
 from promptster.capture.learning import Learner
 from promptster.capture.ledger import Ledger
-from promptster.capture.providers.interface import ModelCall, ToolResult, ToolUse
+from promptster.capture.providers.interface import ModelCall
 from promptster.capture.scribe import Scribe, Stamp
 from promptster.capture.silence import SilenceWatch
 from promptster.capture.subagents import Subagents
+from promptster.capture.tools import ToolDesk
 from promptster.capture.typed import TypedWords
 from promptster.protocol.events import KINDS
 from promptster_hooks.frame import PAYLOAD_LIMIT
 
 if TYPE_CHECKING:
     from collections import Counter
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from promptster.capture.agents.interface import Agent, Prompt
     from promptster.clock import Clock
@@ -61,10 +61,10 @@ class Capture:
         self._subagents = Subagents(self._scribe, self._lanes)
         self._typed = TypedWords()
         self._silence = SilenceWatch(self._scribe, hooked_agents)
+        self._tools = ToolDesk(self._scribe, self._lanes, self._ledger, self._subagents, self._silence)
         self._hooks = HookDesk(self._scribe, self._lanes, self._ledger, self._is_streaming)
         self._learner = Learner(self._lanes, self._ledger, self._hooks, self._subagents)
         self._open: dict[Exchange, Identity | None] = {}
-        self._after_pause: set[Identity] = set()
         self._has_orphans = False
         self._faults = 0
 
@@ -150,7 +150,7 @@ class Capture:
     def resume(self) -> None:
         """Capture again, from the next request on."""
         self._scribe.paused = False
-        self._after_pause = set(self._lanes.all())
+        self._tools.after_pause = set(self._lanes.all())
         self._silence.forget()
 
     def finish(self) -> None:
@@ -199,7 +199,7 @@ class Capture:
         if asked is not None:
             asked.attempts += 1
         else:
-            self._results(agent, identity, turn, is_work=purpose == "work")
+            self._tools.results(agent, identity, turn, is_work=purpose == "work")
             self._subagents.ended(agent, identity, turn)
             refs = self._new_words(agent, identity, turn) if purpose == "work" else ()
             asked = Asked(seq=self._request(exchange, call, request, refs), position=turn.position)
@@ -219,10 +219,11 @@ class Capture:
         seq = self._response(identity, asked, number, response)
         for use in response.answer.calls if exchange.purpose == "work" else ():
             if complete:
-                self._ledger.entry(identity, use.id).begin_again("proxy")
-                self._tool_call(exchange.agent, identity, use, seq)
+                self._tools.call(exchange.agent, identity, use, seq)
             else:
                 self._ledger.entry(identity, use.id).response_seq = seq
+        if exchange.purpose == "work":
+            self._tools.ran_there(identity, response.answer.ran, seq)
         self._hooks.release(identity)
 
     def passed(self, exchange: Exchange, status: int | None) -> None:
@@ -317,62 +318,6 @@ class Capture:
         return self._scribe.write(
             "proxy", "model_response", fields, lane=self._lanes.number(identity), refs=(asked.seq,)
         )
-
-    def _tool_call(self, agent: Agent, identity: Identity, use: ToolUse, after: int | None) -> None:
-        known = self._ledger.entry(identity, use.id)
-        if known.proxy_call:
-            return
-        known.proxy_call, known.use, known.name, known.identity = True, use, use.name, identity
-        finding = actions.tool_call(tool_use_id=use.id, name=use.name, given=use.input)
-        known.proxy_seq = self._write(identity, finding.kind, finding.fields, after)
-        if agent.tools and use.name not in agent.tools and not use.name.startswith("mcp__"):
-            self._scribe.counts["tool_unknown"] += 1
-        spawned = agent.spawns(use)
-        if spawned:
-            self._subagents.expect(identity, spawned, use.id, known.proxy_seq)
-
-    def _results(self, agent: Agent, identity: Identity, turn: Turn, *, is_work: bool) -> None:
-        """Write the results that a request tells of; one that only compacts tells of calls that are known."""
-        unseen = identity in self._after_pause or not is_work
-        if is_work:
-            self._after_pause.discard(identity)
-        for result in {result.id: result for result in turn.results}.values():
-            known = self._ledger.find(identity, result.id)
-            if known is not None and known.proxy_result:
-                self._lost_actions(agent, identity, turn, result)
-                continue
-            if known is None or not known.proxy_call:
-                use = turn.calls.get(result.id)
-                if unseen or use is None or result.id not in turn.fresh:
-                    continue
-                self._tool_call(agent, identity, use, known.response_seq if known else None)
-            self._result(agent, identity, result)
-
-    def _lost_actions(self, agent: Agent, identity: Identity, turn: Turn, result: ToolResult) -> None:
-        """What a tool did, when an earlier recorder wrote down its result and died before the rest."""
-        known = self._ledger.entry(identity, result.id)
-        use = turn.calls.get(result.id)
-        if known.lacks_actions and use is not None:
-            known.lacks_actions = False
-            for action in agent.actions(use, result):
-                self._write(identity, action.kind, action.fields, known.proxy_seq)
-
-    def _result(self, agent: Agent, identity: Identity, result: ToolResult) -> None:
-        known = self._ledger.entry(identity, result.id)
-        use = known.use or ToolUse(id=result.id, name=known.name, input=None)
-        known.proxy_result, known.use = True, None
-        finding = actions.tool_result(
-            tool_use_id=result.id, name=use.name, content=result.content, is_error=result.is_error
-        )
-        self._write(identity, finding.kind, finding.fields, known.proxy_seq)
-        for action in agent.actions(use, result):
-            self._write(identity, action.kind, action.fields, known.proxy_seq)
-        if agent.hooks_tell(use, result):
-            self._silence.expect(known, result.id)
-
-    def _write(self, identity: Identity, kind: str, fields: Mapping[str, object], ref: int | None) -> int | None:
-        named = {**fields, **identity.fields()}
-        return self._scribe.write("proxy", kind, named, lane=self._lanes.number(identity), refs=(ref,))
 
     def _end_orphans(self) -> None:
         """Attempts that a dead recorder left open ended with it; their retry is the next attempt."""

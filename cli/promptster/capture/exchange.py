@@ -242,6 +242,6 @@ class Exchange:
             unseen = "too_large"
         if unseen and (answer.finished or transport == "complete"):
             return "complete", {"type": "not_observed", "detail": unseen}
-        if answer.finished:
-            return "complete", None
+        if answer.finished or (answer.ended and transport == "complete"):
+            return "complete", {"type": "begun_again", "content": answer.dropped} if answer.dropped else None
         return "cut", {"type": transport, "detail": detail} if transport != "complete" else {"type": "unfinished"}

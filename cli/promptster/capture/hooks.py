@@ -16,7 +16,8 @@ from promptster.capture import actions
 from promptster.capture.agents import agent_named
 from promptster.capture.agents.cursor import Cursor, twin_of
 from promptster.capture.agents.interface import Finding
-from promptster.capture.providers.interface import canonical, load, mapping
+from promptster.capture.ledger import marks_of
+from promptster.capture.providers.interface import ToolUse, canonical, load, mapping
 from promptster.capture.twins import Twins
 
 if TYPE_CHECKING:
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
 
     from promptster.capture.agents.interface import HookReport, Identity
     from promptster.capture.lanes import Lanes
-    from promptster.capture.ledger import Ledger
-    from promptster.capture.providers.interface import Json, ToolUse
+    from promptster.capture.ledger import KnownCall, Ledger
+    from promptster.capture.providers.interface import Json
     from promptster.capture.scribe import Scribe, Stamp
 
 HOLD_MS = 2000
@@ -119,8 +120,14 @@ class HookDesk:
     def _waits(self, report: HookReport, at: Stamp, *, crowded: bool) -> bool:
         if report.stage != "call" or crowded or self._scribe.now().mono_ms - at.mono_ms >= HOLD_MS:
             return False
+        return not self._is_seen(report) and self._streaming(report.identity)
+
+    def _is_seen(self, report: HookReport) -> bool:
+        """Whether the proxy has told of a call that a hook is about to run, or another hook has."""
         known = self._ledger.find(report.identity, report.tool_use_id)
-        return not (known and known.proxy_call) and self._streaming(report.identity)
+        if known is None or report.call is None:
+            return False
+        return any(call.partner is None for call in known.by_proxy) or known.hooks_call(report.call) is not None
 
     def _record(self, report: HookReport, at: Stamp) -> None:
         report = self._named(report)
@@ -144,7 +151,8 @@ class HookDesk:
             fields = {**finding.fields, **report.identity.fields()}
             seq = self._scribe.write("hook", finding.kind, fields, lane=lane, refs=refs, at=at)
             if finding.kind == "tool_call" and report.tool_use_id:
-                self._ledger.entry(report.identity, report.tool_use_id).hook_seq = seq
+                told = self._ledger.entry(report.identity, report.tool_use_id).by_hook
+                told[-1].seq = seq if told else None
             elif finding.kind == "agent_other":
                 self._scribe.counts["hook_raw"] += 1
 
@@ -155,7 +163,7 @@ class HookDesk:
         if known is None:
             return ()
         known.is_asked = True
-        return (known.hook_seq,)
+        return (known.by_hook[-1].seq if known.by_hook else None,)
 
     def _answer(self, report: HookReport) -> Sequence[Finding]:
         """A tool that ran after a question was allowed to."""
@@ -187,22 +195,18 @@ class HookDesk:
         known = self._ledger.entry(report.identity, report.tool_use_id)
         known.name = known.name or (report.call.name if report.call else "")
         if report.stage != "call":
-            return (known.hook_seq if known.hook_seq is not None else known.proxy_seq,)
-        if known.proxy_seq is not None:
-            return (known.proxy_seq,)
+            return (_seq_of(known, report),)
+        partner = known.by_hook[-1].partner if known.by_hook else None
+        if partner is not None:
+            return (partner.seq,)
         outer = self._ledger.running(report.identity, "exec") if report.tool_use_id.startswith("exec-") else None
-        return (outer.proxy_seq,) if outer else ()
+        return (outer.seq,) if outer else ()
 
     def _is_repeated(self, report: HookReport, at: Stamp) -> bool:
         if report.tool_use_id and report.twin and report.stage == "other":
             return False
         if report.tool_use_id and report.stage != "other":
-            known = self._ledger.entry(report.identity, report.tool_use_id)
-            if report.stage == "call":
-                known.begin_again("hook")
-            told = known.hook_call if report.stage == "call" else known.hook_result
-            known.hook_call = known.hook_call or report.stage == "call"
-            known.hook_result = known.hook_result or report.stage == "result"
+            told = _tells_again(self._ledger.entry(report.identity, report.tool_use_id), report)
         else:
             told = self._was_told(report, at)
         if report.twin and report.stage == "call" and not told:
@@ -225,6 +229,33 @@ class HookDesk:
         self._keys.move_to_end(key)
         if len(self._keys) > _KEYS_KEPT:
             self._keys.popitem(last=False)
+
+
+def _tells_again(known: KnownCall, report: HookReport) -> bool:
+    """Whether a report of a call, or of its result, repeats another one; what it tells is remembered."""
+    use = report.call or ToolUse(id=report.tool_use_id, name=known.name, input=None)
+    if report.stage == "call":
+        if known.hooks_call(use) is not None:
+            return True
+        known.tell("hook", use, None)
+        return False
+    call = known.hooks_result(use)
+    if call is None and known.by_hook:
+        return True
+    call = call or known.tell("hook", use, None)
+    call.is_answered = True
+    return False
+
+
+def _seq_of(known: KnownCall, report: HookReport) -> int | None:
+    """The event of the call that a report tells the result of: the hook's own, else the proxy's."""
+    marks = marks_of(report.call)
+    same = [call for call in known.by_hook if call.marks == marks] or known.by_hook
+    answered = [call for call in same if call.is_answered]
+    call = next(reversed(answered or same), None)
+    if call is None:
+        return known.by_proxy[-1].seq if known.by_proxy else None
+    return call.seq if call.seq is not None or call.partner is None else call.partner.seq
 
 
 def _with(finding: Finding, told: Mapping[str, object]) -> Finding:

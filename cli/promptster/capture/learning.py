@@ -68,7 +68,9 @@ class Learner:
             case "subagent_stopped":
                 self._subagents.learn_ended(identity, text_of(fields.get("text")))
             case "command" | "file_edit" | "permission":
-                self._ledger.entry(identity, text_of(fields.get("tool_use_id"))).lacks_actions = False
+                known = self._ledger.entry(identity, text_of(fields.get("tool_use_id")))
+                if call := known.with_seq(event.refs):
+                    call.lacks_actions = False
             case _:
                 pass
 
@@ -138,23 +140,27 @@ class Learner:
         known = self._ledger.entry(identity, tool_use_id)
         name = text_of(event.fields.get("name"))
         known.name = known.name or name
-        if event.kind == "tool_call":
-            known.begin_again(event.src)
+        use = ToolUse(id=tool_use_id, name=name, input=event.fields.get("input"))
         match event.src, event.kind:
             case "proxy", "tool_call":
-                known.proxy_call, known.proxy_seq, known.identity = True, event.seq, identity
-                known.use = ToolUse(id=tool_use_id, name=name, input=event.fields.get("input"))
-                spawned = agent_named(identity.agent).spawns(known.use)
+                known.tell("proxy", use, event.seq)
+                known.identity = identity
+                spawned = agent_named(identity.agent).spawns(use)
                 if spawned:
                     self._subagents.expect(identity, spawned, tool_use_id, event.seq)
             case "proxy", _:
-                known.proxy_result, known.use, known.lacks_actions = True, None, True
+                call = known.with_seq(event.refs) or known.waiting("proxy") or known.tell("proxy", use, None)
+                call.is_answered, call.use, call.lacks_actions = True, None, True
             case _, "tool_call":
-                known.hook_call, known.hook_seq, known.identity = True, event.seq, identity
+                known.tell("hook", use, event.seq)
+                known.identity = identity
                 known.asks_as = canonical([name, event.fields.get("input")])
-                self._hooks.learn_call(identity, ToolUse(id=tool_use_id, name=name, input=event.fields.get("input")))
+                self._hooks.learn_call(identity, use)
             case _:
-                known.hook_result, known.asks_as, known.is_asked = True, "", False
+                named = known.with_seq(event.refs)
+                own = named if named in known.by_hook else known.waiting("hook")
+                (own or known.tell("hook", use, None)).is_answered = True
+                known.asks_as, known.is_asked = "", False
                 self._hooks.learn_end(identity, tool_use_id)
 
 

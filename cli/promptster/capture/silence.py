@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from promptster.capture.agents.interface import Identity
-    from promptster.capture.ledger import KnownCall
+    from promptster.capture.ledger import ToldCall
     from promptster.capture.scribe import Scribe
 
 GRACE_MS = 3000
@@ -22,7 +22,7 @@ class SilenceWatch:
     def __init__(self, scribe: Scribe, hooked_agents: Collection[str]) -> None:
         self._scribe = scribe
         self._hooked = frozenset(hooked_agents)
-        self._due: deque[tuple[int, str, KnownCall]] = deque()
+        self._due: deque[tuple[int, str, Identity, ToldCall]] = deque()
         self._silent: set[tuple[str, str]] = set()
 
     @property
@@ -38,22 +38,22 @@ class SilenceWatch:
         """A hook arrived."""
         self._silent.discard((identity.agent, identity.session))
 
-    def expect(self, known: KnownCall, tool_use_id: str) -> None:
+    def expect(self, identity: Identity, call: ToldCall, tool_use_id: str) -> None:
         """A tool has run; its hooks must have been sent by now."""
-        if known.identity.agent in self._hooked and not (known.hook_call or known.hook_result):
-            self._due.append((self._scribe.now().mono_ms + GRACE_MS, tool_use_id, known))
+        if identity.agent in self._hooked and call.partner is None:
+            self._due.append((self._scribe.now().mono_ms + GRACE_MS, tool_use_id, identity, call))
 
     def tick(self, *, ending: bool = False) -> None:
         """Tell of the calls whose time is up."""
         now = self._scribe.now().mono_ms
         while self._due and (ending or self._due[0][0] <= now):
-            _, tool_use_id, known = self._due.popleft()
-            place = (known.identity.agent, known.identity.session)
-            if known.hook_call or known.hook_result or place in self._silent:
+            _, tool_use_id, identity, call = self._due.popleft()
+            place = (identity.agent, identity.session)
+            if call.partner is not None or place in self._silent:
                 continue
             self._silent.add(place)
-            fields = {"tool_use_id": tool_use_id, "name": known.name, "agent": known.identity.agent}
-            self._scribe.write("recorder", "capture_hook_silent", fields, refs=(known.proxy_seq,))
+            fields = {"tool_use_id": tool_use_id, "name": call.name, "agent": identity.agent}
+            self._scribe.write("recorder", "capture_hook_silent", fields, refs=(call.seq,))
 
     def forget(self) -> None:
         """What ran while nothing was captured is not waited for."""

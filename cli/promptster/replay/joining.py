@@ -12,7 +12,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from promptster.protocol.events import OpenedEvent
 
@@ -51,10 +51,16 @@ def clusters(events: Sequence[OpenedEvent]) -> list[list[OpenedEvent]]:
             groups[key].append(event)
         else:
             found.append([event])
-    for (kind, *_), group in groups.items():
+    calls: dict[int, int] = {}
+    """Per event that tells of a call, the first one that does."""
+    for (kind, *_), group in sorted(groups.items(), key=lambda each: each[0][0] != "tool_call"):
         for same in [group] if kind == "prompt" else _by_session(group):
-            for part in _by_path(same) if kind == "file_edit" else [same]:
-                found += _align_viewpoints(part)
+            for one in _by_call(same, calls):
+                for part in _by_path(one) if kind == "file_edit" else [one]:
+                    joined = _join_calls(part) if kind == "tool_call" else _align_viewpoints(part)
+                    if kind == "tool_call":
+                        calls |= {event.seq: cluster[0].seq for cluster in joined for event in cluster}
+                    found += joined
     return sorted(found, key=lambda cluster: cluster[0].seq)
 
 
@@ -99,6 +105,36 @@ def _by_session(group: list[OpenedEvent]) -> list[list[OpenedEvent]]:
         parts[session].append(event)
     agreed = "" not in parts and any(len(seen_by) > 1 for seen_by in viewpoints.values())
     return list(parts.values()) if agreed else [group]
+
+
+def _join_calls(group: list[OpenedEvent]) -> list[list[OpenedEvent]]:
+    """Calls of one id: a report that refers to another one tells of the same call, the rest goes by order."""
+    by_seq = {event.seq: event for event in group}
+    partner: dict[int, OpenedEvent] = {}
+    """Per call, the report of another source that refers to it."""
+    if len({viewpoint(event) for event in group}) < len(group):
+        for event in group:
+            told = next((by_seq[ref] for ref in event.refs if ref in by_seq), None)
+            if told is not None and viewpoint(told) != viewpoint(event) and told.seq not in partner:
+                partner[told.seq] = event
+    paired = {event.seq for event in partner.values()} | partner.keys()
+    pairs = [[by_seq[seq], event] for seq, event in partner.items()]
+    rest = [event for event in group if event.seq not in paired]
+    return pairs + (_align_viewpoints(rest) if rest else [])
+
+
+def _by_call(group: list[OpenedEvent], actions: Mapping[int, int]) -> list[list[OpenedEvent]]:
+    """Reports of one id, apart by the call that they refer to: providers may give one id to the calls of every turn.
+
+    Only where every report refers to a call of this id.
+    """
+    parts: dict[int, list[OpenedEvent]] = defaultdict(list)
+    for event in group:
+        call = next((actions[ref] for ref in event.refs if ref in actions), None)
+        if call is None:
+            return [group]
+        parts[call].append(event)
+    return list(parts.values())
 
 
 def _by_path(group: list[OpenedEvent]) -> list[list[OpenedEvent]]:

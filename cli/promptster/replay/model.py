@@ -21,6 +21,10 @@ REFUSED_ATTEMPT = "promptster_refused"
 """``raw_kind`` of an ``agent_other`` that tells what an agent asked of Promptster and did not get."""
 
 
+OUTPUT_CUT = "output_cut"
+"""``raw_kind`` of an ``agent_other`` that tells how much of a tool's output the agent itself did not keep."""
+
+
 class Role(StrEnum):
     """Where an entry belongs when the session is told as a story."""
 

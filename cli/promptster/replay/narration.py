@@ -138,10 +138,15 @@ def _model_response(entry: Entry) -> Narration:
         passages=passages_of(
             field_of(entry, "text", "", Style.PROSE, opened=True),
             field_of(entry, "thinking", "thinking", Style.PROSE),
-            field_of(entry, "error", "error"),
+            field_of(entry, "error", _error_label(entry)),
             facts_of("details", [(name, entry.fields.get(name)) for name in _RESPONSE_FACTS]),
         ),
     )
+
+
+def _error_label(entry: Entry) -> str:
+    begun_again = (table(entry.fields.get("error")) or {}).get("type") == "begun_again"
+    return "broke off before the provider began the answer again" if begun_again else "error"
 
 
 def _tool_call(entry: Entry) -> Narration:

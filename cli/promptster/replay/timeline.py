@@ -16,6 +16,7 @@ from promptster.replay.lanes import find_lanes
 from promptster.replay.merging import merge
 from promptster.replay.model import REFUSED_ATTEMPT, Entry, Gap, Role, Timeline
 from promptster.replay.submission import find_submission
+from promptster.replay.told_beside import RUN_BY_PROVIDER, left_out, run_by_provider
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -40,8 +41,9 @@ def build(
     """
     taken = frozenset(redacted).union(_redacted_inside(events))
     calls = calls_of(events)
-    merged = [_marked(merge(cluster, calls), taken) for cluster in clusters(events)]
-    entries = _with_actions(_with_refs(fold_attempts(merged)))
+    there = run_by_provider(events)
+    merged = [_marked(merge(cluster, calls), taken, there) for cluster in clusters(events)]
+    entries = _with_what_was_left_out(_with_actions(_with_refs(fold_attempts(merged))))
     return Timeline(
         entries=tuple(entries),
         lanes=find_lanes(entries),
@@ -60,8 +62,8 @@ def _redacted_inside(events: Iterable[OpenedEvent]) -> Iterator[tuple[int, str]]
             yield seq, name
 
 
-def _marked(entry: Entry, taken: Collection[tuple[int, str]]) -> Entry:
-    marks = list(entry.marks)
+def _marked(entry: Entry, taken: Collection[tuple[int, str]], there: frozenset[int]) -> Entry:
+    marks = [*entry.marks, *([RUN_BY_PROVIDER] if not there.isdisjoint(entry.seqs) else ())]
     if entry.kind == "prompt" and entry.fields.get("machine") is True:
         marks.append("not typed by the candidate")
     if entry.cut:
@@ -102,10 +104,17 @@ def _with_actions(entries: Sequence[Entry]) -> list[Entry]:
     placed: list[Entry] = []
     for entry, name in named:
         near = (calls.get((name, entry.lane)) or calls.get((name, None)) or [first[name]]) if name else [entry.seq]
-        head = _head(near, entry.seq)
+        head = next((ref for ref in entry.refs if ref in near), None) or _head(near, entry.seq)
         alone = entry.kind == "tool_call" or head == entry.seq
         placed.append(entry if alone else replace(entry, action=head))
     return placed
+
+
+def _with_what_was_left_out(entries: Sequence[Entry]) -> list[Entry]:
+    words = left_out(entries)
+    return [
+        replace(entry, marks=(*entry.marks, words[entry.seq])) if entry.seq in words else entry for entry in entries
+    ]
 
 
 def _tool_use_id(entry: Entry) -> str:

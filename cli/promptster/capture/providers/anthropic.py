@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from promptster.capture.providers.interface import (
@@ -15,6 +16,7 @@ from promptster.capture.providers.interface import (
     ToolUse,
     UserText,
     arguments,
+    joined_usage,
     load,
     mapping,
     optional_text,
@@ -26,6 +28,7 @@ _SYSTEM_KEPT = 4000
 _MAX_BLOCKS = 10_000
 _THINKING = {"thinking", "redacted_thinking"}
 _ATTACHMENTS = {"image", "document"}
+_RUN_THERE = {"server_tool_use", "mcp_tool_use"}
 
 
 class AnthropicMessages:
@@ -75,7 +78,7 @@ def _reply_items(blocks: list[Json]) -> Iterator[Item]:
         block = mapping(raw)
         kind = text_of(block.get("type"))
         if kind == "tool_use":
-            yield ToolUse(id=text_of(block.get("id")), name=text_of(block.get("name")), input=block.get("input"))
+            yield _tool_use(block)
         elif kind not in _THINKING:
             yield Reply(text=text_of(block.get("text")) or text_of(block.get("id")) or text_of(kind))
 
@@ -107,34 +110,46 @@ def _result(block: Mapping[str, Json]) -> ToolResult:
 
 
 class _Assembler:
-    """Content blocks by index, deltas joined; a block that never stopped is kept as far as it came."""
+    """Content blocks in order, deltas joined; a block that never stopped is kept as far as it came.
+
+    A block that begins where another one stopped is a further one: some send every block at index 0.
+    """
 
     def __init__(self) -> None:
         self._answer = Answer()
-        self._blocks: dict[int, dict[str, Any]] = {}
+        self._begin()
+        self._is_stopped = False
+        self._failed = False
+
+    def _begin(self) -> None:
+        """Nothing has come of the message yet."""
+        self._blocks: list[dict[str, Any]] = []
+        self._places: dict[int, int] = {}
+        """Where the latest block of an index stands among them."""
         self._pieces: dict[tuple[int, str], list[str]] = {}
         self._stopped: set[int] = set()
-        self._failed = False
+        self._is_repeated = False
+        """Whether the start of the message came again."""
 
     @property
     def settled(self) -> bool:
-        return self._answer.finished or self._failed
+        return self._is_stopped or self._failed
 
     def event(self, name: str, data: str) -> None:
         body = mapping(load(data))
         match text_of(body.get("type")) or name:
             case "message_start":
-                self._head(mapping(body.get("message")))
+                self._start_message(mapping(body.get("message")))
             case "content_block_start":
                 self._start(body)
             case "content_block_delta":
-                self._delta(_index(body), mapping(body.get("delta")))
+                self._delta(self._place(body), mapping(body.get("delta")))
             case "content_block_stop":
-                self._stopped.add(_index(body))
+                self._stopped.add(self._place(body))
             case "message_delta":
                 self._end(body)
             case "message_stop":
-                self._answer.finished = True
+                self._is_stopped = True
             case "error":
                 self._answer.error = body.get("error") or dict(body)
                 self._failed = True
@@ -148,75 +163,135 @@ class _Assembler:
             self._failed = True
             return
         self._head(message)
-        for index, block in enumerate(sequence(message.get("content"))):
-            self._blocks[index] = dict(mapping(block))
-            self._stopped.add(index)
+        self._take_whole(message)
         self._answer.stop_reason = optional_text(message.get("stop_reason"))
-        self._answer.finished = message.get("type") == "message"
+        self._is_stopped = message.get("type") == "message"
 
     def answer(self) -> Answer:
+        """The answer; a reason to stop ends it for its reader, whether or not the stream says so once more."""
         answer = self._answer
-        blocks = [self._block(index) for index in sorted(self._blocks)]
-        answer.content = [block for _, block in blocks]
-        answer.text = "".join(text_of(block.get("text")) for _, block in blocks if block.get("type") == "text")
-        answer.thinking = "".join(text_of(block.get("thinking")) for _, block in blocks)
-        answer.calls = [
-            ToolUse(id=text_of(block.get("id")), name=text_of(block.get("name")), input=block.get("input"))
-            for index, block in blocks
-            if block.get("type") == "tool_use" and index in self._stopped
-        ]
+        blocks = {place: self._block(place) for place, block in enumerate(self._blocks) if block}
+        whole = [block for place, block in blocks.items() if place in self._stopped]
+        answer.content = list(blocks.values())
+        answer.text = _texts(answer.content)
+        answer.thinking = "".join(text_of(block.get("thinking")) for block in answer.content)
+        answer.calls = [_tool_use(block) for block in whole if block.get("type") == "tool_use"]
+        answer.ran = list(_ran(whole))
+        answer.finished = self._is_stopped or answer.stop_reason is not None
         return answer
+
+    def _start_message(self, message: Mapping[str, Json]) -> None:
+        """A message begins; another one behind a part of one that broke off is the answer in its stead."""
+        if self._blocks and message.get("id") == self._answer.response_id and not sequence(message.get("content")):
+            self._is_repeated = True
+            return
+        if self._blocks:
+            self._drop()
+        self._head(message)
+        self._take_whole(message)
+
+    def _drop(self) -> None:
+        """What came so far is no part of the answer."""
+        self._answer.dropped += self.answer().content
+        self._answer.stop_reason = self._answer.usage = None
+        self._begin()
 
     def _head(self, message: Mapping[str, Json]) -> None:
         self._answer.response_id = optional_text(message.get("id"))
         self._answer.model = optional_text(message.get("model"))
-        if usage := mapping(message.get("usage")):
-            self._answer.usage = dict(usage)
+        self._answer.usage = joined_usage(self._answer.usage, message.get("usage"))
+
+    def _take_whole(self, message: Mapping[str, Json]) -> None:
+        """Take the blocks that stand in a message itself."""
+        for index, block in enumerate(sequence(message.get("content"))[:_MAX_BLOCKS]):
+            self._places[index] = len(self._blocks)
+            self._stopped.add(len(self._blocks))
+            self._blocks.append(dict(mapping(block)))
 
     def _start(self, body: Mapping[str, Json]) -> None:
+        index = body.get("index")
+        index = index if isinstance(index, int) else len(self._blocks)
+        known = self._places.get(index)
+        if known is not None and self._is_repeated:
+            self._drop()
+        elif known is not None and known not in self._stopped:
+            self._answer.dropped.append(self._block(known))
+            self._blocks[known] = {}
+            for key in ("text", "thinking", "signature", "input"):
+                self._pieces.pop((known, key), None)
         if len(self._blocks) < _MAX_BLOCKS:
-            self._blocks[_index(body)] = dict(mapping(body.get("content_block")))
+            self._places[index] = len(self._blocks)
+            self._blocks.append(dict(mapping(body.get("content_block"))))
 
-    def _delta(self, index: int, delta: Mapping[str, Json]) -> None:
-        if index not in self._blocks:
+    def _delta(self, place: int, delta: Mapping[str, Json]) -> None:
+        if place < 0:
             return
         match delta.get("type"):
             case "text_delta":
-                self._add(index, "text", delta.get("text"))
+                self._add(place, "text", delta.get("text"))
             case "thinking_delta":
-                self._add(index, "thinking", delta.get("thinking"))
+                self._add(place, "thinking", delta.get("thinking"))
             case "signature_delta":
-                self._add(index, "signature", delta.get("signature"))
+                self._add(place, "signature", delta.get("signature"))
             case "input_json_delta":
-                self._add(index, "input", delta.get("partial_json"))
+                self._add(place, "input", delta.get("partial_json"))
             case "citations_delta":
-                self._blocks[index].setdefault("citations", [])
-                sequence(self._blocks[index]["citations"]).append(delta.get("citation"))
+                self._blocks[place].setdefault("citations", [])
+                sequence(self._blocks[place]["citations"]).append(delta.get("citation"))
             case _:
                 pass
 
-    def _add(self, index: int, key: str, piece: Json) -> None:
+    def _add(self, place: int, key: str, piece: Json) -> None:
         if isinstance(piece, str):
-            self._pieces.setdefault((index, key), []).append(piece)
+            self._pieces.setdefault((place, key), []).append(piece)
 
     def _end(self, body: Mapping[str, Json]) -> None:
         reason = optional_text(mapping(body.get("delta")).get("stop_reason"))
         self._answer.stop_reason = reason or self._answer.stop_reason
-        if usage := mapping(body.get("usage")):
-            self._answer.usage = {**mapping(self._answer.usage), **usage}
+        self._answer.usage = joined_usage(self._answer.usage, body.get("usage"))
 
-    def _block(self, index: int) -> tuple[int, dict[str, Any]]:
-        block = dict(self._blocks[index])
+    def _block(self, place: int) -> dict[str, Any]:
+        block = dict(self._blocks[place])
         for key in ("text", "thinking", "signature"):
-            pieces = self._pieces.get((index, key))
+            pieces = self._pieces.get((place, key))
             if pieces is not None:
                 block[key] = text_of(block.get(key)) + "".join(pieces)
-        partial = self._pieces.get((index, "input"))
+        partial = self._pieces.get((place, "input"))
         if partial is not None and "".join(partial):
             block["input"] = arguments("".join(partial))
-        return index, block
+        return block
+
+    def _place(self, body: Mapping[str, Json]) -> int:
+        """Where the block of an event stands; one that names none is about the latest. -1 where there is none."""
+        index = body.get("index")
+        return self._places.get(index, -1) if isinstance(index, int) else len(self._blocks) - 1
 
 
-def _index(body: Mapping[str, Json]) -> int:
-    index = body.get("index")
-    return index if isinstance(index, int) else -1
+def _tool_use(block: Mapping[str, Json]) -> ToolUse:
+    return ToolUse(id=text_of(block.get("id")), name=text_of(block.get("name")), input=block.get("input"))
+
+
+def _texts(blocks: Sequence[Mapping[str, Json]]) -> str:
+    """The words of an answer; what stands on two sides of a tool are two paragraphs."""
+    told: list[str] = []
+    is_apart = False
+    for block in blocks:
+        if block.get("type") == "text":
+            text = text_of(block.get("text"))
+            told += ["\n\n", text] if is_apart and text and any(told) else [text]
+            is_apart = is_apart and not text
+        elif block.get("type") not in _THINKING:
+            is_apart = True
+    return "".join(told)
+
+
+def _ran(blocks: Sequence[Mapping[str, Json]]) -> Iterator[ToolUse | ToolResult]:
+    """The tools that Anthropic runs itself, and their results."""
+    for block in blocks:
+        kind = text_of(block.get("type"))
+        if kind in _RUN_THERE:
+            yield _tool_use(block)
+        elif kind.endswith("_tool_result") and "tool_use_id" in block:
+            result = _result(block)
+            failed = text_of(mapping(block.get("content")).get("type")).endswith("_error")
+            yield dataclasses.replace(result, is_error=True) if failed else result

@@ -112,6 +112,12 @@ class Answer:
     """The error that the provider reported inside the response or instead of it."""
     finished: bool = False
     """Whether the provider said that the answer is complete."""
+    ended: bool = False
+    """Whether all of the answer is here but for the stream's own closing mark, which some providers leave out."""
+    ran: list[ToolUse | ToolResult] = field(default_factory=list["ToolUse | ToolResult"])
+    """Tools that the provider ran itself, and what they brought, as far as they arrived whole; in order."""
+    dropped: list[Json] = field(default_factory=list[Json])
+    """Pieces of an answer that broke off inside the stream, before the provider began another one in it."""
 
 
 class Assembler(Protocol):
@@ -192,6 +198,21 @@ def canonical(value: Json) -> str:
         return json.dumps(value, sort_keys=True)
     except (ValueError, TypeError, RecursionError):
         return ""
+
+
+def joined_usage(known: Json, told: Json) -> Json:
+    """What is known of an answer's usage after more was told of it: ``null`` says nothing."""
+    if not isinstance(told, dict):
+        return known if told is None else told
+    usage = dict(mapping(known))
+    for name, value in mapping(told).items():
+        usage[name] = joined_usage(usage.get(name), value)
+    return usage
+
+
+def is_object(value: Json) -> bool:
+    """Whether a value is a JSON object."""
+    return isinstance(value, dict)
 
 
 def arguments(value: Json) -> Json:

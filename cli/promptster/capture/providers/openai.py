@@ -16,6 +16,7 @@ from promptster.capture.providers.interface import (
     ToolUse,
     UserText,
     arguments,
+    joined_usage,
     load,
     mapping,
     optional_text,
@@ -29,6 +30,9 @@ _CALLS = {"function_call", "custom_tool_call", "local_shell_call"}
 _RESULTS = {"function_call_output", "custom_tool_call_output", "local_shell_call_output"}
 _INPUTS = ("arguments", "action", "operation")
 _OUTPUTS = ("output", "tools")
+_GIVEN_THERE = ("queries", "code", "revised_prompt")
+"""Where the tools that OpenAI runs itself name what they were given, beside the usual places."""
+_BROUGHT = ("results", "outputs", "output", "error")
 _SUMMARIES = {"compaction", "compaction_summary", "context_compaction"}
 _QUIET = {"reasoning", "item_reference", "compaction_trigger"}
 _FINAL = {"response.completed", "response.incomplete", "response.done"}
@@ -167,14 +171,23 @@ def _result(entry: Mapping[str, Json]) -> ToolResult:
 
 
 class _Assembler:
-    """Output items by index; each is replaced by its final form when that arrives."""
+    """Output items in order; each is replaced by its final form when that arrives.
+
+    An item with another id than the one at its index is a further one: some send every item at index 0 or none.
+    """
 
     def __init__(self) -> None:
         self._answer = Answer()
-        self._items: dict[int, dict[str, Any]] = {}
+        self._begin()
+        self._failed = False
+
+    def _begin(self) -> None:
+        """Nothing has come of the response yet."""
+        self._items: list[dict[str, Any]] = []
+        self._places: dict[int, int] = {}
+        """Where the latest item of an index stands among them."""
         self._done: set[int] = set()
         self._pieces: dict[int, dict[str, list[str]]] = {}
-        self._failed = False
 
     @property
     def settled(self) -> bool:
@@ -188,7 +201,7 @@ class _Assembler:
         elif kind in _FAILED:
             self._fail(body)
         elif kind in {"response.created", "response.in_progress"}:
-            self._head(mapping(body.get("response")))
+            self._start(mapping(body.get("response")))
         else:
             self._piece(kind, body)
 
@@ -202,13 +215,23 @@ class _Assembler:
 
     def answer(self) -> Answer:
         answer = self._answer
-        items = [(index, self._item(index)) for index in sorted(self._items)]
+        items = [(place, self._item(place)) for place in range(len(self._items))]
         answer.content = [item for _, item in items]
         answer.text = "".join(_message_text(item) for _, item in items)
         answer.thinking = "\n\n".join(filter(None, (_reasoning_text(item) for _, item in items)))
-        done = (item for index, item in items if index in self._done and item.get("status") != "incomplete")
+        done = [item for index, item in items if index in self._done and item.get("status") != "incomplete"]
         answer.calls = [tool_use(item) for item in done if _is_call(item)]
+        answer.ran = [entry for item in done for entry in _ran(item)]
         return answer
+
+    def _start(self, response: Mapping[str, Json]) -> None:
+        """A response begins; another one behind a part of one that broke off is the answer in its stead."""
+        named = optional_text(response.get("id"))
+        if self._items and named and self._answer.response_id not in {None, named}:
+            self._answer.dropped += self.answer().content
+            self._answer.usage = None
+            self._begin()
+        self._head(response)
 
     def _head(self, response: Mapping[str, Json]) -> None:
         self._answer.response_id = optional_text(response.get("id")) or self._answer.response_id
@@ -218,12 +241,12 @@ class _Assembler:
         self._head(response)
         output = sequence(response.get("output"))
         if output or not self._items:
-            self._items = {index: dict(mapping(item)) for index, item in enumerate(output[:_MAX_ITEMS])}
+            self._items = [dict(mapping(item)) for item in output[:_MAX_ITEMS]]
             self._pieces.clear()
-            self._done = set(self._items)
+            self._done = set(range(len(self._items)))
         reason = mapping(response.get("incomplete_details")).get("reason")
         self._answer.stop_reason = optional_text(reason) or optional_text(response.get("status")) or "completed"
-        self._answer.usage = response.get("usage")
+        self._answer.usage = joined_usage(self._answer.usage, response.get("usage"))
         self._answer.finished = True
 
     def _fail(self, body: Mapping[str, Json]) -> None:
@@ -233,22 +256,48 @@ class _Assembler:
         self._failed = True
 
     def _piece(self, kind: str, body: Mapping[str, Json]) -> None:
-        index = body.get("output_index")
-        index = index if isinstance(index, int) else len(self._items) - (kind != "response.output_item.added")
         if kind in {"response.output_item.added", "response.output_item.done"}:
-            if len(self._items) < _MAX_ITEMS or index in self._items:
-                self._items[index] = dict(mapping(body.get("item")))
+            item = dict(mapping(body.get("item")))
+            place = self._place(body, _ids(item), is_new=kind.endswith(".added"))
+            if place == len(self._items) and place < _MAX_ITEMS:
+                self._items.append(item)
+            elif 0 <= place < len(self._items):
+                self._items[place] = item
             if kind.endswith(".done"):
-                self._done.add(index)
+                self._done.add(place)
         elif kind.endswith(".delta") and isinstance(body.get("delta"), str):
-            self._pieces.setdefault(index, {}).setdefault(kind, []).append(body["delta"])
+            place = self._place(body, _ids({"id": body.get("item_id")}), is_delta=True)
+            self._pieces.setdefault(place, {}).setdefault(kind, []).append(body["delta"])
 
-    def _item(self, index: int) -> dict[str, Any]:
+    def _place(self, body: Mapping[str, Json], named: set[str], *, is_new: bool = False, is_delta: bool = False) -> int:
+        """Where the item of an event stands, or is to be put: told by its id, else by its index, else the latest."""
+        index = body.get("output_index")
+        index = index if isinstance(index, int) else None
+        by_id = (place for place in range(len(self._items) - 1, -1, -1) if named & _ids(self._items[place]))
+        place = next(by_id, None) if named else None
+        if place is None and index is not None:
+            place = self._places.get(index)
+        elif place is None and not is_new:
+            place = len(self._items) - 1
+        if not is_delta and (place is None or place < 0 or self._is_further(place, named, is_new=is_new)):
+            place = len(self._items)
+            if index is not None:
+                self._places[index] = place
+        return -1 if place is None else place
+
+    def _is_further(self, place: int, named: set[str], *, is_new: bool) -> bool:
+        """Whether an item that stands where a known one does is another one all the same."""
+        known = _ids(self._items[place])
+        if named and known:
+            return not named & known
+        return place in self._done or is_new
+
+    def _item(self, place: int) -> dict[str, Any]:
         """The item in its final form, or with the deltas that came so far."""
-        item = self._items[index]
-        if index in self._done:
+        item = self._items[place]
+        if place in self._done:
             return item
-        partial = {kind: "".join(pieces) for kind, pieces in self._pieces.get(index, {}).items()}
+        partial = {kind: "".join(pieces) for kind, pieces in self._pieces.get(place, {}).items()}
         text = partial.get("response.output_text.delta") or partial.get("response.refusal.delta")
         thinking = partial.get("response.reasoning_summary_text.delta") or partial.get("response.reasoning_text.delta")
         given = partial.get("response.function_call_arguments.delta")
@@ -274,3 +323,24 @@ def _reasoning_text(item: Mapping[str, Json]) -> str:
         return ""
     parts = [*sequence(item.get("summary")), *sequence(item.get("content"))]
     return "\n\n".join(filter(None, (text_of(mapping(part).get("text")) for part in parts)))
+
+
+def _ids(item: Mapping[str, Json]) -> set[str]:
+    return {name for name in (text_of(item.get("id")), text_of(item.get("call_id"))) if name}
+
+
+def _ran(item: Mapping[str, Json]) -> Iterator[ToolUse | ToolResult]:
+    """A tool that OpenAI ran itself, and what it brought, where the item tells it."""
+    kind = text_of(item.get("type"))
+    if kind.endswith("_output") and not _is_answered_here(item) and _call_id(item):
+        yield _result(item)
+    elif kind.endswith("_call") and not _is_call(item):
+        given = {name: item[name] for name in _GIVEN_THERE if item.get(name) is not None}
+        used = tool_use(item)
+        yield used if used.input is not None else ToolUse(id=used.id, name=used.name, input=given or None)
+        brought = {name: item[name] for name in _BROUGHT if item.get(name) is not None}
+        failed = item.get("status") == "failed" or item.get("error") is not None
+        if brought or failed:
+            content = next(iter(brought.values())) if len(brought) == 1 else brought
+            text = "\n".join(value for value in brought.values() if isinstance(value, str))
+            yield ToolResult(id=used.id, text=text, is_error=True if failed else None, content=content or "failed")

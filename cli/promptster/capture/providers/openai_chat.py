@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from promptster.capture.providers.chat_calls import StreamedCalls
 from promptster.capture.providers.interface import (
     Answer,
     Item,
@@ -15,6 +16,8 @@ from promptster.capture.providers.interface import (
     ToolUse,
     UserText,
     arguments,
+    is_object,
+    joined_usage,
     load,
     mapping,
     optional_text,
@@ -23,7 +26,6 @@ from promptster.capture.providers.interface import (
 )
 
 _SYSTEM_KEPT = 4000
-_MAX_CALLS = 1000
 _REASONING = ("reasoning_content", "reasoning")
 
 
@@ -62,15 +64,16 @@ class OpenAIChat:
 def _text(content: Json) -> str:
     if isinstance(content, str):
         return content
-    return "".join(text_of(mapping(part).get("text")) for part in sequence(content))
+    parts = [content] if is_object(content) else sequence(content)
+    return "".join(text_of(part) or text_of(mapping(part).get("text")) for part in parts)
 
 
 def _message_items(message: Mapping[str, Json]) -> Iterator[Item]:
     role, content = message.get("role"), message.get("content")
     if role == "user":
-        images = tuple(part for part in sequence(content) if mapping(part).get("type") != "text")
+        images = tuple(part for part in sequence(content) if is_object(part) and mapping(part).get("type") != "text")
         yield UserText(text=_text(content), images=images)
-    elif role == "tool":
+    elif role in {"tool", "function"}:
         yield ToolResult(id=text_of(message.get("tool_call_id")), text=_text(content), content=content)
     elif role == "assistant":
         if text := _text(content):
@@ -91,7 +94,7 @@ class _Assembler:
         self._answer = Answer()
         self._text: list[str] = []
         self._thinking: list[str] = []
-        self._calls: dict[int, dict[str, Any]] = {}
+        self._calls = StreamedCalls()
         self._failed = False
 
     @property
@@ -112,8 +115,9 @@ class _Assembler:
     def answer(self) -> Answer:
         answer = self._answer
         answer.text, answer.thinking = "".join(self._text), "".join(self._thinking)
-        calls = [_joined(self._calls[index]) for index in sorted(self._calls)]
-        answer.calls = [_tool_use(call) for call in calls] if answer.finished else []
+        answer.ended = answer.stop_reason is not None and not self._failed
+        calls = self._calls.joined()
+        answer.calls = [_tool_use(call) for call in calls] if answer.finished or answer.ended else []
         message: dict[str, Any] = {"role": "assistant", "content": answer.text or None}
         answer.content = [{**message, **({"tool_calls": calls} if calls else {})}] if answer.text or calls else []
         return answer
@@ -125,30 +129,26 @@ class _Assembler:
             return
         self._answer.response_id = optional_text(body.get("id")) or self._answer.response_id
         self._answer.model = optional_text(body.get("model")) or self._answer.model
-        self._answer.usage = body.get("usage") or self._answer.usage
+        self._answer.usage = joined_usage(self._answer.usage, body.get("usage"))
         for raw in sequence(body.get("choices")):
             choice = mapping(raw)
-            if choice.get("index", 0) == 0:
+            if not choice.get("index"):
                 self._answer.stop_reason = optional_text(choice.get("finish_reason")) or self._answer.stop_reason
-                self._message(mapping(choice.get(key)))
+                self._answer.usage = joined_usage(self._answer.usage, choice.get("usage"))
+                self._message(mapping(choice.get(key)), is_whole=key == "message")
 
-    def _message(self, message: Mapping[str, Json]) -> None:
-        self._text.append(text_of(message.get("content")) or text_of(message.get("refusal")))
-        self._thinking.extend(text_of(message.get(key)) for key in _REASONING)
-        for position, raw in enumerate(sequence(message.get("tool_calls"))):
-            call = mapping(raw)
-            index = call.get("index", position)
-            if isinstance(index, int) and (index in self._calls or len(self._calls) < _MAX_CALLS):
-                self._call(self._calls.setdefault(index, {"id": "", "name": "", "pieces": []}), call)
-
-    @staticmethod
-    def _call(known: dict[str, Any], call: Mapping[str, Json]) -> None:
-        function = mapping(call.get("function"))
-        known["id"] = text_of(call.get("id")) or known["id"]
-        known["name"] += text_of(function.get("name"))
-        known["pieces"].append(text_of(function.get("arguments")))
+    def _message(self, message: Mapping[str, Json], *, is_whole: bool) -> None:
+        content = message.get("content")
+        self._text.append(_text(content) or text_of(message.get("refusal")))
+        told = (text_of(message.get(key)) for key in _REASONING)
+        self._thinking.append(next(filter(None, told), "") or _thoughts(content))
+        for place, raw in enumerate(sequence(message.get("tool_calls"))):
+            self._calls.take(mapping(raw), is_whole=is_whole, is_further=place > 0)
+        if function := mapping(message.get("function_call")):
+            self._calls.take({"function": function}, is_whole=is_whole)
 
 
-def _joined(known: Mapping[str, Any]) -> dict[str, Any]:
-    function = {"name": known["name"], "arguments": "".join(known["pieces"])}
-    return {"id": known["id"], "type": "function", "function": function}
+def _thoughts(content: Json) -> str:
+    """The thinking in a content of parts."""
+    thoughts = (mapping(part).get("thinking") for part in sequence(content))
+    return "".join(_text(thought) for thought in thoughts)
