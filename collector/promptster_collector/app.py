@@ -12,6 +12,7 @@ from litestar.datastructures import State as AppState
 from litestar.di import Provide
 from litestar.openapi import OpenAPIConfig
 
+from promptster_collector.access.budgets import Strangers
 from promptster_collector.access.guard import ACCESS, Guard
 from promptster_collector.access.principal import ANYONE, Access
 from promptster_collector.access.tokens import Tokens
@@ -96,6 +97,9 @@ def build_services(settings: Settings, store: Store, clock: Clock) -> Services:
     limits = settings.limits
     worker = Worker(clock, sweep_seconds=settings.sweep_seconds)
     tokens = Tokens(store, clock, life_ms=limits.token_ms)
+    strangers = Strangers(
+        clock, unsigned_per_second=limits.unsigned_per_second, secrets_per_minute=limits.wrong_secrets_per_minute
+    )
     persons = Persons(store, clock)
     organisations = Organisations(store, clock, tokens, persons)
     assessments = Assessments(store, clock, organisations, key_backup_days=settings.key_backup_days)
@@ -107,13 +111,14 @@ def build_services(settings: Settings, store: Store, clock: Clock) -> Services:
         organisations=organisations,
         persons=persons,
         public_url=settings.public_url,
+        strangers=strangers,
     )
     lifecycle = Lifecycle(store, clock, on_closed=worker.wake)
-    ingest = Ingest(store, clock, limits, lifecycle=lifecycle, behind=worker)
+    ingest = Ingest(store, clock, limits, lifecycle=lifecycle, behind=worker, strangers=strangers)
     log = Log(store, clock)
     reading = Reading(store, limits)
     checks = Checks(store, clock, limits, lifecycle)
-    erasure = Erasure(store, clock, forget=(ingest.forget,))
+    erasure = Erasure(store, clock, strangers=strangers, forget=(ingest.forget,))
     worker.add(log.sequence)
     worker.add(checks.run)
     worker.add(SegmentSealer(store, clock, reading, piece_bytes=limits.piece_bytes).run, aside=True)

@@ -154,7 +154,13 @@ class BusyError(Refusal):
     default_status = 429
 
     def __init__(
-        self, message: str, *, retry_after: int = 1, code: str | None = None, status: int | None = None
+        self,
+        message: str,
+        *,
+        retry_after: int = 1,
+        code: str | None = None,
+        hint: str | None = None,
+        status: int | None = None,
     ) -> None:
         """Say in whole seconds when to try again."""
-        super().__init__(message, code=code, status=status, headers={"retry-after": str(retry_after)})
+        super().__init__(message, code=code, hint=hint, status=status, headers={"retry-after": str(retry_after)})

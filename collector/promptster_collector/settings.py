@@ -28,6 +28,12 @@ class Limits:
     """Bytes of all sealed bodies of one session."""
     batches_per_second: int = 20
     """Batches one session may send in a second; the same number may come as a burst."""
+    unsigned_per_second: int = 5
+    """Batches and withdrawals that no session's key signed which one address may send in a second."""
+    wrong_secrets_per_minute: int = 60
+    """Secrets that open no invite which one address may send in a minute."""
+    invites_per_hour: int = 200
+    """Invites that one token may make in an hour; the same number may come as a burst."""
     invite_ms: int = 72 * HOUR_MS
     """How long an invite can be redeemed."""
     untimed_session_ms: int = 24 * HOUR_MS

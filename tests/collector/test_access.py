@@ -209,7 +209,7 @@ def test_matrix(world: World, route: tuple[str, str], caller: str) -> None:
     if template.startswith("/v1/invites/"):
         assert answer.status_code == (401 if caller == "anonymous" else 404)
     elif template.endswith("/withdraw"):
-        assert answer.json()["code"].startswith("signature")  # let through to the signature, which is another's
+        assert answer.json()["code"] in {"unknown_session", "rate_limited"}  # the signature is another session's
     elif caller in MATRIX[route]:
         assert answer.is_success, answer.text
     elif caller in {"anonymous", "garbage", "revoked", "expired"}:

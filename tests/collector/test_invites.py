@@ -189,12 +189,24 @@ def test_swapped_boxes_and_consents_are_refused(site: Site) -> None:
 
 
 def test_a_session_name_cannot_be_taken_twice(site: Site) -> None:
-    """Nobody can redeem into somebody else's session, and that session's keys stay."""
+    """Nobody can redeem into somebody else's session, nor ask with an invite whether there is such a session.
+
+    The answer is that of an invite that somebody else has used, in every byte, and so is every answer after it.
+    """
     victim = started(site.client, site.token)
+    used = started(site.client, site.token, email="used@example.com")
+    ordinary = redeem(site, used, Candidate(used.code).consent_to(offer(site, invited(site))))
     thief = invited(site)
+    shown = offer(site, thief)
     thief.session = victim.session
-    answer = redeem(site, thief, thief.consent_to(offer(site, thief)))
-    assert (answer.status_code, answer.json()["code"]) == (422, "session_taken")
+    answer = redeem(site, thief, thief.consent_to(shown))
+    assert (answer.status_code, answer.json()["code"]) == (409, "invite_used")
+    assert (answer.content, dict(answer.headers)) == (ordinary.content, dict(ordinary.headers))
+    again = redeem(site, thief, Candidate(thief.code).consent_to(shown))
+    assert again.content == answer.content, "another name would show what was wrong with the first"
+    row = site.rows(select(InviteRow).where(InviteRow.id == thief.code.invite_id))[0]
+    with pytest.raises(KeyDestroyedError):
+        site.store.keys.get(sealing_key(row.organisation, row.sealing_key_id))
     victim.say("still mine")
     assert victim.put(site.client, 0).status_code == 200
 

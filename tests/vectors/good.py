@@ -341,6 +341,14 @@ def _sealing() -> Iterator[Named]:
     yield vector(
         "access-token", "the candidate's token", "access_token", given, {"token": f"pa_{b64u_encode(derived)}"}
     )
+    for name, public_key, code in (
+        ("zeros", bytes(32), "7XJ-FNV"),
+        ("counted", bytes(range(32)), "Q5M-Y8S"),
+        ("ones", b"\xff" * 32, "AED-768"),
+    ):
+        given = {"session_public_key": b64u_encode(public_key)}
+        what = "the first 30 bits, highest first"
+        yield vector(f"confirmation-code-{name}", what, "confirmation_code", given, {"code": code})
 
 
 def _bundles() -> Iterator[Named]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from promptster.protocol import keys, merkle, sealing
 from promptster.protocol.batch import BatchHeader, open_body, parse_batch, verify_batch_signature
+from promptster.protocol.confirmation import confirmation_code
 from promptster.protocol.consent import Certificate, Consent, Redeem
 from promptster.protocol.documents import Document, DocumentType
 from promptster.protocol.encoding import b64u_decode, b64u_encode
@@ -180,6 +181,10 @@ def _access_token(given: Facts) -> Facts:
     return {"token": sealing.access_token(b64u_decode(given["content_key"]), given["session"])}
 
 
+def _confirmation_code(given: Facts) -> Facts:
+    return {"code": confirmation_code(b64u_decode(given["session_public_key"]))}
+
+
 KINDS: Mapping[str, Callable[[Facts], Facts]] = {
     "base64url": _base64url,
     "document": _document,
@@ -201,6 +206,7 @@ KINDS: Mapping[str, Callable[[Facts], Facts]] = {
     "hkdf": _hkdf,
     "sealed_box": _sealed_box,
     "access_token": _access_token,
+    "confirmation_code": _confirmation_code,
 }
 
 

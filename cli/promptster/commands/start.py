@@ -19,6 +19,7 @@ if TYPE_CHECKING or needed.work:
     from promptster.keys import StoreKind, choose_store
     from promptster.network import names_host
     from promptster.paths import Paths, home_path
+    from promptster.protocol.confirmation import confirmation_code
     from promptster.protocol.invite import InviteCode
     from promptster.session import attempt as attempts
     from promptster.session import begin
@@ -28,7 +29,7 @@ if TYPE_CHECKING or needed.work:
     from promptster.session.offer import fetch_offer
     from promptster.session.resuming import prepare_editors
     from promptster.session.trust import KEYS
-    from promptster.session.words import shell_path, utc
+    from promptster.session.words import one_line, shell_path, utc
     from promptster.session.workspace import prepare
     from promptster.times import soon, until
     from promptster.ui.labels import sentence_lines
@@ -38,6 +39,7 @@ if TYPE_CHECKING or needed.work:
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from promptster.protocol.consent import Certificate
     from promptster.protocol.policy import Policy
     from promptster.session.offer import Offer
     from promptster.session.workspace import Preparation
@@ -223,12 +225,13 @@ def _go_on(begun: attempts.Attempt, code: InviteCode, made: Preparation | None, 
             "organisation": facts.organisation,
             "title": facts.title,
             "record_until": utc(certificate.record_until),
+            "confirmation_code": confirmation_code(certificate.session_public_key),
             "files": len(started.baseline.files),
             "ide_files": ide_files,
         }
     )
     if not out.json:
-        _tell_next_step(started, certificate.record_until, ide_files, out)
+        _tell_next_step(started, certificate, ide_files, out)
 
 
 def _prepare_editors(started: begin.Started, out: Output) -> list[str]:
@@ -299,9 +302,14 @@ def _tell_checks(checks: Mapping[str, Mapping[str, Any]], out: Output) -> None:
             out.note(line)
 
 
-def _tell_next_step(started: begin.Started, record_until: int, ide_files: list[str], out: Output) -> None:
-    now = SystemClock().wall_ms()
+def _tell_next_step(started: begin.Started, certificate: Certificate, ide_files: list[str], out: Output) -> None:
+    now, record_until = SystemClock().wall_ms(), certificate.record_until
     out.say(f"Recording {until(record_until, now)}." if record_until else "Recording.")
+    who = one_line(certificate.organisation)
+    out.say(f"Confirmation code: {confirmation_code(certificate.session_public_key)}")
+    same = f"{who} sees the same code for your session."
+    for line in sentence_lines(f"{same} If theirs differs, someone else used your invite: tell {who}."):
+        out.say(line)
     if ide_files:
         out.say("Prepared for your editor, put back at the end:")
         for file in ide_files:

@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Any
 from promptster.clock import SystemClock
 from promptster.commands import needed
 from promptster.paths import Paths, home_path
+from promptster.protocol.confirmation import confirmation_code
+from promptster.protocol.consent import Certificate
+from promptster.protocol.signing import Envelope
 from promptster.replay.wording import counted
 from promptster.session.current import CERTIFICATE, TOMBSTONE, Current, finished_bundle
 from promptster.session.state import SessionState
@@ -62,7 +65,7 @@ def command(*, json: Json = False) -> None:
     status = None if facts.state.ended else current.recorder_status()
     bundle = finished_bundle(current)
     arrived = None if status is None else current.folder.arrived_ms(status.batches.get("received", 0))
-    document = _document(facts, status, arrived, str(current.folder.path))
+    document = {**_document(facts, status, arrived, str(current.folder.path)), "confirmation_code": _code(current)}
     out.result(document if bundle is None else {**document, "bundle": str(bundle)})
     if json:
         return
@@ -72,6 +75,14 @@ def command(*, json: Json = False) -> None:
         _tell_down(facts, out)
     else:
         _tell_running(current, status, arrived, out)
+
+
+def _code(current: Current) -> str | None:
+    """What the hiring team sees beside this session too; ``None`` before there is a certificate."""
+    if not current.folder.has_document(CERTIFICATE):
+        return None
+    certificate = Envelope.decode(current.folder.read_document(CERTIFICATE))
+    return confirmation_code(Certificate.parse(certificate.payload).session_public_key)
 
 
 def _document(
@@ -142,6 +153,8 @@ def _tell_running(current: Current, status: RecorderStatus, arrived: int | None,
     if status.last:
         rows.append(("Last", f"{soon(status.last['ms'], now)}  {one_line(last_thing(status.last))}"))
     rows.append(("Received", f"{status.received:,} of {status.events:,} events"))
+    if (code := _code(current)) is not None:
+        rows.append(("Code", f"{code}, to compare with {one_line(facts.organisation)}"))
     _say(out, None, rows)
     for text in warnings(facts, status, arrived, now):
         _say(out, text, [])

@@ -130,6 +130,36 @@ def join_wire(header_bytes: bytes, signature: bytes, body: bytes) -> bytes:
     return MAGIC + struct.pack(">H", len(header_bytes)) + header_bytes + signature + body
 
 
+def head_bytes_needed(start: bytes) -> int:
+    """How many bytes of a batch's wire form hold its header and signature, told by the first six of them."""
+    return 6 + int.from_bytes(start[4:6]) + SIGNATURE_SIZE
+
+
+def parse_head(start: bytes) -> tuple[BatchHeader, Envelope]:
+    """Take the beginning of a batch apart: the header, and the same with its signature, which nobody checked yet.
+
+    A receiver that has these bytes knows whether the session's key signed them, before it takes any of the body.
+
+    Raises:
+        LimitError: when the header is too large.
+        BatchError: when the bytes are not a batch, or do not reach to the end of the signature.
+        DocumentError: when the header is not a canonical header.
+    """
+    _check_head(start, body=0)
+    size = head_bytes_needed(start)
+    envelope = Envelope(start[6 : size - SIGNATURE_SIZE], start[size - SIGNATURE_SIZE : size])
+    return BatchHeader.parse(envelope.payload), envelope
+
+
+def _check_head(wire: bytes, *, body: int) -> None:
+    if not wire.startswith(MAGIC):
+        raise BatchError("bytes do not start like a batch", code="magic")
+    if int.from_bytes(wire[4:6]) > MAX_HEADER:
+        raise LimitError(f"a header is larger than {MAX_HEADER} bytes", code="header_size")
+    if len(wire) < head_bytes_needed(wire) + body:
+        raise BatchError("a batch is cut", code="cut")
+
+
 def parse_batch(wire: bytes) -> WireBatch:
     """Take a batch apart: sizes first, then the header's form. What it says is not yet anyone's word.
 
@@ -140,20 +170,12 @@ def parse_batch(wire: bytes) -> WireBatch:
     """
     if len(wire) > MAX_WIRE:
         raise LimitError(f"a batch is larger than {MAX_WIRE} bytes", code="wire_size")
-    if not wire.startswith(MAGIC):
-        raise BatchError("bytes do not start like a batch", code="magic")
-    header_size = int.from_bytes(wire[4:6])
-    if header_size > MAX_HEADER:
-        raise LimitError(f"a header is larger than {MAX_HEADER} bytes", code="header_size")
-    body_start = 6 + header_size + SIGNATURE_SIZE
-    if len(wire) < body_start + sealing.OVERHEAD:
-        raise BatchError("a batch is cut", code="cut")
-    header_bytes, body = wire[6 : 6 + header_size], wire[body_start:]
-    header = BatchHeader.parse(header_bytes)
+    _check_head(wire, body=sealing.OVERHEAD)
+    header, head = parse_head(wire)
+    body = wire[head_bytes_needed(wire) :]
     if len(body) != header.len:
         raise BatchError("a body does not have the length that its header names", code="body_length")
-    signature = wire[6 + header_size : body_start]
-    return WireBatch(header=header, header_bytes=header_bytes, signature=signature, body=body)
+    return WireBatch(header=header, header_bytes=head.payload, signature=head.signature, body=body)
 
 
 def verify_batch_signature(batch: WireBatch, session_public_key: bytes) -> None:
@@ -164,6 +186,15 @@ def verify_batch_signature(batch: WireBatch, session_public_key: bytes) -> None:
         BatchError: when the body is another.
     """
     verify(session_public_key, DocumentType.BATCH, batch.header_bytes, batch.signature)
+    verify_batch_body(batch)
+
+
+def verify_batch_body(batch: WireBatch) -> None:
+    """Check that the body is the one that the header names.
+
+    Raises:
+        BatchError: when it is another.
+    """
     if not hmac.compare_digest(hashlib.sha256(batch.body).digest(), batch.header.ct_sha256):
         raise BatchError("a body is not the one that its header names", code="body_hash")
 

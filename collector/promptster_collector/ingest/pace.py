@@ -1,17 +1,14 @@
-"""How fast one session may send: a token bucket per session, in memory."""
+"""How fast one session may send: what its key signed, and nothing else, is counted."""
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from typing import TYPE_CHECKING
 
+from promptster_collector.access.budgets import Buckets
 from promptster_collector.errors import BusyError
 
 if TYPE_CHECKING:
     from promptster_collector.clock import Clock
-
-_SESSIONS = 10_000
-"""Buckets kept; the least recently used goes first."""
 
 
 class Pace:
@@ -19,22 +16,14 @@ class Pace:
 
     def __init__(self, clock: Clock, *, per_second: int) -> None:
         """A bucket holds one second's worth."""
-        self._clock = clock
-        self._rate = float(per_second)
-        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
+        self._buckets = Buckets(clock, amount=per_second, seconds=1.0)
 
     def take(self, session: str) -> None:
-        """Count one batch.
+        """Count one batch that the session's key signed.
 
         Raises:
             BusyError: the session sends too fast.
         """
-        now = self._clock.monotonic()
-        left, then = self._buckets.get(session, (self._rate, now))
-        left = min(self._rate, left + (now - then) * self._rate)
-        if left < 1.0:
-            raise BusyError("the session sends batches too fast", retry_after=1)
-        self._buckets[session] = (left - 1.0, now)
-        self._buckets.move_to_end(session)
-        if len(self._buckets) > _SESSIONS:
-            self._buckets.popitem(last=False)
+        wait = self._buckets.take(session)
+        if wait:
+            raise BusyError("the session sends batches too fast", retry_after=wait)

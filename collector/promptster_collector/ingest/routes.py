@@ -6,7 +6,9 @@ from litestar import MediaType, Request, Response, put
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 
-from promptster.protocol.batch import MAX_WIRE
+from promptster.protocol.batch import MAX_HEADER, MAX_WIRE
+from promptster.protocol.signing import SIGNATURE_SIZE
+from promptster_collector.access.budgets import sender_of
 from promptster_collector.access.guard import ACCESS
 from promptster_collector.access.principal import SIGNED
 from promptster_collector.ingest.service import Ingest, Taken
@@ -15,11 +17,27 @@ CHECKED_HEADER = "promptster-checked"
 """Highest batch number that was opened and checked; missing while there is none."""
 RECEIPT_HEADER = "promptster-receipt"
 """An earlier receipt's exact bytes in base64url, from a sender whose collector was restored."""
+_ENOUGH = 64 * 1024
+"""Bytes up to which a batch is looked at as a whole."""
+_HEAD = 6 + MAX_HEADER + SIGNATURE_SIZE
+"""Bytes in which the longest head ends."""
 
 
 def _response(taken: Taken) -> Response[bytes]:
     headers = {CHECKED_HEADER: str(taken.checked_n)} if taken.checked_n >= 0 else None
     return Response(taken.receipt, media_type=MediaType.JSON, headers=headers)
+
+
+async def _whole(request: Request[Any, Any, Any], ingest: Ingest, session: str, n: int) -> bytes:
+    """The request's body; of one that comes in pieces no more is read than its head while nobody has signed for it."""
+    wire = bytearray()
+    admitted = False
+    async for piece in request.stream():
+        wire += piece
+        if piece and not admitted and len(wire) >= _ENOUGH:
+            await ingest.admit(session, n, bytes(wire[:_HEAD]), sender=sender_of(request))
+            admitted = True
+    return bytes(wire)
 
 
 @put(
@@ -32,9 +50,9 @@ async def put_batch(
     request: Request[Any, Any, Any], ingest: NamedDependency[Ingest], session: FromPath[str], n: FromPath[int]
 ) -> Response[bytes]:
     """Store one signed, sealed batch; the answer is its receipt. Sending it again gets the same receipt."""
-    await ingest.admit(session)
-    wire = await request.body()
-    return _response(await ingest.put(session, n, wire, earlier_receipt=request.headers.get(RECEIPT_HEADER)))
+    wire = await _whole(request, ingest, session, n)
+    earlier_receipt = request.headers.get(RECEIPT_HEADER)
+    return _response(await ingest.put(session, n, wire, sender=sender_of(request), earlier_receipt=earlier_receipt))
 
 
 ROUTES = [put_batch]

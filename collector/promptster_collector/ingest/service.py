@@ -1,50 +1,47 @@
 """The path of one batch: cheapest check first, one durable commit, the receipt's exact bytes.
 
-Everything that needs no row is done before the writer's turn: form, rate, signature, sealing. Under the row lock stand
+Everything that needs no row is done before the writer's turn: form, signature, rate, sealing. Under the row lock stand
 only state, order and the two rows. Nothing else is on this path; opening and logging come behind it.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from sqlalchemy import bindparam, func, insert, select, update
 
-from promptster.protocol.batch import WireBatch, parse_batch, verify_batch_signature
 from promptster.protocol.encoding import b64u_decode
-from promptster.protocol.errors import LimitError, ProtocolError
+from promptster.protocol.errors import ProtocolError
 from promptster.protocol.log import log_leaf
 from promptster.protocol.receipt import Receipt
 from promptster.protocol.signing import Envelope, open_envelope
-from promptster_collector.errors import BusyError, InvalidError, NotFoundError, Refusal
+from promptster_collector.errors import BusyError, InvalidError
+from promptster_collector.ingest.admission import THREAD_ABOVE, Admission
 from promptster_collector.ingest.outcome import Facts, Outcome, Prepared, refusal
 from promptster_collector.ingest.pace import Pace
 from promptster_collector.sessions.states import GONE, State
 from promptster_collector.store.alarms import AlarmKind, raise_alarm
 from promptster_collector.store.inbox import head_bytes
 from promptster_collector.store.keys.keystore import KeyDestroyedError
-from promptster_collector.store.schema import BATCHES, SESSIONS, Batch, Conflict, Session
-from promptster_collector.store.tombstones import buried
+from promptster_collector.store.schema import BATCHES, SESSIONS, Batch, Conflict
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from sqlalchemy import Connection
 
+    from promptster.protocol.batch import WireBatch
+    from promptster_collector.access.budgets import Strangers
     from promptster_collector.clock import Clock
     from promptster_collector.sessions.lifecycle import Lifecycle
     from promptster_collector.settings import Limits
     from promptster_collector.store.database import AnyRow
     from promptster_collector.store.store import Store
 
-_FACTS = 4096
 _CONFLICTS = 4
 """Second headers kept for a session."""
-_THREAD_ABOVE = 256 * 1024
-"""Bytes from which checking and sealing leave the event loop."""
 
 
 class Behind(Protocol):
@@ -72,45 +69,52 @@ class Taken:
 class Ingest:
     """Takes batches."""
 
-    def __init__(self, store: Store, clock: Clock, limits: Limits, *, lifecycle: Lifecycle, behind: Behind) -> None:
-        """Tell ``behind`` about each new batch."""
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        limits: Limits,
+        *,
+        lifecycle: Lifecycle,
+        behind: Behind,
+        strangers: Strangers,
+    ) -> None:
+        """Tell ``behind`` about each new batch, and ``strangers`` what nobody signed."""
         self._store = store
         self._clock = clock
         self._limits = limits
         self._lifecycle = lifecycle
         self._behind = behind
+        self._admission = Admission(store, limits, strangers=strangers)
         self._pace = Pace(clock, per_second=limits.batches_per_second)
-        self._facts: OrderedDict[str, Facts] = OrderedDict()
 
     def forget(self, session: str) -> None:
         """Drop what is remembered of a session that was erased."""
-        self._facts.pop(session, None)
+        self._admission.forget(session)
 
-    async def admit(self, session: str) -> None:
-        """Refuse what can be refused before a body is read.
+    async def admit(self, session: str, n: int, start: bytes, *, sender: str) -> None:
+        """Refuse by its beginning what the session's key did not sign, before the rest of it is read.
 
         Raises:
-            NotFoundError: there is no such session.
-            GoneError: it was erased.
-            BusyError: it sends too fast.
+            Refusal: as for ``put``.
+            ProtocolError: the beginning is not that of a batch.
         """
-        await self._facts_of(session)
-        self._pace.take(session)
+        await self._admission.begin(session, n, start, sender=sender)
 
-    async def put(self, session: str, n: int, wire: bytes, *, earlier_receipt: str | None = None) -> Taken:
-        """Take one batch of a session that was admitted.
+    async def put(self, session: str, n: int, wire: bytes, *, sender: str, earlier_receipt: str | None = None) -> Taken:
+        """Take one batch that came from the network ``sender``.
 
         Raises:
+            NotFoundError: there is no such session, or its key did not sign.
+            BusyError: the session sends too fast, or its sender sent too much that was not signed.
             Refusal: with the problem that says why not; nothing was changed then.
-            ProtocolError: the bytes, the signature or the earlier receipt are off.
+            ProtocolError: the bytes or the earlier receipt are off.
         """
-        batch = self._parse(wire)
-        if (batch.header.session, batch.header.n) != (session, n):
-            raise InvalidError("the batch was made for another place", code="wrong_place")
-        facts = await self._facts_of(session)
+        batch, facts = await self._admission.whole(session, n, wire, sender=sender)
+        self._pace.take(session)
         try:
             with self._behind.urgent():
-                if len(wire) > _THREAD_ABOVE:
+                if len(wire) > THREAD_ABOVE:
                     prepared = await asyncio.to_thread(self._prepare, session, facts, batch, earlier_receipt)
                 else:
                     prepared = self._prepare(session, facts, batch, earlier_receipt)
@@ -121,36 +125,10 @@ class Ingest:
         except KeyDestroyedError:
             # Erased while this batch was under way: the refusal must carry the tombstone, as soon as it is stored.
             self.forget(session)
-            await self._facts_of(session)
+            await self._admission.facts_of(session)
             raise BusyError("the session's keys are not there", code="keys_missing", status=503) from None
 
-    def _parse(self, wire: bytes) -> WireBatch:
-        try:
-            batch = parse_batch(wire)
-        except LimitError as error:
-            raise Refusal(error.message, code=error.code, status=413) from error
-        if batch.header.len > self._limits.batch_body:
-            raise Refusal("the batch's body is too large", code="body_size", status=413)
-        return batch
-
-    async def _facts_of(self, session: str) -> Facts:
-        facts = self._facts.get(session)
-        if facts is None:
-            columns = select(Session.organisation, Session.public_key, Session.state, Session.tombstone).where(
-                Session.id == session
-            )
-            row = await self._store.database.read(lambda connection: connection.execute(columns).one_or_none())
-            if row is None:
-                raise NotFoundError("there is no such session", code="unknown_session")
-            if row.public_key is None:
-                raise buried(row.state, row.tombstone)
-            facts = self._facts[session] = Facts(organisation=row.organisation, public_key=row.public_key)
-            if len(self._facts) > _FACTS:
-                self._facts.popitem(last=False)
-        return facts
-
     def _prepare(self, session: str, facts: Facts, batch: WireBatch, earlier_receipt: str | None) -> Prepared:
-        verify_batch_signature(batch, facts.public_key)
         now = self._clock.wall_ms()
         receipt = (
             self._new_receipt(batch, now) if earlier_receipt is None else self._own_receipt(batch, earlier_receipt)

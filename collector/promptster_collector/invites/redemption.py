@@ -99,7 +99,7 @@ class Redemption:
         self._lock = asyncio.Lock()
         """One redemption at a time: two that name the same session must not meet in the key store."""
 
-    async def redeem(self, invite: str, secret: str, request: Request) -> Envelope:
+    async def redeem(self, invite: str, secret: str, request: Request, *, sender: str) -> Envelope:
         """Exchange an invite for its session's certificate; the same request gets the same certificate.
 
         Raises:
@@ -110,10 +110,10 @@ class Redemption:
             ProtocolError: a document or signature is off.
         """
         async with self._lock:
-            return await self._redeem(invite, secret, request)
+            return await self._redeem(invite, secret, request, sender=sender)
 
-    async def _redeem(self, invite: str, secret: str, request: Request) -> Envelope:
-        facts = await self._invites.find(invite, secret)
+    async def _redeem(self, invite: str, secret: str, request: Request, *, sender: str) -> Envelope:
+        facts = await self._invites.find(invite, secret, sender=sender)
         if facts.used_ms is not None:
             return await self._again(facts, request)
         self._invites.require_unexpired(facts)
@@ -126,7 +126,9 @@ class Redemption:
             session_key(facts.organisation, consent.session): data_key,
             content_key(facts.organisation, consent.session): key,
         }
-        await self._refuse_taken_session(consent.session)
+        if await self._is_taken(consent.session):
+            await self._use_up(facts)
+            raise await self._invites.used_again(facts)
         await asyncio.to_thread(self._store.keys.put, keys, created_ms=self._clock.wall_ms(), pending=True)
         sealer = Sealer(data_key, organisation=facts.organisation, session=consent.session)
         values = _session_row(
@@ -143,7 +145,7 @@ class Redemption:
             await self._store.database.write(lambda connection: self._mark(connection, facts, request, values))
         except ConflictError:
             await asyncio.to_thread(self._store.keys.destroy_session, facts.organisation, consent.session, person=None)
-            return await self._again(await self._invites.find(invite, secret), request)
+            return await self._again(await self._invites.find(invite, secret, sender=sender), request)
         await asyncio.to_thread(self._store.keys.confirm, facts.organisation, consent.session)
         await asyncio.to_thread(self._store.keys.destroy, [sealing_key(facts.organisation, facts.sealing_key_id)])
         return envelope
@@ -161,11 +163,19 @@ class Redemption:
             return Envelope.decode(self._store.of_session(facts.organisation, session).unseal(sealed, "certificate"))
         raise await self._invites.used_again(facts)
 
-    async def _refuse_taken_session(self, session: str) -> None:
-        statement = select(Session.id).where(Session.id == session)
-        taken = await self._store.database.read(lambda connection: connection.execute(statement).one_or_none())
-        if taken is not None:
-            raise InvalidError("a session of this name exists already", code="session_taken")
+    async def _is_taken(self, session: str) -> bool:
+        return await self._store.database.read(lambda connection: _is_known(connection, session))
+
+    async def _use_up(self, facts: InviteFacts) -> None:
+        """End an invite whose holder named a session that there is already, as if somebody else had used it.
+
+        Programs draw names of 128 random bits: only who asks whether there is such a session names one that there is.
+        The question costs an invite whatever the answer, and the answer has another explanation.
+        """
+        unused = (Invite.id == facts.id) & Invite.used_ms.is_(None)
+        statement = update(Invite).where(unused).values(used_ms=self._clock.wall_ms())
+        await self._store.database.write(lambda connection: connection.execute(statement))
+        await asyncio.to_thread(self._store.keys.destroy, [sealing_key(facts.organisation, facts.sealing_key_id)])
 
     def _open_box(self, facts: InviteFacts, box: bytes) -> bytes:
         try:
@@ -217,6 +227,8 @@ class Redemption:
         )
         if marked.rowcount != 1:
             raise _LostRaceError("this invite was already used")
+        never_shown = (Invite.id == facts.id) & Invite.opened_ms.is_(None)
+        connection.execute(update(Invite).where(never_shown).values(opened_ms=values["started_ms"]))
         connection.execute(insert(Session).values(values))
 
 

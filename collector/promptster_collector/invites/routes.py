@@ -10,6 +10,7 @@ from litestar.params import FromPath, JSONBody
 from promptster.protocol.encoding import b64u_decode, b64u_encode
 from promptster.protocol.policy import POLICY_HEADER
 from promptster.protocol.signing import Envelope
+from promptster_collector.access.budgets import sender_of
 from promptster_collector.access.guard import ACCESS, bearer_of, principal_of
 from promptster_collector.access.principal import INVITED, INVITERS
 from promptster_collector.assessments.policies import require_reader
@@ -53,8 +54,10 @@ async def create_invite(
     data: JSONBody[InviteRequest],
 ) -> InviteAnswer:
     """Invite one person; the answer is the only place where code and link can be read."""
-    organisation = principal_of(request).organisation
-    made = await invites.create(organisation, assessment, _who(data), base_url=str(request.base_url))
+    principal = principal_of(request)
+    made = await invites.create(
+        principal.organisation, assessment, _who(data), by=principal.token or "", base_url=str(request.base_url)
+    )
     return InviteAnswer(code=made.code, link=made.link, expires_at=rfc3339(made.expires_ms))
 
 
@@ -66,7 +69,7 @@ async def show_invite(
     invite: FromPath[str],
 ) -> InviteForCandidate:
     """The invite and its policy, for whoever holds its secret."""
-    facts, assessment = await invites.show(invite, bearer_of(request))
+    facts, assessment = await invites.show(invite, bearer_of(request), sender=sender_of(request))
     require_reader(assessment.policy, request.headers.get(POLICY_HEADER))
     return InviteForCandidate(
         invite=facts.document.to_json(),
@@ -91,14 +94,14 @@ async def redeem_invite(
     data: JSONBody[RedeemRequest],
 ) -> RedeemAnswer:
     """Exchange the invite for the session's certificate; the same request gets the same answer."""
-    secret = bearer_of(request)
-    await invites.find(invite, secret)  # nothing is looked at for who does not hold the secret
+    secret, sender = bearer_of(request), sender_of(request)
+    await invites.find(invite, secret, sender=sender)  # nothing is looked at for who does not hold the secret
     if len(data.box) > _MAX_BOX:
         raise InvalidError("the sealed content key is too long", code="box")
     redeeming = Redeeming(
         consent=Envelope.from_json(data.consent), redeem=Envelope.from_json(data.redeem), box=b64u_decode(data.box)
     )
-    certificate = await redemption.redeem(invite, secret, redeeming)
+    certificate = await redemption.redeem(invite, secret, redeeming, sender=sender)
     return RedeemAnswer(certificate=certificate.to_json(), keys=public_keys.document)
 
 

@@ -16,7 +16,10 @@ from promptster.protocol.invite import Invite as InviteDocument
 from promptster.protocol.invite import InviteCode, new_invite_code, secret_sha256
 from promptster.protocol.sealing import SealingKey
 from promptster.protocol.signing import Envelope
-from promptster_collector.errors import ConflictError, GoneError, NotFoundError
+from promptster_collector.access.budgets import Buckets
+from promptster_collector.errors import BusyError, ConflictError, GoneError, NotFoundError
+from promptster_collector.invites.openings import note_opening
+from promptster_collector.settings import HOUR_MS
 from promptster_collector.store.alarms import AlarmKind, raise_alarm
 from promptster_collector.store.keys.names import sealing_key
 from promptster_collector.store.schema import Invite
@@ -24,6 +27,7 @@ from promptster_collector.store.schema import Invite
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
+    from promptster_collector.access.budgets import Strangers
     from promptster_collector.assessments.service import AssessmentFacts, Assessments
     from promptster_collector.clock import Clock
     from promptster_collector.orgs.persons import Identity, Persons
@@ -72,8 +76,11 @@ class Invites:
         organisations: Organisations,
         persons: Persons,
         public_url: str,
+        strangers: Strangers,
     ) -> None:
-        """Keep where they are stored, and whom they are made of."""
+        """Keep where they are stored, and whom they are made of; ``strangers`` hears of wrong secrets."""
+        self._strangers = strangers
+        self._made = Buckets(clock, amount=limits.invites_per_hour, seconds=HOUR_MS / 1000)
         self._public_url = public_url
         self._store = store
         self._clock = clock
@@ -89,13 +96,17 @@ class Invites:
             if not code.invite_id.startswith("-"):
                 return code
 
-    async def create(self, organisation: str, assessment: str, who: Identity, *, base_url: str) -> NewInvite:
+    async def create(self, organisation: str, assessment: str, who: Identity, *, by: str, base_url: str) -> NewInvite:
         """Invite one person to one assessment; the link names the public URL, or ``base_url`` when none is set.
 
         Raises:
             NotFoundError: the organisation has no such assessment.
+            BusyError: the token ``by`` has made too many in this hour.
         """
         facts = await self._assessments.get(organisation, assessment)
+        wait = self._made.take(by)
+        if wait:
+            raise self._too_many(wait)
         now = self._clock.wall_ms()
         expires = now + self._limits.invite_ms
         code = self._draw_code()
@@ -137,23 +148,34 @@ class Invites:
             await self._store.database.write(job)
         return NewInvite(code=code.code, link=code.link(self._public_url or base_url), expires_ms=expires)
 
-    async def find(self, invite: str, secret_text: str) -> InviteFacts:
-        """The invite behind a secret.
+    def _too_many(self, wait: int) -> BusyError:
+        """What whoever invites a lot of people at once is told."""
+        return BusyError(
+            f"{self._limits.invites_per_hour} invites were made with this sign-in within an hour",
+            hint=f"They are all valid. Make this one in {wait} s.",
+            retry_after=wait,
+            code="too_many_invites",
+        )
+
+    async def find(self, invite: str, secret_text: str, *, sender: str) -> InviteFacts:
+        """The invite behind a secret that came from the network ``sender``.
 
         Raises:
             NotFoundError: there is none, or the secret is another's.
+            BusyError: too many wrong secrets came from there; a right one is never refused for that.
         """
-        unknown = NotFoundError(
-            "there is no such invite", code="unknown_invite", hint="Copy all of the link, also after #."
-        )
+        hint = "Copy all of the link, also after #."
+        unknown = self._strangers.wrong_secret
+        refused = NotFoundError("there is no such invite", code="unknown_invite", hint=hint)
         try:
             secret = b64u_decode(secret_text[:_MAX_SECRET])
         except EncodingError:
-            raise unknown from None
+            raise unknown(sender, refused) from None
         statement = select(Invite).where(Invite.id == invite)
         row = await self._store.database.read(lambda connection: connection.execute(statement).one_or_none())
-        if row is None or not hmac.compare_digest(row.secret_sha256, secret_sha256(secret)):
-            raise unknown
+        stored = bytes(32) if row is None else row.secret_sha256
+        if not hmac.compare_digest(stored, secret_sha256(secret)) or row is None:
+            raise unknown(sender, refused)
         sealer = self._store.of_organisation(row.organisation)
         return InviteFacts(
             id=row.id,
@@ -168,17 +190,19 @@ class Invites:
             session=row.session,
         )
 
-    async def show(self, invite: str, secret_text: str) -> tuple[InviteFacts, AssessmentFacts]:
-        """The invite and its assessment, for whoever holds the secret and has not used it.
+    async def show(self, invite: str, secret_text: str, *, sender: str) -> tuple[InviteFacts, AssessmentFacts]:
+        """The invite and its assessment, for whoever holds the secret and has not used it; the time is written down.
 
         Raises:
             NotFoundError: there is none, or the secret is another's.
             ConflictError: it has been used.
             GoneError: it has expired.
         """
-        facts = await self.find(invite, secret_text)
+        facts = await self.find(invite, secret_text, sender=sender)
         if facts.used_ms is not None:
             raise await self.used_again(facts)
+        now = self._clock.wall_ms()
+        await self._store.database.write(lambda connection: note_opening(connection, facts.id, at_ms=now))
         self.require_unexpired(facts)
         return facts, await self._assessments.get(facts.organisation, facts.assessment)
 
@@ -188,8 +212,10 @@ class Invites:
         Programs look at an invite before they redeem it, so looking is an attempt too.
         """
         now = self._clock.wall_ms()
-        await self._store.database.write(
-            lambda connection: raise_alarm(
+
+        def job(connection: Connection) -> None:
+            note_opening(connection, facts.id, at_ms=now)
+            raise_alarm(
                 connection,
                 facts.organisation,
                 AlarmKind.INVITE_REUSED,
@@ -197,7 +223,8 @@ class Invites:
                 invite=facts.id,
                 session=facts.session,
             )
-        )
+
+        await self._store.database.write(job)
         hint = "If it was not you, tell the hiring team. They can invite you again."
         return ConflictError("this invite was already used", code="invite_used", hint=hint)
 

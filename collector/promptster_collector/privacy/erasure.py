@@ -10,13 +10,15 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from functools import partial
 from typing import TYPE_CHECKING
 
 from sqlalchemy import delete, func, select, update
 
+from promptster.protocol.errors import ProtocolError
 from promptster.protocol.privacy import ERASED, EXPIRED, WITHDRAWN, Tombstone, Withdrawal
-from promptster.protocol.signing import Envelope, open_envelope
+from promptster.protocol.signing import Envelope, SigningKey, open_envelope
 from promptster_collector.audit.service import Action
 from promptster_collector.errors import InvalidError, NotFoundError
 from promptster_collector.orgs import persons
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+    from promptster_collector.access.budgets import Strangers
     from promptster_collector.clock import Clock
     from promptster_collector.store.store import Store
 
@@ -59,27 +62,37 @@ _SHREDDED = {
 class Erasure:
     """Erases sessions."""
 
-    def __init__(self, store: Store, clock: Clock, *, forget: Iterable[Callable[[str], None]] = ()) -> None:
-        """Tell each of ``forget`` about a session that is gone."""
+    def __init__(
+        self, store: Store, clock: Clock, *, strangers: Strangers, forget: Iterable[Callable[[str], None]] = ()
+    ) -> None:
+        """Tell each of ``forget`` about a session that is gone, and ``strangers`` what nobody signed."""
         self._store = store
+        self._strangers = strangers
+        self._nobody = SigningKey.generate(os.urandom).public_key
+        """Checked against where there is no session, so that it takes as long as where there is one."""
         self._clock = clock
         self._forget = tuple(forget)
 
-    async def withdraw(self, session: str, request: Envelope) -> Envelope:
+    async def withdraw(self, session: str, request: Envelope, *, sender: str) -> Envelope:
         """End a session on the candidate's signed word; asked again, the same tombstone.
 
         Raises:
-            NotFoundError: there is no such session.
-            ProtocolError: the signature is not that of the session's key.
+            NotFoundError: there is no such session, or its key did not sign: nobody else is told which.
+            BusyError: too much that was not signed came from the network ``sender``.
             InvalidError: the withdrawal names another session.
         """
         columns = select(Session.organisation, Session.public_key, Session.tombstone).where(Session.id == session)
         row = await self._store.database.read(lambda connection: connection.execute(columns).one_or_none())
-        if row is None:
-            raise NotFoundError("there is no such session", code="unknown_session")
-        if row.tombstone is not None:
+        if row is not None and row.tombstone is not None:
             return Envelope.decode(row.tombstone)
-        if open_envelope(Withdrawal, request, row.public_key).session != session:
+        try:
+            named = open_envelope(Withdrawal, request, self._nobody if row is None else row.public_key).session
+        except ProtocolError:
+            row = None
+        if row is None:
+            refused = NotFoundError("there is no such session", code="unknown_session")
+            raise self._strangers.unsigned(sender, refused)
+        if named != session:
             raise InvalidError("the withdrawal names another session", code="wrong_session")
         return await self.erase(row.organisation, session, WITHDRAWN)
 
@@ -173,6 +186,7 @@ def shred(connection: Connection, found: Grave) -> None:
     values = _SHREDDED | {"state": found.state, "tombstone": found.envelope}
     connection.execute(update(Session).where(Session.id == session).values(values))
     cleared = {"person": None, "request_sha256": None, "box_sha256": None}
+    cleared |= {"opened_ms": None, "reopened": 0, "reopened_ms": "[]"}
     connection.execute(update(Invite).where(Invite.session == session).values(cleared))
     if found.person is not None:
         persons.remove(connection, found.person)

@@ -8,6 +8,7 @@ from litestar.params import FromPath, JSONBody
 
 from promptster.protocol.privacy import ERASED, WITHDRAWN
 from promptster.protocol.signing import Envelope
+from promptster_collector.access.budgets import sender_of
 from promptster_collector.access.guard import ACCESS, principal_of
 from promptster_collector.access.principal import ERASERS, SIGNED
 from promptster_collector.privacy.erasure import Erasure
@@ -16,11 +17,15 @@ from promptster_collector.privacy.schemas import TombstoneAnswer, WithdrawalRequ
 
 @post("/v1/sessions/{session:str}/withdraw", opt={ACCESS: SIGNED}, status_code=200)
 async def withdraw_session(
-    erasure: NamedDependency[Erasure], session: FromPath[str], data: JSONBody[WithdrawalRequest]
+    request: Request[Any, Any, Any],
+    erasure: NamedDependency[Erasure],
+    session: FromPath[str],
+    data: JSONBody[WithdrawalRequest],
 ) -> TombstoneAnswer:
     """Destroy the session's keys and content; the answer is the signed tombstone, also the second time."""
     envelope = Envelope.from_json({"payload": data.payload, "signature": data.signature})
-    return TombstoneAnswer(tombstone=(await erasure.withdraw(session, envelope)).to_json())
+    tombstone = await erasure.withdraw(session, envelope, sender=sender_of(request))
+    return TombstoneAnswer(tombstone=tombstone.to_json())
 
 
 @delete("/v1/sessions/{session:str}", opt={ACCESS: ERASERS}, status_code=200)

@@ -41,6 +41,10 @@ def _entry(session: ListedSession) -> SessionEntry:
         record_until=rfc3339(session.record_until_ms),
         upload_until=rfc3339(session.upload_until_ms),
         activity=None if session.activity is None else session.activity.value,
+        confirmation_code=session.confirmation_code,
+        opened_at=None if session.opened_ms is None else rfc3339(session.opened_ms),
+        opened_again_at=[rfc3339(at_ms) for at_ms in session.opened_again_ms],
+        openings=session.openings,
     )
 
 

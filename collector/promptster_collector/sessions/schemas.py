@@ -42,6 +42,14 @@ class SessionEntry:
     """Until when it can be submitted."""
     activity: str | None
     """While it is open ``working``, ``silent`` (nothing arrived for five minutes) or ``over`` (its time is)."""
+    confirmation_code: str | None
+    """The confirmation code that the candidate's program shows; ``None`` for one whose keys are destroyed."""
+    opened_at: str | None
+    """When the invite was opened first by whoever had its secret; ``None`` where that is not known."""
+    opened_again_at: list[str]
+    """When it was opened later: the first few times, and always the last."""
+    openings: int
+    """How often it was opened altogether."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 
+from promptster.protocol.confirmation import confirmation_code
 from promptster.protocol.receipt import Close
 from promptster.protocol.signing import Envelope
 from promptster_collector.access.principal import INVITERS
 from promptster_collector.errors import NotFoundError
+from promptster_collector.invites.openings import later_openings
 from promptster_collector.sessions.states import GONE, Activity, State, activity
 from promptster_collector.store.keys.keystore import KeyDestroyedError
-from promptster_collector.store.schema import Batch, Session
+from promptster_collector.store.schema import Batch, Invite, Session
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -60,6 +62,14 @@ class ListedSession:
     upload_until_ms: int
     activity: Activity | None
     """What it does while it is open."""
+    confirmation_code: str | None
+    """What the candidate's program showed after the start; ``None`` for one whose keys are destroyed."""
+    opened_ms: int | None
+    """When somebody with the right secret opened the invite first; ``None`` where that is not known any more."""
+    opened_again_ms: list[int]
+    """Later openings: the first of them, and always the last."""
+    openings: int
+    """All of them together."""
 
 
 class Sessions:
@@ -114,9 +124,14 @@ class Sessions:
                     Session.close_sealed,
                     Session.record_until_ms,
                     Session.upload_until_ms,
+                    Session.public_key,
                     Batch.received_ms,
+                    Invite.opened_ms,
+                    Invite.reopened,
+                    Invite.reopened_ms,
                 )
                 .outerjoin(Batch, is_last)
+                .outerjoin(Invite, Invite.id == Session.invite)
                 .where(Session.organisation == organisation)
                 .order_by(Session.started_ms.desc(), Session.id)
             )
@@ -145,6 +160,10 @@ class Sessions:
                         record_until_ms=row.record_until_ms,
                         now_ms=now_ms,
                     ),
+                    confirmation_code=None if row.public_key is None else confirmation_code(row.public_key),
+                    opened_ms=row.opened_ms,
+                    opened_again_ms=later_openings(row.reopened_ms or "[]"),
+                    openings=0 if row.opened_ms is None else row.reopened + 1,
                 )
                 for row in rows
             ]

@@ -163,6 +163,11 @@ class Invite(Base):
         LargeBinary(32), data=DataClass.PSEUDONYM, cipher=Cipher.HASHED, retention=Retention.INVITE
     )
     session: Mapped[str | None] = declared(String(64), data=DataClass.PSEUDONYM, retention=Retention.INVITE)
+    opened_ms: Mapped[int | None] = declared(BigInteger, data=DataClass.PSEUDONYM, retention=Retention.INVITE)
+    reopened: Mapped[int] = declared(Integer, data=DataClass.PSEUDONYM, retention=Retention.INVITE, server_default="0")
+    reopened_ms: Mapped[str] = declared(
+        String(256), data=DataClass.PSEUDONYM, retention=Retention.INVITE, server_default="[]"
+    )
 
 
 class Session(Base):

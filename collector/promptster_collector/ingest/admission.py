@@ -1,0 +1,140 @@
+"""Whose a batch is: its form, its place, and whether the session's key signed it.
+
+Until the key has signed for a batch it is a stranger's: it takes nothing of the session's rate, and the answer is the
+same whether there is such a session or not, in its bytes and in the work behind it. Only a session that has been erased
+is told apart: its tombstone is for everybody who names it, and nothing is left by which a signature could be checked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections import OrderedDict
+from typing import TYPE_CHECKING
+
+from sqlalchemy import select
+
+from promptster.protocol.batch import BatchHeader, WireBatch, parse_batch, parse_head, verify_batch_body
+from promptster.protocol.errors import BatchError, LimitError, ProtocolError, SignatureError
+from promptster.protocol.signing import Envelope, SigningKey, verify
+from promptster_collector.errors import InvalidError, NotFoundError, Refusal
+from promptster_collector.ingest.outcome import Facts
+from promptster_collector.store.schema import Session
+from promptster_collector.store.tombstones import buried
+
+if TYPE_CHECKING:
+    from promptster_collector.access.budgets import Strangers
+    from promptster_collector.settings import Limits
+    from promptster_collector.store.database import AnyRow
+    from promptster_collector.store.store import Store
+
+THREAD_ABOVE = 256 * 1024
+"""Bytes from which checking and sealing leave the event loop."""
+_FACTS = 4096
+"""Sessions whose facts are remembered."""
+
+
+class Admission:
+    """Lets through what a session's key signed."""
+
+    def __init__(self, store: Store, limits: Limits, *, strangers: Strangers) -> None:
+        """Tell ``strangers`` what nobody signed."""
+        self._store = store
+        self._limits = limits
+        self._strangers = strangers
+        self._nobody = SigningKey.generate(os.urandom).public_key
+        """Checked against where there is no session, so that it takes as long as where there is one."""
+        self._facts: OrderedDict[str, Facts] = OrderedDict()
+
+    def forget(self, session: str) -> None:
+        """Drop what is remembered of a session that was erased."""
+        self._facts.pop(session, None)
+
+    async def begin(self, session: str, n: int, start: bytes, *, sender: str) -> None:
+        """Look at a batch of which no more has come than its beginning.
+
+        Raises:
+            Refusal: the key of such a session did not sign it, or it belongs elsewhere.
+            ProtocolError: this is not the beginning of a batch.
+        """
+        try:
+            header, head = parse_head(start)
+        except ProtocolError as error:
+            raise self._strangers.unsigned(sender, error) from None
+        self._require_place(header, session, n, sender=sender)
+        await self._signed_by(session, head, sender=sender)
+
+    async def whole(self, session: str, n: int, wire: bytes, *, sender: str) -> tuple[WireBatch, Facts]:
+        """A batch that the key of this session signed, with all that it holds.
+
+        Raises:
+            Refusal: it did not, the batch belongs elsewhere, or is too large.
+            ProtocolError: these are not the bytes of a batch.
+        """
+        try:
+            batch = self._parse(wire)
+        except (Refusal, ProtocolError) as error:
+            raise self._strangers.unsigned(sender, error) from None
+        self._require_place(batch.header, session, n, sender=sender)
+        facts = await self._signed_by(session, batch.envelope, sender=sender)
+        try:
+            if len(wire) > THREAD_ABOVE:
+                await asyncio.to_thread(verify_batch_body, batch)
+            else:
+                verify_batch_body(batch)
+        except BatchError as error:  # somebody holds no more of a batch than its signed header
+            raise self._strangers.unsigned(sender, error) from None
+        return batch, facts
+
+    async def facts_of(self, session: str) -> Facts | None:
+        """What never changes about a session; ``None`` if there is none.
+
+        Raises:
+            GoneError: it was erased.
+        """
+        facts = self._facts.get(session)
+        if facts is None:
+            row = await self._read(session)
+            if row is None:
+                return None
+            if row.public_key is None:
+                raise buried(row.state, row.tombstone)
+            facts = self._facts[session] = Facts(organisation=row.organisation, public_key=row.public_key)
+            if len(self._facts) > _FACTS:
+                self._facts.popitem(last=False)
+        return facts
+
+    async def _read(self, session: str) -> AnyRow | None:
+        columns = select(Session.organisation, Session.public_key, Session.state, Session.tombstone).where(
+            Session.id == session
+        )
+        return await self._store.database.read(lambda connection: connection.execute(columns).one_or_none())
+
+    def _parse(self, wire: bytes) -> WireBatch:
+        try:
+            batch = parse_batch(wire)
+        except LimitError as error:
+            raise Refusal(error.message, code=error.code, status=413) from error
+        if batch.header.len > self._limits.batch_body:
+            raise Refusal("the batch's body is too large", code="body_size", status=413)
+        return batch
+
+    def _require_place(self, header: BatchHeader, session: str, n: int, *, sender: str) -> None:
+        if (header.session, header.n) != (session, n):
+            refused = InvalidError("the batch was made for another place", code="wrong_place")
+            raise self._strangers.unsigned(sender, refused)
+
+    async def _signed_by(self, session: str, head: Envelope, *, sender: str) -> Facts:
+        remembered = session in self._facts
+        facts = await self.facts_of(session)
+        key = self._nobody if facts is None else facts.public_key
+        try:
+            verify(key, BatchHeader.TYPE, head.payload, head.signature)
+        except SignatureError:
+            facts = None
+        if facts is None:
+            if remembered:
+                await self._read(session)  # as much work as for a session that nobody remembers
+            refused = NotFoundError("there is no such session", code="unknown_session")
+            raise self._strangers.unsigned(sender, refused)
+        return facts

@@ -1,0 +1,40 @@
+"""When an invite was opened: whoever had the right secret, and never from where.
+
+Whoever opens it before the candidate can make the whole session in their name. A program that scans mail opens links
+too, and so does the candidate who reads the policy first: times tell nobody apart, but they are what the hiring team
+asks about, beside the confirmation code.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from sqlalchemy import select, update
+
+from promptster_collector.store.schema import Invite
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+_KEPT = 8
+"""Later openings whose times are kept: the first ones, and always the last; of the others only the number."""
+
+
+def note_opening(connection: Connection, invite: str, *, at_ms: int) -> None:
+    """Write one opening down inside somebody's write."""
+    columns = select(Invite.opened_ms, Invite.reopened, Invite.reopened_ms).where(Invite.id == invite)
+    row = connection.execute(columns.with_for_update()).one_or_none()
+    if row is None:
+        return
+    if row.opened_ms is None:
+        connection.execute(update(Invite).where(Invite.id == invite).values(opened_ms=at_ms))
+        return
+    times = [*later_openings(row.reopened_ms)[: _KEPT - 1], at_ms]
+    values = {"reopened": row.reopened + 1, "reopened_ms": json.dumps(times, separators=(",", ":"))}
+    connection.execute(update(Invite).where(Invite.id == invite).values(values))
+
+
+def later_openings(stored: str) -> list[int]:
+    """The kept times of later openings, in order."""
+    return [int(at_ms) for at_ms in json.loads(stored)]
