@@ -11,6 +11,7 @@
 ├── ``CollectorError``       the collector refused, or could not be reached
 ├── ``StorageError``         a folder or a disk refused
 ├── ``SessionError``         the session's state does not allow what was asked
+│   └── ``NotPrivateError``  a folder or socket of ours is, or could be, somebody else's
 ├── ``WorkspaceError``       the workspace cannot be used, or a file could not be put back
 ├── ``LaunchError``          an agent could not be launched captured (exit 125, 126 or 127)
 ├── ``PlatformError``        this operating system is not supported
@@ -185,6 +186,12 @@ class SessionError(PromptsterError):
     """The session's state does not allow what was asked."""
 
     default_code = "session"
+
+
+class NotPrivateError(SessionError):
+    """A folder, a socket or a process in the place of one of ours is somebody else's, so nothing was told to it."""
+
+    default_code = "not_private"
 
 
 class WorkspaceError(PromptsterError):

@@ -14,6 +14,8 @@ from pathlib import Path
 
 from platformdirs import PlatformDirs
 
+from promptster.private import is_our_folder
+
 _UNSAFE = re.compile(r"[^a-z0-9]+")
 _LONGEST = 40
 """Characters of a title in a file's name."""
@@ -79,12 +81,14 @@ def socket_folder(session_folder: Path) -> Path:
 
     It is ``<session>/run`` unless that path is too long for a socket address; then it is a folder below the user's
     runtime folder or the system's temporary folder, its name derived from the session folder's. Those two depend on the
-    environment, so whoever starts a recorder writes down the folder it took, for commands called in another one.
+    environment, so whoever starts a recorder writes down the folder it took, for commands called in another one. Other
+    users can guess the last of them: ``promptster.private`` looks at it before anything of ours uses it, and what was
+    written down no longer counts once somebody else's folder stands there.
     """
     folder = session_folder / "run"
     with contextlib.suppress(OSError, ValueError):
         taken = Path((session_folder / RUN_NAMED).read_text(encoding="utf-8").rstrip("\n"))
-        if taken.is_absolute() and taken.is_dir():
+        if taken.is_absolute() and is_our_folder(taken):
             return taken
     if len(os.fsencode(folder)) + len("/control.sock") <= _SOCKET_PATH_LIMIT:
         return folder

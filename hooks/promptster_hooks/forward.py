@@ -1,9 +1,9 @@
 """The process that an agent starts for a hook: ``/abs/python -I -S /abs/forward.py AGENT SOCKET SPOOL``.
 
 Reads the hook's JSON from stdin, hands it to the recorder over a unix socket, and ends. If the recorder does not
-answer in time, the call goes into the spool. Whatever happens, the exit code is 0 and nothing is printed: an agent
-must not be slowed, blocked or steered by being watched, and a Cursor hook that prints anything but a valid answer
-would block the action.
+answer in time, or what stands at its address is not this user's, the call goes into the spool. Whatever happens, the
+exit code is 0 and nothing is printed: an agent must not be slowed, blocked or steered by being watched, and a Cursor
+hook that prints anything but a valid answer would block the action.
 
 It is started once for every action of an agent, so it imports three compiled-in modules and nothing else;
 ``frame.py`` and ``spool.py`` say what the bytes mean (a test holds this file against them). The spool's code is
@@ -16,6 +16,10 @@ import sys
 
 PATIENCE_S = 0.05
 """How long each step (connect, send, answer) may take."""
+_FOLDER, _FOLDER_BITS = 0o040000, 0o170077
+"""A real folder that nobody else may enter: its type, and the bits that must be just that."""
+_SOCKET, _SOCKET_BITS = 0o140000, 0o170022
+"""A real socket that nobody else may write to."""
 
 
 def _stdin() -> bytes:
@@ -25,12 +29,35 @@ def _stdin() -> bytes:
     return b"".join(pieces)
 
 
+def _is_ours(address: str) -> bool:
+    """Whether folder and socket are what ``promptster.private`` wants: real ones of this user, closed to others."""
+    folder, here = posix.lstat(address.rpartition("/")[0]), posix.lstat(address)
+    return (
+        folder.st_mode & _FOLDER_BITS == _FOLDER
+        and here.st_mode & _SOCKET_BITS == _SOCKET
+        and folder.st_uid == here.st_uid == posix.geteuid()
+    )
+
+
+def _answers_as_us(link: _socket.socket) -> bool:
+    """Whether the process at the other end runs as this user; both systems tell the number in the same four bytes."""
+    if sys.platform == "darwin":
+        told = link.getsockopt(0, 1, 76)  # LOCAL_PEERCRED
+    else:
+        told = link.getsockopt(_socket.SOL_SOCKET, _socket.SO_PEERCRED, 12)
+    return int.from_bytes(told[4:8], sys.byteorder) == posix.geteuid()
+
+
 def _hand_over(address: str, agent: bytes, payload: bytes) -> bool:
     """Whether the recorder has taken the payload. It is never taken after this has said no."""
     link = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
     try:
+        if not _is_ours(address):
+            return False
         link.settimeout(PATIENCE_S)
         link.connect(address)
+        if not _answers_as_us(link):
+            return False
         size = len(payload).to_bytes(4, "big")
         link.sendall(b"".join((b"PSH1", len(agent).to_bytes(1, "big"), agent, size, payload)))
         try:

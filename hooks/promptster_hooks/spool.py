@@ -18,9 +18,11 @@ account.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import hmac
 import os
+import stat
 import time
 from dataclasses import dataclass
 
@@ -30,6 +32,7 @@ KEY_NAME = "key"
 KEY_BYTES = 32
 
 _NONCE = 16
+_OTHERS = 0o077
 _TAG = 32
 _TIMES = 16
 
@@ -89,8 +92,9 @@ def write_key(folder: str, key: bytes) -> None:
     session for ever. What was sealed under another key is refused by ``read`` from then on.
 
     Raises:
-        OSError: when the file cannot be written.
+        OSError: when the file cannot be written, or the folder is not this user's own.
     """
+    _require_own(folder)
     path = os.path.join(folder, KEY_NAME)  # noqa: PTH118 - pathlib costs a hook more than its whole work
     try:
         if read_key(folder) == key:
@@ -137,16 +141,17 @@ def keep(folder: str, agent: str, payload: bytes) -> None:
     """Leave one hook call in the spool.
 
     Raises:
-        OSError: when the folder cannot be written.
+        OSError: when the folder cannot be written, or is not this user's own.
         SpoolError: when its key cannot be used.
     """
+    _require_own(folder)
     nonce = os.urandom(_NONCE)
     wall = time.time_ns()
     mono_ms = time.monotonic_ns() // 1_000_000
     data = seal(read_key(folder), agent, payload, nonce=nonce, wall_ms=wall // 1_000_000, mono_ms=mono_ms)
     final = os.path.join(folder, f"{wall:020d}-{nonce.hex()}{SUFFIX}")  # noqa: PTH118 - see write_key
     beside = final + ".part"
-    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     try:
         try:
             view = memoryview(data)
@@ -158,6 +163,13 @@ def keep(folder: str, agent: str, payload: bytes) -> None:
     except OSError:
         os.unlink(beside)  # noqa: PTH108 - see write_key
         raise
+
+
+def _require_own(folder: str) -> None:
+    """Return if a folder is a real one of this user that nobody else may enter."""
+    facts = os.lstat(folder)
+    if stat.S_IFMT(facts.st_mode) != stat.S_IFDIR or facts.st_mode & _OTHERS or facts.st_uid != os.geteuid():
+        raise PermissionError(errno.EPERM, "not a folder of this user alone", folder)
 
 
 def waiting(folder: str) -> list[str]:

@@ -19,7 +19,8 @@ from tests.helpers.terminal import Terminal
 
 from promptster.clock import SystemClock
 from promptster.commands import status
-from promptster.session.control import ControlClient, RecorderStatus
+from promptster.session.answers import RecorderStatus
+from promptster.session.control import ControlClient
 from promptster.session.state import SessionFacts, SessionState
 from promptster.session.submission import changed_lines
 

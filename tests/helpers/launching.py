@@ -16,7 +16,7 @@ from promptster.keys import FileStore, SessionSecrets, save_secrets
 from promptster.paths import Paths
 from promptster.protocol.policy import make_policy
 from promptster.session.agents.interface import LaunchRequest
-from promptster.session.control import LaunchTicket
+from promptster.session.answers import LaunchTicket
 from promptster.session.control_server import ControlServer
 from promptster.session.launcher import hook_command
 from promptster.session.log import Log

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from tests.helpers.running import Running
 
-    from promptster.session.control import RecorderStatus
+    from promptster.session.answers import RecorderStatus
 
 PROMPT = {
     "hook_event_name": "UserPromptSubmit",

@@ -70,7 +70,7 @@ def test_the_key_is_written_once(tmp_path: Path) -> None:
 def test_a_key_that_is_not_the_sessions_is_replaced(tmp_path: Path, there: bytes) -> None:
     """Half a key, as a crash leaves it, is made whole; a link in its place is not followed."""
     (tmp_path / "elsewhere").write_bytes(there)
-    (tmp_path / "spool").mkdir()
+    (tmp_path / "spool").mkdir(mode=0o700)
     (tmp_path / "spool" / "key").write_bytes(there)
     spool.write_key(str(tmp_path / "spool"), _KEY)
     assert spool.read_key(str(tmp_path / "spool")) == _KEY

@@ -13,7 +13,8 @@ from typing import Any, cast
 import pytest
 
 from promptster.errors import InsideAgentError, SessionError
-from promptster.session.agent_refusal import AgentRefusal, asking_process, refusal
+from promptster.private import peer_pid
+from promptster.session.agent_refusal import AgentRefusal, refusal
 
 NOTE = {"src": "candidate", "kind": "note", "fields": {"text": "x"}}
 FINAL: dict[str, Any] = {"src": "workspace", "kind": "submission_final", "fields": {}}
@@ -29,7 +30,7 @@ def test_the_system_tells_who_asks(tmp_path: Path) -> None:
         with subprocess.Popen([sys.executable, "-ISc", code], stdin=subprocess.PIPE) as asking:
             connection, _ = listener.accept()
             with connection:
-                assert asking_process(connection) == asking.pid
+                assert peer_pid(connection) == asking.pid
             asking.communicate()
 
 

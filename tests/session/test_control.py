@@ -41,9 +41,10 @@ OPERATIONS = {"echo": _echo, "refuse": _refuse, "fail": _fail}
 @contextmanager
 def listening(folder: SessionFolder) -> Generator[socket.socket]:
     """The session's control socket, bound."""
-    folder.run.mkdir(parents=True)
+    folder.run.mkdir(mode=0o700, parents=True)
     with socket.socket(socket.AF_UNIX) as sock:
         sock.bind(str(folder.control_socket))
+        folder.control_socket.chmod(0o600)
         sock.listen()
         yield sock
 
@@ -128,8 +129,9 @@ def _dying(folder: SessionFolder, answers: list[bytes]) -> tuple[threading.Threa
     """A recorder that dies under the first requests: an empty answer is a closed connection."""
     seen: list[bytes] = []
     listener = socket.socket(socket.AF_UNIX)
-    folder.run.mkdir(parents=True)
+    folder.run.mkdir(mode=0o700, parents=True)
     listener.bind(str(folder.control_socket))
+    folder.control_socket.chmod(0o600)
     listener.listen()
 
     def serve() -> None:

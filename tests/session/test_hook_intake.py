@@ -167,7 +167,7 @@ def test_a_damaged_file_is_told_and_removed(tmp_path: Path) -> None:
 def test_a_damaged_key_is_replaced_and_what_it_sealed_is_told(tmp_path: Path) -> None:
     """A recorder finds an empty or another key: it starts, tells what cannot be read, and takes what comes then."""
     folder = tmp_path / "spool"
-    folder.mkdir()
+    folder.mkdir(mode=0o700)
     spool.write_key(str(folder), bytes(32))
     spool.keep(str(folder), "claude", b"under another key")
     (folder / "key").write_bytes(b"")

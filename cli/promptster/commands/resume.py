@@ -20,7 +20,7 @@ if TYPE_CHECKING or needed.work:
     from promptster.ui.output import Output
 
 if TYPE_CHECKING:
-    from promptster.session.control import RecorderStatus
+    from promptster.session.answers import RecorderStatus
     from promptster.session.state import SessionFacts
 
 

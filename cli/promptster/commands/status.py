@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from promptster.session.control import RecorderStatus
+    from promptster.session.answers import RecorderStatus
     from promptster.session.state import SessionFacts
 
 _COLUMN = 11

@@ -32,7 +32,7 @@ if TYPE_CHECKING or needed.work:
     from promptster.ui.questions import confirm
 
 if TYPE_CHECKING:
-    from promptster.session.control import RecorderStatus
+    from promptster.session.answers import RecorderStatus
     from promptster.session.own_copy import OwnCopy
     from promptster.session.state import SessionFacts
     from promptster.session.touched import Restored

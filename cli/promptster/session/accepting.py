@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from typing import TYPE_CHECKING
+
+from promptster.private import peer_uid
 
 if TYPE_CHECKING:
     import socket
@@ -20,7 +23,7 @@ async def accept_for_ever(
     """Hand every connection to ``serve``, in a task of its own; ends only by being cancelled.
 
     The socket stays open then: it belongs to the supervisor. A fault of accepting is logged under ``name``, and
-    accepting goes on a moment later.
+    accepting goes on a moment later. Whoever is not this user is cut off without a word.
     """
     sock.setblocking(False)
     loop = asyncio.get_running_loop()
@@ -31,6 +34,10 @@ async def accept_for_ever(
         except OSError as error:
             log.fault(name, error)
             await asyncio.sleep(_PAUSE_S)
+            continue
+        if peer_uid(connection) != os.geteuid():
+            log.write("stranger", at=name)
+            connection.close()
             continue
         connection.setblocking(False)
         task = asyncio.create_task(serve(connection))

@@ -8,9 +8,6 @@ command of ours refused already.
 from __future__ import annotations
 
 import os
-import struct
-import sys
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +19,6 @@ from promptster.session.processes import started
 from promptster.session.state import SessionState
 
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Mapping
 
     from promptster.session.recording import Recording
@@ -44,21 +40,6 @@ def refusal(command: str, *, recorded: bool, asks: bool) -> InsideAgentError:
     first = "Nothing was changed, --yes or not." if asks else "Nothing was changed."
     hint = f"{first} This attempt is recorded.\n" if recorded else f"{first}\n"
     return InsideAgentError(f"{command} does not work inside an agent", hint=f"{hint}Use your own terminal.")
-
-
-def asking_process(connection: socket.socket) -> int:
-    """The number of the process at the other end of a unix socket; 0 where the system does not tell."""
-    with suppress(OSError):
-        if sys.platform == "darwin":
-            import socket as sockets  # noqa: PLC0415 - only this line needs it
-
-            level = getattr(sockets, "SOL_LOCAL", 0)
-            return int(connection.getsockopt(level, getattr(sockets, "LOCAL_PEERPID", 2)))
-        import socket as sockets  # noqa: PLC0415 - likewise
-
-        credentials = connection.getsockopt(sockets.SOL_SOCKET, sockets.SO_PEERCRED, struct.calcsize("3i"))
-        return int(struct.unpack("3i", credentials)[0])
-    return 0
 
 
 class AgentRefusal:

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from promptster.config import is_loopback, make_private_folder
 from promptster.errors import SessionError, UsageError
+from promptster.private import require_our_folder
 from promptster.proxy.forward import check_path
 from promptster.proxy.upstreams import DEFAULT_UPSTREAMS, Upstream
 from promptster.session.attempt import finished
@@ -96,6 +97,7 @@ def exclusive_start(paths: Paths) -> Generator[None]:
         SessionError: another one is at it.
     """
     make_private_folder(paths.state)
+    require_our_folder(paths.state)
     handle = os.open(paths.state / "start.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
         try:

@@ -8,8 +8,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from promptster.errors import PromptsterError, SessionError
+from promptster.private import peer_pid
 from promptster.session.accepting import accept_for_ever
-from promptster.session.agent_refusal import asking_process
 from promptster.session.control import LINE_LIMIT
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class ControlServer:
         await accept_for_ever(self._sock, self._serve, self._log, name="control accept")
 
     async def _serve(self, connection: socket.socket) -> None:
-        asking = asking_process(connection)
+        asking = peer_pid(connection)
         reader, writer = await asyncio.open_unix_connection(sock=connection, limit=LINE_LIMIT)
         try:
             while line := await reader.readline():

@@ -16,7 +16,7 @@ from promptster.session.state import SessionFolder
 if TYPE_CHECKING:
     from promptster.keys import SecretStore, SessionSecrets
     from promptster.paths import Paths
-    from promptster.session.control import RecorderStatus
+    from promptster.session.answers import RecorderStatus
     from promptster.session.state import SessionFacts
     from promptster.session.touched import TouchedFiles
     from promptster.session.vault import Vault

@@ -23,8 +23,8 @@ from promptster.errors import PromptsterError, SessionError, reason_of
 from promptster.keys import SessionSecrets
 from promptster.record.journal import JournalLostError
 from promptster.session.agent_refusal import AgentRefusal
+from promptster.session.answers import Answer, LaunchTicket
 from promptster.session.assembly import Assembly, assemble
-from promptster.session.control import LaunchTicket
 from promptster.session.control_server import ControlServer
 from promptster.session.front import Front
 from promptster.session.hook_intake import HookSocket, SpoolDrain
@@ -244,7 +244,7 @@ class Daemon:
             return
         from promptster.session.ide import EditorWatch  # noqa: PLC0415 - needed after start --ide only
 
-        ticket = LaunchTicket.from_json(await operations.table["launch"]({}))
+        ticket = LaunchTicket.read(Answer(await operations.table["launch"]({})))
         watch = EditorWatch(Path(facts.workspace), named.split(","), ticket)
         while True:
             await asyncio.sleep(_WATCH_S)

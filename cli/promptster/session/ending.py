@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from promptster.client import CollectorClient, RefusedError
 from promptster.config import make_private_folder
-from promptster.errors import CollectorError, PromptsterError, SessionError
+from promptster.errors import CollectorError, NotPrivateError, PromptsterError, SessionError
 from promptster.keys import keep_access_token_only, load_access_token
 from promptster.paths import slug
+from promptster.private import is_our_folder
 from promptster.protocol.privacy import Tombstone, Withdrawal
 from promptster.protocol.signing import Envelope, open_envelope
 from promptster.session.attempt import REQUEST
@@ -66,7 +67,8 @@ def stop(current: Current) -> list[Restored]:
 
 def _clear_run(folder: SessionFolder) -> None:
     """Remove what is left in the run folder: sockets, and settings that hold a token which opens nothing now."""
-    shutil.rmtree(folder.run, ignore_errors=True)
+    if is_our_folder(folder.run):
+        shutil.rmtree(folder.run, ignore_errors=True)
 
 
 def end_recorder(current: Current, *, withdrawn: bool = False, for_another: bool = False) -> None:
@@ -79,6 +81,9 @@ def end_recorder(current: Current, *, withdrawn: bool = False, for_another: bool
     """
     try:
         current.control.stop(withdrawn=withdrawn, for_another=for_another)
+    except NotPrivateError:
+        if not current.control.is_released():  # a recorder may run, and it is not the one that would be asked
+            raise
     except SessionError as error:
         if error.code != UNREACHABLE:
             raise

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from promptster.session.control import LaunchTicket
+    from promptster.session.answers import LaunchTicket
     from promptster.session.current import Current
 
 _CURSOR_VERSION = 1

@@ -9,7 +9,7 @@ from promptster.session.state import SessionState
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from promptster.session.control import RecorderStatus
+    from promptster.session.answers import RecorderStatus
     from promptster.session.current import Current
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from promptster.errors import LaunchError
+from promptster.private import make_private_folder
 from promptster.session.agents import NAMES
 from promptster.session.launcher import NOT_EXECUTABLE, NOT_FOUND, SHIMS_VARIABLE
 
@@ -33,7 +34,8 @@ class ShellStart:
 def write_shims(run_folder: Path) -> Path:
     """Make the folder of shims; each calls ``promptster run`` with what it was given."""
     folder = run_folder / "shims"
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_private_folder(run_folder)
+    make_private_folder(folder)
     for name in NAMES:
         command = shlex.join((sys.executable, "-P", "-m", "promptster", "run", name, "--"))
         _write(folder / name, f'#!/bin/sh\nexec {command} "$@"\n', 0o700)
@@ -68,7 +70,7 @@ def _zsh(run_folder: Path, first: str, environ: Mapping[str, str]) -> dict[str, 
     """Zsh takes its files from ZDOTDIR: ours run the user's own and then put the shims first."""
     theirs = environ.get("ZDOTDIR") or environ.get("HOME", "~")
     ours = run_folder / "zsh"
-    ours.mkdir(mode=0o700, exist_ok=True)
+    make_private_folder(ours)
     for name in (".zshenv", ".zprofile", ".zshrc"):
         own = shlex.quote(f"{theirs}/{name}")
         text = f"ZDOTDIR={shlex.quote(theirs)}\n[ -f {own} ] && . {own}\n"

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from promptster.errors import SessionError
 from promptster.paths import RUN_NAMED, socket_folder
+from promptster.private import ELSEWHERE, MOVED_AWAY, require_our_folder, require_private_folder
 from promptster.record.files import SystemFiles, write_whole
 
 if TYPE_CHECKING:
@@ -133,7 +134,12 @@ class SessionFolder:
 
     @classmethod
     def active(cls, paths: Paths) -> SessionFolder | None:
-        """The session that commands act on, or ``None``."""
+        """The session that commands act on, or ``None``.
+
+        Raises:
+            NotPrivateError: the folder that holds it is somebody else's.
+        """
+        require_our_folder(paths.state)
         try:
             name = (paths.state / "current").read_text(encoding="ascii").strip()
         except (FileNotFoundError, UnicodeDecodeError):
@@ -204,6 +210,20 @@ class SessionFolder:
     def run(self) -> Path:
         """Sockets and files of the running recorder (0700); elsewhere if this path is too long for a socket."""
         return socket_folder(self.path)
+
+    @property
+    def way_on(self) -> str:
+        """What to do when something of somebody else's stands in the place of ``run``."""
+        return MOVED_AWAY if self.run == self.path / "run" else ELSEWHERE
+
+    def require_run(self) -> None:
+        """Return if ``run`` is ours alone; asked before anything is written into it.
+
+        Raises:
+            OSError: there is none.
+            NotPrivateError: it is not ours alone.
+        """
+        require_private_folder(self.run, way_on=self.way_on)
 
     def name_run(self) -> None:
         """Let commands in other environments find that folder, if it is elsewhere."""

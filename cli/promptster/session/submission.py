@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from promptster.config import Config
-    from promptster.session.control import RecorderStatus
+    from promptster.session.answers import RecorderStatus
     from promptster.session.current import Current
     from promptster.session.own_copy import OwnCopy
     from promptster.session.snapshot import Change

@@ -22,11 +22,13 @@ import os
 import select
 import signal
 import socket
-import stat
 import sys
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NoReturn
+
+from promptster.errors import SessionError, reason_of
+from promptster.private import is_our_folder, make_private_folder, require_our_folder, require_our_socket
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -65,6 +67,7 @@ def spawn_recorder(
     packet = {
         "folder": str(folder.path),
         "run": str(folder.run),
+        "way_on": folder.way_on,
         "control": str(folder.control_socket),
         "hooks": str(folder.hook_socket),
         "port": folder.facts().port,
@@ -122,8 +125,6 @@ def _read_line(handle: int, timeout_s: float) -> bytes:
 
 
 def _read_ready(line: bytes) -> int:
-    from promptster.errors import SessionError  # noqa: PLC0415 - the supervisor itself does without it
-
     hint = "Run `promptster resume` to try again. The session's folder has more in logs/."
     try:
         answer: dict[str, Any] = json.loads(line)
@@ -146,14 +147,6 @@ def folder_gone(folder: str) -> bool:
     return False
 
 
-class _Refused(Exception):  # noqa: N818 - a way out, not an error of the program
-    """Supervision cannot begin; the texts go to the command that waits."""
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.answer = {"code": code, "message": message}
-
-
 class Supervisor:
     """Holds what must stay the same, and keeps one recorder running."""
 
@@ -161,10 +154,11 @@ class Supervisor:
         """Take the folder's lock and bind the sockets.
 
         Raises:
-            _Refused: another recorder holds the folder, or a socket cannot be bound.
+            SessionError: a folder is not ours, another recorder holds the session, or a socket cannot be bound.
         """
         self._packet = packet
         self._folder = str(packet["folder"])
+        require_our_folder(self._folder)
         self._lock = self._take_lock()
         self._prepare_run_folder()
         self._tcp = self._listen_tcp(int(packet["port"]))
@@ -296,17 +290,16 @@ class Supervisor:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            raise _Refused("recorder_running", "a recorder holds this session already") from None
+            raise SessionError("a recorder holds this session already", code="recorder_running") from None
         return handle
 
     def _prepare_run_folder(self) -> None:
         """Make the folder for sockets; one that others could have prepared is refused."""
         run = str(self._packet["run"])
-        with suppress(FileExistsError):
-            os.mkdir(run, 0o700)  # noqa: PTH102 - pathlib is not imported here, see the module's first lines
-        facts = os.lstat(run)
-        if not stat.S_ISDIR(facts.st_mode) or facts.st_uid != os.getuid() or facts.st_mode & 0o077:
-            raise _Refused("run_folder", "the folder for sockets is not private")
+        try:
+            make_private_folder(run, way_on=str(self._packet["way_on"]))
+        except OSError as error:
+            raise SessionError(f"cannot make {run}: {reason_of(error)}", code="run_folder") from None
 
     @staticmethod
     def _listen_tcp(port: int) -> socket.socket:
@@ -327,20 +320,21 @@ class Supervisor:
                 listener.close()
                 continue
             return listener
-        raise _Refused("no_port", "no port of 127.0.0.1 can be bound")
+        raise SessionError("no port of 127.0.0.1 can be bound", code="no_port")
 
     @staticmethod
     def _listen_unix(path: str) -> socket.socket:
         with suppress(FileNotFoundError):
-            os.unlink(path)  # noqa: PTH108 - see _prepare_run_folder
+            os.unlink(path)  # noqa: PTH108 - pathlib is not imported here, see the module's first lines
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             listener.bind(path)
-            os.chmod(path, 0o600)  # noqa: PTH101 - see _prepare_run_folder
+            os.chmod(path, 0o600)  # noqa: PTH101 - see _listen_unix
+            require_our_socket(path)
             listener.listen(512)
-        except OSError:
+        except (OSError, SessionError):
             listener.close()
-            raise _Refused("no_socket", "a unix socket in the session's folder cannot be bound") from None
+            raise SessionError("a unix socket in the session's folder cannot be bound", code="no_socket") from None
         return listener
 
     def _write_pid(self, name: str, pid: int) -> None:
@@ -352,23 +346,27 @@ class Supervisor:
                 os.write(handle, b"%d\n" % pid)
             finally:
                 os.close(handle)
-            os.replace(new, f"{self._folder}/{name}")  # noqa: PTH105 - see _prepare_run_folder
+            os.replace(new, f"{self._folder}/{name}")  # noqa: PTH105 - see _listen_unix
 
     def _clean_up(self) -> None:
-        names = (f"{self._folder}/supervisor.pid", f"{self._folder}/recorder.pid")
-        for path in (str(self._packet["control"]), str(self._packet["hooks"]), *names):
+        names = [f"{self._folder}/supervisor.pid", f"{self._folder}/recorder.pid"]
+        if is_our_folder(str(self._packet["run"])):
+            names += [str(self._packet["control"]), str(self._packet["hooks"])]
+        for path in names:
             with suppress(OSError):
-                os.unlink(path)  # noqa: PTH108 - see _prepare_run_folder
+                os.unlink(path)  # noqa: PTH108 - see _listen_unix
         if folder_gone(self._folder):
             self._clear_run_folder()
 
     def _clear_run_folder(self) -> None:
         """Nobody else will: what lies there holds a token that opens nothing any more."""
         run = str(self._packet["run"])
+        if not is_our_folder(run):
+            return
         with suppress(OSError):
-            for name in os.listdir(run):  # noqa: PTH208 - see _prepare_run_folder
-                os.unlink(f"{run}/{name}")  # noqa: PTH108 - see _prepare_run_folder
-            os.rmdir(run)  # noqa: PTH106 - see _prepare_run_folder
+            for name in os.listdir(run):  # noqa: PTH208 - see _listen_unix
+                os.unlink(f"{run}/{name}")  # noqa: PTH108 - see _listen_unix
+            os.rmdir(run)  # noqa: PTH106 - see _listen_unix
 
     @staticmethod
     def _log(line: str) -> None:
@@ -389,8 +387,9 @@ def main(arguments: list[str]) -> int:
     os.chdir("/")
     try:
         supervisor = Supervisor(packet)
-    except _Refused as refused:
-        os.write(say, json.dumps(refused.answer).encode() + b"\n")
+    except SessionError as error:
+        refusal = {"code": error.code, "message": error.message, "hint": error.hint}
+        os.write(say, json.dumps(refusal).encode() + b"\n")
         return 1
     return supervisor.run(say)
 

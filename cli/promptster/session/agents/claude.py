@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from promptster.config import write_private
 from promptster.errors import LaunchError
+from promptster.private import make_private_folder
 from promptster.session.agents.claude_settings import (
     merge_settings,
     read_settings,
@@ -30,7 +31,7 @@ from promptster_hooks.agents import claude_code
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from promptster.session.control import LaunchTicket
+    from promptster.session.answers import LaunchTicket
 
 TOKEN_HEADER = "x-promptster-token"  # noqa: S105 - a header's name
 _OWN_HOUSEKEEPING = frozenset(
@@ -178,6 +179,7 @@ def _configured(request: LaunchRequest, name: str) -> str:
 
 
 def _write(folder: Path, settings: Mapping[str, Any]) -> Path:
+    make_private_folder(folder)
     data = json.dumps(settings, ensure_ascii=False, indent=1).encode()
     path = folder / f"claude-{hashlib.sha256(data).hexdigest()[:16]}.json"
     if not path.exists() or path.read_bytes() != data:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from promptster.session.control import LaunchTicket
+    from promptster.session.answers import LaunchTicket
 
 
 @dataclass(frozen=True, kw_only=True)
