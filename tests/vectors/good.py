@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import nacl.bindings
+from tests.vectors import good_times
 from tests.vectors.common import Named, bundle_vector, vector
 from tests.vectors.running import DOCUMENTS
 from tests.vectors.world import START, World, small_policy, with_block
@@ -38,6 +39,7 @@ def vectors() -> Iterator[Named]:
     yield from _trees()
     yield from _sealing()
     yield from _bundles()
+    yield from good_times.vectors()
 
 
 def _texts() -> Iterator[Named]:

@@ -14,7 +14,7 @@ from typing import Any, Final, cast
 from promptster.protocol.events import OpenedEvent
 from promptster.protocol.evidence import Evidence
 from promptster.protocol.heartbeats import jumps_follow
-from promptster.protocol.kinds import Kind, Source, is_own
+from promptster.protocol.kinds import Kind, Source, ends_session, is_own
 from promptster.protocol.receipt import SUBMITTED
 from promptster.protocol.verdict import BatchFacts, Report, spans, spoken
 
@@ -62,19 +62,21 @@ class _Receipts:
 
 
 def read_presence(report: Report, evidence: Evidence, events: Sequence[OpenedEvent]) -> None:
-    """Say what a session lacks that has ended and is whole; of one that goes on, the rest may still come.
+    """Say what a session lacks that has ended and is whole; of any other, what is not here may be elsewhere.
 
     Args:
         report: takes the notes.
         evidence: holds the collector's word on the end.
         events: the proven events, ascending.
     """
+    close = evidence.close
     if not events or events[-1].seq != len(events) - 1:
         return
-    here = {event.kind for event in events if is_own(event.kind, event.src)}
-    submitted = Kind.CLOSED in here or (evidence.close is not None and evidence.close.outcome == SUBMITTED)
-    if evidence.close is None and not submitted:
+    closed = ends_session(events[-1].kind, events[-1].src)
+    if not closed and (close is None or close.events != len(events)):
         return
+    submitted = closed or (close is not None and close.outcome == SUBMITTED)
+    here = {event.kind for event in events if is_own(event.kind, event.src)}
     due = _MISSING if submitted else (Kind.CONSENT, Kind.OPENED)
     for kind in due:
         if kind not in here:
