@@ -221,7 +221,7 @@ def _checking(script: Script) -> None:
     )
     script.turn("Both tests pass. The lock is held only while a bucket is read and written.")
     script.prompt(
-        "What happens with a million clients that each call once? Does this dict ever shrink?", after_ms=66_000
+        "What happens with a million clients that each call once? Does this dict ever shrink?", after_ms=45_000
     )
     script.turn(
         "No, it grows without bound: a bucket stays for every client ever seen. A full bucket carries no "
@@ -229,7 +229,7 @@ def _checking(script: Script) -> None:
         "most once in that time.",
     )
     script.prompt(
-        "Right. Leave it as it is, but say so in the docstring; the caller has eleven clients.", after_ms=38_000
+        "Right. Leave it as it is, but say so in the docstring; the caller has eleven clients.", after_ms=18_000
     )
     script.turn("", tools=("toolu_08",))
     after = _LIMITER_AFTER.replace(

@@ -36,7 +36,7 @@ def bundle_vector(
     *,
     findings: tuple[str, ...] = (),
     verdict: tuple[str, int] = ("verified", 0),
-    events: int = 12,
+    events: int = 15,
     shown: int = 32,
     withheld: int = 1,
     trusted: list[str] | None = None,

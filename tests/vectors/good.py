@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import nacl.bindings
-from tests.vectors import versions
+from tests.vectors import good_times, versions
 from tests.vectors.common import Named, bundle_vector, vector
 from tests.vectors.running import DOCUMENTS
 from tests.vectors.world import ORIGIN, START, World, small_policy, with_block
@@ -40,6 +40,7 @@ def vectors() -> Iterator[Named]:
     yield from _sealing()
     yield from _bundles()
     yield from versions.good()
+    yield from good_times.vectors()
 
 
 def _texts() -> Iterator[Named]:

@@ -286,7 +286,7 @@ def _chains() -> Iterator[Named]:
         world,
         dataclasses.replace(parts, headers=(one, Envelope(two.payload, three.signature), three)),
         findings=("header_signature", "gap", "inserted"),
-        events=8,
+        events=11,
         shown=27,
         withheld=0,
     )
@@ -299,7 +299,7 @@ def _chains() -> Iterator[Named]:
         dataclasses.replace(parts, headers=(one, signed, three)),
         findings=("header_malformed", "gap", "inserted"),
         verdict=UNREADABLE,
-        events=8,
+        events=11,
         shown=27,
         withheld=0,
     )
@@ -340,11 +340,11 @@ def _chains() -> Iterator[Named]:
         world,
         dataclasses.replace(parts, events=(first[0], changed, *first[2:])),
         findings=("root",),
-        events=7,
+        events=10,
         shown=15,
         withheld=1,
     )
-    extra = public_with(world.events[11], seq=12)
+    extra = public_with(world.events[14], seq=15)
     yield parts_vector(
         "events-inserted",
         "an event that no batch covers",
@@ -358,7 +358,7 @@ def _chains() -> Iterator[Named]:
         world,
         dataclasses.replace(parts, events=(b"{}", *first[1:])),
         findings=("event_malformed", "gap"),
-        events=7,
+        events=10,
         shown=15,
         withheld=1,
     )

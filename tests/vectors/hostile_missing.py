@@ -103,7 +103,7 @@ def _missing() -> Iterator[Named]:
         hole,
         findings=("gap",),
         verdict=INCOMPLETE,
-        events=8,
+        events=11,
         shown=27,
         withheld=0,
     )
@@ -115,7 +115,7 @@ def _missing() -> Iterator[Named]:
         no_middle,
         findings=("gap",),
         verdict=INCOMPLETE,
-        events=8,
+        events=11,
         shown=27,
         withheld=0,
     )
@@ -128,7 +128,7 @@ def _missing() -> Iterator[Named]:
         headless,
         findings=("gap",),
         verdict=INCOMPLETE,
-        events=8,
+        events=11,
         shown=27,
         withheld=0,
     )
@@ -249,7 +249,7 @@ def _custody() -> Iterator[Named]:
         unread,
         findings=("unreadable_span", *quiet),
         verdict=INCOMPLETE,
-        events=8,
+        events=11,
         shown=27,
         withheld=0,
     )
@@ -266,7 +266,7 @@ def _ends(world: World, plain: BundleParts, last: WireBatch) -> Iterator[Named]:
     quiet = ("not_in_log",)
     cases: tuple[tuple[str, str, dict[str, Any], str, tuple[str, int]], ...] = (
         ("head", "another last header", {"head": bytes(32)}, "close_mismatch", ALTERED),
-        ("events", "another number of events", {"events": 13}, "close_mismatch", ALTERED),
+        ("events", "another number of events", {"events": 16}, "close_mismatch", ALTERED),
         ("fewer", "fewer batches than are here", {"n": 2}, "close_mismatch", ALTERED),
         ("more", "more batches than are here", {"n": 4}, "truncated", INCOMPLETE),
         ("lapsed", "a session that was never closed", {"outcome": LAPSED}, "lapsed", INCOMPLETE),
@@ -302,7 +302,7 @@ def _ends(world: World, plain: BundleParts, last: WireBatch) -> Iterator[Named]:
     )
     told = drafts()[:-1]
     world = World(told=told)
-    parts = world.parts((5, 6), checkpoint=None, proofs=())
+    parts = world.parts((5, 9), checkpoint=None, proofs=())
     yield parts_vector(
         "close-missing",
         "submitted, and the last event does not say so",
@@ -310,10 +310,21 @@ def _ends(world: World, plain: BundleParts, last: WireBatch) -> Iterator[Named]:
         parts,
         findings=("close_missing", *quiet),
         verdict=INCOMPLETE,
-        events=11,
+        events=14,
         shown=30,
         withheld=1,
     )
+    for source in ("hook", "candidate"):
+        world = World(told=[*told, dataclasses.replace(drafts()[-1], src=source, fields={"batches": 3})])
+        yield parts_vector(
+            f"close-missing-{source}",
+            f"submitted, and what closes is the word of the source {source}",
+            world,
+            world.parts(checkpoint=None, proofs=()),
+            findings=("close_missing", *quiet),
+            verdict=INCOMPLETE,
+            shown=31,
+        )
     last_draft = dataclasses.replace(drafts()[-1], fields={"totals": {"proxy": 99}, "batches": 3})
     world = World(told=[*told, last_draft])
     parts = world.parts(checkpoint=None, proofs=())

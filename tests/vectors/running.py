@@ -14,6 +14,7 @@ from promptster.protocol.encoding import b64u_decode, b64u_encode
 from promptster.protocol.errors import ProtocolError
 from promptster.protocol.events import PublicEvent
 from promptster.protocol.fields import block_id, commitment
+from promptster.protocol.heartbeats import SILENCE
 from promptster.protocol.invite import Invite, InviteCode
 from promptster.protocol.log import Checkpoint
 from promptster.protocol.policy import Policy, policy_sha256
@@ -21,6 +22,7 @@ from promptster.protocol.privacy import RedactionRecord, Tombstone, Withdrawal
 from promptster.protocol.receipt import Check, Close, Receipt
 from promptster.protocol.signing import fingerprint, kid, verify
 from promptster.protocol.values import decode_value
+from promptster.protocol.verdict import Effect
 from promptster.protocol.verification import verify_bundle
 from promptster.protocol.views import Shown, View, compare
 
@@ -115,6 +117,15 @@ def _bundle(given: Facts) -> Facts:
     }
 
 
+def _told(given: Facts) -> Facts:
+    result = verify_bundle(b64u_decode(given["data"]), trusted=given["trusted"])
+    return {
+        "exit_code": result.exit_code,
+        "notes": sorted({finding.code for finding in result.findings if finding.effect is Effect.NOTE}),
+        "silences": [[gap.seq, gap.to_seq] for gap in result.gaps if gap.kind == SILENCE],
+    }
+
+
 def _checkpoint(given: Facts) -> Facts:
     checkpoint = Checkpoint.parse(given["note"])
     checkpoint.verify(b64u_decode(given["public_key"]))
@@ -198,6 +209,7 @@ KINDS: Mapping[str, Callable[[Facts], Facts]] = {
     "value": _value,
     "batch": _batch,
     "bundle": _bundle,
+    "told": _told,
     "checkpoint": _checkpoint,
     "merkle": _merkle,
     "inclusion": _inclusion,

@@ -85,7 +85,10 @@ def second_policy(**changes: Any) -> PolicyV2:
 
 
 def drafts() -> list[Draft]:
-    """A short session: opened, a prompt, a request with its answer, a tool used, a pause, a redaction, the end."""
+    """A short session: opened, a prompt, a request with its answer, a tool used, a pause, a redaction, the end.
+
+    Consent and submission are here without their fields, behind the rest: that they are here is what counts.
+    """
     told: list[tuple[str, str, Mapping[str, object]]] = [
         ("recorder", "opened", {"cli_version": "0.1.0", "platform": "linux", "choices": {}}),
         ("hook", "prompt", {"agent": "claude", "text": "fix the failing test: größer als 0 😀", "machine": False}),
@@ -98,10 +101,13 @@ def drafts() -> list[Draft]:
         ("candidate", "note", {"text": "a name that should not be here"}),
         ("candidate", "redaction", {"target_seq": 8, "target_field": "text", "reason": "a name"}),
         ("recorder", "capture_gap", {"source": "hook", "detail": "spool lost", "lost": 2, "from_ms": 1, "to_ms": 2}),
+        ("candidate", "consent", {}),
+        ("workspace", "submission_baseline", {}),
+        ("workspace", "submission_final", {}),
         (
             "recorder",
             "closed",
-            {"totals": {"recorder": 3, "hook": 2, "proxy": 3, "candidate": 4}, "batches": 3},
+            {"totals": {"recorder": 3, "hook": 2, "proxy": 3, "candidate": 5, "workspace": 2}, "batches": 3},
         ),
     ]
     return [
@@ -121,7 +127,7 @@ def drafts() -> list[Draft]:
 class World:
     """Keys, documents and events of one session."""
 
-    SIZES = (5, 4, 3)
+    SIZES = (5, 4, 6)
     """Events of each batch."""
 
     def __init__(

@@ -32,6 +32,7 @@ _UNCOVERED = frozenset(
         GapKind.DEGRADED,
         GapKind.BYPASS_SUSPECTED,
         GapKind.SOURCE_LOSS,
+        GapKind.SILENCE,
         GapKind.MISSING,
     }
 )

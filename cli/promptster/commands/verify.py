@@ -192,7 +192,14 @@ def document(verification: Verification) -> dict[str, Any]:
         },
         "events": verification.events,
         "gaps": [
-            {"kind": gap.kind, "seq": gap.seq, "from_ms": gap.from_ms, "to_ms": gap.to_ms, "text": gap.text}
+            {
+                "kind": gap.kind,
+                "seq": gap.seq,
+                "to_seq": gap.to_seq,
+                "from_ms": gap.from_ms,
+                "to_ms": gap.to_ms,
+                "text": gap.text,
+            }
             for gap in verification.gaps
         ],
         "findings": [

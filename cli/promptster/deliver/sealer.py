@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from promptster.protocol.batch import MAX_EVENTS, seal_batch
 from promptster.protocol.errors import BatchError
-from promptster.protocol.events import Kind
+from promptster.protocol.kinds import ends_session
 from promptster.record.recorder import weight
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ class Sealer:
         for event in source:
             size += weight(event)
             full = size > self.batch_bytes or len(events) >= MAX_EVENTS
-            if events and (full or event.kind == Kind.CLOSED):
+            if events and (full or ends_session(event.kind, event.src)):
                 break
             events.append(event)
         return events

@@ -13,6 +13,7 @@ from promptster.protocol.errors import EventError
 from promptster.protocol.events import OpenedEvent, RecordedEvent
 from promptster.protocol.evidence import Evidence
 from promptster.protocol.fields import MAX_BLOCK, SALT_SIZE, Secret, read_stored
+from promptster.protocol.kinds import ends_session
 from promptster.protocol.verdict import Redacted, Report, spans, spoken
 
 
@@ -112,7 +113,7 @@ def _report_totals(report: Report, opened: list[OpenedEvent]) -> None:
     """The closing event counts events by source, with or without itself."""
     counted = Counter(event.src for event in opened)
     for event in opened:
-        if "totals" not in event.fields:
+        if "totals" not in event.fields or not ends_session(event.kind, event.src):
             continue
         totals: object = event.fields["totals"]
         entries = cast("dict[str, object]", totals) if isinstance(totals, dict) else {}

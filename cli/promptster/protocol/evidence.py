@@ -13,9 +13,11 @@ from promptster.protocol.consent import Certificate, Consent
 from promptster.protocol.documents import Document
 from promptster.protocol.errors import DocumentError, KeyringError, LogError, NewerVersionError, SignatureError
 from promptster.protocol.keys import KeySuccession, parse_keyfile
+from promptster.protocol.kinds import ends_session
 from promptster.protocol.log import Checkpoint, LogProof, log_leaf
 from promptster.protocol.policy import Policy, policy_sha256
 from promptster.protocol.privacy import RedactionRecord, Tombstone
+from promptster.protocol.public import PublicEvent
 from promptster.protocol.receipt import LAPSED, Check, Close, Receipt
 from promptster.protocol.signing import Envelope, open_envelope, verify
 from promptster.protocol.verdict import LogFacts, Report, Span, joined, spans, spoken
@@ -252,8 +254,12 @@ def _check_close(report: Report, close: Close, chain: Chain, genesis: bytes) -> 
     events = 0 if last is None else last.header.first + last.header.count
     if (batches, head, events) != (close.n, close.head, close.events):
         report.altered("close_mismatch", "the session that was closed is not the one here")
-    elif close.outcome != LAPSED and events - 1 in chain.proven and chain.proven[events - 1].event.kind != "closed":
+    elif close.outcome != LAPSED and events - 1 in chain.proven and not _ends(chain.proven[events - 1].event):
         report.incomplete("close_missing", "the session was submitted, and its last event does not say so")
+
+
+def _ends(event: PublicEvent) -> bool:
+    return ends_session(event.kind, event.src)
 
 
 def read_redactions(report: Report, evidence: Evidence, parts: BundleParts, genesis: bytes) -> None:

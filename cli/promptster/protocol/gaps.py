@@ -1,4 +1,4 @@
-"""Gaps of capture, from what the recorder itself said: they are told, and do not change the verdict.
+"""Gaps of capture, from what the recorder said, or failed to say: they are told, and do not change the verdict.
 
 What counts as one, and its words, stand here alone: verification, timeline, page and terminal all tell these.
 """
@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from promptster.protocol.events import OpenedEvent
-from promptster.protocol.kinds import Kind
+from promptster.protocol.heartbeats import silences
+from promptster.protocol.kinds import Kind, is_own
 from promptster.protocol.verdict import Gap
 
 PAUSED: Final = Kind.PAUSED.value
@@ -46,12 +47,12 @@ def is_gap_of_capture(kind: str) -> bool:
 
 
 def read_gaps(events: Sequence[OpenedEvent]) -> tuple[Gap, ...]:
-    """Pauses, what capture said about itself, and arrivals that the recorder lost.
+    """Pauses, what capture said about itself, arrivals that the recorder lost, and heartbeats that did not come.
 
     Args:
         events: a session's opened events, ascending by ``seq``; some may be missing.
     """
-    gaps: list[Gap] = []
+    gaps: list[Gap] = [*silences(events)]
     paused: OpenedEvent | None = None
     arrivals: dict[str, int] = {}
     following, whole = 0, True
@@ -59,10 +60,10 @@ def read_gaps(events: Sequence[OpenedEvent]) -> tuple[Gap, ...]:
         if event.seq != following:
             arrivals, whole = {}, False
         following = event.seq + 1
-        if event.kind == Kind.PAUSED and paused is None:
+        if is_own(event.kind, event.src) and event.kind == Kind.PAUSED and paused is None:
             paused = event
-        elif event.kind in {Kind.RESUMED, Kind.CLOSED} and paused is not None:
-            gaps.append(_pause(paused, event.ms))
+        elif is_own(event.kind, event.src) and event.kind in {Kind.RESUMED, Kind.CLOSED} and paused is not None:
+            gaps.append(_pause(paused, event))
             paused = None
         elif is_gap_of_capture(event.kind):
             gaps.append(_told(event))
@@ -87,11 +88,18 @@ def _number(event: OpenedEvent, name: str) -> int | None:
     return value if type(value) is int else None
 
 
-def _pause(paused: OpenedEvent, until: int | None) -> Gap:
+def _pause(paused: OpenedEvent, until: OpenedEvent | None) -> Gap:
     lead = PAUSE_LEAD if until is not None else f"{PAUSE_LEAD} and not resumed"
     reason = _text(paused, "reason")
     text = f"{lead} {_REASONS[reason]}" if reason in _REASONS else _joined(lead, reason)
-    return Gap(kind=PAUSED, seq=paused.seq, from_ms=paused.ms, to_ms=until, text=text)
+    return Gap(
+        kind=PAUSED,
+        seq=paused.seq,
+        from_ms=paused.ms,
+        to_ms=None if until is None else until.ms,
+        text=text,
+        to_seq=None if until is None else until.seq,
+    )
 
 
 def _told(event: OpenedEvent) -> Gap:

@@ -80,10 +80,10 @@ class Signer:
 
 @dataclass(frozen=True, kw_only=True)
 class Gap:
-    """A span in which capture did not see everything, by its own word."""
+    """A span in which capture did not see everything, by its own word or by its silence."""
 
     kind: str
-    """``paused``, a ``capture_*`` kind, or ``source_loss``."""
+    """``paused``, a ``capture_*`` kind, ``source_loss`` or ``silence``."""
     seq: int
     """The event that tells of it."""
     from_ms: int
@@ -92,6 +92,8 @@ class Gap:
     text: str
     source: str | None = None
     """The source that is incomplete, where the record says so."""
+    to_seq: int | None = None
+    """The event with which it ends, where it begins with ``seq`` and another one ends it."""
 
 
 @dataclass(frozen=True)

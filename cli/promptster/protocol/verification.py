@@ -25,6 +25,7 @@ from promptster.protocol.evidence import (
 )
 from promptster.protocol.gaps import read_gaps
 from promptster.protocol.keys import KeySuccession
+from promptster.protocol.plausibility import read_presence, read_times
 from promptster.protocol.verdict import BatchFacts, Effect, Report, Signer, Span, Verification, spans
 
 UNTIMED_AFTER_MS = 5 * 60 * 1000
@@ -93,6 +94,8 @@ def _conclude(
         )
         for n, link in chain.links.items()
     )
+    read_presence(report, evidence, content.opened)
+    read_times(report, batches, content.opened)
     verdict, exit_code = report.verdict()
     return Verification(
         verdict=verdict,

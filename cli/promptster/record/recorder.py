@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from promptster.protocol.errors import EventError
 from promptster.protocol.events import Draft, Kind, RecordedEvent, Source, compose
-from promptster.protocol.kinds import AGENT_KINDS, FIELD_TYPES, SESSION_KINDS
+from promptster.protocol.kinds import AGENT_KINDS, FIELD_TYPES, SESSION_KINDS, ends_session
 from promptster.protocol.values import encode_value
 from promptster.record.journal import JournalLostError
 
@@ -275,7 +275,7 @@ class Recorder:
 
     def _count(self, event: RecordedEvent) -> None:
         self.sources[event.src] = max(self.sources[event.src], event.parsed.src_seq + 1)
-        if event.kind == Kind.CLOSED:
+        if ends_session(event.kind, event.src):
             self.finished = True
 
     def _next_group(self) -> list[_Pending]:

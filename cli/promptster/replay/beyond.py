@@ -1,10 +1,11 @@
-"""Gaps that no event reports: what verification found missing or untimed."""
+"""Gaps that no event reports: what verification found missing, absent or untimed."""
 
 from __future__ import annotations
 
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from promptster.protocol.plausibility import ABSENCES
 from promptster.protocol.verdict import UNTIMED
 from promptster.replay.model import Gap, GapKind
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 def gaps_beyond(verification: Verification) -> list[Gap]:
     """Every gap of a verified session that its events do not report themselves."""
-    return [*_missing(verification.opened), *_untimed(verification)]
+    return [*_missing(verification.opened), *_absent(verification), *_untimed(verification)]
 
 
 def missing_spans(events: Sequence[OpenedEvent]) -> list[Gap]:
@@ -42,6 +43,14 @@ def _missing_span(first: int, last: int, from_ms: int, to_ms: int) -> Gap:
         to_ms=max(to_ms, from_ms),
         seq=first,
     )
+
+
+def _absent(verification: Verification) -> Iterator[Gap]:
+    """What every session has and this one lacks; nobody knows where it should stand, so it is told first."""
+    for finding in verification.findings:
+        if finding.code in ABSENCES:
+            at = verification.opened[0].ms
+            yield Gap(kind=GapKind.ABSENT, text=finding.text, from_ms=at, to_ms=at, seq=0)
 
 
 def _untimed(verification: Verification) -> Iterator[Gap]:

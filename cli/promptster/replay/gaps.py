@@ -33,6 +33,7 @@ def find_gaps(events: Sequence[OpenedEvent], beyond: Iterable[Gap] = ()) -> tupl
             to_ms=gap.to_ms,
             seq=gap.seq,
             source=gap.source,
+            to_seq=gap.to_seq,
         )
         for gap in read_gaps(sorted(events, key=lambda event: event.seq))
     )

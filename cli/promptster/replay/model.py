@@ -60,6 +60,8 @@ class GapKind(StrEnum):
     BYPASS_SUSPECTED = "capture_bypass_suspected"
     UPSTREAM_OVERRIDDEN = "capture_upstream_overridden"
     SOURCE_LOSS = "source_loss"
+    SILENCE = "silence"
+    ABSENT = "absent"
     UNTIMED = "untimed"
     MISSING = "missing"
 
@@ -139,6 +141,8 @@ class Gap:
     """The wire event that reports it, or the first one inside it."""
     source: str | None = None
     """The source that is incomplete; ``None`` for all, or where nobody says."""
+    to_seq: int | None = None
+    """The event that ends it, where another one does."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
+from promptster.protocol.plausibility import ABSENCES, TIMES
 from promptster.protocol.verdict import CLAIM, UNTIMED, Effect, spoken
 from promptster.replay.wording import counted
 from promptster.times import moment
@@ -16,8 +17,8 @@ if TYPE_CHECKING:
     from promptster.protocol.verdict import Finding, Verification
 
 __all__ = [
-    "CLAIM", "SHORT_CLAIM", "Fact", "Instant", "Tone", "Verdict", "emptiness", "facts", "facts_in_parts", "findings",
-    "log", "notes", "words",
+    "CLAIM", "SHORT_CLAIM", "Fact", "Instant", "Tone", "Verdict", "doubts", "emptiness", "facts", "facts_in_parts",
+    "findings", "log", "notes", "words",
 ]  # fmt: skip
 
 SHORT_CLAIM: Final = (
@@ -108,6 +109,11 @@ def notes(verification: Verification | None) -> list[Finding]:
         replace(first, text=f"{first.text}, and {len(more)} more alike") if more else first
         for first, *more in found.values()
     ]
+
+
+def doubts(verification: Verification | None) -> list[Finding]:
+    """The notes that tell of what a session lacks, and of times that cannot be true."""
+    return [finding for finding in notes(verification) if finding.code in ABSENCES | TIMES]
 
 
 def facts(verification: Verification | None, *, moment: Callable[[int], str] = moment) -> list[tuple[str, str]]:

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
 
 _BEAT_S = 0.5
-_DRAIN_EVERY = 6
+_DRAIN_S = 3.0
 _WATCH_S = 5.0
 _REOPEN_S = 5.0
 _AGAIN_S = 2.0
@@ -180,7 +180,8 @@ class Daemon:
             "hooks": hooks.run,
             "seal": parts.sealer.run,
             "upload": operations.upload,
-            "beat": lambda: self._beat(parts, drain),
+            "beat": lambda: self._beat(parts),
+            "spool": lambda: self._empty_spool(parts, drain),
             "over": lambda: self._watch_end(parts, front),
             "folder": self._watch_folder,
             "editors": lambda: self._watch_editors(parts, operations),
@@ -188,22 +189,24 @@ class Daemon:
         }
         return [asyncio.create_task(self._guard(name, run)) for name, run in runs.items()]
 
-    async def _beat(self, parts: Assembly, drain: SpoolDrain) -> None:
-        """What is looked at twice a second."""
-        turn = 0
+    async def _beat(self, parts: Assembly) -> None:
+        """What is looked at twice a second; it waits for nothing else, or the pulse would miss its time."""
         while True:
             await asyncio.sleep(_BEAT_S)
-            turn += 1
             parts.recording.capture.tick()
             if parts.recording.records:
                 parts.pulse.beat()
             if parts.recorder.lost:
                 self._start_anew()
-            if turn % _DRAIN_EVERY == 0:
-                if drain.taken:
-                    await parts.recorder.durable(parts.recorder.next_seq - 1)
-                    drain.remove_taken()
-                drain.drain()
+
+    async def _empty_spool(self, parts: Assembly, drain: SpoolDrain) -> None:
+        """Take what hooks left for later, and remove it once it is durable, however long the disk makes that."""
+        while True:
+            await asyncio.sleep(_DRAIN_S)
+            if drain.taken:
+                await parts.recorder.durable(parts.recorder.next_seq - 1)
+                drain.remove_taken()
+            drain.drain()
 
     async def _watch_end(self, parts: Assembly, front: Front) -> None:
         """End by itself, files put back, once the session is over and nobody needs the recorder."""

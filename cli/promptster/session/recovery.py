@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from promptster.protocol.batch import open_body, parse_batch
-from promptster.protocol.events import Draft, Kind, RecordedEvent, compose
+from promptster.protocol.events import Draft, RecordedEvent, compose
+from promptster.protocol.kinds import ends_session
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,7 +53,7 @@ def _move(journal: Journal, adoption: Adoption, base: int, random: Callable[[int
     entries: list[bytes] = []
     for _, data in journal.records(start=base):
         for event in RecordedEvent.parse_frames(data):
-            if event.kind == Kind.CLOSED:  # it counts batches that no longer stand; closing is done again
+            if ends_session(event.kind, event.src):  # it counts batches that no longer stand; closing is done again
                 continue
             seq = adoption.next_seq + len(entries)
             places[event.seq] = seq

@@ -32,7 +32,9 @@ if TYPE_CHECKING:
 
 _TONES = {Tone.GOOD: "bold green", Tone.NEUTRAL: "bold", Tone.WARN: "bold yellow", Tone.BAD: "bold red"}
 _LABELS = {"prompt": "bold blue", "note": "bold blue", "file_edit": "green", "command": "cyan", "tool_call": "cyan"}
-_REPORTED = frozenset(GapKind) - {GapKind.SOURCE_LOSS, GapKind.UNTIMED, GapKind.MISSING}
+_REPORTED = frozenset(GapKind) - {
+    GapKind.SOURCE_LOSS, GapKind.SILENCE, GapKind.ABSENT, GapKind.UNTIMED, GapKind.MISSING,
+}  # fmt: skip
 """Gaps that an entry of their own reports: the gap's line says it all."""
 _INDENT = " " * 10
 _PASSAGE_LINES = 16

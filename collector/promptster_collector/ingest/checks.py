@@ -18,7 +18,7 @@ from sqlalchemy import bindparam, func, select, update
 
 from promptster.protocol.batch import WireBatch, open_body
 from promptster.protocol.errors import ProtocolError
-from promptster.protocol.kinds import Kind, Source
+from promptster.protocol.kinds import Source, ends_session
 from promptster.protocol.receipt import SUBMITTED, Check
 from promptster_collector.assessments.policies import policy_of
 from promptster_collector.sessions.states import State
@@ -153,7 +153,7 @@ class Checks:
 
     def _look_through(self, row: AnyRow, batch: WireBatch, events: list[RecordedEvent]) -> _Finding:
         kinds = self._allowed(row)
-        closing = [event for event in events if event.kind == Kind.CLOSED]
+        closing = [event for event in events if ends_session(event.kind, event.src)]
         if closing and (len(closing) > 1 or events[-1] is not closing[0]):
             raise _TotalsError("the closing event is not the last one", code="closed_not_last")
         return _Finding(

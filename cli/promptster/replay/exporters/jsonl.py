@@ -53,7 +53,14 @@ def line(entry: Entry) -> dict[str, Any]:
 
 def gap_object(gap: Gap) -> dict[str, Any]:
     """One gap as an object, as ``promptster verify --json`` has them."""
-    return {"kind": gap.kind.value, "seq": gap.seq, "from_ms": gap.from_ms, "to_ms": gap.to_ms, "text": gap.text}
+    return {
+        "kind": gap.kind.value,
+        "seq": gap.seq,
+        "to_seq": gap.to_seq,
+        "from_ms": gap.from_ms,
+        "to_ms": gap.to_ms,
+        "text": gap.text,
+    }
 
 
 def _plain(value: Any) -> Any:

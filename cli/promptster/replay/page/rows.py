@@ -57,7 +57,10 @@ _LETTERS = {
 }  # fmt: skip
 _BIT = {kind: 1 << index for index, kinds in enumerate(GROUPS.values()) for kind in kinds}
 _ROLES = {Role.STORY: 0, Role.ROUTINE: 1, Role.NOT_CANDIDATE: 2}
-_SPANS = frozenset({GapKind.PAUSED, GapKind.CAPTURE_GAP, GapKind.RECOVERED, GapKind.UNTIMED, GapKind.MISSING})
+_SPANS = frozenset({
+    GapKind.PAUSED, GapKind.CAPTURE_GAP, GapKind.RECOVERED, GapKind.SILENCE, GapKind.ABSENT, GapKind.UNTIMED,
+    GapKind.MISSING,
+})  # fmt: skip
 """Gaps that are drawn as bands across the timeline."""
 _DRAWN_AS_BAND = frozenset({"paused", "capture_gap", "capture_recovered"})
 """Entries that their band takes the place of."""

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _WIDTH, _HEIGHT = 1000, 56
 _BINS = 200
 _BASE = 44
-_SPANS = frozenset({GapKind.PAUSED, GapKind.CAPTURE_GAP, GapKind.UNTIMED, GapKind.MISSING})
+_SPANS = frozenset({GapKind.PAUSED, GapKind.CAPTURE_GAP, GapKind.SILENCE, GapKind.UNTIMED, GapKind.MISSING})
 
 
 class _Scale:

@@ -10,7 +10,7 @@ from promptster.replay.model import GapKind, Role
 from promptster.replay.page.instants import instant
 from promptster.replay.page.markup import Html, element, join
 from promptster.replay.page.strip import strip
-from promptster.replay.verdict import CLAIM, Instant, Tone, facts_in_parts, findings, words
+from promptster.replay.verdict import CLAIM, Instant, Tone, doubts, facts_in_parts, findings, words
 from promptster.replay.wording import counted, duration, offset, one_line
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def verdict(replay: Replay) -> Html:
         join(element("dt", label.capitalize()), element("dd", *map(_told, fact)))
         for label, fact in facts_in_parts(replay.verification)
     ]
-    found = findings(replay.verification)
+    found = [*findings(replay.verification), *doubts(replay.verification)]
     listed = [
         element("li", one_line(finding.text), " ", element("code", finding.code)) for finding in found[:_MOST_LISTED]
     ]
