@@ -281,10 +281,10 @@ def _others() -> dict[str, tuple[bytes, str]]:
         "newer keys": (write_archive([Member(*item) for item in newer.items()]), update),
         "newer keys, packed again": (_zipped(newer), update),
         "newer certificate": (write_bundle(certificate), update),
-        "newer format": (write_archive([Member("format.json", b'{"v":3}'), *read_archive(data)]), update),
+        "newer format": (write_archive([Member("format.json", b'{"v":3}'), *read_archive(data)[1:]]), update),
         "newer limit": (Bundler(Certified(limits={"lists": 1})).bundle(EVENTS), update),
         "cut newer zip": (
-            write_archive([Member("format.json", b'{"v":3}'), *read_archive(data)])[:3000],
+            write_archive([Member("format.json", b'{"v":3}'), *read_archive(data)[1:]])[:3000],
             "is a bundle that was cut off: copy or download it again",
         ),
         "another member": (write_archive([*read_archive(data), Member("later.json", b"{}")]), known),

@@ -15,6 +15,7 @@ from promptster_collector.store.schema import Assessment
 from promptster_collector.store.store import Store
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from sqlalchemy import Connection
@@ -30,11 +31,16 @@ def first_version(policy: Policy) -> Policy:
 
 def make_older(store: Store, assessment: str) -> bytes:
     """Give an assessment to which nobody is invited yet the policy that 0.1 would have given it."""
+    return exchange_policy(store, assessment, first_version)
+
+
+def exchange_policy(store: Store, assessment: str, change: Callable[[Policy], Policy]) -> bytes:
+    """Give an assessment to which nobody is invited yet another policy, made from its own."""
     row = store.database.read_now(
         lambda connection: connection.execute(select(Assessment).where(Assessment.id == assessment)).one()
     )
     sealer, place = store.of_organisation(row.organisation), f"assessment.policy/{assessment}"
-    policy = first_version(Policy.parse(sealer.unseal(row.policy_sealed, place))).payload()
+    policy = change(Policy.parse(sealer.unseal(row.policy_sealed, place))).payload()
     values = {"policy_sealed": sealer.seal(policy, place), "policy_sha256": policy_sha256(policy)}
 
     def job(connection: Connection) -> None:
@@ -46,8 +52,13 @@ def make_older(store: Store, assessment: str) -> bytes:
 
 def make_older_in(data: Path, assessment: str) -> bytes:
     """The same in a data folder from which a process serves."""
+    return exchange_policy_in(data, assessment, first_version)
+
+
+def exchange_policy_in(data: Path, assessment: str, change: Callable[[Policy], Policy]) -> bytes:
+    """The same in a data folder from which a process serves."""
     store = Store.open(Settings(data=data))
     try:
-        return make_older(store, assessment)
+        return exchange_policy(store, assessment, change)
     finally:
         store.close()

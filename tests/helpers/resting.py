@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from promptster.paths import Paths
+from promptster.protocol.policy import make_policy
 from promptster.session.state import SessionFacts, SessionFolder
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ def resting_session(home: Path, *, workspace: Path) -> SessionFolder:
         secrets="file",
         upstreams={},
     )
+    policy = make_policy(organisation="Acme", title="Rate limiter", providers={})
     folder = SessionFolder.create(paths, facts)
+    folder.write_document("policy.json", policy.payload())
     folder.activate(paths)
     return folder

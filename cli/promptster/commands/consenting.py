@@ -20,6 +20,8 @@ from promptster.ui.questions import ask_word, is_terminal
 from promptster.ui.reading import show_paged
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from promptster.session.offer import Offer
     from promptster.ui.output import Output
 
@@ -46,13 +48,14 @@ def require_a_person(offer: Offer, out: Output) -> None:
         )
 
 
-def ask_consent(offer: Offer, will_do: str, out: Output) -> None:
+def ask_consent(offer: Offer, will_do: str, out: Output, *, before: Callable[[], None]) -> None:
     """Show what is asked for, and return if the person agrees.
 
     Args:
         offer: what the invite offers.
         will_do: what happens to the workspace, as ``WorkspacePlan.sentence`` says it.
         out: where the screen is shown.
+        before: tells what else is to be known before the question.
 
     Raises:
         DeclinedError: they left.
@@ -62,6 +65,7 @@ def ask_consent(offer: Offer, will_do: str, out: Output) -> None:
     then = f"If you agree, Promptster {will_do} and starts recording."
     for line in (*sentence_lines(asks), *labelled(in_short(offer)), "", *sentence_lines(then)):
         out.note(line)
+    before()
     words = {_AGREE, *_READ, *_LEAVE}
     answer = ask_word(_QUESTION, words, _AGAIN)
     while answer in _READ:

@@ -13,7 +13,8 @@ from promptster.commands.options import Code, Collector, Json, read_code
 
 if TYPE_CHECKING or needed.work:
     from promptster.clock import SystemClock
-    from promptster.commands.consenting import ask_consent, interrupted, require_a_person
+    from promptster.commands.addresses import check_accepted, settle_addresses, tell_overridden
+    from promptster.commands.consenting import ask_consent, declined, interrupted, require_a_person
     from promptster.config import Config, PinnedKeys
     from promptster.errors import CollectorError, InterruptError, PromptsterError, UsageError, WorkspaceError, reason_of
     from promptster.keys import StoreKind, choose_store
@@ -60,6 +61,7 @@ class Options:
     overrides: Mapping[str, str]
     ide: tuple[str, ...]
     hooks_only: bool
+    accept_providers: tuple[str, ...] = ()
 
 
 def command(
@@ -73,6 +75,10 @@ def command(
     accept_policy: Annotated[
         str | None,
         typer.Option(metavar="sha256:HEX", help="Agree to exactly this policy; promptster policy prints its hash."),
+    ] = None,
+    accept_provider: Annotated[
+        list[str] | None,
+        typer.Option(metavar="URL", help="Agree that your agent's key goes to this unusual address; may be repeated."),
     ] = None,
     secrets: Annotated[
         str | None,
@@ -108,6 +114,7 @@ def command(
         overrides=_overrides(upstream or []),
         ide=_ides(ide or []),
         hooks_only=hooks_only,
+        accept_providers=tuple(accept_provider or ()),
     )
     text = read_code(code)
     config = Config.load(Paths.from_environment())
@@ -139,6 +146,7 @@ def _agree_and_open(
     _check_allowed(offer.policy, options)
     plan = begin.plan_start(offer, workspace=options.workspace, overrides=options.overrides, paths=config.paths)
     _check_editors(plan, options)
+    check_accepted(plan.unusual, options.accept_providers)
     shown_ms = clock.wall_ms()
     try:
         hooks_only = _settle_findings(plan, options, out)
@@ -151,6 +159,8 @@ def _agree_and_open(
         choices["hooks_only"] = ",".join(hooks_only)
     if options.ide:
         choices["ide"] = ",".join(options.ide)
+    if plan.unusual:
+        choices["accept_provider"] = ",".join(address.name for address in plan.unusual)
     with begin.exclusive_start(config.paths):
         made = prepare(plan.workspace)
         try:
@@ -279,12 +289,15 @@ def _settle_findings(plan: begin.StartPlan, options: Options, out: Output) -> li
 
 
 def _consent(offer: Offer, plan: begin.StartPlan, options: Options, out: Output) -> None:
-    """The word of a person, or the policy's hash."""
+    """The word of a person, or the policy's hash; and a yes to every provider that is not where it usually is."""
     if options.accept_policy is not None:
         check_accepted_hash(offer, options.accept_policy)
-        return
-    require_a_person(offer, out)
-    ask_consent(offer, plan.workspace.sentence(), out)
+        tell_overridden(plan.overridden, out)
+    else:
+        require_a_person(offer, out)
+        ask_consent(offer, plan.workspace.sentence(), out, before=lambda: tell_overridden(plan.overridden, out))
+    if not settle_addresses(offer, plan.unusual, options.accept_providers, out):
+        raise declined(offer)
 
 
 def _tell_checks(checks: Mapping[str, Mapping[str, Any]], out: Output) -> None:

@@ -24,6 +24,7 @@ from promptster.errors import SessionError, UsageError
 from promptster.private import require_our_folder
 from promptster.proxy.forward import check_path
 from promptster.proxy.upstreams import DEFAULT_UPSTREAMS, Upstream
+from promptster.session.addresses import require_encrypted, unusual_addresses
 from promptster.session.attempt import finished
 from promptster.session.current import BUNDLE, Current
 from promptster.session.providers import Finding, find_company_providers
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from promptster.paths import Paths
     from promptster.protocol.consent import Certificate
     from promptster.proxy.forward import PathCheck
+    from promptster.session.addresses import Address
     from promptster.session.attempt import Attempt
     from promptster.session.offer import Offer
 
@@ -57,6 +59,10 @@ class StartPlan:
     upstreams: Mapping[str, Upstream]
     overrides: tuple[str, ...]
     """Upstreams that the command line set."""
+    unusual: tuple[Address, ...] = ()
+    """Providers that the policy has at another address than their usual one, and the command line has not elsewhere."""
+    overridden: tuple[Address, ...] = ()
+    """Where the command line sends traffic instead of to a usual address."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,13 +129,24 @@ def plan_start(
 
     Raises:
         WorkspaceError: the workspace is not suitable.
+        SessionError: the policy sends a provider's traffic away in clear.
+        ConfigurationError: an address of the policy cannot be used.
         UsageError: an override is no loopback address or names no upstream.
     """
     upstreams = upstream_table(offer.policy.providers, overrides)
+    require_encrypted(offer.policy)
     plan = plan_workspace(workspace, offer.assessment.repository, paths, local_allowed=is_loopback(offer.collector_url))
     known = [upstream.base_url for upstream in upstreams.values()]
     findings = find_company_providers(plan.root, environ, known_urls=known)
-    return StartPlan(workspace=plan, findings=findings, upstreams=upstreams, overrides=tuple(sorted(overrides)))
+    unusual = unusual_addresses({name: upstream.base_url for name, upstream in upstreams.items()})
+    return StartPlan(
+        workspace=plan,
+        findings=findings,
+        upstreams=upstreams,
+        overrides=tuple(sorted(overrides)),
+        unusual=tuple(address for address in unusual if address.name not in overrides),
+        overridden=tuple(address for address in unusual if address.name in overrides),
+    )
 
 
 def upstream_table(policy_providers: Mapping[str, str], overrides: Mapping[str, str]) -> dict[str, Upstream]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from promptster.protocol.consent import Certificate, Consent
 from promptster.protocol.events import Kind, Source
 from promptster.protocol.signing import Envelope
+from promptster.session.addresses import unusual_addresses
 from promptster.session.attempt import BRIEF
 
 if TYPE_CHECKING:
@@ -59,8 +60,8 @@ def opening(folder: SessionFolder, *, consented: bool) -> Iterator[Entry]:
         brief = folder.read_document(BRIEF)
         fields |= {"brief": brief.decode(), "brief_sha256": hashlib.sha256(brief).hexdigest()}
     yield Entry(kind=Kind.OPENED, fields=fields)
-    for name in facts.overrides:
-        yield Entry(kind=Kind.CAPTURE_UPSTREAM_OVERRIDDEN, fields={"upstream": name, "url": facts.upstreams[name]})
+    for address in unusual_addresses(facts.upstreams):
+        yield Entry(kind=Kind.CAPTURE_UPSTREAM_OVERRIDDEN, fields={"upstream": address.name, "url": address.url})
 
 
 def _consent(folder: SessionFolder) -> Entry:

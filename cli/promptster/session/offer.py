@@ -19,6 +19,7 @@ from promptster.protocol.invite import Invite, InviteCode
 from promptster.protocol.kinds import Kind
 from promptster.protocol.policy import TEXT_DIFFERS, Policy, require_own_text
 from promptster.protocol.signing import Envelope, open_envelope
+from promptster.session.addresses import address_lines, unusual_addresses
 from promptster.session.current import CERTIFICATE
 from promptster.session.state import sessions_here
 from promptster.session.trust import invite_of
@@ -194,6 +195,7 @@ def policy_document(offer: Offer) -> dict[str, object]:
         "repository": offer.assessment.repository,
         "time_limit_minutes": policy.time_limit_minutes,
         "retention_days": policy.retention_days,
+        "unusual_providers": {address.name: address.url for address in unusual_addresses(policy.providers)},
         "collector": offer.collector_url,
         "expires_at": utc(offer.invite.expires),
     }
@@ -201,11 +203,14 @@ def policy_document(offer: Offer) -> dict[str, object]:
 
 def policy_page(offer: Offer, now_ms: int) -> str:
     """The policy as a person reads it, with what the invite adds."""
+    unusual = unusual_addresses(offer.policy.providers)
     lines = [
         f'{one_line(offer.invite.organisation)} invites you to "{one_line(offer.policy.title)}".',
         f"Collector: {offer.collector_url}",
         f"The invite is valid {until(offer.invite.expires, now_ms)}.",
         *([f"Task: {one_line(offer.assessment.repository)}"] if offer.assessment.repository else []),
+        *(["Your agent's traffic, with your API key, goes to an unusual address:"] if unusual else []),
+        *address_lines(unusual),
         "",
         offer.policy.text,
     ]
