@@ -125,10 +125,11 @@ def rest_told(histories: Histories, files: int) -> Iterator[str]:
             names = [histories.where(view)[0] for view in (pair.small, pair.large)]
             yield from _wrapped(
                 f"Log: nothing at hand shows whether {escape_line(names[0])} and {escape_line(names[1])} were shown "
-                "the same history. The collector can: promptster export SESSION asks it."
+                "the same history."
             )
         if len(histories.undecided) > _MOST:
             yield f"and {len(histories.undecided) - _MOST} more pairs; --json has all"
+        yield "To have the collector prove it: promptster export SESSION"
     else:
         yield "Log: nothing contradicts that all were shown the same history."
 
