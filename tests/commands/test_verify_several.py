@@ -103,6 +103,7 @@ def test_two_histories_are_evidence_with_both_notes(
     shown = capsys.readouterr().out
     said = " ".join(shown.split())
     assert said.startswith("EQUIVOCATION: the log acme.example/receipts was shown with two different histories.")
+    assert shown.endswith("\nDo not rely on it: the log has two histories, see EQUIVOCATION in the first lines.\n")
     for note in notes:
         assert note is not None
         assert "".join(f"  {line}\n" for line in note.splitlines()) in shown

@@ -17,7 +17,7 @@ from promptster.protocol import merkle
 from promptster.protocol.encoding import b64u_encode
 from promptster.protocol.log import Checkpoint, cosign, sign_checkpoint
 from promptster.protocol.views import Relation, Shown, View, relate
-from promptster.watching.asking import Kind, Split, watch
+from promptster.watching.asking import Kind, Split, remember, watch
 from promptster.watching.kept import MOST, MOST_EVIDENCE, KeptLogs, Standing
 
 
@@ -304,7 +304,6 @@ def test_a_lying_proof_is_kept_with_the_notes(config: Config, log: ServedLog) ->
 
 def test_several_commands_at_once_never_warn(config: Config, log: ServedLog) -> None:
     """The log grows while many commands look at it: each may see another head, and none of them contradicts."""
-
     growing = threading.Lock()
 
     def look(number: int) -> tuple[Split, ...]:
@@ -315,3 +314,18 @@ def test_several_commands_at_once_never_warn(config: Config, log: ServedLog) -> 
     with ThreadPoolExecutor(8) as pool:
         assert list(pool.map(look, range(40))) == [()] * 40
     assert _watch(config, log) == ()
+
+
+def test_a_recorder_keeps_what_it_was_shown_on_the_way(config: Config, log: ServedLog) -> None:
+    """Without asking anybody and without ever failing; the next command has it proved, or tells."""
+    for note in (log.signed(leaves(5, fork=2)), "nothing", ServedLog(seed="mallory", entries=leaves(4)).signed()):
+        remember(config.paths, log.url, note)
+    remember(config.paths, "https://unknown.example", log.signed())
+    assert log.asked == []
+    assert _standings(config, log) == [(5, "new")]
+    (split,) = _watch(config, log)
+    assert split.kind is Kind.EQUIVOCATION
+    kept = config.paths.state / "logs"
+    kept.rename(kept.with_name("elsewhere"))
+    kept.write_bytes(b"not a folder")
+    remember(config.paths, log.url, log.signed(leaves(3)))

@@ -7,6 +7,7 @@ command that asked goes on. A log that does not continue is told, and the signed
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from promptster.config import Config
+    from promptster.paths import Paths
     from promptster.protocol.keys import KeySuccession
 
 MOST_ASKED: Final = 16
@@ -98,6 +100,27 @@ def watch(
         return Watched(trouble=error.message)
 
 
+def remember(paths: Paths, url: str, note: str) -> None:
+    """Keep a checkpoint that came on the way, if it is the collector's; the next command that asks holds it to it.
+
+    Never fails: a recorder has more important things to do.
+    """
+    with suppress(OSError, ConfigurationError, ProtocolError):
+        keys = PinnedKeys(paths).get(url)
+        view = None if keys is None else _signed(keys, Checkpoint.parse(note))
+        if view is not None:
+            KeptLogs(paths).log(*view.log).keep(view)
+
+
+def _signed(keys: KeySuccession, checkpoint: Checkpoint) -> View | None:
+    """A checkpoint that one of these log keys signed."""
+    for record in keys.log:
+        with suppress(LogError):
+            checkpoint.verify(record.public_key)
+            return View(checkpoint, record.public_key)
+    return None
+
+
 class _Watch:
     """One visit to one collector."""
 
@@ -160,10 +183,10 @@ class _Watch:
             checkpoint = Checkpoint.parse(note)
         except LogError:
             return None  # no collector answers like that; whoever does has shown nothing
-        view = self._signed(checkpoint)
+        view = _signed(self._keys, checkpoint)
         if view is None:
             self._pinned_anew()
-            view = self._signed(checkpoint)
+            view = _signed(self._keys, checkpoint)
         if view is None:
             log = self._logs.log(self._keys.log[-1].public_key, checkpoint.origin)
             kept = log.notes()
@@ -172,18 +195,9 @@ class _Watch:
 
     def _read(self, note: str) -> View | None:
         try:
-            return self._signed(Checkpoint.parse(note))
+            return _signed(self._keys, Checkpoint.parse(note))
         except LogError:
             return None
-
-    def _signed(self, checkpoint: Checkpoint) -> View | None:
-        for record in self._keys.log:
-            try:
-                checkpoint.verify(record.public_key)
-            except LogError:
-                continue
-            return View(checkpoint, record.public_key)
-        return None
 
     def _pinned_anew(self) -> None:
         """Take over what the collector's key file adds behind the pinned keys, if it does not contradict them."""
