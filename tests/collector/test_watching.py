@@ -146,6 +146,22 @@ def test_a_fork_that_comes_to_light_starts_another_origin(site: Site) -> None:
         assert len(again.rows(select(LogCheckpoint.size).where(LogCheckpoint.origin == 1))) == 1
 
 
+def test_a_restore_that_was_cut_off_is_finished_once(site: Site) -> None:
+    """The new origin is stored, and the file that tells of it was not written any more: the next start goes on."""
+    _grow(site, 1)
+    site.store.database.truncate_wal()
+    backup = site.data.with_name("backup")
+    copy_data(site.data, backup)
+    _grow(site, 1, email="before@example.com")
+    known = (site.data / "tombstones" / "checkpoint.json").read_bytes()
+    (backup / "tombstones" / "checkpoint.json").write_bytes(known)
+    for _ in range(2):
+        with running_site(backup, site.token, clock=site.clock) as again:
+            assert [row.number for row in again.rows(select(LogOrigin.number).order_by(LogOrigin.number))] == [0, 1]
+            again.store.database.truncate_wal()
+        (backup / "tombstones" / "checkpoint.json").write_bytes(known)
+
+
 def test_watching_needs_no_credential_and_shows_nobody(site: Site) -> None:
     """Both answers hold hashes only: no session, no organisation, no invite."""
     candidate = started(site.client, site.token)

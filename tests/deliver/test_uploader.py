@@ -37,6 +37,7 @@ class Desk:
         self.bench = Bench(self.certified, self.disk)
         self.shelf = Shelf(self.certified)
         self.restarts = 0
+        self.showed: list[str] = []
         self.wire(self.bench)
         self.fill(batches)
 
@@ -51,6 +52,7 @@ class Desk:
             session=self.certified.session,
             keys=bench.trusted,
             start_anew=self.start_anew,
+            showed=self.showed.append,
         )
         self.uploader = Uploader(
             outbox=bench.outbox,
@@ -214,8 +216,10 @@ async def test_a_machine_put_back_in_time_enters_its_events_anew() -> None:
     desk.disk = old
     desk.wire(Bench(desk.certified, old))
     desk.fill(2, "present ")
+    desk.shelf.checkpoint = "the log's note"
     await desk.send()
     assert desk.restarts == 1
+    assert desk.showed == ["the log's note"]
     desk.wire(Bench(desk.certified, old))
     desk.restarts = 0
     assert (desk.bench.repair.moved, desk.bench.repair.skipped) == (2, 3)

@@ -144,6 +144,8 @@ class Shelf:
     keyfile: bytes = b""
     """What is answered with when asked for the keys; the session's own key file if it is empty."""
     asked_for_keys: int = 0
+    checkpoint: str | None = None
+    """The log's note that comes with what was signed."""
 
     async def put_batch(self, session: str, n: int, wire: bytes, *, earlier_receipt: bytes | None = None) -> PutAnswer:
         """Store one batch, or refuse it, or lose the answer."""
@@ -219,4 +221,5 @@ class Shelf:
     async def evidence(self, session: str) -> dict[str, Any]:
         """What was signed."""
         assert session == self.certified.session
-        return {"receipts": [Envelope.decode(receipt).to_json() for _, receipt in self.stored]}
+        receipts = [Envelope.decode(receipt).to_json() for _, receipt in self.stored]
+        return {"receipts": receipts, "checkpoint": self.checkpoint}

@@ -23,10 +23,10 @@ def render(vector: dict[str, Any]) -> bytes:
 
 def files() -> dict[str, bytes]:
     """Every vector's file by its path below this folder."""
-    from tests.vectors import good, hostile  # noqa: PLC0415 - found only once the root is on the path
+    from tests.vectors import good, good_views, hostile  # noqa: PLC0415 - found only once the root is on the path
 
     rendered: dict[str, bytes] = {}
-    for folder, module in (("good", good), ("hostile", hostile)):
+    for folder, module in (("good", good), ("good", good_views), ("hostile", hostile)):
         for name, vector in module.vectors():
             path = f"{folder}/{name}.json"
             if path in rendered:

@@ -12,7 +12,7 @@ import nacl.bindings
 from tests.vectors import good_times, versions
 from tests.vectors.common import Named, bundle_vector, vector
 from tests.vectors.running import DOCUMENTS
-from tests.vectors.world import ORIGIN, START, World, small_policy, with_block
+from tests.vectors.world import START, World, small_policy, with_block
 
 from promptster.protocol import keys, merkle, sealing
 from promptster.protocol.batch import parse_batch
@@ -23,7 +23,7 @@ from promptster.protocol.encoding import b64u_encode
 from promptster.protocol.events import RecordedEvent
 from promptster.protocol.fields import block_id, commitment
 from promptster.protocol.invite import Invite
-from promptster.protocol.log import cosign, sign_checkpoint
+from promptster.protocol.log import cosign
 from promptster.protocol.policy import policy_sha256
 from promptster.protocol.privacy import Tombstone, Withdrawal
 from promptster.protocol.signing import Envelope, SigningKey, fingerprint, kid
@@ -245,7 +245,6 @@ def _trees() -> Iterator[Named]:
     hashes = [item.hex() for item in proof]
     given = {"old_size": 3, "old_root": _ROOTS[3], "new_size": 8, "new_root": _ROOTS[8], "proof": hashes}
     yield vector("consistency", "8 leaves start with the same 3", "consistency", given, {"holds": True})
-    yield from _views()
     world = World()
     note, _ = world.log_of([world.redaction(0, "text")])
     lines = note.splitlines()
@@ -262,46 +261,6 @@ def _trees() -> Iterator[Named]:
     yield vector(
         "checkpoint-cosigned", "a witness vouches for time", "checkpoint", given, {**facts, "cosigned_ms": START}
     )
-
-
-def view_of(leaves: list[bytes], *shown: int, world: World | None = None, origin: str = ORIGIN) -> dict[str, Any]:
-    """A signed checkpoint over these leaves, with proofs for some of them."""
-    key = (world or World()).log
-    return {
-        "note": sign_checkpoint(origin=origin, size=len(leaves), root=merkle.root(leaves), key=key),
-        "public_key": b64u_encode(key.public_key),
-        "shown": [
-            {
-                "leaf": leaves[index].hex(),
-                "index": index,
-                "proof": [item.hex() for item in merkle.inclusion_proof(leaves, index)],
-            }
-            for index in shown
-        ],
-    }
-
-
-def _views() -> Iterator[Named]:
-    leaves = tree(8)
-    forked = [*leaves[:4], *(merkle.leaf_hash(leaf) for leaf in leaves[4:])]
-    five, six = view_of(leaves[:5]), view_of(leaves[:6], 4)
-    for name, what, views, relations in (
-        ("same", "one tree, twice", [five, view_of(leaves[:5], 2)], []),
-        ("grown", "a log that grew, as its own proofs show", [five, six], ["consistent"]),
-        ("undecided", "a log that grew, and nothing shows it", [five, view_of(leaves[:6], 0)], ["undecided"]),
-        ("forked", "two roots of one size", [five, view_of(forked[:5])], ["equivocation"]),
-        ("forked-later", "a fork that grew", [five, view_of(forked[:6], 4)], ["equivocation"]),
-        (
-            "forked-below",
-            "two forks that show one leaf",
-            [view_of(leaves[:6], 5), view_of(forked, 5)],
-            ["equivocation"],
-        ),
-        ("restored", "another origin", [five, view_of(forked[:5], origin=f"{ORIGIN}/1")], []),
-        ("stranger", "another key", [five, view_of(forked[:5], world=World("other"))], []),
-        ("together", "what is shown of one tree twice", [five, view_of(leaves, 0), view_of(leaves, 5)], ["consistent"]),
-    ):
-        yield vector(f"views-{name}", f"checkpoints: {what}", "views", {"views": views}, {"relations": relations})
 
 
 def sealed_box(message: bytes, public_key: bytes, ephemeral: bytes) -> bytes:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -12,9 +14,10 @@ from tests.helpers.logs import ServedLog, leaves, serving_log
 from promptster.config import Config, PinnedKeys
 from promptster.paths import Paths
 from promptster.protocol import merkle
+from promptster.protocol.encoding import b64u_encode
 from promptster.protocol.log import Checkpoint, cosign, sign_checkpoint
 from promptster.protocol.views import Relation, Shown, View, relate
-from promptster.watching.asking import Kind, Split, watch
+from promptster.watching.asking import Kind, Split, remember, watch
 from promptster.watching.kept import MOST, MOST_EVIDENCE, KeptLogs, Standing
 
 
@@ -280,3 +283,49 @@ def test_a_note_that_is_held_stays_held(config: Config, log: ServedLog) -> None:
     assert [split.kind for split in _watch(config, log, honest)] == [Kind.EQUIVOCATION]
     roots = {kept.standing: kept.view.checkpoint.root for kept in KeptLogs(config.paths).log(*honest.log).notes()}
     assert roots == {Standing.HELD: honest.checkpoint.root, Standing.SPLIT: forked.checkpoint.root}
+
+
+def test_notes_that_came_with_other_answers_are_kept_too(config: Config, log: ServedLog) -> None:
+    """Evidence bears a checkpoint of its own at every answer; what the log did not sign is passed over."""
+    notes = [log.signed(leaves(2)), "nothing", ServedLog(seed="mallory", entries=leaves(4)).signed()]
+    assert watch(config, log.url, notes=notes).splits == ()
+    assert _standings(config, log) == [(2, "held"), (5, "held")]
+    (split,) = watch(config, log.url, notes=[log.signed(leaves(2, fork=1))]).splits
+    assert split.kind is Kind.EQUIVOCATION
+
+
+def test_a_lying_proof_is_kept_with_the_notes(config: Config, log: ServedLog) -> None:
+    """What the collector answered stands in the evidence."""
+    _watch(config, log)
+    log.entries, log.lie = leaves(8), [bytes(32), bytes(range(32))]
+    (split,) = _watch(config, log)
+    assert _evidence(split)["proof"] == [b64u_encode(item) for item in log.lie]
+
+
+def test_several_commands_at_once_never_warn(config: Config, log: ServedLog) -> None:
+    """The log grows while many commands look at it: each may see another head, and none of them contradicts."""
+    growing = threading.Lock()
+
+    def look(number: int) -> tuple[Split, ...]:
+        with growing:
+            log.entries = leaves(max(len(log.entries), 5 + number))
+        return watch(config, log.url, seen=[log.view(leaves(1 + number % 5))]).splits
+
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(look, range(40))) == [()] * 40
+    assert _watch(config, log) == ()
+
+
+def test_a_recorder_keeps_what_it_was_shown_on_the_way(config: Config, log: ServedLog) -> None:
+    """Without asking anybody and without ever failing; the next command has it proved, or tells."""
+    for note in (log.signed(leaves(5, fork=2)), "nothing", ServedLog(seed="mallory", entries=leaves(4)).signed()):
+        remember(config.paths, log.url, note)
+    remember(config.paths, "https://unknown.example", log.signed())
+    assert log.asked == []
+    assert _standings(config, log) == [(5, "new")]
+    (split,) = _watch(config, log)
+    assert split.kind is Kind.EQUIVOCATION
+    kept = config.paths.state / "logs"
+    kept.rename(kept.with_name("elsewhere"))
+    kept.write_bytes(b"not a folder")
+    remember(config.paths, log.url, log.signed(leaves(3)))

@@ -45,7 +45,7 @@ TEAMS: dict[str, str] = {
     "token": "create, list and revoke access tokens",
 }
 ANYONE: dict[str, str] = {
-    "verify": "check a bundle offline: nothing changed, nothing missing",
+    "verify": "check bundles offline: nothing changed, nothing missing",
     "completion": "print a script that completes commands in your shell",
 }
 GROUPS = (CANDIDATES, TEAMS, ANYONE)

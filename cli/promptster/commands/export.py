@@ -25,7 +25,7 @@ if TYPE_CHECKING or needed.work:
     from promptster.protocol.verification import verify_bundle
     from promptster.replay.errors import ExportError
     from promptster.replay.verdict import findings, log
-    from promptster.session.completing import complete, find_own, may_be_completed
+    from promptster.session.completing import StillIncompleteError, complete, find_own, may_be_completed
     from promptster.ui.escape import escape_line
     from promptster.ui.output import Output, write_bytes
 
@@ -126,7 +126,11 @@ def _complete(file: Path, config: Config, out: Output) -> int | None:
                 code="not_own_copy",
             )
         return None
-    done = complete(own, file, data, config)
+    try:
+        done = complete(own, file, data, config)
+    except StillIncompleteError:
+        watch_log(out, config, own.facts.collector_url)
+        raise
     verdict = done.verification.verdict
     split, log_warnings = 0, list[dict[str, Any]]()
     if done.changed:

@@ -114,8 +114,11 @@ def told(histories: Histories) -> Iterator[str]:
 
 
 def rest_told(histories: Histories, files: int) -> Iterator[str]:
-    """What was compared and found in order, or could not be compared; for several files."""
-    if files < 2 or histories.split:  # noqa: PLR2004 - one file is compared with nothing but what was kept
+    """What was compared and found in order, or could not be compared; one file is compared with what was kept only."""
+    if histories.split:
+        yield "Do not rely on it: the log has two histories, see EQUIVOCATION in the first lines."
+        return
+    if files < 2:  # noqa: PLR2004 - there is nothing to be said of one
         return
     trees = {tree for tree, where in histories.places.items() if where != [KEPT]}
     if not trees:
@@ -125,10 +128,11 @@ def rest_told(histories: Histories, files: int) -> Iterator[str]:
             names = [histories.where(view)[0] for view in (pair.small, pair.large)]
             yield from _wrapped(
                 f"Log: nothing at hand shows whether {escape_line(names[0])} and {escape_line(names[1])} were shown "
-                "the same history. The collector can: promptster export SESSION asks it."
+                "the same history."
             )
         if len(histories.undecided) > _MOST:
             yield f"and {len(histories.undecided) - _MOST} more pairs; --json has all"
+        yield "To have the collector prove it: promptster export SESSION"
     else:
         yield "Log: nothing contradicts that all were shown the same history."
 

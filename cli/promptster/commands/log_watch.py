@@ -19,7 +19,6 @@ from promptster.watching.asking import Kind, watch
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from promptster.client import CollectorClient
     from promptster.config import Config
     from promptster.protocol.verdict import Verification
     from promptster.ui.output import Output
@@ -43,7 +42,7 @@ _MEANS: Final = {
 
 
 def watch_log(
-    out: Output, config: Config, url: str, client: CollectorClient | None = None, *, seen: Iterable[Verification] = ()
+    out: Output, config: Config, url: str, *, seen: Iterable[Verification] = (), notes: Iterable[str] = ()
 ) -> tuple[int, list[dict[str, Any]]]:
     """Watch a collector's log, and say what is wrong with it.
 
@@ -51,7 +50,7 @@ def watch_log(
         The exit code that follows, and what is wrong as values for scripts.
     """
     views = [found.log.view for found in seen if found.log is not None]
-    watched = watch(config, url, client, seen=views)
+    watched = watch(config, url, seen=views, notes=notes)
     tell(out, watched)
     return (EXIT_CODE if watched.splits else 0), [document(split) for split in watched.splits]
 

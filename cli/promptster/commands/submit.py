@@ -78,7 +78,8 @@ def _submit(current: Current, config: Config, out: Output, *, yes: bool) -> None
     copy = submission.collect(current, config)
     verified = copy.settled
     restored = submission.conclude(current, verified=verified)
-    _, log_warnings = watch_log(out, config, current.facts.collector_url, seen=[copy.verification])
+    url = current.facts.collector_url
+    _, log_warnings = watch_log(out, config, url, seen=[copy.verification], notes=copy.notes)
     if not verified and not (copy.complete and copy.verification.verdict == "incomplete"):
         _tell_restored(restored, out)
         raise _unverified(copy)
@@ -144,6 +145,7 @@ def _kept(current: Current, config: Config, out: Output, error: submission.Undel
     """The error, once the candidate has everything of theirs: a copy, and their files as they were."""
     copy, restored = submission.keep(current, config)
     _tell_restored(restored, out)
+    watch_log(out, config, current.facts.collector_url, seen=[copy.verification], notes=copy.notes)
     out.note(f"{copy.received:,} of {counted(copy.verification.events, 'event')} received; the recorder has ended.")
     return PromptsterError(error.message, hint=f"{error.hint}\nYour copy:\n{copy.path}", code=error.code)
 

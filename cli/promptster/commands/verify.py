@@ -47,7 +47,7 @@ _WORST_FIRST = (12, 10, 13, 11, 0)
 def command(
     files: Annotated[
         list[Path],
-        typer.Argument(metavar="FILE...", help="A .promptster bundle, or several; - reads one from standard input."),
+        typer.Argument(metavar="FILE", help="A .promptster bundle, or several; - reads one from standard input."),
     ],
     *,
     trust: Annotated[

@@ -61,11 +61,16 @@ class Refusals:
         session: str,
         keys: TrustedKeys,
         start_anew: Callable[[], None],
+        showed: Callable[[str], object] = str,
     ) -> None:
-        """Prepare; ``start_anew`` asks for a new start of the recorder, whose recovery enters events anew."""
+        """Prepare.
+
+        ``start_anew`` asks for a new start of the recorder, whose recovery enters events anew; ``showed`` takes every
+        checkpoint of its log that the collector shows, not verified.
+        """
         self._outbox, self._recorder, self._sealer = outbox, recorder, sealer
         self._collector, self._session, self._keys = collector, session, keys
-        self._start_anew = start_anew
+        self._start_anew, self._showed = start_anew, showed
 
     async def decide(self, error: RefusedError, n: int) -> Next:
         """Act on the refusal of batch ``n``, and say when to try again.
@@ -137,6 +142,8 @@ class Refusals:
         """Take over everything that the collector holds from batch ``n`` on."""
         head = await self._collector.head(self._session)
         evidence = await self._collector.evidence(self._session)
+        if isinstance(checkpoint := evidence.get("checkpoint"), str):
+            self._showed(checkpoint)
         receipts: dict[int, bytes] = {}
         last: Receipt | None = None
         for item in evidence.get("receipts", []):

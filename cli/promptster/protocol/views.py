@@ -59,10 +59,15 @@ class View:
         return (*self.log, self.checkpoint.size, self.checkpoint.root)
 
     @cached_property
+    def parts(self) -> tuple[tuple[int, int], ...]:
+        """The complete subtrees that the tree is made of."""
+        return tuple(complete_subtrees(self.checkpoint.size))
+
+    @cached_property
     def subtrees(self) -> Mapping[tuple[int, int], bytes]:
         """The complete subtrees whose hashes are known, by first leaf and number of leaves."""
         size = self.checkpoint.size
-        found = dict.fromkeys([(0, size)], self.checkpoint.root) if complete_subtrees(size) == [(0, size)] else {}
+        found = {(0, size): self.checkpoint.root} if self.parts == ((0, size),) else {}
         for item in self.shown:
             found |= shown_subtrees(leaf=item.leaf, index=item.index, size=size, proof=item.proof)
         return found
@@ -74,12 +79,11 @@ def relate(one: View, other: View) -> Relation:
     if small.checkpoint.size == large.checkpoint.size:
         same = small.checkpoint.root == large.checkpoint.root
         return Relation.SAME if same else Relation.EQUIVOCATION
-    parts = complete_subtrees(small.checkpoint.size)
-    if all(part in large.subtrees for part in parts):
-        begins = root_over([large.subtrees[part] for part in parts]) == small.checkpoint.root
+    known = large.subtrees
+    if all(part in known for part in small.parts):
+        begins = root_over([known[part] for part in small.parts]) == small.checkpoint.root
         return Relation.CONSISTENT if begins else Relation.EQUIVOCATION
-    both = small.subtrees.keys() & large.subtrees.keys()
-    differ = any(small.subtrees[part] != large.subtrees[part] for part in both)
+    differ = any(known.get(part, hashed) != hashed for part, hashed in small.subtrees.items())
     return Relation.EQUIVOCATION if differ else Relation.UNDECIDED
 
 

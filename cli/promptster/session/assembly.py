@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from promptster.capture.engine import HOOKED_AGENTS, Capture
@@ -28,6 +29,7 @@ from promptster.record.recorder import Recorder
 from promptster.session.recording import Recording
 from promptster.session.recovery import align
 from promptster.session.trust import trusted_keys
+from promptster.watching.asking import remember
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -127,6 +129,7 @@ async def assemble(
         session=facts.session,
         keys=keys,
         start_anew=start_anew,
+        showed=partial(remember, Paths.from_environment(), facts.collector_url),
     )
     uploader = Uploader(
         outbox=outbox,

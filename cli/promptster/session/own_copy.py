@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import shlex
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -54,6 +54,8 @@ class OwnCopy:
     received: int
     """Events in batches that the collector signed for."""
     verification: Verification
+    notes: tuple[str, ...] = ()
+    """The checkpoints that the collector showed while it was made, not verified."""
 
     @property
     def complete(self) -> bool:
@@ -91,6 +93,8 @@ class Signed:
     checkpoint: str | None = None
     proofs: tuple[LogProof, ...] = ()
     keyfile: bytes | None = None
+    notes: tuple[str, ...] = ()
+    """Every checkpoint that came with an answer, not verified."""
 
     @classmethod
     def from_evidence(cls, evidence: Mapping[str, Any]) -> Signed:
@@ -142,7 +146,7 @@ def write_copy(
     path = copy_path(current, config)
     write_private(path, data)
     received = sum(facts.count for facts in verification.batches if facts.received_ms is not None)
-    return OwnCopy(path=path, received=received, verification=verification)
+    return OwnCopy(path=path, received=received, verification=verification, notes=signed.notes)
 
 
 def copy_path(current: Current, config: Config) -> Path:
@@ -211,9 +215,13 @@ def _ask(current: Current, config: Config, batches: int, patience_s: float, proo
     facts = current.facts
     known, since = -1, time.monotonic()
     rest_since: float | None = None
+    notes: dict[str, None] = {}
     with CollectorClient(facts.collector_url, token=current.secrets.access_token, network=config.network) as client:
         while True:
             signed = Signed.from_evidence(client.evidence(facts.session))
+            if isinstance(signed.checkpoint, str):
+                notes[signed.checkpoint] = None
+            signed = replace(signed, notes=tuple(notes))
             checked = len(signed.checks) >= batches
             logged = signed.checkpoint is not None and len(signed.proofs) >= batches
             settled = signed.close is not None or _closing_failed(signed.checks)

@@ -7,6 +7,7 @@ command that asked goes on. A log that does not continue is told, and the signed
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from promptster.config import Config
+    from promptster.paths import Paths
     from promptster.protocol.keys import KeySuccession
 
 MOST_ASKED: Final = 16
@@ -72,28 +74,51 @@ class Watched:
 
 
 def watch(
-    config: Config, url: str, client: CollectorClient | None = None, *, seen: Iterable[View | None] = ()
+    config: Config,
+    url: str,
+    *,
+    seen: Iterable[View | None] = (),
+    notes: Iterable[str] = (),
 ) -> Watched:
     """Keep the checkpoints that were seen and the collector's newest, and have it prove that they are one log.
 
     Args:
         config: settings, and where the notes lie.
         url: the collector's address; its pinned keys say which notes are its own.
-        client: a connection to it; a new one where none is given.
         seen: checkpoints of verified bundles of this collector.
+        notes: others that it showed; those that it did not sign are passed over.
     """
     try:
         keys = PinnedKeys(config.paths).get(url)
         if keys is None or not keys.log:
             return Watched()
-        if client is not None:
-            return Watched(splits=tuple(_Watch(config, url, client, keys).run(seen)))
-        with CollectorClient(url, network=config.network) as own:
-            return Watched(splits=tuple(_Watch(config, url, own, keys).run(seen)))
+        with CollectorClient(url, network=config.network) as client:
+            return Watched(splits=tuple(_Watch(config, url, client, keys).run(seen, notes)))
     except OSError as error:
         return Watched(trouble=reason_of(error))
     except (ConfigurationError, ProtocolError) as error:
         return Watched(trouble=error.message)
+
+
+def remember(paths: Paths, url: str, note: str) -> None:
+    """Keep a checkpoint that came on the way, if it is the collector's; the next command that asks holds it to it.
+
+    Never fails: a recorder has more important things to do.
+    """
+    with suppress(OSError, ConfigurationError, ProtocolError):
+        keys = PinnedKeys(paths).get(url)
+        view = None if keys is None else _signed(keys, Checkpoint.parse(note))
+        if view is not None:
+            KeptLogs(paths).log(*view.log).keep(view)
+
+
+def _signed(keys: KeySuccession, checkpoint: Checkpoint) -> View | None:
+    """A checkpoint that one of these log keys signed."""
+    for record in keys.log:
+        with suppress(LogError):
+            checkpoint.verify(record.public_key)
+            return View(checkpoint, record.public_key)
+    return None
 
 
 class _Watch:
@@ -104,12 +129,12 @@ class _Watch:
         self._url, self._client, self._keys = url, client, keys
         self._found: list[Split] = []
 
-    def run(self, seen: Iterable[View | None]) -> list[Split]:
+    def run(self, seen: Iterable[View | None], notes: Iterable[str]) -> list[Split]:
         """Everything, in an order in which a second command at the same time is no contradiction."""
         own = {record.public_key for record in self._keys.log}
-        views = [view for view in seen if view is not None and view.public_key in own]
-        for view in views:
-            self._take(view)
+        for view in (*seen, *map(self._read, notes)):
+            if view is not None and view.public_key in own:
+                self._take(view)
         before = {
             record.public_key: (self._logs.heads(record.public_key), self._largest(record.public_key))
             for record in self._keys.log
@@ -158,24 +183,21 @@ class _Watch:
             checkpoint = Checkpoint.parse(note)
         except LogError:
             return None  # no collector answers like that; whoever does has shown nothing
-        view = self._signed(checkpoint)
+        view = _signed(self._keys, checkpoint)
         if view is None:
             self._pinned_anew()
-            view = self._signed(checkpoint)
+            view = _signed(self._keys, checkpoint)
         if view is None:
             log = self._logs.log(self._keys.log[-1].public_key, checkpoint.origin)
             kept = log.notes()
             self._tell(Kind.FOREIGN_KEY, log, kept[-1].view if kept else None, checkpoint)
         return view
 
-    def _signed(self, checkpoint: Checkpoint) -> View | None:
-        for record in self._keys.log:
-            try:
-                checkpoint.verify(record.public_key)
-            except LogError:
-                continue
-            return View(checkpoint, record.public_key)
-        return None
+    def _read(self, note: str) -> View | None:
+        try:
+            return _signed(self._keys, Checkpoint.parse(note))
+        except LogError:
+            return None
 
     def _pinned_anew(self) -> None:
         """Take over what the collector's key file adds behind the pinned keys, if it does not contradict them."""
@@ -216,38 +238,40 @@ class _Watch:
         held_sizes = {kept.size for kept in log.notes() if kept.standing is Standing.HELD}
         for kept in [kept for kept in asked if kept.size not in held_sizes][-MOST_ASKED:]:
             small, large = sorted((anchor.view, kept.view), key=lambda view: view.checkpoint.size)
-            held = self._holds(small.checkpoint, large.checkpoint)
-            if held is None:
+            proof = self._proof(small.checkpoint, large.checkpoint)
+            if proof is None:
                 return
+            held = _holds(small.checkpoint, large.checkpoint, proof)
             log.keep(kept.view, Standing.HELD if held else Standing.SPLIT)
             if not held:
-                self._tell(Kind.NOT_CONTINUED, log, anchor.view, kept.view)
+                self._tell(Kind.NOT_CONTINUED, log, anchor.view, kept.view, proof)
             elif kept.size > anchor.size:
                 anchor = kept
 
-    def _holds(self, small: Checkpoint, large: Checkpoint) -> bool | None:
-        """Whether the collector shows that one tree begins with the other; ``None`` where it says nothing now."""
+    def _proof(self, small: Checkpoint, large: Checkpoint) -> list[bytes] | None:
+        """What the collector gives as the proof that one tree begins with the other; ``None`` where it says nothing.
+
+        Only its own word about this very log, that it has no such size, counts as giving none: it signed that size.
+        """
         if small.size == 0:
-            return True
+            return []
         try:
             origin, proof = self._client.log_consistency(small.size, large.size)
         except RefusedError as error:
-            # Only its own word about this very log, that it has no such size, says something about what it signed.
             denied = error.code == _NO_SUCH_SIZE and error.problem.get("origin") == small.origin
-            return False if denied else None
+            return [] if denied else None
         except CollectorError:
             return None
-        if origin != small.origin:
-            return None  # another log has taken its place since the newest checkpoint was asked for
-        try:
-            verify_consistency(
-                old_size=small.size, old_root=small.root, new_size=large.size, new_root=large.root, proof=proof
-            )
-        except LogError:
-            return False
-        return True
+        return proof if origin == small.origin else None  # else another log took its place just now
 
-    def _tell(self, kind: Kind, log: KeptLog, kept: View | None, shown: View | Checkpoint | None) -> None:
+    def _tell(
+        self,
+        kind: Kind,
+        log: KeptLog,
+        kept: View | None,
+        shown: View | Checkpoint | None,
+        proof: Iterable[bytes] = (),
+    ) -> None:
         checkpoint = shown.checkpoint if isinstance(shown, View) else shown
         notes = ["" if kept is None else kept.checkpoint.note, "" if checkpoint is None else checkpoint.note]
         named = checkpoint if kept is None else kept.checkpoint
@@ -260,6 +284,7 @@ class _Watch:
             "log_key": b64u_encode(kept.public_key if kept is not None else self._keys.log[-1].public_key),
             "kept": notes[0],
             "shown": notes[1],
+            "proof": [b64u_encode(item) for item in proof],
             "found_ms": time.time_ns() // 1_000_000,
         }
         path = log.keep_evidence(document)
@@ -272,3 +297,16 @@ class _Watch:
             evidence=None if path is None else str(path),
         )
         self._found.append(split)
+
+
+def _holds(small: Checkpoint, large: Checkpoint, proof: list[bytes]) -> bool:
+    """Whether a proof shows that one tree begins with the other; with nothing every tree begins."""
+    if small.size == 0:
+        return True
+    try:
+        verify_consistency(
+            old_size=small.size, old_root=small.root, new_size=large.size, new_root=large.root, proof=proof
+        )
+    except LogError:
+        return False
+    return True

@@ -21,7 +21,7 @@ from promptster_collector.errors import NotFoundError, Refusal
 from promptster_collector.ingest.tree import Tree
 from promptster_collector.sessions.states import State
 from promptster_collector.store.alarms import AlarmKind, raise_alarm
-from promptster_collector.store.schema import BATCHES, Batch, LogCheckpoint, LogOrigin, Session
+from promptster_collector.store.schema import BATCHES, Batch, LogCheckpoint, LogNode, LogOrigin, Session
 from promptster_collector.store.tombstones import LastCheckpoint
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ class Log:
         if newest is None and last is None:
             self._open(connection, 0)
             return None
-        if last is None or (newest is not None and self.standing(connection, last.note) is Standing.KNOWN):
+        if last is None or (newest is not None and self._goes_on(connection, last)):
             return None
         number = max(last.number, -1 if newest is None else newest.number) + 1
         self._open(connection, number)
@@ -107,6 +107,14 @@ class Log:
         connection.execute(again)
         raise_alarm(connection, None, AlarmKind.LOG_RESTARTED, at_ms=self._clock.wall_ms())
         return self._grow(connection, number, 0, [leaf])
+
+    def _goes_on(self, connection: Connection, last: LastCheckpoint) -> bool:
+        """Whether the stored log begins with the last checkpoint, or a later origin was begun with it already."""
+        if self.standing(connection, last.note) is Standing.KNOWN:
+            return True
+        first = (LogNode.level == 0) & (LogNode.position == 0) & (LogNode.hash == leaf_hash(last.note.encode()))
+        begun = select(LogNode.origin).where(first, LogNode.origin > last.number).limit(1)
+        return connection.execute(begun).one_or_none() is not None
 
     def ask(self, question: Callable[[Connection], T]) -> T:
         """Read something from the stored log; blocks."""

@@ -1,0 +1,183 @@
+"""``promptster verify A B ...``: each file by itself, and whether their collector showed all of them one log."""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.helpers.bundles import Bundler
+from tests.helpers.certified import Certified
+from tests.helpers.plausible import plausible
+
+from promptster.__main__ import main
+from promptster.paths import Paths
+from promptster.protocol import merkle
+from promptster.protocol.bundle import read_bundle, write_bundle
+from promptster.protocol.log import LogProof, log_leaf, sign_checkpoint
+from promptster.protocol.verification import verify_bundle
+from promptster.watching.kept import KeptLogs
+
+EVENTS = plausible()
+
+
+def _logged(*, extra: int = 0, fork: bool = False, closed: bool = True) -> tuple[bytes, Certified]:
+    """A bundle whose receipts stand in a log that goes on behind them; a fork has other entries in front of them."""
+    certified = Certified(limits={"log": 1})
+    data = Bundler(certified).bundle(EVENTS, closed=closed)
+    parts = read_bundle(data)
+    before = [merkle.leaf_hash(b"fork" if fork else b"common")]
+    leaves = [*before, *(log_leaf(receipt) for receipt in parts.receipts)]
+    leaves += [merkle.leaf_hash(b"later %d" % number) for number in range(extra)]
+    note = sign_checkpoint(
+        origin="acme.example/receipts", size=len(leaves), root=merkle.root(leaves), key=certified.log_key
+    )
+    proofs = tuple(
+        LogProof(n=n, index=n + 1, proof=tuple(merkle.inclusion_proof(leaves, n + 1)))
+        for n in range(len(parts.receipts))
+    )
+    return write_bundle(replace(parts, checkpoint=note, proofs=proofs)), certified
+
+
+@pytest.fixture
+def logged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Bundles of one collector: its log, the same log later, and a fork of it; and its key file. Home is empty."""
+    for name in ("XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    for name, (data, certified) in {
+        "early": _logged(),
+        "late": _logged(extra=4),
+        "fork": _logged(fork=True),
+        "fork-late": _logged(extra=4, fork=True),
+        "open": _logged(closed=False),
+    }.items():
+        (tmp_path / f"{name}.promptster").write_bytes(data)
+        (tmp_path / "log.keys").write_bytes(certified.keyfile)
+    return tmp_path
+
+
+def _several(capsys: pytest.CaptureFixture[str], *names: str, trust: str = "log.keys") -> tuple[int, dict[str, Any]]:
+    words = [name if name == "-" or "." in name else f"{name}.promptster" for name in names]
+    code = main(["verify", *words, "--trust", trust, "--json"])
+    document: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return code, document
+
+
+def test_several_files_are_checked_one_by_one_and_together(logged: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A log that grew is no contradiction, whichever file comes first; each file has its own document."""
+    for names in (("early", "late"), ("late", "early"), ("early", "early")):
+        code, document = _several(capsys, *names)
+        assert (code, document["verdict"]) == (0, "verified")
+        assert [entry["file"] for entry in document["files"]] == [f"{name}.promptster" for name in names]
+        assert [entry["verdict"] for entry in document["files"]] == ["verified", "verified"]
+        assert (document["equivocations"], document["undecided"], document["kept_checkpoints"]) == ([], [], 0)
+        assert main(["verify", *(f"{name}.promptster" for name in names), "--trust", "log.keys"]) == 0
+        lines = capsys.readouterr().out.splitlines()
+        assert lines[0] == f"{names[0]}.promptster:"
+        assert sum(line.startswith("VERIFIED: ") for line in lines) == 2
+        assert lines[-1] == "Log: nothing contradicts that all were shown the same history."
+    assert not (logged / "home").exists()
+
+
+@pytest.mark.parametrize(("one", "other"), [("early", "fork"), ("late", "fork"), ("fork-late", "early")])
+def test_two_histories_are_evidence_with_both_notes(
+    logged: Path, capsys: pytest.CaptureFixture[str], one: str, other: str
+) -> None:
+    """Of one size, and of two sizes where the proofs show enough: each verifies, together they have exit code 10."""
+    notes = [read_bundle((logged / f"{name}.promptster").read_bytes()).checkpoint for name in (one, other)]
+    code, document = _several(capsys, one, other)
+    assert (code, document["verdict"]) == (10, "equivocation")
+    assert [entry["verdict"] for entry in document["files"]] == ["verified", "verified"]
+    (found,) = document["equivocations"]
+    assert found["origin"] == "acme.example/receipts"
+    assert {entry["note"] for entry in found["checkpoints"]} == set(notes)
+    assert sorted(entry["found_in"] for entry in found["checkpoints"]) == sorted(
+        [[f"{one}.promptster"], [f"{other}.promptster"]]
+    )
+    assert main(["verify", f"{one}.promptster", f"{other}.promptster", "--trust", "log.keys"]) == 10
+    shown = capsys.readouterr().out
+    said = " ".join(shown.split())
+    assert said.startswith("EQUIVOCATION: the log acme.example/receipts was shown with two different histories.")
+    assert shown.endswith("\nDo not rely on it: the log has two histories, see EQUIVOCATION in the first lines.\n")
+    for note in notes:
+        assert note is not None
+        assert "".join(f"  {line}\n" for line in note.splitlines()) in shown
+
+
+def test_one_file_is_held_against_what_was_kept(logged: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """This computer was shown the other history before: one bundle is enough to tell, and nothing is written."""
+    view = verify_bundle((logged / "early.promptster").read_bytes(), trusted=()).log
+    assert view is not None
+    assert view.view is not None
+    KeptLogs(Paths.from_environment()).log(*view.view.log).keep(view.view)
+    before = sorted((logged / "home").rglob("*"))
+    code, document = _several(capsys, "early")
+    assert (code, document["verdict"], document["kept_checkpoints"]) == (0, "verified", 1)
+    code, document = _several(capsys, "fork")
+    assert (code, document["verdict"]) == (10, "equivocation")
+    assert document["findings"] == []
+    (found,) = document["equivocations"]
+    assert sorted(entry["found_in"][0] for entry in found["checkpoints"]) == [
+        "fork.promptster",
+        "kept on this computer",
+    ]
+    assert main(["verify", "fork.promptster", "--trust", "log.keys"]) == 10
+    assert "(kept on this computer):" in capsys.readouterr().out
+    assert sorted((logged / "home").rglob("*")) == before
+
+
+def test_what_nothing_shows_is_said(logged: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Two sizes and no proof that shows enough: neither agreement nor contradiction is claimed."""
+    for name in ("early", "fork-late"):
+        parts = read_bundle((logged / f"{name}.promptster").read_bytes())
+        (logged / f"{name}.promptster").write_bytes(write_bundle(replace(parts, proofs=parts.proofs[:1])))
+    code, document = _several(capsys, "early", "fork-late")
+    assert (code, document["verdict"], document["equivocations"]) == (10, "equivocation", document["equivocations"])
+    for name in ("early", "fork-late"):
+        parts = read_bundle((logged / f"{name}.promptster").read_bytes())
+        (logged / f"{name}.promptster").write_bytes(write_bundle(replace(parts, proofs=())))
+    code, document = _several(capsys, "early", "fork-late")
+    assert (code, document["verdict"]) == (11, "incomplete")
+    assert document["undecided"] == [[["early.promptster"], ["fork-late.promptster"]]]
+    assert main(["verify", "early.promptster", "fork-late.promptster", "--trust", "log.keys"]) == 11
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-1] == "To have the collector prove it: promptster export SESSION"
+    assert lines[-3].startswith("Log: nothing at hand shows whether early.promptster and fork-late.promptster")
+
+
+def test_of_several_files_the_gravest_code_counts(logged: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """12, 10, 13, 11, 0: the order of docs/protocol.md, equivocation being 10."""
+    data = (logged / "early.promptster").read_bytes()
+    (logged / "cut.promptster").write_bytes(data[:100])
+    flipped = bytearray(data)
+    flipped[data.index(b"token bucket")] ^= 1
+    (logged / "flipped.promptster").write_bytes(flipped)
+    (logged / "stranger.promptster").write_bytes(Bundler(Certified(seed=7)).bundle(EVENTS))
+    single = {"cut": 12, "flipped": 10, "stranger": 13, "open": 11, "late": 0}
+    for place, (worse, code) in enumerate(single.items()):
+        for better in list(single)[place:]:
+            for names in ((worse, better), (better, worse)):
+                told, document = _several(capsys, *names)
+                assert told == code, names
+                assert {entry["file"] for entry in document["files"]} == {f"{name}.promptster" for name in names}
+    assert _several(capsys, "early", "fork", "stranger")[0] == 10
+    code, document = _several(capsys, "early", "fork", "cut")
+    assert (code, document["verdict"]) == (12, "unreadable")
+    assert len(document["equivocations"]) == 1
+
+
+def test_standard_input_is_one_of_several(
+    logged: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It can be read once."""
+    data = (logged / "fork.promptster").read_bytes()
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(data)))
+    code, document = _several(capsys, "early", "-")
+    assert (code, [entry["file"] for entry in document["files"]]) == (10, ["early.promptster", "standard input"])
+    assert main(["verify", "-", "-"]) == 2
+    assert "which can be read once only" in capsys.readouterr().err
