@@ -1,7 +1,7 @@
 """Places for connections: as many as there are file descriptors for, and shared among those who come.
 
 A connection takes a place when it is accepted, before any TLS, and leaves it when it is closed. Where all are taken the
-next one still gets in: one that has not said yet what it wants, or says nothing more, gives way. It is of the sender who
+next one still gets in, and one that has not said yet what it wants, or says nothing more, gives way: of the sender who
 holds most places the one that is furthest behind. So nobody who is slow on purpose keeps out those who are not,
 not even from the same address, which is that of everybody behind a proxy.
 """
