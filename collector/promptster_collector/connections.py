@@ -1,17 +1,19 @@
 """One HTTP connection, below the application: what no route ever sees is limited and refused here.
 
-A request's head is at most 64 KiB and 100 fields, and neither head nor body may stand still for long. What cannot be
-read as HTTP is answered with a problem document like every other refusal.
+A request's head is at most 64 KiB and 100 fields, and is there in ten seconds, however it comes. A body, and whoever
+reads an answer, has to go on at a pace that every network has. What cannot be read as HTTP is answered with a problem
+document like every other refusal.
 """
 
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, ClassVar, Final, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from promptster_collector.errors import PROBLEM_TYPE
+from promptster_collector.places import Doing
 from promptster_collector.problems import problem_bytes
 from promptster_collector.web.headers import secured
 
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     import asyncio
 
     from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
+
+    from promptster_collector.places import Place, Places
 
 MAX_HEAD: Final = 64 * 1024
 """Bytes of a request line with all its fields."""
@@ -33,8 +37,14 @@ class _HeadTooLargeError(ValueError):
 class Connection(HttpToolsProtocol):
     """Uvicorn's connection with limits, and with problem documents for what is not HTTP."""
 
+    places: ClassVar[Places | None] = None
+    """Where its place is known, if places are counted."""
+    head_seconds = 10.0
+    """In which a request's head must be whole."""
     patience = 30.0
-    """Seconds in which a request that is not whole must bring something new."""
+    """Seconds in which a request that is not whole must bring ``least`` bytes."""
+    least = 16 * 1024
+    """Bytes: half a kilobyte a second, which every network has."""
     _in_head = False
     """Whether a head has begun and not ended."""
     _arriving = True
@@ -42,21 +52,33 @@ class Connection(HttpToolsProtocol):
     _head = 0
     _fields = 0
     _too_large = False
+    _got = 0
+    """Bytes since the last look at how a request arrives."""
     _stalled: asyncio.TimerHandle | None = None
+    _head_due: asyncio.TimerHandle | None = None
+    _unread: asyncio.TimerHandle | None = None
+    _place: Place | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Wait for the first request, for as long as for anything else."""
+        """Wait for the first request's head."""
         super().connection_made(transport)
+        if self.places is not None:
+            self._place = self.places.of(transport)
+        self._expect_head()
         self._wait()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait for nothing more."""
         self._stop_waiting()
+        self._expect_no_head()
+        self._stop_unread()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """Take some bytes; refuse a head that has become too long with them."""
-        self._stop_waiting()
+        self._got += len(data)
+        if self._place is not None:
+            self._place.received += len(data)
         super().data_received(data)
         if self.transport.is_closing():
             return
@@ -66,14 +88,19 @@ class Connection(HttpToolsProtocol):
             if self._head > MAX_HEAD:
                 self._refuse_head()
                 return
-        if self._arriving:
+        if not self._arriving:
+            self._stop_waiting()
+        elif self._stalled is None:
             self._wait()
+        self._settle()
 
     def on_message_begin(self) -> None:
         """A request begins."""
         super().on_message_begin()
         self._in_head = self._arriving = True
         self._head = self._fields = 0
+        if self._head_due is None:
+            self._expect_head()
 
     def on_url(self, url: bytes) -> None:
         """Count a part of the request's target."""
@@ -89,12 +116,29 @@ class Connection(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """The head is whole."""
         self._in_head = False
+        self._expect_no_head()
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
         """The request is whole."""
         self._arriving = False
         super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """The request is answered."""
+        super().on_response_complete()
+        self._settle()
+
+    def pause_writing(self) -> None:
+        """More waits to be read than should; whoever reads nothing of it is let go."""
+        super().pause_writing()
+        if self._unread is None:
+            self._unread = self.loop.call_later(2 * self.patience, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """It is being read."""
+        self._stop_unread()
+        super().resume_writing()
 
     def send_400_response(self, msg: str) -> None:
         """Refuse what cannot be read as HTTP."""
@@ -115,23 +159,60 @@ class Connection(HttpToolsProtocol):
             HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "head_too_large", "the request's head is larger than it may be"
         )
 
+    def _settle(self) -> None:
+        """Tell the place what this connection does."""
+        if self._place is None:
+            return
+        answering = cast("RequestResponseCycle | None", self.cycle)
+        if self._in_head or answering is None:
+            doing = Doing.WAITING
+        elif self._arriving:
+            doing = Doing.SENDING
+        else:
+            doing = Doing.WAITING if answering.response_complete else Doing.ANSWERED
+        self._place.begin(doing, self.loop.time())
+
+    def _expect_head(self) -> None:
+        self._head_due = self.loop.call_later(self.head_seconds, self._look_for_head)
+
+    def _expect_no_head(self) -> None:
+        if self._head_due is not None:
+            self._head_due.cancel()
+            self._head_due = None
+
+    def _stop_unread(self) -> None:
+        if self._unread is not None:
+            self._unread.cancel()
+            self._unread = None
+
     def _wait(self) -> None:
-        self._stalled = self.loop.call_later(self.patience, self._give_up)
+        self._got = 0
+        self._stalled = self.loop.call_later(self.patience, self._look)
 
     def _stop_waiting(self) -> None:
         if self._stalled is not None:
             self._stalled.cancel()
             self._stalled = None
 
-    def _give_up(self) -> None:
-        """Nothing came for too long; unless it was us who did not read."""
-        if self.flow.read_paused:
+    def _look(self) -> None:
+        """Too little came for too long; unless it was us who did not read."""
+        if self.flow.read_paused or self._got >= self.least:
             self._wait()
         else:
-            self._refuse(HTTPStatus.REQUEST_TIMEOUT, "too_slow", "the request did not arrive in time")
+            self._refuse_slow()
+
+    def _look_for_head(self) -> None:
+        if self.flow.read_paused:
+            self._expect_head()
+        else:
+            self._refuse_slow()
+
+    def _refuse_slow(self) -> None:
+        self._refuse(HTTPStatus.REQUEST_TIMEOUT, "too_slow", "the request did not arrive in time")
 
     def _refuse(self, status: HTTPStatus, code: str, detail: str) -> None:
         self._stop_waiting()
+        self._expect_no_head()
         if self.transport.is_closing():
             return
         answering = cast("RequestResponseCycle | None", self.cycle)  # uvicorn says that there always is one
@@ -148,3 +229,8 @@ class Connection(HttpToolsProtocol):
         start = f"HTTP/1.1 {status.value} {status.phrase}".encode()
         self.transport.write(b"\r\n".join([start, *lines, b"", content]))
         self.transport.close()
+
+
+def counted(places: Places) -> type[Connection]:
+    """Connections that have a place among these."""
+    return type("CountedConnection", (Connection,), {"places": places})

@@ -21,8 +21,9 @@ import uvicorn
 
 from promptster.errors import reason_of
 from promptster_collector.app import build_app, build_services, prepare, system_clock
-from promptster_collector.connections import Connection
+from promptster_collector.connections import counted
 from promptster_collector.errors import OptionError, SetupError
+from promptster_collector.places import Listener, Places, places_here
 from promptster_collector.store.files import Durability, write_atomically
 from promptster_collector.store.store import FolderLock, Store, require_data_folder
 
@@ -126,9 +127,9 @@ def _refuse_unreadable(listening: Listening) -> None:
             raise OptionError(f"cannot read {path}: {reason_of(error)}", hint=f"Check {option}.", code="tls") from error
 
 
-def _bind(listening: Listening) -> socket.socket:
+def _bind(listening: Listening) -> Listener:
     family = socket.AF_INET6 if ":" in listening.host else socket.AF_INET
-    server = socket.socket(family, socket.SOCK_STREAM)
+    server = Listener(family, socket.SOCK_STREAM)
     try:
         server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         server.bind((listening.host, listening.port))
@@ -220,7 +221,7 @@ def _modern_tls(_: uvicorn.Config, default: Callable[[], ssl.SSLContext]) -> ssl
     return context
 
 
-def _config(settings: Settings, listening: Listening, store: Store) -> tuple[uvicorn.Config, list[str]]:
+def _config(settings: Settings, listening: Listening, store: Store, places: Places) -> tuple[uvicorn.Config, list[str]]:
     """The server's settings, and whose collector it is."""
     services = build_services(settings, store, system_clock())
     prepare(services)
@@ -234,7 +235,8 @@ def _config(settings: Settings, listening: Listening, store: Store) -> tuple[uvi
         ws="none",
         timeout_graceful_shutdown=_GRACE,
         timeout_keep_alive=75,
-        http=Connection,
+        http=counted(places),
+        loop="asyncio",  # whose way of accepting connections the places know
         ssl_certfile=listening.tls_cert,
         ssl_keyfile=listening.tls_key,
         ssl_context_factory=_modern_tls if listening.tls else None,
@@ -305,9 +307,7 @@ def _remove(ready_file: Path | None) -> None:
         ready_file.unlink(missing_ok=True)
 
 
-def _run(
-    settings: Settings, listening: Listening, server: socket.socket, url: str, tell: Callable[[str], None]
-) -> None:
+def _run(settings: Settings, listening: Listening, server: Listener, url: str, tell: Callable[[str], None]) -> None:
     def on_ready() -> None:
         if listening.ready_file is not None:
             write_atomically(listening.ready_file, url.encode(), durability=Durability.NONE)
@@ -317,9 +317,10 @@ def _run(
             tell(line)
 
     sys.setswitchinterval(_SWITCH)
+    server.places = places_here()
     store = Store.open(settings)
     try:
-        config, names = _config(settings, listening, store)
+        config, names = _config(settings, listening, store, server.places)
         config.load()
     except ssl.SSLError as error:
         store.close()

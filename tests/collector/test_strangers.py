@@ -109,7 +109,7 @@ def test_a_session_that_there_is_looks_like_none(site: Site) -> None:
         "larger than it may be": batch(lambda _: b"PSB1" + bytes(MAX_BODY + 8192)),
         "withdrawn by another": withdrawal(lambda session: word(session).to_json()),
         "withdrawn by nobody": withdrawal(lambda _: {"payload": "AAAA", "signature": b64u_encode(bytes(64))}),
-        "withdrawn shortly": withdrawal(lambda _: {"payload": "AAAA", "signature": "AAAA"}),
+        "a short signature": withdrawal(lambda _: {"payload": "AAAA", "signature": "AAAA"}),
         "another document": withdrawal(lambda _: candidate.request["consent"]),
         "no document": withdrawal(lambda _: {"payload": "!", "signature": ""}),
         "no envelope": withdrawal(lambda _: {}),

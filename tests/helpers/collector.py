@@ -42,6 +42,8 @@ class RunningCollector:
     """Of the collector's key."""
     options: tuple[str, ...] = ()
     """Further options for ``serve``."""
+    descriptors: int | None = None
+    """How many files and sockets its process may have open; as many as here if not given."""
     url: str = ""
     """Base URL of the process that runs now."""
     log: list[str] = field(default_factory=list[str])
@@ -68,8 +70,11 @@ class RunningCollector:
         ready = self.data.parent / f".{self.data.name}.ready"
         ready.unlink(missing_ok=True)
         words = [*COMMAND, "serve", "--data", str(self.data), "--port", str(wanted), "--ready-file", str(ready)]
+        words = [*words, *self.options]
+        if self.descriptors is not None:
+            words = ["sh", "-c", f'ulimit -n {self.descriptors} && exec "$@"', "sh", *words]
         self.process = subprocess.Popen(
-            [*words, *self.options],
+            words,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
@@ -114,10 +119,15 @@ class RunningCollector:
 
 @contextmanager
 def collector(
-    folder: Path, *, organisation: str = ORGANISATION, options: tuple[str, ...] = ()
+    folder: Path,
+    *,
+    organisation: str = ORGANISATION,
+    options: tuple[str, ...] = (),
+    descriptors: int | None = None,
 ) -> Generator[RunningCollector]:
     """A collector that is set up in ``folder / "collector"`` and answers; it is stopped at the end."""
     running = RunningCollector.create(folder / "collector", organisation=organisation, options=options)
+    running.descriptors = descriptors
     running.start()
     try:
         yield running

@@ -180,6 +180,23 @@ def test_unseen_characters_are_shown_by_their_code() -> None:
     assert "\u202e" not in text.split("<script", 1)[0]
 
 
+def test_the_file_itself_holds_nothing_unseen() -> None:
+    """Opened in an editor or a pager the file looks like what it is, in its data too, and the data are the same."""
+    hostile = "".join(chr(code) for code in [*range(0x20), *range(0x7F, 0xA0), 0x61C, 0x200B, 0x200E, 0x2028, 0xFEFF])
+    hostile += "".join(chr(code) for code in [*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0xE0041, 0x1BCA0])
+    script = Script()
+    script.add("proxy", "prompt", lane=1, text=f"a{hostile}b", agent=hostile, agent_session="s")
+    script.add("candidate", "paused", reason=f"a{hostile}b")
+    for export in ("html", "jsonl"):
+        opened = from_opened(script.events, facts=Facts(title=hostile, organisation=hostile, session="s"))
+        text = b"".join(find(export).export(opened)).decode()
+        assert not [hex(ord(sign)) for sign in set(text) - {"\n"} if sign in hostile and sign not in " \t"], export
+        assert "\t" not in text or export == "html"
+    data = [text for kind, text in Reader(page(script.events)).scripts if kind == "application/json"]
+    passages = [passage[1] for row in json.loads(data[1]) for passage in row.get("p", [])]
+    assert f"a{hostile}b" in passages
+
+
 def test_markup_escapes_where_text_enters_and_only_there() -> None:
     """Text and attributes are escaped once; markup made here is not escaped again."""
     made = element("p", "<b>", element("i", "&"), class_='a"b', hidden=True, id=None)

@@ -53,6 +53,15 @@ def element(name: str, /, *children: str, **attributes: str | int | bool | None)
 
 
 def island(text: str) -> str:
-    """JSON text for a data island: no character of it can end a script element or begin a comment."""
+    """JSON text for a data island: no character of it can end a script element or begin a comment.
+
+    Nor can one of them change how the file looks to whoever opens it in an editor or a pager: what is not seen, or turns
+    the direction of writing, stands there as JSON's own escape, and is the same text again for the script.
+    """
     safe = text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
-    return safe.replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+    return replace_unseen(safe, _escape)
+
+
+def _escape(code: int) -> str:
+    pair = chr(code).encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{pair[at : at + 2].hex()}" for at in range(0, len(pair), 2))

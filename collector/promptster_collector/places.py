@@ -1,0 +1,183 @@
+"""Places for connections: as many as there are file descriptors for, and shared among those who come.
+
+A connection takes a place when it is accepted, before any TLS, and leaves it when it is closed. Where all are taken the
+next one still gets in, and one that has not said yet what it wants, or says nothing more, gives way: of the sender who
+holds most places the one that is furthest behind. So nobody who is slow on purpose keeps out those who are not,
+not even from the same address, which is that of everybody behind a proxy.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import resource
+import socket
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from promptster_collector.access.budgets import network_of
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable
+
+_RESERVED: Final = 96
+"""Descriptors that are for everything else: databases, segments, helping processes."""
+_LEAST: Final = 16
+_MOST: Final = 4096
+_PACE: Final = 64 * 1024
+"""Bytes of a body in a second, by which those are measured who send one."""
+_WANTED: Final = _MOST + _RESERVED
+
+
+class Doing(Enum):
+    """What a connection does."""
+
+    WAITING = "waiting"
+    """It owes a request's head, TLS before that, or nothing at all."""
+    SENDING = "sending"
+    """A request's body is on its way."""
+    ANSWERED = "answered"
+    """Its request is worked on; it never gives way."""
+
+
+@dataclass(eq=False)
+class Place:
+    """One connection's place."""
+
+    connection: socket.socket
+    descriptor: int
+    sender: str
+    since: float
+    """When it began to do what it does."""
+    doing: Doing = Doing.WAITING
+    received: int = 0
+    """Bytes since then."""
+    transport: asyncio.Transport | None = None
+    """Known once there is a request to be expected: behind a TLS handshake."""
+    leaving: bool = False
+
+    def begin(self, doing: Doing, now: float) -> None:
+        """Do something else from now on."""
+        if doing is not self.doing:
+            self.doing, self.since, self.received = doing, now, 0
+
+    def behind(self, now: float) -> float:
+        """How many seconds it is behind somebody who says at once what there is to say."""
+        return now - self.since - (self.received / _PACE if self.doing is Doing.SENDING else 0.0)
+
+    def give_way(self) -> None:
+        """Close the connection; its descriptor is free a moment later."""
+        self.leaving = True
+        if self.transport is not None:
+            self.transport.abort()
+            return
+        with contextlib.suppress(OSError):  # whoever was there has gone by itself
+            self.connection.shutdown(socket.SHUT_RDWR)
+
+
+@dataclass
+class Places:
+    """All places of one listener."""
+
+    limit: int
+    clock: Callable[[], float] = time.monotonic
+    _taken: dict[int, Place] = field(default_factory=dict[int, Place])
+
+    def __len__(self) -> int:
+        """How many are taken."""
+        return len(self._taken)
+
+    def take(self, connection: socket.socket, sender: str) -> Place:
+        """A place for a connection that was accepted."""
+        descriptor = connection.fileno()
+        place = Place(connection=connection, descriptor=descriptor, sender=sender, since=self.clock())
+        self._taken[descriptor] = place
+        return place
+
+    def leave(self, place: Place) -> None:
+        """The connection is closed."""
+        if self._taken.get(place.descriptor) is place:
+            del self._taken[place.descriptor]
+
+    def of(self, transport: asyncio.Transport) -> Place | None:
+        """The place of a connection that can be spoken on."""
+        ours = transport.get_extra_info("socket")
+        place = None if ours is None else self._taken.get(ours.fileno())
+        if place is not None:
+            place.transport = transport
+        return place
+
+    @property
+    def full(self) -> bool:
+        """Whether somebody has to give way for the next one."""
+        return len(self._taken) >= self.limit
+
+    @property
+    def emptying(self) -> bool:
+        """Whether somebody is on the way out."""
+        return any(place.leaving for place in self._taken.values())
+
+    def make_room(self) -> bool:
+        """Have one connection give way; answers whether there was one."""
+        held = Counter(place.sender for place in self._taken.values())
+        now = self.clock()
+        waited_for = (place for place in self._taken.values() if place.doing is not Doing.ANSWERED)
+        found = max(waited_for, key=lambda place: (held[place.sender], place.behind(now)), default=None)
+        if found is None:
+            return False
+        found.give_way()
+        return True
+
+
+class _Accepted(socket.socket):
+    """A connection that leaves its place when it is closed, by whomever."""
+
+    place: Place | None = None
+    places: Places | None = None
+
+    def close(self) -> None:
+        """Close it."""
+        super().close()
+        if self.place is not None and self.places is not None:
+            self.places.leave(self.place)
+
+
+class Listener(socket.socket):
+    """A listening socket that gives places."""
+
+    places: Places | None = None
+
+    def accept(self) -> tuple[socket.socket, Any]:
+        """The next connection.
+
+        Raises:
+            BlockingIOError: there is none, or its place is being made free and it can be had in a moment.
+            ConnectionAbortedError: there was one, and every place is taken by somebody who is being answered.
+        """
+        places = self.places
+        if places is not None and places.full and (places.emptying or places.make_room()):
+            raise BlockingIOError
+        descriptor, address = cast("Any", self)._accept()  # noqa: SLF001 - what ``socket.accept`` itself begins with
+        connection = _Accepted(self.family, self.type, self.proto, fileno=descriptor)
+        if places is None:
+            return connection, address
+        if places.full:
+            connection.close()
+            raise ConnectionAbortedError
+        connection.places, connection.place = places, places.take(connection, network_of(str(address[0])))
+        return connection, address
+
+
+def places_here() -> Places:
+    """As many places as this process may have descriptors for, having asked for more if it may."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _WANTED if hard == resource.RLIM_INFINITY else min(hard, _WANTED)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with contextlib.suppress(ValueError, OSError):  # what there is has to do
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+            soft = wanted
+    room = _WANTED if soft == resource.RLIM_INFINITY else soft
+    return Places(limit=max(_LEAST, min(_MOST, room - _RESERVED)))

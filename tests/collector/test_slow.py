@@ -1,0 +1,230 @@
+"""Whoever is slow, on purpose or not: hundreds who say nothing more keep nobody out, and a slow network is no fault."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import ssl
+from contextlib import ExitStack, asynccontextmanager, closing
+from dataclasses import replace
+from http.client import HTTPResponse
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+import uvicorn
+from tests.helpers.candidate import started
+from tests.helpers.certificates import make_server
+from tests.helpers.collector import collector
+
+from promptster.protocol.batch import MAX_BODY, join_wire, parse_batch
+from promptster.protocol.signing import SigningKey
+from promptster_collector.connections import Connection
+from promptster_collector.places import Doing, Place, Places
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+    from pathlib import Path
+
+DESCRIPTORS = 256
+SLOW = 400
+BODY = b"PUT /v1/sessions/AAAAAAAAAAAAAAAAAAAAAA/batches/0 HTTP/1.1\r\nHost: c\r\nContent-Length: 5000\r\n\r\nPSB1"
+
+
+def still_open(connection: socket.socket) -> bool:
+    """Whether the other side has neither said anything nor closed."""
+    connection.setblocking(False)
+    try:
+        return bool(connection.recv(1)) and False
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+
+
+@pytest.mark.parametrize(
+    "begun", [b"", b"GET /healthz HTTP/1.1\r\nHost: c", BODY], ids=["nothing", "half a head", "half a body"]
+)
+def test_hundreds_of_slow_connections_keep_nobody_out(tmp_path: Path, begun: bytes) -> None:
+    """With fewer descriptors than there are slow connections, somebody else starts and sends while they hold on."""
+    with collector(tmp_path, descriptors=DESCRIPTORS) as running, ExitStack() as stack:
+        slow = []
+        for _ in range(SLOW):
+            connection = stack.enter_context(closing(socket.create_connection(("127.0.0.1", running.port), timeout=60)))
+            connection.sendall(begun)
+            slow.append(connection)
+        with httpx.Client(base_url=running.url, trust_env=False, timeout=60) as client:
+            candidate = started(client, running.token)
+            for n in range(3):
+                candidate.say(f"{n}")
+                assert candidate.put(client, n).status_code == 200
+        holding = sum(still_open(connection) for connection in slow)
+        assert DESCRIPTORS // 4 < holding < DESCRIPTORS, "they were not waited for, and hold no more than there is"
+        assert not [line for line in running.log if "files" in line.lower()]
+
+
+def test_hundreds_of_silent_connections_keep_tls_free(tmp_path: Path) -> None:
+    """A place is taken before the handshake, and given up by those who do not begin it."""
+    ca_file, _ = make_server(tmp_path, "collector.example")
+    options = ("--tls-cert", str(tmp_path / "server.pem"), "--tls-key", str(tmp_path / "server.key"))
+    with collector(tmp_path, descriptors=DESCRIPTORS, options=options) as running, ExitStack() as stack:
+        slow = [
+            stack.enter_context(closing(socket.create_connection(("127.0.0.1", running.port), timeout=60)))
+            for _ in range(SLOW)
+        ]
+        context = ssl.create_default_context(cafile=ca_file)
+        with httpx.Client(base_url=running.url, trust_env=False, timeout=60, verify=context) as client:
+            assert client.get("/healthz").status_code == 200
+        assert DESCRIPTORS // 4 < sum(still_open(connection) for connection in slow) < DESCRIPTORS
+
+
+def test_a_large_batch_of_a_stranger_is_refused_by_its_head(tmp_path: Path) -> None:
+    """What another key signed is answered before its body has come."""
+    with collector(tmp_path) as running:
+        with httpx.Client(base_url=running.url, trust_env=False) as client:
+            candidate = started(client, running.token)
+        batch = parse_batch(candidate.say("next"))
+        body = os.urandom(MAX_BODY)
+        signed = SigningKey.generate(os.urandom).sign(replace(batch.header, len=len(body)))
+        wire = join_wire(signed.payload, signed.signature, body)
+        path = f"/v1/sessions/{candidate.session}/batches/0"
+        head = f"PUT {path} HTTP/1.1\r\nHost: c\r\nContent-Length: {len(wire)}\r\n\r\n"
+        with closing(socket.create_connection(("127.0.0.1", running.port), timeout=60)) as connection:
+            connection.sendall(head.encode() + wire[:100_000])
+            answer = HTTPResponse(connection)
+            answer.begin()
+            assert answer.status == 404
+
+
+class _Hurried(Connection):
+    """A connection whose windows are short, and told when one has passed."""
+
+    patience = 0.05
+    head_seconds = 0.2
+    least = 10
+    looked = asyncio.Event()
+
+    def _look(self) -> None:
+        super()._look()
+        self.looked.set()
+
+
+async def _echo(scope: Any, receive: Any, send: Any) -> None:
+    """An application that reads the whole body and answers 204."""
+    if scope["type"] != "http":
+        return
+    while (await receive()).get("more_body"):
+        pass
+    await send({"type": "http.response.start", "status": 204, "headers": []})
+    await send({"type": "http.response.body", "body": b""})
+
+
+async def _endless(scope: Any, receive: Any, send: Any) -> None:
+    """An application that has more to say than a network holds."""
+    if scope["type"] != "http":
+        return
+    del receive
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    for _ in range(1000):
+        await send({"type": "http.response.body", "body": bytes(65536), "more_body": True})
+
+
+@asynccontextmanager
+async def served(app: Any, http: type[Connection] = _Hurried) -> AsyncGenerator[int]:
+    """A server of this application; yields its port."""
+    config = uvicorn.Config(app, http=http, ws="none", lifespan="off", log_config=None, loop="asyncio")
+    config.load()
+    server = uvicorn.Server(config)
+    server.lifespan = config.lifespan_class(config)
+    with closing(socket.create_server(("127.0.0.1", 0))) as listening:
+        await server.startup(sockets=[listening])
+        try:
+            yield listening.getsockname()[1]
+        finally:
+            server.should_exit = server.force_exit = True
+            await server.shutdown()
+
+
+@pytest.mark.parametrize(
+    "begun",
+    [b"GET / HTTP/1.1\r\nx: ", b"PUT / HTTP/1.1\r\nHost: c\r\nContent-Length: 99999\r\n\r\n"],
+    ids=["head", "body"],
+)
+async def test_who_drips_is_let_go(begun: bytes) -> None:
+    """A byte now and then keeps no place: a head has its time, and a body its pace."""
+    async with served(_echo) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(begun)
+        said = asyncio.ensure_future(reader.read(12))
+        while not said.done():
+            writer.write(b"a")
+            await asyncio.wait([said], timeout=0.02)
+        assert said.result() == b"HTTP/1.1 408"
+        writer.close()
+
+
+async def test_a_slow_body_that_goes_on_is_taken() -> None:
+    """Whoever keeps the pace may take as many windows as it needs."""
+    async with served(_echo) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"PUT / HTTP/1.1\r\nHost: c\r\nConnection: close\r\nContent-Length: 200\r\n\r\n" + bytes(20))
+        for _ in range(9):
+            _Hurried.looked.clear()
+            await _Hurried.looked.wait()
+            writer.write(bytes(20))
+        assert (await reader.read()).startswith(b"HTTP/1.1 204")
+        writer.close()
+
+
+async def test_who_reads_nothing_of_the_answer_is_let_go() -> None:
+    """An answer that nobody takes does not hold its place for ever."""
+    gone = asyncio.Event()
+
+    class Told(_Hurried):
+        """Says when it is gone."""
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            super().connection_lost(exc)
+            gone.set()
+
+    async with served(_endless, Told) as port:
+        with closing(socket.create_connection(("127.0.0.1", port))) as connection:
+            connection.sendall(b"GET / HTTP/1.1\r\nHost: c\r\n\r\n")
+            await gone.wait()
+
+
+def placed(places: Places, sender: str, stack: ExitStack) -> Place:
+    """One more connection of this sender."""
+    ours, theirs = socket.socketpair()
+    stack.enter_context(closing(ours))
+    stack.enter_context(closing(theirs))
+    return places.take(ours, sender)
+
+
+def test_whoever_holds_most_gives_way_and_who_is_answered_never_does() -> None:
+    """One network cannot take the places of another; of its own, the one that is furthest behind goes."""
+    now = 0.0
+    with ExitStack() as stack:
+        places = Places(limit=5, clock=lambda: now)
+        old = placed(places, "honest", stack)
+        answered = placed(places, "many", stack)
+        answered.begin(Doing.ANSWERED, now)
+        now = 1.0
+        first, second = placed(places, "many", stack), placed(places, "many", stack)
+        sending = placed(places, "many", stack)
+        sending.begin(Doing.SENDING, now)
+        now = 10.0
+        sending.received = 1 << 20
+        assert places.full
+        order = []
+        for _ in range(4):
+            assert places.make_room()
+            gone = next(place for place in (old, first, second, sending, answered) if place.leaving)
+            gone.leaving = False
+            places.leave(gone)
+            order.append(gone)
+        assert order[:2] == [first, second]
+        assert set(map(id, order)) == {id(old), id(first), id(second), id(sending)}
+        assert not places.make_room()
+        assert len(places) == 1
