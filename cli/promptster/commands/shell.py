@@ -48,7 +48,12 @@ def main(arguments: Sequence[str]) -> int:
 
 def _tell(folder: SessionFolder, out: Output) -> None:
     """Whether agents are recorded in the shell, and how to leave it."""
-    from promptster.clock import SystemClock  # noqa: PLC0415 - its help needs none of this
+    import contextlib  # noqa: PLC0415 - its help needs none of this
+    from pathlib import Path  # noqa: PLC0415 - likewise
+    from shlex import quote  # noqa: PLC0415 - likewise
+
+    from promptster.clock import SystemClock  # noqa: PLC0415 - likewise
+    from promptster.session.place import is_inside  # noqa: PLC0415 - likewise
     from promptster.session.state import SessionState  # noqa: PLC0415 - likewise
 
     facts = folder.facts()
@@ -60,6 +65,9 @@ def _tell(folder: SessionFolder, out: Output) -> None:
         out.note("To record them, run `promptster resume`.")
     else:
         out.note("In this shell claude, codex and cursor-agent are recorded. Type exit to leave.")
+    with contextlib.suppress(FileNotFoundError):
+        if not is_inside(Path.cwd(), Path(facts.workspace)):
+            out.note(f"warning: you are outside your workspace, where they do not start: cd {quote(facts.workspace)}")
 
 
 def _start(arguments: tuple[str, ...], out: Output) -> NoReturn:
