@@ -225,10 +225,15 @@ def test_the_process_becomes_the_agent(tmp_path: Path) -> None:
     assert environ == _environ(tmp_path)
 
 
-def _run(made: Desk, *words: str, given: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+def _run(made: Desk, *words: str, given: bytes = b"", cwd: Path | None = None) -> subprocess.CompletedProcess[bytes]:
     environ = made.environ(**_environ(made.workspace.parent))
     return subprocess.run(
-        [sys.executable, "-m", "promptster", "run", *words], env=environ, input=given, capture_output=True, check=False
+        [sys.executable, "-P", "-m", "promptster", "run", *words],
+        env=environ,
+        input=given,
+        capture_output=True,
+        check=False,
+        cwd=cwd or made.workspace,
     )
 
 

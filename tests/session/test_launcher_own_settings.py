@@ -117,7 +117,7 @@ def test_no_file_holds_their_key_while_the_agent_runs(tmp_path: Path, form: str,
         program.chmod(0o755)
         environ = made.environ(PATH=f"{program.parent}:/usr/bin:/bin", HOME=str(tmp_path / "ours"))
         done = subprocess.run(
-            [sys.executable, "-m", "promptster", "run", "claude", "--", *words, "-p"],
+            [sys.executable, "-m", "promptster", "run", "claude", "--", *words, "-p"], cwd=made.workspace,
             env=environ, capture_output=True, text=True, check=False,
         )  # fmt: skip
         assert _holding(tmp_path / "ours", KEY) == _holding(made.folder.run, KEY) == []

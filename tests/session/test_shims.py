@@ -82,7 +82,7 @@ def test_the_real_command_opens_the_shell_and_returns(tmp_path: Path) -> None:
         home = str(tmp_path / "home")
         environ = made.environ(PATH=f"{program.parent}:/usr/bin:/bin", HOME=home, SHELL="/bin/sh")
         done = subprocess.run(
-            [sys.executable, "-m", "promptster", "shell"],
+            [sys.executable, "-m", "promptster", "shell"], cwd=made.workspace,
             env=environ, input="claude -p hello\nexit 7\n", capture_output=True, text=True, check=False,
         )  # fmt: skip
     assert (done.returncode, done.stdout, done.stderr) == (7, "real -p hello\n", "")

@@ -10,10 +10,11 @@ import pytest
 
 from promptster.errors import SessionError, WorkspaceError
 from promptster.protocol.encoding import b64u_encode
-from promptster.session.touched import Outcome, TouchedFiles
+from promptster.session.touched import Outcome, TouchedFiles, describe
 from promptster.session.vault import Vault
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 SESSION = b64u_encode(bytes(16))
@@ -198,3 +199,122 @@ def test_the_journal_is_sealed(workspace: Path) -> None:
     assert all(stat.S_IMODE(path.stat().st_mode) == 0o600 for path in folder.iterdir())
     with pytest.raises(SessionError):
         TouchedFiles(workspace, Vault(folder, bytes(32), SESSION)).restore()
+
+
+def swapped_folder(workspace: Path) -> None:
+    """The folder became a link to another."""
+    (workspace / ".claude").rename(workspace / "moved")
+    (workspace / ".claude").symlink_to(workspace.parent / "outside")
+
+
+def swapped_file(workspace: Path) -> None:
+    """The file became a link to another."""
+    (workspace / NAME).rename(workspace / "moved")
+    (workspace / NAME).symlink_to(workspace.parent / "outside" / "settings.local.json")
+
+
+def piped(workspace: Path) -> None:
+    """The file became a named pipe."""
+    (workspace / NAME).rename(workspace / "moved")
+    os.mkfifo(workspace / NAME)
+
+
+@pytest.mark.parametrize("before", [None, b'{ "mine": 1 }'])
+@pytest.mark.parametrize("swap", [swapped_folder, swapped_file, piped])
+def test_nothing_is_put_back_through_what_came_later(
+    workspace: Path, before: bytes | None, swap: Callable[[Path], None]
+) -> None:
+    """It is named with our entries and what to do; once it is gone, the file is what it was."""
+    outside = workspace.parent / "outside"
+    outside.mkdir()
+    (outside / "settings.local.json").write_bytes(b'{"precious": 1}')
+    (workspace / ".claude").mkdir()
+    if before is not None:
+        (workspace / NAME).write_bytes(before)
+    touched_files(workspace).write(NAME, OURS)
+    swap(workspace)
+    assert touched_files(workspace).as_restored() == {}
+    for _ in range(2):
+        with pytest.raises(WorkspaceError, match=r"symbolic link|named pipe") as refused:
+            touched_files(workspace).restore()
+        assert refused.value.code == "touched_link"
+        assert "env.URL" in (refused.value.hint or "")
+        assert "promptster restore" in (refused.value.hint or "")
+    with pytest.raises(WorkspaceError):
+        touched_files(workspace).write(NAME, b"{}")
+    with pytest.raises(WorkspaceError):
+        touched_files(workspace).before(NAME)
+    assert (outside / "settings.local.json").read_bytes() == b'{"precious": 1}'
+    in_the_way = workspace / (".claude" if swap is swapped_folder else NAME)
+    in_the_way.unlink()
+    (restored,) = touched_files(workspace).restore()
+    assert restored.outcome is Outcome.PUT_BACK
+    assert ((workspace / NAME).read_bytes() if (workspace / NAME).exists() else None) == before
+    assert touched_files(workspace).pending == []
+
+
+@pytest.mark.parametrize("theirs", [b"", b', "theirs": 2'])
+def test_entries_behind_a_link_are_found(workspace: Path, theirs: bytes) -> None:
+    """Who moved our file away and left a link to it hears where it is, and how to take our entries out."""
+    (workspace / ".claude").mkdir()
+    touched_files(workspace).write(NAME, OURS)
+    away = workspace.parent / "away"
+    (workspace / ".claude").rename(away)
+    (workspace / ".claude").symlink_to(away)
+    file = away / "settings.local.json"
+    file.write_bytes(OURS[:-1] + theirs + b"}")
+    with pytest.raises(WorkspaceError) as refused:
+        touched_files(workspace).restore()
+    hint = refused.value.hint or ""
+    assert f"(env.URL) are in {file}" in hint
+    assert (f"rm {file}" in hint) == (not theirs)
+    assert file.read_bytes() == OURS[:-1] + theirs + b"}"
+
+
+def test_an_end_that_cannot_wait_keeps_what_a_file_held(workspace: Path) -> None:
+    """The rest is put back, the journal is empty, and nothing is lost or said to be done."""
+    for name in (NAME, "b.json"):
+        (workspace / name).parent.mkdir(exist_ok=True)
+        (workspace / name).write_bytes(b'{"mine": 1}')
+        touched_files(workspace).write(name, OURS)
+    piped(workspace)
+    leave = workspace.parent / "left"
+    done = {entry.path.name: entry for entry in touched_files(workspace).restore(leave=leave)}
+    assert done["b.json"].outcome is Outcome.PUT_BACK
+    kept = done["settings.local.json"]
+    assert kept.outcome is Outcome.NOT_PUT_BACK
+    (file,) = leave.iterdir()
+    assert file.read_bytes() == b'{"mine": 1}'
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    lines = describe([kept])
+    assert lines[0].startswith("Not put back: ")
+    assert any("is a named pipe" in line for line in lines)
+    assert any(str(file) in line for line in lines)
+    assert touched_files(workspace).restore() == []
+
+
+def test_a_disk_that_refuses_is_named_with_what_helps(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is no matter of links; the journal still knows everything."""
+    (workspace / "a.json").write_bytes(b"{}")
+    touched_files(workspace).write("a.json", OURS)
+
+    def refuse(*_arguments: object, **_named: object) -> None:
+        raise PermissionError(13, "permission denied")
+
+    monkeypatch.setattr(os, "rename", refuse)
+    with pytest.raises(WorkspaceError, match="permission denied") as refused:
+        touched_files(workspace).restore()
+    assert "Make it writable." in (refused.value.hint or "")
+    assert refused.value.code == WorkspaceError.default_code
+    monkeypatch.undo()
+    assert touched_files(workspace).restore()[0].outcome is Outcome.PUT_BACK
+
+
+def test_what_a_crash_left_goes_where_the_file_is_as_it_was(workspace: Path) -> None:
+    """Killed before the new content took the name, the file is what it was and the token beside it must go."""
+    (workspace / "a.json").write_bytes(b"{}")
+    touched_files(workspace).write("a.json", OURS)
+    (workspace / "a.json").write_bytes(b"{}")
+    (workspace / ".a.json.promptster-new").write_bytes(OURS)
+    touched_files(workspace).restore()
+    assert [path.name for path in workspace.iterdir()] == ["a.json"]

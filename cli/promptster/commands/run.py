@@ -73,6 +73,8 @@ def _start(name: str, arguments: tuple[str, ...], out: Output) -> NoReturn:
     from promptster.session.launcher import prepare  # noqa: PLC0415 - likewise
 
     paths, words = Paths.from_environment(), arguments[1:] if arguments[:1] == ("--",) else arguments
+    for note in _place_notes(name, words, paths):
+        out.note(note)
     try:
         prepared = prepare(name, words, paths)
     except LaunchError as error:
@@ -82,6 +84,21 @@ def _start(name: str, arguments: tuple[str, ...], out: Output) -> NoReturn:
     for note in prepared.launch.notes:
         out.note(note)
     start(prepared, paths, _words_after(prepared, paths, out))
+
+
+def _place_notes(name: str, words: tuple[str, ...], paths: Paths) -> tuple[str, ...]:
+    """Refuse a conversation outside the workspace; what to say about other folders that it is given."""
+    import os  # noqa: PLC0415 - its help needs none of this
+    from pathlib import Path  # noqa: PLC0415 - likewise
+
+    from promptster.session.agents import find_agent  # noqa: PLC0415 - likewise
+    from promptster.session.launcher import find_program, recording_session  # noqa: PLC0415 - likewise
+    from promptster.session.place import require_inside  # noqa: PLC0415 - likewise
+
+    agent = find_agent(name)
+    workspace = Path(recording_session(paths).facts().workspace)
+    find_program(name, os.environ)
+    return require_inside(name, words, workspace) if agent.converses(words) else ()
 
 
 def _words_after(prepared: Prepared, paths: Paths, out: Output) -> tuple[str, ...]:

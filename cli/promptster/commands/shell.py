@@ -48,8 +48,13 @@ def main(arguments: Sequence[str]) -> int:
 
 def _tell(folder: SessionFolder, out: Output) -> None:
     """Whether agents are recorded in the shell, and how to leave it."""
-    from promptster.clock import SystemClock  # noqa: PLC0415 - its help needs none of this
+    import contextlib  # noqa: PLC0415 - its help needs none of this
+    from pathlib import Path  # noqa: PLC0415 - likewise
+    from shlex import quote  # noqa: PLC0415 - likewise
+
+    from promptster.clock import SystemClock  # noqa: PLC0415 - likewise
     from promptster.session.allowed import allowed_names  # noqa: PLC0415 - likewise
+    from promptster.session.place import is_inside  # noqa: PLC0415 - likewise
     from promptster.session.state import SessionState  # noqa: PLC0415 - likewise
 
     facts = folder.facts()
@@ -64,6 +69,9 @@ def _tell(folder: SessionFolder, out: Output) -> None:
         listed = " and ".join(part for part in (", ".join(names[:-1]), *names[-1:]) if part)
         recorded = f"{listed} {'is' if len(names) == 1 else 'are'}" if names else "no agent is"
         out.note(f"In this shell {recorded} recorded. Type exit to leave.")
+    with contextlib.suppress(FileNotFoundError):
+        if not is_inside(Path.cwd(), Path(facts.workspace)):
+            out.note(f"warning: you are outside your workspace, where they do not start: cd {quote(facts.workspace)}")
 
 
 def _start(arguments: tuple[str, ...], out: Output) -> NoReturn:

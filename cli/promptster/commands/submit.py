@@ -135,6 +135,9 @@ def _tell_summary(current: Current, prepared: submission.Prepared, status: Recor
     summary = list(rows(current, prepared, status.events, now))
     for line in (*sentence_lines(title), *labelled(summary, indent="  ")):
         out.note(line)
+    if not prepared.repository:
+        out.note(f"warning: {home_path(current.workspace)} is no longer a git repository")
+        out.note("Its files are compared with those that Promptster kept at the start.")
     if status.last and now - status.last["ms"] < _JUST_NOW_MS:
         agent = one_line(str(status.last.get("agent") or "")) or "an agent"
         out.note(f"warning: {agent} was active less than a minute ago; later work is not recorded")

@@ -22,6 +22,7 @@ from promptster.protocol.signing import Envelope, open_envelope
 from promptster.session.attempt import REQUEST
 from promptster.session.current import BUNDLE, TOMBSTONE, UNREACHABLE, VAULT, Current
 from promptster.session.state import SessionFolder, SessionState
+from promptster.session.touched import Outcome, describe
 from promptster.session.trust import believing
 from promptster.session.words import one_line
 
@@ -111,7 +112,11 @@ def withdraw(current: Current, config: Config) -> Withdrawn:
     folder.update(state=SessionState.WITHDRAWN)
     delete_local(current, keep_batches=False)
     current.store.delete(current.facts.session)
-    envelope = _hand_in(current, config)
+    try:
+        envelope = _hand_in(current, config)
+    except CollectorError as error:  # said now, for the next try knows nothing of it
+        left = describe([entry for entry in restored if entry.outcome is Outcome.NOT_PUT_BACK])
+        raise CollectorError(error.message, hint="\n".join([*left, error.hint or ""]), code=error.code) from error
     if envelope is None:
         return Withdrawn(tombstone=None, envelope=None, restored=restored)
     tombstone = check_tombstone(current, config, envelope)

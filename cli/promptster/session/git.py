@@ -8,6 +8,7 @@ fetch nothing: it would ask for an object that a partial clone left out in whate
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
 import shutil
@@ -38,11 +39,12 @@ _KEPT = frozenset(
 """The user's own way of reaching a server and of finding git; nothing that points at a repository."""
 PATIENCE_S: Final = 120.0
 """Seconds after which git is taken to wait for something that will not come."""
+SUSPICION_S: Final = 3.0
+"""Seconds after which we look for what it could wait for."""
 OWNER: Final = "workspace_owner"
 """Code of the error where git does not touch a repository because of its owner."""
 TIMEOUT: Final = "git_timeout"
 _DUBIOUS: Final = b"dubious ownership"
-_PIPES_IN_GIT: Final = ("HEAD", "config", "index", "commondir", "packed-refs", "info/exclude")
 
 
 def require_git() -> None:
@@ -118,20 +120,46 @@ def _run(
     if not settings:  # it does not clone
         variables["GIT_ALLOW_PROTOCOL"] = "none"
     try:
-        return subprocess.run(
+        with subprocess.Popen(
             command,
             cwd=cwd,
             env=variables,
-            input=stdin,
-            capture_output=True,
-            check=False,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             umask=umask,
-            timeout=None if settings else PATIENCE_S,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise _waits(cwd) from error
+        ) as process:
+            try:
+                out, err = _communicate(process, stdin, cwd, patient=bool(settings))
+            except BaseException:
+                process.kill()
+                raise
+            return subprocess.CompletedProcess(command, process.returncode, out, err)
     except OSError as error:
         raise WorkspaceError(f"git could not be run: {reason_of(error)}", code="git") from error
+
+
+def _communicate(process: subprocess.Popen[bytes], stdin: bytes, cwd: Path, *, patient: bool) -> tuple[bytes, bytes]:
+    """What git answers; with ``patient`` however long it takes.
+
+    Raises:
+        WorkspaceError: it waits for something that will not come.
+    """
+    if patient:
+        return process.communicate(stdin)
+    try:
+        return process.communicate(stdin, timeout=SUSPICION_S)
+    except subprocess.TimeoutExpired:
+        pipe = next(_pipes(cwd), None)
+    try:
+        return process.communicate(timeout=0 if pipe else PATIENCE_S)
+    except subprocess.TimeoutExpired as error:
+        hint = f"{pipe} is a named pipe. Move it away." if pipe else "Look whether `git status` answers there."
+        raise WorkspaceError(
+            f"git waits in {cwd} for something that does not come",
+            hint=f"{hint} Then run the same command again.",
+            code=TIMEOUT,
+        ) from error
 
 
 def _owner(folder: Path, stderr: bytes) -> WorkspaceError:
@@ -147,27 +175,16 @@ def _owner(folder: Path, stderr: bytes) -> WorkspaceError:
     )
 
 
-def _waits(folder: Path) -> WorkspaceError:
-    """Git got no end: the usual cause is a named pipe in the place of a file that it reads."""
-    pipe = next(_pipes(folder), None)
-    hint = f"{pipe} is a named pipe. Move it away." if pipe else "Look whether `git status` answers there."
-    return WorkspaceError(
-        f"git did not answer in {folder} for {PATIENCE_S:.0f} seconds",
-        hint=f"{hint} Then run the same command again.",
-        code=TIMEOUT,
-    )
-
-
 def _pipes(folder: Path) -> Iterator[str]:
+    """Named pipes in the places of files that git reads."""
     for place, _, names in os.walk(folder):
-        wanted = [".gitignore"] if ".gitignore" in names else []
-        wanted += [f".git/{name}" for name in _PIPES_IN_GIT]
-        for path in (f"{place}/{name}" for name in wanted):
-            try:
+        for name in names:
+            path = f"{place}/{name}"
+            if name not in {".git", ".gitignore"} and "/.git/" not in path:
+                continue
+            with contextlib.suppress(OSError):
                 if stat.S_ISFIFO(os.lstat(path).st_mode):
                     yield path
-            except OSError:
-                continue
 
 
 def last_words(stderr: bytes) -> str:

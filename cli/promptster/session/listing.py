@@ -37,6 +37,8 @@ class Listing:
     """Tracked files that a sparse checkout leaves out, with the name of their content."""
     ignored: list[bytes] = field(default_factory=list[bytes])
     """Ignored files, and folders with a slash at their end."""
+    own: bool = False
+    """Whether the workspace's own repository answered."""
 
 
 def is_repository(folder: Path) -> bool:
@@ -74,7 +76,9 @@ def _list_one(root: Path, prefix: bytes, descent: Descent, own: Mapping[str, str
     here = root / os.fsdecode(prefix)
     try:
         if is_repository(here):
-            return _ask(here, prefix, descent, None, found)
+            inner = _ask(here, prefix, descent, None, found)
+            found.own = found.own or not prefix
+            return inner
     except WorkspaceError as error:
         if error.code == TIMEOUT or (error.code == OWNER and not prefix):
             raise

@@ -59,6 +59,8 @@ class Prepared:
     diff: str
     lines: tuple[int, int]
     """Lines added and removed in all of it, whether or not they fit into ``diff``."""
+    repository: bool = True
+    """Whether the workspace still has a repository of its own."""
 
     def draft(self) -> dict[str, Any]:
         """The last event of the candidate's work."""
@@ -96,7 +98,8 @@ def prepare(current: Current) -> Prepared:
     lines = changed_lines(diff)
     if len(diff) > DIFF_LIMIT:
         diff = diff[:DIFF_LIMIT] + "\n... the rest of the difference is left out\n"
-    return Prepared(changes=changes, final=final, diff=diff, lines=lines)
+    has_own = current.tree.is_repository
+    return Prepared(changes=changes, final=final, diff=diff, lines=lines, repository=has_own)
 
 
 def changed_lines(diff: str) -> tuple[int, int]:

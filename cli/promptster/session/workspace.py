@@ -91,7 +91,10 @@ def _plan_fresh(root: Path, repository: str | None, *, local_allowed: bool) -> W
     above = root if root.exists() else next(parent for parent in root.parents if parent.exists())
     if not above.is_dir() or not os.access(above, os.W_OK | os.X_OK):
         raise WorkspaceError(f"cannot write to {above}", hint="Choose another folder.", code="workspace_unsuitable")
-    top = git_text(["rev-parse", "--show-toplevel"], cwd=above)
+    try:
+        top = git_text(["rev-parse", "--show-toplevel"], cwd=above)
+    except WorkspaceError:  # somebody else's, around it: what will be made here is a repository of its own
+        top = None
     if top is not None and not Path(os.path.realpath(Path.home())).is_relative_to(os.path.realpath(top)):
         raise _inside(root, top)  # a home that is a work tree itself holds everything, and nothing of it is meant
     if repository is None:

@@ -82,7 +82,7 @@ class WorkTree:
             look = _Look(descent, self._store)
             listing = list_files(self.root, descent, self._store.environment)
             paths = listing.files | {path for path, data in replaced.items() if data is not None}
-            if before is not None and not self._goes_on(before.commit):
+            if before is not None and not (listing.own and self._goes_on(before.commit)):
                 paths |= before.files.keys()
             files: dict[bytes, Entry] = {}
             keeping = _Keeping(self._store, fresh=fresh)

@@ -63,6 +63,10 @@ class ClaudeCode:
     provider_agent = "claude"
     resume_words = ("--resume",)
 
+    def converses(self, arguments: tuple[str, ...]) -> bool:
+        """Whatever does not begin with a word of its housekeeping."""
+        return not (arguments and arguments[0] in _OWN_HOUSEKEEPING)
+
     def prepare(self, request: LaunchRequest) -> Launch:
         """Put the settings, ours or merged with the candidate's own, first among the arguments.
 
@@ -70,7 +74,7 @@ class ClaudeCode:
             LaunchError: the candidate's own ``--settings`` cannot be read or merged, or the work would be done
                 elsewhere.
         """
-        if request.arguments and request.arguments[0] in _OWN_HOUSEKEEPING:
+        if not self.converses(request.arguments):
             return Launch(arguments=request.arguments, environ=request.environ, converses=False)
         options, rest = split_options(request.arguments)
         if request.arguments[:1] == (_SERVED,):
@@ -105,7 +109,7 @@ class ClaudeCode:
         Raises:
             LaunchError: they cannot be read.
         """
-        if arguments and arguments[0] in _OWN_HOUSEKEEPING:
+        if not self.converses(arguments):
             return environ
         _, own = take_settings(split_options(arguments)[0])
         return {**environ, **settings_environment(read_settings(own, Path.cwd()))}

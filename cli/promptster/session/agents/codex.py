@@ -60,13 +60,17 @@ class Codex:
         del arguments
         return environ
 
+    def converses(self, arguments: tuple[str, ...]) -> bool:
+        """Whatever does not begin with a word of its housekeeping."""
+        return not (arguments and arguments[0] in _OWN_HOUSEKEEPING)
+
     def prepare(self, request: LaunchRequest) -> Launch:
         """Put our ``-c`` options before the candidate's arguments; theirs stay and still apply.
 
         Raises:
             LaunchError: the call names another provider, or the work would be done elsewhere.
         """
-        if request.arguments and request.arguments[0] in _OWN_HOUSEKEEPING:
+        if not self.converses(request.arguments):
             return Launch(arguments=request.arguments, environ=request.environ, converses=False)
         options, _ = split_options(request.arguments)
         _refuse_elsewhere(options)

@@ -33,6 +33,11 @@ class CursorAgent:
         del arguments
         return environ
 
+    def converses(self, arguments: tuple[str, ...]) -> bool:
+        """Always: which of its words are housekeeping is not known."""
+        del arguments
+        return True
+
     def prepare(self, request: LaunchRequest) -> Launch:
         """Start it as it is, if its hooks are in place.
 

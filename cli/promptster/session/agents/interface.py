@@ -80,6 +80,10 @@ class Agent(Protocol):
         """
         ...
 
+    def converses(self, arguments: tuple[str, ...]) -> bool:
+        """Whether a call can be a conversation; help, logins and the like have nothing that could be recorded."""
+        ...
+
     def prepare(self, request: LaunchRequest) -> Launch:
         """How to start this agent recorded.
 
