@@ -6,6 +6,7 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from promptster.capture.agents.interface import Finding, HookReport, Identity, Prompt, Purpose, raw_finding
+from promptster.capture.agents.marked import images_once
 from promptster.capture.providers.interface import text_of
 
 if TYPE_CHECKING:
@@ -39,7 +40,8 @@ class Generic:
 
     def prompts(self, run: Sequence[UserText]) -> Sequence[Prompt]:
         """The whole texts."""
-        return [Prompt(text=item.text, images=item.images) for item in run if item.text or item.images]
+        texts = [item for item in run if item.text or item.images]
+        return images_once(run, [Prompt(text=item.text, images=item.images) for item in texts])
 
     def resumes(self, item: UserText) -> bool:
         """Cannot be told."""
