@@ -21,11 +21,12 @@ from promptster.replay.model import Role
 from promptster.replay.timeline import build
 
 CODEX = {"originator": "codex_exec", "session-id": "s1", "thread-id": "s1"}
-APART = "<persisted-output>\nOutput too large (195.3KB). Full output saved to: out.txt\n\nPreview (first 2KB):\nxx\n</persisted-output>"
+APART = "<persisted-output>\nOutput too large (195.3KB). Full output saved to: o.txt\n\nxx\n</persisted-output>"
 MIDDLE = "yy\n\n... [20012 characters truncated] ...\n\nyy"
 LONG = (
     "Chunk ID: 1\nWall time: 0.0 seconds\nProcess exited with code 0\nOriginal token count: 50001\nOutput:\n"
-    "Warning: truncated output (original token count: 50001)\nTotal output lines: 1\n\nxx\u202640001 tokens truncated\u2026xx"
+    "Warning: truncated output (original token count: 50001)\nTotal output lines: 1\n\n"
+    "xx\u202640001 tokens truncated\u2026xx"
 )
 
 
