@@ -240,6 +240,11 @@ class ClaudeCode:
         created = result.text.startswith(_CREATED)
         return [*([] if result.is_error else claude_edits.edits_from_input(call, created=created)), *cut]
 
+    def touches(self, call: ToolUse) -> Sequence[str]:
+        """What the tools that edit files name."""
+        path = text_of(mapping(call.input).get("file_path"))
+        return [path] if path and call.name in claude_edits.TOOLS else []
+
     def hook(self, payload: Mapping[str, Json]) -> HookReport:
         """One hook payload."""
         return claude_hooks.read(payload)

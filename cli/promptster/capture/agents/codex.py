@@ -210,6 +210,11 @@ class Codex:
             *by_codex(call.id, result.text),
         ]
 
+    def touches(self, call: ToolUse) -> Sequence[str]:
+        """The files of a patch."""
+        files = read_patch(patch_in(call) or "")
+        return [name for file in files for name in (file.path, file.moved_to) if name]
+
     def hook(self, payload: Mapping[str, Json]) -> HookReport:
         """One hook payload."""
         event = text_of(payload.get("hook_event_name"))

@@ -82,6 +82,11 @@ class Generic:
         del call, result
         return []
 
+    def touches(self, call: ToolUse) -> Sequence[str]:
+        """Cannot be told."""
+        del call
+        return []
+
     def hook(self, payload: Mapping[str, Json]) -> HookReport:
         """Kept raw."""
         event = text_of(payload.get("hook_event_name")) or "unknown"
@@ -114,6 +119,10 @@ class Unnamed(Generic):
     def spawns(self, call: ToolUse) -> str | None:
         """As the known one does."""
         return self._habits.spawns(call)
+
+    def touches(self, call: ToolUse) -> Sequence[str]:
+        """What the known one's tools of these names do."""
+        return self._habits.touches(call)
 
     def actions(self, call: ToolUse, result: ToolResult) -> Sequence[Finding]:
         """What the known one's tools of these names do."""
