@@ -173,11 +173,18 @@ def test_edits_of_other_agents_as_version_0_1_recorded_them() -> None:
     ]
 
 
-def test_a_notebooks_cell_is_told_whole_now_and_as_a_part_before() -> None:
-    """The hook reports the notebook before and after; version 0.1 kept the new cell's text alone."""
+def test_a_notebook_is_told_by_cell() -> None:
+    """Which cell, what became of it, and its texts; version 0.1 kept the new cell's text alone."""
     now = [entry for entry in _of_now() if str(entry.fields["path"]).endswith(".ipynb")]
-    assert [entry.extent for entry in now] == [Extent.FILE, Extent.FILE]
-    assert '+   "source": "x = 1",' in (edit_diff(now[1]) or "")
+    assert [entry.extent for entry in now] == [Extent.PASSAGES, Extent.PASSAGES]
+    assert [edit_diff(entry) for entry in now] == [
+        "@@ cell c1, replaced\n-print('hello')\n-print(2)\n+print('bye')",
+        "@@ cell a62965b4, inserted\n+x = 1",
+    ]
+    assert [narrate(entry).subject.partition(", ")[2] for entry in now] == [
+        "cell c1, replaced",
+        "cell a62965b4, inserted",
+    ]
     old = [entry for entry in _of_old("edits") if str(entry.fields["path"]).endswith(".ipynb")]
     assert [(entry.extent, edit_diff(entry)) for entry in old] == [(Extent.PASSAGES, None)] * 2
     assert [passage.label for passage in narrate(old[0]).passages] == [

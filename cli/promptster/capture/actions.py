@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 _DIFF_LINES = 20_000
 """Lines beyond which no patch is computed; the two texts stand beside it anyway."""
 _NO_COUNT = re.compile(r"(?<= )([-+]\d+)(?= )")
+_CELL_NAME = 100
+"""Characters of a cell's id that are told."""
+_DONE_TO_CELLS = {"replace": "replaced", "insert": "inserted", "delete": "deleted"}
 _DIFF_PAIRS = 4_000_000
 """Pairs of changed lines beyond which none is either: comparing them would hold everything else up for seconds."""
 
@@ -107,6 +110,36 @@ def replaced_passages(*, tool_use_id: str, path: str, pairs: Sequence[tuple[str,
         before=before if any(old for old, _ in pairs) else None,
         after=after,
         patch=passages(path, pairs),
+    )
+
+
+def edited_cell(
+    *, tool_use_id: str, path: str, cell: str, mode: str, before: str | None, after: str | None, is_known: bool = True
+) -> Finding:
+    """An edit of one cell of a notebook: its texts are the cell's, and its patch names the cell and what became of it.
+
+    Args:
+        tool_use_id: the call.
+        path: the notebook.
+        cell: the cell's id; of a new one that of the cell before it, if its own is not known.
+        mode: replace, insert or delete.
+        before: the cell's text before, where it is known.
+        after: its text after.
+        is_known: whether ``cell`` is the cell's own id, and ``before`` all that stood there.
+    """
+    named = f"cell {' '.join(cell.split())[:_CELL_NAME]}" if cell.strip() else "a cell"
+    if mode == "insert" and not is_known:
+        named = f"a new cell behind {named}" if cell.strip() else "a new cell"
+    head = f"@@ {named}, {_DONE_TO_CELLS.get(mode, 'replaced')}"
+    lines = _compared(path, before or "", after or "") if is_known or mode == "insert" else []
+    hunks = [head if line == "@@" else line for line in unplaced([line.removesuffix("\n") for line in lines[2:]])]
+    return file_edit(
+        tool_use_id=tool_use_id,
+        path=path,
+        operation="modify",
+        before=before,
+        after=after,
+        patch="\n".join([*_names(path), *(hunks or [head]), ""]),
     )
 
 

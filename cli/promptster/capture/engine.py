@@ -5,8 +5,10 @@ What was captured before a restart is learned again from the journal by ``absorb
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from promptster.capture.agents import agent_named
 from promptster.capture.agents.interface import Identity
 from promptster.capture.conversation import Asked, Turn, read_turn
 from promptster.capture.exchange import Exchange, ReadRequest, ReadResponse
@@ -14,6 +16,7 @@ from promptster.capture.hooks import HookDesk, event_name, read_hook
 from promptster.capture.lanes import Lanes
 from promptster.capture.learning import Learner
 from promptster.capture.ledger import Ledger
+from promptster.capture.on_disk import Disk
 from promptster.capture.providers.interface import ModelCall
 from promptster.capture.scribe import Scribe, Stamp
 from promptster.capture.silence import SilenceWatch
@@ -26,8 +29,9 @@ from promptster_hooks.frame import PAYLOAD_LIMIT
 if TYPE_CHECKING:
     from collections import Counter
     from collections.abc import Callable, Collection, Sequence
+    from pathlib import Path
 
-    from promptster.capture.agents.interface import Agent, Prompt
+    from promptster.capture.agents.interface import Agent, HookReport, Prompt
     from promptster.clock import Clock
     from promptster.protocol.events import Draft, OpenedEvent
     from promptster.proxy.observation import Observer, RequestInfo
@@ -46,6 +50,7 @@ class Capture:
         *,
         allowed_kinds: Collection[str] = tuple(KINDS),
         hooked_agents: Collection[str] = HOOKED_AGENTS,
+        workspace: Path | None = None,
     ) -> None:
         """Capture into ``append``, which returns the event's ``seq`` at once.
 
@@ -54,6 +59,7 @@ class Capture:
             clock: stamps everything that is not stamped on arrival.
             allowed_kinds: the policy's kinds; other findings are dropped and counted.
             hooked_agents: agents whose silence on the hook side is worth an event.
+            workspace: where files are looked at for the line ends of edits; without one, nowhere.
         """
         self._scribe = Scribe(append, clock, allowed_kinds)
         self._lanes = Lanes()
@@ -61,7 +67,8 @@ class Capture:
         self._subagents = Subagents(self._scribe, self._lanes)
         self._typed = TypedWords()
         self._silence = SilenceWatch(self._scribe, hooked_agents)
-        self._tools = ToolDesk(self._scribe, self._lanes, self._ledger, self._subagents, self._silence)
+        self._disk = Disk(workspace)
+        self._tools = ToolDesk(self._scribe, self._lanes, self._ledger, self._subagents, self._silence, self._disk)
         self._hooks = HookDesk(self._scribe, self._lanes, self._ledger, self._is_streaming)
         self._learner = Learner(self._lanes, self._ledger, self._hooks, self._subagents)
         self._open: dict[Exchange, Identity | None] = {}
@@ -110,9 +117,18 @@ class Capture:
             if len(payload) >= PAYLOAD_LIMIT:
                 self.hook_refused(agent, len(payload), payload)
             return
+        report = self._on_disk(report)
         self._silence.heard(report.identity)
         self._typed.report(report, at)
         self._hooks.take(report, at)
+
+    def _on_disk(self, report: HookReport) -> HookReport:
+        """A report with its edits as they are on disk; looked at now, since the agent waits for its hook."""
+        if report.stage == "call" and report.call is not None:
+            self._disk.look(agent_named(report.identity.agent).touches(report.call), report.folder)
+        if not any(finding.kind == "file_edit" for finding in report.findings):
+            return report
+        return replace(report, findings=[self._disk.settle(finding, report.folder) for finding in report.findings])
 
     def hook_refused(self, agent: str, size: int, beginning: bytes) -> None:
         """Tell that a hook's payload was too long to be read.

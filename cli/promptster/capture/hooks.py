@@ -17,7 +17,7 @@ from promptster.capture.agents import agent_named
 from promptster.capture.agents.cursor import Cursor, twin_of
 from promptster.capture.agents.interface import Finding
 from promptster.capture.ledger import marks_of
-from promptster.capture.providers.interface import ToolUse, canonical, load, mapping
+from promptster.capture.providers.interface import ToolUse, canonical, load, mapping, text_of
 from promptster.capture.twins import Twins
 
 if TYPE_CHECKING:
@@ -49,7 +49,8 @@ def read_hook(agent: str, payload: bytes) -> HookReport | None:
     body: Mapping[str, Json] = mapping(load(payload))
     if not body:
         return None
-    return (Cursor() if "cursor_version" in body else agent_named(agent)).hook(body)
+    report = (Cursor() if "cursor_version" in body else agent_named(agent)).hook(body)
+    return replace(report, folder=text_of(body.get("cwd")))
 
 
 def event_name(beginning: bytes) -> str:

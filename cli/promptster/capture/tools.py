@@ -11,10 +11,11 @@ from promptster.capture.providers.interface import ToolResult, ToolUse
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from promptster.capture.agents.interface import Agent, Identity
+    from promptster.capture.agents.interface import Agent, Finding, Identity
     from promptster.capture.conversation import Answered, Turn
     from promptster.capture.lanes import Lanes
     from promptster.capture.ledger import Ledger, ToldCall
+    from promptster.capture.on_disk import Disk
     from promptster.capture.scribe import Scribe
     from promptster.capture.silence import SilenceWatch
     from promptster.capture.subagents import Subagents
@@ -23,8 +24,14 @@ if TYPE_CHECKING:
 class ToolDesk:
     """Writes calls and results, each once."""
 
-    def __init__(
-        self, scribe: Scribe, lanes: Lanes, ledger: Ledger, subagents: Subagents, silence: SilenceWatch
+    def __init__(  # noqa: PLR0917 - one part of the engine each
+        self,
+        scribe: Scribe,
+        lanes: Lanes,
+        ledger: Ledger,
+        subagents: Subagents,
+        silence: SilenceWatch,
+        disk: Disk,
     ) -> None:
         self.after_pause: set[Identity] = set()
         """Conversations that have asked nothing since a pause: their calls may be older than its end."""
@@ -33,11 +40,13 @@ class ToolDesk:
         self._ledger = ledger
         self._subagents = subagents
         self._silence = silence
+        self._disk = disk
 
     def call(self, agent: Agent, identity: Identity, use: ToolUse, after: int | None) -> ToldCall:
         """A call that the model made; a call without an id cannot be known again."""
         known = self._ledger.entry(identity, use.id) if use.id else KnownCall(identity=identity)
         known.name, known.identity = use.name, identity
+        self._disk.look(agent.touches(use))
         finding = actions.tool_call(tool_use_id=use.id, name=use.name, given=use.input)
         call = known.tell("proxy", use, self._write(identity, finding.kind, finding.fields, after))
         if agent.tools and use.name not in agent.tools and not use.name.startswith("mcp__"):
@@ -96,7 +105,7 @@ class ToolDesk:
         if call.lacks_actions and answer.use is not None:
             call.lacks_actions = False
             for action in agent.actions(answer.use, answer.result):
-                self._write(identity, action.kind, action.fields, call.seq)
+                self._write_action(identity, action, call.seq)
 
     def _result(self, agent: Agent, identity: Identity, call: ToldCall, answer: Answered) -> None:
         result = answer.result
@@ -107,9 +116,14 @@ class ToolDesk:
         )
         self._write(identity, finding.kind, finding.fields, call.seq)
         for action in agent.actions(use, result):
-            self._write(identity, action.kind, action.fields, call.seq)
+            self._write_action(identity, action, call.seq)
         if agent.hooks_tell(use, result):
             self._silence.expect(identity, call, result.id)
+
+    def _write_action(self, identity: Identity, action: Finding, call: int | None) -> None:
+        """An edit with the line ends that it has on disk; anything else as it is."""
+        told = self._disk.settle(action)
+        self._write(identity, told.kind, told.fields, call)
 
     def _write(self, identity: Identity, kind: str, fields: Mapping[str, object], *refs: int | None) -> int | None:
         named = {**fields, **identity.fields()}

@@ -5,6 +5,7 @@ Texts stand here as they were captured; whoever shows them escapes them for the 
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +41,8 @@ _TOOL_SUBJECTS = (
     "command", "cmd", "file_path", "notebook_path", "pattern", "query", "url", "path", "description", "skill", "prompt",
 )  # fmt: skip
 """Input fields of tools that say best what a call is about, the best first."""
+_CELL = re.compile(r"^@@ ((?:a new |a )?cell\b.*)$", re.MULTILINE)
+"""What a hunk begins with that tells of one cell of a notebook."""
 _CODEX_FILE = "*** Update File: "
 """What a section of Codex's patch language begins with that changes or moves a file."""
 
@@ -218,8 +221,10 @@ def _file_edit(entry: Entry) -> Narration:
 
 
 def _path(entry: Entry) -> str:
-    """A file's path; of one that was moved, from where to where."""
+    """A file's path; of one that was moved, from where to where; of a notebook, which cell."""
     path, patch = text_of(entry, "path"), text_of(entry, "patch")
+    if path.endswith(".ipynb") and (cell := _CELL.search(patch)):
+        return f"{path}, {cell[1]}"
     if text_of(entry, "operation") != "rename" or not patch.startswith(_CODEX_FILE):
         return path
     head, _, _ = patch.partition("\n")

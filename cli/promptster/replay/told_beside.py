@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from promptster.replay.model import OUTPUT_CUT
 from promptster.replay.shapes import items, table
+from promptster.replay.wording import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -70,6 +71,7 @@ def left_out(entries: Sequence[Entry]) -> Mapping[int, str]:
 _WORDS = {
     ("kept", "size"): "cut by the agent: {0} of {1} {unit} kept",
     ("size",): "cut by the agent: all of it was {0} {unit}",
+    ("told",): "cut by the agent: all of it was {0}",
     ("left_out",): "cut by the agent: {0} {unit} left out",
 }
 """What is said for what is known, the most telling first."""
@@ -78,11 +80,13 @@ _WORDS = {
 def _words(facts: Sequence[Mapping[str, Any]]) -> str:
     for names, words in _WORDS.items():
         for fact in facts:
-            numbers = [_number(fact.get(name)) for name in names]
+            numbers = [_worded(fact.get(name)) for name in names]
             if all(numbers):
                 return words.format(*numbers, unit=fact.get("unit") or "characters")
     return "cut by the agent"
 
 
-def _number(value: object) -> str:
+def _worded(value: object) -> str:
+    if isinstance(value, str):
+        return one_line(value)
     return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else ""

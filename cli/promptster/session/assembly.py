@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from promptster.capture.engine import HOOKED_AGENTS, Capture
@@ -151,6 +152,7 @@ async def assemble(
             clock,
             allowed_kinds=frozenset(policy.kinds),
             hooked_agents=HOOKED_AGENTS if policy.hooks else (),
+            workspace=Path(facts.workspace),
         ),
     )
     try:

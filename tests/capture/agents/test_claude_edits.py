@@ -17,15 +17,25 @@ REAL = json.loads((RECORDINGS / "claude-2.1.330" / "edits.json").read_bytes())
 
 @pytest.mark.parametrize("line", REAL, ids=[str(line["payload"]["tool_input"]).split("/")[2][:9] for line in REAL])
 def test_the_text_after_is_what_stands_on_the_disk(line: dict[str, Any]) -> None:
-    """Line ends aside, which the hooks tell as line feeds: deleted lines, curly quotes, tabs, notebooks, new files."""
+    """Line ends aside, which the hooks tell as line feeds: deleted lines, curly quotes, tabs, new files."""
     payload = line["payload"]
     call = ToolUse(id="t", name=payload["tool_name"], input=payload["tool_input"])
     (edit,) = edits_done(call, payload["tool_response"])
+    if call.name == "NotebookEdit":
+        assert edit.fields["after"] in _cells(line["on_disk"])
+        assert edit.fields["before"] in {None, *_cells(payload["tool_response"]["original_file"])}
+        assert f"@@ cell {payload['tool_response']['cell_id']}, " in str(edit.fields["patch"])
+        return
     assert edit.fields["after"] == line["on_disk"].replace("\r\n", "\n")
     before = payload["tool_response"].get("originalFile", payload["tool_response"].get("original_file"))
     made = edit.fields["operation"] == "create"
     assert edit.fields["before"] == (None if made else before)
     assert "@@ -" in str(edit.fields["patch"])
+
+
+def _cells(notebook: str) -> set[str]:
+    """What stands in the cells of a notebook."""
+    return {"".join(cell["source"]) for cell in json.loads(notebook)["cells"]}
 
 
 def _done(tool: str, given: dict[str, Any], **response: Any) -> list[tuple[Any, ...]]:
@@ -87,13 +97,35 @@ def test_a_file_that_was_empty_is_not_a_new_one() -> None:
 
 
 def test_a_cell_from_its_arguments_is_a_part_of_a_notebook() -> None:
-    """Put in, it is added; in the place of another one, only what came is known; deleted, nothing is."""
-    told = {"notebook_path": "/w/a", "new_source": "x = 1"}
-    assert _done("NotebookEdit", {**told, "edit_mode": "insert"}) == [("modify", None, "x = 1", f"{HEAD}@@\n+x = 1\n")]
-    assert _done("NotebookEdit", told) == [("modify", None, "x = 1", None)]
-    assert _done("NotebookEdit", {**told, "edit_mode": "delete"}) == [("modify", None, None, None)]
+    """Put in, it is added; in the place of another one, only what came is known; deleted, nothing is but the cell."""
+    told = {"notebook_path": "/w/a", "new_source": "x = 1", "cell_id": "c1"}
+    added, other = "@@ a new cell behind cell c1, inserted\n+x = 1\n", "@@ cell c1, replaced\n"
+    assert _done("NotebookEdit", {**told, "edit_mode": "insert"}) == [("modify", None, "x = 1", HEAD + added)]
+    assert _done("NotebookEdit", told) == [("modify", None, "x = 1", HEAD + other)]
+    gone = _done("NotebookEdit", {**told, "edit_mode": "delete"})
+    assert gone == [("modify", None, None, f"{HEAD}@@ cell c1, deleted\n")]
+    first = _done("NotebookEdit", {"notebook_path": "/w/a", "new_source": "x", "edit_mode": "insert"})
+    assert first == [("modify", None, "x", f"{HEAD}@@ a new cell, inserted\n+x\n")]
     failed = {"notebook_path": "/w/a", "original_file": "{}", "updated_file": "{}", "error": "no such cell"}
     assert _done("NotebookEdit", told, **failed) == []
+
+
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [
+        (
+            {"edit_mode": "replace", "old_source": "a\nb", "new_source": "a\nc"},
+            ("a\nb", "a\nc", "replaced\n a\n-b\n+c\n"),
+        ),
+        ({"edit_mode": "delete", "old_source": "bye", "new_source": ""}, ("bye", None, "deleted\n-bye\n")),
+        ({"edit_mode": "insert", "new_source": "# t\nhi"}, (None, "# t\nhi", "inserted\n+# t\n+hi\n")),
+        ({"edit_mode": "replace", "old_source": "", "new_source": ""}, ("", "", "replaced\n")),
+    ],
+)
+def test_a_cell_that_the_hook_tells(told: dict[str, Any], expected: tuple[str | None, str | None, str]) -> None:
+    """Before and after of the cell alone, its id and what became of it."""
+    (edit,) = _done("NotebookEdit", {}, notebook_path="/w/a", cell_id="c 1\n", **told)
+    assert edit == ("modify", *expected[:2], f"{HEAD}@@ cell c 1, {expected[2]}")
 
 
 def test_a_huge_file_keeps_the_patch_of_the_agent() -> None:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from promptster.capture import actions
 from promptster.capture.agents import claude_edits, claude_hooks
 from promptster.capture.agents.interface import Finding, HookReport, Identity, Prompt, Purpose
-from promptster.capture.agents.marked import passage, passages, widest
+from promptster.capture.agents.left_out import by_claude
+from promptster.capture.agents.marked import alone, images_once, is_internal, passage, passages, widest
 from promptster.capture.providers.interface import load, mapping, text_of
 
 if TYPE_CHECKING:
@@ -49,6 +50,9 @@ _ADDED_TEXT = (
     "Stop hook feedback",
     "Stop hook blocking error from command",
     "Operation stopped by hook",
+    "[Image: source",
+    "[Image source:",
+    "[Image: original",
 )
 _ADDED_EXACTLY = ("Continue from where you left off.",)
 _SUMMARY = "This session is being continued from a previous conversation"
@@ -165,6 +169,9 @@ class ClaudeCode:
         expansion = False
         is_hooked = not any(_SIDE_QUESTION in item.text for item in run)
         for item in run:
+            if item.images and not item.text:
+                found.append(alone(item))
+                continue
             kept, rest = _split_reminders(item.text)
             found.extend(kept)
             if _LOCAL_OUTPUT.match(rest):
@@ -180,11 +187,12 @@ class ClaudeCode:
                 found.append(Prompt(text=f"! {shell[1].strip()}", is_hooked=False))
             elif (queued := _queued(rest)) is not None:
                 found.append(Prompt(text=queued, images=item.images))
-            elif (rest or (item.images and not item.text)) and not _added(rest):
+            elif rest and not _added(rest):
                 if not expansion:
-                    found.append(Prompt(text=rest, images=item.images, is_hooked=is_hooked))
+                    machine = is_internal(rest)
+                    found.append(Prompt(text=rest, images=item.images, machine=machine, is_hooked=is_hooked))
                 expansion = False
-        return found
+        return images_once(run, found)
 
     def resumes(self, item: UserText) -> bool:
         """What Claude Code adds after an error in the middle of a stream that had brought some text."""
@@ -226,10 +234,16 @@ class ClaudeCode:
             return [actions.permission(decision="denied", call=call)]
         if result.is_error and result.text.startswith(_NOT_RUN):
             return []
+        cut = by_claude(call.id, result.text)
         if call.name == "Bash":
-            return [_command(call, result)]
+            return [_command(call, result), *cut]
         created = result.text.startswith(_CREATED)
-        return [] if result.is_error else claude_edits.edits_from_input(call, created=created)
+        return [*([] if result.is_error else claude_edits.edits_from_input(call, created=created)), *cut]
+
+    def touches(self, call: ToolUse) -> Sequence[str]:
+        """What the tools that edit files name."""
+        path = text_of(mapping(call.input).get("file_path"))
+        return [path] if path and call.name in claude_edits.TOOLS else []
 
     def hook(self, payload: Mapping[str, Json]) -> HookReport:
         """One hook payload."""

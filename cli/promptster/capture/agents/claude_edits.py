@@ -140,11 +140,26 @@ def _is_ended(before: str, patch: str) -> bool:
 
 
 def _notebook(call: ToolUse, response: Mapping[str, Json]) -> Sequence[Finding]:
-    path = text_of(response.get("notebook_path"))
+    """The cell that a hook reports of; a version that tells the two files alone is read by these."""
+    path, mode = text_of(response.get("notebook_path")), text_of(response.get("edit_mode"))
+    old, new = response.get("old_source"), response.get("new_source")
+    if response.get("error"):
+        return []
+    if path and mode and (mode == "insert" or isinstance(old, str)):
+        return [
+            actions.edited_cell(
+                tool_use_id=call.id,
+                path=path,
+                cell=text_of(response.get("cell_id")),
+                mode=mode,
+                before=None if mode == "insert" else text_of(old),
+                after=None if mode == "delete" else text_of(new),
+            )
+        ]
     before, after = optional_text(response.get("original_file")), optional_text(response.get("updated_file"))
     if not path or before is None or after is None:
         return edits_from_input(call)
-    return [] if response.get("error") else [_whole(call, path, before, after, None)]
+    return [_whole(call, path, before, after, None)]
 
 
 def edits_from_input(call: ToolUse, *, created: bool = False) -> Sequence[Finding]:
@@ -176,15 +191,22 @@ def _from_input(call: ToolUse, path: str, given: Mapping[str, Json], *, created:
 
 
 def _overwritten(call: ToolUse, path: str, after: str | None) -> Finding:
-    """A file, or a notebook's cell, written whole: what stood there before is not known, so the change has no patch."""
+    """A file written whole: what stood there before is not known, so the change has no patch."""
     return actions.file_edit(tool_use_id=call.id, path=path, operation="modify", before=None, after=after, patch=None)
 
 
 def _cell(call: ToolUse, path: str, given: Mapping[str, Json]) -> Finding:
-    source, mode = text_of(given.get("new_source")), text_of(given.get("edit_mode"))
-    if mode == "insert":
-        return actions.replaced_passages(tool_use_id=call.id, path=path, pairs=[("", source)])
-    return _overwritten(call, path, None if mode == "delete" else source)
+    """A cell by a tool's arguments: what stood in it is not known, nor the id of a new one."""
+    source, mode = text_of(given.get("new_source")), text_of(given.get("edit_mode")) or "replace"
+    return actions.edited_cell(
+        tool_use_id=call.id,
+        path=path,
+        cell=text_of(given.get("cell_id")),
+        mode=mode,
+        before=None,
+        after=None if mode == "delete" else source,
+        is_known=False,
+    )
 
 
 def _changes(given: Mapping[str, Json], *, everywhere: Json = None) -> list[_Change]:

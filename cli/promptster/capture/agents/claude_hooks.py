@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from promptster.capture import actions
 from promptster.capture.agents import claude_edits
 from promptster.capture.agents.interface import Finding, HookReport, Identity, raw_finding
+from promptster.capture.agents.left_out import by_claude
+from promptster.capture.agents.marked import is_internal
 from promptster.capture.providers.interface import ToolUse, mapping, optional_text, text_of
 
 if TYPE_CHECKING:
@@ -35,7 +37,7 @@ def _raw(event: str, identity: Identity, payload: Mapping[str, Json]) -> HookRep
 def _prompt(event: str, identity: Identity, payload: Mapping[str, Json]) -> HookReport:
     text = text_of(payload.get("prompt"))
     prompt_id = text_of(payload.get("prompt_id"))
-    machine = text.lstrip().startswith(("<task-notification>", "<teammate-message"))
+    machine = text.lstrip().startswith(("<task-notification>", "<teammate-message")) or is_internal(text)
     fields = {"text": text, "prompt_id": prompt_id or None, "machine": machine or None}
     return HookReport(
         event=event,
@@ -95,11 +97,18 @@ def _done(call: ToolUse, response: Mapping[str, Json], payload: Mapping[str, Jso
                 error_output=text_of(response.get("stderr")),
                 is_error=False,
                 duration_ms=payload.get("duration_ms"),
-            )
+            ),
+            *by_claude(call.id, text_of(response.get("stdout")), kept_apart=_size(response)),
         ]
     if call.name in claude_edits.TOOLS:
         return claude_edits.edits_done(call, response)
     return []
+
+
+def _size(response: Mapping[str, Json]) -> int | None:
+    """Bytes of an output that stands in a file, because it was too large to be handed on."""
+    size = response.get("persistedOutputSize")
+    return size if isinstance(size, int) and not isinstance(size, bool) else None
 
 
 def _success_code(response: Mapping[str, Json]) -> int:
@@ -127,6 +136,7 @@ def _tool_failure(event: str, identity: Identity, payload: Mapping[str, Json]) -
                 duration_ms=payload.get("duration_ms"),
             )
         )
+    findings.extend(by_claude(call.id, error))
     return HookReport(event=event, identity=identity, findings=findings, stage="result", tool_use_id=call.id, call=call)
 
 

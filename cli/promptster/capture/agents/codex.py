@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 from promptster.capture import actions
 from promptster.capture.agents.interface import Finding, HookReport, Identity, Prompt, Purpose, raw_finding
+from promptster.capture.agents.left_out import by_codex
+from promptster.capture.agents.marked import alone, images_once, is_internal
 from promptster.capture.patches import read_patch
 from promptster.capture.providers.interface import ToolUse, load, mapping, optional_text, sequence, text_of
 
@@ -137,9 +139,12 @@ class Codex:
         for item in run:
             if shell := _SHELL.match(item.text):
                 found.append(Prompt(text=f"! {shell[1]}"))
-            elif item.typed is not False and not _ADDED.match(item.text) and (item.text.strip() or item.images):
-                found.append(Prompt(text=item.text, images=item.images))
-        return found
+            elif item.images and not item.text:
+                found.append(alone(item))
+            elif item.typed is not False and not _ADDED.match(item.text) and item.text.strip():
+                machine = item.typed is None and is_internal(item.text)
+                found.append(Prompt(text=item.text, images=item.images, machine=machine))
+        return images_once(run, found)
 
     def resumes(self, item: UserText) -> bool:
         """Codex asks the same again instead."""
@@ -190,7 +195,7 @@ class Codex:
             or call.name not in _SHELL_TOOLS
             or (outcome.output is None and result.text.startswith(_NOT_RUN))
         ):
-            return []
+            return by_codex(call.id, result.text)
         given = mapping(call.input)
         return [
             actions.command(
@@ -201,8 +206,14 @@ class Codex:
                 output=result.text if outcome.output is None else outcome.output,
                 is_error=None if outcome.exit_code is None else outcome.exit_code != 0,
                 duration_ms=outcome.duration_ms,
-            )
+            ),
+            *by_codex(call.id, result.text),
         ]
+
+    def touches(self, call: ToolUse) -> Sequence[str]:
+        """The files of a patch."""
+        files = read_patch(patch_in(call) or "")
+        return [name for file in files for name in (file.path, file.moved_to) if name]
 
     def hook(self, payload: Mapping[str, Json]) -> HookReport:
         """One hook payload."""
@@ -314,7 +325,8 @@ def _call(payload: Mapping[str, Json]) -> ToolUse:
 
 def _prompt(event: str, identity: Identity, payload: Mapping[str, Json]) -> HookReport:
     text, turn = text_of(payload.get("prompt")), text_of(payload.get("turn_id"))
-    finding = Finding(kind="prompt", fields={"text": text, "prompt_id": turn or None})
+    machine = _ADDED.match(text) is not None or is_internal(text)
+    finding = Finding(kind="prompt", fields={"text": text, "prompt_id": turn or None, "machine": machine or None})
     return HookReport(
         event=event, identity=identity, findings=[finding], key=("prompt", turn, text), is_short_lived=True
     )
@@ -345,6 +357,7 @@ def _tool_result(event: str, identity: Identity, payload: Mapping[str, Json]) ->
                 is_error=failed,
             )
         )
+    findings.extend(by_codex(call.id, text_of(response)))
     return HookReport(event=event, identity=identity, findings=findings, stage="result", tool_use_id=call.id, call=call)
 
 

@@ -27,7 +27,7 @@ from promptster.capture.providers.interface import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from promptster.capture.providers.interface import Json
 
@@ -84,6 +84,12 @@ class Cursor(Generic):
         """Cursor's own traffic crosses no provider's API that we understand."""
         del headers
         return False
+
+    def touches(self, call: ToolUse) -> Sequence[str]:
+        """What the tools that edit files name."""
+        given = mapping(call.input)
+        path = text_of(given.get("file_path")) or text_of(given.get("path"))
+        return [path] if path and call.name in _EDITORS else []
 
     def hook(self, payload: Mapping[str, Json]) -> HookReport:
         """One hook payload, in Cursor's own form or in the one it borrows from Claude Code."""

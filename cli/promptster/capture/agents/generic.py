@@ -6,6 +6,7 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from promptster.capture.agents.interface import Finding, HookReport, Identity, Prompt, Purpose, raw_finding
+from promptster.capture.agents.marked import images_once
 from promptster.capture.providers.interface import text_of
 
 if TYPE_CHECKING:
@@ -39,7 +40,8 @@ class Generic:
 
     def prompts(self, run: Sequence[UserText]) -> Sequence[Prompt]:
         """The whole texts."""
-        return [Prompt(text=item.text, images=item.images) for item in run if item.text or item.images]
+        texts = [item for item in run if item.text or item.images]
+        return images_once(run, [Prompt(text=item.text, images=item.images) for item in texts])
 
     def resumes(self, item: UserText) -> bool:
         """Cannot be told."""
@@ -80,6 +82,11 @@ class Generic:
         del call, result
         return []
 
+    def touches(self, call: ToolUse) -> Sequence[str]:
+        """Cannot be told."""
+        del call
+        return []
+
     def hook(self, payload: Mapping[str, Json]) -> HookReport:
         """Kept raw."""
         event = text_of(payload.get("hook_event_name")) or "unknown"
@@ -112,6 +119,10 @@ class Unnamed(Generic):
     def spawns(self, call: ToolUse) -> str | None:
         """As the known one does."""
         return self._habits.spawns(call)
+
+    def touches(self, call: ToolUse) -> Sequence[str]:
+        """What the known one's tools of these names do."""
+        return self._habits.touches(call)
 
     def actions(self, call: ToolUse, result: ToolResult) -> Sequence[Finding]:
         """What the known one's tools of these names do."""

@@ -82,6 +82,8 @@ class HookReport:
     """The tool call, when the payload holds it."""
     asks: bool = False
     """Whether the person at the keyboard is asked to allow the call."""
+    folder: str = ""
+    """Where it happened, if the payload says so."""
 
 
 class Agent(Protocol):
@@ -140,6 +142,10 @@ class Agent(Protocol):
 
     def actions(self, call: ToolUse, result: ToolResult) -> Sequence[Finding]:
         """The file edits and commands behind a tool call and its result, as far as these two tell."""
+        ...
+
+    def touches(self, call: ToolUse) -> Sequence[str]:
+        """The files that a call may change, as far as its arguments name them."""
         ...
 
     def hook(self, payload: Mapping[str, Json]) -> HookReport:

@@ -6,6 +6,24 @@ pattern with a lazy middle would look at the rest of the text again for each of 
 
 from __future__ import annotations
 
+import dataclasses
+import re
+from typing import TYPE_CHECKING
+
+from promptster.capture.agents.interface import Prompt
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from promptster.capture.providers.interface import UserText
+
+_OPENING = re.compile(r"\s*<([A-Za-z][\w.-]*)(?:\s[^<>]*)?>")
+_OWN = re.compile(
+    r"(?:codex|internal|system|memory|artifact|subagent|routine|skill|mcp|multi_agent|rollout)[_-].*"
+    r"|.*[_-](?:context|instructions|reminder|notification|notice|caveat|budget|event|delegation|plugins|note)"
+)
+"""Names of tags that agents put around what they tell the model themselves."""
+
 
 def passage(text: str, tag: str) -> str | None:
     """What stands inside the first ``<tag>`` that is closed."""
@@ -34,3 +52,41 @@ def widest(text: str, tag: str) -> str | None:
     """From the first ``<tag>`` to the last ``</tag>``, both included."""
     begin, end = text.find(f"<{tag}>"), text.rfind(f"</{tag}>")
     return text[begin : end + len(tag) + 3] if 0 <= begin < end else None
+
+
+def is_internal(text: str) -> bool:
+    """Whether all of a text stands inside one tag of the kind that agents put around words of their own."""
+    opening = _OPENING.match(text)
+    return (
+        opening is not None
+        and _OWN.fullmatch(opening[1].lower()) is not None
+        and text.rstrip().endswith(f"</{opening[1]}>")
+    )
+
+
+def alone(item: UserText) -> Prompt:
+    """The prompt of images without words; what a tool attached is none of the candidate's."""
+    return Prompt(text="", images=item.images, machine=item.typed is False, is_hooked=False)
+
+
+def images_once(run: Sequence[UserText], found: Sequence[Prompt]) -> list[Prompt]:
+    """The prompts of a run, the images of each message with one of them: the last that a person may have typed.
+
+    Images beside which nothing was typed are a prompt of their own.
+    """
+    beside: dict[int, Sequence[UserText]] = {}
+    for item in run:
+        if item.images:
+            beside[id(item.images)] = [*beside.get(id(item.images), ()), item]
+    bearers: dict[int, int] = {}
+    for at, prompt in enumerate(found):
+        if prompt.images and not prompt.machine:
+            bearers[id(prompt.images)] = at
+    kept = [
+        prompt if bearers.get(id(prompt.images), at) == at else dataclasses.replace(prompt, images=())
+        for at, prompt in enumerate(found)
+    ]
+    for name, items in beside.items():
+        if name not in bearers and not any(prompt.images is items[0].images for prompt in found):
+            kept.append(dataclasses.replace(alone(items[0]), machine=all(item.typed is False for item in items)))
+    return kept

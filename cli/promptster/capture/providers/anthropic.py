@@ -94,7 +94,8 @@ def _user_items(blocks: list[Json]) -> Iterator[Item]:
             yield UserText(text=block["text"], images=attachments)
             given = True
     if attachments and not given:
-        yield UserText(text="", images=attachments)
+        is_of_tool = any(mapping(block).get("type") == "tool_result" for block in blocks)
+        yield UserText(text="", images=attachments, typed=False if is_of_tool else None)
 
 
 def _result(block: Mapping[str, Json]) -> ToolResult:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -33,6 +34,7 @@ _OUTPUTS = ("output", "tools")
 _GIVEN_THERE = ("queries", "code", "revised_prompt")
 """Where the tools that OpenAI runs itself name what they were given, beside the usual places."""
 _BROUGHT = ("results", "outputs", "output", "error")
+_LABEL = re.compile(r"\s*<(/?)(?:image|audio|file|video)(?:\s[^<>]*)?>\s*")
 _SUMMARIES = {"compaction", "compaction_summary", "context_compaction"}
 _QUIET = {"reasoning", "item_reference", "compaction_trigger"}
 _FINAL = {"response.completed", "response.incomplete", "response.done"}
@@ -127,13 +129,23 @@ def _user_items(entry: Mapping[str, Json], parts: list[Json]) -> Iterator[Item]:
     given = False
     for index, part in enumerate(parts):
         text = mapping(part).get("text")
-        if isinstance(text, str):
+        if isinstance(text, str) and _is_label(parts, index, text):
+            yield UserText(text=text, images=images, typed=False)
+        elif isinstance(text, str):
             kind = text_of(kinds[index]) if index < len(kinds) else ""
             origin = mapping(mapping(origins[index] if index < len(origins) else None).get("provenance"))
             yield UserText(text=text, images=images, typed=_typed(kind, text_of(origin.get("type"))))
             given = True
     if images and not given:
         yield UserText(text="", images=images)
+
+
+def _is_label(parts: list[Json], index: int, text: str) -> bool:
+    """Whether a text is a tag that Codex puts around what is attached, under the name of whoever attached it."""
+    tag = _LABEL.fullmatch(text)
+    beside = index - 1 if tag and tag[1] else index + 1
+    is_there = tag is not None and 0 <= beside < len(parts)
+    return is_there and not isinstance(mapping(parts[beside]).get("text"), str)
 
 
 def _typed(kind: str, origin: str) -> bool | None:
