@@ -76,6 +76,12 @@ class Answer:
         """Whether something is told under this name that is not null."""
         return self._values.get(name) is not None
 
+    def require(self, *names: str) -> None:
+        """See that all of these are told, be it as null."""
+        for name in names:
+            if name not in self._values:
+                raise malformed(name)
+
     def _read(self, name: str, default: _T | None, read: Callable[[Any], _T]) -> _T:
         if name not in self._values and default is not None:
             return default
@@ -274,6 +280,7 @@ def malformed(what: str) -> AnswerError:
 def _collector(answer: Answer | None) -> Mapping[str, Any]:
     if answer is None:
         raise malformed("collector")
+    answer.require("reachable", "last_error", "refused")
     refused = answer.inner("refused")
     return {
         "reachable": answer.flag("reachable") if answer.known("reachable") else None,
