@@ -74,7 +74,8 @@ def test_only_a_real_socket_is_connected_to(folder: Path, what: str) -> None:
     if what == "link":
         socket_path.symlink_to("real")
     else:
-        {"file": Path.touch, "folder": Path.mkdir, "pipe": os.mkfifo}[what](socket_path)
+        made = {"file": socket_path.touch, "folder": socket_path.mkdir, "pipe": lambda: os.mkfifo(socket_path)}
+        made[what]()
     assert str(socket_path) in _refusal(folder).message
 
 

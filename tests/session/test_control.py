@@ -156,7 +156,7 @@ def test_a_recorder_that_died_is_asked_again(tmp_path: Path) -> None:
     assert len(seen) == 3
 
 
-GOOD = {
+GOOD: dict[str, dict[str, Any]] = {
     "status": {
         "session": "s", "state": "recording", "events": 1, "durable": 1, "received": 0, "checked": 0,
         "batches": {"sealed": 0, "received": 0}, "sources": {"recorder": 1}, "dropped": {}, "port": 1,

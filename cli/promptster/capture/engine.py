@@ -114,6 +114,11 @@ class Capture:
         self._typed.report(report, at)
         self._hooks.take(report, at)
 
+    @property
+    def waiting_hooks(self) -> frozenset[tuple[int, int]]:
+        """When the hooks came, by both clocks, that are not recorded yet: whoever keeps them must keep them on."""
+        return self._hooks.waiting
+
     def hook_refused(self, agent: str, size: int, beginning: bytes) -> None:
         """Tell that a hook's payload was too long to be read.
 

@@ -6,7 +6,7 @@ that says so, and with nothing half done by what was misread.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
 
@@ -320,7 +320,7 @@ def _table(value: object) -> dict[str, Any]:
     return cast("dict[str, Any]", value)
 
 
-def _list(value: object) -> list[Any]:
+def _list(value: object) -> Sequence[Any]:
     if not isinstance(value, list):
         raise TypeError
-    return cast("list[Any]", value)
+    return cast("Sequence[Any]", value)
