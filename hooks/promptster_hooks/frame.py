@@ -3,11 +3,12 @@
 Frame: ``PSH1`` || u8 length of the agent's name || the name || u32be length of the payload || the payload (the hook's
 stdin, unread). Answer: one byte ``0x06``.
 
-Who answers decides who owns the payload. The recorder writes the answer *before* it takes the payload over, and takes
-it over only if that write succeeded. The sender, once its patience ends, shuts its reading side down and looks a last
-time: an answer that is there means the recorder owns the payload; otherwise no answer can be written any more (the
-recorder's write fails) and the sender keeps the payload in the spool. So a payload is taken exactly once, also by a
-recorder that was restarted and finds old connections in the queue of a socket that its supervisor kept open.
+Who answers decides who owns the payload. The recorder writes the payload down, then the answer, and only then takes
+the payload over; if the answer could not be written, it takes back what it wrote down. The sender, once its patience
+ends, shuts its reading side down and looks a last time: an answer that is there means the recorder owns the payload;
+otherwise no answer can be written any more (the recorder's write fails) and the sender keeps the payload in the spool.
+So a payload is taken exactly once, also by a recorder that was restarted and finds old connections in the queue of a
+socket that its supervisor kept open; and what was answered outlives a recorder that is killed the moment after.
 
 Nothing here does I/O.
 """

@@ -144,12 +144,20 @@ def keep(folder: str, agent: str, payload: bytes) -> None:
         OSError: when the folder cannot be written, or is not this user's own.
         SpoolError: when its key cannot be used.
     """
+    now = time.time_ns() // 1_000_000, time.monotonic_ns() // 1_000_000
+    write(folder, read_key(folder), agent, payload, now)
+
+
+def write(folder: str, key: bytes, agent: str, payload: bytes, times: tuple[int, int]) -> str:
+    """Write one hook call down as it came at these times (wall and monotonic, milliseconds); the file's path.
+
+    Raises:
+        OSError: when the folder cannot be written, or is not this user's own.
+    """
     _require_own(folder)
     nonce = os.urandom(_NONCE)
-    wall = time.time_ns()
-    mono_ms = time.monotonic_ns() // 1_000_000
-    data = seal(read_key(folder), agent, payload, nonce=nonce, wall_ms=wall // 1_000_000, mono_ms=mono_ms)
-    final = os.path.join(folder, f"{wall:020d}-{nonce.hex()}{SUFFIX}")  # noqa: PTH118 - see write_key
+    data = seal(key, agent, payload, nonce=nonce, wall_ms=times[0], mono_ms=times[1])
+    final = os.path.join(folder, f"{time.time_ns():020d}-{nonce.hex()}{SUFFIX}")  # noqa: PTH118 - see write_key
     beside = final + ".part"
     descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     try:
@@ -163,6 +171,7 @@ def keep(folder: str, agent: str, payload: bytes) -> None:
     except OSError:
         os.unlink(beside)  # noqa: PTH108 - see write_key
         raise
+    return final
 
 
 def _require_own(folder: str) -> None:

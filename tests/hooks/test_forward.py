@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import asyncio
+import os
 import socket
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.helpers.strangers import needs_another_user, stranger_at
 
 import promptster_hooks
 from promptster_hooks import frame, spool
@@ -120,6 +122,63 @@ async def test_a_silent_recorder_cannot_take_what_was_spooled(folder: Path) -> N
             with pytest.raises(OSError, match="pipe"):
                 queued.send(frame.ACK)
     assert [item.payload for item in _spooled(folder)] == [b"late"]
+
+
+def _spoiled(folder: Path, what: str) -> Path:
+    """The address of the socket in ``folder`` after one thing about it went wrong."""
+    place = folder / "s"
+    if what == "open folder":
+        folder.chmod(0o711)
+    elif what == "open socket":
+        place.chmod(0o666)
+    elif what == "linked socket":
+        place.rename(folder / "real")
+        place.symlink_to("real")
+    elif what == "no socket":
+        place.unlink()
+        os.mkfifo(place)
+    else:
+        (folder / "link").symlink_to(".")
+        place = folder / "link" / "s"
+    return place
+
+
+@pytest.mark.parametrize("what", ["open folder", "open socket", "linked folder", "linked socket", "no socket"])
+async def test_nothing_is_handed_over_where_others_could_listen(folder: Path, what: str) -> None:
+    """What is not a real socket of ours in a real folder of ours alone gets no byte; the payload is in the spool."""
+    receiver = _Receiver()
+    async with await asyncio.start_unix_server(receiver, folder / "s"):
+        place = _spoiled(folder, what)
+        command = [*_command(folder)[:-2], str(place), str(folder / "spool")]
+        done = await asyncio.create_subprocess_exec(*command, stdin=asyncio.subprocess.PIPE)
+        await done.communicate(b"secret")
+    assert (receiver.taken, done.returncode) == ([], 0)
+    assert [item.payload for item in _spooled(folder)] == [b"secret"]
+
+
+@needs_another_user
+@pytest.mark.parametrize("ours", [False, True])
+def test_a_stranger_is_told_nothing(folder: Path, *, ours: bool) -> None:
+    """Another user's folder and socket get no byte, nor does their process behind a folder and socket of ours."""
+    run, heard = folder / "run", folder / "heard"
+    with stranger_at(run / "s", heard):
+        run.chmod(0o700)
+        if ours:
+            os.chown(run, 0, 0)
+            os.chown(run / "s", 0, 0)
+            (run / "s").chmod(0o600)
+        command = [*_command(folder)[:-2], str(run / "s"), str(folder / "spool")]
+        subprocess.run(command, input=b"secret", check=True)
+    assert heard.read_bytes() == b""
+    assert [item.payload for item in _spooled(folder)] == [b"secret"]
+
+
+def test_a_spool_that_others_may_read_is_not_written_to(folder: Path) -> None:
+    """The forwarder leaves nothing in a folder that is not ours alone, and says nothing."""
+    (folder / "spool").chmod(0o755)
+    done = subprocess.run(_command(folder), input=b"{}", capture_output=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+    assert _spooled(folder) == []
 
 
 @pytest.mark.parametrize("damage", ["no spool", "no key", "bad key", "no arguments"])

@@ -19,7 +19,7 @@ from promptster.session.log import Log
 from promptster.session.state import SessionFolder
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Mapping
+    from collections.abc import Callable, Generator, Iterator, Mapping
     from pathlib import Path
 
 
@@ -142,7 +142,7 @@ def _dying(folder: SessionFolder, answers: list[bytes]) -> tuple[threading.Threa
                     seen.append(lines.readline())
                     connection.sendall(answer)
 
-    thread = threading.Thread(target=serve)
+    thread = threading.Thread(target=serve, daemon=True)
     thread.start()
     return thread, seen
 
@@ -154,6 +154,70 @@ def test_a_recorder_that_died_is_asked_again(tmp_path: Path) -> None:
     assert ControlClient(folder).call("status")["got"] == 1
     thread.join()
     assert len(seen) == 3
+
+
+GOOD: dict[str, dict[str, Any]] = {
+    "status": {
+        "session": "s", "state": "recording", "events": 1, "durable": 1, "received": 0, "checked": 0,
+        "batches": {"sealed": 0, "received": 0}, "sources": {"recorder": 1}, "dropped": {}, "port": 1,
+        "collector": {"reachable": None, "last_error": None, "refused": None}, "record_until": 0, "upload_until": 0,
+        "restarts": 0, "last": {"kind": "prompt", "ms": 1, "agent": "claude", "subject": ""},
+    },
+    "launch": {
+        "port": 1, "token": "t", "base_urls": {"claude": "http://127.0.0.1:1/t"}, "usual_addresses": ["anthropic"],
+        "hook_url": "http://127.0.0.1:1/hooks", "hook_socket": "/s", "spool": "/p",
+    },
+    "record": {"seqs": [1]},
+    "pause": {"seq": 1},
+    "resume": {"seq": 1},
+    "close": {"events": 1},
+    "flush": {"received": 1, "events": 1},
+    "refused": {"recorded": True},
+}  # fmt: skip
+"""A good answer to each request that has an answer of its own."""
+
+
+def _ask(client: ControlClient, op: str) -> object:
+    calls: dict[str, Callable[[], object]] = {
+        "status": client.status,
+        "launch": client.launch,
+        "record": lambda: client.record([]),
+        "pause": client.pause,
+        "resume": client.resume,
+        "close": lambda: client.close([]),
+        "flush": client.flush,
+        "refused": lambda: client.refused("stop", agent="claude"),
+    }
+    return calls[op]()
+
+
+def _broken(answer: dict[str, Any]) -> Iterator[bytes]:
+    """Every way to spoil one good answer: a field away, or of another type; and what is no answer at all."""
+    yield from (b"nonsense\n", b"7\n", b"[]\n", b"null\n", b"{}\n", b'{"ok": 1}\n', b"[" * 100_000 + b"\n")
+    yield from (b'{"ok": false}\n', b'{"ok": false, "error": 7}\n', b'{"ok": false, "error": {"code": 7}}\n')
+    yield b'{"ok": true}\n'
+    for name in list(answer):
+        values: list[Any] = [7.5, {"x": []}, [{}], 1 if name == "recorded" else True]
+        for value in values:
+            yield json.dumps({"ok": True, **answer, name: value}).encode() + b"\n"
+        if name != "last":
+            yield json.dumps({"ok": True, **{key: one for key, one in answer.items() if key != name}}).encode() + b"\n"
+
+
+@pytest.mark.parametrize("op", sorted(GOOD))
+def test_whatever_is_answered_is_a_type_or_a_typed_error(tmp_path: Path, op: str) -> None:
+    """A missing field, another type or no JSON at all: one error by name, and a good answer behind it is read."""
+    broken = list(_broken(GOOD[op]))
+    good = json.dumps({"ok": True, **GOOD[op], "newer": 1}).encode() + b"\n"
+    folder = SessionFolder(tmp_path / "s")
+    thread, _ = _dying(folder, [*broken, good])
+    client = ControlClient(folder)
+    for answer in broken:
+        with pytest.raises(SessionError) as error:
+            _ask(client, op)
+        assert error.value.code == "recorder_answer", answer
+    assert _ask(client, op) is not None
+    thread.join()
 
 
 def test_recording_is_not_repeated_blindly(tmp_path: Path) -> None:

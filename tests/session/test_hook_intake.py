@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from promptster.session.hook_intake import HookSocket, SpoolDrain
+from promptster.clock import SystemClock
+from promptster.session.hook_intake import HookIntake, HookSocket
 from promptster.session.log import Log
 from promptster_hooks import frame, spool
 
@@ -26,9 +27,11 @@ class Intake:
     def __init__(self, path: Path) -> None:
         self.taken: list[tuple[str, bytes]] = []
         self.path = str(path)
+        self.spool = path.with_name("spool")
         self.fails = False
+        self.intake = HookIntake(self.spool, KEY, self.take, lambda: None, clock=SystemClock())
 
-    def take(self, agent: str, payload: bytes) -> None:
+    def take(self, agent: str, payload: bytes, _times: tuple[int, int]) -> None:
         """Keep one call, or fail at it."""
         self.taken.append((agent, payload))
         if self.fails:
@@ -55,7 +58,7 @@ async def receiving(tmp_path: Path) -> AsyncGenerator[Intake]:
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(intake.path)
         listener.listen()
-        task = asyncio.create_task(HookSocket(listener, intake.take, Log(-1)).run())
+        task = asyncio.create_task(HookSocket(listener, intake.intake, Log(-1)).run())
         try:
             yield intake
         finally:
@@ -95,6 +98,7 @@ async def test_a_call_whose_answer_cannot_be_written_is_not_taken(tmp_path: Path
     async with receiving(tmp_path) as intake:
         await intake.call(frame.encode("claude", b"{}"), listen=False)
         assert intake.taken == []
+        assert spool.waiting(str(intake.spool)) == []
 
 
 async def test_a_call_that_cannot_be_understood_costs_itself_only(tmp_path: Path) -> None:
@@ -106,6 +110,44 @@ async def test_a_call_that_cannot_be_understood_costs_itself_only(tmp_path: Path
         assert len(intake.taken) == 2
 
 
+async def test_an_answer_means_that_the_call_is_on_disk(tmp_path: Path) -> None:
+    """Whoever was answered finds the call in the spool, under the times that capture got, until it is told."""
+    async with receiving(tmp_path) as intake:
+        assert await intake.call(frame.encode("codex", b"1")) == frame.ACK
+        intake.intake.receive("claude", b"2")
+        kept = [spool.read(path, KEY) for path in spool.waiting(str(intake.spool))]
+        assert [(call.agent, call.payload) for call in kept] == [("codex", b"1"), ("claude", b"2")]
+        assert intake.intake.drain() == 0
+        first, second = ((call.wall_ms, call.mono_ms) for call in kept)
+        assert first[1] < second[1]
+        intake.intake.remove(intake.intake.told({second}))
+        assert len(spool.waiting(str(intake.spool))) == 1
+        intake.intake.remove(intake.intake.told())
+        assert spool.waiting(str(intake.spool)) == []
+
+
+def test_what_is_not_recorded_is_not_written_down(tmp_path: Path) -> None:
+    """During a pause a call reaches capture, which counts it, and no file."""
+    taken: list[bytes] = []
+    folder = tmp_path / "spool"
+    intake = HookIntake(
+        folder, KEY, lambda _a, data, _t: taken.append(data), lambda: None, clock=SystemClock(), wanted=lambda: False
+    )
+    intake.receive("claude", b"1")
+    assert (taken, spool.waiting(str(folder))) == ([b"1"], [])
+
+
+def test_a_spool_that_refuses_costs_no_call(tmp_path: Path) -> None:
+    """Without a disk to write to, calls are held in memory as events are."""
+    (tmp_path / "spool").write_bytes(b"in the way")
+    taken: list[bytes] = []
+    intake = HookIntake(
+        tmp_path / "spool", KEY, lambda _a, data, _t: taken.append(data), lambda: None, clock=SystemClock()
+    )
+    intake.receive("claude", b"1")
+    assert taken == [b"1"]
+
+
 class Drained:
     """A spool and what was taken out of it."""
 
@@ -114,7 +156,7 @@ class Drained:
         self.times: list[tuple[int, int]] = []
         self.unreadable = 0
         self.folder = folder
-        self.drain = SpoolDrain(folder, KEY, self.take, self.miss, recorded=recorded)
+        self.drain = HookIntake(folder, KEY, self.take, self.miss, clock=SystemClock(), recorded=recorded)
 
     def take(self, _agent: str, payload: bytes, times: tuple[int, int]) -> None:
         """Keep one call."""
@@ -135,8 +177,9 @@ def test_spooled_calls_are_taken_once_and_then_removed(tmp_path: Path) -> None:
     assert drained.drain.drain() == 0
     assert drained.taken == [b"one", b"two"]
     assert len(spool.waiting(str(drained.folder))) == 2
-    assert drained.drain.taken
-    drained.drain.remove_taken()
+    told = drained.drain.told()
+    assert told
+    drained.drain.remove(told)
     assert spool.waiting(str(drained.folder)) == []
 
 
@@ -147,7 +190,7 @@ def test_a_call_that_the_journal_holds_is_not_taken_again(tmp_path: Path) -> Non
     first.drain.drain()
     again = Drained(tmp_path / "spool", frozenset(first.times))
     assert again.drain.drain() == 0
-    again.drain.remove_taken()
+    again.drain.remove(again.drain.told())
     assert spool.waiting(str(again.folder)) == []
 
 
@@ -159,7 +202,7 @@ def test_a_damaged_file_is_told_and_removed(tmp_path: Path) -> None:
     sealed = path.read_bytes()
     path.write_bytes(sealed[:-1] + bytes([sealed[-1] ^ 1]))
     assert drained.drain.drain() == 0
-    drained.drain.remove_taken()
+    drained.drain.remove(drained.drain.told())
     drained.drain.drain()
     assert drained.unreadable == 1
 

@@ -122,6 +122,11 @@ class Capture:
         self._typed.report(report, at)
         self._hooks.take(report, at)
 
+    @property
+    def waiting_hooks(self) -> frozenset[tuple[int, int]]:
+        """When the hooks came, by both clocks, that are not recorded yet: whoever keeps them must keep them on."""
+        return self._hooks.waiting
+
     def _on_disk(self, report: HookReport) -> HookReport:
         """A report with its edits as they are on disk; looked at now, since the agent waits for its hook."""
         if report.stage == "call" and report.call is not None:

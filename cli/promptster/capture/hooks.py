@@ -72,6 +72,12 @@ class HookDesk:
         self._twins = Twins()
         self._ran: dict[tuple[Identity, str], tuple[HookReport, Stamp]] = {}
 
+    @property
+    def waiting(self) -> frozenset[Stamp]:
+        """When the reports came that are not recorded yet."""
+        held = [at for queue in self._held.values() for _, at in queue]
+        return frozenset([*held, *(at for _, at in self._ran.values())])
+
     def take(self, report: HookReport, at: Stamp) -> None:
         """Record a report now, or hold it."""
         queue = self._held.setdefault(report.identity, deque())

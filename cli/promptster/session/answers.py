@@ -6,7 +6,7 @@ that says so, and with nothing half done by what was misread.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
 
@@ -75,6 +75,12 @@ class Answer:
     def known(self, name: str) -> bool:
         """Whether something is told under this name that is not null."""
         return self._values.get(name) is not None
+
+    def require(self, *names: str) -> None:
+        """See that all of these are told, be it as null."""
+        for name in names:
+            if name not in self._values:
+                raise malformed(name)
 
     def _read(self, name: str, default: _T | None, read: Callable[[Any], _T]) -> _T:
         if name not in self._values and default is not None:
@@ -274,6 +280,7 @@ def malformed(what: str) -> AnswerError:
 def _collector(answer: Answer | None) -> Mapping[str, Any]:
     if answer is None:
         raise malformed("collector")
+    answer.require("reachable", "last_error", "refused")
     refused = answer.inner("refused")
     return {
         "reachable": answer.flag("reachable") if answer.known("reachable") else None,
@@ -313,7 +320,7 @@ def _table(value: object) -> dict[str, Any]:
     return cast("dict[str, Any]", value)
 
 
-def _list(value: object) -> list[Any]:
+def _list(value: object) -> Sequence[Any]:
     if not isinstance(value, list):
         raise TypeError
-    return cast("list[Any]", value)
+    return cast("Sequence[Any]", value)

@@ -56,15 +56,8 @@ class Assembly:
     collector: AsyncCollectorClient
     pulse: Pulse
 
-    def take_hook(self, agent: str, payload: bytes) -> None:
-        """A hook call that just arrived."""
-        self._take(agent, payload)
-
-    def take_spooled(self, agent: str, payload: bytes, times: tuple[int, int]) -> None:
-        """A hook call that waited in the spool."""
-        self._take(agent, payload, times)
-
-    def _take(self, agent: str, payload: bytes, times: tuple[int, int] | None = None) -> None:
+    def take_hook(self, agent: str, payload: bytes, times: tuple[int, int]) -> None:
+        """A hook call that arrived at these times, now or before it waited in the spool."""
         try:
             self.recording.capture.hook(agent, payload, arrived=times)
         except Exception:

@@ -27,11 +27,11 @@ from promptster.session.answers import Answer, LaunchTicket
 from promptster.session.assembly import Assembly, assemble
 from promptster.session.control_server import ControlServer
 from promptster.session.front import Front
-from promptster.session.hook_intake import HookSocket, SpoolDrain
+from promptster.session.hook_intake import HookIntake, HookSocket
 from promptster.session.linger import Linger
 from promptster.session.log import Log, describe
 from promptster.session.operations import Operations
-from promptster.session.state import SessionFolder
+from promptster.session.state import SessionFolder, SessionState
 from promptster.session.supervisor import EXIT_REFUSED, EXIT_RESTART, folder_gone
 
 if TYPE_CHECKING:
@@ -101,19 +101,21 @@ class Daemon:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._finish, 0)
         loop.add_signal_handler(signal.SIGHUP, lambda: None)
-        front = Front(self._folder.facts(), self._inheritance.token, self._clock, self._log)
+        front = Front(self._folder.facts(), self._inheritance.token, self._clock, self._log, self._folder.spool)
         parts = await self._assemble(front)
         if parts is None:
             return 0
-        drain = SpoolDrain(
+        drain = HookIntake(
             self._folder.spool,
             self._inheritance.secrets.spool_key,
-            parts.take_spooled,
+            parts.take_hook,
             parts.spool_unreadable,
+            clock=self._clock,
+            wanted=lambda: parts.recording.state is SessionState.RECORDING,
             recorded=frozenset(parts.recording.hook_times),
         )
         parts.recording.hook_times.clear()
-        front.attach(parts.recording.capture)
+        front.attach(parts.recording.capture, drain.receive)
         parts.recording.catch_up = front.catch_up
         await front.serve(self._inheritance.proxy)
         port = self._inheritance.proxy.getsockname()[1]
@@ -139,6 +141,8 @@ class Daemon:
         await front.aclose()
         if code == 0:
             await operations.end()
+            if parts.recorder.durable_seq == parts.recorder.next_seq:
+                drain.remove(drain.told())
         await parts.collector.aclose()
         return code
 
@@ -168,13 +172,13 @@ class Daemon:
         return None
 
     def _start_tasks(
-        self, parts: Assembly, operations: Operations, drain: SpoolDrain, front: Front
+        self, parts: Assembly, operations: Operations, drain: HookIntake, front: Front
     ) -> list[asyncio.Task[None]]:
         inheritance = self._inheritance
         refusal = AgentRefusal(parts.recording, self._folder.path.parents[1])
         table = {**operations.table, "refused": refusal.refused}
         control = ControlServer(inheritance.control, table, self._log, refusal.check)
-        hooks = HookSocket(inheritance.hooks, parts.take_hook, self._log)
+        hooks = HookSocket(inheritance.hooks, drain, self._log)
         runs = {
             "control": control.run,
             "hooks": hooks.run,
@@ -199,13 +203,13 @@ class Daemon:
             if parts.recorder.lost:
                 self._start_anew()
 
-    async def _empty_spool(self, parts: Assembly, drain: SpoolDrain) -> None:
-        """Take what hooks left for later, and remove it once it is durable, however long the disk makes that."""
+    async def _empty_spool(self, parts: Assembly, drain: HookIntake) -> None:
+        """Take what hooks left, and remove it once it is durable, however long the disk makes that."""
         while True:
             await asyncio.sleep(_DRAIN_S)
-            if drain.taken:
+            if told := drain.told(parts.recording.capture.waiting_hooks):
                 await parts.recorder.durable(parts.recorder.next_seq - 1)
-                drain.remove_taken()
+                drain.remove(told)
             drain.drain()
 
     async def _watch_end(self, parts: Assembly, front: Front) -> None:

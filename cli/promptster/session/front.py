@@ -9,9 +9,12 @@ from promptster.errors import ConfigurationError
 from promptster.network import Network
 from promptster.paths import Paths
 from promptster.proxy.forward import Forwarder, Limits, Upstream
+from promptster_hooks import spool
 
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Callable
+    from pathlib import Path
 
     from promptster.capture.engine import Capture
     from promptster.clock import Clock
@@ -26,9 +29,11 @@ _OBSERVED_BYTES = 32 * 1024 * 1024
 class Front:
     """The forwarder, with or without somebody who watches."""
 
-    def __init__(self, facts: SessionFacts, token: str, clock: Clock, log: Log) -> None:
+    def __init__(self, facts: SessionFacts, token: str, clock: Clock, log: Log, spool_folder: Path) -> None:
         """Prepare the forwarder for a session's upstreams."""
         self._capture: Capture | None = None
+        self._receive: Callable[[str, bytes], None] = self._leave_in_spool
+        self._spool = str(spool_folder)
         self._clock, self._log = clock, log
         self._serving = False
         self.last_call_ms: int | None = None
@@ -58,9 +63,9 @@ class Front:
         sock.setblocking(False)
         await self._forwarder.serve(sock)
 
-    def attach(self, capture: Capture) -> None:
-        """Let this capture watch from now on."""
-        self._capture = capture
+    def attach(self, capture: Capture, receive: Callable[[str, bytes], None]) -> None:
+        """Let this capture watch from now on, and let ``receive`` take hook calls."""
+        self._capture, self._receive = capture, receive
 
     def catch_up(self) -> None:
         """Let capture see now everything that was forwarded so far."""
@@ -76,8 +81,14 @@ class Front:
 
     def _hook(self, agent: str, payload: bytes) -> None:
         self.last_call_ms = self._clock.mono_ms()
-        if self._capture is not None:
-            self._capture.hook(agent, payload)
+        self._receive(agent, payload)
+
+    def _leave_in_spool(self, agent: str, payload: bytes) -> None:
+        """Nothing can be recorded yet: the call waits as those do whose recorder does not run."""
+        try:
+            spool.keep(self._spool, agent, payload)
+        except (OSError, spool.SpoolError) as error:
+            self._log.fault("spool", error)
 
     def _hook_refused(self, agent: str, size: int, beginning: bytes) -> None:
         self.last_call_ms = self._clock.mono_ms()

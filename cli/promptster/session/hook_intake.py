@@ -1,13 +1,17 @@
-"""Takes hook calls over: from the unix socket, and from the spool where they waited while nobody answered.
+"""Takes hook calls over: from the unix socket, over HTTP, and from the spool where they waited while nobody answered.
 
-A hook process is answered before its payload is looked at, and the payload is taken only if the answer could be
-written: ``promptster_hooks.frame`` says why that makes it exactly once. A spool file is removed only when what it told
-is durable; should the recorder die in between, the times in the file tell that its events are in the journal already.
+A call is written into the spool before its sender is answered, and removed only when what it told is durable. So an
+answer always means that the call is in the record, or will be: a recorder that is killed in between finds the file at
+its next start, and the times in it tell whether its events are in the journal already. The file is not forced to the
+drive, as the agent waits for the answer: what a loss of power takes of the last moments is told by the gap that the
+next start records. ``promptster_hooks.frame`` says how the answer itself decides who owns a call.
 """
 
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,8 +21,9 @@ from promptster_hooks.frame import ACK, FrameError, FrameReader
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
+    from promptster.clock import Clock
     from promptster.session.log import Log
 
 _PIECE = 256 * 1024
@@ -28,9 +33,9 @@ _PATIENCE_S = 10.0
 class HookSocket:
     """The receiving end of ``hooks.sock``."""
 
-    def __init__(self, sock: socket.socket, take: Callable[[str, bytes], None], log: Log) -> None:
-        """Hand each call to ``take`` as (agent, payload)."""
-        self._sock, self._take, self._log = sock, take, log
+    def __init__(self, sock: socket.socket, intake: HookIntake, log: Log) -> None:
+        """Hand each call to ``intake``."""
+        self._sock, self._intake, self._log = sock, intake, log
 
     async def run(self) -> None:
         """Accept for ever. The socket stays open when this ends: it belongs to the supervisor."""
@@ -40,14 +45,24 @@ class HookSocket:
         try:
             async with asyncio.timeout(_PATIENCE_S):
                 call = await self._read(connection)
-            if call is not None and connection.send(ACK) == len(ACK):
-                self._take(*call)
+            if call is not None:
+                self._answer(connection, self._intake.write_down(*call))
         except (OSError, TimeoutError, FrameError):
             pass  # the hook process keeps its call in the spool
         except Exception as error:  # noqa: BLE001 - one call's fault must not stop the next one
             self._log.fault("hook", error)
         finally:
             connection.close()
+
+    def _answer(self, connection: socket.socket, call: Call) -> None:
+        answered = False
+        try:
+            answered = connection.send(ACK) == len(ACK)
+        finally:
+            if answered:
+                self._intake.take(call)
+            else:
+                self._intake.give_back(call)
 
     @staticmethod
     async def _read(connection: socket.socket) -> tuple[str, bytes] | None:
@@ -60,8 +75,20 @@ class HookSocket:
         return None
 
 
-class SpoolDrain:
-    """Empties the spool folder."""
+@dataclass(frozen=True, kw_only=True)
+class Call:
+    """One hook call that is written down."""
+
+    agent: str
+    payload: bytes
+    times: tuple[int, int]
+    """Wall and monotonic milliseconds of its arrival."""
+    path: str
+    """Its file; empty where it could not be written, or must not be."""
+
+
+class HookIntake:
+    """Where every hook call passes on its way to capture, and the spool folder that keeps it until it is recorded."""
 
     def __init__(
         self,
@@ -70,6 +97,8 @@ class SpoolDrain:
         take: Callable[[str, bytes, tuple[int, int]], None],
         unreadable: Callable[[], None],
         *,
+        clock: Clock,
+        wanted: Callable[[], bool] = lambda: True,
         recorded: frozenset[tuple[int, int]] = frozenset(),
     ) -> None:
         """Prepare the folder.
@@ -79,42 +108,79 @@ class SpoolDrain:
             key: under which its files are sealed; it is put into the folder for the hook processes.
             take: takes (agent, payload, (wall ms, monotonic ms)).
             unreadable: hears of files that cannot be read.
+            clock: stamps what arrives.
+            wanted: whether anything of agents is recorded now; what is not is never written down.
             recorded: times of hook events that the journal held at the start.
         """
         self._folder, self._key, self._take, self._unreadable = folder, key, take, unreadable
+        self._clock, self._wanted = clock, wanted
         self._recorded = recorded
-        self._taken: list[str] = []
+        self._taken: dict[str, tuple[int, int]] = {}
+        """Files whose calls capture has, with their times."""
+        self._written: set[str] = set()
+        """Files of calls whose senders are being answered."""
+        self._last_mono = 0
         self._prepared = self._prepare()
 
-    @property
-    def taken(self) -> bool:
-        """Whether files wait for ``remove_taken``."""
-        return bool(self._taken)
+    def receive(self, agent: str, payload: bytes) -> None:
+        """Write a call down and take it; when this returns, its sender may be answered."""
+        self.take(self.write_down(agent, payload))
+
+    def write_down(self, agent: str, payload: bytes) -> Call:
+        """Put a call that just arrived into the spool; ``take`` or ``give_back`` comes next.
+
+        Where the disk refuses, it is held in memory as the events are then, and the status and the record say so.
+        """
+        self._last_mono = max(self._clock.mono_ms(), self._last_mono + 1)  # no two calls have the same times
+        times = self._clock.wall_ms(), self._last_mono
+        path = ""
+        if self._wanted():
+            with suppress(OSError):
+                path = spool.write(str(self._folder), self._key, agent, payload, times)
+                self._written.add(path)
+        return Call(agent=agent, payload=payload, times=times, path=path)
+
+    def take(self, call: Call) -> None:
+        """Its sender was answered, or will be for sure: hand it to capture."""
+        self._written.discard(call.path)
+        if call.path:
+            self._taken[call.path] = call.times
+        self._take(call.agent, call.payload, call.times)
+
+    def give_back(self, call: Call) -> None:
+        """Its sender could not be answered, and keeps it."""
+        self._written.discard(call.path)
+        if call.path:
+            Path(call.path).unlink(missing_ok=True)
 
     def drain(self) -> int:
         """Take what waits, oldest first; how many calls that were."""
         self._prepared = self._prepared or self._prepare()
         count = 0
         for path in spool.waiting(str(self._folder)):
-            if path in self._taken:
+            if path in self._taken or path in self._written:
                 continue
-            self._taken.append(path)
+            self._taken[path] = (0, 0)
             try:
                 call = spool.read(path, self._key)
             except (OSError, spool.SpoolError):
                 self._unreadable()
                 continue
-            times = (call.wall_ms, call.mono_ms)
+            times = self._taken[path] = (call.wall_ms, call.mono_ms)
             if times not in self._recorded:
                 self._take(call.agent, call.payload, times)
                 count += 1
         return count
 
-    def remove_taken(self) -> None:
-        """Remove the files whose events are durable by now."""
-        for path in self._taken:
+    def told(self, waiting: Collection[tuple[int, int]] = ()) -> list[str]:
+        """The files whose calls capture has written in full, but for those of these times."""
+        return [path for path, times in self._taken.items() if times not in waiting]
+
+    def remove(self, paths: Collection[str]) -> None:
+        """Remove files whose events are durable by now."""
+        for path in paths:
             Path(path).unlink(missing_ok=True)
-        self._taken.clear()
+            self._taken.pop(path, None)
 
     def _prepare(self) -> bool:
         """Make folder and key; a disk that refuses costs what hooks cannot leave there, never the recorder."""

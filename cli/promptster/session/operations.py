@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from promptster.session.assembly import Assembly
-    from promptster.session.hook_intake import SpoolDrain
+    from promptster.session.hook_intake import HookIntake
     from promptster.session.state import SessionFolder
 
 _CLOSING_RETRY_S = 5.0
@@ -36,7 +36,7 @@ class Operations:
         port: int,
         token: str,
         restarts: int,
-        drain: SpoolDrain,
+        drain: HookIntake,
         finish: Callable[[], None],
     ) -> None:
         """Serve one recording; ``finish`` ends this process."""

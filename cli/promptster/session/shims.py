@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from promptster.errors import LaunchError
-from promptster.private import make_private_folder
+from promptster.private import ELSEWHERE, MOVED_AWAY, make_private_folder
 from promptster.session.agents import NAMES
 from promptster.session.launcher import NOT_EXECUTABLE, NOT_FOUND, SHIMS_VARIABLE
 
@@ -34,7 +34,7 @@ class ShellStart:
 def write_shims(run_folder: Path) -> Path:
     """Make the folder of shims; each calls ``promptster run`` with what it was given."""
     folder = run_folder / "shims"
-    make_private_folder(run_folder)
+    make_private_folder(run_folder, way_on=ELSEWHERE if run_folder.name != "run" else MOVED_AWAY)
     make_private_folder(folder)
     for name in NAMES:
         command = shlex.join((sys.executable, "-P", "-m", "promptster", "run", name, "--"))

@@ -1,0 +1,120 @@
+"""Another user of this computer takes the place of a recorder that is down: no command believes them, or tells them."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.helpers.strangers import connect_as_stranger, needs_another_user, stranger_at
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.helpers.hiring import Invited, Stage
+    from tests.helpers.people import Answer
+
+
+@pytest.fixture
+def everybodys() -> Iterator[Path]:
+    """A folder for everybody's temporary files, with a name short enough for sockets below it."""
+    with tempfile.TemporaryDirectory(prefix="pt-", dir="/tmp") as name:
+        Path(name).chmod(0o1777)
+        yield Path(name)
+
+
+@pytest.fixture
+def invited(acme: Stage, person_name: str, everybodys: Path) -> Iterator[Invited]:
+    """A candidate whose own folder is too deep for a socket, so that it stands among everybody's files."""
+    with acme.invited(f"{person_name}{'-deep' * 20}", TMPDIR=str(everybodys)) as person:
+        person.start()
+        yield person
+
+
+def _reboot(invited: Invited, everybodys: Path) -> Path:
+    """End everything and clear temporary files as a reboot does; the place that the sockets had."""
+    (folder,) = everybodys.glob("promptster-*")
+    invited.end_processes()
+    shutil.rmtree(folder)
+    return folder
+
+
+def _refused(answer: Answer, folder: Path) -> None:
+    """The one answer: which folder, whose it is, and how to go on."""
+    assert answer.code not in {0, 2}
+    assert f"{folder} is a folder of the user with the number" in answer.stderr
+    assert "Nothing was sent there." in answer.stderr
+    assert "XDG_RUNTIME_DIR=$(mktemp -d) promptster resume" in answer.stderr
+    assert "unexpected fault" not in answer.stderr
+
+
+@needs_another_user
+def test_no_command_believes_a_stranger(invited: Invited, everybodys: Path, tmp_path: Path) -> None:
+    """Every command that asks the recorder refuses, and whoever listens there hears nothing at all."""
+    folder, heard = _reboot(invited, everybodys), tmp_path / "heard"
+    (tmp_path / "claude").write_text("#!/bin/sh\n")
+    (tmp_path / "claude").chmod(0o755)
+    person = replace(invited.person, tools=tmp_path)
+    calls = [
+        ("status",),
+        ("resume",),
+        ("pause",),
+        ("submit", "--yes"),
+        ("run", "claude", "-p", "hello"),
+        ("shell", "-c", "true"),
+    ]
+    with stranger_at(folder / "control.sock", heard):
+        for words in calls:
+            _refused(person.call(*words, cwd=invited.workspace), folder)
+        assert sorted(path.name for path in folder.iterdir()) == ["control.sock"]
+    assert heard.read_bytes() == b""
+
+
+@needs_another_user
+def test_the_way_on_works(invited: Invited, everybodys: Path, tmp_path: Path) -> None:
+    """The printed command records again, and from then on every command finds the new folder by itself."""
+    folder = _reboot(invited, everybodys)
+    with stranger_at(folder / "control.sock", tmp_path / "heard"), tempfile.TemporaryDirectory(dir="/tmp") as own:
+        moved = replace(invited.person, extra={**invited.person.extra, "XDG_RUNTIME_DIR": own})
+        assert moved.result("resume")["state"] == "recording"
+        assert invited.person.result("status")["running"] is True
+        assert invited.person.result("submit", "--yes")["received"] > 0
+    assert (tmp_path / "heard").read_bytes() == b""
+
+
+@needs_another_user
+def test_withdrawing_needs_no_recorder(invited: Invited, everybodys: Path, tmp_path: Path) -> None:
+    """A stranger in its place cannot keep anybody from taking consent back, and their folder is left alone."""
+    folder = _reboot(invited, everybodys)
+    with stranger_at(folder / "control.sock", tmp_path / "heard"):
+        assert invited.person.result("withdraw", "--yes")["state"] == "withdrawn"
+        assert (folder / "control.sock").exists()
+
+
+@needs_another_user
+def test_the_recorder_hears_nothing_from_a_stranger(invited: Invited, everybodys: Path) -> None:
+    """Should every door stand open, the recorder still looks who connects: no answer, and the next one works."""
+    (folder,) = everybodys.glob("promptster-*")
+    events = invited.person.result("status")["events"]
+    folder.chmod(0o755)
+    for name, data in (("control.sock", b'{"op": "launch"}\n'), ("hooks.sock", b"PSH1\x06claude\x00\x00\x00\x02{}")):
+        (folder / name).chmod(0o666)
+        assert connect_as_stranger(folder / name, data) == b""
+        (folder / name).chmod(0o600)
+    folder.chmod(0o700)
+    assert invited.person.result("status")["events"] == events
+
+
+def test_an_open_folder_is_closed_by_the_printed_command(invited: Invited, everybodys: Path) -> None:
+    """Somebody's chmod makes it unsafe, ours makes it safe: nothing is lost in between."""
+    (folder,) = everybodys.glob("promptster-*")
+    folder.chmod(0o755)
+    answer = invited.person.call("status")
+    assert answer.code == 1
+    assert f"{folder} is open to other users of this computer" in answer.stderr
+    assert f"\nchmod 700 {folder}\n" in answer.stderr
+    folder.chmod(0o700)
+    assert invited.person.result("status")["running"] is True
