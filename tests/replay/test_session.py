@@ -125,7 +125,7 @@ def test_a_replay_tells_the_gaps_that_verification_tells() -> None:
     script.add("recorder", "closed")
     replay = from_bundle(Bundler().bundle(script.events), ())
     assert replay.verification is not None
-    told = sorted(replay.timeline.gaps, key=lambda gap: gap.seq)
+    told = sorted((gap for gap in replay.timeline.gaps if gap.kind is not GapKind.ABSENT), key=lambda gap: gap.seq)
     assert [(gap.kind, gap.seq, gap.from_ms, gap.to_ms, gap.text) for gap in told] == [
         (gap.kind, gap.seq, gap.from_ms, gap.to_ms, gap.text) for gap in replay.verification.gaps
     ]
