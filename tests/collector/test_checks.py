@@ -142,6 +142,24 @@ def test_totals_may_count_the_closing_event(site: Site, counted: int) -> None:
     assert head(site, candidate)["state"] == "sealed"
 
 
+@pytest.mark.parametrize("src", ["hook", "candidate", "proxy", "launcher", "workspace"])
+def test_nobody_but_the_recorder_closes(site: Site, src: str) -> None:
+    """A closing event from another source is an event like any other: it ends nothing, and others may follow it."""
+    candidate = started(site.client, site.token)
+    candidate.say("one")
+    candidate.batch([candidate.event("closed", src=src, totals={"proxy": 1}, batches=2)])
+    candidate.say("two")
+    for n in range(3):
+        candidate.put(site.client, n)
+    site.drain()
+    assert head(site, candidate)["state"] == "open"
+    assert [check.code for check in checks_of(site, candidate)] == [None, None, None]
+    candidate.close()
+    candidate.put(site.client, 3)
+    site.drain()
+    assert head(site, candidate)["closed"] is True
+
+
 def test_nothing_may_follow_the_closing_event(site: Site) -> None:
     """A closing event with something behind it, in its batch or after it, does not close."""
     inside, behind = started(site.client, site.token), started(site.client, site.token, email="b@example.com")

@@ -16,7 +16,7 @@ import pytest
 from tests.helpers.bundles import Bundler
 from tests.helpers.certified import Certified
 from tests.helpers.plausible import plausible
-from tests.helpers.sessions import Script
+from tests.helpers.sessions import Script, frozen
 
 from promptster.__main__ import main
 from promptster.config import PinnedKeys
@@ -41,7 +41,7 @@ Session  Take-home, for Acme; submitted 25 November 2026, 10:53
 Events   80, all received and checked
 Sources  proxy 46, hook 25, candidate 4, recorder 3, workspace 2
 Gaps     10:48 paused for 3 min: the doorbell
-         10:53 the proxy saw a call of Edit that no hook reported
+         10:52 the proxy saw a call of Edit that no hook reported
 Signer   {Certified().keys.fingerprints[0][:16]} (known to this computer, or from the key file)
 Time     the collector's word; no witness
 Log      0 of 4 receipts shown to be in the collector's log
@@ -107,6 +107,32 @@ def test_a_log_that_was_promised_is_told(home: Path, capsys: pytest.CaptureFixtu
         "missing": [{"first": 1, "last": 3}],
         "origin": "acme.example/receipts",
     }
+
+
+def test_silence_absence_and_times_that_cannot_be_true_are_told(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """They stand below a verdict that they do not change, and with stable words in the document."""
+    bundler = Bundler(Certified(limits={"log": 1}))
+    (home / "acme.keys").write_bytes(bundler.certified.keyfile)
+    (home / "frozen.promptster").write_bytes(bundler.bundle(frozen().events))
+    assert main(["verify", "frozen.promptster", "--trust", "acme.keys"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[:5] == [
+        "VERIFIED: nothing was changed, and nothing that was received is missing",
+        "  consent_missing: no event tells that the candidate agreed to be recorded",
+        "  backwards: by the computer's clock, events 5 to 6 happened before earlier",
+        "    ones, and nothing tells that the clock was set",
+        "Session  Take-home, for Acme; submitted 25 November 2026, 10:51",
+    ]
+    gap = "Gaps     10:47 the recorder was silent: no heartbeat came, and one was due every"
+    assert lines[lines.index(gap) + 1] == "         minute (5 min)"
+    assert main(["verify", "frozen.promptster", "--trust", "acme.keys", "--json"]) == 0
+    document = _json(capsys)
+    assert [(found["code"], found["effect"]) for found in document["findings"]] == [
+        ("consent_missing", "note"),
+        ("backwards", "note"),
+    ]
+    (gap,) = document["gaps"]
+    assert (gap["kind"], gap["seq"], gap["to_seq"], gap["to_ms"] - gap["from_ms"]) == ("silence", 2, 4, 300_000)
 
 
 def test_pinned_keys_are_trusted_too(home: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -120,3 +120,16 @@ class Script:
                 kind, fields = extra
                 self.add("hook", kind, lane=lane, tool_use_id=tool_use_id, after_ms=1, **fields, **who)
         self.add("proxy", "tool_result", content=content, is_error=is_error, after_ms=90, **same, **who)
+
+
+def frozen() -> Script:
+    """A session that nobody agreed to: its recorder was stopped for five minutes, and its clock ran backwards."""
+    script = Script()
+    script.add("recorder", "opened")
+    script.add("workspace", "submission_baseline")
+    script.add("recorder", "capture_heartbeat", after_ms=60_000, counts={})
+    script.add("candidate", "note", text="written while nothing was recorded", after_ms=290_000)
+    script.add("recorder", "capture_heartbeat", after_ms=10_000, counts={})
+    script.add("workspace", "submission_final", after_ms=-90_000)
+    script.add("recorder", "closed", totals=dict(script.numbers), batches=1)
+    return script

@@ -48,7 +48,7 @@ def test_a_batch_comes_back_as_it_was_sealed() -> None:
     wire = _seal(world, world.events)
     assert _open(world, wire) == world.events
     batch = parse_batch(wire)
-    assert (batch.header.first, batch.header.count, batch.header.n) == (0, 12, 0)
+    assert (batch.header.first, batch.header.count, batch.header.n) == (0, 15, 0)
     assert batch.envelope.sha256 == batch.header_sha256
 
 

@@ -102,13 +102,23 @@ def test_a_span_that_the_event_names_is_the_gaps() -> None:
 def test_pauses_end_with_resume_or_the_session() -> None:
     """A second pause changes nothing, a resumption without a pause neither; a pause without an end stays open."""
     kinds = ("resumed", "paused", "paused", "resumed", "paused", "closed", "paused")
-    gaps = read_gaps([_event(kind, seq, src="candidate", reason="tea") for seq, kind in enumerate(kinds)])
-    assert [(gap.kind, gap.seq, gap.from_ms, gap.to_ms) for gap in gaps] == [
-        ("paused", 1, 1001, 1003),
-        ("paused", 4, 1004, 1005),
-        ("paused", 6, 1006, None),
+    gaps = read_gaps([_event(kind, seq, reason="tea") for seq, kind in enumerate(kinds)])
+    assert [(gap.kind, gap.seq, gap.to_seq, gap.from_ms, gap.to_ms) for gap in gaps] == [
+        ("paused", 1, 3, 1001, 1003),
+        ("paused", 4, 5, 1004, 1005),
+        ("paused", 6, None, 1006, None),
     ]
     assert [gap.text for gap in gaps[1:]] == ["recording was paused: tea", "recording was paused and not resumed: tea"]
+
+
+@pytest.mark.parametrize(("told", "src"), [("resumed", "hook"), ("closed", "hook"), ("closed", "candidate")])
+def test_a_pause_ends_with_nobody_elses_word(told: str, src: str) -> None:
+    """Only candidate and recorder resume, only the recorder closes; a pause that a hook tells is none."""
+    paused, other = _event("paused", 0, src="candidate"), _event(told, 1, src=src, src_seq=0)
+    assert [(gap.seq, gap.to_ms) for gap in read_gaps([replace(paused, src_seq=0), other]) if gap.kind == "paused"] == [
+        (0, None)
+    ]
+    assert read_gaps([_event("paused", src="hook")]) == ()
 
 
 @pytest.mark.parametrize(

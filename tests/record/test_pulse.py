@@ -31,6 +31,7 @@ def test_a_heartbeat_every_minute() -> None:
     for _ in range(1200):
         clock.pass_by(500)
         pulse.beat()
+    assert Kind.CAPTURE_GAP not in {kind for kind, _ in told(bench)}
     beats = [fields["counts"] for kind, fields in told(bench) if kind == Kind.CAPTURE_HEARTBEAT]
     assert len(beats) == 10
     assert beats[0] == {"events": 1, "sources": {"candidate": 1}, "dropped": {}, "received": 3}
@@ -56,3 +57,34 @@ def test_a_clock_that_drifts_is_left_alone() -> None:
         clock.wall += 100
         pulse.beat()
     assert told(bench) == []
+
+
+@pytest.mark.parametrize(("still", "is_told"), [(9_999, False), (10_000, True), (100_000, True)])
+def test_a_recorder_that_stood_still_says_so_when_it_wakes(still: int, *, is_told: bool) -> None:
+    """Stopped, or without time from the computer: both clocks went on, and the span is told once."""
+    clock = HandClock()
+    bench, pulse = beating(clock)
+    pulse.beat()
+    stopped = clock.wall
+    clock.pass_by(still)
+    pulse.beat()
+    clock.pass_by(500)
+    pulse.beat()
+    gap = {
+        "source": "recorder",
+        "detail": "the recorder stood still",
+        "lost": 0,
+        "from_ms": stopped,
+        "to_ms": stopped + still,
+    }
+    assert [fields for kind, fields in told(bench) if kind == Kind.CAPTURE_GAP] == ([gap] if is_told else [])
+
+
+def test_a_computer_that_slept_is_a_jump_of_its_clock_and_no_stillness() -> None:
+    """The monotonic clock does not count a sleep: the recorder missed nothing of what it could have seen."""
+    clock = HandClock()
+    bench, pulse = beating(clock)
+    clock.wall += 8 * 3_600_000
+    clock.pass_by(500)
+    pulse.beat()
+    assert [kind for kind, _ in told(bench)] == [Kind.CAPTURE_CLOCK_JUMP]

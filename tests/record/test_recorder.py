@@ -151,6 +151,16 @@ def test_nothing_follows_closed() -> None:
     assert again.recorder.append(note("later")) == NOT_RECORDED
 
 
+@pytest.mark.parametrize("src", ["hook", "candidate", "proxy", "launcher", "workspace"])
+def test_nobody_but_the_recorder_closes(src: str) -> None:
+    """A ``closed`` of another source is an event like any other, also for a recorder that starts later."""
+    disk, certified = MemoryDisk(), Certified()
+    bench = Bench(certified, disk)
+    bench.record(Draft(src=src, kind=Kind.CLOSED, ms=1, mono_ms=1, fields={}), note("a"))
+    assert kinds(bench) == ["closed", "note"]
+    assert not Bench(certified, disk).recorder.finished
+
+
 def test_an_event_can_demand_its_place() -> None:
     """``closed`` must be the next one after what was sealed, or not be at all."""
     bench = Bench(Certified(), MemoryDisk())

@@ -7,7 +7,7 @@ from dataclasses import replace
 from tests.helpers.bundles import Bundler
 from tests.helpers.certified import Certified
 from tests.helpers.plausible import plausible
-from tests.helpers.sessions import Script
+from tests.helpers.sessions import Script, frozen
 
 from promptster.protocol.verdict import CLAIM
 from promptster.replay.exporters import find
@@ -125,12 +125,19 @@ def test_a_replay_tells_the_gaps_that_verification_tells() -> None:
     script.add("recorder", "closed")
     replay = from_bundle(Bundler().bundle(script.events), ())
     assert replay.verification is not None
-    told = sorted(replay.timeline.gaps, key=lambda gap: gap.seq)
+    told = sorted((gap for gap in replay.timeline.gaps if gap.kind is not GapKind.ABSENT), key=lambda gap: gap.seq)
     assert [(gap.kind, gap.seq, gap.from_ms, gap.to_ms, gap.text) for gap in told] == [
         (gap.kind, gap.seq, gap.from_ms, gap.to_ms, gap.text) for gap in replay.verification.gaps
     ]
     assert len(told) == 4
-    assert from_opened(script.events).timeline.gaps == replay.timeline.gaps
+    alone = from_opened(script.events).timeline.gaps
+    assert alone == tuple(gap for gap in replay.timeline.gaps if gap.kind is not GapKind.ABSENT)
+
+
+def test_a_running_session_tells_of_silence_and_misses_nothing_yet() -> None:
+    """What the candidate sees before submitting: the silence with where it begins and ends; the rest may still come."""
+    (gap,) = from_opened(frozen().events[:5]).timeline.gaps
+    assert (gap.kind, gap.seq, gap.to_seq, gap.source) == (GapKind.SILENCE, 2, 4, "recorder")
 
 
 def test_a_running_session_is_not_verified_and_says_so() -> None:

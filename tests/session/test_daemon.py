@@ -75,6 +75,11 @@ def test_events_of_commands_are_durable_when_answered(running: Running) -> None:
         {"src": "proxy", "kind": "prompt", "fields": {"text": "x"}},
         {"src": "candidate", "kind": "unheard", "fields": {}},
         {"src": "candidate", "kind": "note", "fields": {"unheard": "x"}},
+        {"src": "candidate", "kind": "closed", "fields": {"batches": 1}},
+        {"src": "launcher", "kind": "capture_heartbeat", "fields": {}},
+        {"src": "candidate", "kind": "paused", "fields": {}},
+        {"src": "candidate", "kind": "consent", "fields": {}},
+        {"src": "launcher", "kind": "submission_final", "fields": {"diff": ""}},
     ],
 )
 def test_commands_cannot_speak_for_others(running: Running, draft: dict[str, Any]) -> None:

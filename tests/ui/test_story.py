@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from tests.helpers.bundles import Bundler
 from tests.helpers.plausible import plausible
-from tests.helpers.sessions import Script
+from tests.helpers.sessions import Script, frozen
 
 from promptster.commands.replay import told
 from promptster.commands.source import Begun, Source
@@ -42,6 +42,20 @@ def test_a_gap_is_told_once_and_where_it_was_reported() -> None:
     ]
     assert sum("127.0.0.1:9" in line for line in lines) == 1
     assert sum("127.0.0.1:9" in line for line in _lines(script, everything=True)) > 1
+
+
+def test_silence_and_what_is_absent_stand_where_gaps_stand() -> None:
+    """A heartbeat that begins or ends a silence is no entry of the story; what is absent comes first."""
+    bundler = Bundler()
+    replay = from_bundle(bundler.bundle(frozen().events), bundler.certified.keys.fingerprints)
+    lines = [line.strip() for block in story(replay, Layout(width=200)) for line in block.plain.split("\n")]
+    assert [line.split("  ", 1)[-1] for line in lines if "----" in line] == [
+        "---- no event tells that the candidate agreed to be recorded ----",
+        "---- the recorder was silent: no heartbeat came, and one was due every minute (5 min 00 s) ----",
+    ]
+    (noted,) = [line for line in lines if line.startswith("noted")]
+    assert "no event tells that the candidate agreed to be recorded" in noted
+    assert "events 5 to 6 happened before earlier ones" in noted
 
 
 def test_one_endless_line_is_shown_without_delay() -> None:

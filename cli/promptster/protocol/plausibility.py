@@ -95,17 +95,20 @@ def read_times(report: Report, batches: Sequence[BatchFacts], events: Sequence[O
     ahead = {seq: by for seq, by in _ahead(receipts, events) if by > SLACK_MS}
     if ahead:
         most = _minutes(max(ahead.values()))
-        numbers = spoken(spans(list(ahead)))
-        report.note("ahead", f"by their own time, events happened up to {most} after they were received: {numbers}")
+        report.note("ahead", f"{_by_clock(list(ahead))} happened up to {most} after the collector had received them")
     if backwards := list(_backwards(events)):
-        numbers = spoken(spans(backwards))
-        report.note("backwards", f"by their own time, events lie before earlier ones, and no clock was set: {numbers}")
+        text = f"{_by_clock(backwards)} happened before earlier ones, and nothing tells that the clock was set"
+        report.note("backwards", text)
     for low, high in _paces(receipts, events):
         first, last = sorted((low.seq, high.seq))
-        way = "faster" if low.seq > high.seq else "slower"
+        way = "faster" if low.seq >= high.seq else "slower"
         by = _minutes(low.ahead_ms - high.ahead_ms)
         text = f"between events {first} and {last} the computer's clock ran {by} {way} than the receipts allow"
         report.note("pace", text)
+
+
+def _by_clock(numbers: list[int]) -> str:
+    return f"by the computer's clock, {'event' if len(numbers) == 1 else 'events'} {spoken(spans(numbers))}"
 
 
 def _minutes(length_ms: int) -> str:
@@ -151,17 +154,16 @@ def _paces(receipts: _Receipts, events: Sequence[OpenedEvent]) -> Iterator[tuple
     high: _Bound | None = None
     resting, following = False, 0
     for event in events:
-        anew = event.seq != following
+        own = is_own(event.kind, event.src)
+        if event.seq != following or (own and event.kind in _ANEW):
+            yield from _contradiction(low, high)
+            low = high = None
         following = event.seq + 1
-        if is_own(event.kind, event.src):
-            anew = anew or event.kind in _ANEW
+        if own:
             resting = event.kind == Kind.PAUSED or (resting and event.kind != Kind.RESUMED)
             if event.kind == Kind.CAPTURE_HEARTBEAT and not resting:
                 low = _wider(low, event, receipts.received_ms(event.seq), sign=1)
                 high = _wider(high, event, _acknowledged_ms(receipts, event), sign=-1)
-        if anew:
-            yield from _contradiction(low, high)
-            low = high = None
     yield from _contradiction(low, high)
 
 

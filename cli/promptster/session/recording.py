@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from promptster.errors import SessionError, reason_of
 from promptster.protocol.events import Draft, Kind, Source
+from promptster.protocol.kinds import OWN_SOURCES, is_own
+from promptster.record.pulse import JUMP_MS
 from promptster.record.recorder import NOT_RECORDED
 from promptster.session.beginnings import losses, opening
 from promptster.session.latest import Latest
@@ -37,6 +39,8 @@ _LONG_AWAY_MS = 5_000
 _PATIENCE_S = 15.0
 _COMMAND_SOURCES = frozenset({Source.CANDIDATE, Source.WORKSPACE, Source.LAUNCHER})
 _ONLY_ONCE = frozenset({Kind.SUBMISSION_BASELINE, Kind.SUBMISSION_FINAL})
+_OURS_ALONE = frozenset(OWN_SOURCES) - _ONLY_ONCE
+"""Kinds that say how the session goes: they are written here, where that happens, and never told by a command."""
 
 
 class Recording:
@@ -69,6 +73,7 @@ class Recording:
         """Times of the hook events that the journal held at the start."""
         self._seqs: dict[str, int] = {}
         self._last_event: RecordedEvent | None = None
+        self._latest_ms = 0
         self._last_change: tuple[str, str] = ("", "")
         self._holding = False
         self._closing = asyncio.Lock()
@@ -234,6 +239,8 @@ class Recording:
         self._last_event = event
         if event.src == Source.HOOK:
             self.hook_times.add((event.parsed.ms, event.parsed.mono_ms))
+        else:
+            self._latest_ms = event.parsed.ms
         opened = event.open()
         self.latest.see(event.kind, event.parsed.ms, opened.fields)
         if event.kind in {Kind.PAUSED, Kind.RESUMED}:
@@ -246,7 +253,9 @@ class Recording:
             self._own(entry.kind, src=entry.src, **entry.fields)
 
     def _record_return(self, *, clean_end: bool, repair: Repair) -> None:
-        """How the recorder came back: in order, or after something was lost."""
+        """How the recorder came back: with a clock that was set back, in order, or after something was lost."""
+        if (ahead := self._latest_ms - self._clock.wall_ms()) > JUMP_MS:
+            self._own(Kind.CAPTURE_CLOCK_JUMP, delta_ms=-ahead)
         details = losses(clean_end=clean_end, found=self.recorder.journal.recovery, repair=repair)
         if details:
             self._own(Kind.CAPTURE_RECOVERED, detail="; ".join(details), lost=0)
@@ -337,6 +346,8 @@ class Recording:
         kind, src = str(told.get("kind")), str(told.get("src"))
         if src not in _COMMAND_SOURCES:
             raise SessionError("events told by a command come from candidate, workspace or launcher", code="bad_draft")
+        if kind in _OURS_ALONE or (kind in _ONLY_ONCE and not is_own(kind, src)):
+            raise SessionError(f"a command with the source {src} cannot tell the kind {kind}", code="bad_draft")
         if kind in _ONLY_ONCE and kind in self._seqs:
             return self._seqs[kind]
         draft = self._draft(

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from tests.helpers.bundles import Bundler
 from tests.helpers.capturing import RECORDINGS
 from tests.helpers.plausible import plausible
-from tests.helpers.sessions import CLAUDE, Script
+from tests.helpers.sessions import CLAUDE, Script, frozen
 
 from promptster.replay.exporters import find
 from promptster.replay.page.markup import element, escaped, island, visible
@@ -237,6 +237,26 @@ def test_the_summary_needs_no_script() -> None:
         "80 events on the wire", bundler.certified.session,
     ):  # fmt: skip
         assert words in static
+
+
+def test_silence_absence_and_doubtful_times_are_read_without_a_click() -> None:
+    """Beside a good verdict: the notes in a list; silence and what is absent among the gaps, and as bands."""
+    bundler = Bundler()
+    replay = from_bundle(bundler.bundle(frozen().events), bundler.certified.keys.fingerprints)
+    static = b"".join(find("html").export(replay)).decode().split("<script", 1)[0]
+    shown = html.unescape(re.sub(r"<[^>]+>", "", static.split("<details", 1)[0] + static.partition("Gaps</h")[2]))
+    for words in (
+        "no event tells that the candidate agreed to be recorded consent_missing",
+        "events 5 to 6 happened before earlier ones, and nothing tells that the clock was set backwards",
+        "the recorder was silent: no heartbeat came, and one was due every minute (5 min 00 s)",
+    ):
+        assert words in shown
+    assert 'class="g-silence"' in static
+    bands = [row.data["h"] for row in rows(replay.timeline) if row.data["k"] == "gap"]
+    assert bands == [
+        "no event tells that the candidate agreed to be recorded",
+        "the recorder was silent: no heartbeat came, and one was due every minute",
+    ]
 
 
 def _verdicts() -> dict[str, Replay]:
