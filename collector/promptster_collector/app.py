@@ -31,6 +31,7 @@ from promptster_collector.orgs.persons import Persons
 from promptster_collector.orgs.service import Organisations
 from promptster_collector.privacy import routes as privacy_routes
 from promptster_collector.privacy.erasure import Erasure
+from promptster_collector.privacy.replay import replay
 from promptster_collector.privacy.retention import RetentionRule
 from promptster_collector.problems import HANDLERS, problem_for_missing
 from promptster_collector.review import routes as review_routes
@@ -107,17 +108,19 @@ def build_services(settings: Settings, store: Store, clock: Clock) -> Services:
         public_url=settings.public_url,
     )
     lifecycle = Lifecycle(store, clock, on_closed=worker.wake)
-    ingest = Ingest(store, clock, limits, lifecycle=lifecycle, behind=worker)
     log = Log(store, clock)
+    ingest = Ingest(store, clock, limits, lifecycle=lifecycle, behind=worker, on_returned=log.note_returned)
     reading = Reading(store, limits)
     checks = Checks(store, clock, limits, lifecycle)
-    erasure = Erasure(store, clock, forget=(ingest.forget,))
+    erasure = Erasure(store, clock, forget=(ingest.forget,), key_backup_days=settings.key_backup_days)
     worker.add(log.sequence)
     worker.add(checks.run)
     worker.add(SegmentSealer(store, clock, reading, piece_bytes=limits.piece_bytes).run, aside=True)
     worker.add_sweep(lifecycle.lapse_overdue)
     worker.add_sweep(RetentionRule(store, clock, erasure).run)
     worker.add_sweep(store.database.fold_log)
+    worker.add_sweep(store.records.look_after_copy)
+    worker.add_sweep(store.reserve.look_after)
     worker.add_sweep(give_memory_back)
     return Services(
         settings=settings,
@@ -141,8 +144,8 @@ def build_services(settings: Settings, store: Store, clock: Clock) -> Services:
 
 
 def prepare(services: Services) -> None:
-    """What must be done before a collector listens: replay tombstones, finish cut redemptions, continue the log."""
-    services.erasure.replay()
+    """What must be done before a collector listens: replay what ended, finish cut redemptions, continue the log."""
+    replay(services.store, services.clock)
     finish_interrupted(services.store)
     services.bundles.log.continue_after_restore()
 

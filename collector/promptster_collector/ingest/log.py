@@ -7,6 +7,7 @@ another origin, whose first leaf is that checkpoint, and what is still running i
 from __future__ import annotations
 
 import asyncio
+import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ from promptster.protocol.merkle import leaf_hash
 from promptster_collector.ingest.tree import Tree
 from promptster_collector.sessions.states import State
 from promptster_collector.store.alarms import AlarmKind, raise_alarm
+from promptster_collector.store.reserve import Need
 from promptster_collector.store.schema import BATCHES, Batch, LogCheckpoint, LogOrigin, Session
 from promptster_collector.store.tombstones import LastCheckpoint
 
@@ -57,7 +59,7 @@ class Log:
     def continue_after_restore(self) -> None:
         """Make the first origin, or another one when the database is older than the last checkpoint; blocks."""
         last = self._store.tombstones.last_checkpoint()
-        note = self._store.database.write_now(lambda connection: self._continue(connection, last))
+        note = self._store.database.write_now(lambda connection: self._continue(connection, last), need=Need.ENDING)
         if note is not None:
             self._store.tombstones.note_checkpoint(note)
 
@@ -68,6 +70,27 @@ class Log:
             return None
         if last is None or (newest is not None and (newest.number, newest.size) >= (last.number, last.size)):
             return None
+        return self._restart(connection, last)
+
+    def note_returned(self, connection: Connection, received_ms: int) -> None:
+        """A receipt came back that the database had lost: if it is younger than the origin, this one ends here.
+
+        Going on in it would give two logs of one name. The last checkpoint that is known may be an older one.
+        """
+        newest = connection.execute(select(LogOrigin).order_by(LogOrigin.number.desc()).limit(1)).one()
+        if newest.created_ms >= received_ms:
+            return
+        row = connection.execute(
+            select(LogCheckpoint.note)
+            .where(LogCheckpoint.origin == newest.number)
+            .order_by(LogCheckpoint.size.desc())
+            .limit(1)
+        ).one_or_none()
+        note = "" if row is None else row.note.decode()
+        self._restart(connection, LastCheckpoint(number=newest.number, size=newest.size, note=note))
+
+    def _restart(self, connection: Connection, last: LastCheckpoint) -> LastCheckpoint:
+        """Begin another origin, whose first leaf is the last checkpoint that is known."""
         number = last.number + 1
         self._open(connection, number)
         leaf = leaf_hash(last.note.encode())
@@ -81,16 +104,17 @@ class Log:
         return f"{self._base}/{number}"
 
     def _open(self, connection: Connection, number: int) -> None:
-        values = {"number": number, "origin": self._name(number), "size": 0, "created_ms": self._clock.wall_ms()}
+        # A name of its own, also where the number was used before and is forgotten: no two logs may bear the same.
+        origin = self._name(number) if number == 0 else f"{self._name(number)}-{secrets.token_hex(8)}"
+        values = {"number": number, "origin": origin, "size": 0, "created_ms": self._clock.wall_ms()}
         connection.execute(insert(LogOrigin), values)
 
     def _grow(self, connection: Connection, number: int, size: int, leaves: list[bytes]) -> LastCheckpoint:
         tree = Tree(connection, number)
         tree.append(size, leaves)
         grown = size + len(leaves)
-        note = sign_checkpoint(
-            origin=self._name(number), size=grown, root=tree.root(grown), key=self._store.identity.log_signer
-        )
+        origin = connection.execute(select(LogOrigin.origin).where(LogOrigin.number == number)).scalar_one()
+        note = sign_checkpoint(origin=origin, size=grown, root=tree.root(grown), key=self._store.identity.log_signer)
         connection.execute(update(LogOrigin).where(LogOrigin.number == number).values(size=grown))
         connection.execute(
             insert(LogCheckpoint),

@@ -30,6 +30,7 @@ from promptster_collector.store.schema import BATCHES, SESSIONS, Batch, Conflict
 from promptster_collector.store.tombstones import buried
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from contextlib import AbstractContextManager
 
     from sqlalchemy import Connection
@@ -72,8 +73,18 @@ class Taken:
 class Ingest:
     """Takes batches."""
 
-    def __init__(self, store: Store, clock: Clock, limits: Limits, *, lifecycle: Lifecycle, behind: Behind) -> None:
-        """Tell ``behind`` about each new batch."""
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        limits: Limits,
+        *,
+        lifecycle: Lifecycle,
+        behind: Behind,
+        on_returned: Callable[[Connection, int], None],
+    ) -> None:
+        """Tell ``behind`` about each new batch, ``on_returned`` about each receipt that the database had lost."""
+        self._on_returned = on_returned
         self._store = store
         self._clock = clock
         self._limits = limits
@@ -246,6 +257,7 @@ class Ingest:
 
     def _note_returned(self, connection: Connection, prepared: Prepared) -> None:
         if prepared.returned:
+            self._on_returned(connection, prepared.row["received_ms"])
             raise_alarm(
                 connection,
                 prepared.facts.organisation,

@@ -18,9 +18,15 @@ from promptster_collector.privacy.schemas import TombstoneAnswer, WithdrawalRequ
 async def withdraw_session(
     erasure: NamedDependency[Erasure], session: FromPath[str], data: JSONBody[WithdrawalRequest]
 ) -> TombstoneAnswer:
-    """Destroy the session's keys and content; the answer is the signed tombstone, also the second time."""
-    envelope = Envelope.from_json({"payload": data.payload, "signature": data.signature})
-    return TombstoneAnswer(tombstone=(await erasure.withdraw(session, envelope)).to_json())
+    """Destroy the session's keys and content; the answer is the signed tombstone, also the second time.
+
+    A tombstone of this collector's own, handed in again, does the same: whatever backup the collector was put back
+    from, what it once destroyed it destroys again.
+    """
+    signed = data.payload is not None or data.signature is not None or data.tombstone is None
+    request = Envelope.from_json({"payload": data.payload, "signature": data.signature}) if signed else None
+    stone = None if data.tombstone is None else Envelope.from_json(data.tombstone)
+    return TombstoneAnswer(tombstone=(await erasure.withdraw(session, request, stone)).to_json())
 
 
 @delete("/v1/sessions/{session:str}", opt={ACCESS: ERASERS}, status_code=200)

@@ -19,6 +19,8 @@ from promptster_collector.store.keys.keystore import KeyStore
 from promptster_collector.store.keys.master import MasterKey
 from promptster_collector.store.keys.names import organisation_key, session_key
 from promptster_collector.store.migrate import migrate_all
+from promptster_collector.store.records import Records
+from promptster_collector.store.reserve import Reserve
 from promptster_collector.store.sealing import Sealer
 from promptster_collector.store.segments import SegmentFolder
 from promptster_collector.store.tombstones import TombstoneFolder
@@ -59,13 +61,15 @@ class FolderLock:
 
 @dataclass(frozen=True, kw_only=True)
 class Store:
-    """Databases, keys, segments and tombstones of one data folder."""
+    """Databases, keys, segments, tombstones and reserve of one data folder."""
 
     database: Database
     keys: KeyStore
     identity: Identity
     segments: SegmentFolder
     tombstones: TombstoneFolder
+    records: Records
+    reserve: Reserve
     person_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held while somebody decides whether a person is still needed, and while one is named."""
 
@@ -113,7 +117,8 @@ class Store:
         migrate_all(database_url=settings.database_url, keystore_url=settings.keystore_url)
         keys = KeyStore(settings.keystore_url, master)
         identity = Identity.create(keys, now_ms=clock.wall_ms())
-        return cls._assemble(settings, keys, identity)
+        reserve = Reserve(settings.reserve, settings.reserve_bytes)
+        return cls._assemble(settings, keys, identity, reserve, Database(settings.database_url))
 
     @classmethod
     def open(cls, settings: Settings) -> Self:
@@ -124,18 +129,31 @@ class Store:
         """
         require_data_folder(settings)
         master = MasterKey.load(settings.master_key)
+        reserve = Reserve(settings.reserve, settings.reserve_bytes)
+        reserve.open()
         migrate_all(database_url=settings.database_url, keystore_url=settings.keystore_url)
-        keys = KeyStore(settings.keystore_url, master)
-        return cls._assemble(settings, keys, Identity.load(keys))
+        keys = KeyStore(settings.keystore_url, master, reserve)
+        return cls._assemble(settings, keys, Identity.load(keys), reserve, Database(settings.database_url, reserve))
 
     @classmethod
-    def _assemble(cls, settings: Settings, keys: KeyStore, identity: Identity) -> Self:
+    def _assemble(
+        cls, settings: Settings, keys: KeyStore, identity: Identity, reserve: Reserve, database: Database
+    ) -> Self:
+        try:
+            records = Records(
+                settings.tombstones, identity=identity, heads=keys, reserve=reserve, copy=settings.tombstones_copy
+            )
+        except BaseException:
+            database.close()
+            raise
         return cls(
-            database=Database(settings.database_url),
+            database=database,
             keys=keys,
             identity=identity,
             segments=SegmentFolder(settings.segments),
-            tombstones=TombstoneFolder(settings.tombstones),
+            tombstones=TombstoneFolder(settings.tombstones, settings.tombstones_copy),
+            records=records,
+            reserve=reserve,
         )
 
 
