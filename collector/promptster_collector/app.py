@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -120,6 +121,7 @@ def build_services(settings: Settings, store: Store, clock: Clock) -> Services:
     worker.add_sweep(RetentionRule(store, clock, erasure).run)
     worker.add_sweep(store.database.fold_log)
     worker.add_sweep(store.records.look_after_copy)
+    worker.add_sweep(lambda: asyncio.to_thread(destroy_old_backups, store, clock))
     worker.add_sweep(store.reserve.look_after)
     worker.add_sweep(give_memory_back)
     return Services(
@@ -143,11 +145,16 @@ def build_services(settings: Settings, store: Store, clock: Clock) -> Services:
     )
 
 
-def prepare(services: Services) -> None:
+def destroy_old_backups(store: Store, clock: Clock) -> None:
+    """Destroy the keys of backups whose time is over."""
+    store.backup_keys.destroy_due(clock.wall_ms())
+
+
+def prepare(services: Services, *, restored: bool = False) -> None:
     """What must be done before a collector listens: replay what ended, finish cut redemptions, continue the log."""
     replay(services.store, services.clock)
     finish_interrupted(services.store)
-    services.bundles.log.continue_after_restore()
+    services.bundles.log.continue_after_restore(restored=restored)
 
 
 async def _add_security_headers(message: Message, scope: Scope) -> None:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from promptster_collector.clock import Clock
+    from promptster_collector.store.database import AnyRow
     from promptster_collector.store.store import Store
 
 _PLACED = (
@@ -56,20 +57,27 @@ class Log:
         signer = store.identity.signer
         self._base = f"promptster.log/{signer.kid}"
 
-    def continue_after_restore(self) -> None:
-        """Make the first origin, or another one when the database is older than the last checkpoint; blocks."""
+    def continue_after_restore(self, *, restored: bool = False) -> None:
+        """Make the first origin, or another one when the database is older than the last checkpoint; blocks.
+
+        ``restored`` says that a backup was just put back, so that there is another one whatever is known.
+        """
         last = self._store.tombstones.last_checkpoint()
-        note = self._store.database.write_now(lambda connection: self._continue(connection, last), need=Need.ENDING)
+        note = self._store.database.write_now(
+            lambda connection: self._continue(connection, last, restored=restored), need=Need.ENDING
+        )
         if note is not None:
             self._store.tombstones.note_checkpoint(note)
 
-    def _continue(self, connection: Connection, last: LastCheckpoint | None) -> LastCheckpoint | None:
+    def _continue(
+        self, connection: Connection, last: LastCheckpoint | None, *, restored: bool
+    ) -> LastCheckpoint | None:
         newest = connection.execute(select(LogOrigin).order_by(LogOrigin.number.desc()).limit(1)).one_or_none()
         if newest is None and last is None:
             self._open(connection, 0)
             return None
         if last is None or (newest is not None and (newest.number, newest.size) >= (last.number, last.size)):
-            return None
+            return self._restart(connection, self._newest(connection, newest)) if restored and newest.size else None
         return self._restart(connection, last)
 
     def note_returned(self, connection: Connection, received_ms: int) -> None:
@@ -80,14 +88,13 @@ class Log:
         newest = connection.execute(select(LogOrigin).order_by(LogOrigin.number.desc()).limit(1)).one()
         if newest.created_ms >= received_ms:
             return
-        row = connection.execute(
-            select(LogCheckpoint.note)
-            .where(LogCheckpoint.origin == newest.number)
-            .order_by(LogCheckpoint.size.desc())
-            .limit(1)
-        ).one_or_none()
-        note = "" if row is None else row.note.decode()
-        self._restart(connection, LastCheckpoint(number=newest.number, size=newest.size, note=note))
+        self._restart(connection, self._newest(connection, newest))
+
+    def _newest(self, connection: Connection, origin: AnyRow) -> LastCheckpoint:
+        """The last checkpoint that the database has of an origin."""
+        notes = select(LogCheckpoint.note).where(LogCheckpoint.origin == origin.number)
+        note = connection.execute(notes.order_by(LogCheckpoint.size.desc()).limit(1)).scalar_one_or_none()
+        return LastCheckpoint(number=origin.number, size=origin.size, note="" if note is None else note.decode())
 
     def _restart(self, connection: Connection, last: LastCheckpoint) -> LastCheckpoint:
         """Begin another origin, whose first leaf is the last checkpoint that is known."""
