@@ -108,6 +108,8 @@ class Records:
         require_continuation(lines, heads.ended_head(), where=_MINE)
         self._ended = {(document.what, document.id): document for document in found}
         self._head = head_of(lines)
+        if not self._path.exists():  # an empty one says that nothing has ended
+            self._size = append_lines(self._path, [], size=0)
         self._note()
 
     def _catch_up_with_copy(self, lines: list[bytes]) -> list[Ended]:
@@ -129,7 +131,10 @@ class Records:
             )
         missing = kept[len(lines) :]
         if missing:
-            log.warning("%d entries of the tombstones were missing, and are taken over from the copy", len(missing))
+            log.warning(
+                "the data folder was put back: it takes over what only the copy of the tombstones has (%d)",
+                len(missing),
+            )
             self._size = self._reserve.use(Need.ENDING, lambda: append_lines(self._path, missing, size=self._size))
             lines.extend(missing)
         self._copied = len(kept)
@@ -144,7 +149,7 @@ class Records:
     def bring_copy_up_to_date(self) -> None:
         """Write to the copy what it lacks; if it does not answer, say so, and leave it for the next time."""
         with self._lock:
-            if self._copy is None or self._copied == self._head.count:
+            if self._copy is None or (self._copied == self._head.count and self._copy.exists()):
                 return
             try:
                 lines, _ = read_lines(self._path)
