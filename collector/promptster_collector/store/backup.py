@@ -87,7 +87,8 @@ def make_backup(settings: Settings, target: Path, *, keys: BackupKeys, days: int
 
 def _copy_data(settings: Settings, folder: Path, now_ms: int) -> None:
     segments = folder / _SEGMENTS
-    segments.mkdir(mode=0o700, parents=True)
+    for made in (folder, segments):
+        made.mkdir(mode=0o700)
     control, _ = settings.databases
     with _reading(control) as source:
         copy = folder / _CONTROL

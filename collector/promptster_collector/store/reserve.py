@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from promptster_collector.errors import BusyError
+from promptster_collector.errors import BusyError, SetupError
 from promptster_collector.store.files import sync
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 log = logging.getLogger("promptster_collector")
@@ -70,11 +70,23 @@ def _sqlite_code(error: BaseException) -> int:
     return int(getattr(original, "sqlite_errorcode", 0)) & 0xFF
 
 
-def is_full(error: BaseException) -> bool:
-    """Whether an error says that a disk or a quota is full."""
+def _with_causes(error: BaseException) -> Iterator[BaseException]:
+    """An error and those behind it: SQLite ends a transaction that found no room, and undoing it is then another."""
+    found: BaseException | None = error
+    while found is not None:
+        yield found
+        found = found.__cause__ or found.__context__
+
+
+def _says_full(error: BaseException) -> bool:
     if isinstance(error, OSError):
         return error.errno in _NO_ROOM
     return _sqlite_code(error) == sqlite3.SQLITE_FULL
+
+
+def is_full(error: BaseException) -> bool:
+    """Whether an error says that a disk or a quota is full."""
+    return any(_says_full(one) for one in _with_causes(error))
 
 
 class Reserve:
@@ -111,11 +123,15 @@ class Reserve:
         return found.f_bavail * found.f_frsize
 
     def open(self) -> None:
-        """Make what is missing; where the disk is full, let go of a piece, so that the databases can be opened."""
+        """Make what is missing; where the disk is full, let go of a piece, so that the databases can be opened.
+
+        Raises:
+            SetupError: the disk is full, and there is no piece left.
+        """
         self._folder.mkdir(mode=0o700, exist_ok=True)
         self.make()
-        if self._free() < _TO_START:
-            self.give(Need.ENDING)
+        if self._free() < _TO_START and not self.give(Need.ENDING) and self._free() < _NEARLY_NOTHING:
+            raise SetupError("the disk is full", hint="Free some space.", code=StorageFullError.default_code)
 
     def make(self) -> bool:
         """Make the missing pieces, as long as there is as much room besides; whether all of them are there."""
@@ -157,7 +173,8 @@ class Reserve:
 
     def explains(self, error: BaseException) -> bool:
         """Whether a failed write failed because the disk is full."""
-        return is_full(error) or (_sqlite_code(error) in _VAGUE and self._free() < _NEARLY_NOTHING)
+        vague = any(_sqlite_code(one) in _VAGUE for one in _with_causes(error))
+        return is_full(error) or (vague and self._free() < _NEARLY_NOTHING)
 
     def refuse_if_low(self) -> None:
         """For what is new, and can wait.
