@@ -119,9 +119,7 @@ def _again(current: Current, config: Config, out: Output) -> int:
     if stone is not None:
         organisation = one_line(current.facts.organisation)
         at = soon(stone.at_ms, SystemClock().wall_ms())
-        lines = sentence_lines(
-            f"Already withdrawn at {at}. {organisation} confirmed again that the keys are destroyed (signed)."
-        )
+        lines = sentence_lines(f"Already withdrawn at {at}. {organisation} confirmed it again (signed).")
         lines += _about_backups(stone, organisation)
         if certificate is not None:
             lines += named("Certificate:", home_path(certificate))
