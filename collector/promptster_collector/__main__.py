@@ -1,4 +1,4 @@
-"""``promptster-collector``: sets a collector up, serves it, hands out its public keys, says what it stores.
+"""``promptster-collector``: sets a collector up, serves it, backs it up, hands out keys, says what it stores.
 
 docs/cli.md lists the exit codes.
 """
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from promptster.errors import InterruptError, PromptsterError, UsageError, require_supported_platform
 from promptster.parser import asks_for_help, make_app, run
 from promptster.streams import OutputError, let_every_letter_through, open_standard_streams, silence_stdout, writing
-from promptster_collector.commands import completion, init, keys, serve, storage_map
+from promptster_collector.commands import backup, completion, init, keys, restore, serve, storage_map
 from promptster_collector.commands.output import failure, say
 from promptster_collector.errors import database_refused, file_refused
 
@@ -28,6 +28,8 @@ _COMPLETE = "__complete"
 app = make_app("Receives, checks, seals and serves recorded sessions.")
 app.command("init", short_help="create a data folder for one organisation")(init.command)
 app.command("serve", short_help="serve a data folder")(serve.command)
+app.command("backup", short_help="back up the data and, apart, the keys")(backup.command)
+app.command("restore", short_help="put a backup back; what was deleted stays so")(restore.command)
 app.command("keys", short_help="write the public keys, for promptster verify")(keys.command)
 app.command("storage-map", short_help="say what is stored where, and for how long")(storage_map.command)
 app.command("completion", short_help="print a script that completes commands")(completion.command)

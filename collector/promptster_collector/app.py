@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -33,6 +34,7 @@ from promptster_collector.orgs.persons import Persons
 from promptster_collector.orgs.service import Organisations
 from promptster_collector.privacy import routes as privacy_routes
 from promptster_collector.privacy.erasure import Erasure
+from promptster_collector.privacy.replay import replay
 from promptster_collector.privacy.retention import RetentionRule
 from promptster_collector.problems import HANDLERS, problem_for_missing
 from promptster_collector.review import routes as review_routes
@@ -114,17 +116,30 @@ def build_services(settings: Settings, store: Store, clock: Clock) -> Services:
         strangers=strangers,
     )
     lifecycle = Lifecycle(store, clock, on_closed=worker.wake)
-    ingest = Ingest(store, clock, limits, lifecycle=lifecycle, behind=worker, strangers=strangers)
     log = Log(store, clock)
+    ingest = Ingest(
+        store,
+        clock,
+        limits,
+        lifecycle=lifecycle,
+        behind=worker,
+        strangers=strangers,
+        on_returned=log.note_returned,
+    )
     reading = Reading(store, limits)
     checks = Checks(store, clock, limits, lifecycle)
-    erasure = Erasure(store, clock, strangers=strangers, forget=(ingest.forget,))
+    erasure = Erasure(
+        store, clock, strangers=strangers, forget=(ingest.forget,), key_backup_days=settings.key_backup_days
+    )
     worker.add(log.sequence)
     worker.add(checks.run)
     worker.add(SegmentSealer(store, clock, reading, piece_bytes=limits.piece_bytes).run, aside=True)
     worker.add_sweep(lifecycle.lapse_overdue)
     worker.add_sweep(RetentionRule(store, clock, erasure).run)
     worker.add_sweep(store.database.fold_log)
+    worker.add_sweep(store.records.look_after_copy)
+    worker.add_sweep(lambda: asyncio.to_thread(destroy_old_backups, store, clock))
+    worker.add_sweep(store.reserve.look_after)
     worker.add_sweep(give_memory_back)
     return Services(
         settings=settings,
@@ -147,11 +162,16 @@ def build_services(settings: Settings, store: Store, clock: Clock) -> Services:
     )
 
 
-def prepare(services: Services) -> None:
-    """What must be done before a collector listens: replay tombstones, finish cut redemptions, continue the log."""
-    services.erasure.replay()
+def destroy_old_backups(store: Store, clock: Clock) -> None:
+    """Destroy the keys of backups whose time is over."""
+    store.backup_keys.destroy_due(clock.wall_ms())
+
+
+def prepare(services: Services, *, restored: bool = False) -> None:
+    """What must be done before a collector listens: replay what ended, finish cut redemptions, continue the log."""
+    replay(services.store, services.clock)
     finish_interrupted(services.store)
-    services.bundles.log.continue_after_restore()
+    services.bundles.log.continue_after_restore(restored=restored)
 
 
 async def _add_security_headers(message: Message, scope: Scope) -> None:

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import errno
 import os
+import sqlite3
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from promptster.errors import PromptsterError, reason_of
@@ -65,9 +66,9 @@ def file_refused(error: OSError) -> SetupError:
 
 def database_refused(error: Exception) -> SetupError | None:
     """What it means for an operator that a database cannot be used; ``None`` for every other error."""
-    if not any(kind.__module__.startswith("sqlalchemy.") for kind in type(error).__mro__):
+    if not any(kind.__module__.startswith(("sqlalchemy.", "sqlite3")) for kind in type(error).__mro__):
         return None
-    reason = str(getattr(error, "orig", None) or type(error).__name__)
+    reason = str(getattr(error, "orig", None) or (error if isinstance(error, sqlite3.Error) else type(error).__name__))
     hint = "Check that its files are yours and whole, or restore the data folder."
     return SetupError(f"cannot use a database of the data folder: {reason}", hint=hint, code="database")
 

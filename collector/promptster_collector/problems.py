@@ -13,6 +13,7 @@ from litestar.exceptions import HTTPException, SerializationException, Validatio
 
 from promptster.protocol.errors import LimitError, ProtocolError
 from promptster_collector.errors import PROBLEM_TYPE, Refusal
+from promptster_collector.store.reserve import StorageFullError, is_full
 from promptster_collector.store.sealing import UnsealError
 
 if TYPE_CHECKING:
@@ -138,8 +139,10 @@ def _on_unseal(_: Request[Any, Any, Any], __: UnsealError) -> Response[bytes]:
     return problem(503, "storage_damaged", "stored data cannot be opened", headers={"retry-after": "60"})
 
 
-def _on_anything(_: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+def _on_anything(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     """Our own fault: the log gets type and place, nobody gets content."""
+    if is_full(error):
+        return _on_refusal(request, StorageFullError())
     frames = traceback.extract_tb(error.__traceback__)
     place = f"{frames[-1].name}:{frames[-1].lineno}" if frames else "?"
     log.error("internal error %s at %s", type(error).__name__, place)

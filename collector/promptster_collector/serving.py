@@ -25,7 +25,7 @@ from promptster_collector.connections import counted
 from promptster_collector.errors import OptionError, SetupError
 from promptster_collector.places import Listener, Places, places_here
 from promptster_collector.store.files import Durability, write_atomically
-from promptster_collector.store.store import FolderLock, Store, require_data_folder
+from promptster_collector.store.store import FolderLock, Store, as_stated, require_data_folder, state_days
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -55,6 +55,8 @@ class Listening:
     tls_cert: Path | None = None
     tls_key: Path | None = None
     ready_file: Path | None = None
+    state_days: bool = False
+    """Whether the settings' word about backups of the keys is a new one, to be kept from here on."""
 
     @property
     def tls(self) -> bool:
@@ -273,6 +275,9 @@ def serve(settings: Settings, listening: Listening, *, tell: Callable[[str], Non
     require_data_folder(settings)
     lock = FolderLock(settings)
     try:
+        if listening.state_days:
+            state_days(settings, settings.key_backup_days, now_ms=system_clock().wall_ms())
+        settings = as_stated(settings)
         _remove(listening.ready_file)
         with _bind(listening) as server:
             url = base_url(server, listening)

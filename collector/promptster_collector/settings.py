@@ -65,7 +65,11 @@ class Settings:
     sweep_seconds: float = 60.0
     """How often expiry, retention and unfinished work are looked at without being asked."""
     key_backup_days: int | None = None
-    """Days for which backups of the key store hold destroyed keys, as policies state it; ``None`` states nothing."""
+    """Days that a backup of the key store can be used, 0 to 7; ``None`` where nothing is stated about them."""
+    tombstones_copy: Path | None = None
+    """A folder elsewhere that is kept like the one of tombstones."""
+    reserve_bytes: int = 32 * MIB
+    """Bytes of the disk that are kept free for deletion."""
 
     @property
     def marker(self) -> Path:
@@ -104,8 +108,23 @@ class Settings:
 
     @property
     def tombstones(self) -> Path:
-        """Folder of tombstones and of the log's last checkpoint; never restored from a backup."""
+        """Folder of the record of what ended and of the log's last checkpoint; never restored from a backup."""
         return self.data / "tombstones"
+
+    @property
+    def reserve(self) -> Path:
+        """Folder of the files that keep room for deletion."""
+        return self.data / "reserve"
+
+    @property
+    def backup_keys(self) -> Path:
+        """Folder of the keys that backups of the key store are sealed with; in no backup."""
+        return self.data / "backup-keys"
+
+    @property
+    def restoring(self) -> Path:
+        """Says that a restore has begun and has not come to its end."""
+        return self.data / "restoring"
 
     @property
     def folders(self) -> tuple[Path, ...]:

@@ -12,6 +12,8 @@ import logging
 import traceback
 from typing import TYPE_CHECKING, Self, TypeVar
 
+from promptster_collector.store.reserve import StorageFullError
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Generator, Sequence
 
@@ -27,6 +29,8 @@ _PATIENCE = 0.25
 """Seconds for which a round waits while requests that others wait for are under way."""
 _AFTER_FAULT = 2.0
 """Seconds until work that failed is tried again."""
+_AFTER_FULL = 15.0
+"""The same, for work that found no room on the disk."""
 
 
 class _Rounds:
@@ -154,6 +158,10 @@ class Worker:
         except Exception as error:  # noqa: BLE001 - background work must outlive any fault
             frames = traceback.extract_tb(error.__traceback__)
             place = f"{frames[-1].name}:{frames[-1].lineno}" if frames else "?"
+            if isinstance(error, StorageFullError):  # the reserve's own sweep says so
+                await asyncio.sleep(_AFTER_FULL)
+                rounds.wanted.set()
+                return False
             log.error("background work failed: %s at %s", type(error).__name__, place)  # noqa: TRY400 - a traceback may show content
             await asyncio.sleep(_AFTER_FAULT)
             rounds.wanted.set()

@@ -43,14 +43,14 @@ def withdraw(site: Site, candidate: Candidate) -> Tombstone:
 
 @pytest.mark.parametrize("seal", [False, True])
 def test_withdrawal_leaves_a_tombstone_and_nothing_else(site: Site, *, seal: bool) -> None:
-    """Keys, rows and segment are gone; the signed tombstone says when the last key-store backup is gone too."""
+    """Keys, rows and segment are gone; the signed tombstone promises nothing about backups that nobody stated."""
     candidate = ended(site, seal=seal)
     site.client.get(f"/v1/sessions/{candidate.session}/bundle", headers=bearer(site.token))
     organisation = site.rows(select(Session.organisation))[0].organisation
     person = site.rows(select(Session.person))[0].person
     tombstone = withdraw(site, candidate)
     assert (tombstone.session, tombstone.outcome) == (candidate.session, "withdrawn")
-    assert tombstone.backups_until_ms == site.clock.ms + 7 * DAY_MS
+    assert tombstone.backups_until_ms == 0
     assert (tombstone.batches, tombstone.exports) == (2 if seal else 1, 1)
     for name in (session_key, content_key):
         with pytest.raises(KeyDestroyedError):
@@ -227,8 +227,8 @@ def test_a_crash_after_the_tombstone_is_finished_at_the_next_start(site: Site, t
     target = tmp_path / "crashed"
     copy_data(site.data, target)
     (target / "tombstones").mkdir(exist_ok=True)
-    site.store.tombstones.bury(found)
-    shutil.copy(site.data / "tombstones" / f"{candidate.session}.tombstone", target / "tombstones")
+    site.store.records.bury(found, at_ms=site.clock.ms)
+    shutil.copy(site.data / "tombstones" / "ended.jsonl", target / "tombstones")
     with running_site(target, site.token, clock=site.clock) as again:
         assert again.rows(select(Session.state))[0].state == "withdrawn"
         with pytest.raises(KeyDestroyedError):

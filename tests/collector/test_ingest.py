@@ -241,7 +241,7 @@ def test_an_earlier_receipt_is_stored_again(site: Site) -> None:
         headers = earlier_receipt(given)
         assert candidate.put(restored.client, 1, headers).content == given
         assert candidate.put(restored.client, 1).content == given
-        assert [row.kind for row in restored.rows(select(Alarm.kind))] == ["receipt_returned"]
+        assert [row.kind for row in restored.rows(select(Alarm.kind))] == ["log_restarted", "receipt_returned"]
 
 
 def test_only_own_receipts_are_taken_back(shared: tuple[Site, Candidate]) -> None:

@@ -104,10 +104,22 @@ def copy_data(source: Path, target: Path) -> None:
 
 @contextmanager
 def running_site(
-    data: Path, token: str, *, clock: OwnedClock | None = None, limits: Limits | None = None
+    data: Path,
+    token: str,
+    *,
+    clock: OwnedClock | None = None,
+    limits: Limits | None = None,
+    copy: Path | None = None,
+    key_backup_days: int | None = None,
 ) -> Generator[Site]:
     """Open a data folder, run the collector around it, and close it again."""
-    settings = Settings(data=data, public_url="https://collector.example", sweep_seconds=3600.0)
+    settings = Settings(
+        data=data,
+        public_url="https://collector.example",
+        sweep_seconds=3600.0,
+        tombstones_copy=copy,
+        key_backup_days=key_backup_days,
+    )
     settings = settings if limits is None else replace(settings, limits=limits)
     owned = clock or OwnedClock()
     services = build_services(settings, Store.open(settings), owned)

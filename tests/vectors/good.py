@@ -6,7 +6,7 @@ import base64
 import dataclasses
 import hashlib
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import nacl.bindings
 from tests.vectors import good_times, versions
@@ -116,6 +116,10 @@ def _documents() -> Iterator[Named]:
     failed = world.check(parse_batch(world.wires()[0]), ok=False, code="commitment")
     given = {"type": "check", "payload": b64u_encode(failed.payload)}
     yield vector("document-check-failed", "a check that failed, with its code", "document", given, {"canonical": True})
+    unstated = dataclasses.replace(cast("Tombstone", documents(world)["tombstone"]), backups_until_ms=0)
+    given = {"type": "tombstone", "payload": b64u_encode(unstated.payload())}
+    what = "a tombstone of a collector that states nothing about backups"
+    yield vector("document-tombstone-unstated", what, "document", given, {"canonical": True})
     data = b64u_encode(world.policy)
     yield vector(
         "policy", "a policy's exact bytes and name", "policy", {"data": data}, {"sha256": policy_sha256(world.policy)}

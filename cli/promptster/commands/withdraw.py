@@ -15,14 +15,15 @@ if TYPE_CHECKING or needed.work:
     from promptster.config import Config
     from promptster.errors import CollectorError, SessionError, reason_of
     from promptster.paths import Paths, home_path
+    from promptster.protocol.signing import Envelope
     from promptster.replay.wording import counted
     from promptster.session.attempt import finished, unanswered
     from promptster.session.current import TOMBSTONE, Current, finished_bundle
-    from promptster.session.ending import save_certificate, withdraw, withdraw_submitted
+    from promptster.session.ending import save_certificate, withdraw, withdraw_again, withdraw_submitted
     from promptster.session.state import SessionFolder, SessionState, sessions_here
     from promptster.session.touched import describe
     from promptster.session.words import one_line, utc
-    from promptster.times import soon
+    from promptster.times import day, soon
     from promptster.ui.labels import labelled, named, sentence_lines
     from promptster.ui.output import Output
     from promptster.ui.questions import confirm_by_word, require_person
@@ -30,6 +31,7 @@ if TYPE_CHECKING or needed.work:
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from promptster.protocol.privacy import Tombstone
     from promptster.session.ending import Withdrawn
 
 
@@ -52,12 +54,14 @@ def command(
     """Take your consent back: deletes what is recorded here, and has its keys destroyed at the collector.
 
     This cannot be undone. The collector's signed confirmation is saved as a file, whose path is printed; with --json
-    the confirmation itself is part of the result.
+    the confirmation itself is part of the result. Of a session that is withdrawn already, the collector is asked again:
+    one that was put back from a backup destroys the keys again.
     """
     out = Output(json)
     config = Config.load(Paths.from_environment())
     current, invite = _find(config.paths) if session is None else (_named(session, config.paths), None)
-    _check(current, config.paths)
+    if _is_withdrawn(current.folder):
+        return _again(current, config, out)
     submitted = current.facts.state is SessionState.CLOSED
     if not yes:
         require_person(json=json, act="withdrawing")
@@ -104,14 +108,28 @@ def _named(session: str, paths: Paths) -> Current:
     return Current(folders[session])
 
 
-def _check(current: Current, paths: Paths) -> None:
-    if not _is_withdrawn(current.folder):
-        return
-    others = [name for name, folder in sessions_here(paths).items() if not _is_withdrawn(folder)]
-    hint = "Nothing is left to delete."
-    if others:
-        hint = f"To withdraw an earlier one: promptster withdraw {' or '.join(others)}"
-    raise SessionError("you already withdrew this session", hint=hint, code="session_over")
+def _again(current: Current, config: Config, out: Output) -> int:
+    """Have the collector confirm once more; nothing is left to delete here, so nobody is asked."""
+    done = withdraw_again(current, config)
+    certificate = _save(current, done, config.paths, out)
+    others = [name for name, folder in sessions_here(config.paths).items() if not _is_withdrawn(folder)]
+    document = {**_document(current, done), "again": True, "others": others}
+    out.result(document if certificate is None else {**document, "certificate": str(certificate)})
+    if out.json:
+        return 0
+    stone = done.tombstone
+    if stone is not None:
+        organisation = one_line(current.facts.organisation)
+        at = soon(stone.at_ms, SystemClock().wall_ms())
+        lines = sentence_lines(f"Already withdrawn at {at}. {organisation} confirmed it again (signed).")
+        lines += _about_backups(stone, organisation)
+        if certificate is not None:
+            lines += named("Certificate:", home_path(certificate))
+        if others:
+            lines += sentence_lines(f"To withdraw an earlier one: promptster withdraw {' or '.join(others)}")
+        for line in lines:
+            out.say(line)
+    return 0
 
 
 def _is_withdrawn(folder: SessionFolder) -> bool:
@@ -124,10 +142,12 @@ def _document(current: Current, done: Withdrawn) -> dict[str, Any]:
         "state": SessionState.WITHDRAWN.value,
         "tombstone": None,
     }
-    if done.tombstone is not None and done.envelope is not None:
-        document["tombstone"] = done.envelope.to_json()
+    if done.tombstone is not None:
+        envelope = done.envelope or Envelope.decode(current.folder.read_document(TOMBSTONE))
+        until = done.tombstone.backups_until_ms
+        document["tombstone"] = envelope.to_json()
         document["destroyed_at"] = utc(done.tombstone.at_ms)
-        document["backups_until"] = utc(done.tombstone.backups_until_ms)
+        document["backups_until"] = utc(until) if until else None
         document["exports"] = done.tombstone.exports
     return document
 
@@ -149,6 +169,13 @@ def _tell_before(current: Current, out: Output) -> None:
     last = f"{organisation} sees that you withdrew. This cannot be undone."
     for line in (*sentence_lines(first), *labelled(rows, indent="  "), *sentence_lines(last)):
         out.note(line)
+
+
+def _about_backups(stone: Tombstone, organisation: str) -> list[str]:
+    """What the collector states about backups of the keys, and only if it states anything."""
+    if stone.backups_until_ms:
+        return sentence_lines(f"The last backup of the keys is gone by {day(stone.backups_until_ms)}.")
+    return sentence_lines(f"If {organisation} keeps backups, ask them.")
 
 
 def _save(current: Current, done: Withdrawn, paths: Paths, out: Output) -> Path | None:
@@ -173,6 +200,7 @@ def _tell(current: Current, done: Withdrawn, certificate: Path | None, out: Outp
         lines = sentence_lines(
             f"Withdrawn at {soon(stone.at_ms, now)}. {organisation} confirmed that the keys are destroyed (signed)."
         )
+        lines += _about_backups(stone, organisation)
         if stone.exports:  # a bundle is fetched to be read as well as to be kept: nobody can tell which it was
             times = "once" if stone.exports == 1 else counted(stone.exports, "time")
             lines += sentence_lines(

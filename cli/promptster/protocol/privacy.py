@@ -67,7 +67,10 @@ class Tombstone(Document):
     at_ms: int = integer()
     """When the keys were destroyed; milliseconds since the epoch."""
     backups_until_ms: int = integer()
-    """When the last backup of the key store that held them is gone; milliseconds since the epoch."""
+    """When the last backup of the key store that held them is gone; milliseconds since the epoch.
+
+    0 where the collector states nothing about backups.
+    """
     batches: int = integer()
     """How many batches there had been."""
     exports: int = integer()

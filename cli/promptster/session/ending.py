@@ -162,6 +162,39 @@ def withdraw_submitted(current: Current, config: Config) -> Withdrawn:
     return Withdrawn(tombstone=tombstone, envelope=envelope, restored=restored)
 
 
+def withdraw_again(current: Current, config: Config) -> Withdrawn:
+    """Ask the collector about a session that is withdrawn: it may have been put back from a backup since.
+
+    Its own signed word is handed in again, so that it destroys again what came back, also where it has forgotten that
+    it ever gave this word.
+
+    Raises:
+        CollectorError: the collector cannot be reached or refused; the certificate is kept.
+        SessionError: the answer is about another session.
+    """
+    folder, facts = current.folder, current.facts
+    kept = Envelope.decode(folder.read_document(TOMBSTONE))
+    body: dict[str, Any] = {"tombstone": kept.to_json()}
+    if folder.has_document(WITHDRAWAL):
+        body |= Envelope.decode(folder.read_document(WITHDRAWAL)).to_json()
+    try:
+        with CollectorClient(facts.collector_url, network=config.network) as client:
+            answer: Any = client.withdraw(facts.session, body).get("tombstone")
+    except CollectorError as error:
+        problem = error.problem if isinstance(error, RefusedError) and error.status == _GONE else {}
+        answer = problem.get("tombstone")
+        if answer is None:
+            raise CollectorError(
+                f"{one_line(facts.organisation)} confirmed this earlier, and could not be asked again: {error.message}",
+                hint="Your certificate is kept. Run `promptster withdraw` again later.",
+                code=error.code,
+            ) from error
+    envelope = Envelope.from_json(answer)
+    tombstone = check_tombstone(current, config, envelope)
+    folder.write_document(TOMBSTONE, envelope.encode())
+    return Withdrawn(tombstone=tombstone, envelope=None if envelope == kept else envelope, restored=[])
+
+
 def save_certificate(paths: Paths, facts: SessionFacts, envelope: Envelope) -> Path:
     """Keep the collector's signed word about a withdrawal as a file of the candidate's; no file is ever replaced.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import os
 from dataclasses import dataclass
@@ -12,6 +13,9 @@ from sqlalchemy import insert, select, update
 from promptster.protocol.encoding import b64u_encode
 from promptster_collector.access.principal import Principal, Role
 from promptster_collector.errors import ConflictError, NotFoundError, UnauthorizedError
+from promptster_collector.store.ended import What
+from promptster_collector.store.records import Entry
+from promptster_collector.store.reserve import Need
 from promptster_collector.store.schema import Session, Token
 from promptster_collector.store.store import new_id
 from promptster_collector.store.tombstones import buried
@@ -131,13 +135,19 @@ class Tokens:
             raise ConflictError("a token cannot revoke itself", code="own_token", hint="Use another owner's token.")
         now = self._clock.wall_ms()
         mine = (Token.id == token) & (Token.organisation == organisation)
+        found = await self._store.database.read(
+            lambda connection: connection.execute(select(Token.id).where(mine)).one_or_none()
+        )
+        if found is None:
+            raise NotFoundError("there is no such token")
+        # Written down outside the database first: one that is put back must not give the token its power again.
+        entry = Entry(what=What.TOKEN, organisation=organisation, id=token, at_ms=now)
+        await asyncio.to_thread(self._store.records.add, [entry])
 
         def job(connection: Connection) -> None:
-            if connection.execute(select(Token.id).where(mine)).one_or_none() is None:
-                raise NotFoundError("there is no such token")
             connection.execute(update(Token).where(mine & Token.revoked_ms.is_(None)).values(revoked_ms=now))
 
-        await self._store.database.write(job)
+        await self._store.database.write(job, need=Need.ENDING)
 
     async def principal(self, bearer: str, *, session: object = None) -> Principal:
         """Who holds this bearer token; ``session`` is the one that the request names.

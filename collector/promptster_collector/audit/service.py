@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import insert, select
 
 from promptster_collector.errors import NotFoundError
+from promptster_collector.store.reserve import Need
 from promptster_collector.store.schema import Read, Session
 
 if TYPE_CHECKING:
@@ -56,4 +57,4 @@ class Audit:
                 raise NotFoundError("there is no such session", code="unknown_session")
             connection.execute(insert(Read), values)
 
-        await self._store.database.write(job)
+        await self._store.database.write(job, need=Need.READING)

@@ -28,6 +28,14 @@ def command(
     tls_cert: Annotated[Path | None, typer.Option(metavar="FILE", help="Certificate chain (PEM).")] = None,
     tls_key: Annotated[Path | None, typer.Option(metavar="FILE", help="Its private key (PEM).")] = None,
     public_url: Annotated[str, typer.Option(metavar="URL", help="The base URL that invite links name.")] = "",
+    tombstones_copy: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Folder on another disk: a second copy of what was deleted and revoked."),
+    ] = None,
+    key_backup_days: Annotated[
+        str | None,
+        typer.Option(metavar="DAYS", help="Keep key backups usable for 0 to 7 days, and say so; none says nothing."),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print errors as one JSON document.")] = False,  # noqa: ARG001 - read by the front door
 ) -> None:
     """Serve a data folder until Ctrl-C or SIGTERM.
@@ -40,5 +48,32 @@ def command(
     if (tls_cert is None) != (tls_key is None):
         hint = "Add both --tls-cert and --tls-key."
         raise OptionError("a certificate and its key go together", hint=hint, code="tls")
-    listening = Listening(host=host, port=port, tls_cert=tls_cert, tls_key=tls_key, ready_file=ready_file)
-    serve(Settings(data=data.absolute(), public_url=public_url.rstrip("/")), listening, tell=say)
+    settings = Settings(
+        data=data.absolute(),
+        public_url=public_url.rstrip("/"),
+        key_backup_days=days_of(key_backup_days),
+        tombstones_copy=None if tombstones_copy is None else tombstones_copy.absolute(),
+    )
+    listening = Listening(
+        host=host,
+        port=port,
+        tls_cert=tls_cert,
+        tls_key=tls_key,
+        ready_file=ready_file,
+        state_days=key_backup_days is not None,
+    )
+    serve(settings, listening, tell=say)
+
+
+def days_of(word: str | None) -> int | None:
+    """What ``--key-backup-days`` means; ``None`` for nothing stated.
+
+    Raises:
+        OptionError: it is neither a number from 0 to 7 nor none.
+    """
+    if word is None or word == "none":
+        return None
+    if len(word) == 1 and word in "01234567":
+        return int(word)
+    hint = "--key-backup-days takes 0 to 7, or none."
+    raise OptionError(f"not a number of days from 0 to 7: {word}", hint=hint, code="key_backup_days")

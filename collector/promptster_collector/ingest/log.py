@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import secrets
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, TypeVar
 
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import bindparam, func, insert, select, update
 
 from promptster.protocol.errors import LogError
 from promptster.protocol.log import Checkpoint, LogProof, sign_checkpoint
@@ -21,6 +22,7 @@ from promptster_collector.errors import NotFoundError, Refusal
 from promptster_collector.ingest.tree import Tree
 from promptster_collector.sessions.states import State
 from promptster_collector.store.alarms import AlarmKind, raise_alarm
+from promptster_collector.store.reserve import Need
 from promptster_collector.store.schema import BATCHES, Batch, LogCheckpoint, LogNode, LogOrigin, Session
 from promptster_collector.store.tombstones import LastCheckpoint
 
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from promptster_collector.clock import Clock
+    from promptster_collector.store.database import AnyRow
     from promptster_collector.store.store import Store
 
 T = TypeVar("T")
@@ -85,21 +88,51 @@ class Log:
         signer = store.identity.signer
         self._base = f"promptster.log/{signer.kid}"
 
-    def continue_after_restore(self) -> None:
-        """Make the first origin, or another one when the database is older than the last checkpoint; blocks."""
+    def continue_after_restore(self, *, restored: bool = False) -> None:
+        """Make the first origin, or another one when the database is older than the last checkpoint; blocks.
+
+        ``restored`` says that a backup was just put back, so that there is another one whatever is known.
+        """
         last = self._store.tombstones.last_checkpoint()
-        note = self._store.database.write_now(lambda connection: self._continue(connection, last))
+        note = self._store.database.write_now(
+            lambda connection: self._continue(connection, last, restored=restored), need=Need.ENDING
+        )
         if note is not None:
             self._store.tombstones.note_checkpoint(note)
 
-    def _continue(self, connection: Connection, last: LastCheckpoint | None) -> LastCheckpoint | None:
+    def _continue(
+        self, connection: Connection, last: LastCheckpoint | None, *, restored: bool
+    ) -> LastCheckpoint | None:
         newest = connection.execute(select(LogOrigin).order_by(LogOrigin.number.desc()).limit(1)).one_or_none()
-        if newest is None and last is None:
+        if newest is None:
+            if last is not None:
+                return self._restart(connection, last)
             self._open(connection, 0)
             return None
-        if last is None or (newest is not None and self._goes_on(connection, last)):
-            return None
-        number = max(last.number, -1 if newest is None else newest.number) + 1
+        if last is None or self._goes_on(connection, last):
+            return self._restart(connection, self._newest(connection, newest)) if restored and newest.size else None
+        return self._restart(connection, last)
+
+    def note_returned(self, connection: Connection, received_ms: int) -> None:
+        """A receipt came back that the database had lost: if it is younger than the origin, this one ends here.
+
+        Going on in it would give two logs of one name. The last checkpoint that is known may be an older one.
+        """
+        newest = connection.execute(select(LogOrigin).order_by(LogOrigin.number.desc()).limit(1)).one()
+        if newest.created_ms >= received_ms:
+            return
+        self._restart(connection, self._newest(connection, newest))
+
+    def _newest(self, connection: Connection, origin: AnyRow) -> LastCheckpoint:
+        """The last checkpoint that the database has of an origin."""
+        notes = select(LogCheckpoint.note).where(LogCheckpoint.origin == origin.number)
+        note = connection.execute(notes.order_by(LogCheckpoint.size.desc()).limit(1)).scalar_one_or_none()
+        return LastCheckpoint(number=origin.number, size=origin.size, note="" if note is None else note.decode())
+
+    def _restart(self, connection: Connection, last: LastCheckpoint) -> LastCheckpoint:
+        """Begin another origin, whose first leaf is the last checkpoint that is known."""
+        newest = connection.execute(select(func.coalesce(func.max(LogOrigin.number), -1))).scalar_one()
+        number = max(last.number, newest) + 1
         self._open(connection, number)
         leaf = leaf_hash(last.note.encode())
         running = select(Session.id).where(Session.state.in_([State.OPEN.value, State.CLOSING.value]))
@@ -174,16 +207,17 @@ class Log:
         return f"{self._base}/{number}"
 
     def _open(self, connection: Connection, number: int) -> None:
-        values = {"number": number, "origin": self._name(number), "size": 0, "created_ms": self._clock.wall_ms()}
+        # A name of its own, also where the number was used before and is forgotten: no two logs may bear the same.
+        origin = self._name(number) if number == 0 else f"{self._name(number)}-{secrets.token_hex(8)}"
+        values = {"number": number, "origin": origin, "size": 0, "created_ms": self._clock.wall_ms()}
         connection.execute(insert(LogOrigin), values)
 
     def _grow(self, connection: Connection, number: int, size: int, leaves: list[bytes]) -> LastCheckpoint:
         tree = Tree(connection, number)
         tree.append(size, leaves)
         grown = size + len(leaves)
-        note = sign_checkpoint(
-            origin=self._name(number), size=grown, root=tree.root(grown), key=self._store.identity.log_signer
-        )
+        origin = connection.execute(select(LogOrigin.origin).where(LogOrigin.number == number)).scalar_one()
+        note = sign_checkpoint(origin=origin, size=grown, root=tree.root(grown), key=self._store.identity.log_signer)
         connection.execute(update(LogOrigin).where(LogOrigin.number == number).values(size=grown))
         connection.execute(
             insert(LogCheckpoint),

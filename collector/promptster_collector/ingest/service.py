@@ -28,6 +28,7 @@ from promptster_collector.store.keys.keystore import KeyDestroyedError
 from promptster_collector.store.schema import BATCHES, SESSIONS, Batch, Conflict
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from contextlib import AbstractContextManager
 
     from sqlalchemy import Connection
@@ -78,8 +79,20 @@ class Ingest:
         lifecycle: Lifecycle,
         behind: Behind,
         strangers: Strangers,
+        on_returned: Callable[[Connection, int], None],
     ) -> None:
-        """Tell ``behind`` about each new batch, and ``strangers`` what nobody signed."""
+        """Keep what a batch is held against.
+
+        Args:
+            store: what the collector keeps.
+            clock: what time it is.
+            limits: how much a session may send.
+            lifecycle: what a session's state allows.
+            behind: is told about each new batch.
+            strangers: is told about what nobody signed.
+            on_returned: is told about each receipt that the database had lost.
+        """
+        self._on_returned = on_returned
         self._store = store
         self._clock = clock
         self._limits = limits
@@ -224,6 +237,7 @@ class Ingest:
 
     def _note_returned(self, connection: Connection, prepared: Prepared) -> None:
         if prepared.returned:
+            self._on_returned(connection, prepared.row["received_ms"])
             raise_alarm(
                 connection,
                 prepared.facts.organisation,

@@ -3,7 +3,8 @@
 1. The request's documents are verified against the invite and against each other.
 2. The box is opened; content key and a new session data key go into the key store, marked pending.
 3. One write marks the invite used and makes the session; of any number of attempts one gets here.
-4. The keys are confirmed and the sealing pair's private half is destroyed. The box is not kept.
+4. The keys are confirmed and the sealing pair's private half is destroyed. The box is not kept. That the invite was
+   used is written down outside the database, too.
 A crash between these steps is finished or undone at the next start (``finish_interrupted``).
 """
 
@@ -27,8 +28,10 @@ from promptster_collector.access.tokens import token_sha256
 from promptster_collector.errors import ConflictError, GoneError, InvalidError
 from promptster_collector.sessions.states import State
 from promptster_collector.settings import MINUTE_MS
+from promptster_collector.store.ended import What
 from promptster_collector.store.keys.keystore import KeyDestroyedError
 from promptster_collector.store.keys.names import content_key, sealing_key, session_key
+from promptster_collector.store.records import Entry
 from promptster_collector.store.schema import Invite, Session
 from promptster_collector.store.sealing import Sealer
 
@@ -148,7 +151,14 @@ class Redemption:
             return await self._again(await self._invites.find(invite, secret, sender=sender), request)
         await asyncio.to_thread(self._store.keys.confirm, facts.organisation, consent.session)
         await asyncio.to_thread(self._store.keys.destroy, [sealing_key(facts.organisation, facts.sealing_key_id)])
+        await self._write_down(facts)
         return envelope
+
+    async def _write_down(self, facts: InviteFacts) -> None:
+        """Before the answer: no database that is put back lets the invite be used a second time."""
+        now = self._clock.wall_ms()
+        entry = Entry(what=What.INVITE, organisation=facts.organisation, id=facts.id, at_ms=now)
+        await asyncio.to_thread(self._store.records.add, [entry])
 
     async def _again(self, facts: InviteFacts, request: Request) -> Envelope:
         """The answer for a used invite: the stored certificate to the same request, an alarm to any other."""
@@ -160,6 +170,7 @@ class Redemption:
             )
             if sealed is None:
                 raise GoneError("the session of this invite was erased", code="erased")
+            await self._write_down(facts)
             return Envelope.decode(self._store.of_session(facts.organisation, session).unseal(sealed, "certificate"))
         raise await self._invites.used_again(facts)
 

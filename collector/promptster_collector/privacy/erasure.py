@@ -1,29 +1,35 @@
 """Erasure: a session ends for good, in an order that a crash at any point cannot undo.
 
-1. The signed tombstone is on the disk, outside the database and the key store.
+1. The signed tombstone is in the record of what ended, on the disk, outside the database and the key store.
 2. One transaction in the key store destroys every key of the session, and its person's if nothing else stands on it.
 3. One write shreds the session's rows; its state and the tombstone stay.
 4. Segment files are removed and the write-ahead log is folded in.
-``replay`` does 2 to 4 again for every tombstone before a collector listens, so that no restored backup gives it back.
+``replay`` (``privacy.replay``) does 2 to 4 again for every tombstone before a collector listens, so that no restored
+backup gives it back. Where tombstones were put back too, whoever holds one hands it in, and 1 to 4 are done again.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import logging
 import os
-from functools import partial
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sqlalchemy import delete, func, select, update
 
+from promptster.protocol.encoding import b64u_encode
 from promptster.protocol.errors import ProtocolError
 from promptster.protocol.privacy import ERASED, EXPIRED, WITHDRAWN, Tombstone, Withdrawal
 from promptster.protocol.signing import Envelope, SigningKey, open_envelope
 from promptster_collector.audit.service import Action
 from promptster_collector.errors import InvalidError, NotFoundError
 from promptster_collector.orgs import persons
-from promptster_collector.sessions.states import GONE, State
+from promptster_collector.sessions.states import State
 from promptster_collector.settings import DAY_MS
+from promptster_collector.store.records import own_tombstone
+from promptster_collector.store.reserve import Need
 from promptster_collector.store.schema import Alarm, Batch, Conflict, Invite, Read, Segment, Session
 from promptster_collector.store.tombstones import Grave, grave
 
@@ -36,8 +42,8 @@ if TYPE_CHECKING:
     from promptster_collector.clock import Clock
     from promptster_collector.store.store import Store
 
-KEYSTORE_BACKUP_DAYS = 7
-"""Days that a backup of the key store may live."""
+log = logging.getLogger("promptster_collector")
+
 _STATES = {WITHDRAWN: State.WITHDRAWN, ERASED: State.ERASED, EXPIRED: State.ERASED}
 
 _SHREDDED = {
@@ -63,9 +69,24 @@ class Erasure:
     """Erases sessions."""
 
     def __init__(
-        self, store: Store, clock: Clock, *, strangers: Strangers, forget: Iterable[Callable[[str], None]] = ()
+        self,
+        store: Store,
+        clock: Clock,
+        *,
+        strangers: Strangers,
+        forget: Iterable[Callable[[str], None]] = (),
+        key_backup_days: int | None = None,
     ) -> None:
-        """Tell each of ``forget`` about a session that is gone, and ``strangers`` what nobody signed."""
+        """Tell each of ``forget`` about a session that is gone.
+
+        Args:
+            store: what the collector keeps.
+            clock: what time it is.
+            strangers: is told about what nobody signed.
+            forget: is called with each session that was erased.
+            key_backup_days: days that a backup of the key store can be used, where something is stated about that.
+        """
+        self._key_backup_days = key_backup_days
         self._store = store
         self._strangers = strangers
         self._nobody = SigningKey.generate(os.urandom).public_key
@@ -73,31 +94,73 @@ class Erasure:
         self._clock = clock
         self._forget = tuple(forget)
 
-    async def withdraw(self, session: str, request: Envelope, *, sender: str) -> Envelope:
-        """End a session on the candidate's signed word; asked again, the same tombstone.
+    async def withdraw(
+        self, session: str, request: Envelope | None, stone: Envelope | None = None, *, sender: str
+    ) -> Envelope:
+        """End a session on the candidate's signed word, or on our own; asked again, the same tombstone.
+
+        Args:
+            session: which one.
+            request: the candidate's signed withdrawal.
+            stone: a tombstone that we signed. Who hands it in may know better than a data folder that was put back:
+                it is taken back, and everything is destroyed again.
+            sender: the network that it came from.
 
         Raises:
             NotFoundError: there is no such session, or its key did not sign: nobody else is told which.
             BusyError: too much that was not signed came from the network ``sender``.
-            InvalidError: the withdrawal names another session.
+            InvalidError: the withdrawal or the tombstone names another session, or the tombstone is not ours.
         """
+        own = None if stone is None else self._own(session, stone, sender)
         columns = select(Session.organisation, Session.public_key, Session.tombstone).where(Session.id == session)
         row = await self._store.database.read(lambda connection: connection.execute(columns).one_or_none())
         if row is not None and row.tombstone is not None:
             return Envelope.decode(row.tombstone)
-        try:
-            named = open_envelope(Withdrawal, request, self._nobody if row is None else row.public_key).session
-        except ProtocolError:
-            row = None
-        if row is None:
+        if row is None and (buried := await self._bury_unknown(session, own, stone)) is not None:
+            return buried
+        if row is not None and own is not None:
+            log.warning("a tombstone was handed back for a session that is here: the data folder was put back")
+            return await self.erase(row.organisation, session, own.outcome, stone=stone)
+        named = None
+        if request is not None:
+            with contextlib.suppress(ProtocolError):
+                named = open_envelope(Withdrawal, request, self._nobody if row is None else row.public_key).session
+        if row is None or named is None:
             refused = NotFoundError("there is no such session", code="unknown_session")
             raise self._strangers.unsigned(sender, refused)
         if named != session:
             raise InvalidError("the withdrawal names another session", code="wrong_session")
         return await self.erase(row.organisation, session, WITHDRAWN)
 
-    async def erase(self, organisation: str, session: str, outcome: str) -> Envelope:
-        """Destroy a session's keys and shred its rows; answers the signed tombstone.
+    def _own(self, session: str, stone: Envelope, sender: str) -> Tombstone:
+        own = own_tombstone(stone, self._store.identity)
+        if own is None:
+            refused = InvalidError("this collector did not sign the tombstone", code="tombstone_unknown")
+            raise self._strangers.unsigned(sender, refused)
+        if own.session != session:
+            raise InvalidError("the tombstone names another session", code="wrong_session")
+        return own
+
+    async def _bury_unknown(self, session: str, own: Tombstone | None, stone: Envelope | None) -> Envelope | None:
+        """A session that the database does not know: one that was erased stays so, and its tombstone is the answer."""
+        found = self._store.records.grave(session)
+        if found is None:
+            if own is None or stone is None:
+                return None
+            found = grave(
+                organisation=None,
+                session=session,
+                person=None,
+                state=_STATES[own.outcome].value,
+                envelope=stone.encode(),
+            )
+            await asyncio.to_thread(self._store.records.bury, found, at_ms=self._clock.wall_ms())
+        await asyncio.to_thread(self._store.keys.destroy_session, found.organisation, session, person=found.person)
+        await asyncio.to_thread(self._clear_files, session)
+        return Envelope.decode(found.envelope)
+
+    async def erase(self, organisation: str, session: str, outcome: str, *, stone: Envelope | None = None) -> Envelope:
+        """Destroy a session's keys and shred its rows; answers the signed tombstone, ``stone`` if there is one already.
 
         Raises:
             NotFoundError: the organisation has no such session.
@@ -106,9 +169,11 @@ class Erasure:
             found = await self._store.database.read(
                 lambda connection: self.dig(connection, organisation, session, outcome)
             )
-            await asyncio.to_thread(self._store.tombstones.bury, found)
+            if stone is not None:
+                found = replace(found, tombstone=b64u_encode(stone.encode()))
+            await asyncio.to_thread(self._store.records.bury, found, at_ms=self._clock.wall_ms())
             await asyncio.to_thread(self._store.keys.destroy_session, organisation, session, person=found.person)
-            await self._store.database.write(lambda connection: shred(connection, found))
+            await self._store.database.write(lambda connection: shred(connection, found), need=Need.ENDING)
         for forget in self._forget:
             forget(session)
         await asyncio.to_thread(self._clear_files, session)
@@ -141,7 +206,7 @@ class Erasure:
                 session=session,
                 outcome=outcome,
                 at_ms=now,
-                backups_until_ms=now + KEYSTORE_BACKUP_DAYS * DAY_MS,
+                backups_until_ms=0 if self._key_backup_days is None else now + self._key_backup_days * DAY_MS,
                 batches=batches,
                 exports=exports,
             )
@@ -150,28 +215,6 @@ class Erasure:
     def _clear_files(self, session: str) -> None:
         self._store.segments.remove_all(session)
         self._store.database.truncate_wal()
-
-    def replay(self) -> None:
-        """Erase again what was erased, whatever backup the database is; blocks, before the collector listens."""
-        for found in self._store.tombstones.graves():
-            self._store.keys.destroy_session(found.organisation, found.session, person=found.person)
-            known = self._store.database.read_now(partial(_state, session=found.session))
-            if known is not None and known not in GONE:
-                self._store.database.write_now(partial(shred, found=found))
-            elif known is None and found.person is not None:
-                self._store.database.write_now(partial(_forget_person, person=found.person))
-            self._store.segments.remove_all(found.session)
-        self._store.database.truncate_wal()
-
-
-def _forget_person(connection: Connection, person: str) -> None:
-    """Remove a person whose last session the database does not know, being older than that session."""
-    if not persons.is_needed(connection, person):
-        persons.remove(connection, person)
-
-
-def _state(connection: Connection, session: str) -> str | None:
-    return connection.execute(select(Session.state).where(Session.id == session)).scalar_one_or_none()
 
 
 def shred(connection: Connection, found: Grave) -> None:

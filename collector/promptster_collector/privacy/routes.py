@@ -22,9 +22,15 @@ async def withdraw_session(
     session: FromPath[str],
     data: JSONBody[WithdrawalRequest],
 ) -> TombstoneAnswer:
-    """Destroy the session's keys and content; the answer is the signed tombstone, also the second time."""
-    envelope = Envelope.from_json({"payload": data.payload, "signature": data.signature})
-    tombstone = await erasure.withdraw(session, envelope, sender=sender_of(request))
+    """Destroy the session's keys and content; the answer is the signed tombstone, also the second time.
+
+    A tombstone of this collector's own, handed in again, does the same: whatever backup the collector was put back
+    from, what it once destroyed it destroys again.
+    """
+    signed = data.payload is not None or data.signature is not None or data.tombstone is None
+    withdrawal = Envelope.from_json({"payload": data.payload, "signature": data.signature}) if signed else None
+    stone = None if data.tombstone is None else Envelope.from_json(data.tombstone)
+    tombstone = await erasure.withdraw(session, withdrawal, stone, sender=sender_of(request))
     return TombstoneAnswer(tombstone=tombstone.to_json())
 
 

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class WithdrawalRequest:
-    """A signed withdrawal's envelope."""
+    """A signed withdrawal's envelope, or the signed tombstone of an earlier one, or both."""
 
-    payload: str
-    signature: str
+    payload: str | None = None
+    signature: str | None = None
+    tombstone: dict[str, str] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

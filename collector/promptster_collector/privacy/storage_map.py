@@ -49,8 +49,12 @@ FILES = (
     _file("serve.lock", DataClass.OPERATIONAL, Cipher.NONE, "", Retention.COLLECTOR),
     _file("master.key", DataClass.SECRET, Cipher.NONE, "file mode 0600", Retention.COLLECTOR),
     _file("segments/*.segment", DataClass.CONTENT, Cipher.SEALED, "segment key", Retention.SESSION),
+    _file("tombstones/ended.jsonl", DataClass.PUBLIC, Cipher.NONE, "", Retention.COLLECTOR),
     _file("tombstones/*.tombstone", DataClass.PUBLIC, Cipher.NONE, "", Retention.COLLECTOR),
     _file("tombstones/checkpoint.json", DataClass.PUBLIC, Cipher.NONE, "", Retention.COLLECTOR),
+    _file("backup-keys/*.key", DataClass.SECRET, Cipher.NONE, "file mode 0600", Retention.BACKUP),
+    _file("reserve/piece.*", DataClass.OPERATIONAL, Cipher.NONE, "", Retention.COLLECTOR),
+    _file("restoring", DataClass.OPERATIONAL, Cipher.NONE, "", Retention.RESTORE),
 )
 
 

@@ -19,11 +19,14 @@ from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from promptster_collector.errors import BusyError
 from promptster_collector.store.engine import Use, control_engine, truncate_wal
+from promptster_collector.store.reserve import STORAGE_FAULTS, Need, StorageFullError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sqlalchemy import Connection, Row
+
+    from promptster_collector.store.reserve import Reserve
 
     AnyRow = Row[*tuple[Any, ...]]
     """A row whose columns the reader knows."""
@@ -48,6 +51,8 @@ class _Write:
     future: Future[Any] | asyncio.Future[Any]
     loop: asyncio.AbstractEventLoop | None
     """Where the future must be settled; ``None`` for a future of threads."""
+    need: Need = Need.ORDINARY
+    """How much of the reserve it may take."""
     value: Any = None
     error: BaseException | None = None
 
@@ -66,6 +71,13 @@ def _settle(writes: list[_Write]) -> None:
         write.settle()
 
 
+def _refused(group: list[_Write], refused: Callable[[_Write], bool]) -> list[_Write]:
+    """Refuse some writes for lack of room; answers the others, as if they had not been tried."""
+    for write in group:
+        write.value, write.error = None, StorageFullError() if refused(write) else None
+    return [write for write in group if write.error is None]
+
+
 def _unavailable() -> StorageUnavailableError:
     return StorageUnavailableError("the collector's database is not available", retry_after=2)
 
@@ -73,9 +85,10 @@ def _unavailable() -> StorageUnavailableError:
 class Database:
     """One control database, opened by one process."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, reserve: Reserve | None = None) -> None:
         """Open nothing yet but the writer's thread."""
         self._url = url
+        self._reserve = reserve
         self._reading = control_engine(url, Use.READ)
         self._writing = control_engine(url, Use.WRITE)
         self._queue: queue.SimpleQueue[list[_Write] | None] = queue.SimpleQueue()
@@ -95,13 +108,18 @@ class Database:
         try:
             with self._reading.connect() as connection:
                 return job(connection)
-        except SQLAlchemyError as error:
+        except STORAGE_FAULTS as error:
             raise _unavailable() from error
 
-    async def write(self, job: Callable[[Connection], T], *, savepoint: bool = True) -> T:
+    async def write(self, job: Callable[[Connection], T], *, savepoint: bool = True, need: Need = Need.ORDINARY) -> T:
         """Run a job in the next group commit; returns after the commit is durable.
 
-        A job that raises before its first statement that changes anything may go without a savepoint.
+        A job that raises before its first statement that changes anything may go without a savepoint. One that may take
+        of the reserve is run again when that made room.
+
+        Raises:
+            StorageFullError: there is no room for it.
+            StorageUnavailableError: the database could not take it for another reason.
         """
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
@@ -112,7 +130,7 @@ class Database:
             if not gathered:
                 # Handing over wakes the writer's thread: once for all that this turn of the loop brings, not for each.
                 loop.call_soon(self._hand_over, loop)
-            gathered.append(_Write(job, savepoint, future, loop))
+            gathered.append(_Write(job, savepoint, future, loop, need))
         return await future
 
     def _hand_over(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -121,18 +139,23 @@ class Database:
         if writes:
             self._queue.put(writes)
 
-    def write_now(self, job: Callable[[Connection], T]) -> T:
+    def write_now(self, job: Callable[[Connection], T], *, need: Need = Need.ORDINARY) -> T:
         """The same, waiting here; for the command line and for threads."""
         future: Future[T] = Future()
         with self._turn:
             if self._closed:
                 raise _unavailable()
-            self._queue.put([_Write(job, savepoint=True, future=future, loop=None)])
+            self._queue.put([_Write(job, savepoint=True, future=future, loop=None, need=need)])
         return future.result()
 
     def truncate_wal(self) -> bool:
         """Leave nothing of deleted rows in the write-ahead log; whether that could be done at once."""
-        return truncate_wal(self._url)
+        if self._reserve is None:
+            return truncate_wal(self._url)
+        try:
+            return self._reserve.use(Need.ENDING, lambda: truncate_wal(self._url))
+        except StorageFullError:
+            return False
 
     async def fold_log(self) -> None:
         """The same on a thread, as one of the things done now and then."""
@@ -176,16 +199,36 @@ class Database:
         return group, False
 
     def _commit(self, group: list[_Write]) -> None:
-        try:
-            with self._writing.begin() as connection:
-                for write in group:
-                    self._run(connection, write)
-        except Exception:  # noqa: BLE001 - whatever it was, those who wait must hear of it, and the thread goes on
-            # The connection is thrown away: after a failed fsync only a fresh look at the file can be trusted.
-            self._writing.dispose()
+        wanted = self._admitted(group)
+        while wanted:
+            try:
+                with self._writing.begin() as connection:
+                    for write in wanted:
+                        self._run(connection, write)
+                break
+            except Exception as error:  # noqa: BLE001 - whatever it was, those who wait must hear of it, and the thread goes on
+                # The connection is thrown away: after a failed fsync only a fresh look at the file can be trusted.
+                self._writing.dispose()
+                wanted = self._after(error, wanted)
+        self._answer(group)
+
+    def _admitted(self, group: list[_Write]) -> list[_Write]:
+        """What may be tried: while the reserve is not whole, nothing that is new and can wait."""
+        if self._reserve is None or not self._reserve.is_low:
+            return group
+        return _refused(group, lambda write: write.need is Need.ORDINARY)
+
+    def _after(self, error: Exception, group: list[_Write]) -> list[_Write]:
+        """Tell those who wait why nothing was written; answers what the reserve has made room for."""
+        if self._reserve is None or not self._reserve.explains(error):
             for write in group:
                 write.error = _unavailable()
-        self._answer(group)
+            return []
+        for need in (Need.ENDING, Need.READING):
+            kept = [write for write in group if write.need.value >= need.value]
+            if kept and self._reserve.give(need):
+                return _refused(group, lambda write, least=need.value: write.need.value < least)
+        return _refused(group, lambda _: True)
 
     @staticmethod
     def _answer(group: list[_Write]) -> None:

@@ -54,6 +54,8 @@ class Retention(StrEnum):
     INBOX = "until the session is sealed"
     PERSON = "last session of the person"
     KEY = "until erasure, rewrite or rotation"
+    BACKUP = "until the backup's days are over, 7 at most"
+    RESTORE = "while a restore is under way"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,11 +7,14 @@ import fcntl
 import json
 import os
 import secrets
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from shlex import quote
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, cast
 
-from promptster_collector.errors import SetupError
+from promptster_collector.errors import OptionError, SetupError
+from promptster_collector.settings import DAY_MS
+from promptster_collector.store.backup_keys import MOST_DAYS, BackupKeys
 from promptster_collector.store.database import Database
 from promptster_collector.store.files import write_durably
 from promptster_collector.store.keys.identity import Identity
@@ -19,6 +22,8 @@ from promptster_collector.store.keys.keystore import KeyStore
 from promptster_collector.store.keys.master import MasterKey
 from promptster_collector.store.keys.names import organisation_key, session_key
 from promptster_collector.store.migrate import migrate_all
+from promptster_collector.store.records import Records
+from promptster_collector.store.reserve import Reserve
 from promptster_collector.store.sealing import Sealer
 from promptster_collector.store.segments import SegmentFolder
 from promptster_collector.store.tombstones import TombstoneFolder
@@ -59,13 +64,16 @@ class FolderLock:
 
 @dataclass(frozen=True, kw_only=True)
 class Store:
-    """Databases, keys, segments and tombstones of one data folder."""
+    """Databases, keys, segments, tombstones and reserve of one data folder."""
 
     database: Database
     keys: KeyStore
     identity: Identity
     segments: SegmentFolder
     tombstones: TombstoneFolder
+    records: Records
+    backup_keys: BackupKeys
+    reserve: Reserve
     person_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held while somebody decides whether a person is still needed, and while one is named."""
 
@@ -113,7 +121,8 @@ class Store:
         migrate_all(database_url=settings.database_url, keystore_url=settings.keystore_url)
         keys = KeyStore(settings.keystore_url, master)
         identity = Identity.create(keys, now_ms=clock.wall_ms())
-        return cls._assemble(settings, keys, identity)
+        reserve = Reserve(settings.reserve, settings.reserve_bytes)
+        return cls._assemble(settings, keys, identity, reserve, Database(settings.database_url))
 
     @classmethod
     def open(cls, settings: Settings) -> Self:
@@ -124,18 +133,32 @@ class Store:
         """
         require_data_folder(settings)
         master = MasterKey.load(settings.master_key)
+        reserve = Reserve(settings.reserve, settings.reserve_bytes)
+        reserve.open()
         migrate_all(database_url=settings.database_url, keystore_url=settings.keystore_url)
-        keys = KeyStore(settings.keystore_url, master)
-        return cls._assemble(settings, keys, Identity.load(keys))
+        keys = KeyStore(settings.keystore_url, master, reserve)
+        return cls._assemble(settings, keys, Identity.load(keys), reserve, Database(settings.database_url, reserve))
 
     @classmethod
-    def _assemble(cls, settings: Settings, keys: KeyStore, identity: Identity) -> Self:
+    def _assemble(
+        cls, settings: Settings, keys: KeyStore, identity: Identity, reserve: Reserve, database: Database
+    ) -> Self:
+        try:
+            records = Records(
+                settings.tombstones, identity=identity, heads=keys, reserve=reserve, copy=settings.tombstones_copy
+            )
+        except BaseException:
+            database.close()
+            raise
         return cls(
-            database=Database(settings.database_url),
+            database=database,
             keys=keys,
             identity=identity,
             segments=SegmentFolder(settings.segments),
-            tombstones=TombstoneFolder(settings.tombstones),
+            tombstones=TombstoneFolder(settings.tombstones, settings.tombstones_copy),
+            records=records,
+            backup_keys=BackupKeys(settings.backup_keys),
+            reserve=reserve,
         )
 
 
@@ -156,8 +179,40 @@ def _require_room(settings: Settings) -> None:
 
 
 def mark_ready(settings: Settings) -> None:
-    """Say that ``init`` came to its end."""
-    write_durably(settings.marker, json.dumps({"format": _FORMAT}).encode())
+    """Say that ``init`` came to its end, and what is stated about backups of the keys."""
+    facts: dict[str, int] = {"format": _FORMAT}
+    if settings.key_backup_days is not None:
+        facts["key_backup_days"] = settings.key_backup_days
+    write_durably(settings.marker, json.dumps(facts).encode())
+
+
+def as_stated(settings: Settings) -> Settings:
+    """Settings together with what the data folder says itself.
+
+    Raises:
+        SetupError: it says something that this version does not keep.
+    """
+    days = json.loads(settings.marker.read_bytes()).get("key_backup_days")
+    if days is not None and (type(days) is not int or not 0 <= days <= MOST_DAYS):
+        raise SetupError("this data folder was made by another version", hint="Update promptster.", code="format")
+    return replace(settings, key_backup_days=days)
+
+
+def state_days(settings: Settings, days: int | None, *, now_ms: int) -> None:
+    """Change what is stated about backups of the key store; there must be none that lives longer.
+
+    Raises:
+        OptionError: a backup that was made before can be used for longer than that.
+    """
+    longest = max((key.until_ms for key in BackupKeys(settings.backup_keys).all()), default=0)
+    if days is not None and longest > now_ms + days * DAY_MS:
+        until = datetime.fromtimestamp(longest / 1000, tz=UTC)
+        raise OptionError(
+            f"an earlier backup of the keys can be used until {until:%Y-%m-%d %H:%M} UTC",
+            hint="State it after that, or delete the files in backup-keys first: their backups are lost then.",
+            code="key_backups_live",
+        )
+    mark_ready(replace(settings, key_backup_days=days))
 
 
 def require_data_folder(settings: Settings) -> None:
@@ -173,7 +228,10 @@ def require_data_folder(settings: Settings) -> None:
         raise SetupError(
             f"{settings.data} is not a collector's data folder", hint=hint, code="not_initialised"
         ) from error
-    if marker != {"format": _FORMAT}:
+    if settings.restoring.exists():
+        hint = "Run promptster-collector restore again."
+        raise SetupError("a restore of this data folder was cut off", hint=hint, code="incomplete_restore")
+    if not isinstance(marker, dict) or cast("dict[str, object]", marker).get("format") != _FORMAT:
         raise SetupError("this data folder was made by another version", hint="Update promptster.", code="format")
     missing = [folder.name for folder in settings.folders if not folder.is_dir()]
     missing += [path.name for path in settings.databases if not missing and not path.is_file()]

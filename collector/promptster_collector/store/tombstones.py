@@ -1,11 +1,12 @@
-"""What must outlive any restored backup: tombstones of erased sessions, and the log's last checkpoint.
+"""What must outlive any restored backup, beside the record of what ended: the log's last checkpoint.
 
-A tombstone is on the disk before the first key is destroyed. ``serve`` replays all of them before it listens.
+Version 0.1 kept each tombstone as a file of its own here; they are read once, and written down in the record.
 """
 
 from __future__ import annotations
 
 import json
+import logging
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
@@ -13,11 +14,13 @@ from promptster.protocol.encoding import b64u_decode, b64u_encode
 from promptster.protocol.privacy import WITHDRAWN
 from promptster.protocol.signing import Envelope
 from promptster_collector.errors import GoneError, SetupError
-from promptster_collector.store.files import Durability, write_atomically, write_durably
+from promptster_collector.store.files import Durability, write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+log = logging.getLogger("promptster_collector")
 
 _CHECKPOINT = "checkpoint.json"
 _SUFFIX = ".tombstone"
@@ -27,7 +30,8 @@ _SUFFIX = ".tombstone"
 class Grave:
     """One erased session: ids and the signed tombstone, nothing about anybody."""
 
-    organisation: str
+    organisation: str | None
+    """Whose it was; ``None`` where only the tombstone still tells of it."""
     session: str
     person: str | None
     """The person whose last session this was."""
@@ -42,7 +46,7 @@ class Grave:
         return b64u_decode(self.tombstone)
 
 
-def grave(*, organisation: str, session: str, person: str | None, state: str, envelope: bytes) -> Grave:
+def grave(*, organisation: str | None, session: str, person: str | None, state: str, envelope: bytes) -> Grave:
     """A grave around the tombstone's exact bytes."""
     return Grave(
         organisation=organisation, session=session, person=person, state=state, tombstone=b64u_encode(envelope)
@@ -70,19 +74,15 @@ class LastCheckpoint:
 
 
 class TombstoneFolder:
-    """The folder of tombstones."""
+    """The folder of tombstones, and its copy outside, if there is one."""
 
-    def __init__(self, folder: Path) -> None:
-        """Keep the path."""
+    def __init__(self, folder: Path, copy: Path | None = None) -> None:
+        """Keep the paths."""
         self._folder = folder
+        self._copy = copy
 
-    def bury(self, grave: Grave) -> None:
-        """Write one tombstone; returns when it is on the disk."""
-        data = json.dumps(asdict(grave), sort_keys=True).encode()
-        write_durably(self._folder / f"{grave.session}{_SUFFIX}", data)
-
-    def graves(self) -> Iterator[Grave]:
-        """Every erased session.
+    def old_graves(self) -> Iterator[Grave]:
+        """Every session whose tombstone is a file of its own.
 
         Raises:
             SetupError: a tombstone cannot be read; nothing may be served then.
@@ -97,21 +97,40 @@ class TombstoneFolder:
     def note_checkpoint(self, last: LastCheckpoint) -> None:
         """Remember the newest checkpoint; returns when the file is whole on the disk, under its old or new name.
 
-        A torn file would keep the collector from starting, because nothing else tells a restored database.
+        A torn file would keep the collector from starting, because nothing else tells a restored database. A copy
+        outside that does not answer keeps nobody waiting: it is written again with the next checkpoint.
         """
-        data = json.dumps(asdict(last), sort_keys=True).encode()
-        write_atomically(self._folder / _CHECKPOINT, data, durability=Durability.CONTENT)
+        _write_checkpoint(self._folder, last)
+        if self._copy is not None:
+            try:
+                _write_checkpoint(self._copy, last)
+            except OSError as error:
+                log.error("the copy of the tombstones cannot be written: %s", type(error).__name__)  # noqa: TRY400 - no content
 
     def last_checkpoint(self) -> LastCheckpoint | None:
-        """The newest checkpoint that this collector made, also when its database is older.
+        """The newest checkpoint that this collector made, also when its database, or this folder, is older.
 
         Raises:
             SetupError: the file is damaged.
         """
-        path = self._folder / _CHECKPOINT
-        try:
-            return LastCheckpoint(**json.loads(path.read_bytes()))
-        except FileNotFoundError:
-            return None
-        except (OSError, ValueError, TypeError) as error:
-            raise SetupError(f"{path.name} among the tombstones is damaged", code="tombstone") from error
+        mine = _read_checkpoint(self._folder)
+        kept = None if self._copy is None else _read_checkpoint(self._copy)
+        if kept is None or (mine is not None and (mine.number, mine.size) >= (kept.number, kept.size)):
+            return mine
+        log.warning("the copy of the tombstones has a newer checkpoint of the log: the data folder was put back")
+        return kept
+
+
+def _write_checkpoint(folder: Path, last: LastCheckpoint) -> None:
+    data = json.dumps(asdict(last), sort_keys=True).encode()
+    write_atomically(folder / _CHECKPOINT, data, durability=Durability.CONTENT)
+
+
+def _read_checkpoint(folder: Path) -> LastCheckpoint | None:
+    path = folder / _CHECKPOINT
+    try:
+        return LastCheckpoint(**json.loads(path.read_bytes()))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, TypeError) as error:
+        raise SetupError(f"{path.name} among the tombstones is damaged", code="tombstone") from error

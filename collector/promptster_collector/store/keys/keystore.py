@@ -13,14 +13,19 @@ from typing import TYPE_CHECKING
 from sqlalchemy import ColumnElement, Engine, and_, delete, func, insert, select, update
 
 from promptster_collector.errors import GoneError
+from promptster_collector.store.ended import EMPTY, Head
 from promptster_collector.store.engine import Use, keystore_engine
 from promptster_collector.store.keys.names import KeyName, Purpose
-from promptster_collector.store.keys.schema import KeyRecordRow, WrappedKey
+from promptster_collector.store.keys.schema import EndedHead, KeyRecordRow, WrappedKey
+from promptster_collector.store.reserve import Need
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
+
+    from sqlalchemy import Connection, Executable
 
     from promptster_collector.store.keys.master import MasterKey
+    from promptster_collector.store.reserve import Reserve
 
 _OPENED = 4096
 """Opened keys kept in memory."""
@@ -45,17 +50,39 @@ def _is(name: KeyName) -> ColumnElement[bool]:
 class KeyStore:
     """The key store of one collector."""
 
-    def __init__(self, url: str, master: MasterKey) -> None:
+    def __init__(self, url: str, master: MasterKey, reserve: Reserve | None = None) -> None:
         """Open nothing yet."""
+        self._reserve = reserve
         self._engine = keystore_engine(url, Use.READ)
         self._writing = keystore_engine(url, Use.WRITE)
         self._master = master
         self._opened: OrderedDict[KeyName, bytes] = OrderedDict()
         self._lock = threading.RLock()
 
+    def _write(self, job: Callable[[Connection], None], need: Need) -> None:
+        """Run a job in one transaction; again, where the reserve makes room for it.
+
+        Raises:
+            StorageFullError: there is no room.
+        """
+
+        def once() -> None:
+            with self._writing.begin() as connection:
+                job(connection)
+
+        if self._reserve is None:
+            once()
+        else:
+            self._reserve.use(need, once)
+
     def put(self, keys: Mapping[KeyName, bytes], *, created_ms: int, pending: bool = False) -> None:
-        """Store keys in one transaction; a key of the same name is replaced."""
-        with self._lock, self._writing.begin() as connection:
+        """Store keys in one transaction; a key of the same name is replaced.
+
+        Raises:
+            StorageFullError: there is no room.
+        """
+
+        def job(connection: Connection) -> None:
             for name, secret in keys.items():
                 connection.execute(delete(WrappedKey).where(_is(name)))
                 connection.execute(
@@ -70,6 +97,10 @@ class KeyStore:
                         created_ms=created_ms,
                     )
                 )
+
+        with self._lock:
+            self._write(job, Need.ORDINARY)
+            for name in keys:
                 self._opened.pop(name, None)
 
     def get(self, name: KeyName) -> bytes:
@@ -100,35 +131,71 @@ class KeyStore:
         """Destroy single keys in one transaction."""
         with self._lock:
             gone = list(names)
-            with self._writing.begin() as connection:
+
+            def job(connection: Connection) -> None:
                 for name in gone:
                     connection.execute(delete(WrappedKey).where(_is(name)))
+
+            self._write(job, Need.ENDING)
             for name in gone:
                 self._opened.pop(name, None)
 
-    def destroy_session(self, organisation: str, session: str, *, person: str | None) -> None:
-        """Destroy every key of a session, and its person's when that was the last use of it, in one transaction."""
-        of_session = and_(WrappedKey.organisation == organisation, WrappedKey.session == session)
+    def destroy_session(self, organisation: str | None, session: str, *, person: str | None) -> None:
+        """Destroy every key of a session, and its person's when that was the last use of it, in one transaction.
+
+        Without an organisation, whose session it was is not known any more; its keys are found by its name.
+        """
+        of_session = WrappedKey.session == session
+        if organisation is not None:
+            of_session = and_(WrappedKey.organisation == organisation, of_session)
+
+        def job(connection: Connection) -> None:
+            connection.execute(delete(WrappedKey).where(of_session))
+            if person is not None and organisation is not None:
+                name = KeyName(purpose=Purpose.PERSON, organisation=organisation, person=person)
+                connection.execute(delete(WrappedKey).where(_is(name)))
+
         with self._lock:
-            with self._writing.begin() as connection:
-                connection.execute(delete(WrappedKey).where(of_session))
-                if person is not None:
-                    name = KeyName(purpose=Purpose.PERSON, organisation=organisation, person=person)
-                    connection.execute(delete(WrappedKey).where(_is(name)))
+            self._write(job, Need.ENDING)
             for name in [name for name in self._opened if name.session == session or name.person == person]:
                 self._opened.pop(name, None)
 
     def confirm(self, organisation: str, session: str) -> None:
         """The control database knows this session now."""
         of_session = and_(WrappedKey.organisation == organisation, WrappedKey.session == session)
-        with self._lock, self._writing.begin() as connection:
-            connection.execute(update(WrappedKey).where(of_session).values(pending=False))
+        with self._lock:
+            self._write(
+                lambda connection: _run(connection, update(WrappedKey).where(of_session).values(pending=False)),
+                Need.ENDING,
+            )
+
+    def ended_head(self) -> Head:
+        """How far the record of what ended had come when it was last written down here."""
+        with self._engine.connect() as connection:
+            row = connection.execute(select(EndedHead.entries, EndedHead.sha256)).one_or_none()
+        return EMPTY if row is None else Head(row.entries, row.sha256)
+
+    def note_ended(self, head: Head) -> None:
+        """Write down how far the record of what ended has come."""
+
+        def job(connection: Connection) -> None:
+            connection.execute(delete(EndedHead))
+            connection.execute(insert(EndedHead).values(id=0, entries=head.count, sha256=head.sha256))
+
+        with self._lock:
+            self._write(job, Need.ENDING)
 
     def pending(self) -> list[tuple[str, str]]:
         """Organisation and session of keys whose redemption was not seen to its end."""
         statement = select(WrappedKey.organisation, WrappedKey.session).where(WrappedKey.pending).distinct()
         with self._engine.connect() as connection:
             return [(row.organisation, row.session) for row in connection.execute(statement)]
+
+    def owners(self) -> set[str]:
+        """The sessions and persons that still have keys."""
+        statement = select(WrappedKey.session, WrappedKey.person)
+        with self._engine.connect() as connection:
+            return {name for row in connection.execute(statement) for name in row} - {""}
 
     def sealing_key_ids(self) -> list[tuple[str, str]]:
         """Organisation and id of every sealing pair whose private half still exists."""
@@ -154,6 +221,10 @@ class KeyStore:
             self._opened.clear()
         self._engine.dispose()
         self._writing.dispose()
+
+
+def _run(connection: Connection, statement: Executable) -> None:
+    connection.execute(statement)
 
 
 def _records(engine: Engine) -> list[tuple[Purpose, str, bytes]]:

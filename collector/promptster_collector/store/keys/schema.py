@@ -42,3 +42,14 @@ class KeyRecordRow(KeyBase):
     purpose: Mapped[str] = declared(String(16), retention=Retention.COLLECTOR)
     kid: Mapped[str] = declared(String(64), unique=True, data=DataClass.PUBLIC, retention=Retention.COLLECTOR)
     record: Mapped[bytes] = declared(LargeBinary, data=DataClass.PUBLIC, retention=Retention.COLLECTOR)
+
+
+class EndedHead(KeyBase):
+    """How far the record of what ended had come; one row."""
+
+    __tablename__ = "ended_head"
+    id: Mapped[int] = declared(Integer, primary_key=True, autoincrement=False, retention=Retention.COLLECTOR)
+    entries: Mapped[int] = declared(BigInteger, retention=Retention.COLLECTOR)
+    sha256: Mapped[bytes] = declared(
+        LargeBinary(32), data=DataClass.PUBLIC, cipher=Cipher.HASHED, retention=Retention.COLLECTOR
+    )

@@ -1,0 +1,74 @@
+"""``promptster-collector restore``: put a backup back, without what was deleted, revoked or used since."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from promptster_collector.commands.asking import confirm_by_word, require_person
+from promptster_collector.commands.output import document, say
+
+if TYPE_CHECKING:
+    from promptster_collector.settings import Settings
+
+
+def command(
+    source: Annotated[Path, typer.Argument(metavar="SRC", help="The folder that backup made.", show_default=False)],
+    *,
+    data: Annotated[Path, typer.Option(metavar="DIR", help="The data folder; it has master.key and backup-keys.")],
+    tombstones_copy: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="The newest tombstones: the copy that serve kept.")
+    ] = None,
+    keys: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The backup of the key store, if it is not in SRC.")
+    ] = None,
+    keep_keys: Annotated[bool, typer.Option("--keep-keys", help="Keep the key store that is there.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Replace databases and sessions of a data folder with those of a backup. Stop the collector first.
+
+    What was received since the backup is lost here. What was deleted, revoked or used since stays so. The log of
+    receipts goes on under a new name. This cannot be undone.
+    """
+    from promptster_collector.app import system_clock  # noqa: PLC0415 - costs start-up time
+    from promptster_collector.settings import Settings  # noqa: PLC0415 - likewise
+    from promptster_collector.store.backup import Source  # noqa: PLC0415 - likewise
+    from promptster_collector.store.restore import Restore  # noqa: PLC0415 - likewise
+    from promptster_collector.store.store import FolderLock  # noqa: PLC0415 - likewise
+
+    os.umask(0o077)
+    settings = Settings(data=data.absolute())
+    found = Source.find(source.absolute(), None if keys is None else keys.absolute(), keep_keys=keep_keys)
+    copy = None if tombstones_copy is None else tombstones_copy.absolute()
+    restore = Restore.prepare(settings, found, copy)
+    if not yes:
+        require_person(json=json, act="restoring")
+        say(f"This replaces the databases and sessions in {data}. What came after the backup is lost there.")
+        say("This cannot be undone.")
+        confirm_by_word("restore", code="not_restored")
+    lock = FolderLock(settings)
+    try:
+        restore.run(now_ms=system_clock().wall_ms(), replay=_replay)
+    finally:
+        lock.release()
+    if json:
+        document({"restored": str(settings.data)})
+        return
+    say(f"Restored {data}. What was deleted, revoked or used since the backup stays so.")
+    say("Serve it with the same --tombstones-copy as before.")
+
+
+def _replay(settings: Settings) -> None:
+    """End in a restored folder what has ended, and begin another log."""
+    from promptster_collector.app import build_services, prepare, system_clock  # noqa: PLC0415 - costs start-up time
+    from promptster_collector.store.store import Store  # noqa: PLC0415 - likewise
+
+    store = Store.open(settings)
+    try:
+        prepare(build_services(settings, store, system_clock()), restored=True)
+    finally:
+        store.close()

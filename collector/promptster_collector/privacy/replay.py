@@ -1,0 +1,106 @@
+"""Replay: what has ended ends again, whatever backup the databases are; before the collector listens.
+
+It also writes down what ended before there was a record of it, so that from here on no older database gives it back.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from sqlalchemy import select, update
+
+from promptster_collector.orgs import persons
+from promptster_collector.privacy.erasure import shred
+from promptster_collector.sessions.states import GONE
+from promptster_collector.store.ended import What
+from promptster_collector.store.records import Entry
+from promptster_collector.store.reserve import Need
+from promptster_collector.store.schema import Invite, Person, Session, Token
+from promptster_collector.store.tombstones import Grave, grave
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from sqlalchemy import Connection
+
+    from promptster_collector.clock import Clock
+    from promptster_collector.store.ended import Ended
+    from promptster_collector.store.store import Store
+
+
+def replay(store: Store, clock: Clock) -> None:
+    """Erase again what was erased, revoke again what was revoked, close again what was used; blocks."""
+    now = clock.wall_ms()
+    store.records.adopt(store.tombstones.old_graves(), at_ms=now)
+    store.records.add(store.database.read_now(lambda connection: list(_unwritten(connection, store, now))))
+    tokens, invites = store.records.all(What.TOKEN), store.records.all(What.INVITE)
+    if store.database.read_now(lambda connection: _is_behind(connection, tokens, invites)):
+        store.database.write_now(lambda connection: _end(connection, tokens, invites), need=Need.ENDING)
+    _bury_again(store)
+
+
+def _unwritten(connection: Connection, store: Store, now_ms: int) -> Iterator[Entry]:
+    """What this database knows to have ended, and the record does not."""
+    records = store.records
+    for row in connection.execute(select(Token.id, Token.organisation).where(Token.revoked_ms.is_not(None))):
+        if not records.has(What.TOKEN, row.id):
+            yield Entry(what=What.TOKEN, organisation=row.organisation, id=row.id, at_ms=now_ms)
+    for row in connection.execute(select(Invite.id, Invite.organisation).where(Invite.used_ms.is_not(None))):
+        if not records.has(What.INVITE, row.id):
+            yield Entry(what=What.INVITE, organisation=row.organisation, id=row.id, at_ms=now_ms)
+    columns = (Session.id, Session.organisation, Session.state, Session.tombstone)
+    for row in connection.execute(select(*columns).where(Session.tombstone.is_not(None))):
+        if not records.has(What.SESSION, row.id):
+            found = grave(
+                organisation=row.organisation, session=row.id, person=None, state=row.state, envelope=row.tombstone
+            )
+            yield Entry.of_grave(found, now_ms)
+
+
+def _is_behind(connection: Connection, tokens: Sequence[Ended], invites: Sequence[Ended]) -> bool:
+    """Whether the database still takes anything that has ended for valid."""
+    valid = set(connection.execute(select(Token.id).where(Token.revoked_ms.is_(None))).scalars())
+    unused = set(connection.execute(select(Invite.id).where(Invite.used_ms.is_(None))).scalars())
+    return any(entry.id in valid for entry in tokens) or any(entry.id in unused for entry in invites)
+
+
+def _end(connection: Connection, tokens: Sequence[Ended], invites: Sequence[Ended]) -> None:
+    for entry in tokens:
+        mine = (Token.id == entry.id) & Token.revoked_ms.is_(None)
+        connection.execute(update(Token).where(mine).values(revoked_ms=entry.at_ms))
+    for entry in invites:
+        unused = (Invite.id == entry.id) & Invite.used_ms.is_(None)
+        connection.execute(update(Invite).where(unused).values(used_ms=entry.at_ms))
+
+
+def _bury_again(store: Store) -> None:
+    """Nothing is written for a session that is gone already: a start must be possible on a full disk."""
+    keyed = store.keys.owners()
+    for found in store.records.graves():
+        if found.session in keyed or (found.person is not None and found.person in keyed):
+            store.keys.destroy_session(found.organisation, found.session, person=found.person)
+        known = store.database.read_now(partial(_state, session=found.session))
+        if known is not None and known not in GONE:
+            store.database.write_now(partial(shred, found=found), need=Need.ENDING)
+        elif known is None and store.database.read_now(partial(_is_stray, person=found.person)):
+            store.database.write_now(partial(_forget_person, found=found), need=Need.ENDING)
+        store.segments.remove_all(found.session)
+    store.database.truncate_wal()
+
+
+def _is_stray(connection: Connection, person: str | None) -> bool:
+    """Whether a person is here, whose last session the database does not know, being older than that session."""
+    if person is None:
+        return False
+    known = connection.execute(select(Person.id).where(Person.id == person)).one_or_none()
+    return known is not None and not persons.is_needed(connection, person)
+
+
+def _forget_person(connection: Connection, found: Grave) -> None:
+    if found.person is not None:
+        persons.remove(connection, found.person)
+
+
+def _state(connection: Connection, session: str) -> str | None:
+    return connection.execute(select(Session.state).where(Session.id == session)).scalar_one_or_none()
