@@ -389,6 +389,7 @@ def test_every_command_has_a_module() -> None:
     """The tables name what exists, and nothing that exists is left out."""
     helpers = {
         "__init__",
+        "addresses",
         "agent_ended",
         "cells",
         "consenting",

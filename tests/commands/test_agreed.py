@@ -12,12 +12,12 @@ import pytest
 from tests.helpers.answering import Answering
 from tests.helpers.hiring import UPSTREAMS
 from tests.helpers.inviting import Inviting
-from tests.helpers.older import make_older_in
+from tests.helpers.older import exchange_policy_in, make_older_in
 from tests.helpers.people import BIN, Person
 from tests.helpers.practice_agent import install
 from tests.helpers.terminal import Terminal
 
-from promptster.protocol.policy import Policy, policy_sha256
+from promptster.protocol.policy import Policy, policy_sha256, render_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -122,6 +122,26 @@ def test_an_agent_that_is_not_allowed_is_refused_by_name(acme: Stage, tmp_path: 
         assert "claude may not be used in this assessment" in inside.stderr
         kinds = {entry["kind"] for entry in person.result("inspect", "--all")["entries"]}
         assert "prompt" not in kinds
+
+
+def test_nothing_is_recorded_for_a_provider_that_the_policy_does_not_name(acme: Stage) -> None:
+    """A policy with one provider has one: its text names no other, and the recorder forwards to no other."""
+
+    def only_anthropic(policy: Policy) -> Policy:
+        changed = replace(policy, providers={"anthropic": policy.providers["anthropic"]})
+        return replace(changed, text=render_text(changed))
+
+    assessment = acme.assessment("One provider")
+    exchange_policy_in(acme.running.data, assessment, only_anthropic)
+    with acme.invited("one-provider", assessment=assessment) as invited:
+        refused = invited.person.call(*invited.start_words("--json"))
+        assert (refused.code, refused.document["error"]["message"]) == (2, "the policy names no provider 'openai'")
+        words = ("start", invited.link, "--workspace", str(invited.workspace), "--secrets", "file")
+        accept = ("--accept-policy", invited.policy_hash(), *UPSTREAMS[:2])
+        assert invited.person.call(*words, *accept, "--json").code == 0
+        assert list(invited.session.facts().upstreams) == ["anthropic"]
+        codex = invited.person.call("run", "codex", cwd=invited.workspace)
+        assert (codex.code, codex.stdout) == (125, "")
 
 
 def test_what_a_team_states_is_what_a_candidate_reads(acme: Stage) -> None:

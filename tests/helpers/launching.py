@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from promptster.keys import FileStore, SessionSecrets, save_secrets
 from promptster.paths import Paths
 from promptster.protocol.policy import make_policy
+from promptster.proxy.upstreams import DEFAULT_UPSTREAMS
 from promptster.session.agents.interface import LaunchRequest
 from promptster.session.answers import LaunchTicket
 from promptster.session.control_server import ControlServer
@@ -79,7 +80,8 @@ class Desk:
 
 
 def _policy() -> Policy:
-    return make_policy(organisation="Acme", title="A task", providers={"anthropic": "https://api.anthropic.com"})
+    usual = {name: upstream.base_url for name, upstream in DEFAULT_UPSTREAMS.items()}
+    return make_policy(organisation="Acme", title="A task", providers=usual)
 
 
 @contextlib.contextmanager

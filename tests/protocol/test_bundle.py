@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -13,7 +14,16 @@ from promptster.protocol.bundle import read_bundle, redactions_in_session, write
 from promptster.protocol.errors import BundleError
 from promptster.protocol.events import RecordedEvent
 from promptster.protocol.fields import Secret
+from promptster.protocol.policy import Policy
 from promptster.protocol.privacy import Tombstone
+
+
+def test_the_bundles_of_the_first_release_stay_as_they_were() -> None:
+    """Byte for byte, taken apart and put together again: their policy is of version 1, and they say no format."""
+    data = (Path(__file__).resolve().parents[1] / "commands" / "made_by_0_1" / "session.promptster").read_bytes()
+    parts = read_bundle(data)
+    assert write_bundle(parts) == data
+    assert type(Policy.parse(parts.policy)) is Policy
 
 
 def test_parts_survive() -> None:

@@ -16,6 +16,7 @@ from tests.helpers.terminal import Terminal
 from promptster.commands import run
 from promptster.errors import LaunchError
 from promptster.protocol.policy import AGENTS, make_policy
+from promptster.proxy.upstreams import DEFAULT_UPSTREAMS
 from promptster.session.agents import NAMES, find_agent
 from promptster.session.allowed import allowed_names
 from promptster.session.launcher import SHIMS_VARIABLE, become, find_program, hook_command, prepare
@@ -50,11 +51,19 @@ def test_policies_name_the_agents_that_there_are(tmp_path: Path) -> None:
     for name in NAMES:
         agent = find_agent(name).provider_agent
         assert agent in AGENTS
-        policy = make_policy(organisation="Acme", title="A task", providers={}, agents=[agent])
+        usual = {provider: upstream.base_url for provider, upstream in DEFAULT_UPSTREAMS.items()}
+        policy = make_policy(organisation="Acme", title="A task", providers=usual, agents=[agent])
         (tmp_path / name).mkdir()
         with desk(tmp_path / name, answering=False, policy=policy) as made:
             assert allowed_names(made.folder) == (name,)
     assert len(AGENTS) == len(NAMES)
+
+
+def test_an_agent_whose_provider_the_policy_does_not_name_is_not_started(tmp_path: Path) -> None:
+    """Its calls would be recorded although nobody agreed to where they go."""
+    only = {"anthropic": "https://api.anthropic.com"}
+    with desk(tmp_path, answering=False, policy=make_policy(organisation="Acme", title="T", providers=only)) as made:
+        assert allowed_names(made.folder) == ("claude", "cursor-agent")
 
 
 def test_where_no_agent_here_is_allowed_the_team_is_asked(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ if TYPE_CHECKING or needed.work:
     from promptster.protocol.invite import InviteCode
     from promptster.session import attempt as attempts
     from promptster.session import begin
-    from promptster.session.allowed import allowed_names
+    from promptster.session.allowed import allowed_names, may_be_used
     from promptster.session.consent import check_accepted_hash
     from promptster.session.ending import tidy
     from promptster.session.offer import fetch_offer
@@ -191,7 +191,7 @@ def _wrapped(out: Output) -> Callable[[str], None]:
 def _check_allowed(policy: Policy, options: Options) -> None:
     """Refuse an editor whose agent the assessment does not let anybody use."""
     for ide in options.ide:
-        if not policy.allows_agent(ide):
+        if not may_be_used(ide, policy):
             raise UsageError(
                 f"the agent of --ide {ide} may not be used in this assessment",
                 hint="Nothing was changed. Leave it out.",

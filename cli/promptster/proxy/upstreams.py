@@ -85,7 +85,7 @@ DEFAULT_UPSTREAMS: Mapping[str, Upstream] = MappingProxyType(
         )
     }
 )
-"""The providers that need no mention in a policy; ``chatgpt`` is Codex with a ChatGPT login."""
+"""The providers that a collector's policies name, where they usually are; ``chatgpt`` is Codex with a ChatGPT login."""
 
 
 def at_usual_address(base_urls: Mapping[str, str]) -> list[str]:

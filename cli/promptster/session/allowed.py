@@ -13,6 +13,14 @@ if TYPE_CHECKING:
 
 _POLICY_NAMES = {"cursor-agent": "cursor"}
 """What a policy calls an agent where that is not the name of its program: an editor's agent counts as the same."""
+_PROVIDERS = {"claude": "anthropic", "codex": "openai"}
+"""The provider that a policy must name for an agent whose traffic goes through the recorder."""
+
+
+def may_be_used(agent: str, policy: Policy) -> bool:
+    """Whether a policy lets an agent be used, and says where its traffic goes."""
+    provider = _PROVIDERS.get(agent)
+    return policy.allows_agent(agent) and (provider is None or provider in policy.providers)
 
 
 def allowed_names(folder: SessionFolder) -> tuple[str, ...]:
@@ -23,7 +31,7 @@ def allowed_names(folder: SessionFolder) -> tuple[str, ...]:
         ProtocolError: it cannot be read.
     """
     policy = Policy.parse(folder.read_document("policy.json"))
-    return tuple(name for name in NAMES if policy.allows_agent(_POLICY_NAMES.get(name, name)))
+    return tuple(name for name in NAMES if may_be_used(_POLICY_NAMES.get(name, name), policy))
 
 
 def require_allowed(name: str, folder: SessionFolder) -> None:

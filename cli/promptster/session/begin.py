@@ -23,7 +23,7 @@ from promptster.config import is_loopback, make_private_folder
 from promptster.errors import SessionError, UsageError
 from promptster.private import require_our_folder
 from promptster.proxy.forward import check_path
-from promptster.proxy.upstreams import DEFAULT_UPSTREAMS, Upstream
+from promptster.proxy.upstreams import Upstream
 from promptster.session.addresses import require_encrypted, unusual_addresses
 from promptster.session.attempt import finished
 from promptster.session.current import BUNDLE, Current
@@ -150,15 +150,17 @@ def plan_start(
 
 
 def upstream_table(policy_providers: Mapping[str, str], overrides: Mapping[str, str]) -> dict[str, Upstream]:
-    """The usual providers, those that the policy names, and what the command line sets for a practice provider.
+    """The providers that the policy names, and no other; the command line may set a practice provider for one of them.
 
     Raises:
+        ConfigurationError: an address of the policy cannot be used.
         UsageError: an override is no loopback address or names no upstream.
     """
-    table = {**DEFAULT_UPSTREAMS, **{name: Upstream(name, url) for name, url in policy_providers.items()}}
+    table = {name: Upstream(name, url) for name, url in policy_providers.items()}
     for name, url in overrides.items():
         if name not in table:
-            raise UsageError(f"no provider is named {name!r}", hint=f"Use one of {', '.join(sorted(table))}.")
+            named = f"Use one of {', '.join(sorted(table))}." if table else "Leave --upstream out."
+            raise UsageError(f"the policy names no provider {name!r}", hint=named)
         if not is_loopback(url):
             raise UsageError(
                 f"--upstream {name}= takes an address of this computer only",
