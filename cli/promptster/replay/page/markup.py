@@ -55,8 +55,8 @@ def element(name: str, /, *children: str, **attributes: str | int | bool | None)
 def island(text: str) -> str:
     """JSON text for a data island: no character of it can end a script element or begin a comment.
 
-    Nor can one of them change how the file looks to whoever opens it in an editor or a pager: what is not seen, or turns
-    the direction of writing, stands there as JSON's own escape, and is the same text again for the script.
+    Nor can one of them change how the file looks to whoever opens it in an editor or a pager: what is not seen, or
+    turns the direction of writing, stands there as JSON's own escape, and is the same text again for the script.
     """
     safe = text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
     return replace_unseen(safe, _escape)
