@@ -193,7 +193,7 @@ def test_one_sender_is_one_address_or_one_network(address: str, network: str) ->
     assert network_of(address) == network
 
 
-def openings(site: Site, session: str) -> tuple[str, str, list[str], int]:
+def openings(site: Site, session: str) -> tuple[str | None, str | None, list[str], int]:
     """What the hiring team is told of a session's code and of when its invite was opened."""
     entries = site.client.get("/v1/sessions", headers=bearer(site.token)).json()["sessions"]
     entry = next(entry for entry in entries if entry["session"] == session)

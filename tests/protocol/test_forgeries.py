@@ -1,4 +1,4 @@
-"""Hundreds of forged bundles, from seeds: by who holds no key, by the candidate, by another collector. None verifies."""
+"""Hundreds of forged bundles from seeds: by who holds no key, by the candidate, by another collector; none verifies."""
 
 from __future__ import annotations
 
@@ -82,7 +82,8 @@ def lists_without_order(chosen: pseudo.Random) -> bytes:
             items.insert(place, items[place])
         case _:
             items.append(items.pop(place if place < len(items) - 1 else 0))
-    return write_bundle(dataclasses.replace(parts, **{name: tuple(items)}))
+    changes: dict[str, Any] = {name: tuple(items)}
+    return write_bundle(dataclasses.replace(parts, **changes))
 
 
 def signatures_of_others(chosen: pseudo.Random) -> bytes:

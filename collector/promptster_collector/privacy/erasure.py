@@ -186,7 +186,7 @@ def shred(connection: Connection, found: Grave) -> None:
     values = _SHREDDED | {"state": found.state, "tombstone": found.envelope}
     connection.execute(update(Session).where(Session.id == session).values(values))
     cleared = {"person": None, "request_sha256": None, "box_sha256": None}
-    cleared |= {"opened_ms": None, "reopened": 0, "reopened_ms": "[]"}
-    connection.execute(update(Invite).where(Invite.session == session).values(cleared))
+    never_opened = {"opened_ms": None, "reopened": 0, "reopened_ms": "[]"}
+    connection.execute(update(Invite).where(Invite.session == session).values(cleared | never_opened))
     if found.person is not None:
         persons.remove(connection, found.person)
