@@ -91,18 +91,18 @@ def signatures_of_others(chosen: pseudo.Random) -> bytes:
     parts = real()[1]
     name = chosen.choice(["certificate", "consent", "close", "headers", "receipts", "checks"])
     other = chosen.choice([*parts.headers, *parts.receipts, *parts.checks, parts.certificate, parts.consent])
-    found = getattr(parts, name)
-    made: Any
-    if isinstance(found, tuple):
-        place = chosen.randrange(len(found))
-        under = chosen.choice([flipped(found[place].signature, chosen), other.signature])
-        made = tuple(Envelope(e.payload, under) if at == place else e for at, e in enumerate(found))
-        if made == found:
-            made = found[1:]
-    else:
+    found: Any = getattr(parts, name)
+    if isinstance(found, Envelope):
         under = flipped(found.signature, chosen) if other.signature == found.signature else other.signature
-        made = Envelope(found.payload, under)
-    return write_bundle(dataclasses.replace(parts, **{name: made}))
+        changes: dict[str, Any] = {name: Envelope(found.payload, under)}
+        return write_bundle(dataclasses.replace(parts, **changes))
+    envelopes: list[Envelope] = list(found)
+    place = chosen.randrange(len(envelopes))
+    was = envelopes[place]
+    under = flipped(was.signature, chosen) if other.signature == was.signature else other.signature
+    envelopes[place] = Envelope(was.payload, under)
+    changes = {name: tuple(envelopes)}
+    return write_bundle(dataclasses.replace(parts, **changes))
 
 
 def values_of_others(chosen: pseudo.Random) -> bytes:

@@ -116,8 +116,8 @@ def codes(entries: Sequence[tuple[str, Mapping[str, Any]]], now_ms: int) -> Iter
 
 
 def _again(entry: Mapping[str, Any]) -> list[object]:
-    later = entry.get("opened_again_at")
-    return list(later) if isinstance(later, list) else []
+    later: list[object] | None = entry.get("opened_again_at")  # not told by collectors of version 0.1
+    return later or []
 
 
 def legend(stages: Collection[str]) -> Iterator[str]:

@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 from functools import partial
 from typing import TYPE_CHECKING
@@ -85,14 +86,13 @@ class Erasure:
         row = await self._store.database.read(lambda connection: connection.execute(columns).one_or_none())
         if row is not None and row.tombstone is not None:
             return Envelope.decode(row.tombstone)
-        try:
-            named = open_envelope(Withdrawal, request, self._nobody if row is None else row.public_key).session
-        except ProtocolError:
-            row = None
-        if row is None:
+        named: Withdrawal | None = None
+        with contextlib.suppress(ProtocolError):
+            named = open_envelope(Withdrawal, request, self._nobody if row is None else row.public_key)
+        if row is None or named is None:
             refused = NotFoundError("there is no such session", code="unknown_session")
             raise self._strangers.unsigned(sender, refused)
-        if named != session:
+        if named.session != session:
             raise InvalidError("the withdrawal names another session", code="wrong_session")
         return await self.erase(row.organisation, session, WITHDRAWN)
 
