@@ -4,20 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from litestar.handlers import HTTPRouteHandler
 from litestar.routes import HTTPRoute
-from tests.helpers.candidate import Candidate, bearer, new_assessment, new_invite, started
+from tests.helpers.candidate import Candidate, bearer, new_assessment, new_invite, secret_header, started
 from tests.helpers.site import Site, Template, running_site
 
+from promptster.protocol.encoding import b64u_encode
+from promptster.protocol.privacy import Withdrawal
+from promptster.protocol.signing import SigningKey
 from promptster_collector.access.guard import ACCESS
 from promptster_collector.app import ROUTES, build_app, require_rules
 from promptster_collector.settings import DAY_MS
 
+if TYPE_CHECKING:
+    import httpx
+
 TEAM = ("owner", "recruiter", "reviewer")
-CALLERS = ("anonymous", "garbage", *TEAM, "candidate", "other candidate", "other owner", "revoked", "expired")
+OTHERS = {f"other {role}": role for role in TEAM}
+"""Callers of another organisation, with their role there."""
+STRANGERS = frozenset({"other candidate", "foreign candidate"})
+"""Candidates of the same organisation and of the other one."""
+NOBODIES = frozenset({"anonymous", "garbage", "revoked", "expired", "erased candidate", "invite secret", "basic"})
+"""Callers whose credential opens nothing where a token is asked for."""
+CALLERS = (*TEAM, "candidate", *OTHERS, *sorted(STRANGERS), *sorted(NOBODIES))
 
 ANYONE = frozenset(CALLERS)
 MATRIX: dict[tuple[str, str], frozenset[str]] = {
@@ -26,14 +38,14 @@ MATRIX: dict[tuple[str, str], frozenset[str]] = {
     ("GET", "/v1/log/checkpoint"): ANYONE,
     ("GET", "/v1/log/consistency"): ANYONE,
     ("GET", "/i/{invite}"): ANYONE,
-    ("GET", "/v1/me"): frozenset({*TEAM, "other owner"}),
+    ("GET", "/v1/me"): frozenset({*TEAM, *OTHERS}),
     ("GET", "/v1/tokens"): frozenset({"owner", "other owner"}),
     ("POST", "/v1/tokens"): frozenset({"owner", "other owner"}),
     ("DELETE", "/v1/tokens/{token}"): frozenset({"owner"}),
-    ("GET", "/v1/assessments"): frozenset({*TEAM, "other owner"}),
-    ("POST", "/v1/assessments"): frozenset({"owner", "recruiter", "other owner"}),
+    ("GET", "/v1/assessments"): frozenset({*TEAM, *OTHERS}),
+    ("POST", "/v1/assessments"): frozenset({"owner", "recruiter", "other owner", "other recruiter"}),
     ("POST", "/v1/assessments/{assessment}/invites"): frozenset({"owner", "recruiter"}),
-    ("GET", "/v1/sessions"): frozenset({*TEAM, "other owner"}),
+    ("GET", "/v1/sessions"): frozenset({*TEAM, *OTHERS}),
     ("DELETE", "/v1/sessions/{session}"): frozenset({"owner", "candidate"}),
     ("GET", "/v1/sessions/{session}/head"): frozenset({"owner", "reviewer", "candidate"}),
     ("GET", "/v1/sessions/{session}/events"): frozenset({"owner", "reviewer", "candidate"}),
@@ -41,8 +53,8 @@ MATRIX: dict[tuple[str, str], frozenset[str]] = {
     ("GET", "/v1/sessions/{session}/bundle"): frozenset({"owner", "reviewer", "candidate"}),
     ("GET", "/v1/sessions/{session}/export"): frozenset({"owner", "reviewer", "candidate"}),
     # Bearer tokens mean nothing here: the invite's secret or the session key's signature does.
-    ("GET", "/v1/invites/{invite}"): frozenset(),
-    ("POST", "/v1/invites/{invite}/redeem"): frozenset(),
+    ("GET", "/v1/invites/{invite}"): frozenset({"invite secret"}),
+    ("POST", "/v1/invites/{invite}/redeem"): frozenset({"invite secret"}),
     ("PUT", "/v1/sessions/{session}/batches/{n}"): ANYONE,
     ("POST", "/v1/sessions/{session}/withdraw"): ANYONE,
 }
@@ -73,10 +85,12 @@ class World:
     """Everything that the matrix needs, made once."""
 
     site: Site
-    tokens: dict[str, str | None]
+    headers: dict[str, dict[str, str]]
     candidate: Candidate
     invite: str
     assessment: str
+    others: dict[str, str]
+    """Objects that there are not, by the names in paths."""
 
     def spare_token(self) -> str:
         """The id of a token that may be revoked."""
@@ -120,20 +134,43 @@ def world(template: Template, tmp_path_factory: pytest.TempPathFactory) -> Itera
         candidate.put(site.client, 0)
         site.drain()
         assessment = new_assessment(site.client, site.token)
-        tokens: dict[str, str | None] = {
-            "anonymous": None,
-            "garbage": "pt_" + "A" * 43,
-            "owner": site.token,
-            "recruiter": token("recruiter")["token"],
-            "reviewer": token("reviewer")["token"],
-            "candidate": candidate.access_token,
-            "other candidate": other.access_token,
-            "other owner": site.other_organisation().token.token,
-            "revoked": revoked["token"],
-            "expired": expired,
+        there = site.other_organisation().token.token
+
+        def token_there(role: str) -> str:
+            answer = site.client.post("/v1/tokens", headers=bearer(there), json={"role": role})
+            return str(answer.json()["token"])
+
+        erased = started(site.client, site.token, email="gone@example.com")
+        site.client.delete(f"/v1/sessions/{erased.session}", headers=bearer(site.token))
+        invite = new_invite(site.client, site.token, assessment)
+        headers = {
+            "anonymous": {},
+            "garbage": bearer("pt_" + "A" * 43),
+            "owner": bearer(site.token),
+            "recruiter": bearer(token("recruiter")["token"]),
+            "reviewer": bearer(token("reviewer")["token"]),
+            "candidate": bearer(candidate.access_token),
+            "other candidate": bearer(other.access_token),
+            "foreign candidate": bearer(started(site.client, there).access_token),
+            "erased candidate": bearer(erased.access_token),
+            "other owner": bearer(there),
+            "other recruiter": bearer(token_there("recruiter")),
+            "other reviewer": bearer(token_there("reviewer")),
+            "revoked": bearer(revoked["token"]),
+            "expired": bearer(expired),
+            "invite secret": secret_header(invite),
+            "basic": {"authorization": f"Basic {site.token}"},
         }
-        invite = new_invite(site.client, site.token, assessment).invite_id
-        yield World(site=site, tokens=tokens, candidate=candidate, invite=invite, assessment=assessment)
+        missing = b64u_encode(bytes(16))
+        others = {"{invite}": missing, "{token}": missing, "{assessment}": missing, "{session}": missing, "{n}": "0"}
+        yield World(
+            site=site,
+            headers=headers,
+            candidate=candidate,
+            invite=invite.invite_id,
+            assessment=assessment,
+            others=others,
+        )
 
 
 def test_every_route_has_a_row() -> None:
@@ -181,23 +218,15 @@ def test_every_route_is_described(site: Site) -> None:
         assert ("requestBody" in operation) == (method in {"POST", "PUT"})
 
 
-@pytest.mark.parametrize("caller", CALLERS)
-@pytest.mark.parametrize("route", sorted(MATRIX), ids=" ".join)
-def test_matrix(world: World, route: tuple[str, str], caller: str) -> None:
-    """Each caller gets through exactly where the matrix says so; other people's objects do not exist for anyone."""
+def asked(world: World, route: tuple[str, str], path: str, headers: dict[str, str]) -> httpx.Response:
+    """The answer to one call of a route, a second after the one before."""
     method, template = route
-    token = world.tokens[caller]
-    headers = {} if token is None else bearer(token)
     content = world.candidate.batches[0] if method == "PUT" else None
     body = BODIES.get(route)
     if template.endswith("/withdraw"):
-        body = started(world.site.client, world.site.token, email="w@example.com").withdrawal()
-    path = world.path(template)
-    if method == "DELETE" and template.endswith("{session}") and caller in MATRIX[route]:
-        spare = started(world.site.client, world.site.token, email="spare@example.com")
-        path = f"/v1/sessions/{spare.session}"
-        headers = bearer(spare.access_token) if caller == "candidate" else headers
-    answer = world.site.client.request(
+        body = SigningKey(bytes(32)).sign(Withdrawal(session=world.candidate.session, at_ms=1)).to_json()
+    world.site.clock.pass_ms(1000)
+    return world.site.client.request(
         method,
         path,
         headers=headers,
@@ -205,40 +234,68 @@ def test_matrix(world: World, route: tuple[str, str], caller: str) -> None:
         json=body if content is None else None,
         content=content,
     )
-    assert answer.status_code in documented(world.site)[method, template]
+
+
+def refusal(route: tuple[str, str], caller: str) -> int:
+    """How a caller who is not let through is refused."""
+    _, template = route
     if template.startswith("/v1/invites/"):
-        assert answer.status_code == (401 if caller == "anonymous" else 404)
-    elif template.endswith("/withdraw"):
-        assert answer.json()["code"] in {"unknown_session", "rate_limited"}  # the signature is another session's
-    elif caller in MATRIX[route]:
-        assert answer.is_success, answer.text
-    elif caller in {"anonymous", "garbage", "revoked", "expired"}:
-        assert answer.status_code == 401
-    elif caller in {"other owner", "other candidate"}:
-        assert answer.status_code in ({403, 404} if caller == "other candidate" else {404})
+        return 401 if caller in {"anonymous", "basic"} else 404
+    if caller in NOBODIES:
+        return 401
+    role = "candidate" if caller in STRANGERS else OTHERS.get(caller, caller)
+    return 404 if caller != role and role in MATRIX[route] else 403
+
+
+@pytest.mark.parametrize("caller", CALLERS)
+@pytest.mark.parametrize("route", sorted(MATRIX), ids=" ".join)
+def test_matrix(world: World, route: tuple[str, str], caller: str) -> None:
+    """Each caller gets through exactly where the matrix says so; other people's objects do not exist for anyone."""
+    method, template = route
+    headers = world.headers[caller]
+    path = world.path(template)
+    if method == "DELETE" and template.endswith("{session}") and caller in MATRIX[route]:
+        spare = started(world.site.client, world.site.token, email="spare@example.com")
+        path = f"/v1/sessions/{spare.session}"
+        headers = bearer(spare.access_token) if caller == "candidate" else headers
+    answer = asked(world, route, path, headers)
+    assert answer.status_code in documented(world.site)[method, template]
+    if template.endswith("/withdraw"):
+        assert (answer.status_code, answer.json()["code"]) == (404, "unknown_session")  # another key signed
+    elif caller not in MATRIX[route]:
+        assert answer.status_code == refusal(route, caller)
+    elif template.endswith("/redeem"):
+        assert answer.status_code == 422  # let through to the documents, which are none
     else:
-        assert answer.status_code == 403
+        assert answer.is_success, answer.text
     if not answer.is_success:
         assert answer.headers["content-type"] == "application/problem+json"
         assert answer.json()["status"] == answer.status_code
 
 
-def test_foreign_objects_look_like_missing_ones(world: World) -> None:
-    """The answer for another organisation's object is the answer for one that does not exist."""
-    other = bearer(cast("str", world.tokens["other owner"]))
-    client = world.site.client
-    for path in ("/v1/sessions/{}/head", "/v1/sessions/{}/bundle", "/v1/sessions/{}/events"):
-        foreign = client.get(path.format(world.candidate.session), headers=other)
-        missing = client.get(path.format("AAAAAAAAAAAAAAAAAAAAAA"), headers=other)
-        assert (foreign.status_code, foreign.content) == (404, missing.content)
+@pytest.mark.parametrize("caller", CALLERS)
+@pytest.mark.parametrize("route", sorted(route for route in MATRIX if "{" in route[1]), ids=" ".join)
+def test_foreign_objects_look_like_missing_ones(world: World, route: tuple[str, str], caller: str) -> None:
+    """Whoever is not let through gets the same answer, in every byte, for an object that there is and for none."""
+    if caller in MATRIX[route] and not route[1].endswith("/withdraw"):
+        return
+    template = route[1]
+    missing = template
+    for name, value in world.others.items():
+        missing = missing.replace(name, value)
+    real = asked(world, route, world.path(template), world.headers[caller])
+    none = asked(world, route, missing, world.headers[caller])
+    assert (real.status_code, real.content, dict(real.headers)) == (none.status_code, none.content, dict(none.headers))
 
 
 def test_other_organisations_lists_are_their_own(world: World) -> None:
     """Lists hold own objects only."""
-    other = bearer(cast("str", world.tokens["other owner"]))
+    other = world.headers["other owner"]
     sessions = world.site.client.get("/v1/sessions", headers=other).json()["sessions"]
     tokens = world.site.client.get("/v1/tokens", headers=other).json()["tokens"]
-    assert sessions == []
+    own_sessions = world.site.client.get("/v1/sessions", headers=world.headers["owner"]).json()["sessions"]
+    assert len(sessions) == 1
+    assert {entry["session"] for entry in sessions}.isdisjoint(entry["session"] for entry in own_sessions)
     own = {
         entry["id"] for entry in world.site.client.get("/v1/tokens", headers=bearer(world.site.token)).json()["tokens"]
     }
@@ -249,7 +306,7 @@ def test_addresses_only_for_those_who_invite(world: World) -> None:
     """A reviewer sees names and no e-mail addresses."""
     seen = {}
     for role in TEAM:
-        headers = bearer(cast("str", world.tokens[role]))
+        headers = world.headers[role]
         entries = world.site.client.get("/v1/sessions", headers=headers).json()["sessions"]
         mine = next(entry for entry in entries if entry["session"] == world.candidate.session)
         seen[role] = (mine["name"], mine["email"])

@@ -49,7 +49,7 @@ def still_open(connection: socket.socket) -> bool:
 def test_hundreds_of_slow_connections_keep_nobody_out(tmp_path: Path, begun: bytes) -> None:
     """With fewer descriptors than there are slow connections, somebody else starts and sends while they hold on."""
     with collector(tmp_path, descriptors=DESCRIPTORS) as running, ExitStack() as stack:
-        slow = []
+        slow: list[socket.socket] = []
         for _ in range(SLOW):
             connection = stack.enter_context(closing(socket.create_connection(("127.0.0.1", running.port), timeout=60)))
             connection.sendall(begun)
@@ -217,7 +217,7 @@ def test_whoever_holds_most_gives_way_and_who_is_answered_never_does() -> None:
         now = 10.0
         sending.received = 1 << 20
         assert places.full
-        order = []
+        order: list[Place] = []
         for _ in range(4):
             assert places.make_room()
             gone = next(place for place in (old, first, second, sending, answered) if place.leaving)

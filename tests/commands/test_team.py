@@ -258,6 +258,33 @@ def test_sessions_lists_who_finished(acme: Stage, session: Candidate) -> None:
     assert max(map(len, [heading, *rows])) <= 80
 
 
+def test_the_code_on_both_sides_is_the_same(acme: Stage) -> None:
+    """Start, status and the team's list show one code; whoever opened the invite, and when, is told beside it."""
+    with acme.invited("cody", assessment=acme.assessment("Comparing")) as invited:
+        words = invited.start_words()
+        looked = invited.person.call("policy", invited.link)
+        assert looked.code == 0
+        begun = invited.person.call(*words)
+        assert begun.code == 0, begun.stderr
+        found = re.search(
+            r"^Confirmation code: ([0-9A-Z]{3}-[0-9A-Z]{3})\nAcme sees the same code", begun.stdout, re.MULTILINE
+        )
+        assert found is not None, begun.stdout
+        code = found[1]
+        assert " If theirs differs, someone else used your invite: tell Acme." in begun.stdout.replace("\n", " ")
+        status = invited.person.result("status")
+        assert status["confirmation_code"] == code
+        assert re.search(rf"^Code +{code}, to compare with Acme$", invited.person.call("status").stdout, re.MULTILINE)
+        (entry,) = (e for e in acme.owner.result("sessions")["sessions"] if e["session"] == status["session"])
+        assert entry["confirmation_code"] == code
+        assert entry["openings"] == 1 + len(entry["opened_again_at"]) >= 3, "policy twice, then start"
+        assert entry["opened_at"] <= min(entry["opened_again_at"])
+        shown = acme.owner.call("sessions").stdout
+        moment = r"\d{1,2} [A-Z][a-z]{2} \d\d:\d\d"
+        assert re.search(rf"^  \S+  {code}  opened {moment}, again {moment}, {moment}$", shown, re.MULTILINE), shown
+        assert invited.link not in shown
+
+
 def test_states_that_occur_are_explained(acme: Stage, session: Candidate) -> None:
     """A legend stands below the table, for those only that stand in it."""
     with httpx.Client(base_url=acme.running.url, trust_env=False) as client:

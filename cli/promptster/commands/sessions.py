@@ -15,13 +15,14 @@ if TYPE_CHECKING or needed.work:
     from promptster.commands.tables import table
     from promptster.config import Config
     from promptster.paths import Paths
+    from promptster.ui.escape import escape_line
     from promptster.ui.output import Output
     from promptster.ui.wrapping import columns, fold
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
 
-_HEADING = ("Session", "Candidate", "Assessment", "Stage", "Started", "Used", "Events", "Code")
+_HEADING = ("Session", "Candidate", "Assessment", "Stage", "Started", "Used", "Events")
 _ENDED = frozenset({"closing", "sealed"})
 _OPEN = frozenset({"started", "working", "silent", "over"})
 _LEGEND = {
@@ -58,7 +59,6 @@ def command(*, collector: TeamCollector = None, json: Json = False) -> None:
             when(entry.get("started_at"), now_ms),
             _used(entry, now_ms),
             entry.get("events"),
-            entry.get("confirmation_code"),
         )
         for entry in entries
     ]
@@ -66,7 +66,7 @@ def command(*, collector: TeamCollector = None, json: Json = False) -> None:
         out.say(line)
     for line in legend({stage(entry) for entry in entries}):
         out.say(line)
-    for line in openings([(shown[str(entry["session"])], entry) for entry in entries], now_ms):
+    for line in codes([(shown[str(entry["session"])], entry) for entry in entries], now_ms):
         out.say(line)
 
 
@@ -99,23 +99,25 @@ def _used(entry: Mapping[str, Any], now_ms: int) -> str:
     return times.span((now_ms if ended is None else ended) - began).replace("less than 1 min", "0 min")
 
 
-def openings(entries: Sequence[tuple[str, Mapping[str, Any]]], now_ms: int) -> Iterator[str]:
-    """When the invites of sessions that can be read were opened, and what the code beside each session is for."""
+def codes(entries: Sequence[tuple[str, Mapping[str, Any]]], now_ms: int) -> Iterator[str]:
+    """Each session's confirmation code, and when its invite was opened; of those only that can be read."""
     coded = [(name, entry) for name, entry in entries if entry.get("confirmation_code")]
-    if not coded:
-        return
-    yield "Code: the candidate's program shows the same one, or someone else used the invite."
+    if coded:
+        yield "Codes: the candidate sees the same one, or someone else used the invite."
     for name, entry in coded:
-        times_of = [when(at, now_ms).strip() for at in (entry.get("opened_at"), *entry.get("opened_again_at", []))]
-        if not times_of[0]:
-            continue
-        first, later = times_of[0], times_of[1:]
-        unnamed = int(entry.get("openings", 0)) - len(times_of)
-        if unnamed > 0:  # the last time is always among those that are named
-            later.insert(-1, f"{unnamed} more")
-        yield from fold(
-            f"{name}: invite opened {first}" + (f", again {', '.join(later)}" if later else ""), columns(), 2
-        )
+        text = f"  {name}  {escape_line(str(entry['confirmation_code']))}"
+        opened, *later = [when(at, now_ms).strip() for at in (entry.get("opened_at"), *_again(entry))]
+        if opened:
+            unnamed = int(entry.get("openings", 0)) - 1 - len(later)
+            if unnamed > 0:  # the last time is always among those that are named
+                later.insert(-1, f"{unnamed} more")
+            text += f"  opened {opened}" + (f", again {', '.join(later)}" if later else "")
+        yield from fold(text, columns(), len(name) + 13)
+
+
+def _again(entry: Mapping[str, Any]) -> list[object]:
+    later: list[object] | None = entry.get("opened_again_at")  # not told by collectors of version 0.1
+    return later or []
 
 
 def legend(stages: Collection[str]) -> Iterator[str]:

@@ -68,8 +68,7 @@ def network_of(address: str) -> str:
 
 def sender_of(connection: ASGIConnection[Any, Any, Any, Any]) -> str:
     """The network that a request came from."""
-    client = connection.scope.get("client")
-    return network_of(client[0]) if client else ""
+    return "" if connection.client is None else network_of(connection.client.host)
 
 
 class Strangers:

@@ -121,14 +121,14 @@ class Erasure:
         if row is not None and own is not None:
             log.warning("a tombstone was handed back for a session that is here: the data folder was put back")
             return await self.erase(row.organisation, session, own.outcome, stone=stone)
-        named = None
+        named: Withdrawal | None = None
         if request is not None:
             with contextlib.suppress(ProtocolError):
-                named = open_envelope(Withdrawal, request, self._nobody if row is None else row.public_key).session
+                named = open_envelope(Withdrawal, request, self._nobody if row is None else row.public_key)
         if row is None or named is None:
             refused = NotFoundError("there is no such session", code="unknown_session")
             raise self._strangers.unsigned(sender, refused)
-        if named != session:
+        if named.session != session:
             raise InvalidError("the withdrawal names another session", code="wrong_session")
         return await self.erase(row.organisation, session, WITHDRAWN)
 
@@ -229,7 +229,7 @@ def shred(connection: Connection, found: Grave) -> None:
     values = _SHREDDED | {"state": found.state, "tombstone": found.envelope}
     connection.execute(update(Session).where(Session.id == session).values(values))
     cleared = {"person": None, "request_sha256": None, "box_sha256": None}
-    cleared |= {"opened_ms": None, "reopened": 0, "reopened_ms": "[]"}
-    connection.execute(update(Invite).where(Invite.session == session).values(cleared))
+    never_opened = {"opened_ms": None, "reopened": 0, "reopened_ms": "[]"}
+    connection.execute(update(Invite).where(Invite.session == session).values(cleared | never_opened))
     if found.person is not None:
         persons.remove(connection, found.person)
