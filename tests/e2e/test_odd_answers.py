@@ -26,7 +26,7 @@ LONG = "python3 -c \"print('x' * 200000)\""
 CELLS: list[dict[str, Any]] = [
     {"cell_type": "code", "id": "c1", "metadata": {}, "source": ["print(1)"], "outputs": [], "execution_count": None}
 ]
-NOTEBOOK = {"cells": CELLS, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+NOTEBOOK: dict[str, Any] = {"cells": CELLS, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
 FORM = ("--output-format", "stream-json", "--verbose", "--dangerously-skip-permissions")
 QUIET = ("--json", "--skip-git-repo-check", "--dangerously-bypass-approvals-and-sandbox")
 

@@ -15,11 +15,27 @@ from promptster.ui.story import Layout, story
 if TYPE_CHECKING:
     from promptster.replay.session import Replay
 
-SEARCHED = {"type": "server_tool_use", "id": "s1", "name": "web_search", "input": {"query": "penguin facts"}}
-FOUND = {"type": "web_search_tool_result", "tool_use_id": "s1", "content": []}
-BY_OPENAI = {"type": "web_search_call", "id": "s1", "status": "completed", "action": {"query": "penguin facts"}}
-BY_AGENT = {"type": "function_call", "id": "i1", "call_id": "s1", "name": "web_search", "arguments": "{}"}
-LOCAL = {"type": "local_shell_call", "id": "i1", "call_id": "s1"}
+SEARCHED: dict[str, Any] = {
+    "type": "server_tool_use",
+    "id": "s1",
+    "name": "web_search",
+    "input": {"query": "penguin facts"},
+}
+FOUND: dict[str, Any] = {"type": "web_search_tool_result", "tool_use_id": "s1", "content": []}
+BY_OPENAI: dict[str, Any] = {
+    "type": "web_search_call",
+    "id": "s1",
+    "status": "completed",
+    "action": {"query": "penguin facts"},
+}
+BY_AGENT: dict[str, Any] = {
+    "type": "function_call",
+    "id": "i1",
+    "call_id": "s1",
+    "name": "web_search",
+    "arguments": "{}",
+}
+LOCAL: dict[str, Any] = {"type": "local_shell_call", "id": "i1", "call_id": "s1"}
 
 
 def _searched(content: list[dict[str, Any]], *, brought: bool = True) -> Script:

@@ -51,7 +51,7 @@ def _streamed(items: list[dict[str, Any]], index: str, *, is_added: bool) -> lis
     for number, item in enumerate(items):
         place = {"own": {"output_index": number}, "zero": {"output_index": 0}, "none": {}}[index]
         if is_added:
-            empty = {**item, "content": []} if item["type"] == "message" else {**item, "arguments": ""}
+            empty: dict[str, Any] = {**item, "content": []} if item["type"] == "message" else {**item, "arguments": ""}
             events.append({"type": "response.output_item.added", **place, "item": empty})
             delta = item.get("arguments") or item["content"][0]["text"]
             kind = "function_call_arguments" if item["type"] == "function_call" else "output_text"
