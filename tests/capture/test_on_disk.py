@@ -20,11 +20,13 @@ if TYPE_CHECKING:
 CODEX = {"originator": "codex_exec", "session-id": "s1", "thread-id": "s1"}
 WORDS = ["alpha", "beta", "gamma", "delta"]
 LINES = st.lists(st.tuples(st.sampled_from(WORDS), st.sampled_from(["\n", "\r\n"])), min_size=1, max_size=6)
-UNIFORM = st.builds(
-    lambda words, end: [(word, end) for word in words],
-    st.lists(st.sampled_from(WORDS), min_size=1, max_size=6),
-    st.sampled_from(["\n", "\r\n"]),
-)
+
+
+def _uniform(words: list[str], end: str) -> list[tuple[str, str]]:
+    return [(word, end) for word in words]
+
+
+UNIFORM = st.builds(_uniform, st.lists(st.sampled_from(WORDS), min_size=1, max_size=6), st.sampled_from(["\n", "\r\n"]))
 
 
 def _write(path: Path, text: str) -> None:

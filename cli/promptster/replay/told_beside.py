@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 RUN_BY_PROVIDER = "run by the provider"
 """The mark on a tool that the provider ran itself, and on what it brought."""
 _RUN_THERE = frozenset({"server_tool_use", "mcp_tool_use"})
+_RUN_HERE = frozenset({"function_call", "custom_tool_call", "local_shell_call"})
 
 
 def run_by_provider(events: Iterable[OpenedEvent]) -> frozenset[int]:
@@ -49,7 +50,7 @@ def _ran(block: object, name: object) -> bool:
     if not name or name not in {piece.get("id"), piece.get("call_id")}:
         return False
     is_here = bool(piece.get("call_id")) and piece.get("execution") != "server"
-    return kind in _RUN_THERE or (kind.endswith("_call") and kind != "function_call" and not is_here)
+    return kind in _RUN_THERE or (kind.endswith("_call") and kind not in _RUN_HERE and not is_here)
 
 
 def left_out(entries: Sequence[Entry]) -> Mapping[int, str]:

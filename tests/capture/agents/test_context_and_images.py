@@ -70,7 +70,10 @@ def test_an_image_for_claude_code() -> None:
 
 def test_what_a_tool_attached_is_not_typed() -> None:
     """A document that comes with a tool's result is the tool's."""
-    before = [("user", "go"), ("assistant", [{"type": "tool_use", "id": "t", "name": "Read", "input": {}}])]
+    before: list[tuple[str, Any]] = [
+        ("user", "go"),
+        ("assistant", [{"type": "tool_use", "id": "t", "name": "Read", "input": {}}]),
+    ]
     document = {"type": "document", "source": {"type": "base64", "data": "AA"}}
     assert _by_claude(result_block("t"), document, before=before) == [("", [document], True)]
 

@@ -15,21 +15,24 @@ from promptster.capture.providers.interface import Answer, ToolResult, ToolUse
 
 HEAD = {"type": "message", "role": "assistant", "model": "m", "stop_reason": None}
 TEXTS = st.builds(text_block, st.text("ab é", min_size=1, max_size=6))
-TOOLS = st.builds(
-    lambda name, command: tool_block(name, command=command), st.sampled_from(["t1", "t2"]), st.text("xy ")
-)
-SERVED = st.builds(
-    lambda query: {"type": "server_tool_use", "id": "srv", "name": "web_search", "input": {"query": query}},
-    st.text("pq", max_size=3),
-)
-FOUND = st.just(
-    {
-        "type": "web_search_tool_result",
-        "tool_use_id": "srv",
-        "content": [{"type": "web_search_result", "url": "https://example.org/"}],
-    }
-)
-BLOCKS = st.lists(TEXTS | TOOLS | SERVED | FOUND, max_size=6)
+
+
+def _tool(name: str, command: str) -> dict[str, Any]:
+    return tool_block(name, command=command)
+
+
+def _served(query: str) -> dict[str, Any]:
+    return {"type": "server_tool_use", "id": "srv", "name": "web_search", "input": {"query": query}}
+
+
+FOUND: dict[str, Any] = {
+    "type": "web_search_tool_result",
+    "tool_use_id": "srv",
+    "content": [{"type": "web_search_result", "url": "https://example.org/"}],
+}
+TOOLS = st.builds(_tool, st.sampled_from(["t1", "t2"]), st.text("xy "))
+SERVED = st.builds(_served, st.text("pq", max_size=3))
+BLOCKS: st.SearchStrategy[list[dict[str, Any]]] = st.lists(TEXTS | TOOLS | SERVED | st.just(FOUND), max_size=6)
 
 
 def _begin(name: str, content: list[dict[str, Any]] | None = None) -> dict[str, Any]:

@@ -111,19 +111,23 @@ def test_calls_in_every_manner(calls: list[tuple[str, dict[str, Any]]], manner: 
     assert got.calls == [ToolUse(id=name, name=call[0], input=call[1]) for name, call in zip(ids, calls, strict=True)]
 
 
+def _in_form(word: str, style: str) -> Any:
+    match style:
+        case "parts":
+            thought = {"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}
+            return [thought, {"type": "text", "text": word}]
+        case "strings":
+            return [word]
+        case "part":
+            return {"type": "text", "text": word}
+        case _:
+            return word
+
+
 @given(words=st.lists(WORDS, max_size=4), style=st.sampled_from(["text", "parts", "strings", "part"]))
 def test_content_in_every_form(words: list[str], style: str) -> None:
     """Words come out joined, whether they are sent as texts or in parts; thoughts among the parts are no words."""
-    forms: dict[str, Any] = {
-        "text": lambda word: word,
-        "parts": lambda word: [
-            {"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]},
-            {"type": "text", "text": word},
-        ],
-        "strings": lambda word: [word],
-        "part": lambda word: {"type": "text", "text": word},
-    }
-    got = _answer(*(_chunk(content=forms[style](word)) for word in words), _chunk("stop"))
+    got = _answer(*(_chunk(content=_in_form(word, style)) for word in words), _chunk("stop"))
     assert got.text == "".join(words)
     assert got.thinking == ("hm" * len(words) if style == "parts" else "")
 

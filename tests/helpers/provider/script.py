@@ -60,6 +60,8 @@ class Turn:
     """Characters in a streamed piece."""
     pace_ms: int = 0
     """Wait between two SSE events."""
+    is_marked: bool = True
+    """Whether the stream says once more, at its very end, that it ends here."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -169,6 +169,7 @@ class Provider:
             await answer.whole(200, whole)
             return True
         events = list(_APIS[api].stream(whole, turn.chunk))
+        events = events if turn.is_marked else events[:-1]
         if fault is not None:
             exchange.outcome = fault.kind
             events = events[: fault.after]
