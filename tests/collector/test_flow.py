@@ -47,7 +47,7 @@ def test_the_certificate_promises_the_log(site: Site) -> None:
     trusted = [site.store.identity.fingerprint]
     stripped = dataclasses.replace(parts, proofs=(), checkpoint=None)
     found = verify_bundle(write_bundle(stripped), trusted=trusted)
-    assert (found.exit_code, [finding.code for finding in found.findings]) == (11, ["not_in_log"])
+    assert (found.exit_code, {code for code, _ in found.findings} - ABSENCES) == (11, {"not_in_log"})
     silent = parts.certificate.payload.replace(b'"log":1,', b"")
     assert silent != parts.certificate.payload
     forged = dataclasses.replace(stripped, certificate=Envelope(silent, parts.certificate.signature))
