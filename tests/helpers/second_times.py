@@ -68,7 +68,8 @@ def _b64u(text: str) -> bytes:
 
 
 def _payload(envelope: bytes) -> dict[str, Any]:
-    return json.loads(_b64u(json.loads(envelope)["payload"]))
+    document: dict[str, Any] = json.loads(_b64u(json.loads(envelope)["payload"]))
+    return document
 
 
 def _root(leaves: list[bytes]) -> bytes:

@@ -89,7 +89,7 @@ def test_both_readings_agree_on_whatever_a_session_tells(
     told = [at(ms, "recorder opened")]
     for word, step, mono_step, received in steps:
         ms, mono = max(0, ms + step), max(0, mono + mono_step)
-        fields = {"counts": {"received": received}} if word.endswith("heartbeat") else {}
+        fields: dict[str, Any] = {"counts": {"received": received}} if word.endswith("heartbeat") else {}
         told.append(at(ms, word, mono=mono, **fields))
     third = len(told) // 3
     world, data = session(told, (third, third, len(told) - 2 * third), [minute * 2 * MINUTE for minute in minutes])

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.helpers.sessions import Script
 
-from promptster.protocol.kinds import FIELD_TYPES, KINDS
+from promptster.protocol.kinds import FIELD_TYPES, KINDS, OWN_SOURCES
 from promptster.replay.model import Entry
 from promptster.replay.narration import Narration, narrate, pretty
 from promptster.replay.timeline import build
@@ -35,7 +35,8 @@ def any_entry(draw: st.DrawFn) -> Entry:
     kind = draw(st.sampled_from(sorted(KINDS)))
     names = draw(st.sets(st.sampled_from(sorted(KINDS[kind])))) if KINDS[kind] else set[str]()
     script = Script()
-    script.add("proxy", kind, **{name: draw(BY_TYPE[FIELD_TYPES[name]]) for name in names})
+    source = draw(st.sampled_from(sorted({"proxy", *OWN_SOURCES.get(kind, ())})))
+    script.add(source, kind, **{name: draw(BY_TYPE[FIELD_TYPES[name]]) for name in names})
     return build(script.events).entries[0]
 
 
@@ -49,9 +50,9 @@ def test_every_kind_has_words_whatever_its_fields_are(entry: Entry) -> None:
     assert all(passage.text for passage in told.passages)
 
 
-def _tell(kind: str, **fields: Any) -> Narration:
+def _tell(kind: str, src: str = "", **fields: Any) -> Narration:
     script = Script()
-    script.add("hook", kind, **fields)
+    script.add(src or min(OWN_SOURCES.get(kind, {"hook"})), kind, **fields)
     return narrate(build(script.events).entries[0])
 
 
@@ -95,6 +96,17 @@ def test_headlines(kind: str, fields: dict[str, Any], expected: tuple[str, str, 
     """The words for what happens most."""
     told = _tell(kind, **fields)
     assert (told.label, told.subject, told.note, told.bad) == expected
+
+
+@pytest.mark.parametrize("kind", sorted(OWN_SOURCES))
+def test_what_a_source_cannot_say_is_not_told_as_if_it_were_so(kind: str) -> None:
+    """A session's course is the word of some sources; from a hook it is a claim, and no submission."""
+    assert _tell(kind).label != "Claimed"
+    told = _tell(kind, "hook")
+    assert (told.label, told.subject, told.note) == ("Claimed", kind.replace("_", " "), "not this source's word")
+    script = Script()
+    script.add("hook", "submission_final", diff="", manifest=[])
+    assert build(script.events).submission is None
 
 
 def test_what_belongs_to_the_story_is_open() -> None:

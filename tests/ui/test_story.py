@@ -174,7 +174,7 @@ def test_a_difference_is_coloured_by_what_its_lines_are() -> None:
         "\\ No newline at end of file\n"
     )
     script = Script()
-    script.add("candidate", "submission_final", diff=diff, manifest=[{"path": "q.sql"}])
+    script.add("workspace", "submission_final", diff=diff, manifest=[{"path": "q.sql"}])
     block = next(block for block in story(from_opened(script.events)) if "diff --git" in block.plain)
     found = {line.strip(): style for text, style in block.parts if text != "\n" for line in text.split("\n")}
     assert found == {

@@ -18,8 +18,6 @@ from promptster.protocol.receipt import Receipt
 MINUTE = 60_000
 HOUR = 60 * MINUTE
 
-Step = tuple[str, int, dict[str, Any]]
-
 
 def vectors() -> Iterator[Named]:
     """All of them."""
@@ -38,7 +36,7 @@ def at(ms: int, told: str, *, mono: int | None = None, **fields: Any) -> Draft:
 
 def beats(*minutes: int, received: int = 0) -> list[Draft]:
     """Heartbeats at these minutes."""
-    fields = {"counts": {"received": received}} if received else {}
+    fields: dict[str, Any] = {"counts": {"received": received}} if received else {}
     return [at(minute * MINUTE, "recorder capture_heartbeat", **fields) for minute in minutes]
 
 

@@ -9,6 +9,7 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from promptster.protocol.kinds import OWN_SOURCES, is_own
 from promptster.replay.differences import count_changes, from_hunks, unplaced
 from promptster.replay.edits import TEXTS, edit_diff, shown_diff
 from promptster.replay.lanes import AGENT_NAMES
@@ -49,7 +50,7 @@ _CODEX_FILE = "*** Update File: "
 
 def narrate(entry: Entry) -> Narration:
     """Tell one entry; label, subject and note are one line each."""
-    told = _TELLERS.get(entry.kind, _other)(entry)
+    told = (_foreign if _is_foreign(entry) else _TELLERS.get(entry.kind, _other))(entry)
     diff = next((passage.text for passage in told.passages if passage.style is Style.DIFF), "")
     seen = ((source, _view(entry, view, diff)) for source, view in entry.views.items())
     views = tuple(
@@ -343,6 +344,17 @@ def _worded(label: str, subject: str = "", *, bad: bool = False) -> Callable[[En
         )
 
     return tell
+
+
+def _is_foreign(entry: Entry) -> bool:
+    """Whether it says how the session went, and none of its sources can say that."""
+    return entry.kind in OWN_SOURCES and not any(is_own(entry.kind, source) for source in entry.sources)
+
+
+def _foreign(entry: Entry) -> Narration:
+    kind = entry.kind.replace("_", " ")
+    note = "not this source's word"
+    return Narration(label="Claimed", subject=kind, note=note, bad=True, passages=passages_of(_rest(entry)))
 
 
 def _other(entry: Entry) -> Narration:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from promptster.protocol.kinds import is_own
 from promptster.replay.model import Submission, SubmittedFile
 from promptster.replay.shapes import items, table
 
@@ -17,8 +18,12 @@ _FILE_START = re.compile(r"^(?=diff --git )", re.MULTILINE)
 
 
 def find_submission(entries: Iterable[Entry]) -> Submission | None:
-    """The last submission on record; ``None`` before there is one."""
-    finals = [entry for entry in entries if entry.kind == "submission_final"]
+    """The last submission on record, of those that the workspace tells; ``None`` before there is one."""
+    finals = [
+        entry
+        for entry in entries
+        if entry.kind == "submission_final" and any(is_own(entry.kind, source) for source in entry.sources)
+    ]
     if not finals:
         return None
     entry = finals[-1]

@@ -1,0 +1,51 @@
+"""A recorder that is stopped while somebody works: the session still verifies, and everybody reads of the silence."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.e2e.world import wait_until
+from tests.helpers.hiring import stage
+
+from promptster.protocol.heartbeats import LATE_MS
+from promptster.record.pulse import STILL_MS
+from promptster.session.control import ControlClient
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = pytest.mark.e2e
+
+_STOPPED_S = LATE_MS / 1000 + 3
+
+
+def test_a_recorder_that_was_stopped_leaves_a_silence(tmp_path: Path) -> None:
+    """SIGSTOP to supervisor and recorder, 400 lines written, SIGCONT: a silence, and the recorder's own word."""
+    with stage(tmp_path) as hiring, hiring.invited("ada") as ada:
+        ada.start()
+        before = ControlClient(ada.session).status().events
+        for pid in ada.processes():
+            os.kill(pid, signal.SIGSTOP)
+        (ada.workspace / "parser.py").write_text("".join(f"LINE_{number} = {number}\n" for number in range(400)))
+        until = time.monotonic() + _STOPPED_S
+        wait_until(lambda: time.monotonic() > until, "the end of the stop", _STOPPED_S + 30)
+        for pid in ada.processes():
+            os.kill(pid, signal.SIGCONT)
+        wait_until(lambda: ControlClient(ada.session).status().events >= before + 2, "the recorder's word")
+        done = ada.person.result("submit", "--yes", cwd=ada.workspace)
+        verified = ada.person.call("verify", done["bundle"], "--json")
+        shown = ada.person.call("verify", done["bundle"])
+    document = json.loads(verified.stdout)
+    assert (verified.code, document["verdict"]) == (0, "verified")
+    assert [found["code"] for found in document["findings"] if found["code"] != "not_in_log"] == []
+    told = {gap["kind"]: gap for gap in document["gaps"]}
+    assert told["silence"]["to_ms"] - told["silence"]["from_ms"] > LATE_MS
+    assert told["silence"]["to_seq"] > told["silence"]["seq"]
+    assert told["capture_gap"]["text"].endswith("the recorder stood still")
+    assert told["capture_gap"]["to_ms"] - told["capture_gap"]["from_ms"] > STILL_MS
+    assert "the recorder was silent" in shown.stdout
