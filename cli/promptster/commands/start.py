@@ -130,7 +130,9 @@ def _agree_and_open(
 ) -> tuple[attempts.Attempt, Preparation]:
     """Everything from the offer to a durable request; refusing changes nothing."""
     clock = SystemClock()
-    plan = begin.plan_start(offer, workspace=options.workspace, overrides=options.overrides, paths=config.paths)
+    plan = begin.plan_start(
+        offer, workspace=options.workspace, overrides=options.overrides, paths=config.paths, network=config.network
+    )
     _check_editors(plan, options)
     shown_ms = clock.wall_ms()
     try:
