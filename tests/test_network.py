@@ -47,7 +47,7 @@ def test_a_socks_proxy_is_named_where_it_would_be_needed(name: str, url: str) ->
 @pytest.mark.parametrize("url", ["ftp://p.example", "http://", "http://p.example:99999", "http://[::1"])
 def test_an_unusable_proxy_is_named_where_it_would_be_needed(url: str) -> None:
     """A typing error costs what would go through it, and is told by the name of what was set."""
-    with pytest.raises(ConfigurationError, match="^ALL_PROXY names no usable proxy"):
+    with pytest.raises(ConfigurationError, match=r"^ALL_PROXY names no usable proxy"):
         read_network({"ALL_PROXY": url}).proxy_for("https://api.example")
     with pytest.raises(ConfigurationError, match=r"^https_proxy in settings.json names no usable proxy"):
         read_network({}, {"https_proxy": url}).proxy_for("https://api.example")

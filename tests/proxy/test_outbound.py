@@ -270,4 +270,4 @@ async def test_a_proxy_that_cannot_be_used_is_a_reason() -> None:
     upstream = Upstream("anthropic", "https://provider.test")
     check = await check_path(upstream, network)
     assert not check.ok
-    assert check.reason.startswith("ALL_PROXY names a SOCKS proxy, and provider.test is reached through it")
+    assert check.reason.endswith("ALL_PROXY names a SOCKS proxy, and provider.test is reached through it")
