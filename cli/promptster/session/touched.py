@@ -19,6 +19,7 @@ from promptster.config import sync_folder
 from promptster.errors import WorkspaceError, reason_of
 from promptster.paths import home_path
 from promptster.protocol.encoding import b64u_decode, b64u_encode
+from promptster.session import excluded
 from promptster.session.unmerge import NotMergeableError, unmerge
 
 if TYPE_CHECKING:
@@ -162,6 +163,7 @@ class TouchedFiles:
             raise WorkspaceError(
                 f"cannot restore {', '.join(failed)}", hint="Make it writable, then run `promptster restore`."
             )
+        excluded.show_again(self._workspace)
         return done
 
     def _put_back(self, record: _Record, path: Path) -> Outcome:
