@@ -12,6 +12,7 @@ import os
 import re
 import shlex
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from promptster.errors import UsageError, WorkspaceError, reason_of
@@ -21,11 +22,10 @@ from promptster.session.agents.claude_settings import merge_settings
 from promptster.session.agents.interface import draft
 from promptster.session.launcher import hook_command
 from promptster.session.touched import plain_path
-from promptster_hooks.agents import cursor
+from promptster_hooks.agents import claude_code, cursor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from pathlib import Path
 
     from promptster.session.answers import LaunchTicket
     from promptster.session.current import Current
@@ -258,7 +258,13 @@ def check_claude(content: Mapping[str, Any]) -> str | None:
 
 
 def _claude_entries(ticket: LaunchTicket) -> dict[str, Any]:
-    return recorder_settings(ticket, excluded=os.environ)
+    """Our side of ``.claude/settings.local.json``: a prompt is answered with a word of ours while nobody records."""
+    settings = recorder_settings(ticket, excluded=os.environ)
+    script = str(Path(hook_command()[-1]).with_name("alive.py"))
+    command = shlex.join((*hook_command()[:-1], script, ticket.hook_socket))
+    asks = {"type": "command", "command": command, "timeout": claude_code.TIMEOUT_S}
+    settings["hooks"]["UserPromptSubmit"] = [*settings["hooks"]["UserPromptSubmit"], {"hooks": [asks]}]
+    return settings
 
 
 _FILES = {
