@@ -12,6 +12,7 @@ from promptster.errors import WorkspaceError
 from promptster.session.excluded import hide, is_tracked, require_hideable, show_again
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 CLAUDE, CURSOR = ".claude/settings.local.json", ".cursor/hooks.json"
@@ -23,6 +24,10 @@ def _git(folder: Path, *words: str) -> str:
     return subprocess.run(
         ["git", *who, *words], cwd=folder, env=environ, check=True, capture_output=True, text=True, encoding="utf-8"
     ).stdout
+
+
+def _hide(work: Path) -> None:
+    hide(work, CLAUDE)
 
 
 def _files(work: Path) -> None:
@@ -123,7 +128,8 @@ def test_no_link_is_followed_and_no_pipe_waited_for(work: Path, tmp_path: Path, 
     else:
         info.rmdir()
         info.symlink_to(outside)
-    for act in (require_hideable, lambda folder: hide(folder, CLAUDE)):
+    acts: tuple[Callable[[Path], None], ...] = (require_hideable, _hide)
+    for act in acts:
         with pytest.raises(WorkspaceError) as refused:
             act(work)
         assert refused.value.code == "ide_exclude"

@@ -204,9 +204,9 @@ class Daemon:
             if parts.recorder.lost:
                 self._start_anew()
             if turn % _DRAIN_EVERY == 0:
-                if told := drain.told(parts.recording.capture.waiting_hooks):
-                    await parts.recorder.durable(parts.recorder.next_seq - 1)
-                    drain.remove(told)
+                recorder = parts.recorder
+                waiting = parts.recording.capture.waiting_hooks
+                drain.settle(waiting, recorded=recorder.next_seq, durable=recorder.durable_seq)
                 drain.drain()
 
     async def _watch_end(self, parts: Assembly, front: Front) -> None:
