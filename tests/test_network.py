@@ -30,11 +30,33 @@ def test_the_environments_proxy(env: dict[str, str], proxy: str | None) -> None:
     assert "u:p@" not in repr(network)
 
 
-@pytest.mark.parametrize("url", ["socks5://p.example:1080", "http://", "http://p.example:99999", "http://[::1"])
-def test_an_unusable_proxy_is_refused(url: str) -> None:
-    """Its kind is named before the session starts, its password is not."""
-    with pytest.raises(ConfigurationError, match="HTTPS_PROXY"):
-        read_network({"HTTPS_PROXY": url})
+@pytest.mark.parametrize("name", ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"])
+@pytest.mark.parametrize("url", ["socks5://u:secret@p.example:1080", "socks5h://p.example", "SOCKS4://p.example"])
+def test_a_socks_proxy_is_named_where_it_would_be_needed(name: str, url: str) -> None:
+    """The variable that was set and what it names; never its password, and nothing where no call goes through it."""
+    network = read_network({name: url, "NO_PROXY": "own.example"})
+    assert network.proxy_url is None
+    for direct in ("http://127.0.0.1:8080", "https://localhost", "https://[::1]:8443", "https://own.example"):
+        assert network.proxy_for(direct) is None
+    with pytest.raises(ConfigurationError, match=rf"^{name} names a SOCKS proxy.*api\.example") as refused:
+        network.proxy_for("https://api.example")
+    assert "NO_PROXY" in str(refused.value.hint)
+    assert "secret" not in f"{refused.value}{refused.value.hint}{network!r}"
+
+
+@pytest.mark.parametrize("url", ["ftp://p.example", "http://", "http://p.example:99999", "http://[::1"])
+def test_an_unusable_proxy_is_named_where_it_would_be_needed(url: str) -> None:
+    """A typing error costs what would go through it, and is told by the name of what was set."""
+    with pytest.raises(ConfigurationError, match=r"^ALL_PROXY names no usable proxy"):
+        read_network({"ALL_PROXY": url}).proxy_for("https://api.example")
+    with pytest.raises(ConfigurationError, match=r"^https_proxy in settings.json names no usable proxy"):
+        read_network({}, {"https_proxy": url}).proxy_for("https://api.example")
+
+
+def test_a_usable_proxy_hides_one_that_is_not() -> None:
+    """HTTPS_PROXY comes first, so what ALL_PROXY says does not matter."""
+    network = read_network({"ALL_PROXY": "socks5://p.example", "HTTPS_PROXY": "http://q.example:3128"})
+    assert network.proxy_for("https://api.example") == "http://q.example:3128"
 
 
 def test_every_named_file_of_authorities_counts(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from promptster import private
 from promptster.errors import NotPrivateError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 
 @pytest.fixture
@@ -74,7 +74,11 @@ def test_only_a_real_socket_is_connected_to(folder: Path, what: str) -> None:
     if what == "link":
         socket_path.symlink_to("real")
     else:
-        made = {"file": socket_path.touch, "folder": socket_path.mkdir, "pipe": lambda: os.mkfifo(socket_path)}
+        made: dict[str, Callable[[], None]] = {
+            "file": socket_path.touch,
+            "folder": socket_path.mkdir,
+            "pipe": lambda: os.mkfifo(socket_path),
+        }
         made[what]()
     assert str(socket_path) in _refusal(folder).message
 

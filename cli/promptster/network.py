@@ -40,20 +40,31 @@ class Network:
 
     proxy_url: str | None = field(default=None, repr=False)
     """``http://[user:password@]host[:port]`` or ``https://...`` of a proxy that understands CONNECT."""
+    proxy_fault: str = ""
+    """Why the proxy that is named cannot be used; nothing is wrong until something has to go through it."""
     no_proxy: tuple[str, ...] = ()
     """Hosts reached directly: names with their subdomains, addresses, networks in CIDR form, or ``*``."""
     ca_files: tuple[Path, ...] = ()
     """PEM files with certificate authorities that are trusted besides the system's."""
 
     def proxy_for(self, url: str) -> str | None:
-        """The proxy on the way to a URL; none for plain HTTP and for this machine itself."""
+        """The proxy on the way to a URL; none for plain HTTP and for this machine itself.
+
+        Raises:
+            ConfigurationError: it would have to go through a proxy that cannot be used.
+        """
         parts = urlsplit(url)
         host = (parts.hostname or "").lower()
-        if not self.proxy_url or parts.scheme != "https" or _is_this_machine(host):
+        if not (self.proxy_url or self.proxy_fault) or parts.scheme != "https" or _is_this_machine(host):
             return None
         port = parts.port or PROXY_PORTS["https"]
         if any(_covers(entry, host, port) for entry in self.no_proxy):
             return None
+        if self.proxy_fault:
+            raise ConfigurationError(
+                f"{self.proxy_fault}, and {host} is reached through it",
+                hint="Set HTTPS_PROXY to http://HOST:PORT of a proxy with CONNECT, or name the host in NO_PROXY.",
+            )
         return self.proxy_url
 
     def tls_context(self) -> ssl.SSLContext:
@@ -82,35 +93,39 @@ def read_network(environ: Mapping[str, str], settings: Mapping[str, str] | None 
         settings: ``https_proxy``, ``no_proxy`` and ``ca_file`` of the user's own settings.
 
     Raises:
-        ConfigurationError: the proxy's URL cannot be used, or a file is not there.
+        ConfigurationError: a file is not there.
     """
 
     def first(*names: str) -> str:
         return next((environ[name].strip() for name in names if environ.get(name, "").strip()), "")
 
     kept = settings or {}
-    proxy = first("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY") or kept.get("https_proxy", "")
+    named = {name: first(name) for name in ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")}
+    named["https_proxy in settings.json"] = kept.get("https_proxy", "")
+    name, proxy = next(((name, text) for name, text in named.items() if text), ("", ""))
+    url, fault = _proxy_url(name, proxy) if proxy else (None, "")
     excluded = first("no_proxy", "NO_PROXY") or kept.get("no_proxy", "")
     files = [*(first(name) for name in _AUTHORITIES), kept.get("ca_file", "")]
     return Network(
-        proxy_url=_proxy_url(proxy) if proxy else None,
+        proxy_url=url,
+        proxy_fault=fault,
         no_proxy=tuple(entry for entry in re.split(r"[,\s]+", excluded.lower()) if entry),
         ca_files=tuple(dict.fromkeys(_authorities(file) for file in files if file)),
     )
 
 
-def _proxy_url(text: str) -> str:
+def _proxy_url(name: str, text: str) -> tuple[str | None, str]:
+    """The proxy's URL, or why it cannot be used; its password is never told."""
     url = text if "://" in text else f"http://{text}"
     try:
         parts = urlsplit(url)
         usable = parts.scheme in PROXY_PORTS and bool(parts.hostname) and parts.port != 0
     except ValueError:
         usable = False
-    if not usable:
-        raise ConfigurationError(
-            "HTTPS_PROXY names a proxy that cannot be used", hint="Use http://HOST:PORT of a proxy with CONNECT."
-        )
-    return url
+    if usable:
+        return url, ""
+    is_socks = url.lower().startswith("socks")
+    return None, f"{name} names {'a SOCKS proxy, which Promptster does not speak' if is_socks else 'no usable proxy'}"
 
 
 def _authorities(text: str) -> Path:

@@ -56,9 +56,13 @@ def open_standard_streams() -> None:
 
 
 def let_every_letter_through() -> None:
-    """What a terminal or a file in another encoding than UTF-8 cannot hold comes out as its code, not as an error."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper) and stream.encoding.lower() not in {"utf-8", "utf8"}:
+    """What a terminal or a file in another encoding than UTF-8 cannot hold comes out as its code, not as an error.
+
+    So does what is typed or piped in and is no text in the encoding of standard input.
+    """
+    for stream in (sys.stdin, sys.stdout, sys.stderr):
+        wanted = stream is sys.stdin or stream.encoding.lower() not in {"utf-8", "utf8"}
+        if isinstance(stream, TextIOWrapper) and wanted:
             stream.reconfigure(errors="backslashreplace")
 
 

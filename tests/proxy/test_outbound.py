@@ -262,3 +262,12 @@ async def test_an_open_answer_behind_tls_ends_with_the_word_for_it(tmp_path: Pat
             with pytest.raises(ConnectionResetError):
                 await agent.rest()
         assert (await here.settled()).outcome == ("complete" if told else "cut_by_provider")
+
+
+async def test_a_proxy_that_cannot_be_used_is_a_reason() -> None:
+    """An agent whose provider would have to be reached through it gets the words that name it."""
+    network = Network(proxy_fault="ALL_PROXY names a SOCKS proxy")
+    upstream = Upstream("anthropic", "https://provider.test")
+    check = await check_path(upstream, network)
+    assert not check.ok
+    assert check.reason.endswith("ALL_PROXY names a SOCKS proxy, and provider.test is reached through it")

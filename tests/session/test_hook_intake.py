@@ -126,6 +126,21 @@ async def test_an_answer_means_that_the_call_is_on_disk(tmp_path: Path) -> None:
         assert spool.waiting(str(intake.spool)) == []
 
 
+def test_a_call_is_kept_until_its_events_are_durable(tmp_path: Path) -> None:
+    """A disk that refuses for a while keeps the file there, and so does capture as long as it holds the call."""
+    drained = Drained(tmp_path / "spool")
+    drained.drain.receive("claude", b"1")
+    times = drained.times[0]
+    for waiting, recorded, durable, left in (
+        ({times}, 5, 5, 1),  # capture holds it
+        (set[tuple[int, int]](), 6, 5, 1),  # written, as the sixth event
+        (set[tuple[int, int]](), 7, 5, 1),  # the disk refuses
+        (set[tuple[int, int]](), 7, 6, 0),
+    ):
+        drained.drain.settle(waiting, recorded=recorded, durable=durable)
+        assert len(spool.waiting(str(drained.folder))) == left
+
+
 def test_what_is_not_recorded_is_not_written_down(tmp_path: Path) -> None:
     """During a pause a call reaches capture, which counts it, and no file."""
     taken: list[bytes] = []

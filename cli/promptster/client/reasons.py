@@ -19,7 +19,7 @@ _INTERCEPTED = (
     "PROMPTSTER_CA_FILE."
 )
 _CLOCK = "Check this computer's clock. If it is right, tell whoever runs the collector."
-_PROXY = "Check HTTPS_PROXY and NO_PROXY, then run the same command again."
+_PROXY = "Check HTTPS_PROXY, ALL_PROXY and NO_PROXY, then run the same command again."
 _NO_AUTHORITY = ("its certificate comes from an authority that this computer does not trust", _INTERCEPTED)
 _SELF_SIGNED = ("its certificate is signed by nobody that this computer trusts", _INTERCEPTED)
 _OTHER_HOST = ("its certificate is for another name", _INTERCEPTED)

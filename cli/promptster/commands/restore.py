@@ -8,7 +8,7 @@ from promptster.commands import needed
 from promptster.commands.options import Json
 
 if TYPE_CHECKING or needed.work:
-    from promptster.errors import SessionError
+    from promptster.errors import NotPrivateError, SessionError
     from promptster.paths import Paths
     from promptster.session.current import Current
     from promptster.session.touched import describe
@@ -25,7 +25,7 @@ def command(*, json: Json = False) -> None:
         if not json:
             out.say("Nothing to put back.")
         return
-    if not current.facts.state.ended and current.recorder_status() is not None:
+    if not current.facts.state.ended and _records(current):
         raise SessionError(
             "the session is running and needs these files",
             hint="`promptster submit`, `promptster stop` and `promptster withdraw` put them back.",
@@ -36,3 +36,11 @@ def command(*, json: Json = False) -> None:
     if not json:
         for line in describe(restored):
             out.say(line)
+
+
+def _records(current: Current) -> bool:
+    """Whether a recorder runs; somebody else's socket in its place tells nothing, so its lock is asked then."""
+    try:
+        return current.recorder_status() is not None
+    except NotPrivateError:
+        return not current.control.is_released()

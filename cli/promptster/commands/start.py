@@ -144,7 +144,9 @@ def _agree_and_open(
     """Everything from the offer to a durable request; refusing changes nothing."""
     clock = SystemClock()
     _check_allowed(offer.policy, options)
-    plan = begin.plan_start(offer, workspace=options.workspace, overrides=options.overrides, paths=config.paths)
+    plan = begin.plan_start(
+        offer, workspace=options.workspace, overrides=options.overrides, paths=config.paths, network=config.network
+    )
     _check_editors(plan, options)
     check_accepted(plan.unusual, options.accept_providers)
     shown_ms = clock.wall_ms()
@@ -247,11 +249,23 @@ def _go_on(begun: attempts.Attempt, code: InviteCode, made: Preparation | None, 
 def _prepare_editors(started: begin.Started, out: Output) -> list[str]:
     """The files made for editors; one that changed since it was looked at stops no session that runs by now."""
     try:
-        return [str(path) for path in prepare_editors(started.current)]
+        made = [str(path) for path in prepare_editors(started.current)]
+        _warn_of_tracked(started, out)
     except WorkspaceError as error:
         out.note(f"warning: {error.message}: agents inside your editor are not recorded")
         out.note("Repair it, then run `promptster resume`. Everything else is recorded.")
         return []
+    return made
+
+
+def _warn_of_tracked(started: begin.Started, out: Output) -> None:
+    """Say which of those files git has already: they cannot be kept out of a commit."""
+    if not started.current.facts.choices.get("ide"):
+        return
+    from promptster.session.ide import tracked_files  # noqa: PLC0415 - needed for start --ide only
+
+    for relative in tracked_files(started.current):
+        out.note(f"warning: git tracks {relative}: leave it out of your commits until the session ends")
 
 
 def _pin(url: str, keyfile: bytes, code: InviteCode, config: Config, out: Output) -> None:

@@ -184,5 +184,7 @@ async def dial(
                 happy_eyeballs_delay=0.25,
             )
             return protocol
+    except ConfigurationError as error:
+        raise UnreachableError(error.message, code="proxy") from error
     except (OSError, ValueError, UnreachableError) as exc:
         raise explain(exc, upstream.host) from exc

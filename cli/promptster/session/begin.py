@@ -123,6 +123,7 @@ def plan_start(
     workspace: Path,
     overrides: Mapping[str, str],
     paths: Paths,
+    network: Network,
     environ: Mapping[str, str] = os.environ,
 ) -> StartPlan:
     """Find out what a start would do.
@@ -132,9 +133,12 @@ def plan_start(
         SessionError: the policy sends a provider's traffic away in clear.
         ConfigurationError: an address of the policy cannot be used.
         UsageError: an override is no loopback address or names no upstream.
+        ConfigurationError: a provider would have to be reached through a proxy that cannot be used.
     """
     upstreams = upstream_table(offer.policy.providers, overrides)
     require_encrypted(offer.policy)
+    for upstream in upstreams.values():
+        network.proxy_for(upstream.base_url)
     plan = plan_workspace(workspace, offer.assessment.repository, paths, local_allowed=is_loopback(offer.collector_url))
     known = [upstream.base_url for upstream in upstreams.values()]
     findings = find_company_providers(plan.root, environ, known_urls=known)

@@ -204,12 +204,12 @@ class Daemon:
                 self._start_anew()
 
     async def _empty_spool(self, parts: Assembly, drain: HookIntake) -> None:
-        """Take what hooks left, and remove it once it is durable, however long the disk makes that."""
+        """Take what hooks left, and remove what became durable, in its own time."""
         while True:
             await asyncio.sleep(_DRAIN_S)
-            if told := drain.told(parts.recording.capture.waiting_hooks):
-                await parts.recorder.durable(parts.recorder.next_seq - 1)
-                drain.remove(told)
+            recorder = parts.recorder
+            waiting = parts.recording.capture.waiting_hooks
+            drain.settle(waiting, recorded=recorder.next_seq, durable=recorder.durable_seq)
             drain.drain()
 
     async def _watch_end(self, parts: Assembly, front: Front) -> None:

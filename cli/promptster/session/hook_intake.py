@@ -119,6 +119,8 @@ class HookIntake:
         """Files whose calls capture has, with their times."""
         self._written: set[str] = set()
         """Files of calls whose senders are being answered."""
+        self._due: tuple[int, list[str]] = (0, [])
+        """How many events must be durable before these files can go."""
         self._last_mono = 0
         self._prepared = self._prepare()
 
@@ -171,6 +173,19 @@ class HookIntake:
                 self._take(call.agent, call.payload, times)
                 count += 1
         return count
+
+    def settle(self, waiting: Collection[tuple[int, int]], *, recorded: int, durable: int) -> None:
+        """Remove files whose events are durable by now; to be called again and again, it waits for no disk.
+
+        Args:
+            waiting: times of the calls that capture still holds.
+            recorded: the number of events so far.
+            durable: how many of them are durable.
+        """
+        needed, paths = self._due
+        if durable >= needed:
+            self.remove(paths)
+            self._due = recorded, self.told(waiting)
 
     def told(self, waiting: Collection[tuple[int, int]] = ()) -> list[str]:
         """The files whose calls capture has written in full, but for those of these times."""

@@ -1,7 +1,8 @@
 """The two workspace files that an agent inside an editor reads, made only after the candidate said yes.
 
 Other people's entries stay as they are, ours are added, the result is held against the form that the agent accepts
-before it is written, and ``touched`` puts the file back byte for byte at the end.
+before it is written, and ``touched`` puts the file back byte for byte at the end. As long as it is there, ``excluded``
+keeps it out of the candidate's commits.
 """
 
 from __future__ import annotations
@@ -11,19 +12,20 @@ import os
 import re
 import shlex
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from promptster.errors import UsageError, WorkspaceError, reason_of
+from promptster.session import excluded
 from promptster.session.agents.claude import recorder_settings
 from promptster.session.agents.claude_settings import merge_settings
 from promptster.session.agents.interface import draft
 from promptster.session.launcher import hook_command
 from promptster.session.plain_files import read_plain
-from promptster_hooks.agents import cursor
+from promptster_hooks.agents import claude_code, cursor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from pathlib import Path
 
     from promptster.session.answers import LaunchTicket
     from promptster.session.current import Current
@@ -43,6 +45,8 @@ class _File:
     """What a file that says nothing yet holds."""
     check: Callable[[Mapping[str, Any]], str | None]
     """Why the agent would not accept this content; ``None`` if it would."""
+    holds_token: bool
+    """Whether our entries hold the session's token."""
 
 
 def prepare_ide(current: Current, ide: str) -> list[Path]:
@@ -53,9 +57,11 @@ def prepare_ide(current: Current, ide: str) -> list[Path]:
         WorkspaceError: the file is not what that agent accepts, or cannot be written.
     """
     file = _file(ide)
+    _require_untracked(current.workspace, file)
     before = current.touched.before(file.relative)
     merged = merge_settings(_accepted(file, before), file.ours(current.control.launch()))
     _require_form(file, merged)
+    excluded.hide(current.workspace, file.relative)
     try:
         current.touched.write(file.relative, _spell(merged, before))
     except OSError as error:
@@ -72,9 +78,12 @@ def check_ide(workspace: Path, ide: str) -> None:
 
     Raises:
         UsageError: there is no such editor.
-        WorkspaceError: the file is not what that agent accepts, or is reached through a link.
+        WorkspaceError: the file is not what that agent accepts, is reached through a link, or would be committed with
+            the session's token in it.
     """
     file = _file(ide)
+    _require_untracked(workspace, file)
+    excluded.require_hideable(workspace)
     try:
         data = read_plain(workspace, file.relative)
     except OSError as error:
@@ -82,6 +91,22 @@ def check_ide(workspace: Path, ide: str) -> None:
             f"cannot read {file.relative}: {reason_of(error)}", hint=_REPAIR, code="ide_file_invalid"
         ) from error
     _accepted(file, data)
+
+
+def tracked_files(current: Current) -> list[str]:
+    """Prepared files that git has already: a commit of them holds our entries, though no token."""
+    named = str(current.facts.choices.get("ide") or "").split(",")
+    relatives = [_file(ide).relative for ide in named if ide]
+    return [relative for relative in relatives if excluded.is_tracked(current.workspace, relative)]
+
+
+def _require_untracked(workspace: Path, file: _File) -> None:
+    if file.holds_token and excluded.is_tracked(workspace, file.relative):
+        raise WorkspaceError(
+            f"git tracks {file.relative}, so a commit would hold the session's token",
+            hint=f"Take it out of git (git rm --cached {file.relative}), or start without --ide claude.",
+            code="ide_tracked",
+        )
 
 
 def _accepted(file: _File, data: bytes | None) -> dict[str, Any]:
@@ -235,12 +260,22 @@ def check_claude(content: Mapping[str, Any]) -> str | None:
 
 
 def _claude_entries(ticket: LaunchTicket) -> dict[str, Any]:
-    return recorder_settings(ticket, excluded=os.environ)
+    """Our side of ``.claude/settings.local.json``: a prompt is answered with a word of ours while nobody records."""
+    settings = recorder_settings(ticket, excluded=os.environ)
+    script = str(Path(hook_command()[-1]).with_name("alive.py"))
+    command = shlex.join((*hook_command()[:-1], script, ticket.hook_socket))
+    asks = {"type": "command", "command": command, "timeout": claude_code.TIMEOUT_S}
+    settings["hooks"]["UserPromptSubmit"] = [*settings["hooks"]["UserPromptSubmit"], {"hooks": [asks]}]
+    return settings
 
 
 _FILES = {
-    "claude": _File(relative=".claude/settings.local.json", ours=_claude_entries, empty={}, check=check_claude),
-    "cursor": _File(relative=".cursor/hooks.json", ours=cursor_entries, empty=_CURSOR_EMPTY, check=check_cursor),
+    "claude": _File(
+        relative=".claude/settings.local.json", ours=_claude_entries, empty={}, check=check_claude, holds_token=True
+    ),
+    "cursor": _File(
+        relative=".cursor/hooks.json", ours=cursor_entries, empty=_CURSOR_EMPTY, check=check_cursor, holds_token=False
+    ),
 }
 
 

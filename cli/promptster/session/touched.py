@@ -21,6 +21,7 @@ from promptster.config import write_private
 from promptster.errors import WorkspaceError, reason_of
 from promptster.paths import home_path
 from promptster.protocol.encoding import b64u_decode, b64u_encode
+from promptster.session import excluded
 from promptster.session.plain_files import (
     NotPlainError,
     facts_of,
@@ -197,6 +198,7 @@ class TouchedFiles:
             advice = [line for each in failed for line in (*self._where(each), each.advice)]
             then = "Then run `promptster restore`, or again what you ran, and the file is put back."
             raise WorkspaceError(f"cannot restore {paths}", hint="\n".join([*advice, then]), code=failed[0].code)
+        excluded.show_again(self._workspace)
         return [*done, *(self._left(each, leave) for each in failed if leave is not None)]
 
     def _left(self, obstacle: _Obstacle, leave: Path) -> Restored:
