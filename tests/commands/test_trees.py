@@ -39,6 +39,7 @@ def submitted(invited: Invited) -> dict[str, Any]:
     """Submit; the last event of the work, as it is on record."""
     invited.person.result("submit", "--yes")
     entries = invited.person.result("inspect")["entries"]
+    final: dict[str, Any]
     (final,) = (entry for entry in entries if entry["kind"] == "submission_final")
     return final
 

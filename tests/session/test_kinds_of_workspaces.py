@@ -346,7 +346,7 @@ def test_without_a_commit_everything_is_new_or_changed(tmp_path: Path, scratch: 
 
 def test_names_that_differ_little_are_different(root: Path, scratch: Path) -> None:
     """By case, by the form of an accent, and names that git itself would not take into an index."""
-    names = ["README", "readme", "caf\u00e9", "cafe\u0301", "git~1", "a\\b", "con", "d/README", "D/readme"]
+    names = ["README", "readme", "\u00e9t\u00e9", "e\u0301te\u0301", "git~1", "a\\b", "con", "d/README", "D/readme"]
     for name in names:
         (root / name).parent.mkdir(exist_ok=True)
         (root / name).write_text(f"{name}\n")
