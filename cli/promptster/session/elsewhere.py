@@ -39,7 +39,7 @@ class PlacedCapture(Capture):
     ) -> None:
         """``tell`` records a detail; the rest is capture's own."""
         super().__init__(append, clock, allowed_kinds=allowed_kinds, hooked_agents=hooked_agents)
-        self._workspace, self._tell = workspace, tell
+        self._place, self._tell = workspace, tell
         self._told: set[str] = set()
         self._known: dict[str, bool] = {}
 
@@ -62,8 +62,8 @@ class PlacedCapture(Capture):
             if len(self._known) > 1000:  # noqa: PLR2004 - an agent that goes through as many folders
                 self._known.clear()
             try:
-                self._known[folder] = not self._workspace.is_dir() or is_inside(
-                    self._workspace / folder, self._workspace
+                self._known[folder] = not self._place.is_dir() or is_inside(
+                    self._place / folder, self._place
                 )
             except ValueError:  # no name of a folder at all
                 self._known[folder] = True
