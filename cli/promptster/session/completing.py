@@ -102,7 +102,9 @@ def complete(current: Current, file: Path, data: bytes, config: Config) -> Compl
     try:
         if read_regular(place, limit=len(data)) != data:
             raise SessionError(
-                f"{file} changed meanwhile", hint="Nothing was changed. Run the same command again.", code="file_changed"
+                f"{file} changed meanwhile",
+                hint="Nothing was changed. Run the same command again.",
+                code="file_changed",
             )
         write_private(place, better)
     except OSError as error:

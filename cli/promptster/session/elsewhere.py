@@ -62,9 +62,7 @@ class PlacedCapture(Capture):
             if len(self._known) > 1000:  # noqa: PLR2004 - an agent that goes through as many folders
                 self._known.clear()
             try:
-                self._known[folder] = not self._place.is_dir() or is_inside(
-                    self._place / folder, self._place
-                )
+                self._known[folder] = not self._place.is_dir() or is_inside(self._place / folder, self._place)
             except ValueError:  # no name of a folder at all
                 self._known[folder] = True
         return self._known[folder]
