@@ -39,6 +39,7 @@ def submitted(invited: Invited) -> dict[str, Any]:
     """Submit; the last event of the work, as it is on record."""
     invited.person.result("submit", "--yes")
     entries = invited.person.result("inspect")["entries"]
+    final: dict[str, Any]
     (final,) = (entry for entry in entries if entry["kind"] == "submission_final")
     return final
 
@@ -200,11 +201,13 @@ def test_a_link_that_came_later_is_not_written_through(invited: Invited) -> None
     assert "hooks.PreToolUse" in refused.stderr
     assert "Replace it with a plain file or folder." in refused.stderr
     assert precious.read_text() == '{"precious": 1}\n'
+    assert "is not put back yet: promptster restore" in invited.person.call("status").stdout
     (work / ".claude").unlink()
     done = invited.person.result("submit", "--yes")
     assert done["restored"] == [{"path": str(work / SETTINGS), "outcome": "put back"}]
     assert (work / SETTINGS).read_text() == '{"mine": 1}\n'
     assert precious.read_text() == '{"precious": 1}\n'
+    assert "not put back" not in invited.person.call("status").stdout
 
 
 def test_withdrawing_does_not_wait_for_a_file(invited: Invited) -> None:

@@ -346,7 +346,7 @@ def test_without_a_commit_everything_is_new_or_changed(tmp_path: Path, scratch: 
 
 def test_names_that_differ_little_are_different(root: Path, scratch: Path) -> None:
     """By case, by the form of an accent, and names that git itself would not take into an index."""
-    names = ["README", "readme", "caf\u00e9", "cafe\u0301", "git~1", "a\\b", "con", "d/README", "D/readme"]
+    names = ["README", "readme", "\u00e9t\u00e9", "e\u0301te\u0301", "git~1", "a\\b", "con", "d/README", "D/readme"]
     for name in names:
         (root / name).parent.mkdir(exist_ok=True)
         (root / name).write_text(f"{name}\n")
@@ -504,3 +504,27 @@ def test_a_folder_that_becomes_a_link_shows_nothing_of_the_other_place(
     changes, diff = session.submitted()
     assert changes == {"part": ("added", None), "part/x.py": ("deleted", None)}
     assert "+private" not in diff
+
+
+def test_a_workspace_that_became_a_link_is_not_read(root: Path, scratch: Path, tmp_path: Path) -> None:
+    """Another folder in its place is another folder; put back, all is as before."""
+    session = Session(root, scratch)
+    make(tmp_path / "other", **{"a.txt": "other\n"})
+    root.rename(tmp_path / "away")
+    root.symlink_to(tmp_path / "other")
+    with pytest.raises(WorkspaceError, match="is a symbolic link"):
+        session.submitted()
+    root.unlink()
+    with pytest.raises(WorkspaceError, match="is gone"):
+        session.submitted()
+    (tmp_path / "away").rename(root)
+    assert session.submitted()[0] == {}
+
+
+def test_an_ignored_repository_is_listed_by_its_hashes(root: Path, scratch: Path) -> None:
+    """Whoever ignores a folder ignores what is in it, and it is named file by file, its ``.git`` aside."""
+    session = Session(root, scratch)
+    make(root / "out", **{"made.txt": "made\n"})
+    changes, diff = session.submitted()
+    assert changes == {"out/made.txt": ("ignored", Hidden.IGNORED)}
+    assert "made" not in diff

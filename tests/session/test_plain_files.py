@@ -148,7 +148,7 @@ def test_a_file_without_end_is_refused(root: Path) -> None:
 
 def test_a_file_that_is_replaced_between_look_and_open_is_seen(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What counts is what was opened, not what stood there before."""
-    real = plain_files._look
+    real = plain_files.look_at
     looked: list[str] = []
 
     def then_pipe(folder: int, name: str) -> os.stat_result | None:
@@ -158,7 +158,7 @@ def test_a_file_that_is_replaced_between_look_and_open_is_seen(root: Path, monke
             piped(root)
         return facts
 
-    monkeypatch.setattr(plain_files, "_look", then_pipe)
+    monkeypatch.setattr(plain_files, "look_at", then_pipe)
     with pytest.raises(NotPlainError, match="named pipe"):
         read_plain(root, NAME)
 

@@ -75,6 +75,8 @@ def command(*, json: Json = False) -> None:
         _tell_down(facts, out)
     else:
         _tell_running(current, status, arrived, out)
+    if facts.state.ended and any(current.folder.touched.glob("*")):
+        out.say("A file that was changed for the session is not put back yet: promptster restore")
 
 
 def _code(current: Current) -> str | None:

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from promptster.capture.engine import HOOKED_AGENTS, Capture
+from promptster.capture.engine import HOOKED_AGENTS
 from promptster.client import AsyncCollectorClient
 from promptster.config import Config
 from promptster.deliver.outbox import Outbox
@@ -27,6 +27,7 @@ from promptster.record.files import SystemFiles
 from promptster.record.journal import Journal
 from promptster.record.pulse import Pulse
 from promptster.record.recorder import Recorder
+from promptster.session.elsewhere import PlacedCapture
 from promptster.session.recording import Recording
 from promptster.session.recovery import align
 from promptster.session.trust import trusted_keys
@@ -35,6 +36,7 @@ from promptster.watching.asking import remember
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from promptster.capture.engine import Capture
     from promptster.clock import Clock
     from promptster.keys import SessionSecrets
     from promptster.session.log import Log
@@ -140,12 +142,13 @@ async def assemble(
         sealer=sealer,
         outbox=outbox,
         uploader=uploader,
-        make_capture=lambda append: Capture(
+        make_capture=lambda append: PlacedCapture(
             append,
             clock,
             allowed_kinds=frozenset(policy.kinds),
             hooked_agents=HOOKED_AGENTS if policy.hooks else (),
             workspace=Path(facts.workspace),
+            tell=lambda detail: recorder.note(Kind.CAPTURE_DEGRADED, detail=detail),
         ),
     )
     try:

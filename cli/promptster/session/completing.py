@@ -23,6 +23,7 @@ from promptster.protocol.verdict import Effect
 from promptster.protocol.verification import verify_bundle
 from promptster.session.current import CERTIFICATE, Current
 from promptster.session.own_copy import Signed, closes
+from promptster.session.plain_files import read_regular
 from promptster.session.state import SessionFolder, SessionState
 from promptster.session.trust import trusted_keys
 
@@ -95,10 +96,17 @@ def complete(current: Current, file: Path, data: bytes, config: Config) -> Compl
             hint=f"Nothing was changed. What is wrong with it: promptster verify {shlex.quote(str(file))}",
             code=f"bundle_{now.verdict}",
         )
+    place = file.resolve()
     better = _fetch_better(current, file, data, now, config)
     verification = verify_bundle(better, trusted=trusted_keys(current.folder).fingerprints)
     try:
-        write_private(file.resolve(), better)
+        if read_regular(place, limit=len(data)) != data:
+            raise SessionError(
+                f"{file} changed meanwhile",
+                hint="Nothing was changed. Run the same command again.",
+                code="file_changed",
+            )
+        write_private(place, better)
     except OSError as error:
         raise PromptsterError(f"cannot write {file}: {reason_of(error)}", code="file") from error
     return Completed(verification=verification, size=len(better), changed=True)

@@ -152,7 +152,7 @@ def _communicate(process: subprocess.Popen[bytes], stdin: bytes, cwd: Path, *, p
     except subprocess.TimeoutExpired:
         pipe = next(_pipes(cwd), None)
     try:
-        return process.communicate(timeout=0 if pipe else PATIENCE_S)
+        return process.communicate(timeout=SUSPICION_S if pipe else PATIENCE_S)
     except subprocess.TimeoutExpired as error:
         hint = f"{pipe} is a named pipe. Move it away." if pipe else "Look whether `git status` answers there."
         raise WorkspaceError(

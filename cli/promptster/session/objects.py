@@ -73,7 +73,7 @@ class ObjectStore:
         """The name of the object with this content."""
         digest = self.digest(len(data), kind)
         digest.update(data)
-        return digest.hexdigest()
+        return str(digest.hexdigest())
 
     def existing(self, oids: Iterable[str]) -> set[str]:
         """Which of these contents are kept."""

@@ -84,7 +84,7 @@ def facts_of(root: Path, relative: str) -> os.stat_result | None:
         OSError: it cannot be asked.
     """
     with _parent(root, relative) as folder:
-        facts = None if folder is None else _look(folder, os.path.basename(relative))  # noqa: PTH119 - a name
+        facts = None if folder is None else look_at(folder, os.path.basename(relative))  # noqa: PTH119 - a name
     if facts is not None and not stat.S_ISREG(facts.st_mode):
         raise _not_a_file(root / relative, facts)
     return facts
@@ -108,9 +108,9 @@ def replace_plain(
     """
     with _parent(root, relative, make=True) as folder:
         if folder is None:
-            raise FileNotFoundError(2, os.strerror(2), str(root))
+            raise FileNotFoundError(errno.ENOENT, "no such folder", str(root))
         name = os.path.basename(relative)  # noqa: PTH119 - a name
-        facts = _look(folder, name)
+        facts = look_at(folder, name)
         if facts is not None and not stat.S_ISREG(facts.st_mode):
             raise _not_a_file(root / relative, facts)
         new = leftover_name(name)
@@ -138,7 +138,7 @@ def remove_plain(root: Path, relative: str) -> None:
         if folder is None:
             return
         name = os.path.basename(relative)  # noqa: PTH119 - a name
-        facts = _look(folder, name)
+        facts = look_at(folder, name)
         if facts is None:
             return
         if not stat.S_ISREG(facts.st_mode):
@@ -204,7 +204,7 @@ def open_regular(folder: int, name: str | bytes, place: str | Path) -> int | Non
         NotPlainError: it is something else.
         OSError: it cannot be opened.
     """
-    facts = _look(folder, name)
+    facts = look_at(folder, name)
     if facts is None:
         return None
     if not stat.S_ISREG(facts.st_mode):  # asked before: opening a device can do something
@@ -290,7 +290,7 @@ def _step(parent: int, part: str, place: Path) -> int:
     try:
         handle = open_folder(parent, part)
     except OSError as error:
-        facts = _look(parent, part)
+        facts = look_at(parent, part)
         if facts is not None and stat.S_ISLNK(facts.st_mode):
             raise _a_link(place) from error
         raise
@@ -298,7 +298,12 @@ def _step(parent: int, part: str, place: Path) -> int:
     return handle
 
 
-def _look(folder: int, name: str | bytes) -> os.stat_result | None:
+def look_at(folder: int, name: str | bytes) -> os.stat_result | None:
+    """What stands in an open folder under a name, and not where it leads; ``None`` if nothing does.
+
+    Raises:
+        OSError: it cannot be asked.
+    """
     try:
         return os.stat(name, dir_fd=folder, follow_symlinks=False)
     except (FileNotFoundError, NotADirectoryError):

@@ -13,7 +13,7 @@ import stat
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from promptster.errors import WorkspaceError
+from promptster.errors import WorkspaceError, reason_of
 from promptster.session.descent import Descent
 from promptster.session.git import git, git_text
 from promptster.session.ignored import sort_out
@@ -78,7 +78,7 @@ class WorkTree:
         commit = self._commit()
         fresh = self._store.prepare(git_text(["rev-parse", "--show-object-format"], cwd=self.root) or "sha1")
         replaced = replaced or {}
-        with Descent(self.root) as descent:
+        with self._open() as descent:
             look = _Look(descent, self._store)
             listing = list_files(self.root, descent, self._store.environment)
             paths = listing.files | {path for path, data in replaced.items() if data is not None}
@@ -132,6 +132,14 @@ class WorkTree:
             {change.path: change.before for change in shown if change.before},
             {change.path: change.after for change in shown if change.after},
         )
+
+    def _open(self) -> Descent:
+        try:
+            return Descent(self.root)
+        except OSError as error:
+            raise WorkspaceError(
+                f"cannot read {self.root}: {reason_of(error)}", hint="Make it readable.", code="workspace_lost"
+            ) from error
 
     def _require(self) -> None:
         if not self.root.is_dir():
