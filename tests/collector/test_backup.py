@@ -263,3 +263,11 @@ def test_no_days_means_no_backup_of_keys(site: Site, tmp_path: Path) -> None:
     made = json.loads(done.stdout)
     assert (made["keystore"], made["until"]) == (None, None)
     assert not (tmp_path / "backup" / KEYS).exists()
+
+
+@pytest.mark.parametrize("word", ["8", "-1", "week", ""])
+def test_only_days_that_are_kept_can_be_stated(site: Site, word: str) -> None:
+    """More than 7 days, or no number, is refused before anything is served."""
+    done = run_command("serve", "--data", site.data, "--port", "0", f"--key-backup-days={word}", "--json")
+    assert (done.returncode, json.loads(done.stdout)["error"]["code"]) == (2, "key_backup_days")
+    assert as_stated(site.settings).key_backup_days is None

@@ -235,6 +235,19 @@ def test_a_crash_after_the_tombstone_is_finished_at_the_next_start(site: Site, t
             again.store.keys.get(session_key(organisation, candidate.session))
 
 
+def test_an_erasure_that_was_cut_off_keeps_its_tombstone(site: Site) -> None:
+    """Asked again after only the first step was done, the answer is the tombstone that was written down then."""
+    candidate = ended(site, seal=False)
+    organisation = site.rows(select(Session.organisation))[0].organisation
+    found = site.store.database.read_now(
+        lambda c: site.services.erasure.dig(c, organisation, candidate.session, WITHDRAWN)
+    )
+    site.store.records.bury(found, at_ms=site.clock.ms)
+    site.clock.pass_ms(1000)
+    assert withdraw(site, candidate).payload() == Envelope.decode(found.envelope).payload
+    assert site.rows(select(Session.tombstone))[0].tombstone == found.envelope
+
+
 def test_an_unreadable_tombstone_keeps_the_collector_from_listening(site: Site, tmp_path: Path) -> None:
     """Rather no service than one that may bring erased sessions back."""
     target = tmp_path / "damaged"

@@ -28,6 +28,7 @@ from promptster.protocol.signing import SigningKey
 from promptster.protocol.verification import verify_bundle
 from promptster_collector.errors import OptionError, SetupError
 from promptster_collector.settings import DAY_MS
+from promptster_collector.store.ended import What
 from promptster_collector.store.keys.keystore import KeyDestroyedError
 from promptster_collector.store.keys.names import session_key
 from promptster_collector.store.schema import LogCheckpoint, LogOrigin, Session
@@ -96,9 +97,7 @@ def test_what_ended_before_there_was_a_record_is_written_down(site: Site, tmp_pa
         keystore.execute("delete from ended_head")
     keystore.close()
     with running_site(old, site.token, clock=site.clock) as again:
-        kept = {
-            (entry.what, entry.id) for what in ("session", "token", "invite") for entry in again.store.records.all(what)
-        }
+        kept = {(entry.what, entry.id) for what in What for entry in again.store.records.all(what)}
         assert {("session", candidate.session), ("token", token_id)} <= kept
         assert {what for what, _ in kept} == {"session", "token", "invite"}
         grave_now = again.store.records.grave(stone.session)
@@ -213,7 +212,7 @@ def test_an_entry_that_was_never_finished_is_written_again(site: Site, tmp_path:
     with running_site(target, site.token, clock=site.clock) as again:
         withdraw(again, ended(again, seal=False, email="next@example.com"))
     with running_site(target, site.token, clock=site.clock) as once_more:
-        assert len(once_more.store.records.all("session")) == 2
+        assert len(once_more.store.records.all(What.SESSION)) == 2
 
 
 def test_the_copy_outside_gives_back_what_is_missing(
@@ -266,9 +265,9 @@ def test_a_copy_that_does_not_answer_keeps_nothing_from_being_deleted(site: Site
     site.store.database.truncate_wal()
     copy_data(site.data, data)
     with running_site(data, site.token, clock=site.clock, copy=copy) as running:
-        (copy / RECORD).unlink()
-        copy.rmdir()
         withdraw(running, ended(running, seal=False))
+        shutil.rmtree(copy)
+        withdraw(running, ended(running, seal=False, email="next@example.com"))
         copy.mkdir()
         running.drain()
         assert (copy / RECORD).read_bytes() == (data / "tombstones" / RECORD).read_bytes()

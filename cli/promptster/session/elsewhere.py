@@ -38,9 +38,7 @@ class PlacedCapture(Capture):
         tell: Callable[[str], object],
     ) -> None:
         """``tell`` records a detail; the rest is capture's own."""
-        super().__init__(
-            append, clock, allowed_kinds=allowed_kinds, hooked_agents=hooked_agents, workspace=workspace
-        )
+        super().__init__(append, clock, allowed_kinds=allowed_kinds, hooked_agents=hooked_agents, workspace=workspace)
         self._place, self._tell = workspace, tell
         self._told: set[str] = set()
         self._known: dict[str, bool] = {}

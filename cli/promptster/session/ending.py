@@ -181,8 +181,7 @@ def withdraw_again(current: Current, config: Config) -> Withdrawn:
         with CollectorClient(facts.collector_url, network=config.network) as client:
             answer: Any = client.withdraw(facts.session, body).get("tombstone")
     except CollectorError as error:
-        problem = error.problem if isinstance(error, RefusedError) and error.status == _GONE else {}
-        answer = problem.get("tombstone")
+        answer = error.problem.get("tombstone") if isinstance(error, RefusedError) and error.status == _GONE else None
         if answer is None:
             raise CollectorError(
                 f"{one_line(facts.organisation)} confirmed this earlier, and could not be asked again: {error.message}",

@@ -40,7 +40,7 @@ def command(
 ) -> None:
     """Create a data folder: keys, databases, one organisation, its owner and the owner's token.
 
-    The owner signs in with the token, which is shown once. Back up master.key, keystore and the rest apart.
+    The owner signs in with the token, which is shown once. Keep a copy of master.key apart: no backup has it.
     """
     from promptster_collector.app import build_services, system_clock  # noqa: PLC0415 - costs start-up time
     from promptster_collector.settings import Settings  # noqa: PLC0415 - likewise
@@ -64,6 +64,6 @@ def command(
     say(f"Created {made.name}'s collector in {folder}.")
     say(f"Owner's token, shown once: {made.token.token}")
     say(f"Key fingerprint:\n  {fingerprint}")
-    say("Back up master.key and keystore apart from the rest. Then start it and sign in:")
+    say("Keep a copy of master.key apart: no backup has it. Then start it and sign in:")
     say(f"  promptster-collector serve --data {quote(folder)}")
     say(f"  promptster login --collector http://127.0.0.1:{PORT} --token-stdin")

@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from promptster_collector.clock import Clock
-    from promptster_collector.store.database import AnyRow
     from promptster_collector.store.store import Store
 
 T = TypeVar("T")
@@ -110,7 +109,9 @@ class Log:
             self._open(connection, 0)
             return None
         if last is None or self._goes_on(connection, last):
-            return self._restart(connection, self._newest(connection, newest)) if restored and newest.size else None
+            if not restored or not newest.size:
+                return None
+            return self._restart(connection, self._newest(connection, newest.number, newest.size))
         return self._restart(connection, last)
 
     def note_returned(self, connection: Connection, received_ms: int) -> None:
@@ -121,13 +122,13 @@ class Log:
         newest = connection.execute(select(LogOrigin).order_by(LogOrigin.number.desc()).limit(1)).one()
         if newest.created_ms >= received_ms:
             return
-        self._restart(connection, self._newest(connection, newest))
+        self._restart(connection, self._newest(connection, newest.number, newest.size))
 
-    def _newest(self, connection: Connection, origin: AnyRow) -> LastCheckpoint:
+    def _newest(self, connection: Connection, number: int, size: int) -> LastCheckpoint:
         """The last checkpoint that the database has of an origin."""
-        notes = select(LogCheckpoint.note).where(LogCheckpoint.origin == origin.number)
+        notes = select(LogCheckpoint.note).where(LogCheckpoint.origin == number)
         note = connection.execute(notes.order_by(LogCheckpoint.size.desc()).limit(1)).scalar_one_or_none()
-        return LastCheckpoint(number=origin.number, size=origin.size, note="" if note is None else note.decode())
+        return LastCheckpoint(number=number, size=size, note="" if note is None else note.decode())
 
     def _restart(self, connection: Connection, last: LastCheckpoint) -> LastCheckpoint:
         """Begin another origin, whose first leaf is the last checkpoint that is known."""

@@ -171,6 +171,9 @@ class Erasure:
             )
             if stone is not None:
                 found = replace(found, tombstone=b64u_encode(stone.encode()))
+            if (written := self._store.records.grave(session)) is not None:
+                # An earlier erasure was cut off behind its first step: its tombstone is the one that counts.
+                found = replace(found, tombstone=written.tombstone, state=written.state)
             await asyncio.to_thread(self._store.records.bury, found, at_ms=self._clock.wall_ms())
             await asyncio.to_thread(self._store.keys.destroy_session, organisation, session, person=found.person)
             await self._store.database.write(lambda connection: shred(connection, found), need=Need.ENDING)

@@ -50,11 +50,9 @@ def _unwritten(connection: Connection, store: Store, now_ms: int) -> Iterator[En
         if not records.has(What.INVITE, row.id):
             yield Entry(what=What.INVITE, organisation=row.organisation, id=row.id, at_ms=now_ms)
     columns = (Session.id, Session.organisation, Session.state, Session.tombstone)
-    for row in connection.execute(select(*columns).where(Session.tombstone.is_not(None))):
-        if not records.has(What.SESSION, row.id):
-            found = grave(
-                organisation=row.organisation, session=row.id, person=None, state=row.state, envelope=row.tombstone
-            )
+    for session, organisation, state, tombstone in connection.execute(select(*columns)):
+        if tombstone is not None and not records.has(What.SESSION, session):
+            found = grave(organisation=organisation, session=session, person=None, state=state, envelope=tombstone)
             yield Entry.of_grave(found, now_ms)
 
 

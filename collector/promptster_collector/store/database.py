@@ -71,11 +71,13 @@ def _settle(writes: list[_Write]) -> None:
         write.settle()
 
 
-def _refused(group: list[_Write], refused: Callable[[_Write], bool]) -> list[_Write]:
-    """Refuse some writes for lack of room; answers the others, as if they had not been tried."""
+def _refused(group: list[_Write], kept: list[_Write]) -> list[_Write]:
+    """Refuse the writes that are not kept for lack of room; answers the others, as if they had not been tried."""
     for write in group:
-        write.value, write.error = None, StorageFullError() if refused(write) else None
-    return [write for write in group if write.error is None]
+        write.value, write.error = None, StorageFullError()
+    for write in kept:
+        write.error = None
+    return kept
 
 
 def _unavailable() -> StorageUnavailableError:
@@ -216,7 +218,7 @@ class Database:
         """What may be tried: while the reserve is not whole, nothing that is new and can wait."""
         if self._reserve is None or not self._reserve.is_low:
             return group
-        return _refused(group, lambda write: write.need is Need.ORDINARY)
+        return _refused(group, [write for write in group if write.need is not Need.ORDINARY])
 
     def _after(self, error: Exception, group: list[_Write]) -> list[_Write]:
         """Tell those who wait why nothing was written; answers what the reserve has made room for."""
@@ -227,8 +229,8 @@ class Database:
         for need in (Need.ENDING, Need.READING):
             kept = [write for write in group if write.need.value >= need.value]
             if kept and self._reserve.give(need):
-                return _refused(group, lambda write, least=need.value: write.need.value < least)
-        return _refused(group, lambda _: True)
+                return _refused(group, kept)
+        return _refused(group, [])
 
     @staticmethod
     def _answer(group: list[_Write]) -> None:

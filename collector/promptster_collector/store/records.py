@@ -140,25 +140,32 @@ class Records:
         self._copied = len(kept)
         return documents[both:] if missing else []
 
-    def _note(self) -> None:
-        """Let key store and copy know how far it goes."""
+    def _note(self, fresh: Sequence[bytes] = ()) -> None:
+        """Let key store and copy know how far it goes; ``fresh`` are the lines that were written just now."""
         if self._heads.ended_head() != self._head:
             self._heads.note_ended(self._head)
-        self.bring_copy_up_to_date()
+        self.bring_copy_up_to_date(fresh)
 
-    def bring_copy_up_to_date(self) -> None:
+    def bring_copy_up_to_date(self, fresh: Sequence[bytes] = ()) -> None:
         """Write to the copy what it lacks; if it does not answer, say so, and leave it for the next time."""
+        if self._copy is None:
+            return
         with self._lock:
-            if self._copy is None or (self._copied == self._head.count and self._copy.exists()):
-                return
             try:
-                lines, _ = read_lines(self._path)
-                behind = lines[self._copied :]
-                self._copied_size = append_lines(self._copy, behind, size=self._copied_size)
+                self._append_to_copy(self._copy, fresh)
             except OSError as error:
                 log.error("the copy of the tombstones cannot be written: %s", type(error).__name__)  # noqa: TRY400 - no content
-                return
-            self._copied = len(lines)
+
+    def _append_to_copy(self, copy: Path, fresh: Sequence[bytes]) -> None:
+        if not copy.exists():  # another disk in its place: all of it is written again
+            self._copied, self._copied_size = 0, 0
+        elif copy.stat().st_size < self._copied_size:
+            raise OSError("it was cut")
+        elif self._copied == self._head.count:
+            return
+        behind = fresh if self._copied + len(fresh) == self._head.count else read_lines(self._path)[0][self._copied :]
+        self._copied_size = append_lines(copy, behind, size=self._copied_size)
+        self._copied = self._head.count
 
     async def look_after_copy(self) -> None:
         """The same, as one of the things done now and then."""
@@ -192,7 +199,7 @@ class Records:
                 self._size = self._reserve.use(Need.ENDING, lambda: append_lines(self._path, lines, size=self._size))
                 self._head = head
                 self._ended.update({(document.what, document.id): document for document in documents})
-            self._note()
+            self._note(lines)
 
     def _document(self, entry: Entry, head: Head) -> Ended:
         values: dict[str, Any] = dict(vars(entry))

@@ -101,11 +101,15 @@ class TombstoneFolder:
         outside that does not answer keeps nobody waiting: it is written again with the next checkpoint.
         """
         _write_checkpoint(self._folder, last)
-        if self._copy is not None:
-            try:
-                _write_checkpoint(self._copy, last)
-            except OSError as error:
-                log.error("the copy of the tombstones cannot be written: %s", type(error).__name__)  # noqa: TRY400 - no content
+        self._write_copy(last)
+
+    def _write_copy(self, last: LastCheckpoint) -> None:
+        if self._copy is None:
+            return
+        try:
+            _write_checkpoint(self._copy, last)
+        except OSError as error:
+            log.error("the copy of the tombstones cannot be written: %s", type(error).__name__)  # noqa: TRY400 - no content
 
     def last_checkpoint(self) -> LastCheckpoint | None:
         """The newest checkpoint that this collector made, also when its database, or this folder, is older.
@@ -116,6 +120,8 @@ class TombstoneFolder:
         mine = _read_checkpoint(self._folder)
         kept = None if self._copy is None else _read_checkpoint(self._copy)
         if kept is None or (mine is not None and (mine.number, mine.size) >= (kept.number, kept.size)):
+            if mine is not None and mine != kept:
+                self._write_copy(mine)
             return mine
         log.warning("the copy of the tombstones has a newer checkpoint of the log: the data folder was put back")
         return kept
