@@ -14,6 +14,7 @@ import socket
 import stat
 import struct
 import sys
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from promptster.errors import NotPrivateError
@@ -55,7 +56,8 @@ def require_private_folder(path: Path | str, *, way_on: str = MOVED_AWAY) -> Non
         raise _not_private(path, facts, "is a folder", way_on)
     if facts.st_mode & _OTHERS:
         raise NotPrivateError(
-            f"{path} is open to other users of this computer", hint=f"{_NOTHING_SENT} To close it:\nchmod 700 {path}"
+            f"{path} is open to other users of this computer",
+            hint=f"{_NOTHING_SENT} To close it:\nchmod 700 {quote(str(path))}",
         )
     above = os.path.dirname(os.path.realpath(path))  # noqa: PTH120 - the supervisor loads no pathlib
     while True:
@@ -108,7 +110,9 @@ def require_our_folder(path: Path | str) -> None:
                 "XDG_CONFIG_HOME.",
             )
     if facts.st_mode & _ANYBODY_WRITES:
-        raise NotPrivateError(f"any user of this computer can write into {path}", hint=f"chmod 700 {path}")
+        raise NotPrivateError(
+            f"any user of this computer can write into {path}", hint=f"To close it:\nchmod 700 {quote(str(path))}"
+        )
 
 
 def require_our_socket(path: Path | str, *, way_on: str = MOVED_AWAY) -> None:
