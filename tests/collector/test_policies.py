@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+from dataclasses import replace
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
@@ -33,10 +34,11 @@ def candidate_of(site: Site, *, older: bool = False, **settings: Any) -> Candida
 
 def ask(site: Site, candidate: Candidate, reads: str | None) -> Any:
     """Ask for the invite as a program that reads policies up to this version."""
-    headers = {name: value.encode() for name, value in bearer(b64u_encode(candidate.code.secret)).items()}
+    headers = list(bearer(b64u_encode(candidate.code.secret)).items())
+    sent = [(name.encode(), value.encode()) for name, value in headers]
     if reads is not None:
-        headers[POLICY_HEADER] = reads.encode("latin-1")
-    return site.client.get(f"/v1/invites/{candidate.code.invite_id}", headers=headers)
+        sent.append((POLICY_HEADER.encode(), reads.encode("latin-1")))
+    return site.client.get(f"/v1/invites/{candidate.code.invite_id}", headers=sent)
 
 
 def offered(site: Site, candidate: Candidate) -> Policy:
@@ -69,7 +71,7 @@ def test_a_new_assessment_has_a_policy_of_the_newest_version(site: Site) -> None
 
 def test_what_the_team_states_is_in_the_policy_and_in_the_answer(site: Site) -> None:
     """Word for word but for the full stop, which the sentence brings."""
-    stated = {
+    stated: dict[str, Any] = {
         "agents": ["codex", "claude"],
         "contact": " hiring@acme.example ",
         "alternative": "a pairing session.",
@@ -113,9 +115,9 @@ def test_what_cannot_stand_in_a_policy_is_refused(site: Site, body: dict[str, An
 
 def test_what_the_operator_states_about_backups_is_in_the_policy() -> None:
     """And nothing is, where the operator states nothing."""
-    settings = {"organisation": "Acme", "title": "x", "retention_days": 30, "time_limit_minutes": 0}
-    silent = Policy.parse(policy_bytes(PolicySettings(**settings)))
-    stated = Policy.parse(policy_bytes(PolicySettings(**settings, key_backup_days=7)))
+    settings = PolicySettings(organisation="Acme", title="x", retention_days=30, time_limit_minutes=0)
+    silent = Policy.parse(policy_bytes(settings))
+    stated = Policy.parse(policy_bytes(replace(settings, key_backup_days=7)))
     assert isinstance(stated, PolicyV2)
     assert stated.key_backup_days == 7
     assert "at most 7 days later their backups" in stated.text

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Iterator
+from typing import Any
 
 from tests.vectors.common import UNREADABLE, Named, bundle_vector, parts_vector, refused, vector
 from tests.vectors.world import World, drafts, second_policy
@@ -64,7 +65,7 @@ def hostile() -> Iterator[Named]:
 def _policies() -> Iterator[Named]:
     first, second = json.loads(World().policy), json.loads(second_policy().payload())
     without = {key: value for key, value in second.items() if key != "contact"}
-    for name, what, document, code in (
+    cases: tuple[tuple[str, str, dict[str, Any], str], ...] = (
         ("old-keys", "version 2 with the keys of version 1", {**first, "v": 2}, "keys"),
         ("new-keys", "version 1 with the keys of version 2", {**second, "v": 1}, "keys"),
         ("missing", "version 2 without a contact", without, "keys"),
@@ -84,7 +85,8 @@ def _policies() -> Iterator[Named]:
         ("backups", "8 days of backups", {**second, "key_backup_days": 8}, "field"),
         ("scopes", "a scope twice", {**second, "reader_scopes": ["a", "a"]}, "field"),
         ("systems", "systems as text", {**second, "reader_systems": "ats"}, "field"),
-    ):
+    )
+    for name, what, document, code in cases:
         given = {"data": b64u_encode(encode(document))}
         yield refused(f"policy-2-{name}", f"a policy: {what}", "policy", given, code)
 

@@ -363,7 +363,7 @@ class Record:
         return cls.of_version(document.get("v")).read(document)
 
     @classmethod
-    def read(cls, document: Mapping[str, Any]) -> Self:
+    def read(cls, document: dict[str, Any]) -> Self:
         """Read a document that was decoded already.
 
         Raises:
