@@ -32,15 +32,15 @@ SLOW = 400
 BODY = b"PUT /v1/sessions/AAAAAAAAAAAAAAAAAAAAAA/batches/0 HTTP/1.1\r\nHost: c\r\nContent-Length: 5000\r\n\r\nPSB1"
 
 
-def still_open(connection: socket.socket) -> bool:
-    """Whether the other side has neither said anything nor closed."""
+def gave_way(connection: socket.socket) -> bool:
+    """Whether the other side closed without a word; it says 408 to those whose time is over."""
     connection.setblocking(False)
     try:
-        return bool(connection.recv(1)) and False
+        return connection.recv(1) == b""
     except BlockingIOError:
-        return True
-    except OSError:
         return False
+    except OSError:
+        return True
 
 
 @pytest.mark.parametrize(
@@ -59,9 +59,8 @@ def test_hundreds_of_slow_connections_keep_nobody_out(tmp_path: Path, begun: byt
             for n in range(3):
                 candidate.say(f"{n}")
                 assert candidate.put(client, n).status_code == 200
-        holding = sum(still_open(connection) for connection in slow)
-        assert DESCRIPTORS // 4 < holding < DESCRIPTORS, "they were not waited for, and hold no more than there is"
-        assert not [line for line in running.log if "files" in line.lower()]
+        gone = sum(gave_way(connection) for connection in slow)
+        assert SLOW - DESCRIPTORS <= gone < SLOW, "as many as there is no place for, and nobody waited for their time"
 
 
 def test_hundreds_of_silent_connections_keep_tls_free(tmp_path: Path) -> None:
@@ -76,7 +75,7 @@ def test_hundreds_of_silent_connections_keep_tls_free(tmp_path: Path) -> None:
         context = ssl.create_default_context(cafile=ca_file)
         with httpx.Client(base_url=running.url, trust_env=False, timeout=60, verify=context) as client:
             assert client.get("/healthz").status_code == 200
-        assert DESCRIPTORS // 4 < sum(still_open(connection) for connection in slow) < DESCRIPTORS
+        assert SLOW - DESCRIPTORS <= sum(gave_way(connection) for connection in slow) < SLOW
 
 
 def test_a_large_batch_of_a_stranger_is_refused_by_its_head(tmp_path: Path) -> None:
