@@ -164,6 +164,20 @@ def test_a_patch_by_codex(tmp_path: Path, *, is_hooked: bool) -> None:
     assert edit_diff(entry) == "*** Update File: win.txt\n@@\n alpha\n-beta\n+BETA\n+more"
 
 
+def test_an_edit_by_cursor(tmp_path: Path) -> None:
+    """Its hook names passages: they have the line ends of the file."""
+    path, bench = tmp_path / "win.txt", Bench({"workspace": tmp_path})
+    common = {"conversation_id": "c", "generation_id": "g", "cursor_version": "2"}
+    given = {"file_path": str(path)}
+    _write(path, "a\r\nb\r\nc\r\nd\r\n")
+    bench.hook("cursor", hook_event_name="preToolUse", **common, tool_name="Write", tool_use_id="t1", tool_input=given)
+    _write(path, "a\r\nB\r\nc\r\nD\r\n")
+    edits = [{"old_string": "a\nb\n", "new_string": "a\nB\n"}, {"old_string": "d\n", "new_string": "D\n"}]
+    bench.hook("cursor", hook_event_name="afterFileEdit", **common, file_path=str(path), edits=edits)
+    (edit,) = bench.kinds("file_edit")
+    assert (edit.fields["before"], edit.fields["after"]) == ("a\r\nb\r\n\r\nd\r\n", "a\r\nB\r\n\r\nD\r\n")
+
+
 @pytest.mark.parametrize("spoiled", ["other", "gone", "outside", "link", "fifo", "large"])
 def test_nothing_but_line_ends_comes_from_the_disk(tmp_path: Path, spoiled: str) -> None:
     """Another text, a file elsewhere, a pipe: what the agent told stands as it told it."""

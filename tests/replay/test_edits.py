@@ -210,6 +210,9 @@ def test_a_notebook_is_told_by_cell() -> None:
         ({"after": "c\n", "patch": "@@ -2 +2 @@\n-b\n+c\n"}, Extent.FILE, "@@ -2 +2 @@\n-b\n+c"),
         ({"before": "a\r\nb\r\n", "after": "a\r\nc\r\n"}, Extent.FILE, "@@ -1,2 +1,2 @@\n a\n-b\n+c"),
         ({"before": "a\nb\n", "after": "a\r\nb\n"}, Extent.FILE, "@@ -1,2 +1,2 @@\n-a\n+a\r\n b"),
+        ({"before": "a", "after": "b\r\nc", "patch": "@@\n-a\n+b\r\n+c\n"}, Extent.PASSAGES, "@@\n-a\n+b\n+c"),
+        ({"patch": "@@\n-a\n+b\r\n+c\n+d\n"}, Extent.PASSAGES, "@@\n-a\n+b\r\n+c\n+d"),
+        ({"patch": "@@\n-a\r\n+b\r\n@@\n-c\n+d\n"}, Extent.PASSAGES, "@@\n-a\n+b\n@@\n-c\n+d"),
     ],
 )
 def test_what_a_report_of_a_hook_shows(fields: dict[str, Any], extent: Extent | None, diff: str | None) -> None:

@@ -172,19 +172,40 @@ def shown_diff(fields: Mapping[str, Any], extent: Extent | None, unknown: Collec
         lines = without_names(patch.removesuffix("\n").split("\n"))
         if _CHANGED.isdisjoint(classify(lines)):
             return None
-        return _without_returns(unplaced(lines) if extent is Extent.PASSAGES else lines)
+        in_part = extent is Extent.PASSAGES
+        return _without_returns(unplaced(lines) if in_part else lines, in_part=in_part)
     if extent is Extent.PASSAGES and is_known and before is not None:
-        return _without_returns(passages([(before, after or "")]).split("\n"))
+        return _without_returns(passages([(before, after or "")]).split("\n"), in_part=True)
     return None
 
 
-def _without_returns(lines: Sequence[str]) -> str:
-    """A difference without the carriage returns that end all of its lines; where only some have one, that is told."""
+def _without_returns(lines: Sequence[str], *, in_part: bool = False) -> str:
+    """A difference without the carriage returns that end all of its lines; where only some have one, that is told.
+
+    Args:
+        lines: the difference.
+        in_part: whether its hunks are passages, which may end within a line.
+    """
     kinds = classify(lines)
-    told = [line for line, kind in zip(lines, kinds, strict=True) if kind in _TEXT]
-    if told and all(line.endswith("\r") for line in told):
+    ends = _last_lines(kinds) if in_part else frozenset[int]()
+    told = [line for at, (line, kind) in enumerate(zip(lines, kinds, strict=True)) if kind in _TEXT and at not in ends]
+    if any(line.endswith("\r") for line in lines) and all(line.endswith("\r") for line in told):
         lines = [line.removesuffix("\r") if kind in _TEXT else line for line, kind in zip(lines, kinds, strict=True)]
     return "\n".join(lines)
+
+
+def _last_lines(kinds: Sequence[Kind]) -> frozenset[int]:
+    """Where the last lines of each hunk stand, before and after."""
+    found: set[int] = set()
+    last: dict[Kind, int] = {}
+    for at, kind in enumerate([*kinds, Kind.HUNK]):
+        if kind is Kind.HUNK:
+            context = last.get(Kind.CONTEXT, -1)
+            found |= {max(context, last.get(changed, -1)) for changed in _CHANGED}
+            last = {}
+        elif kind in _TEXT:
+            last[kind] = at
+    return frozenset(found)
 
 
 def _tells_all(fields: Mapping[str, Any]) -> bool:
