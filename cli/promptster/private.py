@@ -108,7 +108,7 @@ def require_our_folder(path: Path | str) -> None:
                 "XDG_CONFIG_HOME.",
             )
     if facts.st_mode & _ANYBODY_WRITES:
-        raise NotPrivateError(f"any user of this computer can write into {path}", hint=f"chmod 700 {path}")
+        raise NotPrivateError(f"any user of this computer can write into {path}", hint=f"To close it:\nchmod 700 {path}")
 
 
 def require_our_socket(path: Path | str, *, way_on: str = MOVED_AWAY) -> None:
