@@ -113,12 +113,13 @@ def test_pauses_are_events_and_outlast_a_crash(running: Running) -> None:
 
 
 def test_a_hook_process_is_heard(running: Running) -> None:
-    """The real forwarder process hands over by the socket, and the event is the candidate's prompt."""
+    """The real forwarder process hands over by the socket, the event is the candidate's prompt, and no file is left."""
     hook(running, PROMPT)
     until(running, lambda status: status.sources.get("hook", 0) == 1)
     running.control.flush(seconds=0.1)
     (prompt,) = [event for event in running.events() if event.kind == "prompt"]
     assert (prompt.fields["text"], prompt.src) == ("write a test", "hook")
+    running.control.stop()
     assert not list(running.folder.spool.glob("*.hook"))
 
 
