@@ -1,0 +1,50 @@
+"""A workspace from its start to its submission, as the commands read it, without a recorder."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tests.session.test_worktree import by_path, run_git
+
+from promptster.session.snapshot import Snapshot
+from promptster.session.worktree import WorkTree
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from promptster.session.snapshot import Change, Hidden
+
+
+def commit_all(root: Path) -> None:
+    """Everything in one commit."""
+    run_git(root, "add", "-A")
+    run_git(root, "commit", "-qm", "x")
+
+
+def make(root: Path, **files: str) -> None:
+    """A repository with one commit."""
+    root.mkdir(parents=True)
+    run_git(root, "init", "-q")
+    for name, text in files.items():
+        (root / name).write_text(text)
+    commit_all(root)
+
+
+class Session:
+    """A workspace from its start to its submission, as the commands read it."""
+
+    def __init__(self, root: Path, scratch: Path) -> None:
+        """Take the start's snapshot."""
+        self.root, self._scratch = root, scratch
+        self.before = Snapshot.from_json(WorkTree(root, scratch).snapshot().to_json())
+
+    def submitted(self) -> tuple[dict[str, tuple[str, Hidden | None]], str]:
+        """What a later process would submit: what changed, and the difference."""
+        changes, diff = self.changes()
+        return by_path(changes), diff
+
+    def changes(self) -> tuple[list[Change], str]:
+        """The same with everything about each file."""
+        tree = WorkTree(self.root, self._scratch)
+        changes = tree.changes(self.before, tree.snapshot(before=self.before))
+        return changes, tree.diff(changes)
