@@ -330,9 +330,8 @@ class Record:
     V: ClassVar[int] = VERSION
 
     @classmethod
-    def of_version(cls, version: object) -> type[Self]:
+    def of_version(cls, _version: object, /) -> type[Self]:
         """The class that reads a document with this ``v``: only a type with several versions has more than one."""
-        del version
         return cls
 
     def payload(self) -> bytes:

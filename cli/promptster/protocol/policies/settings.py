@@ -60,7 +60,7 @@ class Policy(Record):
     """Roles in the organisation that may read the recording, sorted."""
 
     @classmethod
-    def of_version(cls, version: object) -> type[Self]:
+    def of_version(cls, version: object, /) -> type[Self]:
         """The class that reads a policy of this version.
 
         Raises:
