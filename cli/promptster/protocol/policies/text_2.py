@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from promptster.protocol.errors import NewerVersionError
+from promptster.protocol.policies import text_1
 from promptster.protocol.policies.settings import STOP
 from promptster.protocol.policies.topics import announced, listed, paragraph, topic
 
@@ -16,70 +17,14 @@ if TYPE_CHECKING:
 VERSION: Final = 2
 """What a policy's ``text_version`` says that has this text."""
 
-TOPICS: Final = (
-    topic(
-        "what you ask the agent, and images you add",
-        "prompt",
-        "text prompt_id images machine",
-    ),
-    topic(
-        "what the agent sends to the model, and the model's answers, thinking, usage and errors",
-        "model_request model_response compaction",
-        "provider request_path model purpose body body_raw stream request_sha256 attempt outcome status text thinking "
-        "tool_use_ids stop_reason response_id usage error retry_after content trigger",
-    ),
-    topic(
-        "the tools the agent uses, with input and results",
-        "tool_call tool_result",
-        "tool_use_id name input content is_error",
-    ),
-    topic(
-        "the agent's file edits, with the text before and after",
-        "file_edit",
-        "path operation before after patch",
-    ),
-    topic(
-        "the agent's commands, with folder, output and exit code",
-        "command",
-        "command cwd exit_code output error_output is_error",
-    ),
-    topic(
-        "subagents, and what you allow or refuse",
-        "subagent_started subagent_stopped permission",
-        "agent_type prompt text decision mode name input",
-    ),
-    topic(
-        "which agent acts, in which session, when, for how long, what else it reports, and what it is refused",
-        "agent_other command compaction file_edit model_request model_response permission prompt "
-        "subagent_started subagent_stopped tool_call tool_result",
-        "agent agent_session agent_id tool_use_id first_byte_ms duration_ms raw_kind payload",
-    ),
-    topic(
-        "notes you write, and where and why you redact",
-        "note redaction",
-        "text target_seq target_field reason",
-    ),
-    topic(
-        "your task folder: repository, file names and hashes at the start, your changes at the end; of files that git "
-        "ignores only names, sizes and hashes",
-        "submission_baseline submission_final",
-        "commit tree manifest repository diff",
-    ),
-    topic(
-        "the task's text, your consent, choices, language, Promptster version and operating system",
-        "opened consent closed",
-        "policy_sha256 choices locale decided_ms cli_version platform continues path_check brief brief_sha256 totals "
-        "batches",
-    ),
-    topic(
-        "how recording went: pauses, gaps, changed settings, addresses and clock",
-        "paused resumed capture_bypass_suspected capture_clock_jump capture_config_changed "
-        "capture_degraded capture_gap capture_heartbeat capture_hook_silent capture_recovered "
-        "capture_upstream_overridden",
-        "reason counts tool_use_id name agent detail path_name source lost from_ms to_ms delta_ms upstream url",
-    ),
+_WITH_TASK: Final = topic(
+    "the task's text, your consent, choices, language, Promptster version and operating system",
+    "opened consent closed",
+    "policy_sha256 choices locale decided_ms cli_version platform continues path_check brief brief_sha256 totals "
+    "batches",
 )
-"""What the text says is recorded, line by line."""
+TOPICS: Final = tuple(_WITH_TASK if each.kinds == _WITH_TASK.kinds else each for each in text_1.TOPICS)
+"""What the text says is recorded, line by line: as text 1 does, which never changes, but for one line."""
 
 _NAMES: Final = {"claude": "Claude Code", "codex": "Codex", "cursor": "Cursor"}
 """Agents as the text calls them; any other by the name that the policy has."""
