@@ -140,7 +140,12 @@ def _joined(*parts: str) -> str:
 def _jump(delta_ms: int | None) -> str:
     if delta_ms is None:
         return "the computer's clock jumped"
-    return f"the computer's clock jumped {lasting(abs(delta_ms))} {'forwards' if delta_ms >= 0 else 'backwards'}"
+    return f"the computer's clock jumped {jumped_by(delta_ms)}"
+
+
+def jumped_by(delta_ms: int) -> str:
+    """How far a clock was set, and which way: ``3 h backwards``."""
+    return f"{lasting(abs(delta_ms))} {'forwards' if delta_ms >= 0 else 'backwards'}"
 
 
 def _incomplete(source: str, detail: str, lost: int | None) -> str:
