@@ -86,7 +86,7 @@ def test_two_histories_of_one_log_are_named(acme: Stage) -> None:
         said = " ".join(lines)
         assert said.startswith(f"EQUIVOCATION: the log {one.origin} was shown with two different histories.")
         for checkpoint in (one, other):
-            assert "".join(f"  {line}\n" for line in checkpoint.note.splitlines()) in both.stdout
+            assert f"\n\n{checkpoint.note}\n" in both.stdout
         assert sum(line.startswith("VERIFIED: ") for line in lines) == 3
         document = json.loads(nobody.call("verify", second["bundle"], third["bundle"], *trust, "--json").stdout)
         assert document["verdict"] == "equivocation"

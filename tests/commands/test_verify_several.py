@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 from tests.helpers.bundles import Bundler
 from tests.helpers.certified import Certified
+from tests.helpers.people import BIN, Person
 from tests.helpers.plausible import plausible
+from tests.helpers.terminal import Terminal
 
 from promptster.__main__ import main
 from promptster.paths import Paths
@@ -106,7 +108,54 @@ def test_two_histories_are_evidence_with_both_notes(
     assert shown.endswith("\nDo not rely on it: the log has two histories, see EQUIVOCATION in the first lines.\n")
     for note in notes:
         assert note is not None
-        assert "".join(f"  {line}\n" for line in note.splitlines()) in shown
+        assert f"\n\n{note}\n" in shown
+
+
+def test_signed_notes_can_be_copied_from_a_terminal(logged: Path) -> None:
+    """A terminal narrower than a signature wraps it by itself: no line is ended or indented inside a note."""
+    notes = [read_bundle((logged / f"{name}.promptster").read_bytes()).checkpoint for name in ("early", "fork")]
+    person = Person(name="reader", home=logged / "home")
+    words = [str(BIN / "promptster"), "verify", "early.promptster", "fork.promptster", "--trust", "log.keys"]
+    with Terminal(words, environ=person.environment(), cwd=logged) as terminal:
+        assert terminal.end() == 10
+        shown = terminal.shown.replace("\r\n", "\n")
+    assert "Checkpoint over" in shown
+    for note in notes:
+        assert note is not None
+        assert max(map(len, note.splitlines())) > 80
+        assert f"\n\n{note}\n" in shown
+
+
+@pytest.mark.parametrize(
+    ("names", "last"),
+    [
+        (("early", "late"), ["Log: nothing contradicts that all were shown the same history."]),
+        (
+            ("early", "cut"),
+            [
+                "Log: without a checkpoint, and not compared: cut.promptster",
+                "Log: nothing contradicts that those that were compared were shown the same history.",
+            ],
+        ),
+        (
+            ("early", "other"),
+            [
+                "Log: the files are of 2 logs, and only those of one log can be compared.",
+                "Log: nothing contradicts that those that were compared were shown the same history.",
+            ],
+        ),
+        (("cut",) * 2, ["Log: no file has a checkpoint of a log, so nothing shows whether all were shown the same."]),
+    ],
+)
+def test_what_was_not_compared_is_not_called_the_same(
+    logged: Path, capsys: pytest.CaptureFixture[str], names: tuple[str, ...], last: list[str]
+) -> None:
+    """A file that cannot be read, and one of another log, agree with nothing."""
+    (logged / "cut.promptster").write_bytes((logged / "early.promptster").read_bytes()[:100])
+    (logged / "other.promptster").write_bytes(Bundler(Certified(seed=7, limits={"log": 1})).bundle(EVENTS))
+    main(["verify", *(f"{name}.promptster" for name in names), "--trust", "log.keys"])
+    said = capsys.readouterr().out.rpartition("\n\n")[2]
+    assert " ".join(said.split()) == " ".join(last)
 
 
 def test_one_file_is_held_against_what_was_kept(logged: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -42,6 +42,8 @@ class ServedLog:
     """Of the origin."""
     refuse: tuple[int, str] | None = None
     """Status and code with which every request about the log is refused."""
+    proofless: bool = False
+    """Checkpoints are given, and proofs are refused."""
     lie: list[bytes] | None = None
     """A proof that is given whatever is asked."""
     note: str | None = None
@@ -80,8 +82,8 @@ class ServedLog:
         parts = urlsplit(path)
         if parts.path == "/v1/keys":
             return 200, "application/json", self.keyfile
-        if self.refuse is not None:
-            return self._problem(*self.refuse)
+        if refuse := self.refuse or ((500, "internal") if self.proofless and "consistency" in parts.path else None):
+            return self._problem(*refuse)
         if parts.path == "/v1/log/checkpoint":
             if self.note is None and not self.entries:
                 return self._problem(404, "log_empty")

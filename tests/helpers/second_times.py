@@ -139,9 +139,9 @@ def _pieces(events: list[_Event]) -> list[list[_Event]]:
 
 
 def _absent(events: list[_Event], close: dict[str, Any] | None) -> set[str]:
-    if [event.seq for event in events] != list(range(len(events))) or not events:
+    if [event.seq for event in events] != list(range(len(events))):
         return set()
-    closed = events[-1].word == "closed"
+    closed = bool(events) and events[-1].word == "closed"
     if not closed and (close is None or close["events"] != len(events)):
         return set()
     due = {"consent": "consent_missing", "opened": "opened_missing"}

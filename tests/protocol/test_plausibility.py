@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.vectors.good_times import HOUR, MINUTE, at, beats, begun, ended, session
+from tests.vectors.good_times import HOUR, MINUTE, at, beats, begun, ended, nothing_at_all, session
 from tests.vectors.world import START, World
 
 from promptster.protocol.bundle import read_bundle, write_bundle
@@ -74,8 +74,20 @@ def test_a_session_that_lapsed_handed_nothing_in() -> None:
     assert {code for code, _ in shorter.findings} == {"close_mismatch"}
 
 
+def test_a_session_without_one_event_is_told_what_it_lacks() -> None:
+    """Nothing was recorded and the collector signed an end: that is whole, and it is empty."""
+    world, data = nothing_at_all()
+    submitted = verify_bundle(data, trusted=world.trusted)
+    assert (submitted.verdict, set(_notes(submitted))) == ("verified", ABSENCES)
+    world, data = nothing_at_all(LAPSED)
+    lapsed = verify_bundle(data, trusted=world.trusted)
+    assert {code for code, _ in lapsed.findings} == {"lapsed", "consent_missing", "opened_missing"}
+    going_on = verify_parts(replace(read_bundle(data), close=None), trusted=world.trusted)
+    assert {code for code, _ in going_on.findings} == {"open_ended"}
+
+
 def test_what_is_not_here_is_not_called_absent() -> None:
-    """Where events are missing, they may be the ones; with no event at all nothing is said."""
+    """Where events are missing, they may be the ones."""
     world, data = session([at(0, "proxy prompt"), at(1, "proxy prompt"), at(2, "recorder closed")], (1, 1, 1))
     parts = read_bundle(data)
     holed = replace(parts, events=(parts.events[0], parts.events[2]))
@@ -87,7 +99,7 @@ def test_what_is_not_here_is_not_called_absent() -> None:
 def test_events_later_than_their_receipt_are_told() -> None:
     """An hour ahead of the collector: which ones, and by how much."""
     told = [*begun(), *ended(10)]
-    text = "by the computer's clock, events 0 to 4 happened up to 60 min after the collector had received them"
+    text = "by the computer's clock, events 0 to 4 happened up to 1 h after the collector had received them"
     assert _notes(_verified(told, (), (-HOUR,))) == {"ahead": text}
     one = _verified([*begun(), *ended(MINUTE)], (3, 2), (1, MINUTE - 10 * MINUTE))
     assert _notes(one)["ahead"].startswith("by the computer's clock, events 3 to 4 happened up to 10 min")

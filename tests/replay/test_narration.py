@@ -58,6 +58,8 @@ def _tell(kind: str, src: str = "", **fields: Any) -> Narration:
 
 HEADLINES: list[tuple[str, dict[str, Any], tuple[str, str, str, bool]]] = [
     ("prompt", {"text": "hi", "images": [{}, {}]}, ("Prompt", "", "2 images", False)),
+    ("capture_clock_jump", {"delta_ms": -7_260_000}, ("The computer's clock jumped", "2 h 1 min backwards", "", True)),
+    ("capture_clock_jump", {}, ("The computer's clock jumped", "", "", True)),
     ("prompt", {"text": "hi", "machine": True}, ("Notification to the agent", "", "", False)),
     ("model_response", {"outcome": "cut", "text": "I"}, ("Answer", "", "broke off", True)),
     ("model_response", {"outcome": "error", "status": 529}, ("Answer", "", "error 529", True)),

@@ -10,10 +10,10 @@ from typing import Any
 from tests.vectors.common import Named, vector
 from tests.vectors.world import START, World
 
-from promptster.protocol.bundle import write_bundle
+from promptster.protocol.bundle import read_bundle, write_bundle
 from promptster.protocol.encoding import b64u_encode
 from promptster.protocol.events import Draft
-from promptster.protocol.receipt import Receipt
+from promptster.protocol.receipt import SUBMITTED, Close, Receipt
 
 MINUTE = 60_000
 HOUR = 60 * MINUTE
@@ -70,6 +70,17 @@ def session(told: Sequence[Draft], sizes: Sequence[int] = (), received: Sequence
     checkpoint, proofs = world.log_of(receipts)
     parts = replace(parts, receipts=tuple(receipts), checkpoint=checkpoint, proofs=proofs)
     return world, write_bundle(parts)
+
+
+def nothing_at_all(outcome: str = SUBMITTED) -> tuple[World, bytes]:
+    """A bundle without one batch, whose end the collector signed."""
+    world, data = session([*begun(), *ended(2)])
+    parts = read_bundle(data)
+    assert parts.close is not None
+    close = Close.parse(parts.close.payload)
+    close = replace(close, n=0, events=0, head=world.certificate.sha256, outcome=outcome)
+    parts = replace(parts, headers=(), events=(), values={}, receipts=(), checks=(), proofs=())
+    return world, write_bundle(replace(parts, close=world.collector.sign(close)))
 
 
 def told_vector(
@@ -173,6 +184,10 @@ def _absences() -> Iterator[Named]:
     foreign = [at(0, "hook consent"), at(0, "candidate opened"), at(0, "proxy submission_baseline")]
     foreign += [at(0, "recorder submission_final"), at(1, "recorder closed")]
     yield told_vector("foreign-words", "what every session has, from sources that cannot say it", foreign, notes=alone)
+    world, data = nothing_at_all()
+    given = {"data": b64u_encode(data), "trusted": world.trusted}
+    facts = {"exit_code": 0, "notes": list(alone), "silences": []}
+    yield vector("told-nothing-at-all", "a session that was submitted without one event", "told", given, facts)
 
 
 def _times() -> Iterator[Named]:

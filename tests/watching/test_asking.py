@@ -17,7 +17,7 @@ from promptster.protocol import merkle
 from promptster.protocol.encoding import b64u_encode
 from promptster.protocol.log import Checkpoint, cosign, sign_checkpoint
 from promptster.protocol.views import Relation, Shown, View, relate
-from promptster.watching.asking import Kind, Split, remember, watch
+from promptster.watching.asking import CONTRADICTIONS, PATIENCE, Kind, Split, remember, watch
 from promptster.watching.kept import MOST, MOST_EVIDENCE, KeptLogs, Standing
 
 
@@ -161,11 +161,12 @@ def test_a_checkpoint_by_another_key_is_no_checkpoint_of_this_log(config: Config
 
 
 def test_a_restored_log_is_another_log(config: Config, log: ServedLog) -> None:
-    """A new origin after a restore contradicts nothing; going back to the old one afterwards does."""
+    """A new origin that goes on from the last known checkpoint is in order; going back to the old one is not."""
     _watch(config, log)
-    log.number, log.entries = 1, leaves(2, fork=0)
+    begun = [merkle.leaf_hash(log.signed().encode()), *leaves(3, fork=0)]
+    log.number, log.entries = 1, begun[:2]
     assert _watch(config, log) == ()
-    log.entries = leaves(4, fork=0)
+    log.entries = begun
     assert _watch(config, log) == ()
     log.number, log.entries = 0, leaves(9)
     (split,) = _watch(config, log)
@@ -174,6 +175,60 @@ def test_a_restored_log_is_another_log(config: Config, log: ServedLog) -> None:
         "promptster.log/acme/1",
         "promptster.log/acme/0",
     ]
+
+
+@pytest.mark.parametrize("size", [1, 2, 7])
+@pytest.mark.parametrize("known", [None, 3])
+def test_a_new_log_that_drops_what_was_known_is_told_once(
+    config: Config, log: ServedLog, size: int, known: int | None
+) -> None:
+    """Its first leaf is no checkpoint at all, or one over fewer entries than this computer was shown."""
+    _watch(config, log)
+    before = log.signed()
+    first = leaves(1, fork=0)[0] if known is None else merkle.leaf_hash(log.signed(leaves(known)).encode())
+    log.number, log.entries = 1, [first, *leaves(size - 1)]
+    (split,) = _watch(config, log)
+    assert (split.kind, split.kept, split.shown) == (Kind.RESTARTED, before, log.signed())
+    assert _evidence(split)["kept"] == before
+    assert split.kind not in CONTRADICTIONS
+    log.entries = [first, *leaves(size)]
+    assert _watch(config, log) == ()
+
+
+def test_a_new_log_is_asked_about_until_it_answers(config: Config, log: ServedLog) -> None:
+    """A collector that gives its checkpoint and no proof is not believed to go on, and is told for it, too."""
+    _watch(config, log)
+    log.number, log.entries, log.proofless = 1, leaves(4, fork=0), True
+    kinds = [[split.kind for split in _watch(config, log)] for _ in range(PATIENCE)]
+    assert kinds == [[]] * (PATIENCE - 1) + [[Kind.NO_PROOF]]
+    log.proofless = False
+    assert [split.kind for split in _watch(config, log)] == [Kind.RESTARTED]
+    assert _watch(config, log) == ()
+
+
+@pytest.mark.parametrize("everything", [False, True])
+def test_a_collector_that_answers_and_never_proves_is_told(config: Config, log: ServedLog, *, everything: bool) -> None:
+    """Once or twice says nothing; from the third time in a row on it is told, until there is a proof."""
+    _watch(config, log)
+    before, log.entries = log.signed(), leaves(8)
+    for _ in range(2):
+        log.refuse, log.proofless = ((503, "busy") if everything else None), True
+        for _ in range(PATIENCE - 1):
+            assert _watch(config, log) == ()
+        (split,) = _watch(config, log)
+        assert (split.kind, split.kept, split.origin) == (Kind.NO_PROOF, before, log.origin)
+        assert split.shown == ("" if everything else log.signed())
+        assert [split.kind for split in _watch(config, log)] == [Kind.NO_PROOF]
+        log.refuse, log.proofless = None, False
+        assert _watch(config, log) == ()
+        before, log.entries = log.signed(), leaves(len(log.entries) + 2)
+
+
+def test_a_collector_that_never_had_these_routes_is_not_told(config: Config, log: ServedLog) -> None:
+    """As in version 0.1: what it never gave it does not keep back."""
+    log.refuse = (404, "not_found")
+    for _ in range(2 * PATIENCE):
+        assert _watch(config, log, log.view()) == ()
 
 
 @pytest.mark.parametrize("refuse", [(503, "busy"), (500, "internal"), (429, "rate_limited"), (404, "not_found")])
@@ -313,6 +368,19 @@ def test_several_commands_at_once_never_warn(config: Config, log: ServedLog) -> 
 
     with ThreadPoolExecutor(8) as pool:
         assert list(pool.map(look, range(40))) == [()] * 40
+    assert _watch(config, log) == ()
+
+
+def test_a_log_that_two_commands_see_first_is_one_log(config: Config, log: ServedLog) -> None:
+    """Whichever of them writes last, it is remembered once; twice would look like a log that was taken up again."""
+    logs = KeptLogs(config.paths)
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda _: logs.add_head(log.key.public_key, log.origin), range(40)))
+    (path,) = (config.paths.state / "logs").glob("*/heads")
+    assert path.read_text() == f"{log.origin}\n"
+    path.write_text(f"{log.origin}\n" * 2)
+    _watch(config, log)
+    log.entries = leaves(9)
     assert _watch(config, log) == ()
 
 

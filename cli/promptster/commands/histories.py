@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from promptster.paths import Paths
     from promptster.protocol.verdict import Verification
     from promptster.protocol.views import Pair, View
+    from promptster.ui.output import Output
 
 KEPT: Final = "kept on this computer"
 """Where a checkpoint is from that no file holds."""
@@ -42,6 +43,8 @@ class Histories:
     """Pairs that were shown to be one history, between files or with what was kept."""
     kept: int
     """Kept checkpoints that were read."""
+    without: tuple[str, ...] = ()
+    """Files whose log is not known: they have no checkpoint, or none that can be believed."""
     places: dict[tuple[bytes, str, int, bytes], list[str]] = field(default_factory=dict[Any, list[str]])
     """Where each tree's checkpoint was found."""
 
@@ -73,10 +76,13 @@ def read_histories(files: Sequence[tuple[str, Verification]], paths: Paths) -> H
     """Hold the files' checkpoints against each other, and against those that this computer kept."""
     logs = KeptLogs(paths)
     views: list[View] = []
+    without: list[str] = []
     places: dict[tuple[bytes, str, int, bytes], list[str]] = {}
     for name, verification in files:
         view = None if verification.log is None else verification.log.view
-        if view is not None:
+        if view is None:
+            without.append(name)
+        else:
             views.append(view)
             places.setdefault(view.tree, []).append(name)
     of_files = set(places)
@@ -91,26 +97,25 @@ def read_histories(files: Sequence[tuple[str, Verification]], paths: Paths) -> H
         undecided=tuple(pair for pair in between if pair.relation is Relation.UNDECIDED),
         consistent=sum(pair.relation is Relation.CONSISTENT for pair in touching),
         kept=len(kept),
+        without=tuple(without),
         places=places,
     )
 
 
-def told(histories: Histories) -> Iterator[str]:
-    """The contradictions as the first thing on a screen, each with both signed notes as they are."""
+def tell(out: Output, histories: Histories) -> None:
+    """The contradictions as the first thing on a screen, each with both signed notes, exactly as they were signed."""
     for pair in histories.split[:_MOST]:
         origin, key = escape_line(pair.small.checkpoint.origin), kid(pair.small.public_key)
-        yield from _wrapped(
+        out.say(
             f"EQUIVOCATION: the log {origin} was shown with two different histories. Its key {key} signed both, and no "
             "log that only grows can have both. Do not rely on it."
         )
         for view in (pair.small, pair.large):
             where = ", ".join(escape_line(name) for name in histories.where(view))
-            yield f"Checkpoint over {counted(view.checkpoint.size, 'entry', 'entries')} ({where}):"
-            yield from (f"  {escape_line(line)}" for line in view.checkpoint.note.splitlines())
-        yield ""
+            out.say(f"Checkpoint over {counted(view.checkpoint.size, 'entry', 'entries')} ({where}):\n")
+            out.copied(view.checkpoint.note)
     if len(histories.split) > _MOST:
-        yield f"and {len(histories.split) - _MOST} more; --json has all"
-        yield ""
+        out.say(f"and {len(histories.split) - _MOST} more; --json has all\n")
 
 
 def rest_told(histories: Histories, files: int) -> Iterator[str]:
@@ -120,21 +125,33 @@ def rest_told(histories: Histories, files: int) -> Iterator[str]:
         return
     if files < 2:  # noqa: PLR2004 - there is nothing to be said of one
         return
-    trees = {tree for tree, where in histories.places.items() if where != [KEPT]}
-    if not trees:
+    logs = {tree[:2] for tree, where in histories.places.items() if where != [KEPT]}
+    if not logs:
         yield "Log: no file has a checkpoint of a log, so nothing shows whether all were shown the same."
-    elif histories.undecided:
-        for pair in histories.undecided[:_MOST]:
-            names = [histories.where(view)[0] for view in (pair.small, pair.large)]
-            yield from _wrapped(
-                f"Log: nothing at hand shows whether {escape_line(names[0])} and {escape_line(names[1])} were shown "
-                "the same history."
-            )
-        if len(histories.undecided) > _MOST:
-            yield f"and {len(histories.undecided) - _MOST} more pairs; --json has all"
+        return
+    for pair in histories.undecided[:_MOST]:
+        names = [histories.where(view)[0] for view in (pair.small, pair.large)]
+        yield from _wrapped(
+            f"Log: nothing at hand shows whether {escape_line(names[0])} and {escape_line(names[1])} were shown "
+            "the same history."
+        )
+    if len(histories.undecided) > _MOST:
+        yield f"and {len(histories.undecided) - _MOST} more pairs; --json has all"
+    if len(logs) > 1:
+        yield from _wrapped(f"Log: the files are of {len(logs)} logs, and only those of one log can be compared.")
+    if histories.without:
+        yield from _wrapped(f"Log: without a checkpoint, and not compared: {_named(histories.without)}")
+    if histories.undecided:
         yield "To have the collector prove it: promptster export SESSION"
-    else:
+    elif len(logs) == 1 and not histories.without:
         yield "Log: nothing contradicts that all were shown the same history."
+    else:
+        yield "Log: nothing contradicts that those that were compared were shown the same history."
+
+
+def _named(names: Sequence[str]) -> str:
+    rest = f" and {len(names) - _MOST} more" if len(names) > _MOST else ""
+    return ", ".join(escape_line(name) for name in names[:_MOST]) + rest
 
 
 def _wrapped(text: str) -> list[str]:

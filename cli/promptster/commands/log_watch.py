@@ -14,7 +14,7 @@ from promptster.protocol.errors import LogError
 from promptster.protocol.log import Checkpoint
 from promptster.replay.wording import counted
 from promptster.ui.escape import escape_line
-from promptster.watching.asking import Kind, watch
+from promptster.watching.asking import CONTRADICTIONS, Kind, watch
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -32,12 +32,16 @@ _SAID: Final = {
     Kind.NOT_CONTINUED: "cannot show that its log continues the one it showed before",
     Kind.ROLLED_BACK: "shows a log that ends before a point it had signed already",
     Kind.FOREIGN_KEY: "shows a log that is signed by a key nobody vouches for",
+    Kind.NO_PROOF: "was asked several times to prove that its log only grew, and answered without a proof",
+    Kind.RESTARTED: "began a new log, which is not shown to go on from the one before",
 }
 _MEANS: Final = {
     Kind.EQUIVOCATION: "It signed both, and no log that only grows can have both.",
     Kind.NOT_CONTINUED: "Entries may have been changed or taken out of it.",
     Kind.ROLLED_BACK: "It may have been restored from a backup, and what came since may be gone.",
     Kind.FOREIGN_KEY: "Somebody else may be answering in its place.",
+    Kind.NO_PROOF: "It may keep something back, or a program between here and there does.",
+    Kind.RESTARTED: "It may have been restored from a backup, and what came since may be gone.",
 }
 
 
@@ -52,7 +56,8 @@ def watch_log(
     views = [found.log.view for found in seen if found.log is not None]
     watched = watch(config, url, seen=views, notes=notes)
     tell(out, watched)
-    return (EXIT_CODE if watched.splits else 0), [document(split) for split in watched.splits]
+    contradicted = any(split.kind in CONTRADICTIONS for split in watched.splits)
+    return (EXIT_CODE if contradicted else 0), [document(split) for split in watched.splits]
 
 
 def document(split: Split) -> dict[str, Any]:
@@ -74,8 +79,9 @@ def tell(out: Output, watched: Watched) -> None:
     for split in watched.splits[:_MOST]:
         out.note(f"warning: {escape_line(split.collector)} {_SAID[split.kind]}")
         out.note(f"{_MEANS[split.kind]} The log: {escape_line(split.origin)}")
-        out.note(f"  before: {_in_words(split.kept)}")
-        out.note(f"  now:    {_in_words(split.shown)}")
+        if split.kind is not Kind.NO_PROOF:
+            out.note(f"  before: {_in_words(split.kept)}")
+            out.note(f"  now:    {_in_words(split.shown)}")
         if split.evidence is not None:
             out.note(f"Both are kept as evidence:\n{escape_line(home_path(Path(split.evidence)))}")
     if len(watched.splits) > _MOST:

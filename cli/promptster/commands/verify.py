@@ -18,7 +18,7 @@ from promptster.commands import needed
 from promptster.commands.options import Json
 
 if TYPE_CHECKING or needed.work:
-    from promptster.commands.histories import EXIT_CODE, read_histories, rest_told, told
+    from promptster.commands.histories import EXIT_CODE, read_histories, rest_told, tell
     from promptster.commands.source import read_file, read_stream
     from promptster.config import PinnedKeys
     from promptster.errors import PromptsterError, UsageError, reason_of
@@ -72,6 +72,7 @@ def command(
     exit_code = next(code for code in _WORST_FIRST if code in codes)
     out.result(_document(read, histories, exit_code))
     if not json:
+        tell(out, histories)
         for line in _screen(read, histories, keyfile=bool(trust)):
             out.say(line)
     return exit_code
@@ -98,7 +99,6 @@ def _checked(file: Path, trusted: frozenset[str]) -> _Checked:
 
 
 def _screen(read: Sequence[_Checked], histories: Histories, *, keyfile: bool) -> Iterator[str]:
-    yield from told(histories)
     for one in read:
         verification = one.verification
         if len(read) > 1:

@@ -11,7 +11,7 @@ from typing import Any, Final
 from promptster.protocol.events import OpenedEvent
 from promptster.protocol.heartbeats import silences
 from promptster.protocol.kinds import Kind, is_own
-from promptster.protocol.verdict import Gap
+from promptster.protocol.verdict import Gap, lasting
 
 PAUSED: Final = Kind.PAUSED.value
 SOURCE_LOSS: Final = "source_loss"
@@ -140,7 +140,12 @@ def _joined(*parts: str) -> str:
 def _jump(delta_ms: int | None) -> str:
     if delta_ms is None:
         return "the computer's clock jumped"
-    return f"the computer's clock jumped {abs(delta_ms) / 1000:.1f} s {'forwards' if delta_ms >= 0 else 'backwards'}"
+    return f"the computer's clock jumped {jumped_by(delta_ms)}"
+
+
+def jumped_by(delta_ms: int) -> str:
+    """How far a clock was set, and which way: ``3 h backwards``."""
+    return f"{lasting(abs(delta_ms))} {'forwards' if delta_ms >= 0 else 'backwards'}"
 
 
 def _incomplete(source: str, detail: str, lost: int | None) -> str:

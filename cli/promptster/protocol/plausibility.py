@@ -16,7 +16,7 @@ from promptster.protocol.evidence import Evidence
 from promptster.protocol.heartbeats import jumps_follow
 from promptster.protocol.kinds import Kind, Source, ends_session, is_own
 from promptster.protocol.receipt import SUBMITTED
-from promptster.protocol.verdict import BatchFacts, Report, spans, spoken
+from promptster.protocol.verdict import BatchFacts, Report, lasting, spans, spoken
 
 SLACK_MS: Final = 5 * 60 * 1000
 """How far a clock may be from the collector's before that is told."""
@@ -35,7 +35,6 @@ TIMES: Final = frozenset({"ahead", "backwards", "pace"})
 """Notes about times that cannot all be true."""
 _ANEW: Final = frozenset({Kind.OPENED, Kind.PAUSED, Kind.RESUMED, Kind.CAPTURE_RECOVERED, Kind.CAPTURE_CLOCK_JUMP})
 """From here on the computer's clock may have been set: told here, or while no recorder ran."""
-_MINUTE_MS: Final = 60_000
 
 
 @dataclass(frozen=True)
@@ -70,9 +69,10 @@ def read_presence(report: Report, evidence: Evidence, events: Sequence[OpenedEve
         events: the proven events, ascending.
     """
     close = evidence.close
-    if not events or events[-1].seq != len(events) - 1:
+    last = events[-1] if events else None
+    if last is not None and last.seq != len(events) - 1:
         return
-    closed = ends_session(events[-1].kind, events[-1].src)
+    closed = last is not None and ends_session(last.kind, last.src)
     if not closed and (close is None or close.events != len(events)):
         return
     submitted = closed or (close is not None and close.outcome == SUBMITTED)
@@ -94,7 +94,7 @@ def read_times(report: Report, batches: Sequence[BatchFacts], events: Sequence[O
     receipts = _Receipts(batches)
     ahead = {seq: by for seq, by in _ahead(receipts, events) if by > SLACK_MS}
     if ahead:
-        most = _minutes(max(ahead.values()))
+        most = lasting(max(ahead.values()))
         report.note("ahead", f"{_by_clock(list(ahead))} happened up to {most} after the collector had received them")
     if backwards := list(_backwards(events)):
         text = f"{_by_clock(backwards)} happened before earlier ones, and nothing tells that the clock was set"
@@ -102,17 +102,13 @@ def read_times(report: Report, batches: Sequence[BatchFacts], events: Sequence[O
     for low, high in _paces(receipts, events):
         first, last = sorted((low.seq, high.seq))
         way = "faster" if low.seq >= high.seq else "slower"
-        by = _minutes(low.ahead_ms - high.ahead_ms)
+        by = lasting(low.ahead_ms - high.ahead_ms)
         text = f"between events {first} and {last} the computer's clock ran {by} {way} than the receipts allow"
         report.note("pace", text)
 
 
 def _by_clock(numbers: list[int]) -> str:
     return f"by the computer's clock, {'event' if len(numbers) == 1 else 'events'} {spoken(spans(numbers))}"
-
-
-def _minutes(length_ms: int) -> str:
-    return f"{length_ms // _MINUTE_MS:,} min"
 
 
 def _ahead(receipts: _Receipts, events: Sequence[OpenedEvent]) -> Iterator[tuple[int, int]]:

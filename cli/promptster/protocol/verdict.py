@@ -27,6 +27,8 @@ CLAIM: Final = (
 UNTIMED: Final = "untimed: could have been rewritten before upload"
 """The label of events that were received more than five minutes after they happened."""
 
+_MINUTE_MS: Final = 60_000
+
 VerdictWord = Literal["verified", "altered", "incomplete", "unreadable", "consistent"]
 
 MAX_FINDINGS_OF_A_CODE: Final = 50
@@ -272,6 +274,15 @@ def is_within(runs: Sequence[Span], number: int) -> bool:
     """Whether a number stands in one of ascending runs that do not overlap."""
     place = bisect_right(runs, number, key=lambda run: run.first)
     return place > 0 and number <= runs[place - 1].last
+
+
+def lasting(ms: int) -> str:
+    """A length of time for a person: ``1.5 s``, ``12 min``, ``3 h 2 min``."""
+    if ms < _MINUTE_MS:
+        return f"{ms / 1000:.1f} s"
+    hours, minutes = divmod(ms // _MINUTE_MS, 60)
+    rest = f"{minutes} min" if minutes or not hours else ""
+    return f"{hours:,} h {rest}".rstrip() if hours else rest
 
 
 def spoken(runs: tuple[Span, ...]) -> str:

@@ -23,6 +23,7 @@ from promptster.replay.told import (
     facts_of,
     field_of,
     int_of,
+    jump_in_words,
     passages_of,
     pretty,
     text_of,
@@ -332,13 +333,15 @@ def _refused_attempt(entry: Entry, agent: str) -> Narration:
     )
 
 
-def _worded(label: str, subject: str = "", *, bad: bool = False) -> Callable[[Entry], Narration]:
+def _worded(
+    label: str, subject: str = "", *, bad: bool = False, say: Callable[[Any], str] = pretty
+) -> Callable[[Entry], Narration]:
     """A kind that needs no words beyond a label and one of its fields."""
 
     def tell(entry: Entry) -> Narration:
         return Narration(
             label=label,
-            subject=pretty(entry.fields.get(subject, "")) if subject else "",
+            subject=say(entry.fields.get(subject, "")) if subject else "",
             bad=bad,
             passages=passages_of(_rest(entry)),
         )
@@ -389,7 +392,7 @@ _TELLERS: dict[str, Callable[[Entry], Narration]] = {
     "capture_config_changed": _worded("A setting that capture relies on changed", "path_name", bad=True),
     "capture_degraded": _worded("How much is captured changed", "detail", bad=True),
     "capture_gap": _worded("Capture was incomplete", "detail", bad=True),
-    "capture_clock_jump": _worded("The computer's clock jumped", "delta_ms", bad=True),
+    "capture_clock_jump": _worded("The computer's clock jumped", "delta_ms", bad=True, say=jump_in_words),
     "capture_upstream_overridden": _worded("Traffic sent to another address", "url", bad=True),
     "capture_recovered": _worded("The recorder was restarted", "detail"),
 }

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from promptster.protocol.gaps import jumped_by
 from promptster.replay.wording import duration
 
 if TYPE_CHECKING:
@@ -64,6 +65,11 @@ def pretty(value: Any) -> str:
     if isinstance(value, str):
         return value
     return json.dumps(value, indent=2, ensure_ascii=False, default=_bytes)
+
+
+def jump_in_words(value: Any) -> str:
+    """By how much a clock was set, from a field of milliseconds; what is no number stays as it is."""
+    return jumped_by(value) if type(value) is int else pretty(value)
 
 
 def _bytes(value: object) -> str:

@@ -80,6 +80,10 @@ class Output:
         """Words for a person: standard output, or standard error when that carries JSON."""
         self._write_words(self._stderr if self.json else self._stdout, text)
 
+    def copied(self, text: str) -> None:
+        """Lines that are there to be copied: at any width each is one line, with nothing in front of it."""
+        self._write(self._stderr if self.json else self._stdout, escape_text(text))
+
     def note(self, text: str = "") -> None:
         """Words beside the result, such as progress or a warning: always standard error."""
         self._write_words(self._stderr, text)

@@ -18,7 +18,7 @@ from promptster.errors import CollectorError, ConfigurationError, reason_of
 from promptster.protocol.encoding import b64u_encode
 from promptster.protocol.errors import LogError, ProtocolError
 from promptster.protocol.log import Checkpoint
-from promptster.protocol.merkle import verify_consistency
+from promptster.protocol.merkle import leaf_hash, verify_consistency
 from promptster.protocol.views import Relation, View, compare
 from promptster.watching.kept import Kept, KeptLog, KeptLogs, Standing
 
@@ -31,13 +31,16 @@ if TYPE_CHECKING:
 
 MOST_ASKED: Final = 16
 """Proofs that are asked for at one time; the others another time."""
+PATIENCE: Final = 3
+"""Times in a row that a collector may answer without a proof before that is told."""
 _NOT_FOUND: Final = 404
+_NO_ANSWER: Final = "collector_answer"
 _EMPTY: Final = "log_empty"
 _NO_SUCH_SIZE: Final = "log_size"
 
 
 class Kind(StrEnum):
-    """What a log was found to do that no honest log does."""
+    """What a log was found to do that somebody should know of."""
 
     EQUIVOCATION = "equivocation"
     """It signed two trees of which neither begins with the other."""
@@ -47,6 +50,14 @@ class Kind(StrEnum):
     """Its newest checkpoint is older than one that it signed before."""
     FOREIGN_KEY = "foreign_key"
     """Its newest checkpoint is signed by a key that nobody vouches for."""
+    NO_PROOF = "no_proof"
+    """It answers, and time after time not with the proof that it was asked for."""
+    RESTARTED = "restarted"
+    """It began another log, which is not shown to go on from the last checkpoint that was kept of the one before."""
+
+
+CONTRADICTIONS: Final = frozenset({Kind.EQUIVOCATION, Kind.NOT_CONTINUED, Kind.ROLLED_BACK, Kind.FOREIGN_KEY})
+"""What no collector in order can do; the others can have a reason, and somebody has to be asked for it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,6 +139,7 @@ class _Watch:
         self._logs, self._pins = KeptLogs(config.paths), PinnedKeys(config.paths)
         self._url, self._client, self._keys = url, client, keys
         self._found: list[Split] = []
+        self._refused = False
 
     def run(self, seen: Iterable[View | None], notes: Iterable[str]) -> list[Split]:
         """Everything, in an order in which a second command at the same time is no contradiction."""
@@ -140,12 +152,30 @@ class _Watch:
             for record in self._keys.log
         }
         head = self._head()
-        if head is None:
-            return self._found
-        self._compare_heads(head, *before.get(head.public_key, ([], {})))
-        self._take(head)
-        self._prove(head)
+        if head is not None:
+            self._compare_heads(head, *before.get(head.public_key, ([], {})))
+            self._take(head)
+            self._prove(head)
+        self._count_refusals(head)
         return self._found
+
+    def _count_refusals(self, head: View | None) -> None:
+        """Tell a collector that answers and proves nothing from one that is away, or does not have these routes yet."""
+        key = self._keys.log[-1].public_key
+        if not self._refused:
+            if head is not None:
+                self._logs.forget_refusals(key)
+            return
+        origins = [head.checkpoint.origin] if head is not None else self._logs.heads(key)[-1:]
+        if not origins or self._logs.count_refusal(key) < PATIENCE:
+            return
+        notes = self._logs.log(key, origins[0]).notes()
+        held = [kept.view.checkpoint.note for kept in notes if kept.standing is Standing.HELD]
+        unproved = [kept.view.checkpoint.note for kept in notes if kept.standing is Standing.NEW]
+        kept, shown = held[-1] if held else "", unproved[-1] if unproved else ""
+        kind = Kind.NO_PROOF
+        split = Split(kind=kind, collector=self._url, origin=origins[0], kept=kept, shown=shown, evidence=None)
+        self._found.append(split)
 
     def _largest(self, public_key: bytes) -> dict[str, Kept]:
         """For each origin that was a newest log, the note over the most entries."""
@@ -176,13 +206,17 @@ class _Watch:
         except RefusedError as error:
             if error.status == _NOT_FOUND and error.code == _EMPTY:
                 self._nothing_left()
+            else:
+                self._refused = True
             return None
-        except CollectorError:
+        except CollectorError as error:
+            self._refused = error.code == _NO_ANSWER
             return None
         try:
             checkpoint = Checkpoint.parse(note)
         except LogError:
-            return None  # no collector answers like that; whoever does has shown nothing
+            self._refused = True  # no collector answers like that; whoever does has shown nothing
+            return None
         view = _signed(self._keys, checkpoint)
         if view is None:
             self._pinned_anew()
@@ -221,8 +255,24 @@ class _Watch:
             self._tell(Kind.ROLLED_BACK, self._logs.log(*last.view.log), last.view, head)
         elif origin in largest and largest[origin].size > head.checkpoint.size:
             self._tell(Kind.ROLLED_BACK, self._logs.log(*head.log), largest[origin].view, head)
-        if origin not in heads:
+        if origin not in heads and self._compare_beginning(head, largest.get(heads[-1]) if heads else None):
             self._logs.add_head(head.public_key, origin)
+
+    def _compare_beginning(self, head: View, last: Kept | None) -> bool:
+        """Whether another log goes on from the one before: its first leaf is the last checkpoint of that.
+
+        Returns:
+            Whether that could be asked; it is told once.
+        """
+        if last is None:
+            return True
+        size, begun = head.checkpoint.size, leaf_hash(last.view.checkpoint.note.encode())
+        proof = self._proof(head.checkpoint.origin, 1, size) if size else []
+        if proof is None:
+            return False
+        if not _leads(1, begun, head.checkpoint, proof):
+            self._tell(Kind.RESTARTED, self._logs.log(*head.log), last.view, head, proof)
+        return True
 
     def _prove(self, head: View) -> None:
         """Have the notes that are not held yet proved to be one log with those that are.
@@ -238,7 +288,7 @@ class _Watch:
         held_sizes = {kept.size for kept in log.notes() if kept.standing is Standing.HELD}
         for kept in [kept for kept in asked if kept.size not in held_sizes][-MOST_ASKED:]:
             small, large = sorted((anchor.view, kept.view), key=lambda view: view.checkpoint.size)
-            proof = self._proof(small.checkpoint, large.checkpoint)
+            proof = self._proof(small.checkpoint.origin, small.checkpoint.size, large.checkpoint.size)
             if proof is None:
                 return
             held = _holds(small.checkpoint, large.checkpoint, proof)
@@ -248,21 +298,27 @@ class _Watch:
             elif kept.size > anchor.size:
                 anchor = kept
 
-    def _proof(self, small: Checkpoint, large: Checkpoint) -> list[bytes] | None:
+    def _proof(self, origin: str, old: int, new: int) -> list[bytes] | None:
         """What the collector gives as the proof that one tree begins with the other; ``None`` where it says nothing.
 
         Only its own word about this very log, that it has no such size, counts as giving none: it signed that size.
         """
-        if small.size == 0:
+        if old == 0:
             return []
         try:
-            origin, proof = self._client.log_consistency(small.size, large.size)
+            named, proof = self._client.log_consistency(old, new)
         except RefusedError as error:
-            denied = error.code == _NO_SUCH_SIZE and error.problem.get("origin") == small.origin
-            return [] if denied else None
-        except CollectorError:
+            if error.code == _NO_SUCH_SIZE and error.problem.get("origin") == origin:
+                return []
+            self._refused = True
             return None
-        return proof if origin == small.origin else None  # else another log took its place just now
+        except CollectorError as error:
+            self._refused = error.code == _NO_ANSWER
+            return None
+        if named == origin:
+            return proof
+        self._refused = True  # another log took its place just now, or it keeps saying so
+        return None
 
     def _tell(
         self,
@@ -301,12 +357,13 @@ class _Watch:
 
 def _holds(small: Checkpoint, large: Checkpoint, proof: list[bytes]) -> bool:
     """Whether a proof shows that one tree begins with the other; with nothing every tree begins."""
-    if small.size == 0:
-        return True
+    return small.size == 0 or _leads(small.size, small.root, large, proof)
+
+
+def _leads(old_size: int, old_root: bytes, new: Checkpoint, proof: list[bytes]) -> bool:
+    """Whether a proof leads from a tree with this root to the checkpoint's."""
     try:
-        verify_consistency(
-            old_size=small.size, old_root=small.root, new_size=large.size, new_root=large.root, proof=proof
-        )
+        verify_consistency(old_size=old_size, old_root=old_root, new_size=new.size, new_root=new.root, proof=proof)
     except LogError:
         return False
     return True

@@ -3,6 +3,7 @@
 ::
 
     logs/KEY/heads               the origins that were the newest log, in the order in which that was seen
+    logs/KEY/refused                     how often in a row the collector answered without a proof
     logs/KEY/ORIGIN/SIZE-ROOT.new        kept, and not yet shown to be one log with the others
     logs/KEY/ORIGIN/SIZE-ROOT.held       shown to be one log with every other ``held``
     logs/KEY/ORIGIN/SIZE-ROOT.split      contradicts others here
@@ -39,7 +40,20 @@ MOST: Final = 256
 """Notes of one log and state that are kept; the ones over the fewest entries go first."""
 MOST_EVIDENCE: Final = 64
 _HEADS = "heads"
+_REFUSED = "refused"
 _MOST_ORIGINS = 256
+
+
+@contextmanager
+def _alone(folder: Path) -> Generator[None]:
+    """No other command of ours changes what lies right in this folder meanwhile; it is made if need be."""
+    make_private_folder(folder)
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 class Standing(StrEnum):
@@ -101,7 +115,7 @@ class KeptLog:
             OSError: the disk refuses.
         """
         name = f"{view.checkpoint.size:016d}-{view.checkpoint.root.hex()}"
-        with self._alone():
+        with _alone(self.folder):
             known = next(filter(None, map(self._read, self._files(f"{name}.*"))), None)
             if known is None:
                 self._make_room(standing)
@@ -115,7 +129,7 @@ class KeptLog:
         Raises:
             OSError: the disk refuses.
         """
-        with self._alone():
+        with _alone(self.folder):
             notes = self.notes()
             held = [kept for kept in notes if kept.standing is Standing.HELD]
             new = [kept for kept in notes if kept.standing is Standing.NEW]
@@ -148,17 +162,6 @@ class KeptLog:
             write_private(path, json.dumps(document, indent=2, sort_keys=True).encode() + b"\n")
         return path
 
-    @contextmanager
-    def _alone(self) -> Generator[None]:
-        """No other command of ours changes this log's notes meanwhile."""
-        make_private_folder(self.folder)
-        handle = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(handle)
-
 
 class KeptLogs:
     """Every log of which this user was shown a checkpoint."""
@@ -178,16 +181,42 @@ class KeptLogs:
             OSError: the disk refuses.
         """
         try:
-            return (self._folder / kid(public_key) / _HEADS).read_text(encoding="utf-8").split("\n")[:-1]
+            listed = (self._folder / kid(public_key) / _HEADS).read_text(encoding="utf-8").split("\n")[:-1]
+            return list(dict.fromkeys(listed))
         except (FileNotFoundError, UnicodeDecodeError):
             return []
 
     def add_head(self, public_key: bytes, origin: str) -> None:
-        """Remember a newest log's name.
+        """Remember a newest log's name, once, also where two commands see it at the same time.
 
         Raises:
             OSError: the disk refuses.
         """
-        known = [*self.heads(public_key), origin][-_MOST_ORIGINS:]
-        data = "".join(f"{name}\n" for name in known).encode()
-        write_private(self._folder / kid(public_key) / _HEADS, data)
+        folder = self._folder / kid(public_key)
+        with _alone(folder):
+            known = self.heads(public_key)
+            if origin not in known:
+                data = "".join(f"{name}\n" for name in [*known, origin][-_MOST_ORIGINS:]).encode()
+                write_private(folder / _HEADS, data)
+
+    def count_refusal(self, public_key: bytes) -> int:
+        """One more answer without a proof; how many there were in a row.
+
+        Raises:
+            OSError: the disk refuses.
+        """
+        path = self._folder / kid(public_key) / _REFUSED
+        try:
+            count = int(path.read_bytes()[:9]) + 1
+        except (FileNotFoundError, ValueError):
+            count = 1
+        write_private(path, b"%d\n" % count)
+        return count
+
+    def forget_refusals(self, public_key: bytes) -> None:
+        """It was in order this time.
+
+        Raises:
+            OSError: the disk refuses.
+        """
+        (self._folder / kid(public_key) / _REFUSED).unlink(missing_ok=True)
