@@ -44,7 +44,7 @@ class ToolDesk:
 
     def call(self, agent: Agent, identity: Identity, use: ToolUse, after: int | None) -> ToldCall:
         """A call that the model made; a call without an id cannot be known again."""
-        known = self._ledger.entry(identity, use.id) if use.id else KnownCall(identity=identity)
+        known = self._ledger.own(identity, use.id) if use.id else KnownCall(identity=identity)
         known.name, known.identity = use.name, identity
         self._disk.look(agent.touches(use))
         finding = actions.tool_call(tool_use_id=use.id, name=use.name, given=use.input)
@@ -59,7 +59,7 @@ class ToolDesk:
     def ran_there(self, identity: Identity, ran: Sequence[ToolUse | ToolResult], response: int | None) -> None:
         """Write the tools that the provider ran itself: their results, too, refer to the answer that brought them."""
         for item in ran:
-            known = self._ledger.entry(identity, item.id)
+            known = self._ledger.own(identity, item.id)
             if isinstance(item, ToolUse):
                 known.name = item.name
                 finding = actions.tool_call(tool_use_id=item.id, name=item.name, given=item.input)
@@ -82,7 +82,7 @@ class ToolDesk:
         placed: dict[str, Sequence[ToldCall | None]] = {}
         for answer in turn.answers:
             name, use = answer.result.id, answer.use
-            known = self._ledger.find(identity, name) if name else None
+            known = self._ledger.find(identity, name, use) if name else None
             if known is None:
                 call = None
             elif use is None:
