@@ -140,8 +140,8 @@ class Learner:
         name = text_of(event.fields.get("name"))
         use = ToolUse(id=tool_use_id, name=name, input=event.fields.get("input"))
         if event.kind == "tool_call":
-            is_own = event.src == "proxy"
-            known = self._ledger.own(identity, tool_use_id) if is_own else self._ledger.entry(identity, tool_use_id, use)
+            find = self._ledger.own if event.src == "proxy" else self._ledger.entry
+            known = find(identity, tool_use_id, use)
         else:
             known = self._ledger.entry(identity, tool_use_id)
         known.name = known.name or name

@@ -172,8 +172,9 @@ class Ledger:
                 return known
         return None
 
-    def own(self, identity: Identity, tool_use_id: str) -> KnownCall:
-        """The row of just this conversation, known or new."""
+    def own(self, identity: Identity, tool_use_id: str, use: ToolUse | None = None) -> KnownCall:
+        """The row of just this conversation, known or new, whatever ``use`` is."""
+        del use
         key = (identity.agent, identity.session, tool_use_id)
         known = self._calls.get((key, identity.agent_id))
         if known is None:

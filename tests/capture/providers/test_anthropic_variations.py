@@ -120,6 +120,7 @@ def test_one_message_begun_twice(*, blocks: list[dict[str, Any]], cut: int, anew
             events += _block(block, at)
     got = _answer(events + _end())
     assert (got.content, got.dropped) == (blocks, blocks[:cut] if anew else [])
+    assert got.usage == {"input_tokens": 9, "output_tokens": 4}
 
 
 @pytest.mark.parametrize("outcome", ["complete", "cut_by_provider"])

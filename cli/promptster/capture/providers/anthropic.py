@@ -185,16 +185,16 @@ class _Assembler:
         """A message begins; another one behind a part of one that broke off is the answer in its stead."""
         if self._blocks and message.get("id") == self._answer.response_id and not sequence(message.get("content")):
             self._is_repeated = True
-            return
-        if self._blocks:
+        elif self._blocks:
             self._drop()
+            self._answer.usage = None
         self._head(message)
         self._take_whole(message)
 
     def _drop(self) -> None:
         """What came so far is no part of the answer."""
         self._answer.dropped += self.answer().content
-        self._answer.stop_reason = self._answer.usage = None
+        self._answer.stop_reason = None
         self._begin()
 
     def _head(self, message: Mapping[str, Json]) -> None:

@@ -135,14 +135,16 @@ class _Assembler:
             if not choice.get("index"):
                 self._answer.stop_reason = optional_text(choice.get("finish_reason")) or self._answer.stop_reason
                 self._answer.usage = joined_usage(self._answer.usage, choice.get("usage"))
-                self._message(mapping(choice.get(key)), is_whole=key == "message")
+                told = key if key in choice else "message"
+                self._message(mapping(choice.get(told)), is_whole=told == "message")
 
     def _message(self, message: Mapping[str, Json], *, is_whole: bool) -> None:
         content = message.get("content")
         self._text.append(_text(content) or text_of(message.get("refusal")))
         told = (text_of(message.get(key)) for key in _REASONING)
         self._thinking.append(next(filter(None, told), "") or _thoughts(content))
-        for place, raw in enumerate(sequence(message.get("tool_calls"))):
+        calls = message.get("tool_calls")
+        for place, raw in enumerate([calls] if is_object(calls) else sequence(calls)):
             self._calls.take(mapping(raw), is_whole=is_whole, is_further=place > 0)
         if function := mapping(message.get("function_call")):
             self._calls.take({"function": function}, is_whole=is_whole)
