@@ -135,7 +135,7 @@ class Learner:
 
     def _tool(self, event: OpenedEvent, identity: Identity) -> None:
         tool_use_id = text_of(event.fields.get("tool_use_id"))
-        if not tool_use_id:
+        if not tool_use_id and event.src != "proxy":
             return
         name = text_of(event.fields.get("name"))
         use = ToolUse(id=tool_use_id, name=name, input=event.fields.get("input"))

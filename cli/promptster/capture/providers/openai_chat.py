@@ -79,6 +79,8 @@ def _message_items(message: Mapping[str, Json]) -> Iterator[Item]:
         if text := _text(content):
             yield Reply(text=text)
         yield from (_tool_use(mapping(call)) for call in sequence(message.get("tool_calls")))
+        if is_object(message.get("function_call")):
+            yield _tool_use({"function": message["function_call"]})
 
 
 def _tool_use(call: Mapping[str, Json]) -> ToolUse:
