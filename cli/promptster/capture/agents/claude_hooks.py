@@ -37,7 +37,8 @@ def _raw(event: str, identity: Identity, payload: Mapping[str, Json]) -> HookRep
 def _prompt(event: str, identity: Identity, payload: Mapping[str, Json]) -> HookReport:
     text = text_of(payload.get("prompt"))
     prompt_id = text_of(payload.get("prompt_id"))
-    machine = text.lstrip().startswith(("<task-notification>", "<teammate-message")) or is_internal(text)
+    machine = text.lstrip().startswith(("<task-notification>", "<teammate-message"))
+    machine = machine or is_internal(text, is_submitted=True)
     fields = {"text": text, "prompt_id": prompt_id or None, "machine": machine or None}
     return HookReport(
         event=event,
