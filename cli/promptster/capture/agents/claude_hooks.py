@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from promptster.capture import actions
 from promptster.capture.agents import claude_edits
 from promptster.capture.agents.interface import Finding, HookReport, Identity, raw_finding
-from promptster.capture.agents.left_out import by_claude
+from promptster.capture.agents.left_out import by_claude, by_claudes_word
 from promptster.capture.agents.marked import is_internal
 from promptster.capture.providers.interface import ToolUse, mapping, optional_text, text_of
 
@@ -103,7 +103,7 @@ def _done(call: ToolUse, response: Mapping[str, Json], payload: Mapping[str, Jso
         ]
     if call.name in claude_edits.TOOLS:
         return claude_edits.edits_done(call, response)
-    return []
+    return by_claudes_word(call.id, response)
 
 
 def _size(response: Mapping[str, Json]) -> int | None:
