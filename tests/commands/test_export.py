@@ -15,7 +15,6 @@ from tests.helpers.plausible import plausible
 from promptster.__main__ import main
 from promptster.paths import slug
 
-
 MADE_BY_0_1 = Path(__file__).parent / "made_by_0_1"
 """A bundle, and what the first release's own commands made of it."""
 

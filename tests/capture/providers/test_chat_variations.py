@@ -146,6 +146,24 @@ def test_a_whole_message_in_a_stream() -> None:
     assert _answer(_chunk(content="h"), both).text == "hi"
 
 
+def test_several_choices() -> None:
+    """The first is the answer, and the others stand in the content, each by its index."""
+    call = {"index": 0, "id": "c", "function": {"name": "read", "arguments": '{"path":"a"}'}}
+    chunks: list[dict[str, Any]] = [
+        {"choices": [{"index": place, "delta": delta}]}
+        for place, delta in [
+            (1, {"content": "so"}),
+            (0, {"content": "or"}),
+            (2, {"tool_calls": [call]}),
+            (1, {"content": "!"}),
+        ]
+    ]
+    got = _answer(*chunks, _chunk("stop"))
+    assert (got.text, got.calls) == ("or", [])
+    told = [(message.get("index"), message["content"], bool(message.get("tool_calls"))) for message in got.content]
+    assert told == [(None, "or", False), (1, "so!", False), (2, None, True)]
+
+
 @pytest.mark.parametrize("lead", [b"", b": waiting\n\n", b"\r\n", b"\xef\xbb\xbf", b"id: 1\n"])
 def test_a_stream_under_another_type(lead: bytes) -> None:
     """A stream is read as one whatever its type says and however it begins."""
