@@ -49,7 +49,7 @@ def _answered(bench: Bench, output: str, *, is_error: bool = False, name: str = 
 
 def _hook(bench: Bench, event: str, **told: Any) -> None:
     common = {"session_id": "session-1", "tool_name": "Bash", "tool_use_id": "t1", "tool_input": {"command": "make"}}
-    bench.hook("claude", hook_event_name=event, **common, **told)
+    bench.hook("claude", hook_event_name=event, **{**common, **told})
 
 
 def test_an_output_that_claude_code_keeps_in_a_file() -> None:
@@ -76,6 +76,28 @@ def test_a_result_that_is_no_command() -> None:
     _asked(bench, "mcp__x__y")
     _answered(bench, APART, name="mcp__x__y")
     assert _marks(bench, "tool_result") == [(APART, ("cut by the agent: all of it was 195.3KB",))]
+
+
+@pytest.mark.parametrize(
+    ("response", "words"),
+    [
+        ({"file": {"numLines": 40, "totalLines": 9000, "truncatedByTokenCap": True}}, ": 40 of 9,000 lines kept"),
+        ({"file": {"numLines": 1, "totalLines": 1, "truncatedByTokenCap": True}}, ""),
+        ({"filenames": ["a"], "numFiles": 1, "truncated": True}, ""),
+        ({"file": {"numLines": 40, "totalLines": 9000}, "truncated": False}, None),
+    ],
+    ids=["lines", "in a line", "names", "a part that was asked for"],
+)
+def test_a_file_that_claude_code_did_not_read_whole(response: dict[str, Any], words: str | None) -> None:
+    """The hook says so, where the model gets the beginning without a word."""
+    bench = Bench()
+    _asked(bench, "Read", file_path="/w/big.txt")
+    given = {"tool_name": "Read", "tool_input": {"file_path": "/w/big.txt"}}
+    _hook(bench, "PreToolUse", **given)
+    _hook(bench, "PostToolUse", tool_response=response, **given)
+    _answered(bench, "the beginning", name="Read")
+    marks = () if words is None else (f"cut by the agent{words}",)
+    assert _marks(bench, "tool_result") == [("the beginning", marks)]
 
 
 @pytest.mark.parametrize("is_hooked", [False, True])

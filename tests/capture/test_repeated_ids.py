@@ -26,7 +26,7 @@ SAME = "toolu_same"
 CODEX = {"originator": "codex_exec", "session-id": "s1"}
 
 
-def _hook(bench: Bench, event: str, command: str, output: str = "") -> None:
+def _hook(bench: Bench, event: str, command: str, output: str = "", **more: str) -> None:
     told: dict[str, Any] = {"tool_response": {"stdout": output}} if event == "PostToolUse" else {}
     bench.hook(
         "claude",
@@ -36,6 +36,7 @@ def _hook(bench: Bench, event: str, command: str, output: str = "") -> None:
         tool_use_id=SAME,
         tool_input={"command": command},
         **told,
+        **more,
     )
 
 
@@ -145,3 +146,50 @@ def test_a_result_behind_an_answer_that_the_provider_keeps() -> None:
     results = bench.kinds("tool_result")
     assert values(results, "content") == [("o0",)]
     assert results[0].refs == (bench.drafts.index(bench.kinds("tool_call")[0]),)
+
+
+def _side_by_side(steps: str, commands: tuple[str, str], *, is_hooked: bool, restarts: set[int]) -> Bench:
+    """Two subagents whose calls have one id; ``steps`` says whose turn it is: call, hook, hook, result."""
+    bench = Bench()
+    done = {"a": 0, "b": 0}
+    for at, name in enumerate(steps):
+        command, output = commands["ab".index(name)], f"output of {name}"
+        agent = {**CLAUDE, "X-Claude-Code-Agent-Id": name}
+        history: list[tuple[str, Any]] = [("user", [text_block(f"task {name}")])]
+        bench.clock.now_ms += 5
+        match done[name]:
+            case 0:
+                exchange(bench, asks(*history), messages_stream(tool_block(SAME, command=command)), agent=agent)
+            case 3:
+                history += [("assistant", [tool_block(SAME, command=command)]), ("user", [result_block(SAME, output)])]
+                exchange(bench, asks(*history), messages_stream(text_block("done")), agent=agent)
+            case step if is_hooked:
+                _hook(bench, ("PreToolUse", "PostToolUse")[step - 1], command, output, agent_id=name)
+            case _:
+                pass
+        done[name] += 1
+        if at in restarts:
+            bench.restart()
+    return bench
+
+
+@settings(max_examples=120, deadline=None)
+@given(
+    steps=st.permutations("aaaabbbb"),
+    commands=st.sampled_from([("ls", "ls"), ("ls", "pwd")]),
+    is_hooked=st.booleans(),
+    restarts=st.sets(st.integers(0, 7), max_size=2),
+)
+def test_one_id_in_two_subagents(
+    *, steps: list[str], commands: tuple[str, str], is_hooked: bool, restarts: set[int]
+) -> None:
+    """Of subagents that run side by side each keeps its own call, result and command, whatever comes first."""
+    bench = _side_by_side("".join(steps), commands, is_hooked=is_hooked, restarts=restarts)
+    lanes = {draft.fields.get("agent_id"): draft.lane for draft in bench.drafts if draft.fields.get("agent_id")}
+    sources = {"hook", "proxy"} if is_hooked else {"proxy"}
+    entries = [entry for entry in build(bench.recorded()).entries if entry.kind in {"tool_call", "command"}]
+    assert [set(entry.sources) for entry in entries] == [sources] * 4
+    calls = {entry.seq: entry.lane for entry in entries if entry.kind == "tool_call"}
+    for command in (entry for entry in entries if entry.kind == "command"):
+        lane = lanes[str(command.fields["output"])[-1]]
+        assert (command.lane, calls[command.action or 0]) == (lane, lane)

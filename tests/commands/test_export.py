@@ -15,6 +15,9 @@ from tests.helpers.plausible import plausible
 from promptster.__main__ import main
 from promptster.paths import slug
 
+MADE_BY_0_1 = Path(__file__).parent / "made_by_0_1"
+"""A bundle, and what the first release's own commands made of it."""
+
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -156,3 +159,13 @@ def test_a_line_break_in_a_name_makes_no_line_of_ours(folder: Path, capsys: pyte
     """An error is one line, whatever a file is called."""
     assert main(["export", str(folder / "a\nerror: b"), "-f", "jsonl"]) == 2
     assert "\nerror: b" not in capsys.readouterr().err
+
+
+def test_a_bundle_of_the_first_release_reads_as_ever(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its lines and its story are, letter for letter, what that release printed."""
+    bundle = str(MADE_BY_0_1 / "session.promptster")
+    assert main(["export", bundle, "--format", "jsonl", "-o", "lines.jsonl"]) == 0
+    assert (folder / "lines.jsonl").read_bytes() == (MADE_BY_0_1 / "session.jsonl").read_bytes()
+    capsys.readouterr()
+    assert main(["replay", bundle]) == 0
+    assert capsys.readouterr().out.endswith("\n\n" + (MADE_BY_0_1 / "story.txt").read_text())

@@ -187,6 +187,16 @@ def test_one_id_in_two_agent_sessions_is_two_actions() -> None:
     ]
 
 
+def test_one_id_in_two_subagents_is_two_actions() -> None:
+    """So it is in subagents of one session, in whatever order their sources tell of them."""
+    script = Script()
+    for source, subagents in (("proxy", ("x", "y")), ("hook", ("y", "x"))):
+        for subagent in subagents:
+            named = {"agent": "claude", "agent_session": "s", "agent_id": subagent}
+            script.add(source, "tool_call", tool_use_id="t1", name="Bash", input={}, **named)
+    assert sorted([event.seq for event in cluster] for cluster in clusters(script.events)) == [[0, 3], [1, 2]]
+
+
 def test_sources_that_name_one_session_differently_are_still_joined() -> None:
     """Where no two viewpoints agree on a session, the shared id decides."""
     script = Script()

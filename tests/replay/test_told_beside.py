@@ -112,9 +112,10 @@ def test_what_an_agent_left_out(facts: list[dict[str, Any]], words: str) -> None
 
 
 def test_an_answer_that_was_begun_again() -> None:
-    """What broke off stands beside the answer, under words that say what it is."""
+    """The answer's line says it, and what broke off stands below under words that say what it is."""
     script = Script()
     error = {"type": "begun_again", "content": [{"type": "text", "text": "First try"}]}
     script.add("proxy", "model_response", outcome="complete", text="Second", error=error, **CLAUDE)
     blocks = story(from_opened(script.events), Layout(everything=True))
     assert any("broke off before the provider began the answer again" in block.plain for block in blocks)
+    assert any("Answer  broke off, begun again" in block.plain for block in story(from_opened(script.events), Layout()))

@@ -242,7 +242,7 @@ class Capture:
             if complete:
                 self._tools.call(exchange.agent, identity, use, seq)
             else:
-                self._ledger.entry(identity, use.id).response_seq = seq
+                self._ledger.own(identity, use.id).response_seq = seq
         if exchange.purpose == "work":
             self._tools.ran_there(identity, response.answer.ran, seq)
         self._hooks.release(identity)

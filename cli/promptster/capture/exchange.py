@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 MAX_REQUEST = 64 << 20
 """Bytes of a request's body that are kept for reading."""
 
+_BLANK = b"\xef\xbb\xbf\r\n"
+_STREAMED = (b"event:", b"data:", b"id:", b"retry:", b":")
+"""Beginnings of a stream of events, by whatever type it goes."""
 _ERROR_KEPT = 4000
 _HTTP_ERROR = 400
 
@@ -207,7 +210,7 @@ class Exchange:
         self._is_over = True
         whole = b"".join(self._whole)
         self._whole = []
-        if whole.startswith((b"event:", b"data:")):
+        if whole.lstrip(_BLANK).startswith(_STREAMED):
             for event in SseParser().feed(whole):
                 self._assembler.event(event.event, event.data)
         elif whole:

@@ -131,7 +131,7 @@ class HookDesk:
 
     def _is_seen(self, report: HookReport) -> bool:
         """Whether the proxy has told of a call that a hook is about to run, or another hook has."""
-        known = self._ledger.find(report.identity, report.tool_use_id)
+        known = self._ledger.find(report.identity, report.tool_use_id, report.call)
         if known is None or report.call is None:
             return False
         return any(call.partner is None for call in known.by_proxy) or known.hooks_call(report.call) is not None
@@ -158,14 +158,15 @@ class HookDesk:
             fields = {**finding.fields, **report.identity.fields()}
             seq = self._scribe.write("hook", finding.kind, fields, lane=lane, refs=refs, at=at)
             if finding.kind == "tool_call" and report.tool_use_id:
-                told = self._ledger.entry(report.identity, report.tool_use_id).by_hook
+                told = self._ledger.entry(report.identity, report.tool_use_id, report.call).by_hook
                 told[-1].seq = seq if told else None
             elif finding.kind == "agent_other":
                 self._scribe.counts["hook_raw"] += 1
 
     def _question(self, report: HookReport) -> tuple[int | None, ...]:
         """The call that a question is about."""
-        known = self._ledger.find(report.identity, report.tool_use_id) if report.tool_use_id else None
+        named = report.tool_use_id
+        known = self._ledger.find(report.identity, named, report.call) if named else None
         known = known or self._ledger.in_question(report.identity, _words(report))
         if known is None:
             return ()
@@ -176,7 +177,7 @@ class HookDesk:
         """A tool that ran after a question was allowed to."""
         if report.stage == "other" or not report.tool_use_id:
             return ()
-        known = self._ledger.entry(report.identity, report.tool_use_id)
+        known = self._ledger.entry(report.identity, report.tool_use_id, report.call)
         if report.stage == "call":
             known.asks_as, known.identity = _words(report), report.identity
             return ()
@@ -199,7 +200,7 @@ class HookDesk:
     def _refs(self, report: HookReport) -> tuple[int | None, ...]:
         if not report.tool_use_id:
             return ()
-        known = self._ledger.entry(report.identity, report.tool_use_id)
+        known = self._ledger.entry(report.identity, report.tool_use_id, report.call)
         known.name = known.name or (report.call.name if report.call else "")
         if report.stage != "call":
             return (_seq_of(known, report),)
@@ -213,7 +214,7 @@ class HookDesk:
         if report.tool_use_id and report.twin and report.stage == "other":
             return False
         if report.tool_use_id and report.stage != "other":
-            told = _tells_again(self._ledger.entry(report.identity, report.tool_use_id), report)
+            told = _tells_again(self._ledger.entry(report.identity, report.tool_use_id, report.call), report)
         else:
             told = self._was_told(report, at)
         if report.twin and report.stage == "call" and not told:

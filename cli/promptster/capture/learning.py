@@ -122,7 +122,7 @@ class Learner:
         identity, asked = found
         if event.fields.get("outcome") != "complete":
             for tool_use_id in sequence(event.fields.get("tool_use_ids")):
-                self._ledger.entry(identity, text_of(tool_use_id)).response_seq = event.seq
+                self._ledger.own(identity, text_of(tool_use_id)).response_seq = event.seq
         attempt = event.fields.get("attempt")
         asked.answered = max(asked.answered, attempt if isinstance(attempt, int) else 1)
         asked.attempts = max(asked.attempts, asked.answered)
@@ -135,12 +135,16 @@ class Learner:
 
     def _tool(self, event: OpenedEvent, identity: Identity) -> None:
         tool_use_id = text_of(event.fields.get("tool_use_id"))
-        if not tool_use_id:
+        if not tool_use_id and event.src != "proxy":
             return
-        known = self._ledger.entry(identity, tool_use_id)
         name = text_of(event.fields.get("name"))
-        known.name = known.name or name
         use = ToolUse(id=tool_use_id, name=name, input=event.fields.get("input"))
+        if event.kind == "tool_call":
+            find = self._ledger.own if event.src == "proxy" else self._ledger.entry
+            known = find(identity, tool_use_id, use)
+        else:
+            known = self._ledger.entry(identity, tool_use_id)
+        known.name = known.name or name
         match event.src, event.kind:
             case "proxy", "tool_call":
                 known.tell("proxy", use, event.seq)

@@ -1,7 +1,8 @@
 """Tool calls by id: who has told of each, so that nothing is told twice by one source and silence is noticed.
 
 An id names one call, as a rule. Some providers give one id to the calls of every turn, or to two calls at once: then it
-names a row of calls, and what belongs to which is told by their order and by what was asked for.
+names a row of calls, and what belongs to which is told by their order and by what was asked for. Each conversation has
+rows of its own, since subagents that run side by side may be given the same ids.
 """
 
 from __future__ import annotations
@@ -94,6 +95,10 @@ class KnownCall:
         del own[:-_SAME_KEPT]
         return call
 
+    def has_like(self, told: ToldCall) -> bool:
+        """Whether any source tells of such a call."""
+        return any(call.is_like(told) for call in (*self.by_proxy, *self.by_hook))
+
     def waiting(self, src: str) -> ToldCall | None:
         """The oldest call whose result a source has not told."""
         calls = self.by_proxy if src == "proxy" else self.by_hook
@@ -141,21 +146,50 @@ class Ledger:
     """The latest tool calls of all conversations."""
 
     def __init__(self) -> None:
-        self._calls: OrderedDict[Key, KnownCall] = OrderedDict()
+        self._calls: OrderedDict[tuple[Key, str], KnownCall] = OrderedDict()
+        self._told_by: dict[Key, list[str]] = {}
+        """The conversations of a session, by their agents' ids, that have a row for an id."""
 
-    def find(self, identity: Identity, tool_use_id: str) -> KnownCall | None:
-        """The call, if anyone told of it. Subagents share their session's ids."""
-        return self._calls.get((identity.agent, identity.session, tool_use_id))
+    def find(self, identity: Identity, tool_use_id: str, use: ToolUse | None = None) -> KnownCall | None:
+        """The row of a conversation, if anyone told of it, else one that another source tells of in its place.
 
-    def entry(self, identity: Identity, tool_use_id: str) -> KnownCall:
-        """The call, known or new."""
+        Not every source names the subagent, and some subagents begin with what their session has done. So the row may
+        be the session's own, or, for what names no subagent, one of any subagent.
+
+        Args:
+            identity: the conversation.
+            tool_use_id: the id.
+            use: the call; a row of another conversation must hold one like it.
+        """
         key = (identity.agent, identity.session, tool_use_id)
-        known = self._calls.get(key)
+        exact = self._calls.get((key, identity.agent_id))
+        if exact is not None:
+            return exact
+        told = None if use is None else ToldCall(seq=None, name=use.name, marks=marks_of(use))
+        for agent_id in reversed(self._told_by.get(key, ())):
+            known = self._calls[key, agent_id]
+            if not (agent_id and identity.agent_id) and (told is None or known.has_like(told)):
+                return known
+        return None
+
+    def own(self, identity: Identity, tool_use_id: str, use: ToolUse | None = None) -> KnownCall:
+        """The row of just this conversation, known or new, whatever ``use`` is."""
+        del use
+        key = (identity.agent, identity.session, tool_use_id)
+        known = self._calls.get((key, identity.agent_id))
         if known is None:
-            known = self._calls[key] = KnownCall(identity=identity)
+            known = self._calls[key, identity.agent_id] = KnownCall(identity=identity)
+            self._told_by.setdefault(key, []).append(identity.agent_id)
             if len(self._calls) > _CALLS_KEPT:
-                self._calls.popitem(last=False)
+                (gone, agent_id), _ = self._calls.popitem(last=False)
+                self._told_by[gone].remove(agent_id)
+                if not self._told_by[gone]:
+                    del self._told_by[gone]
         return known
+
+    def entry(self, identity: Identity, tool_use_id: str, use: ToolUse | None = None) -> KnownCall:
+        """The row that ``find`` finds, else a new one."""
+        return self.find(identity, tool_use_id, use) or self.own(identity, tool_use_id)
 
     def in_question(self, identity: Identity, asks_as: str) -> KnownCall | None:
         """The oldest call of a conversation that a hook told in these words and that has not been asked for."""

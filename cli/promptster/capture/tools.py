@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from promptster.capture import actions
-from promptster.capture.ledger import KnownCall
 from promptster.capture.providers.interface import ToolResult, ToolUse
 
 if TYPE_CHECKING:
@@ -14,7 +13,7 @@ if TYPE_CHECKING:
     from promptster.capture.agents.interface import Agent, Finding, Identity
     from promptster.capture.conversation import Answered, Turn
     from promptster.capture.lanes import Lanes
-    from promptster.capture.ledger import Ledger, ToldCall
+    from promptster.capture.ledger import KnownCall, Ledger, ToldCall
     from promptster.capture.on_disk import Disk
     from promptster.capture.scribe import Scribe
     from promptster.capture.silence import SilenceWatch
@@ -41,14 +40,17 @@ class ToolDesk:
         self._subagents = subagents
         self._silence = silence
         self._disk = disk
+        self._latest: dict[Identity, list[tuple[str, ToldCall]]] = {}
+        """The calls of each conversation's latest answer, with the provider's ids."""
 
     def call(self, agent: Agent, identity: Identity, use: ToolUse, after: int | None) -> ToldCall:
-        """A call that the model made; a call without an id cannot be known again."""
-        known = self._ledger.entry(identity, use.id) if use.id else KnownCall(identity=identity)
+        """A call that the model made; those without an id share a row."""
+        known = self._ledger.own(identity, use.id)
         known.name, known.identity = use.name, identity
         self._disk.look(agent.touches(use))
         finding = actions.tool_call(tool_use_id=use.id, name=use.name, given=use.input)
         call = known.tell("proxy", use, self._write(identity, finding.kind, finding.fields, after))
+        self._latest.setdefault(identity, []).append((use.id, call))
         if agent.tools and use.name not in agent.tools and not use.name.startswith("mcp__"):
             self._scribe.counts["tool_unknown"] += 1
         spawned = agent.spawns(use)
@@ -59,7 +61,7 @@ class ToolDesk:
     def ran_there(self, identity: Identity, ran: Sequence[ToolUse | ToolResult], response: int | None) -> None:
         """Write the tools that the provider ran itself: their results, too, refer to the answer that brought them."""
         for item in ran:
-            known = self._ledger.entry(identity, item.id)
+            known = self._ledger.own(identity, item.id)
             if isinstance(item, ToolUse):
                 known.name = item.name
                 finding = actions.tool_call(tool_use_id=item.id, name=item.name, given=item.input)
@@ -82,7 +84,7 @@ class ToolDesk:
         placed: dict[str, Sequence[ToldCall | None]] = {}
         for answer in turn.answers:
             name, use = answer.result.id, answer.use
-            known = self._ledger.find(identity, name) if name else None
+            known = self._ledger.find(identity, name, use) or self._renamed(identity, answer, turn.uses)
             if known is None:
                 call = None
             elif use is None:
@@ -99,6 +101,20 @@ class ToolDesk:
                 self._lost_actions(agent, identity, call, answer)
             else:
                 self._result(agent, identity, call, answer)
+        if is_work:
+            self._latest.pop(identity, None)
+
+    def _renamed(self, identity: Identity, answer: Answered, uses: Mapping[str, Sequence[ToolUse]]) -> KnownCall | None:
+        """The row of a call that an agent sends back by an id of its own, as the provider gave none or another one."""
+        use, name = answer.use, answer.result.id
+        if use is None or not name or not answer.is_fresh:
+            return None
+        for told_id, call in self._latest.get(identity, ()):
+            if told_id not in uses and not call.is_answered and call.partner is None and call.may_be(use):
+                known = self._ledger.own(identity, name)
+                known.by_proxy.append(call)
+                return known
+        return None
 
     def _lost_actions(self, agent: Agent, identity: Identity, call: ToldCall, answer: Answered) -> None:
         """What a tool did, when an earlier recorder wrote down its result and died before the rest."""
@@ -112,7 +128,7 @@ class ToolDesk:
         use = call.use or answer.use or ToolUse(id=result.id, name=call.name, input=None)
         call.is_answered, call.use = True, None
         finding = actions.tool_result(
-            tool_use_id=result.id, name=use.name, content=result.content, is_error=result.is_error
+            tool_use_id=use.id, name=use.name, content=result.content, is_error=result.is_error
         )
         self._write(identity, finding.kind, finding.fields, call.seq)
         for action in agent.actions(use, result):

@@ -46,11 +46,17 @@ class TypedWords:
         return is_judged and prompts[-1].text.strip() in waiting
 
     def judge(self, agent: Agent, identity: Identity, prompts: Sequence[Prompt]) -> list[Prompt]:
-        """The prompts, those that nobody typed marked as a machine's."""
+        """The prompts, those that nobody typed marked as a machine's, and none that only looks like one's."""
         waiting = self._waiting.get((identity.agent, identity.session))
-        if waiting is None or not agent.hooks_every_prompt:
+        if waiting is None:
             return list(prompts)
-        return [self._judge(waiting, prompt) for prompt in prompts]
+        told = [
+            dataclasses.replace(prompt, machine=prompt.machine and prompt.text.strip() not in waiting)
+            if prompt.is_guessed
+            else prompt
+            for prompt in prompts
+        ]
+        return [self._judge(waiting, prompt) for prompt in told] if agent.hooks_every_prompt else told
 
     @staticmethod
     def _judge(waiting: deque[str], prompt: Prompt) -> Prompt:

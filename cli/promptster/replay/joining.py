@@ -54,7 +54,7 @@ def clusters(events: Sequence[OpenedEvent]) -> list[list[OpenedEvent]]:
     calls: dict[int, int] = {}
     """Per event that tells of a call, the first one that does."""
     for (kind, *_), group in sorted(groups.items(), key=lambda each: each[0][0] != "tool_call"):
-        for same in [group] if kind == "prompt" else _by_session(group):
+        for same in [group] if kind == "prompt" else _by_conversation(group):
             for one in _by_call(same, calls):
                 for part in _by_path(one) if kind == "file_edit" else [one]:
                     joined = _join_calls(part) if kind == "tool_call" else _align_viewpoints(part)
@@ -92,19 +92,32 @@ def _join_key(event: OpenedEvent, prompt_sessions: dict[str, set[str]]) -> tuple
     return ()
 
 
-def _by_session(group: list[OpenedEvent]) -> list[list[OpenedEvent]]:
-    """Reports of one id, apart by agent session: providers need not make ids that no other conversation has.
+def _by_conversation(group: list[OpenedEvent]) -> list[list[OpenedEvent]]:
+    """Reports of one id, apart by agent session and subagent: ids need not be ones that no other conversation has.
 
-    Only where two viewpoints agree on a session. Where they do not, they name one conversation differently.
+    Only where two viewpoints agree on a session, or on a subagent in it. Where they do not, they name one conversation
+    differently.
     """
-    viewpoints: dict[str, set[Viewpoint]] = defaultdict(set)
+    sessions = _parts(group, "agent_session")
+    if "" in sessions or not _is_agreed(sessions):
+        sessions = {"": group}
+    found: list[list[OpenedEvent]] = []
+    for same in sessions.values():
+        subagents = _parts(same, "agent_id")
+        found += subagents.values() if _is_agreed(subagents) else [same]
+    return found
+
+
+def _parts(group: list[OpenedEvent], name: str) -> dict[str, list[OpenedEvent]]:
     parts: dict[str, list[OpenedEvent]] = defaultdict(list)
     for event in group:
-        session = _text(event, "agent_session")
-        viewpoints[session].add(viewpoint(event))
-        parts[session].append(event)
-    agreed = "" not in parts and any(len(seen_by) > 1 for seen_by in viewpoints.values())
-    return list(parts.values()) if agreed else [group]
+        parts[_text(event, name)].append(event)
+    return parts
+
+
+def _is_agreed(parts: Mapping[str, list[OpenedEvent]]) -> bool:
+    """Whether any of them is told by two viewpoints."""
+    return any(len({viewpoint(event) for event in part}) > 1 for part in parts.values())
 
 
 def _join_calls(group: list[OpenedEvent]) -> list[list[OpenedEvent]]:

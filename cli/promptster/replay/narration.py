@@ -128,6 +128,10 @@ _RESPONSE_FACTS = (
 )  # fmt: skip
 
 
+_BEGUN_AGAIN = {"begun_again": "broke off, begun again"}
+_ERROR_LABELS = {"begun_again": "broke off before the provider began the answer again"}
+
+
 def _model_response(entry: Entry) -> Narration:
     outcome = text_of(entry, "outcome")
     status = int_of(entry, "status")
@@ -138,20 +142,19 @@ def _model_response(entry: Entry) -> Narration:
     return Narration(
         label="Answer",
         subject=text_of(entry, "model"),
-        note=notes.get(outcome) or (called if not text else time_of(entry)),
+        note=notes.get(outcome) or _BEGUN_AGAIN.get(_error_type(entry)) or (called if not text else time_of(entry)),
         bad=outcome in notes,
         passages=passages_of(
             field_of(entry, "text", "", Style.PROSE, opened=True),
             field_of(entry, "thinking", "thinking", Style.PROSE),
-            field_of(entry, "error", _error_label(entry)),
+            field_of(entry, "error", _ERROR_LABELS.get(_error_type(entry), "error")),
             facts_of("details", [(name, entry.fields.get(name)) for name in _RESPONSE_FACTS]),
         ),
     )
 
 
-def _error_label(entry: Entry) -> str:
-    begun_again = (table(entry.fields.get("error")) or {}).get("type") == "begun_again"
-    return "broke off before the provider began the answer again" if begun_again else "error"
+def _error_type(entry: Entry) -> str:
+    return str((table(entry.fields.get("error")) or {}).get("type"))
 
 
 def _tool_call(entry: Entry) -> Narration:

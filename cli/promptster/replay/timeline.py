@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 _ROUTINE_KINDS = frozenset({"capture_heartbeat", "agent_other"})
 """Kinds that tell nothing by themselves: the recorder's pulse, and the agent's own comings and goings."""
+_DONE = frozenset({"tool_result", "file_edit", "command"})
+"""What comes of a call."""
 _IN_PART = "recorded in part"
 
 
@@ -90,11 +92,12 @@ def _with_refs(entries: Sequence[Entry]) -> list[Entry]:
 def _with_actions(entries: Sequence[Entry]) -> list[Entry]:
     """Results, edits, commands and permissions point to the tool call that they belong to.
 
-    A call of the same conversation wins; ids may repeat in others.
+    A call of the same conversation wins; ids may repeat in others. Where no call has the id, a reference tells it.
     """
     named = [(entry, _tool_use_id(entry)) for entry in entries]
     calls: dict[tuple[str, int | None], list[int]] = defaultdict(list)
     first: dict[str, int] = {}
+    every = {entry.seq for entry in entries if entry.kind == "tool_call"}
     for entry, name in named:
         if name:
             first.setdefault(name, entry.seq)
@@ -103,7 +106,10 @@ def _with_actions(entries: Sequence[Entry]) -> list[Entry]:
                 calls[name, None].append(entry.seq)
     placed: list[Entry] = []
     for entry, name in named:
-        near = (calls.get((name, entry.lane)) or calls.get((name, None)) or [first[name]]) if name else [entry.seq]
+        near = calls.get((name, entry.lane)) or calls.get((name, None)) or []
+        if not near and entry.kind in _DONE:
+            near = [ref for ref in entry.refs if ref in every]
+        near = near or [first.get(name, entry.seq)]
         head = next((ref for ref in entry.refs if ref in near), None) or _head(near, entry.seq)
         alone = entry.kind == "tool_call" or head == entry.seq
         placed.append(entry if alone else replace(entry, action=head))

@@ -90,11 +90,34 @@ INTERNAL = [
 @pytest.mark.parametrize("text", INTERNAL)
 @pytest.mark.parametrize("agent", [CODEX, {}], ids=["codex", "unnamed"])
 def test_context_of_codex(text: str, agent: dict[str, str]) -> None:
-    """What Codex itself tells the model is marked as a machine's, by the request and by the hook."""
+    """What Codex itself tells the model is marked as a machine's; by the hook where the name is nobody else's."""
     assert _by_codex(_text(text), agent=agent) == [(text, None, True)]
     bench = Bench()
     bench.hook("codex", hook_event_name="UserPromptSubmit", session_id="s1", turn_id="t", prompt=text)
-    assert values(bench.kinds("prompt"), "machine") == [(True,)]
+    is_sure = text.startswith(("<codex_", "<rollout_"))
+    assert values(bench.kinds("prompt"), "machine") == [(True if is_sure else None,)]
+
+
+@pytest.mark.parametrize(
+    "text", ["<my_context>\nour rules\n</my_context>", "<task-instructions>Go</task-instructions>"]
+)
+@pytest.mark.parametrize("agent", ["claude", "codex"])
+def test_a_prompt_in_tags_of_ones_own(text: str, agent: str) -> None:
+    """What the agent's hook reports as submitted is the person's, by the request too, though it looks like context."""
+    bench = Bench()
+    bench.hook(
+        agent, hook_event_name="UserPromptSubmit", session_id="session-1", prompt_id="p", turn_id="t", prompt=text
+    )
+    if agent == "claude":
+        exchange(bench, asks(("user", [text_block(text)])), messages_stream(text_block("ok")), agent=CLAUDE)
+    else:
+        body = {"model": "m", "stream": True, "input": [{"type": "message", "role": "user", "content": [_text(text)]}]}
+        named = {"originator": "codex_exec", "session-id": "session-1"}
+        exchange(bench, body, b"", target="/v1/responses", upstream="openai", agent=named)
+    assert [(draft.src, draft.fields.get("machine")) for draft in bench.kinds("prompt")] == [
+        ("hook", None),
+        ("proxy", None),
+    ]
 
 
 @pytest.mark.parametrize(

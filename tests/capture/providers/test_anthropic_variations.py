@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from tests.helpers.capturing import CLAUDE, Bench, asks, exchange, sse, text_block, tool_block, values
 
@@ -94,6 +94,7 @@ def test_answers_in_every_manner(
     *, blocks: list[dict[str, Any]], given_first: int, index: str, is_marked: bool, before: list[dict[str, Any]] | None
 ) -> None:
     """Blocks at one index or none, in the message's start, or behind a part of another message: all and only they."""
+    assume(index != "zero" or not given_first or blocks[:1] != blocks[given_first : given_first + 1])
     places = {"own": range(9), "zero": [0] * 9, "none": [None] * 9}
     events: list[dict[str, Any]] = []
     if before is not None:
@@ -120,6 +121,16 @@ def test_one_message_begun_twice(*, blocks: list[dict[str, Any]], cut: int, anew
             events += _block(block, at)
     got = _answer(events + _end())
     assert (got.content, got.dropped) == (blocks, blocks[:cut] if anew else [])
+    assert got.usage == {"input_tokens": 9, "output_tokens": 4}
+
+
+def test_blocks_that_stood_in_the_start_already() -> None:
+    """What comes as blocks once more is told once, as agents take it."""
+    blocks = [text_block("hi"), tool_block("t1", command="ls")]
+    events = [_begin("msg_1", blocks), *(each for at, block in enumerate(blocks) for each in _block(block, at))]
+    got = _answer(events + _end("tool_use"))
+    assert (got.content, got.text, got.dropped) == (blocks, "hi", [])
+    assert got.calls == [ToolUse(id="t1", name="Bash", input={"command": "ls"})]
 
 
 @pytest.mark.parametrize("outcome", ["complete", "cut_by_provider"])

@@ -27,7 +27,7 @@ class Manner:
     index: str
     """``own``: one for each call; ``zero``: the same for all; ``none``: left out."""
     ids: str
-    """``once``: with the first piece; ``each``: with every piece; ``same``: one id for all calls."""
+    """With the first piece (``once``), the ``last`` or ``each``; another with each (``anew``); the ``same`` for all."""
     name: str
     """``once`` or ``each``."""
     arguments: str
@@ -37,6 +37,10 @@ class Manner:
 
     def is_clear(self) -> bool:
         """Whether anybody could tell the calls apart: by index, by id, or because each comes whole."""
+        if self.ids == "last":
+            return self.index == "own"
+        if self.ids == "anew":
+            return not self.together and self.name == "once" and self.arguments in {"pieces", "whole", "object"}
         if self.ids == "same":
             return self.index == "own" or (self.name == "once" and self.arguments in {"whole", "object"})
         return not self.together or self.index == "own" or self.ids == "each"
@@ -45,7 +49,7 @@ class Manner:
 MANNERS = st.builds(
     Manner,
     index=st.sampled_from(["own", "zero", "none"]),
-    ids=st.sampled_from(["once", "each", "same"]),
+    ids=st.sampled_from(["once", "last", "each", "anew", "same"]),
     name=st.sampled_from(["once", "each"]),
     arguments=st.sampled_from(["pieces", "whole", "object", "repeated", "so_far"]),
     together=st.booleans(),
@@ -71,13 +75,15 @@ def _texts(manner: Manner, arguments: dict[str, Any], cuts: list[int]) -> list[A
 
 def _entries(manner: Manner, place: int, name: str, arguments: dict[str, Any], cuts: list[int]) -> list[dict[str, Any]]:
     entries: list[dict[str, Any]] = []
-    for at, text in enumerate(_texts(manner, arguments, cuts)):
+    texts = _texts(manner, arguments, cuts)
+    for at, text in enumerate(texts):
         function: dict[str, Any] = {"arguments": text}
         entry: dict[str, Any] = {"type": "function", "function": function}
         if manner.index != "none":
             entry["index"] = place if manner.index == "own" else 0
-        if not at or manner.ids == "each":
+        if manner.ids in {"each", "anew"} or at == (len(texts) - 1 if manner.ids == "last" else 0):
             entry["id"] = "call_same" if manner.ids == "same" else f"call_{place}"
+            entry["id"] += f"_{at}" if at and manner.ids == "anew" else ""
         if not at or manner.name == "each":
             function["name"] = name
         entries.append(entry)
@@ -109,6 +115,65 @@ def test_calls_in_every_manner(calls: list[tuple[str, dict[str, Any]]], manner: 
     got = _answer(*(_chunk(tool_calls=entries) for entries in lists), _chunk("tool_calls"))
     ids = ["call_same" if manner.ids == "same" else f"call_{place}" for place in range(len(calls))]
     assert got.calls == [ToolUse(id=name, name=call[0], input=call[1]) for name, call in zip(ids, calls, strict=True)]
+
+
+def test_an_id_behind_its_call() -> None:
+    """An entry without a name is no call of its own, whether or not an index says so; neither is an empty one."""
+    entries = [
+        {"function": {"name": "read", "arguments": '{"pa'}},
+        {"function": {"arguments": 'th":"a"}'}},
+        {"id": "late", "function": {"arguments": ""}},
+        {"id": "later", "function": {}},
+    ]
+    got = _answer(*(_chunk(tool_calls=[entry]) for entry in entries), _chunk("tool_calls"))
+    assert got.calls == [ToolUse(id="late", name="read", input={"path": "a"})]
+
+
+def test_a_call_in_the_place_of_a_list() -> None:
+    """One call that stands alone where a list of them should is told."""
+    call = {"id": "c", "function": {"name": "read", "arguments": '{"path":"a"}'}}
+    assert _answer(_chunk(tool_calls=call), _chunk("tool_calls")).calls == [
+        ToolUse(id="c", name="read", input={"path": "a"})
+    ]
+
+
+def test_a_whole_message_in_a_stream() -> None:
+    """Gateways that answer at once send a ``message`` where a ``delta`` should be; beside one it repeats it."""
+    message = {"role": "assistant", "content": "hi"}
+    whole = {"choices": [{"index": 0, "message": message, "finish_reason": "stop"}]}
+    assert _answer(whole).text == "hi"
+    both = {"choices": [{"index": 0, "message": message, "delta": {"content": "i"}, "finish_reason": "stop"}]}
+    assert _answer(_chunk(content="h"), both).text == "hi"
+
+
+def test_several_choices() -> None:
+    """The first is the answer, and the others stand in the content, each by its index."""
+    call = {"index": 0, "id": "c", "function": {"name": "read", "arguments": '{"path":"a"}'}}
+    chunks: list[dict[str, Any]] = [
+        {"choices": [{"index": place, "delta": delta}]}
+        for place, delta in [
+            (1, {"content": "so"}),
+            (0, {"content": "or"}),
+            (2, {"tool_calls": [call]}),
+            (1, {"content": "!"}),
+        ]
+    ]
+    got = _answer(*chunks, _chunk("stop"))
+    assert (got.text, got.calls) == ("or", [])
+    told = [(message.get("index"), message["content"], bool(message.get("tool_calls"))) for message in got.content]
+    assert told == [(None, "or", False), (1, "so!", False), (2, None, True)]
+
+
+@pytest.mark.parametrize("lead", [b"", b": waiting\n\n", b"\r\n", b"\xef\xbb\xbf", b"id: 1\n"])
+def test_a_stream_under_another_type(lead: bytes) -> None:
+    """A stream is read as one whatever its type says and however it begins."""
+    bench = Bench()
+    stream = lead + b"".join(
+        f"data: {json.dumps(each)}\n\n".encode() for each in (_chunk(content="hi"), _chunk("stop"))
+    )
+    plain = ((b"content-type", b"text/plain"),)
+    exchange(bench, asks(("user", "go")), stream, headers=plain, target="/v1/chat/completions", upstream="openai")
+    assert values(bench.kinds("model_response"), "outcome", "text") == [("complete", "hi")]
 
 
 def _in_form(word: str, style: str) -> Any:

@@ -106,6 +106,7 @@ RAN: list[tuple[dict[str, Any], Any, Any]] = [
     ({"type": "web_search_call", "action": {"type": "search", "query": "q"}}, {"type": "search", "query": "q"}, None),
     ({"type": "file_search_call", "queries": ["q"], "results": [{"text": "t"}]}, {"queries": ["q"]}, [{"text": "t"}]),
     ({"type": "code_interpreter_call", "code": "1+1", "outputs": [{"logs": "2"}]}, {"code": "1+1"}, [{"logs": "2"}]),
+    ({"type": "image_generation_call", "revised_prompt": "cat", "result": "AA"}, {"revised_prompt": "cat"}, "AA"),
     ({"type": "mcp_call", "name": "ask", "arguments": '{"a":1}', "output": "yes", "error": None}, {"a": 1}, "yes"),
 ]
 

@@ -190,7 +190,9 @@ class ClaudeCode:
             elif rest and not _added(rest):
                 if not expansion:
                     machine = is_internal(rest)
-                    found.append(Prompt(text=rest, images=item.images, machine=machine, is_hooked=is_hooked))
+                    found.append(
+                        Prompt(text=rest, images=item.images, machine=machine, is_guessed=machine, is_hooked=is_hooked)
+                    )
                 expansion = False
         return images_once(run, found)
 

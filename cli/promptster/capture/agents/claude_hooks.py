@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from promptster.capture import actions
 from promptster.capture.agents import claude_edits
 from promptster.capture.agents.interface import Finding, HookReport, Identity, raw_finding
-from promptster.capture.agents.left_out import by_claude
+from promptster.capture.agents.left_out import by_claude, by_claudes_word
 from promptster.capture.agents.marked import is_internal
 from promptster.capture.providers.interface import ToolUse, mapping, optional_text, text_of
 
@@ -37,7 +37,8 @@ def _raw(event: str, identity: Identity, payload: Mapping[str, Json]) -> HookRep
 def _prompt(event: str, identity: Identity, payload: Mapping[str, Json]) -> HookReport:
     text = text_of(payload.get("prompt"))
     prompt_id = text_of(payload.get("prompt_id"))
-    machine = text.lstrip().startswith(("<task-notification>", "<teammate-message")) or is_internal(text)
+    machine = text.lstrip().startswith(("<task-notification>", "<teammate-message"))
+    machine = machine or is_internal(text, is_submitted=True)
     fields = {"text": text, "prompt_id": prompt_id or None, "machine": machine or None}
     return HookReport(
         event=event,
@@ -102,7 +103,7 @@ def _done(call: ToolUse, response: Mapping[str, Json], payload: Mapping[str, Jso
         ]
     if call.name in claude_edits.TOOLS:
         return claude_edits.edits_done(call, response)
-    return []
+    return by_claudes_word(call.id, response)
 
 
 def _size(response: Mapping[str, Json]) -> int | None:

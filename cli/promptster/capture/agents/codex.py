@@ -143,7 +143,7 @@ class Codex:
                 found.append(alone(item))
             elif item.typed is not False and not _ADDED.match(item.text) and item.text.strip():
                 machine = item.typed is None and is_internal(item.text)
-                found.append(Prompt(text=item.text, images=item.images, machine=machine))
+                found.append(Prompt(text=item.text, images=item.images, machine=machine, is_guessed=machine))
         return images_once(run, found)
 
     def resumes(self, item: UserText) -> bool:
@@ -325,7 +325,7 @@ def _call(payload: Mapping[str, Json]) -> ToolUse:
 
 def _prompt(event: str, identity: Identity, payload: Mapping[str, Json]) -> HookReport:
     text, turn = text_of(payload.get("prompt")), text_of(payload.get("turn_id"))
-    machine = _ADDED.match(text) is not None or is_internal(text)
+    machine = _ADDED.match(text) is not None or is_internal(text, is_submitted=True)
     finding = Finding(kind="prompt", fields={"text": text, "prompt_id": turn or None, "machine": machine or None})
     return HookReport(
         event=event, identity=identity, findings=[finding], key=("prompt", turn, text), is_short_lived=True

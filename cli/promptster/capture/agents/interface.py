@@ -37,6 +37,8 @@ class Prompt:
     """The words alone, without what the agent puts around them."""
     machine: bool = False
     """Whether a machine wrote them, such as a notification about a finished task."""
+    is_guessed: bool = False
+    """Whether only the look of them says that."""
     images: tuple[Json, ...] = ()
     """What was attached, as sent."""
     is_hooked: bool = True

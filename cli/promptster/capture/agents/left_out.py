@@ -9,10 +9,13 @@ import re
 from typing import TYPE_CHECKING
 
 from promptster.capture.agents.interface import Finding
+from promptster.capture.providers.interface import mapping
 from promptster.replay.model import OUTPUT_CUT
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+
+    from promptster.capture.providers.interface import Json
 
 _IN_THE_MIDDLE = re.compile(r"^\.\.\. \[(\d{1,12}) (characters|lines) truncated\] \.\.\.$", re.MULTILINE)
 """Claude Code's mark between the beginning and the end of a long output."""
@@ -41,6 +44,22 @@ def by_claude(tool_use_id: str, text: str, *, kept_apart: int | None = None) -> 
         return [_finding(tool_use_id, told=told[1])]
     gone = list(_IN_THE_MIDDLE.finditer(text))
     return [_finding(tool_use_id, left_out=int(gone[0][1]), unit=gone[0][2])] if len(gone) == 1 else []
+
+
+def by_claudes_word(tool_use_id: str, response: Mapping[str, Json]) -> Sequence[Finding]:
+    """What Claude Code says to its hook that it left out of a file that it read, or of a list of files.
+
+    Args:
+        tool_use_id: the call.
+        response: what the tool gave.
+    """
+    file = mapping(response.get("file"))
+    if file.get("truncatedByTokenCap") is not True:
+        return [_finding(tool_use_id)] if response.get("truncated") is True else []
+    kept, size = file.get("numLines"), file.get("totalLines")
+    if isinstance(kept, int) and isinstance(size, int) and kept < size:
+        return [_finding(tool_use_id, kept=kept, size=size, unit="lines")]
+    return [_finding(tool_use_id)]
 
 
 def by_codex(tool_use_id: str, text: str) -> Sequence[Finding]:

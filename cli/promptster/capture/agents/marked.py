@@ -18,11 +18,12 @@ if TYPE_CHECKING:
     from promptster.capture.providers.interface import UserText
 
 _OPENING = re.compile(r"\s*<([A-Za-z][\w.-]*)(?:\s[^<>]*)?>")
-_OWN = re.compile(
-    r"(?:codex|internal|system|memory|artifact|subagent|routine|skill|mcp|multi_agent|rollout)[_-].*"
-    r"|.*[_-](?:context|instructions|reminder|notification|notice|caveat|budget|event|delegation|plugins|note)"
-)
+_OWN = re.compile(r"(?:codex|internal|system|memory|artifact|subagent|routine|skill|mcp|multi_agent|rollout)[_-].*")
 """Names of tags that agents put around what they tell the model themselves."""
+_LIKE_OWN = re.compile(
+    r".*[_-](?:context|instructions|reminder|notification|notice|caveat|budget|event|delegation|plugins|note)"
+)
+"""Names that such tags have, and that a person may put around words of their own too."""
 
 
 def passage(text: str, tag: str) -> str | None:
@@ -54,14 +55,18 @@ def widest(text: str, tag: str) -> str | None:
     return text[begin : end + len(tag) + 3] if 0 <= begin < end else None
 
 
-def is_internal(text: str) -> bool:
-    """Whether all of a text stands inside one tag of the kind that agents put around words of their own."""
+def is_internal(text: str, *, is_submitted: bool = False) -> bool:
+    """Whether all of a text stands inside one tag of the kind that agents put around words of their own.
+
+    Args:
+        text: the text.
+        is_submitted: whether the agent calls it a submitted prompt: then only a name that nobody else uses counts.
+    """
     opening = _OPENING.match(text)
-    return (
-        opening is not None
-        and _OWN.fullmatch(opening[1].lower()) is not None
-        and text.rstrip().endswith(f"</{opening[1]}>")
-    )
+    if opening is None or not text.rstrip().endswith(f"</{opening[1]}>"):
+        return False
+    name = opening[1].lower()
+    return _OWN.fullmatch(name) is not None or (not is_submitted and _LIKE_OWN.fullmatch(name) is not None)
 
 
 def alone(item: UserText) -> Prompt:

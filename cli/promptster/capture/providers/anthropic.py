@@ -129,6 +129,10 @@ class _Assembler:
         """Where the latest block of an index stands among them."""
         self._pieces: dict[tuple[int, str], list[str]] = {}
         self._stopped: set[int] = set()
+        self._given: set[int] = set()
+        """Blocks that stood in the start of the message."""
+        self._again: dict[int, int] = {}
+        """Blocks that began where a given one stands, which they may only repeat."""
         self._is_repeated = False
         """Whether the start of the message came again."""
 
@@ -172,6 +176,9 @@ class _Assembler:
         """The answer; a reason to stop ends it for its reader, whether or not the stream says so once more."""
         answer = self._answer
         blocks = {place: self._block(place) for place, block in enumerate(self._blocks) if block}
+        for place, given in self._again.items():
+            if blocks.get(place) == blocks.get(given):
+                blocks.pop(given, None)
         whole = [block for place, block in blocks.items() if place in self._stopped]
         answer.content = list(blocks.values())
         answer.text = _texts(answer.content)
@@ -185,16 +192,16 @@ class _Assembler:
         """A message begins; another one behind a part of one that broke off is the answer in its stead."""
         if self._blocks and message.get("id") == self._answer.response_id and not sequence(message.get("content")):
             self._is_repeated = True
-            return
-        if self._blocks:
+        elif self._blocks:
             self._drop()
+            self._answer.usage = None
         self._head(message)
         self._take_whole(message)
 
     def _drop(self) -> None:
         """What came so far is no part of the answer."""
         self._answer.dropped += self.answer().content
-        self._answer.stop_reason = self._answer.usage = None
+        self._answer.stop_reason = None
         self._begin()
 
     def _head(self, message: Mapping[str, Json]) -> None:
@@ -207,6 +214,7 @@ class _Assembler:
         for index, block in enumerate(sequence(message.get("content"))[:_MAX_BLOCKS]):
             self._places[index] = len(self._blocks)
             self._stopped.add(len(self._blocks))
+            self._given.add(len(self._blocks))
             self._blocks.append(dict(mapping(block)))
 
     def _start(self, body: Mapping[str, Json]) -> None:
@@ -221,6 +229,8 @@ class _Assembler:
             for key in ("text", "thinking", "signature", "input"):
                 self._pieces.pop((known, key), None)
         if len(self._blocks) < _MAX_BLOCKS:
+            if known in self._given:
+                self._again[len(self._blocks)] = known
             self._places[index] = len(self._blocks)
             self._blocks.append(dict(mapping(body.get("content_block"))))
 

@@ -1,7 +1,8 @@
 """Tool calls in a stream of chat completions, told apart in all the ways in which providers send them.
 
 The API's own way is an index for each call, its id and name once, and its arguments in pieces. Others send every call
-at index 0 or none, repeat id and name with each piece, send the arguments so far or all of them again, or as an object.
+at index 0 or none, repeat id and name with each piece, send the id last or another one with each piece, the arguments
+so far or all of them again, or as an object.
 """
 
 from __future__ import annotations
@@ -65,7 +66,7 @@ class StreamedCalls:
         index = index if isinstance(index, int) and not isinstance(index, bool) else None
         identifier, name, given = text_of(told.get("id")), text_of(function.get("name")), function.get("arguments")
         is_unnamed = index is None and not identifier
-        known = None if is_whole or (is_further and is_unnamed and name) else self._known(index, identifier)
+        known = None if is_whole or (is_further and is_unnamed and name) else self._known(index, identifier, name)
         if known is None or _begins_another(known, identifier, name, given):
             if len(self._calls) >= _MAX_CALLS:
                 return
@@ -83,14 +84,15 @@ class StreamedCalls:
         return [
             {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments()}}
             for call in self._calls
+            if call.name or call.has_begun()
         ]
 
-    def _known(self, index: int | None, identifier: str) -> _Call | None:
+    def _known(self, index: int | None, identifier: str, name: str) -> _Call | None:
         """The call that an entry may be a piece of: with its id, else the latest at its index or of all."""
         same = [call for call in self._calls if index is None or call.index == index]
         if identifier:
             named = next((call for call in reversed(same) if call.id == identifier), None)
-            if named is not None or index is None:
+            if named is not None or (index is None and name):
                 return named
         return same[-1] if same else None
 
@@ -98,7 +100,7 @@ class StreamedCalls:
 def _begins_another(known: _Call, identifier: str, name: str, given: Json) -> bool:
     """Whether an entry that stands where a known call does is another call all the same."""
     if identifier and known.id and identifier != known.id:
-        return True
+        return bool(name) or not known.has_begun() or known.whole() is not None
     if not name or not known.has_begun():
         return False
     if name != known.name:

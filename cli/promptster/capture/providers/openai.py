@@ -33,7 +33,7 @@ _INPUTS = ("arguments", "action", "operation")
 _OUTPUTS = ("output", "tools")
 _GIVEN_THERE = ("queries", "code", "revised_prompt")
 """Where the tools that OpenAI runs itself name what they were given, beside the usual places."""
-_BROUGHT = ("results", "outputs", "output", "error")
+_BROUGHT = ("results", "outputs", "output", "result", "error")
 _LABEL = re.compile(r"\s*<(/?)(?:image|audio|file|video)(?:\s[^<>]*)?>\s*")
 _SUMMARIES = {"compaction", "compaction_summary", "context_compaction"}
 _QUIET = {"reasoning", "item_reference", "compaction_trigger"}

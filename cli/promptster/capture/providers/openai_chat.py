@@ -26,6 +26,7 @@ from promptster.capture.providers.interface import (
 )
 
 _SYSTEM_KEPT = 4000
+_MAX_CHOICES = 100
 _REASONING = ("reasoning_content", "reasoning")
 
 
@@ -79,6 +80,8 @@ def _message_items(message: Mapping[str, Json]) -> Iterator[Item]:
         if text := _text(content):
             yield Reply(text=text)
         yield from (_tool_use(mapping(call)) for call in sequence(message.get("tool_calls")))
+        if is_object(message.get("function_call")):
+            yield _tool_use({"function": message["function_call"]})
 
 
 def _tool_use(call: Mapping[str, Json]) -> ToolUse:
@@ -87,14 +90,50 @@ def _tool_use(call: Mapping[str, Json]) -> ToolUse:
     return ToolUse(id=text_of(call.get("id")), name=text_of(function.get("name")), input=given)
 
 
-class _Assembler:
-    """The first choice's deltas, joined."""
+class _Choice:
+    """The deltas of one choice, joined."""
 
     def __init__(self) -> None:
-        self._answer = Answer()
         self._text: list[str] = []
         self._thinking: list[str] = []
         self._calls = StreamedCalls()
+
+    @property
+    def text(self) -> str:
+        return "".join(self._text)
+
+    @property
+    def thinking(self) -> str:
+        return "".join(self._thinking)
+
+    def calls(self) -> list[dict[str, Any]]:
+        return self._calls.joined()
+
+    def message(self) -> dict[str, Any] | None:
+        """The choice as an answer that was not streamed has it; ``None`` where nothing came of it."""
+        calls = self.calls()
+        told = {"role": "assistant", "content": self.text or None, **({"tool_calls": calls} if calls else {})}
+        return told if self.text or calls else None
+
+    def take(self, message: Mapping[str, Json], *, is_whole: bool) -> None:
+        content = message.get("content")
+        self._text.append(_text(content) or text_of(message.get("refusal")))
+        told = (text_of(message.get(key)) for key in _REASONING)
+        self._thinking.append(next(filter(None, told), "") or _thoughts(content))
+        calls = message.get("tool_calls")
+        for place, raw in enumerate([calls] if is_object(calls) else sequence(calls)):
+            self._calls.take(mapping(raw), is_whole=is_whole, is_further=place > 0)
+        if function := mapping(message.get("function_call")):
+            self._calls.take({"function": function}, is_whole=is_whole)
+
+
+class _Assembler:
+    """The first choice is the answer; others, of which agents make nothing, stand beside it in the content."""
+
+    def __init__(self) -> None:
+        self._answer = Answer()
+        self._first = _Choice()
+        self._others: dict[int, _Choice] = {}
         self._failed = False
 
     @property
@@ -114,12 +153,12 @@ class _Assembler:
 
     def answer(self) -> Answer:
         answer = self._answer
-        answer.text, answer.thinking = "".join(self._text), "".join(self._thinking)
+        answer.text, answer.thinking = self._first.text, self._first.thinking
         answer.ended = answer.stop_reason is not None and not self._failed
-        calls = self._calls.joined()
-        answer.calls = [_tool_use(call) for call in calls] if answer.finished or answer.ended else []
-        message: dict[str, Any] = {"role": "assistant", "content": answer.text or None}
-        answer.content = [{**message, **({"tool_calls": calls} if calls else {})}] if answer.text or calls else []
+        is_whole = answer.finished or answer.ended
+        answer.calls = [_tool_use(call) for call in self._first.calls()] if is_whole else []
+        first, others = self._first.message(), [(place, other.message()) for place, other in self._others.items()]
+        answer.content = [*([first] if first else []), *({**told, "index": place} for place, told in others if told)]
         return answer
 
     def _take(self, body: Mapping[str, Json], key: str) -> None:
@@ -132,20 +171,15 @@ class _Assembler:
         self._answer.usage = joined_usage(self._answer.usage, body.get("usage"))
         for raw in sequence(body.get("choices")):
             choice = mapping(raw)
-            if not choice.get("index"):
+            place = choice.get("index")
+            told = key if key in choice else "message"
+            if not place:
                 self._answer.stop_reason = optional_text(choice.get("finish_reason")) or self._answer.stop_reason
                 self._answer.usage = joined_usage(self._answer.usage, choice.get("usage"))
-                self._message(mapping(choice.get(key)), is_whole=key == "message")
-
-    def _message(self, message: Mapping[str, Json], *, is_whole: bool) -> None:
-        content = message.get("content")
-        self._text.append(_text(content) or text_of(message.get("refusal")))
-        told = (text_of(message.get(key)) for key in _REASONING)
-        self._thinking.append(next(filter(None, told), "") or _thoughts(content))
-        for place, raw in enumerate(sequence(message.get("tool_calls"))):
-            self._calls.take(mapping(raw), is_whole=is_whole, is_further=place > 0)
-        if function := mapping(message.get("function_call")):
-            self._calls.take({"function": function}, is_whole=is_whole)
+                self._first.take(mapping(choice.get(told)), is_whole=told == "message")
+            elif isinstance(place, int) and (place in self._others or len(self._others) < _MAX_CHOICES):
+                other = self._others.setdefault(place, _Choice())
+                other.take(mapping(choice.get(told)), is_whole=told == "message")
 
 
 def _thoughts(content: Json) -> str:
