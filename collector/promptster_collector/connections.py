@@ -127,18 +127,23 @@ class Connection(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """The request is answered."""
         super().on_response_complete()
+        if self.transport.get_write_buffer_size() and self._unread is None:
+            # Little enough that writing went on: also that has to be taken, by whoever wants nothing more as well.
+            self._unread = self.loop.call_later(2 * self.patience, self._look_unread)
         self._settle()
 
     def pause_writing(self) -> None:
         """More waits to be read than should; whoever reads nothing of it is let go."""
         super().pause_writing()
         if self._unread is None:
-            self._unread = self.loop.call_later(2 * self.patience, self.transport.abort)
+            self._unread = self.loop.call_later(2 * self.patience, self._look_unread)
+        self._settle()
 
     def resume_writing(self) -> None:
         """It is being read."""
         self._stop_unread()
         super().resume_writing()
+        self._settle()
 
     def send_400_response(self, msg: str) -> None:
         """Refuse what cannot be read as HTTP."""
@@ -168,6 +173,10 @@ class Connection(HttpToolsProtocol):
             doing = Doing.WAITING
         elif self._arriving:
             doing = Doing.SENDING
+        elif self._unread is not None:
+            doing = Doing.UNREAD
+        elif self.pipeline:
+            doing = Doing.WAITING  # it asks for the next thing before it has the last: no program of ours does
         else:
             doing = Doing.WAITING if answering.response_complete else Doing.ANSWERED
         self._place.begin(doing, self.loop.time())
@@ -184,6 +193,13 @@ class Connection(HttpToolsProtocol):
         if self._unread is not None:
             self._unread.cancel()
             self._unread = None
+
+    def _look_unread(self) -> None:
+        self._unread = None
+        if self.transport.get_write_buffer_size():
+            self.transport.abort()
+        else:
+            self._settle()
 
     def _wait(self) -> None:
         self._got = 0

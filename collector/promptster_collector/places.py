@@ -1,9 +1,12 @@
 """Places for connections: as many as there are file descriptors for, and shared among those who come.
 
 A connection takes a place when it is accepted, before any TLS, and leaves it when it is closed. Where all are taken the
-next one still gets in, and one that has not said yet what it wants, or says nothing more, gives way: of the sender who
-holds most places the one that is furthest behind. So nobody who is slow on purpose keeps out those who are not,
-not even from the same address, which is that of everybody behind a proxy.
+next one still gets in, and one that has not said yet what it wants, says nothing more, or does not read what it asked
+for gives way: of the sender who holds most places the one that is furthest behind. So nobody who is slow on purpose
+keeps out those who are not, not even from the same address, which is that of everybody behind a proxy.
+
+One sender holds three quarters of the places at most, and never takes one of somebody who holds fewer. So whoever keeps
+every connection busy keeps out nobody at another address.
 """
 
 from __future__ import annotations
@@ -41,6 +44,8 @@ class Doing(Enum):
     """A request's body is on its way."""
     ANSWERED = "answered"
     """Its request is worked on; it never gives way."""
+    UNREAD = "unread"
+    """There is an answer, and nobody takes it."""
 
 
 @dataclass(eq=False)
@@ -85,6 +90,8 @@ class Places:
     limit: int
     clock: Callable[[], float] = time.monotonic
     _taken: dict[int, Place] = field(default_factory=dict[int, Place])
+    _held: Counter[str] = field(default_factory=Counter[str])
+    """How many each sender holds, without those that are leaving."""
 
     def __len__(self) -> int:
         """How many are taken."""
@@ -95,12 +102,20 @@ class Places:
         descriptor = connection.fileno()
         place = Place(connection=connection, descriptor=descriptor, sender=sender, since=self.clock())
         self._taken[descriptor] = place
+        self._held[sender] += 1
         return place
 
     def leave(self, place: Place) -> None:
         """The connection is closed."""
         if self._taken.get(place.descriptor) is place:
             del self._taken[place.descriptor]
+            if not place.leaving:
+                self._release(place)
+
+    def _release(self, place: Place) -> None:
+        self._held[place.sender] -= 1
+        if not self._held[place.sender]:
+            del self._held[place.sender]
 
     def of(self, transport: asyncio.Transport) -> Place | None:
         """The place of a connection that can be spoken on."""
@@ -111,24 +126,33 @@ class Places:
         return place
 
     @property
-    def full(self) -> bool:
-        """Whether somebody has to give way for the next one."""
-        return len(self._taken) >= self.limit
+    def share(self) -> int:
+        """How many one sender may hold."""
+        return self.limit * 3 // 4
 
     @property
-    def emptying(self) -> bool:
-        """Whether somebody is on the way out."""
-        return any(place.leaving for place in self._taken.values())
+    def crowded(self) -> bool:
+        """Whether the next one has to wait a moment until somebody who gave way is gone."""
+        return len(self._taken) >= self.limit and any(place.leaving for place in self._taken.values())
 
-    def make_room(self) -> bool:
-        """Have one connection give way; answers whether there was one."""
-        held = Counter(place.sender for place in self._taken.values())
+    def make_room(self, sender: str) -> bool:
+        """Have somebody give way to the next one of ``sender``, if that is needed; answers whether it has a place."""
+        mine = self._held[sender]
+        if mine < self.share and len(self._taken) < self.limit:
+            return True
         now = self.clock()
-        waited_for = (place for place in self._taken.values() if place.doing is not Doing.ANSWERED)
-        found = max(waited_for, key=lambda place: (held[place.sender], place.behind(now)), default=None)
+        waited_for = (
+            place
+            for place in self._taken.values()
+            if place.doing is not Doing.ANSWERED
+            and not place.leaving
+            and (place.sender == sender or (mine < self.share and self._held[place.sender] > mine))
+        )
+        found = max(waited_for, key=lambda place: (self._held[place.sender], place.behind(now)), default=None)
         if found is None:
             return False
         found.give_way()
+        self._release(found)
         return True
 
 
@@ -155,19 +179,20 @@ class Listener(socket.socket):
 
         Raises:
             BlockingIOError: there is none, or its place is being made free and it can be had in a moment.
-            ConnectionAbortedError: there was one, and every place is taken by somebody who is being answered.
+            ConnectionAbortedError: there was one, and nobody gives way to it.
         """
         places = self.places
-        if places is not None and places.full and (places.emptying or places.make_room()):
+        if places is not None and places.crowded:
             raise BlockingIOError
         descriptor, address = cast("Any", self)._accept()  # noqa: SLF001 - what ``socket.accept`` itself begins with
         connection = _Accepted(self.family, self.type, self.proto, fileno=descriptor)
         if places is None:
             return connection, address
-        if places.full:
+        sender = network_of(str(address[0]))
+        if not places.make_room(sender):
             connection.close()
             raise ConnectionAbortedError
-        connection.places, connection.place = places, places.take(connection, network_of(str(address[0])))
+        connection.places, connection.place = places, places.take(connection, sender)
         return connection, address
 
 

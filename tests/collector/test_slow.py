@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import socket
 import ssl
@@ -20,8 +21,8 @@ from tests.helpers.collector import collector
 
 from promptster.protocol.batch import MAX_BODY, join_wire, parse_batch
 from promptster.protocol.signing import SigningKey
-from promptster_collector.connections import Connection
-from promptster_collector.places import Doing, Place, Places
+from promptster_collector.connections import Connection, counted
+from promptster_collector.places import Doing, Listener, Place, Places
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -129,14 +130,45 @@ async def _endless(scope: Any, receive: Any, send: Any) -> None:
         await send({"type": "http.response.body", "body": bytes(65536), "more_body": True})
 
 
+async def _silent(scope: Any, receive: Any, send: Any) -> None:
+    """An application that is asked and never done."""
+    if scope["type"] != "http":
+        return
+    del send
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _brief(scope: Any, receive: Any, send: Any) -> None:
+    """An application whose answer is just too long for a network that nobody reads from."""
+    if scope["type"] != "http":
+        return
+    del receive
+    headers = [(b"content-length", b"60000"), (b"connection", b"close")]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": bytes(60000)})
+
+
+def listener(places: Places | None) -> socket.socket:
+    """A socket that listens here, with places or without."""
+    server = Listener(socket.AF_INET, socket.SOCK_STREAM)
+    # Whoever is accepted has as small a buffer: the system takes less of an answer.
+    server.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+    server.bind(("127.0.0.1", 0))
+    server.listen()
+    server.setblocking(False)
+    server.places = places
+    return server
+
+
 @asynccontextmanager
-async def served(app: Any, http: type[Connection] = _Hurried) -> AsyncGenerator[int]:
+async def served(app: Any, http: type[Connection] = _Hurried, places: Places | None = None) -> AsyncGenerator[int]:
     """A server of this application; yields its port."""
     config = uvicorn.Config(app, http=http, ws="none", lifespan="off", log_config=None, loop="asyncio")
     config.load()
     server = uvicorn.Server(config)
     server.lifespan = config.lifespan_class(config)
-    with closing(socket.create_server(("127.0.0.1", 0))) as listening:
+    with closing(listener(places)) as listening:
         await server.startup(sockets=[listening])
         try:
             yield listening.getsockname()[1]
@@ -176,8 +208,9 @@ async def test_a_slow_body_that_goes_on_is_taken() -> None:
         writer.close()
 
 
-async def test_who_reads_nothing_of_the_answer_is_let_go() -> None:
-    """An answer that nobody takes does not hold its place for ever."""
+@pytest.mark.parametrize("app", [_endless, _brief], ids=["endless", "brief"])
+async def test_who_reads_nothing_of_the_answer_is_let_go(app: Any) -> None:
+    """An answer that nobody takes does not hold its place for ever, however little of it is left."""
     gone = asyncio.Event()
 
     class Told(_Hurried):
@@ -187,10 +220,66 @@ async def test_who_reads_nothing_of_the_answer_is_let_go() -> None:
             super().connection_lost(exc)
             gone.set()
 
-    async with served(_endless, Told) as port:
-        with closing(socket.create_connection(("127.0.0.1", port))) as connection:
-            connection.sendall(b"GET / HTTP/1.1\r\nHost: c\r\n\r\n")
+    async with served(app, Told) as port:
+        with closing(asking("127.0.0.1", port)):
             await gone.wait()
+
+
+def asking(address: str, port: int) -> socket.socket:
+    """Somebody at this address who asks once, and takes next to nothing of the answer."""
+    connection = socket.socket()
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    connection.bind((address, 0))
+    connection.connect(("127.0.0.1", port))
+    connection.sendall(b"GET / HTTP/1.1\r\nHost: c\r\n\r\n")
+    return connection
+
+
+async def test_who_does_not_read_the_answer_gives_way() -> None:
+    """Answers that nobody takes fill no places: the next one is answered, also at the same address."""
+    waiting: asyncio.Queue[None] = asyncio.Queue()
+
+    class Told(counted(Places(limit=4))):  # type: ignore[misc]
+        """Says when nobody reads."""
+
+        def pause_writing(self) -> None:
+            super().pause_writing()
+            waiting.put_nowait(None)
+
+    async with served(_endless, Told, Told.places) as port:
+        with ExitStack() as stack:
+            for _ in range(6):
+                connection = stack.enter_context(closing(asking("127.0.0.1", port)))
+                await waiting.get()
+                assert connection.recv(12) == b"HTTP/1.1 200"
+
+
+async def test_who_keeps_all_connections_busy_keeps_out_nobody_elsewhere() -> None:
+    """One address has three quarters of the places at most, and those elsewhere have theirs and keep it."""
+    asked: asyncio.Queue[str] = asyncio.Queue()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http":
+            asked.put_nowait(scope["client"][0])
+        await _silent(scope, receive, send)
+
+    places = Places(limit=8)
+    async with served(app, counted(places), places) as port:
+        with ExitStack() as stack:
+            for _ in range(6):
+                stack.enter_context(closing(asking("127.0.0.1", port)))
+                assert await asked.get() == "127.0.0.1"
+            idle = stack.enter_context(closing(socket.socket()))
+            idle.bind(("127.0.0.2", 0))
+            idle.connect(("127.0.0.1", port))
+            refused = [stack.enter_context(closing(asking("127.0.0.1", port))) for _ in range(6)]
+            for connection in refused:
+                connection.setblocking(False)
+                with contextlib.suppress(ConnectionError):
+                    assert await asyncio.get_running_loop().sock_recv(connection, 1) == b""
+            stack.enter_context(closing(asking("127.0.0.2", port)))
+            assert await asked.get() == "127.0.0.2"
+            assert not gave_way(idle)
 
 
 def placed(places: Places, sender: str, stack: ExitStack) -> Place:
@@ -206,6 +295,7 @@ def test_whoever_holds_most_gives_way_and_who_is_answered_never_does() -> None:
     now = 0.0
     with ExitStack() as stack:
         places = Places(limit=5, clock=lambda: now)
+        assert places.share == 3
         old = placed(places, "honest", stack)
         answered = placed(places, "many", stack)
         answered.begin(Doing.ANSWERED, now)
@@ -215,15 +305,36 @@ def test_whoever_holds_most_gives_way_and_who_is_answered_never_does() -> None:
         sending.begin(Doing.SENDING, now)
         now = 10.0
         sending.received = 1 << 20
-        assert places.full
         order: list[Place] = []
-        for _ in range(4):
-            assert places.make_room()
-            gone = next(place for place in (old, first, second, sending, answered) if place.leaving)
-            gone.leaving = False
+        for _ in range(3):
+            assert places.make_room("many")
+            gone = next(place for place in (first, second, sending) if place.leaving and place not in order)
+            assert places.crowded
             places.leave(gone)
+            assert not places.crowded
             order.append(gone)
-        assert order[:2] == [first, second]
-        assert set(map(id, order)) == {id(old), id(first), id(second), id(sending)}
-        assert not places.make_room()
-        assert len(places) == 1
+            placed(places, "third", stack).begin(Doing.ANSWERED, now)
+        assert [id(place) for place in order] == [id(first), id(second), id(sending)]
+        assert not places.make_room("many"), "nobody who holds fewer places gives way"
+        assert places.make_room("new")
+        assert old.leaving
+        places.leave(old)
+        assert places.make_room("many"), "there is room"
+        assert len(places) == 4
+
+
+def test_one_sender_has_its_share_and_no_more() -> None:
+    """Beyond three quarters its own connections give way though there is room, and others come in."""
+    with ExitStack() as stack:
+        places = Places(limit=8, clock=lambda: 0.0)
+        mine = [placed(places, "many", stack) for _ in range(6)]
+        assert places.make_room("many")
+        assert [place.leaving for place in mine] == [True] + [False] * 5
+        assert not places.crowded
+        places.leave(mine[0])
+        mine.append(placed(places, "many", stack))
+        for place in mine[1:]:
+            place.begin(Doing.ANSWERED, 0.0)
+        assert not places.make_room("many")
+        assert places.make_room("new")
+        assert len(places) == 6
