@@ -11,6 +11,7 @@ start records. ``promptster_hooks.frame`` says how the answer itself decides who
 from __future__ import annotations
 
 import asyncio
+import shutil
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -223,6 +224,10 @@ class HookIntake:
         for path in paths:
             Path(path).unlink(missing_ok=True)
             self._taken.pop(path, None)
+
+    def end(self) -> None:
+        """The session is over: with the folder gone, hook processes of agents that still run keep nothing either."""
+        shutil.rmtree(self._folder, ignore_errors=True)
 
     def _prepare(self) -> bool:
         """Make folder and key; a disk that refuses costs what hooks cannot leave there, never the recorder."""
