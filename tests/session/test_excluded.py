@@ -159,3 +159,11 @@ def test_a_tracked_file_is_known(work: Path) -> None:
     assert not is_tracked(work, CLAUDE)
     _git(work, "add", CLAUDE)
     assert is_tracked(work, CLAUDE)
+
+
+def test_a_workspace_that_is_yet_to_be_made_holds_nothing(tmp_path: Path) -> None:
+    """A start looks at its editors' files before it makes the folder."""
+    assert not is_tracked(tmp_path / "new", CLAUDE)
+    require_hideable(tmp_path / "new")
+    show_again(tmp_path / "new")
+    assert list(tmp_path.iterdir()) == []

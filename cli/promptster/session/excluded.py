@@ -107,8 +107,11 @@ def show_again(workspace: Path) -> None:
 
 
 def is_tracked(workspace: Path, relative: str) -> bool:
-    """Whether git has a file of the workspace already, so that no list keeps it out of the next commit."""
-    return bool(git_text(["ls-files", "--", relative], cwd=workspace))
+    """Whether git has a file of the workspace already, so that no list keeps it out of the next commit.
+
+    A workspace that is yet to be made, or is gone, tracks nothing.
+    """
+    return workspace.is_dir() and bool(git_text(["ls-files", "--", relative], cwd=workspace))
 
 
 def _place(workspace: Path) -> tuple[str, str] | None:
