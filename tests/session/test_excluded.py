@@ -148,10 +148,10 @@ def test_without_a_repository_there_is_nothing_to_hide(tmp_path: Path) -> None:
 
 def test_a_leftover_of_a_crash_is_in_nobodys_way(work: Path) -> None:
     """Cut off between two steps, the next time works."""
-    (work / ".git" / "info" / "exclude.promptster-new").write_text("half")
+    (work / ".git" / "info" / ".exclude.promptster-new").write_text("half")
     hide(work, CLAUDE)
     show_again(work)
-    assert not (work / ".git" / "info" / "exclude.promptster-new").exists()
+    assert not (work / ".git" / "info" / ".exclude.promptster-new").exists()
 
 
 def test_a_tracked_file_is_known(work: Path) -> None:
