@@ -99,6 +99,23 @@ def test_a_folder_above_that_anybody_can_change_is_refused(folder: Path) -> None
     folder.parent.chmod(0o700)
 
 
+@needs_another_user
+@pytest.mark.parametrize("mode", [0o1777, 0o755, 0o777])
+def test_a_folder_above_that_somebody_else_owns_is_refused(folder: Path, mode: int) -> None:
+    """Its owner can put another folder in our folder's place, whatever its mode; the way on leaves it."""
+    folder.parent.chmod(mode)
+    os.chown(folder.parent, STRANGER, STRANGER)
+    refused = _refusal(folder)
+    assert str(folder.parent) in refused.message
+    assert refused.hint is not None
+    if mode != 0o777:
+        assert f"the user with the number {STRANGER} can replace" in refused.message
+        assert f"rm -r {folder}; XDG_RUNTIME_DIR=$(TMPDIR=/tmp mktemp -d) promptster resume" in refused.hint
+    os.chown(folder.parent, os.geteuid(), os.getegid())
+    folder.parent.chmod(0o700)
+    private.connect(folder / "s", timeout=5.0).close()
+
+
 def test_nothing_there_is_not_somebody_elses(tmp_path: Path) -> None:
     """A missing folder or socket is the ordinary case of a recorder that does not run."""
     with pytest.raises(FileNotFoundError):
@@ -133,7 +150,9 @@ def test_a_strangers_folder_is_refused_and_named(tmp_path: Path) -> None:
 def test_a_strangers_socket_in_our_folder_is_refused(folder: Path) -> None:
     """Made while the folder stood open."""
     os.chown(folder / "s", STRANGER, STRANGER)
-    assert "is a socket of the user" in _refusal(folder).message
+    refused = _refusal(folder)
+    assert "is a socket of the user" in refused.message
+    assert f"rm -r {folder / 's'} && promptster resume" in str(refused.hint)
 
 
 @needs_another_user

@@ -33,9 +33,22 @@ _XUCRED_BYTES = 76
 """macOS: ``struct xucred``; its second 32 bits are the user's number, as on Linux in ``struct ucred``."""
 _NOTHING_SENT = "Nothing was sent there."
 MOVED_AWAY = f"{_NOTHING_SENT} Have it removed, then run `promptster resume`."
-"""What to do about something of somebody else's, where it stands in a folder of our own."""
+"""What to do about a folder of somebody else's in a folder of our own."""
 ELSEWHERE = f"{_NOTHING_SENT} To go on in a folder of your own:\nXDG_RUNTIME_DIR=$(mktemp -d) promptster resume"
 """The same, where it stands in a folder for everybody."""
+
+
+def _removed(path: Path | str) -> str:
+    """What to do about something in a folder of ours, from which we may remove whatever stands there."""
+    return f"{_NOTHING_SENT} To remove it and record again:\nrm -r {quote(str(path))} && promptster resume"
+
+
+def _moved(path: Path | str) -> str:
+    """What to do about a folder of ours in a place that is somebody else's: it is written down, so it has to go."""
+    return (
+        f"{_NOTHING_SENT} To go on in a folder of your own:\n"
+        f"rm -r {quote(str(path))}; XDG_RUNTIME_DIR=$(TMPDIR=/tmp mktemp -d) promptster resume"
+    )
 
 
 def require_private_folder(path: Path | str, *, way_on: str = MOVED_AWAY) -> None:
@@ -59,13 +72,16 @@ def require_private_folder(path: Path | str, *, way_on: str = MOVED_AWAY) -> Non
             f"{path} is open to other users of this computer",
             hint=f"{_NOTHING_SENT} To close it:\nchmod 700 {quote(str(path))}",
         )
-    above = os.path.dirname(os.path.realpath(path))  # noqa: PTH120 - the supervisor loads no pathlib
+    above = parent = os.path.dirname(os.path.realpath(path))  # noqa: PTH120 - the supervisor loads no pathlib
     while True:
-        if _is_open_to_anybody(above):
-            raise NotPrivateError(
-                f"any user of this computer can replace what stands in {above}",
-                hint=f"{_NOTHING_SENT} To close it:\nchmod +t {above}",
-            )
+        facts = os.stat(above)  # noqa: PTH116 - see above
+        for_all = bool(facts.st_mode & _ANYBODY_WRITES)
+        if for_all and not facts.st_mode & stat.S_ISVTX:
+            way = f"{_NOTHING_SENT} To close it:\nchmod +t {quote(above)}"
+            way = way if _may_change(facts) else _moved(path)
+            raise NotPrivateError(f"any user of this computer can replace what stands in {above}", hint=way)
+        if (for_all or above == parent) and not _is_trusted(facts):
+            raise NotPrivateError(f"{owner(facts.st_uid)} can replace what stands in {above}", hint=_moved(path))
         if above == os.path.dirname(above):  # noqa: PTH120 - see above
             return
         above = os.path.dirname(above)  # noqa: PTH120 - see above
@@ -115,8 +131,8 @@ def require_our_folder(path: Path | str) -> None:
         )
 
 
-def require_our_socket(path: Path | str, *, way_on: str = MOVED_AWAY) -> None:
-    """Return if a real socket of ours stands at a path that nobody else may write to.
+def require_our_socket(path: Path | str) -> None:
+    """Return if a real socket of ours stands at a path, in a folder of ours, that nobody else may write to.
 
     Raises:
         OSError: there is none.
@@ -124,9 +140,9 @@ def require_our_socket(path: Path | str, *, way_on: str = MOVED_AWAY) -> None:
     """
     facts = os.lstat(path)
     if not stat.S_ISSOCK(facts.st_mode):
-        raise _not_private(path, facts, "is not a socket", way_on)
+        raise _not_private(path, facts, "is not a socket", _removed(path))
     if facts.st_uid != os.geteuid() or facts.st_mode & _OTHERS_WRITE:
-        raise _not_private(path, facts, "is a socket", way_on)
+        raise _not_private(path, facts, "is a socket", _removed(path))
 
 
 def connect(path: Path | str, *, timeout: float, way_on: str = MOVED_AWAY) -> socket.socket:
@@ -137,7 +153,7 @@ def connect(path: Path | str, *, timeout: float, way_on: str = MOVED_AWAY) -> so
         NotPrivateError: folder, socket or process is somebody else's.
     """
     require_private_folder(os.path.dirname(path), way_on=way_on)  # noqa: PTH120 - see above
-    require_our_socket(path, way_on=way_on)
+    require_our_socket(path)
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         connection.settimeout(timeout)
@@ -148,7 +164,7 @@ def connect(path: Path | str, *, timeout: float, way_on: str = MOVED_AWAY) -> so
     uid = peer_uid(connection)
     if uid != os.geteuid():
         connection.close()
-        raise NotPrivateError(f"a process of {owner(uid)} answers at {path}", hint=way_on)
+        raise NotPrivateError(f"a process of {owner(uid)} answers at {path}", hint=_removed(path))
     return connection
 
 
@@ -187,9 +203,16 @@ def owner(uid: int | None) -> str:
         return f"the user with the number {uid}"
 
 
-def _is_open_to_anybody(folder: str) -> bool:
-    facts = os.stat(folder)  # noqa: PTH116 - see above
-    return bool(facts.st_mode & _ANYBODY_WRITES) and not facts.st_mode & stat.S_ISVTX
+def _may_change(facts: os.stat_result) -> bool:
+    return os.geteuid() in {0, facts.st_uid}
+
+
+def _is_trusted(facts: os.stat_result) -> bool:
+    """Whether a folder's owner, who can replace what stands in it, is this user or the system.
+
+    In a namespace of users the system's folders belong to nobody, as ``/`` does.
+    """
+    return facts.st_uid in {0, os.geteuid(), os.stat("/").st_uid}  # noqa: PTH116 - see above
 
 
 def _not_private(path: Path | str, facts: os.stat_result, what: str, way_on: str) -> NotPrivateError:

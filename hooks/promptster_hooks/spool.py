@@ -4,6 +4,9 @@ Layout of a session's spool folder (0700): ``key`` (32 bytes, 0600, written at t
 files whose names sort by time. A file is written under another name and then renamed, so that a reader never sees
 half a file.
 
+Two hooks may run in the same millisecond, and the recorder tells calls apart by their times. So before it takes a call
+it claims the file: ``+N`` in the name means that the call counts as N milliseconds later than the times inside say.
+
 File: ``PSHS`` || nonce (16) || ciphertext || tag (32). The plain text is u64be wall clock ms || u64be monotonic ms ||
 u8 length of the agent's name || the name || the payload. Two keys are derived from the folder's key by HMAC-SHA256
 with a label each. The ciphertext is the plain text XOR SHAKE-256(encryption key || nonce), read as far as needed; the
@@ -28,6 +31,8 @@ from dataclasses import dataclass
 
 MAGIC = b"PSHS"
 SUFFIX = ".hook"
+CLAIM = "+"
+"""What a number stands behind in the name of a file that the recorder has claimed."""
 KEY_NAME = "key"
 KEY_BYTES = 32
 
@@ -148,8 +153,10 @@ def keep(folder: str, agent: str, payload: bytes) -> None:
     write(folder, read_key(folder), agent, payload, now)
 
 
-def write(folder: str, key: bytes, agent: str, payload: bytes, times: tuple[int, int]) -> str:
+def write(folder: str, key: bytes, agent: str, payload: bytes, times: tuple[int, int], *, mark: str = "") -> str:
     """Write one hook call down as it came at these times (wall and monotonic, milliseconds); the file's path.
+
+    ``mark`` stands at the end of its name: ``+0`` where the recorder writes it, which claims it at once.
 
     Raises:
         OSError: when the folder cannot be written, or is not this user's own.
@@ -157,7 +164,7 @@ def write(folder: str, key: bytes, agent: str, payload: bytes, times: tuple[int,
     _require_own(folder)
     nonce = os.urandom(_NONCE)
     data = seal(key, agent, payload, nonce=nonce, wall_ms=times[0], mono_ms=times[1])
-    final = os.path.join(folder, f"{time.time_ns():020d}-{nonce.hex()}{SUFFIX}")  # noqa: PTH118 - see write_key
+    final = os.path.join(folder, f"{time.time_ns():020d}-{nonce.hex()}{mark}{SUFFIX}")  # noqa: PTH118 - see write_key
     beside = final + ".part"
     descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     try:
@@ -188,6 +195,23 @@ def waiting(folder: str) -> list[str]:
     except FileNotFoundError:
         return []
     return [os.path.join(folder, name) for name in sorted(names) if name.endswith(SUFFIX)]  # noqa: PTH118
+
+
+def claimed(path: str) -> int | None:
+    """By how much later a claimed call counts, in milliseconds; ``None`` if nobody has claimed it."""
+    number = os.path.basename(path).removesuffix(SUFFIX).partition(CLAIM)[2]  # noqa: PTH119 - see write_key
+    return int(number) if number.isdecimal() else None
+
+
+def claim(path: str, later_ms: int) -> str:
+    """Claim a file in one step; its new path.
+
+    Raises:
+        OSError: the folder refuses; the file is what it was.
+    """
+    new = f"{path.removesuffix(SUFFIX)}{CLAIM}{later_ms}{SUFFIX}"
+    os.rename(path, new)  # noqa: PTH104 - see write_key
+    return new
 
 
 def read(path: str, key: bytes) -> Spooled:

@@ -14,6 +14,7 @@ from tests.helpers.relay import Relay
 from tests.helpers.running import kill_and_wait
 
 from promptster.protocol.bundle import read_bundle
+from promptster.session.launcher import hook_command
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -156,6 +157,21 @@ def test_a_pause_outlives_a_restart_of_the_machine(invited: Invited) -> None:
     invited.end_processes()
     assert invited.person.result("status", "--json")["state"] == "paused"
     assert invited.person.result("resume", "--json")["state"] == "recording"
+
+
+@pytest.mark.parametrize("crashed", [False, True])
+def test_after_stop_an_open_agents_hooks_leave_nothing(invited: Invited, *, crashed: bool) -> None:
+    """An agent that still runs calls its hooks on: they end well and in silence, and keep no prompt for later."""
+    folder = invited.session
+    words = [*hook_command(), "claude", str(folder.hook_socket), str(folder.spool)]
+    if crashed:
+        invited.end_processes()
+        subprocess.run(words, input=b"{}", check=True)
+        assert len(list(folder.spool.glob("*.hook"))) == 1
+    invited.person.result("stop", "--yes", "--json")
+    done = subprocess.run(words, input=b'{"prompt": "mine alone"}', capture_output=True, check=True)
+    assert (done.stdout, done.stderr) == (b"", b"")
+    assert not folder.spool.exists()
 
 
 def test_withdrawing_works_with_a_dead_recorder(invited: Invited) -> None:

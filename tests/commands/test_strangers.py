@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
 import tempfile
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.helpers.strangers import connect_as_stranger, needs_another_user, stranger_at
+from tests.helpers.strangers import STRANGER, connect_as_stranger, needs_another_user, stranger_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -83,6 +86,42 @@ def test_the_way_on_works(invited: Invited, everybodys: Path, tmp_path: Path) ->
         assert invited.person.result("status")["running"] is True
         assert invited.person.result("submit", "--yes")["received"] > 0
     assert (tmp_path / "heard").read_bytes() == b""
+
+
+@needs_another_user
+@pytest.mark.parametrize("what", ["a stranger's process", "a file"])
+def test_the_way_on_works_where_the_folder_is_ours(
+    invited: Invited, everybodys: Path, tmp_path: Path, what: str
+) -> None:
+    """Something else stands in the socket's place: the printed command removes it and records again."""
+    folder, heard = _reboot(invited, everybodys), tmp_path / "heard"
+    with stranger_at(folder / "control.sock", heard) if what != "a file" else nullcontext():
+        folder.mkdir(exist_ok=True)
+        folder.chmod(0o700)
+        os.chown(folder, os.geteuid(), os.getegid())
+        if what == "a file":
+            (folder / "control.sock").touch()
+        answer = invited.person.call("status")
+        assert str(folder / "control.sock") in answer.stderr
+        command = answer.stderr.splitlines()[-1]
+        subprocess.run(["sh", "-c", command], env=invited.person.environment(), check=True)
+        assert invited.person.result("status")["running"] is True
+    assert what == "a file" or heard.read_bytes() == b""
+
+
+@needs_another_user
+def test_a_way_on_from_a_place_of_somebody_elses(invited: Invited, everybodys: Path) -> None:
+    """The owner of the temporary folder could replace ours at any time: it is refused, and the command leaves it."""
+    _reboot(invited, everybodys)
+    os.chown(everybodys, STRANGER, STRANGER)
+    answer = invited.person.call("resume")
+    assert answer.code == 1
+    assert f"the user with the number {STRANGER} can replace what stands in {everybodys}" in answer.stderr
+    command = answer.stderr.splitlines()[-1]
+    subprocess.run(["sh", "-c", command], env=invited.person.environment(), check=True)
+    assert invited.person.result("status")["running"] is True
+    assert invited.session.run.parent.stat().st_uid == os.geteuid()
+    shutil.rmtree(invited.session.run.parent, ignore_errors=True)
 
 
 @needs_another_user

@@ -63,6 +63,7 @@ def test_a_session_that_the_collector_ended_says_so_and_ends(delivering: tuple[R
     assert not alive(supervisor)
     assert (workspace / "settings.json").read_bytes() == b"theirs"
     assert running.folder.facts().state is SessionState.WITHDRAWN
+    assert not running.folder.spool.exists()
 
 
 def test_an_agent_works_on_unrecorded_when_the_collector_ends_the_session(

@@ -148,10 +148,10 @@ def test_without_a_repository_there_is_nothing_to_hide(tmp_path: Path) -> None:
 
 def test_a_leftover_of_a_crash_is_in_nobodys_way(work: Path) -> None:
     """Cut off between two steps, the next time works."""
-    (work / ".git" / "info" / "exclude.promptster-new").write_text("half")
+    (work / ".git" / "info" / ".exclude.promptster-new").write_text("half")
     hide(work, CLAUDE)
     show_again(work)
-    assert not (work / ".git" / "info" / "exclude.promptster-new").exists()
+    assert not (work / ".git" / "info" / ".exclude.promptster-new").exists()
 
 
 def test_a_tracked_file_is_known(work: Path) -> None:
@@ -159,3 +159,11 @@ def test_a_tracked_file_is_known(work: Path) -> None:
     assert not is_tracked(work, CLAUDE)
     _git(work, "add", CLAUDE)
     assert is_tracked(work, CLAUDE)
+
+
+def test_a_workspace_that_is_yet_to_be_made_holds_nothing(tmp_path: Path) -> None:
+    """A start looks at its editors' files before it makes the folder."""
+    assert not is_tracked(tmp_path / "new", CLAUDE)
+    require_hideable(tmp_path / "new")
+    show_again(tmp_path / "new")
+    assert list(tmp_path.iterdir()) == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
@@ -207,6 +208,55 @@ def test_a_call_that_the_journal_holds_is_not_taken_again(tmp_path: Path) -> Non
     assert again.drain.drain() == 0
     again.drain.remove(again.drain.told())
     assert spool.waiting(str(again.folder)) == []
+
+
+def _left_at(folder: Path, times: tuple[int, int], *payloads: bytes) -> None:
+    """What hook processes leave that run in the same millisecond."""
+    for payload in payloads:
+        spool.write(str(folder), KEY, "claude", payload, times)
+
+
+def test_calls_of_one_millisecond_are_told_apart(tmp_path: Path) -> None:
+    """Where a crash lets only some of them into the journal, the others are taken again and those are not."""
+    first = Drained(tmp_path / "spool")
+    _left_at(first.folder, (7, 5), b"one", b"two", b"three")
+    assert first.drain.drain() == 3
+    assert sorted(first.times) == [(7, 5), (7, 6), (7, 7)]
+    again = Drained(first.folder, frozenset({first.times[1]}))
+    assert again.drain.drain() == 2
+    assert list(zip(again.taken, again.times, strict=True)) == [
+        (first.taken[0], first.times[0]),
+        (first.taken[2], first.times[2]),
+    ]
+    again.drain.remove(again.drain.told())
+    assert spool.waiting(str(again.folder)) == []
+
+
+def test_a_call_that_nobody_had_taken_is_not_held_for_another(tmp_path: Path) -> None:
+    """It has the times of one in the journal, or of one that an earlier run took, and is taken nevertheless."""
+    folder = tmp_path / "spool"
+    Drained(folder)
+    _left_at(folder, (7, 5), b"of a hook")
+    spool.write(str(folder), KEY, "claude", b"of the recorder", (7, 6), mark="+0")
+    drained = Drained(folder, frozenset({(7, 5)}))
+    assert drained.drain.drain() == 2
+    assert drained.taken == [b"of the recorder", b"of a hook"]
+    assert drained.times == [(7, 6), (7, 7)]
+
+
+def test_a_call_that_cannot_be_claimed_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder that refuses a new name costs time, and no call."""
+    drained = Drained(tmp_path / "spool")
+    _left_at(drained.folder, (7, 5), b"one")
+
+    def refuse(*_: object) -> None:
+        raise OSError(30, "read-only file system")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "rename", refuse)
+        assert drained.drain.drain() == 0
+    assert drained.drain.drain() == 1
+    assert drained.times == [(7, 5)]
 
 
 def test_a_damaged_file_is_told_and_removed(tmp_path: Path) -> None:

@@ -143,6 +143,8 @@ class Daemon:
             await operations.end()
             if parts.recorder.durable_seq == parts.recorder.next_seq:
                 drain.remove(drain.told())
+            if parts.recording.state.ended:
+                drain.end()
         await parts.collector.aclose()
         return code
 

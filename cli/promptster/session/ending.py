@@ -61,7 +61,8 @@ def stop(current: Current) -> list[Restored]:
     end_recorder(current)
     restored = current.touched.restore()
     current.folder.update(state=SessionState.STOPPED)
-    shutil.rmtree(current.folder.path / "worktree", ignore_errors=True)
+    for part in (current.folder.path / "worktree", current.folder.spool):  # agents that still run leave nothing more
+        shutil.rmtree(part, ignore_errors=True)
     _clear_run(current.folder)
     return restored
 

@@ -12,18 +12,26 @@ import contextlib
 import os
 import re
 import stat
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from promptster.errors import WorkspaceError, reason_of
 from promptster.session.git import git_text
+from promptster.session.plain_files import (
+    NotPlainError,
+    facts_of,
+    read_plain,
+    remove_empty_folder,
+    remove_leftover,
+    remove_plain,
+    replace_plain,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Generator
-    from pathlib import Path
 
-_NAME = "exclude"
-_NEW = "exclude.promptster-new"
-_LIMIT = 16 * 1024 * 1024
+_INFO = "info"
+_LIST = f"{_INFO}/exclude"
 _BEGIN = b"# >>> promptster: out of git until the session ends"
 _END = b"# <<< promptster\n"
 _BLOCK = re.compile(
@@ -46,26 +54,25 @@ def hide(workspace: Path, relative: str) -> None:
     place = _place(workspace)
     if place is None:
         return
-    info, prefix = place
-    with _told(info):
-        made_folder = _make_folder(info)
-        with _opened(info) as folder:
-            before = _read(folder)
-            data = before or b""
-            found = _BLOCK.search(data)
-            lines = found[2].splitlines(keepends=True) if found else []
-            line = os.fsencode("/" + _SPECIAL.sub(r"\\\1", prefix + relative)) + b"\n"
-            if line in lines:
-                return
-            if found:
-                flags, data = found[1], data[: found.start()] + data[found.end() :]
-            else:
-                flags = (_FOLDER if made_folder else b"") + (_FILE if before is None else b"")
-                if data and not data.endswith(b"\n"):
-                    flags, data = flags + _NEWLINE, data + b"\n"
-            block = _BEGIN + flags + b"\n" + b"".join([*lines, line]) + _END
-            at = found.start() if found else len(data)
-            _replace(folder, data[:at] + block + data[at:])
+    root, prefix = place
+    with _told(root):
+        has_folder = os.path.lexists(root / _INFO)
+        before = read_plain(root, _LIST)
+        data = before or b""
+        found = _BLOCK.search(data)
+        lines = found[2].splitlines(keepends=True) if found else []
+        line = os.fsencode("/" + _SPECIAL.sub(r"\\\1", prefix + relative)) + b"\n"
+        if line in lines:
+            return
+        if found:
+            flags, data = found[1], data[: found.start()] + data[found.end() :]
+        else:
+            flags = (b"" if has_folder else _FOLDER) + (_FILE if before is None else b"")
+            if data and not data.endswith(b"\n"):
+                flags, data = flags + _NEWLINE, data + b"\n"
+        block = _BEGIN + flags + b"\n" + b"".join([*lines, line]) + _END
+        at = found.start() if found else len(data)
+        _replace(root, data[:at] + block + data[at:])
 
 
 def require_hideable(workspace: Path) -> None:
@@ -77,8 +84,8 @@ def require_hideable(workspace: Path) -> None:
     place = _place(workspace)
     if place is None:
         return
-    with _told(place[0]), contextlib.suppress(FileNotFoundError), _opened(place[0]) as folder:
-        _read(folder)
+    with _told(place[0]):
+        read_plain(place[0], _LIST)
 
 
 def show_again(workspace: Path) -> None:
@@ -90,93 +97,57 @@ def show_again(workspace: Path) -> None:
         place = _place(workspace)
         if place is None:
             return
-        with _opened(place[0]) as folder:
-            data = _read(folder) or b""
-            found = _BLOCK.search(data)
-            if found is None:
-                return
-            flags, left, behind = found[1], data[: found.start()], data[found.end() :]
-            if _NEWLINE in flags and not behind:
-                left = left.removesuffix(b"\n")
-            if left + behind or _FILE not in flags:
-                _replace(folder, left + behind)
-                return
-            os.unlink(_NAME, dir_fd=folder)
+        root = place[0]
+        remove_leftover(root, _LIST)
+        data = read_plain(root, _LIST) or b""
+        found = _BLOCK.search(data)
+        if found is None:
+            return
+        flags, left, behind = found[1], data[: found.start()], data[found.end() :]
+        if _NEWLINE in flags and not behind:
+            left = left.removesuffix(b"\n")
+        if left + behind or _FILE not in flags:
+            _replace(root, left + behind)
+            return
+        remove_plain(root, _LIST)
         if _FOLDER in flags:
-            os.rmdir(place[0])  # noqa: PTH106 - a text
+            remove_empty_folder(root, _INFO)
 
 
 def is_tracked(workspace: Path, relative: str) -> bool:
-    """Whether git has a file of the workspace already, so that no list keeps it out of the next commit."""
-    return bool(git_text(["ls-files", "--", relative], cwd=workspace))
+    """Whether git has a file of the workspace already, so that no list keeps it out of the next commit.
+
+    A workspace that is yet to be made, or is gone, tracks nothing.
+    """
+    return workspace.is_dir() and bool(git_text(["ls-files", "--", relative], cwd=workspace))
 
 
-def _place(workspace: Path) -> tuple[str, str] | None:
-    """The folder of the list, which linked work trees share, and the workspace's path within its repository."""
+def _place(workspace: Path) -> tuple[Path, str] | None:
+    """The folder above that of the list, which linked work trees share, and the workspace's path in its repository."""
     try:
-        told = git_text(["rev-parse", "--git-path", "info", "--show-prefix"], cwd=workspace)
+        told = git_text(["rev-parse", "--git-path", _INFO, "--show-prefix"], cwd=workspace)
     except WorkspaceError:  # whom git refuses here can commit nothing here
         return None
     if told is None:
         return None
     info, _, prefix = told.partition("\n")
-    return os.path.join(workspace, info), prefix.removesuffix("\n")  # noqa: PTH118 - a text of git's
+    return Path(os.path.realpath((workspace / info).parent)), prefix.removesuffix("\n")
 
 
 @contextlib.contextmanager
-def _told(info: str) -> Generator[None]:
+def _told(root: Path) -> Generator[None]:
     try:
         yield
-    except OSError as error:
+    except (OSError, NotPlainError) as error:
+        reason = error.message if isinstance(error, NotPlainError) else f"{root / _LIST}: {reason_of(error)}"
         raise WorkspaceError(
-            f"cannot keep editor files out of git: {info}/{_NAME}: {reason_of(error)}",
+            f"cannot keep editor files out of git: {reason}",
             hint="Make it a plain file that you can write, or start without --ide.",
             code="ide_exclude",
         ) from error
 
 
-def _make_folder(info: str) -> bool:
-    try:
-        os.mkdir(info)  # noqa: PTH102 - a text
-    except FileExistsError:
-        return False
-    return True
-
-
-@contextlib.contextmanager
-def _opened(info: str) -> Generator[int]:
-    handle = os.open(info, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    try:
-        yield handle
-    finally:
-        os.close(handle)
-
-
-def _read(folder: int) -> bytes | None:
-    """The list's bytes; ``None`` if there is none."""
-    try:
-        handle = os.open(_NAME, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
-    except FileNotFoundError:
-        return None
-    with os.fdopen(handle, "rb") as file:
-        facts = os.fstat(handle)
-        if not stat.S_ISREG(facts.st_mode) or facts.st_size > _LIMIT:
-            raise FileExistsError(None, "it is no plain file")
-        return file.read()
-
-
-def _replace(folder: int, data: bytes) -> None:
+def _replace(root: Path, data: bytes) -> None:
     """Give the list these bytes in one step; its mode stays."""
-    try:
-        mode = stat.S_IMODE(os.stat(_NAME, dir_fd=folder, follow_symlinks=False).st_mode)
-    except FileNotFoundError:
-        mode = 0o644
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(_NEW, dir_fd=folder)
-    handle = os.open(_NEW, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode, dir_fd=folder)
-    with os.fdopen(handle, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fchmod(handle, mode)
-        os.fsync(handle)
-    os.rename(_NEW, _NAME, src_dir_fd=folder, dst_dir_fd=folder)
+    facts = facts_of(root, _LIST)
+    replace_plain(root, _LIST, data, mode=0o644 if facts is None else stat.S_IMODE(facts.st_mode))

@@ -2,14 +2,16 @@
 
 A call is written into the spool before its sender is answered, and removed only when what it told is durable. So an
 answer always means that the call is in the record, or will be: a recorder that is killed in between finds the file at
-its next start, and the times in it tell whether its events are in the journal already. The file is not forced to the
-drive, as the agent waits for the answer: what a loss of power takes of the last moments is told by the gap that the
-next start records. ``promptster_hooks.frame`` says how the answer itself decides who owns a call.
+its next start, and its times tell whether its events are in the journal already. No two calls have the same times: a
+file that a hook process left gets its own, in its name, before capture sees it. The file is not forced to the drive,
+as the agent waits for the answer: what a loss of power takes of the last moments is told by the gap that the next
+start records. ``promptster_hooks.frame`` says how the answer itself decides who owns a call.
 """
 
 from __future__ import annotations
 
 import asyncio
+import shutil
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
 _PIECE = 256 * 1024
 _PATIENCE_S = 10.0
+_CLAIMED = f"{spool.CLAIM}0"
 
 
 class HookSocket:
@@ -115,6 +118,8 @@ class HookIntake:
         self._folder, self._key, self._take, self._unreadable = folder, key, take, unreadable
         self._clock, self._wanted = clock, wanted
         self._recorded = recorded
+        self._used = set(recorded)
+        """Times that no other call may have."""
         self._taken: dict[str, tuple[int, int]] = {}
         """Files whose calls capture has, with their times."""
         self._written: set[str] = set()
@@ -133,12 +138,12 @@ class HookIntake:
 
         Where the disk refuses, it is held in memory as the events are then, and the status and the record say so.
         """
-        self._last_mono = max(self._clock.mono_ms(), self._last_mono + 1)  # no two calls have the same times
-        times = self._clock.wall_ms(), self._last_mono
+        times = self._unused(self._clock.wall_ms(), max(self._clock.mono_ms(), self._last_mono + 1))
+        self._last_mono = times[1]
         path = ""
         if self._wanted():
             with suppress(OSError):
-                path = spool.write(str(self._folder), self._key, agent, payload, times)
+                path = spool.write(str(self._folder), self._key, agent, payload, times, mark=_CLAIMED)
                 self._written.add(path)
         return Call(agent=agent, payload=payload, times=times, path=path)
 
@@ -156,23 +161,46 @@ class HookIntake:
             Path(call.path).unlink(missing_ok=True)
 
     def drain(self) -> int:
-        """Take what waits, oldest first; how many calls that were."""
+        """Take what waits, what an earlier run had claimed first, and then the oldest first; how many calls."""
         self._prepared = self._prepared or self._prepare()
         count = 0
-        for path in spool.waiting(str(self._folder)):
+        for path in sorted(spool.waiting(str(self._folder)), key=lambda path: spool.claimed(path) is None):
             if path in self._taken or path in self._written:
                 continue
-            self._taken[path] = (0, 0)
             try:
                 call = spool.read(path, self._key)
             except (OSError, spool.SpoolError):
+                self._taken[path] = (0, 0)
                 self._unreadable()
                 continue
-            times = self._taken[path] = (call.wall_ms, call.mono_ms)
-            if times not in self._recorded:
-                self._take(call.agent, call.payload, times)
-                count += 1
+            count += self._take_spooled(path, call)
         return count
+
+    def _take_spooled(self, path: str, call: spool.Spooled) -> bool:
+        """Take one call that waited, unless the journal holds it; whether it was taken."""
+        later = spool.claimed(path)
+        if later is None:
+            times = self._unused(call.wall_ms, call.mono_ms)
+            try:
+                path = spool.claim(path, times[1] - call.mono_ms)
+            except OSError:  # it waits on
+                self._used.discard(times)
+                return False
+        else:
+            times = call.wall_ms, call.mono_ms + later
+            self._used.add(times)
+        self._taken[path] = times
+        if later is not None and times in self._recorded:
+            return False
+        self._take(call.agent, call.payload, times)
+        return True
+
+    def _unused(self, wall_ms: int, mono_ms: int) -> tuple[int, int]:
+        """These times, or the next that no call has; nobody else gets them."""
+        while (wall_ms, mono_ms) in self._used:
+            mono_ms += 1
+        self._used.add((wall_ms, mono_ms))
+        return wall_ms, mono_ms
 
     def settle(self, waiting: Collection[tuple[int, int]], *, recorded: int, durable: int) -> None:
         """Remove files whose events are durable by now; to be called again and again, it waits for no disk.
@@ -196,6 +224,10 @@ class HookIntake:
         for path in paths:
             Path(path).unlink(missing_ok=True)
             self._taken.pop(path, None)
+
+    def end(self) -> None:
+        """The session is over: with the folder gone, hook processes of agents that still run keep nothing either."""
+        shutil.rmtree(self._folder, ignore_errors=True)
 
     def _prepare(self) -> bool:
         """Make folder and key; a disk that refuses costs what hooks cannot leave there, never the recorder."""
