@@ -283,7 +283,7 @@ def test_a_session_id_never_looks_like_an_option() -> None:
 def test_no_certificate_gives_more_time_than_was_agreed_to(
     server: Answering, config: Config, minutes: int, certified: int, kept: int
 ) -> None:
-    """The text names the minutes; also when the same start is run again later, the clock goes on from the first time."""
+    """The text names the minutes; when the same start is run again, they still count from the first time."""
     policy = make_policy(organisation="Acme", title="Build a parser", providers={}, time_limit_minutes=minutes)
     inviting = Inviting(policy=policy)
     begun = opened(server, config, inviting)
