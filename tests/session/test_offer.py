@@ -126,7 +126,7 @@ def asked_for(server: Answering, config: Config, policy: Policy) -> Offer:
     return fetch_offer(inviting.code.link(server.url), None, config, FixedClock())
 
 
-@pytest.mark.parametrize("name", ["version-1", "version-2"])
+@pytest.mark.parametrize("name", ["version-1-first", "version-1", "version-2"])
 def test_a_policy_of_each_version_can_be_agreed_to(server: Answering, config: Config, name: str) -> None:
     """Also one that was made before there was a second version; the collector is told what is read here."""
     assert asked_for(server, config, kept(name)).policy == kept(name)
