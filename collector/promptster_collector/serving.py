@@ -21,6 +21,7 @@ import uvicorn
 
 from promptster.errors import reason_of
 from promptster_collector.app import build_app, build_services, prepare, system_clock
+from promptster_collector.assessments.promises import require_promises
 from promptster_collector.connections import counted
 from promptster_collector.errors import OptionError, SetupError
 from promptster_collector.places import Listener, Places, places_here
@@ -276,7 +277,7 @@ def serve(settings: Settings, listening: Listening, *, tell: Callable[[str], Non
     lock = FolderLock(settings)
     try:
         if listening.state_days:
-            state_days(settings, settings.key_backup_days, now_ms=system_clock().wall_ms())
+            _restate(settings)
         settings = as_stated(settings)
         _remove(listening.ready_file)
         with _bind(listening) as server:
@@ -286,6 +287,21 @@ def serve(settings: Settings, listening: Listening, *, tell: Callable[[str], Non
     finally:
         _remove(listening.ready_file)
         lock.release()
+
+
+def _restate(settings: Settings) -> None:
+    """Change what is stated about backups of the keys, unless earlier words would be broken by it.
+
+    Raises:
+        OptionError: they would.
+    """
+    now_ms = system_clock().wall_ms()
+    store = Store.open(settings)
+    try:
+        require_promises(store, settings.key_backup_days, now_ms=now_ms)
+    finally:
+        store.close()
+    state_days(settings, settings.key_backup_days, now_ms=now_ms)
 
 
 def _refuse_taken(ready_file: Path | None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import zipfile
 from dataclasses import replace
 from io import BytesIO
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.helpers.candidate import Candidate, bearer, new_assessment, new_invite, secret_header
+from tests.helpers.collector import run_command
 from tests.helpers.older import make_older
 from tests.helpers.site import running_site
 
@@ -17,6 +19,9 @@ from promptster.protocol.encoding import b64u_decode, b64u_encode
 from promptster.protocol.policy import NEWEST, POLICY_HEADER, Policy, PolicyV2, policy_sha256, require_own_text
 from promptster.protocol.verification import verify_bundle
 from promptster_collector.assessments.policies import PolicySettings, policy_bytes
+from promptster_collector.assessments.promises import require_promises
+from promptster_collector.errors import OptionError
+from promptster_collector.settings import DAY_MS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -122,6 +127,34 @@ def test_what_the_operator_states_about_backups_is_in_the_policy() -> None:
     assert stated.key_backup_days == 7
     assert "at most 7 days later their backups" in stated.text
     assert "later their backups" not in silent.text
+
+
+def test_days_are_not_raised_over_what_somebody_was_told(template: Template, data: Path) -> None:
+    """Nor taken back, which means up to 7 days, while a session or an open invite has a policy that says less."""
+    with running_site(data, template.token, key_backup_days=3) as site:
+        old = new_assessment(site.client, site.token)
+        invited = Candidate(new_invite(site.client, site.token, old))
+    for word in ("7", "none"):
+        done = run_command("serve", "--data", data, "--port", "0", f"--key-backup-days={word}", "--json")
+        error = json.loads(done.stdout)["error"]
+        assert (done.returncode, error["code"]) == (2, "key_backups_promised")
+        assert error["message"] == "candidates were told that backups of their keys end after 3 days"
+    with running_site(data, template.token, key_backup_days=3) as site:
+        for fewer in (3, 0):
+            require_promises(site.store, fewer, now_ms=site.clock.ms)
+        invited.redeem_at(site.client)
+        site.clock.pass_ms(30 * DAY_MS)
+        with pytest.raises(OptionError):
+            require_promises(site.store, 7, now_ms=site.clock.ms)
+        path = f"/v1/sessions/{invited.session}/withdraw"
+        assert site.client.post(path, json=invited.withdrawal()).status_code == 200
+        require_promises(site.store, 7, now_ms=site.clock.ms)
+    with running_site(data, template.token, key_backup_days=7) as site:
+        path = f"/v1/assessments/{old}/invites"
+        body = {"name": "Eve", "email": "eve@example.com"}
+        answer = site.client.post(path, headers=bearer(site.token), json=body)
+        assert (answer.status_code, answer.json()["code"]) == (409, "policy_not_kept")
+        new_invite(site.client, site.token, new_assessment(site.client, site.token))
 
 
 @pytest.mark.parametrize("reads", [None, "1", "0", "", "-2", "two", "2.0", "\xb2", "9" * 40])

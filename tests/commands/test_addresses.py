@@ -197,7 +197,9 @@ def test_an_address_of_the_command_line_is_named_without_a_terminal_too(acme: St
     with acme.invited(person_name) as invited:
         answer = invited.person.call(*invited.start_words("--json"))
         assert answer.code == 0
-        assert f"  anthropic  {NOWHERE}    usually {USUAL}" in answer.stderr.splitlines()
+        lines = answer.stderr.splitlines()
+        assert f"  anthropic  {NOWHERE}    usually {USUAL}" in lines
+        assert f"  openai     {NOWHERE}    usually https://api.openai.com/v1" in lines
 
 
 def test_calls_go_where_the_candidate_said_yes_to(acme: Stage, person_name: str, tmp_path: Path) -> None:

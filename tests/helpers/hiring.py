@@ -108,9 +108,9 @@ class Stage:
 
 
 @contextmanager
-def stage(folder: Path) -> Generator[Stage]:
-    """A stage in ``folder``; the collector is stopped at the end."""
-    with collector(folder) as running:
+def stage(folder: Path, *, options: tuple[str, ...] = ()) -> Generator[Stage]:
+    """A stage in ``folder``, with further options for ``serve``; the collector is stopped at the end."""
+    with collector(folder, options=options) as running:
         (folder / "owner").mkdir()
         owner = Person(name="owner", home=folder / "owner")
         owner.result("login", "--collector", running.url, "--token-stdin", "--json", given=running.token)

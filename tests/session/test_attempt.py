@@ -11,6 +11,7 @@ import pytest
 from tests.helpers.answering import Answer, Answering
 from tests.helpers.inviting import NOW_MS, FixedClock, Inviting
 from tests.helpers.older import first_version
+from tests.helpers.recorders import HandClock
 
 from promptster.config import Config
 from promptster.errors import CollectorError, PromptsterError, SessionError
@@ -20,6 +21,7 @@ from promptster.protocol.consent import Consent, Redeem
 from promptster.protocol.encoding import b64u_decode
 from promptster.protocol.errors import SignatureError
 from promptster.protocol.keys import first_key, next_key
+from promptster.protocol.policy import make_policy
 from promptster.protocol.sealing import open_box
 from promptster.protocol.signing import Envelope, SigningKey, open_envelope
 from promptster.session import attempt as attempts
@@ -111,10 +113,10 @@ def test_the_same_bytes_are_sent_until_an_answer_comes(server: Answering, config
     for answer in (Answer(cut=True), Answer(status=503), Answer(status=429)):
         server.answer = answer
         with pytest.raises(CollectorError):
-            attempts.redeem(begun, inviting.code, config)
+            attempts.redeem(begun, inviting.code, config, FixedClock())
         assert attempts.find_attempt(inviting.code, config) is not None
     certify(server, inviting, begun)
-    certificate = attempts.redeem(begun, inviting.code, config)
+    certificate = attempts.redeem(begun, inviting.code, config, FixedClock())
     sent = [asked.body for asked in server.asked if asked.method == "POST"]
     assert len(sent) == 4
     assert len(set(sent)) == 1
@@ -130,13 +132,13 @@ def test_a_limit_that_only_a_newer_version_knows_stops_before_anything_is_record
     certify(server, inviting, begun, limits={"batch_bytes": 1, "lists": 1})
     for _ in range(2):
         with pytest.raises(SessionError) as caught:
-            attempts.redeem(begun, inviting.code, config)
+            attempts.redeem(begun, inviting.code, config, FixedClock())
         assert caught.value.code == "newer_version"
         assert caught.value.hint == "Your consent is kept. Update Promptster, then run the same command again."
         assert not begun.certified
         assert attempts.find_attempt(inviting.code, config) is not None
     certify(server, inviting, begun, limits={"batch_bytes": 1, "log": 1})  # as if an update knew the limit
-    attempts.redeem(begun, inviting.code, config)
+    attempts.redeem(begun, inviting.code, config, FixedClock())
     assert begun.certified
     assert len({asked.body for asked in server.asked if asked.method == "POST"}) == 1
 
@@ -154,7 +156,7 @@ def test_the_tasks_text_is_kept_for_the_opening(
     begun = opened(server, config, inviting, offer=offer)
     assert begun.folder.has_document(attempts.BRIEF) == (version == 2)
     certify(server, inviting, begun)
-    attempts.redeem(begun, inviting.code, config)
+    attempts.redeem(begun, inviting.code, config, FixedClock())
     (fields,) = (entry.fields for entry in opening(begun.folder, consented=True) if entry.kind == "opened")
     brief = {name: value for name, value in fields.items() if name.startswith("brief")}
     sha256 = hashlib.sha256(b"Add a limiter.\n").hexdigest()
@@ -167,9 +169,9 @@ def test_a_certificate_that_is_here_is_not_asked_for_again(
     """A crash behind it needs no collector."""
     begun = opened(server, config, inviting)
     certify(server, inviting, begun)
-    first = attempts.redeem(begun, inviting.code, config)
+    first = attempts.redeem(begun, inviting.code, config, FixedClock())
     server.answer = Answer(cut=True)
-    assert attempts.redeem(begun, inviting.code, config) == first
+    assert attempts.redeem(begun, inviting.code, config, FixedClock()) == first
 
 
 @pytest.mark.parametrize("status", [400, 403, 404, 409, 410, 422])
@@ -179,7 +181,7 @@ def test_a_final_refusal_leaves_nothing(server: Answering, config: Config, invit
     body = json.dumps({"detail": "this invite was used", "code": "invite_used", "hint": "ask for another"}).encode()
     server.answer = Answer(status=status, body=body)
     with pytest.raises(CollectorError) as caught:
-        attempts.redeem(begun, inviting.code, config)
+        attempts.redeem(begun, inviting.code, config, FixedClock())
     assert (caught.value.code, caught.value.hint) == ("invite_used", "ask for another")
     assert not begun.folder.path.exists()
     assert attempts.find_attempt(inviting.code, config) is None
@@ -206,11 +208,11 @@ def test_a_certificate_about_something_else_is_not_believed(
     begun = opened(server, config, inviting)
     certify(server, inviting, begun, **changes)
     with pytest.raises(PromptsterError) as caught:
-        attempts.redeem(begun, inviting.code, config)
+        attempts.redeem(begun, inviting.code, config, FixedClock())
     assert caught.value.code in {"certificate_mismatch", "certificate_signer"}
     assert not begun.certified
     certify(server, inviting, begun)
-    assert attempts.redeem(begun, inviting.code, config).session == begun.folder.facts().session
+    assert attempts.redeem(begun, inviting.code, config, FixedClock()).session == begun.folder.facts().session
 
 
 @pytest.mark.parametrize("status", [302, 403, 404])
@@ -221,9 +223,9 @@ def test_a_refusal_by_a_stranger_changes_nothing(
     begun = opened(server, config, inviting)
     server.answer = Answer(status=status, body=b"<html>please sign in to this network</html>")
     with pytest.raises(CollectorError):
-        attempts.redeem(begun, inviting.code, config)
+        attempts.redeem(begun, inviting.code, config, FixedClock())
     certify(server, inviting, begun)
-    assert attempts.redeem(begun, inviting.code, config).session == begun.folder.facts().session
+    assert attempts.redeem(begun, inviting.code, config, FixedClock()).session == begun.folder.facts().session
 
 
 def test_a_key_in_front_of_the_invites_certifies_nothing(server: Answering, config: Config, inviting: Inviting) -> None:
@@ -233,7 +235,7 @@ def test_a_key_in_front_of_the_invites_certifies_nothing(server: Answering, conf
     begun = opened(server, config, inviting)
     certify(server, inviting, begun, signer=older)
     with pytest.raises(PromptsterError) as caught:
-        attempts.redeem(begun, inviting.code, config)
+        attempts.redeem(begun, inviting.code, config, FixedClock())
     assert caught.value.code == "certificate_signer"
     assert not begun.certified
     with pytest.raises(SignatureError):
@@ -245,7 +247,7 @@ def test_a_successor_of_the_invites_key_certifies(server: Answering, config: Con
     begun = opened(server, config, inviting)
     newer = inviting.rotate()
     certify(server, inviting, begun, signer=newer)
-    assert attempts.redeem(begun, inviting.code, config).kid == newer.kid
+    assert attempts.redeem(begun, inviting.code, config, FixedClock()).kid == newer.kid
     assert trusted_keys(begun.folder).find(newer.kid) == newer.public_key
 
 
@@ -258,7 +260,7 @@ def test_other_keys_than_at_the_consent_are_refused(server: Answering, config: C
     assert one.kid != other.kid
     certify(server, inviting, begun)
     with pytest.raises(PromptsterError) as caught:
-        attempts.redeem(begun, inviting.code, config)
+        attempts.redeem(begun, inviting.code, config, FixedClock())
     assert caught.value.code == "collector_keys_changed"
     assert not begun.certified
 
@@ -266,3 +268,28 @@ def test_other_keys_than_at_the_consent_are_refused(server: Answering, config: C
 def test_a_session_id_never_looks_like_an_option() -> None:
     """It is pasted behind commands."""
     assert all(not attempts.new_session_id().startswith("-") for _ in range(500))
+
+
+@pytest.mark.parametrize(
+    ("minutes", "certified", "kept"),
+    [
+        (90, NOW_MS + 90 * 60_000, NOW_MS + 90 * 60_000),
+        (90, NOW_MS + 60_000, NOW_MS + 60_000),
+        (90, NOW_MS + 10 * 24 * 60 * 60_000, NOW_MS + 90 * 60_000),
+        (90, 0, NOW_MS + 90 * 60_000),
+        (0, NOW_MS + 10 * 24 * 60 * 60_000, NOW_MS + 10 * 24 * 60 * 60_000),
+    ],
+)
+def test_no_certificate_gives_more_time_than_was_agreed_to(
+    server: Answering, config: Config, minutes: int, certified: int, kept: int
+) -> None:
+    """The text names the minutes; when the same start is run again, they still count from the first time."""
+    policy = make_policy(organisation="Acme", title="Build a parser", providers={}, time_limit_minutes=minutes)
+    inviting = Inviting(policy=policy)
+    begun = opened(server, config, inviting)
+    certify(server, inviting, begun, record_until=certified)
+    clock = HandClock(wall=NOW_MS)
+    for _ in range(2):
+        attempts.redeem(begun, inviting.code, config, clock)
+        clock.pass_by(60 * 60_000)
+        assert begun.folder.facts().record_until == kept

@@ -18,7 +18,7 @@ from promptster.paths import Paths
 from promptster.protocol.documents import encode
 from promptster.protocol.encoding import b64u_encode
 from promptster.protocol.errors import SignatureError
-from promptster.protocol.policy import Policy, make_policy, policy_sha256
+from promptster.protocol.policy import Policy, make_policy, policy_sha256, render_text
 from promptster.protocol.signing import SigningKey
 from promptster.session.consent import RefusedConsentError, check_accepted_hash
 from promptster.session.offer import fetch_offer, policy_document, policy_page
@@ -126,7 +126,7 @@ def asked_for(server: Answering, config: Config, policy: Policy) -> Offer:
     return fetch_offer(inviting.code.link(server.url), None, config, FixedClock())
 
 
-@pytest.mark.parametrize("name", ["version-1", "version-2"])
+@pytest.mark.parametrize("name", ["version-1-first", "version-1", "version-2"])
 def test_a_policy_of_each_version_can_be_agreed_to(server: Answering, config: Config, name: str) -> None:
     """Also one that was made before there was a second version; the collector is told what is read here."""
     assert asked_for(server, config, kept(name)).policy == kept(name)
@@ -187,6 +187,28 @@ def test_what_only_a_newer_version_knows_asks_for_an_update(
     assert (caught.value.code, caught.value.exit_code) == ("newer_version", 1)
     assert caught.value.hint == "Nothing was changed. Update Promptster, then run the same command again."
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["version-1", "version-2"])
+@pytest.mark.parametrize("setting", ["hooks", "submission_final", "capture_heartbeat", "opened", "consent"])
+def test_a_text_that_says_less_than_this_program_always_does_is_not_offered(
+    server: Answering, config: Config, tmp_path: Path, name: str, setting: str
+) -> None:
+    """It uses the hooks and records the session's course whatever a policy says: a text without them is not kept."""
+    policy = kept(name)
+    narrow = {"kinds": tuple(kind for kind in policy.kinds if kind != setting)}
+    less = replace(policy, **({"hooks": False} if setting == "hooks" else narrow))
+    with pytest.raises(SessionError) as caught:
+        asked_for(server, config, replace(less, text=render_text(less)))
+    assert (caught.value.code, caught.value.exit_code) == ("newer_version", 1)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_an_agent_does_may_be_left_out_of_a_policy(server: Answering, config: Config) -> None:
+    """Of that, only what the policy names is recorded."""
+    policy = replace(kept("version-2"), kinds=tuple(kind for kind in kept("version-2").kinds if kind != "command"))
+    less = replace(policy, text=render_text(policy))
+    assert asked_for(server, config, less).policy == less
 
 
 @pytest.mark.parametrize(("brief", "code"), [("\ud800", "collector_answer"), (["a"], "collector_answer")])

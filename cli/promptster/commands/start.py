@@ -217,7 +217,7 @@ def _go_on(begun: attempts.Attempt, code: InviteCode, made: Preparation | None, 
     with begin.exclusive_start(config.paths):
         begin.refuse_second_session(config.paths, except_for=folder)
         try:
-            certificate = attempts.redeem(begun, code, config)
+            certificate = attempts.redeem(begun, code, config, SystemClock())
         except CollectorError:
             if made is not None and not folder.path.exists():  # refused for good
                 made.undo()
@@ -236,7 +236,7 @@ def _go_on(begun: attempts.Attempt, code: InviteCode, made: Preparation | None, 
             "workspace": facts.workspace,
             "organisation": facts.organisation,
             "title": facts.title,
-            "record_until": utc(certificate.record_until),
+            "record_until": utc(facts.record_until),
             "confirmation_code": confirmation_code(certificate.session_public_key),
             "files": len(started.baseline.files),
             "ide_files": ide_files,
@@ -330,7 +330,7 @@ def _tell_checks(checks: Mapping[str, Mapping[str, Any]], out: Output) -> None:
 
 
 def _tell_next_step(started: begin.Started, certificate: Certificate, ide_files: list[str], out: Output) -> None:
-    now, record_until = SystemClock().wall_ms(), certificate.record_until
+    now, record_until = SystemClock().wall_ms(), started.current.facts.record_until
     out.say(f"Recording {until(record_until, now)}." if record_until else "Recording.")
     who = one_line(certificate.organisation)
     out.say(f"Confirmation code: {confirmation_code(certificate.session_public_key)}")

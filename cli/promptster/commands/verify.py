@@ -27,6 +27,7 @@ if TYPE_CHECKING or needed.work:
     from promptster.protocol.keys import parse_keyfile
     from promptster.protocol.verification import verify_bundle
     from promptster.replay.unreadable import why_unreadable
+    from promptster.replay.verdict import told as all_told
     from promptster.session.state import SessionState
     from promptster.ui.checked import checked, unreadable
     from promptster.ui.escape import escape_line
@@ -204,7 +205,7 @@ def document(verification: Verification) -> dict[str, Any]:
         ],
         "findings": [
             {"code": finding.code, "text": finding.text, "effect": finding.effect.name.lower()}
-            for finding in verification.findings
+            for finding in all_told(verification)
         ],
         "untimed": [{"first": span.first, "last": span.last} for span in verification.untimed],
         "coverage": dict(verification.coverage),

@@ -13,11 +13,12 @@ if TYPE_CHECKING or needed.work:
     from promptster.clock import SystemClock
     from promptster.commands.log_watch import watch_log
     from promptster.config import Config
-    from promptster.errors import CollectorError, SessionError, reason_of
+    from promptster.errors import CollectorError, PromptsterError, SessionError, reason_of
     from promptster.paths import Paths, home_path
+    from promptster.protocol.policy import Policy, PolicyV2
     from promptster.protocol.signing import Envelope
     from promptster.replay.wording import counted
-    from promptster.session.attempt import finished, unanswered
+    from promptster.session.attempt import POLICY, finished, unanswered
     from promptster.session.current import TOMBSTONE, Current, finished_bundle
     from promptster.session.ending import save_certificate, withdraw, withdraw_again, withdraw_submitted
     from promptster.session.state import SessionFolder, SessionState, sessions_here
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 _QUESTION = "Type withdraw to do it, anything else to keep it: "
 _LABEL = 24
 """Columns that an organisation's name may take as a label."""
+_DAY_MS = 24 * 60 * 60 * 1000
 
 
 def command(
@@ -162,13 +164,27 @@ def _tell_before(current: Current, out: Output) -> None:
             organisation if len(organisation) <= _LABEL else "There",
             "the keys are destroyed, so nobody there can read it again.",
         ),
-        ("Backups", f"if {organisation} keeps backups, ask them."),
+        ("Backups", _backups_before(current, organisation)),
         ("Exports", f"exported copies are not affected: ask {organisation} to delete them."),
     ]
     first = f'You withdraw your consent to the recording of "{one_line(facts.title)}":'
     last = f"{organisation} sees that you withdrew. This cannot be undone."
     for line in (*sentence_lines(first), *labelled(rows, indent="  "), *sentence_lines(last)):
         out.note(line)
+
+
+def _backups_before(current: Current, organisation: str) -> str:
+    """What the policy states about backups of the keys; the certificate names the day by the collector's clock."""
+    try:
+        policy = Policy.parse(current.folder.read_document(POLICY))
+    except PromptsterError:  # withdrawing needs no policy
+        policy = None
+    days = policy.key_backup_days if isinstance(policy, PolicyV2) else None
+    if days is None:
+        return f"if {organisation} keeps backups, ask them."
+    if not days:
+        return "there is none of the keys."
+    return f"the last copy of the keys is gone by {day(SystemClock().wall_ms() + days * _DAY_MS)}."
 
 
 def _about_backups(stone: Tombstone, organisation: str) -> list[str]:

@@ -14,7 +14,7 @@ from typing import Final
 
 from promptster.protocol.errors import DocumentError, NewerVersionError
 from promptster.protocol.kinds import Kind
-from promptster.protocol.policies import text_1, text_2
+from promptster.protocol.policies import text_1, text_2, text_first
 from promptster.protocol.policies.settings import (
     MAX_KEY_BACKUP_DAYS,
     NEWEST,
@@ -80,6 +80,8 @@ CAPTURED_FIELDS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
 def render_text(policy: Policy) -> str:
     """The text that follows from a policy's settings, by the rendering that it names, whatever its own text says.
 
+    Version 1 names none: it is the last one that policies of version 1 had.
+
     Raises:
         DocumentError: the policy allows events that this text announces nowhere.
         NewerVersionError: the rendering, or a setting, is not known here.
@@ -98,7 +100,10 @@ def require_own_text(policy: Policy) -> None:
         DocumentError: it does.
         NewerVersionError: only a newer version of Promptster can tell.
     """
-    if policy.text != render_text(policy):
+    own = [render_text(policy)]
+    if not isinstance(policy, PolicyV2):  # which does not name its text: it is one of those that there were
+        own.append(text_first.render(policy))
+    if policy.text not in own:
         raise DocumentError("the policy's text is not the one that its settings have", code=TEXT_DIFFERS)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from promptster.protocol.plausibility import ABSENCES, TIMES
 from promptster.protocol.verdict import CLAIM, UNTIMED, Effect, spoken
+from promptster.replay.agreed import TEXTS, text_notes
 from promptster.replay.wording import counted
 from promptster.times import moment
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CLAIM", "SHORT_CLAIM", "Fact", "Instant", "Tone", "Verdict", "doubts", "emptiness", "facts", "facts_in_parts",
-    "findings", "log", "notes", "words",
+    "findings", "log", "notes", "told", "words",
 ]  # fmt: skip
 
 SHORT_CLAIM: Final = (
@@ -99,10 +100,15 @@ def findings(verification: Verification | None) -> list[Finding]:
     return sorted(grave, key=lambda finding: -finding.effect)
 
 
+def told(verification: Verification) -> tuple[Finding, ...]:
+    """All findings, with what this program alone can say about the text that was agreed to."""
+    return (*verification.findings, *text_notes(verification.policy))
+
+
 def notes(verification: Verification | None) -> list[Finding]:
     """Findings without weight; of many with one name the first, which says how many more there are."""
     found: dict[str, list[Finding]] = {}
-    for finding in verification.findings if verification is not None else ():
+    for finding in told(verification) if verification is not None else ():
         if finding.effect is Effect.NOTE:
             found.setdefault(finding.code, []).append(finding)
     return [
@@ -112,8 +118,8 @@ def notes(verification: Verification | None) -> list[Finding]:
 
 
 def doubts(verification: Verification | None) -> list[Finding]:
-    """The notes that tell of what a session lacks, and of times that cannot be true."""
-    return [finding for finding in notes(verification) if finding.code in ABSENCES | TIMES]
+    """The notes that tell of what a session lacks, of times that cannot be true, and of a text that may not hold."""
+    return [finding for finding in notes(verification) if finding.code in ABSENCES | TIMES | TEXTS]
 
 
 def facts(verification: Verification | None, *, moment: Callable[[int], str] = moment) -> list[tuple[str, str]]:

@@ -30,10 +30,10 @@ class Address:
     usual: str | None
     """``None`` for a provider that has no usual address here."""
 
-    def line(self, width: int) -> str:
-        """As one line of a list whose addresses take up to ``width`` columns."""
+    def line(self, name: int, width: int) -> str:
+        """As one line of a list whose names and addresses take up to so many columns."""
         usual = f"usually {self.usual}" if self.usual is not None else "not a provider that Promptster knows"
-        return f"  {self.name}  {self.url:<{width}}    {usual}"
+        return f"  {self.name:<{name}}  {self.url:<{width}}    {usual}"
 
 
 def unusual_addresses(base_urls: Mapping[str, str]) -> tuple[Address, ...]:
@@ -48,8 +48,9 @@ def unusual_addresses(base_urls: Mapping[str, str]) -> tuple[Address, ...]:
 
 def address_lines(addresses: tuple[Address, ...]) -> list[str]:
     """The addresses as a list; they are never wrapped, so that each can be read and copied whole."""
+    name = max((len(address.name) for address in addresses), default=0)
     width = max((len(address.url) for address in addresses), default=0)
-    return [address.line(width) for address in addresses]
+    return [address.line(name, width) for address in addresses]
 
 
 def require_encrypted(policy: Policy) -> None:

@@ -106,7 +106,11 @@ async def assemble(
     journal = Journal(files, folder.journal, cipher, facts.session, os.urandom)
     repair = align(journal, outbox, secrets.content_key, os.urandom)
     recorder = Recorder(
-        journal=journal, clock=clock, random=os.urandom, kinds=policy.kinds, record_until=certificate.record_until
+        journal=journal,
+        clock=clock,
+        random=os.urandom,
+        kinds=policy.kinds,
+        record_until=facts.record_until or certificate.record_until,
     )
     sealer = Sealer(
         recorder=recorder,

@@ -20,7 +20,7 @@ from promptster.keys import SessionSecrets, load_secrets, open_store, save_secre
 from promptster.protocol.consent import Certificate, Redeem
 from promptster.protocol.documents import encode
 from promptster.protocol.encoding import b64u_encode
-from promptster.protocol.policy import PolicyV2
+from promptster.protocol.policy import Policy, PolicyV2
 from promptster.protocol.sealing import seal_box
 from promptster.protocol.signing import Envelope
 from promptster.session.consent import check_certificate, make_consent
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from promptster.clock import Clock
     from promptster.config import Config
     from promptster.keys import SecretStore, StoreKind
     from promptster.network import Network
@@ -46,6 +47,7 @@ REPOSITORY = "repository.txt"
 BRIEF = "brief.txt"
 _WORTH_REPEATING = frozenset({408, 425, 429})
 _SERVER_FAULT = 500
+_MINUTE_MS = 60_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,8 +142,10 @@ def open_attempt(agreement: Agreement, facts: SessionFacts, store: SecretStore, 
     return Attempt(folder=folder, secrets=secrets)
 
 
-def redeem(attempt: Attempt, code: InviteCode, config: Config) -> Certificate:
+def redeem(attempt: Attempt, code: InviteCode, config: Config, clock: Clock) -> Certificate:
     """Exchange the invite for a certificate, and keep it.
+
+    Recording ends when the certificate says so, and never later than the minutes that were agreed to, from its arrival.
 
     Raises:
         CollectorError: no answer came (the attempt stays), or the collector refused for good (nothing stays).
@@ -162,8 +166,20 @@ def redeem(attempt: Attempt, code: InviteCode, config: Config) -> Certificate:
         check_certificate(envelope, keys, consent)
         folder.write_document(CERTIFICATE, envelope.encode())
     certificate = check_certificate(Envelope.decode(folder.read_document(CERTIFICATE)), trusted_keys(folder), consent)
-    folder.update(record_until=certificate.record_until, upload_until=certificate.upload_until)
+    kept = folder.facts().record_until  # of an earlier try: trying again gives nobody more time
+    folder.update(
+        record_until=kept or _record_until(certificate, folder, clock.wall_ms()), upload_until=certificate.upload_until
+    )
     return certificate
+
+
+def _record_until(certificate: Certificate, folder: SessionFolder, now_ms: int) -> int:
+    """The certificate's time, unless the policy's text promised less: that is what was agreed to."""
+    minutes = Policy.parse(folder.read_document(POLICY)).time_limit_minutes
+    if not minutes:
+        return certificate.record_until
+    agreed = now_ms + minutes * _MINUTE_MS
+    return min(certificate.record_until or agreed, agreed)
 
 
 def _send(attempt: Attempt, code: InviteCode, network: Network, paths: Paths) -> tuple[Envelope, bytes]:

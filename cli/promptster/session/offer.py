@@ -16,8 +16,8 @@ from promptster.config import PinnedKeys
 from promptster.errors import PromptsterError, SessionError, UsageError
 from promptster.protocol.errors import DocumentError, NewerVersionError
 from promptster.protocol.invite import Invite, InviteCode
-from promptster.protocol.kinds import Kind
-from promptster.protocol.policy import TEXT_DIFFERS, Policy, require_own_text
+from promptster.protocol.kinds import SESSION_KINDS, Kind
+from promptster.protocol.policy import NOT_YET_RECORDED, TEXT_DIFFERS, Policy, require_own_text
 from promptster.protocol.signing import Envelope, open_envelope
 from promptster.session.addresses import address_lines, unusual_addresses
 from promptster.session.current import CERTIFICATE
@@ -174,7 +174,18 @@ def _own_policy(data: bytes, invite: Invite) -> Policy:
             "that differs from its settings.",
             code=error.code,
         ) from error
+    if not _is_kept(policy):
+        raise newer_needed("this invite needs a newer version of Promptster")
     return policy
+
+
+def _is_kept(policy: Policy) -> bool:
+    """Whether this program records no more than the text of such a policy says.
+
+    It always uses the agents' hooks, and always records the session's own course: a text that says that the hooks are
+    not used, or that announces a part of that course only, would be agreed to and not be kept.
+    """
+    return policy.hooks and all(policy.allows(kind) for kind in SESSION_KINDS - NOT_YET_RECORDED)
 
 
 def newer_needed(message: str, *, so_far: str = "Nothing was changed.") -> SessionError:

@@ -10,6 +10,7 @@ from sqlalchemy import insert, select
 
 from promptster.protocol.policy import AGENTS
 from promptster_collector.assessments.policies import PolicySettings, policy_bytes
+from promptster_collector.assessments.promises import require_promise
 from promptster_collector.errors import NotFoundError
 from promptster_collector.store.schema import Assessment
 from promptster_collector.store.store import new_id
@@ -118,6 +119,17 @@ class Assessments:
             connection.execute(insert(Assessment), _row(facts, sealer))
 
         await self._store.database.write(job)
+        return facts
+
+    async def get_kept(self, organisation: str, assessment: str) -> AssessmentFacts:
+        """One assessment to which people may be invited: what its policy says about backups is what holds.
+
+        Raises:
+            NotFoundError: the organisation has none of that id.
+            ConflictError: backups of keys are kept longer by now.
+        """
+        facts = await self.get(organisation, assessment)
+        require_promise(facts.policy, self._key_backup_days)
         return facts
 
     async def list(self, organisation: str) -> list[AssessmentFacts]:

@@ -101,9 +101,10 @@ class Invites:
 
         Raises:
             NotFoundError: the organisation has no such assessment.
+            ConflictError: its policy says less about backups of keys than holds by now.
             BusyError: the token ``by`` has made too many in this hour.
         """
-        facts = await self._assessments.get(organisation, assessment)
+        facts = await self._assessments.get_kept(organisation, assessment)
         wait = self._made.take(by)
         if wait:
             raise self._too_many(wait)

@@ -1,0 +1,36 @@
+"""Whether the text that a candidate agreed to is the one that the policy's settings have: told beside the verdict.
+
+Only Promptster's own renderings say so. They are no part of the norm, and what was agreed to is the text that is there:
+the verdict does not change.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from promptster.protocol.errors import DocumentError, NewerVersionError
+from promptster.protocol.policy import TEXT_DIFFERS, require_own_text
+from promptster.protocol.verdict import Effect, Finding
+
+if TYPE_CHECKING:
+    from promptster.protocol.policy import Policy
+
+TEXT_UNKNOWN: Final = "policy_text_unknown"
+"""A text that only a newer version of Promptster can render."""
+TEXTS: Final = frozenset({TEXT_DIFFERS, TEXT_UNKNOWN})
+"""Notes about the text that was agreed to."""
+
+
+def text_notes(policy: Policy | None) -> tuple[Finding, ...]:
+    """What is to be said about a policy's text, if anything."""
+    if policy is None:
+        return ()
+    try:
+        require_own_text(policy)
+    except NewerVersionError:
+        said = "whether the policy's text, which the candidate agreed to, is the one that its settings have"
+        return (Finding(TEXT_UNKNOWN, f"only a newer version of Promptster can tell {said}", Effect.NOTE),)
+    except DocumentError:
+        said = "the policy's text, which the candidate agreed to, is not the one that its settings have"
+        return (Finding(TEXT_DIFFERS, said, Effect.NOTE),)
+    return ()
