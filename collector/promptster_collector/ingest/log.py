@@ -18,7 +18,7 @@ from sqlalchemy import bindparam, func, insert, select, update
 from promptster.protocol.errors import LogError
 from promptster.protocol.log import Checkpoint, LogProof, sign_checkpoint
 from promptster.protocol.merkle import leaf_hash
-from promptster_collector.errors import NotFoundError, Refusal
+from promptster_collector.errors import NotFoundError, Refusal, SetupError
 from promptster_collector.ingest.tree import Tree
 from promptster_collector.sessions.states import State
 from promptster_collector.store.alarms import AlarmKind, raise_alarm
@@ -91,8 +91,14 @@ class Log:
         """Make the first origin, or another one when the database is older than the last checkpoint; blocks.
 
         ``restored`` says that a backup was just put back, so that there is another one whatever is known.
+
+        Raises:
+            SetupError: the last checkpoint that is kept outside the database is another collector's.
         """
         last = self._store.tombstones.last_checkpoint()
+        if last is not None and last.note and self._own(last.note) is None:
+            hint = "Check --tombstones-copy, or put the tombstones folder back from its newest copy."
+            raise SetupError("the checkpoint among the tombstones is not this collector's", hint=hint, code="tombstone")
         note = self._store.database.write_now(
             lambda connection: self._continue(connection, last, restored=restored), need=Need.ENDING
         )
