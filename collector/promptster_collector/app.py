@@ -116,7 +116,7 @@ def build_services(settings: Settings, store: Store, clock: Clock) -> Services:
         strangers=strangers,
     )
     lifecycle = Lifecycle(store, clock, on_closed=worker.wake)
-    log = Log(store, clock)
+    log = Log(store, clock, strangers=strangers)
     ingest = Ingest(
         store,
         clock,

@@ -54,7 +54,8 @@ class StorageFullError(BusyError):
 
     def __init__(self) -> None:
         """Say so."""
-        super().__init__("the collector's disk is full", retry_after=_RETRY_AFTER)
+        hint = "Nothing is lost. Whoever runs the collector has to free some space."
+        super().__init__("the collector's disk is full", retry_after=_RETRY_AFTER, hint=hint)
 
 
 class Need(Enum):
