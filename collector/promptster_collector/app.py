@@ -116,7 +116,7 @@ def build_services(settings: Settings, store: Store, clock: Clock) -> Services:
         strangers=strangers,
     )
     lifecycle = Lifecycle(store, clock, on_closed=worker.wake)
-    log = Log(store, clock)
+    log = Log(store, clock, strangers=strangers)
     ingest = Ingest(
         store,
         clock,
@@ -136,6 +136,7 @@ def build_services(settings: Settings, store: Store, clock: Clock) -> Services:
     worker.add(SegmentSealer(store, clock, reading, piece_bytes=limits.piece_bytes).run, aside=True)
     worker.add_sweep(lifecycle.lapse_overdue)
     worker.add_sweep(RetentionRule(store, clock, erasure).run)
+    worker.add_sweep(erasure.finish)
     worker.add_sweep(store.database.fold_log)
     worker.add_sweep(store.records.look_after_copy)
     worker.add_sweep(lambda: asyncio.to_thread(destroy_old_backups, store, clock))

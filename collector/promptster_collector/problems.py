@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from litestar import Response
 from litestar.exceptions import HTTPException, SerializationException, ValidationException
+from sqlalchemy.exc import OperationalError
 
 from promptster.protocol.errors import LimitError, ProtocolError
 from promptster_collector.errors import PROBLEM_TYPE, Refusal
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from litestar import Request
 
 log = logging.getLogger("promptster_collector")
+
+_AFTER_FAULT = "60"
+"""Seconds after which to try again where the disk failed."""
 
 _TITLES: Mapping[int, str] = {
     400: "Bad request",
@@ -145,6 +149,10 @@ def _on_anything(request: Request[Any, Any, Any], error: Exception) -> Response[
         return _on_refusal(request, StorageFullError())
     frames = traceback.extract_tb(error.__traceback__)
     place = f"{frames[-1].name}:{frames[-1].lineno}" if frames else "?"
+    if isinstance(error, (OSError, OperationalError)):  # a disk that fails, or one that was remounted for reading only
+        log.error("the data folder does not answer: %s at %s", type(error).__name__, place)
+        detail = "the collector's storage is not available"
+        return problem(503, "storage_unavailable", detail, headers={"retry-after": _AFTER_FAULT})
     log.error("internal error %s at %s", type(error).__name__, place)
     return problem(500, "internal", "the collector could not do this")
 

@@ -26,6 +26,7 @@ from promptster_collector.connections import counted
 from promptster_collector.errors import OptionError, SetupError
 from promptster_collector.places import Listener, Places, places_here
 from promptster_collector.store.files import Durability, write_atomically
+from promptster_collector.store.restore import finish_restore
 from promptster_collector.store.store import FolderLock, Store, as_stated, require_data_folder, state_days
 
 if TYPE_CHECKING:
@@ -276,6 +277,7 @@ def serve(settings: Settings, listening: Listening, *, tell: Callable[[str], Non
     require_data_folder(settings)
     lock = FolderLock(settings)
     try:
+        finish_restore(settings)  # what a restore that was killed left behind holds keys
         if listening.state_days:
             _restate(settings)
         settings = as_stated(settings)

@@ -12,7 +12,7 @@ import logging
 import traceback
 from typing import TYPE_CHECKING, Self, TypeVar
 
-from promptster_collector.store.reserve import StorageFullError
+from promptster_collector.store.reserve import StorageFullError, is_full
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Generator, Sequence
@@ -158,7 +158,7 @@ class Worker:
         except Exception as error:  # noqa: BLE001 - background work must outlive any fault
             frames = traceback.extract_tb(error.__traceback__)
             place = f"{frames[-1].name}:{frames[-1].lineno}" if frames else "?"
-            if isinstance(error, StorageFullError):  # the reserve's own sweep says so
+            if isinstance(error, StorageFullError) or is_full(error):  # the reserve's own sweep says so
                 await asyncio.sleep(_AFTER_FULL)
                 rounds.wanted.set()
                 return False

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import shutil
+import signal
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -11,15 +15,16 @@ import pytest
 from sqlalchemy import select
 from tests.collector.test_erasure import PLANTED, contents, ended, withdraw
 from tests.helpers.candidate import bearer, earlier_receipt, started
-from tests.helpers.collector import run_command
-from tests.helpers.site import Site, copy_data, running_site
+from tests.helpers.collector import RunningCollector, run_command
+from tests.helpers.site import Site, copy_data, make_template, running_site
 
 from promptster_collector.errors import OptionError, SetupError
 from promptster_collector.settings import DAY_MS, Settings
 from promptster_collector.store.backup import DATA, KEYS, Source, make_backup
 from promptster_collector.store.backup_keys import BackupKeys
+from promptster_collector.store.restore import finish_restore
 from promptster_collector.store.schema import LogOrigin
-from promptster_collector.store.store import as_stated, state_days
+from promptster_collector.store.store import as_stated, require_data_folder, state_days
 
 
 def backed_up(site: Site, target: Path, *, days: int = 7) -> Path:
@@ -167,22 +172,138 @@ def test_a_restore_says_what_it_lacks(site: Site, tmp_path: Path) -> None:
     assert restore(backup, *tail, "--keep-keys")[0] == 0
 
 
-def test_a_restore_that_was_cut_off_is_not_served(site: Site, tmp_path: Path) -> None:
-    """While parts change places nothing is served; the same restore, run again, ends it."""
+_KILLED_AT = """
+import os, signal, sys
+from promptster_collector.__main__ import main
+
+folder, left = os.path.realpath(sys.argv[1]), int(sys.argv[2])
+
+def hook(event, arguments):
+    global left
+    if event == "os.rename":
+        paths = [os.fspath(path) for path in arguments[:2]]
+        if not all(path.startswith(os.path.join(folder, ".restore.")) for path in paths):
+            left -= 1
+            if left < 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+sys.addaudithook(hook)
+sys.exit(main(sys.argv[3:]))
+"""
+"""A restore that is killed in front of one of the steps by which it changes something outside its draft."""
+
+
+def test_a_restore_that_is_killed_leaves_the_old_data_or_the_new(site: Site, tmp_path: Path) -> None:
+    """Killed in front of each step: it is served as it was, or not before it is as the backup; nothing is left."""
+    ended(site)
+    backup = backed_up(site, tmp_path / "backup")
+    ended(site, email="late@example.com")
+    stopped = folder_of(site, tmp_path / "stopped")
+    seen: list[int] = []
+    for step in itertools.count():
+        target = tmp_path / f"target{step}"
+        copy_data(stopped, target)
+        words = ("restore", backup, "--data", target, "--tombstones-copy", site.data / "tombstones", "--yes")
+        done = subprocess.run(
+            [sys.executable, "-c", _KILLED_AT, target, str(step), *map(str, words)], capture_output=True, check=False
+        )
+        if (target / "restoring").exists():
+            with pytest.raises(SetupError, match="was cut off"):
+                require_data_folder(Settings(data=target))
+        finish_restore(Settings(data=target))
+        assert list(target.glob(".restore.*")) == []
+        with running_site(target, site.token, clock=site.clock) as found:
+            listed = found.client.get("/v1/sessions", headers=bearer(site.token)).json()["sessions"]
+            assert {entry["state"] for entry in listed} == {"sealed"}
+            seen.append(len(listed))
+        shutil.rmtree(target)
+        if done.returncode == 0:
+            break
+        assert done.returncode == -signal.SIGKILL, done.stderr
+    assert (seen[0], seen[-1], seen) == (2, 1, sorted(seen, reverse=True))
+    assert seen.count(1) > len(("marker", "record", "checkpoint", *("old", "new") * 3))
+
+
+def test_a_restore_that_was_cut_off_is_ended_by_the_next(site: Site, tmp_path: Path) -> None:
+    """Also where the next one cannot be done; parts that are not there any more are named, and nothing is removed."""
     ended(site)
     backup = backed_up(site, tmp_path / "backup")
     target = folder_of(site, tmp_path / "target")
-    (target / "restoring").touch()
-    shutil.rmtree(target / "control")
     left = target / ".restore.0a0b0c0d"
     left.mkdir()
-    (left / "keystore.sqlite3").write_bytes(b"old keys")
-    done = run_command("serve", "--data", target, "--port", "0", "--json")
-    assert json.loads(done.stdout)["error"]["code"] == "incomplete_restore"
-    assert restore(backup, "--data", target, "--tombstones-copy", target / "tombstones", "--yes")[0] == 0
+    (target / "control").rename(left / "control")
+    (target / "restoring").write_text(left.name)
+    (backup / KEYS).write_bytes(b"damaged")
+    tail = ("--data", target, "--tombstones-copy", target / "tombstones", "--yes")
+    assert restore(backup, *tail)[1]["code"] == "no_key_backup"
     assert not left.exists()
     with running_site(target, site.token, clock=site.clock) as restored:
         assert restored.client.get("/v1/me", headers=bearer(site.token)).status_code == 200
+    for name in (left.name, "elsewhere", ""):
+        left.mkdir()
+        (target / "control").rename(target / "away")
+        (target / "restoring").write_text(name)
+        assert restore(backup, *tail)[1]["code"] == "incomplete_restore"
+        assert left.exists()
+        left.rmdir()
+        (target / "restoring").unlink()
+        (target / "away").rename(target / "control")
+
+
+def test_what_a_killed_restore_left_behind_goes_when_it_is_served(site: Site, tmp_path: Path) -> None:
+    """There are keys in it, and a master key: nothing that ends later may be readable there."""
+    target = folder_of(site, tmp_path / "target")
+    left = target / ".restore.0a0b0c0d"
+    left.mkdir()
+    (left / "master.key").write_bytes(b"old keys")
+    running = RunningCollector(data=target, token=site.token, fingerprint="")
+    running.start()
+    running.stop()
+    assert not left.exists()
+
+
+def test_tombstones_that_are_older_than_the_key_store_are_refused(site: Site, tmp_path: Path) -> None:
+    """The copy is newer than the backup, and not the newest: the key store that is here knows that more has ended."""
+    backup = backed_up(site, tmp_path / "backup")
+    first, second = (ended(site, seal=False, email=f"c{number}@example.com") for number in range(2))
+    withdraw(site, first)
+    older = tmp_path / "older"
+    shutil.copytree(site.data / "tombstones", older)
+    withdraw(site, second)
+    target = folder_of(site, tmp_path / "target")
+    (target / "tombstones" / "ended.jsonl").unlink()
+    code, error = restore(backup, "--data", target, "--tombstones-copy", older, "--yes")
+    assert (code, error["code"]) == (1, "tombstones_missing")
+    copy = site.data / "tombstones"
+    assert restore(backup, "--data", target, "--tombstones-copy", copy, "--yes")[0] == 0
+
+
+def test_another_collectors_parts_are_not_put_together(site: Site, tmp_path: Path) -> None:
+    """Data of one and keys of another open nothing; its tombstones say nothing about this one."""
+    backup = backed_up(site, tmp_path / "backup")
+    other = make_template(tmp_path / "other").data
+    before = {path: path.read_bytes() for path in other.rglob("*") if path.is_file()}
+    tail = ("--data", other, "--yes")
+    assert restore(backup, "--tombstones-copy", other / "tombstones", *tail)[1]["code"] == "backup_key_missing"
+    words = (backup, "--keep-keys", "--tombstones-copy", other / "tombstones", *tail)
+    assert restore(*words)[1]["code"] == "other_collector"
+    (other / "serve.lock").unlink()
+    assert {path: path.read_bytes() for path in other.rglob("*") if path.is_file()} == before
+    ended(site)
+    mine = folder_of(site, tmp_path / "mine")
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    (copy / "ended.jsonl").touch()
+    with running_site(other, "") as running:
+        running.store.records.bring_copy_up_to_date()
+        started_there = running.services.organisations.create(name="Other", owner_email="o@example.com")
+        candidate = started(running.client, started_there.token.token)
+        candidate.say("hello")
+        candidate.put(running.client, 0)
+        running.drain()
+    shutil.copy(other / "tombstones" / "checkpoint.json", copy)
+    with pytest.raises(SetupError, match="not this collector's"), running_site(mine, site.token, copy=copy):
+        pass
 
 
 def test_nothing_is_overwritten_and_nothing_is_left_behind(site: Site, tmp_path: Path) -> None:

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import errno
 import json
+import os
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, insert, select, text
 from tests.helpers.candidate import Candidate, bearer, new_assessment, new_invite, secret_header, started
 from tests.helpers.collector import RunningCollector, collector, run_command
-from tests.helpers.small_disk import fill, small_disk
+from tests.helpers.site import Site, copy_data, running_site
+from tests.helpers.small_disk import fill, small_disk, use_up_files
 
 from promptster_collector.store.database import Database, StorageUnavailableError
-from promptster_collector.store.reserve import PIECES, Need, Reserve, StorageFullError
+from promptster_collector.store.reserve import FOR_READING, PIECES, Need, Reserve, StorageFullError
+from promptster_collector.store.schema import Batch
 
 MIB = 1 << 20
 
@@ -107,6 +112,51 @@ def test_a_restart_on_a_full_disk_serves(tmp_path: Path) -> None:
             assert client.get(path, headers=bearer(made.token)).status_code == 410
 
 
+def test_a_large_session_needs_no_more_room_than_a_small_one(tmp_path: Path) -> None:
+    """One that takes more than the whole reserve is withdrawn on a full disk, and the next one as well."""
+    with small_disk(tmp_path / "disk", mib=160) as disk, collector(disk) as made:
+        with httpx.Client(base_url=made.url, timeout=60) as client:
+            large, small = (started(client, made.token, email=f"{name}@example.com") for name in ("large", "small"))
+            for n in range(24):
+                large.say(os.urandom(1_000_000).hex(), os.urandom(1_000_000).hex())
+                assert large.put(client, n).status_code == 200
+            small.say("hello")
+            assert small.put(client, 0).status_code == 200
+            fill(disk)
+            for candidate in (large, small):
+                assert withdraw(client, candidate).status_code == 200
+        made.stop()
+        with closing(sqlite3.connect(made.data / "control" / "control.sqlite3")) as control:
+            assert control.execute("select count(*) from batches").fetchone() == (0,)
+
+
+def test_whoever_takes_all_room_again_and_again_stops_few_deletions(tmp_path: Path) -> None:
+    """What a deletion leaves of the reserve may be gone a moment later: there is enough of it for many."""
+    with small_disk(tmp_path / "disk", mib=72) as disk, collector(disk) as made:
+        with httpx.Client(base_url=made.url, timeout=60) as client:
+            candidates = [started(client, made.token, email=f"c{n}@example.com") for n in range(9)]
+            for candidate in candidates:
+                candidate.say("hello")
+                assert candidate.put(client, 0).status_code == 200
+            for candidate in candidates:
+                fill(disk)
+                assert withdraw(client, candidate).status_code == 200
+
+
+def test_no_file_left_is_a_full_disk_too(tmp_path: Path) -> None:
+    """With blocks and without inodes: what needs a new file is refused by name, deletion takes one of the reserve."""
+    with small_disk(tmp_path / "disk", mib=72) as disk, collector(disk) as made:
+        with httpx.Client(base_url=made.url, timeout=60) as client:
+            candidate = started(client, made.token)
+            waiting = new_invite(client, made.token, new_assessment(client, made.token), email="w@example.com")
+            secret = secret_header(waiting)
+            offer = client.get(f"/v1/invites/{waiting.invite_id}", headers=secret).json()
+            use_up_files(disk)
+            body = Candidate(waiting).consent_to(offer)
+            assert named(client.post(f"/v1/invites/{waiting.invite_id}/redeem", headers=secret, json=body)) == FULL
+            assert withdraw(client, candidate).status_code == 200
+
+
 def test_a_disk_without_any_room_and_no_reserve_is_named(tmp_path: Path) -> None:
     """With nothing left to let go of, the start ends with an error that says so, and not with a fault of ours."""
     with small_disk(tmp_path / "disk", mib=72) as disk, collector(disk) as made:
@@ -121,7 +171,7 @@ def test_a_disk_without_any_room_and_no_reserve_is_named(tmp_path: Path) -> None
 
 
 def test_what_ends_takes_all_of_the_reserve_and_reading_a_part(tmp_path: Path) -> None:
-    """An ending is tried as often as a piece makes room; a reading once; what is new never, while one is missing."""
+    """An ending is tried as often as a piece makes room; a reading for some; what is new never, while one is missing."""
     reserve = Reserve(tmp_path / "reserve", 4 * MIB)
     reserve.open()
     assert not reserve.is_low
@@ -131,7 +181,8 @@ def test_what_ends_takes_all_of_the_reserve_and_reading_a_part(tmp_path: Path) -
         tries.append(1)
         raise OSError(errno.ENOSPC, "no room")
 
-    for need, expected in ((Need.ORDINARY, 1), (Need.READING, 2), (Need.ENDING, PIECES), (Need.ORDINARY, 0)):
+    tried = ((Need.ORDINARY, 1), (Need.READING, FOR_READING + 1), (Need.ENDING, PIECES - FOR_READING + 1))
+    for need, expected in (*tried, (Need.ORDINARY, 0)):
         tries.clear()
         with pytest.raises(StorageFullError):
             reserve.use(need, act)
@@ -140,6 +191,55 @@ def test_what_ends_takes_all_of_the_reserve_and_reading_a_part(tmp_path: Path) -
     assert reserve.make()
     assert sum(path.stat().st_blocks * 512 for path in (tmp_path / "reserve").iterdir()) >= 4 * MIB
     assert reserve.use(Need.ORDINARY, lambda: 7) == 7
+
+
+def test_a_reserve_that_was_copied_with_holes_is_filled(tmp_path: Path) -> None:
+    """A tool that leaves out zeros copies files that take no room: they get their blocks before anything is served."""
+    folder = tmp_path / "reserve"
+    reserve = Reserve(folder, 4 * MIB)
+    reserve.open()
+    for piece in folder.iterdir():
+        piece.unlink()
+        with piece.open("wb") as file:
+            file.truncate(4 * MIB // PIECES)
+    copied = Reserve(folder, 4 * MIB)
+    assert sum(path.stat().st_blocks for path in folder.iterdir()) == 0
+    copied.open()
+    assert not copied.is_low
+    assert sum(path.stat().st_blocks * 512 for path in folder.iterdir()) >= 4 * MIB
+
+
+def test_a_disk_that_fails_is_named(site: Site) -> None:
+    """What cannot be written for another reason than room is no fault of ours: 503, to be tried again, and it can be."""
+    candidate = started(site.client, site.token)
+    record = site.data / "tombstones" / "ended.jsonl"
+    record.rename(site.data / "kept")
+    record.mkdir()  # as root no mode keeps anybody from writing
+    assert named(withdraw(site.client, candidate)) == (503, "storage_unavailable", True)
+    record.rmdir()
+    (site.data / "kept").rename(record)
+    assert withdraw(site.client, candidate).status_code == 200
+
+
+@pytest.mark.parametrize("how", ["sweep", "start"])
+def test_batches_that_were_left_are_removed_later(site: Site, tmp_path: Path, how: str) -> None:
+    """Cut off, or out of room, behind the tombstone: the next sweep and the next start end it."""
+    candidate = started(site.client, site.token)
+    candidate.say("hello")
+    candidate.put(site.client, 0)
+    site.drain()
+    columns = select(Batch).where(Batch.session == candidate.session)
+    (batch,) = site.rows(columns)
+    withdraw(site.client, candidate)
+    site.store.database.write_now(lambda connection: connection.execute(insert(Batch).values(batch._asdict())))
+    assert len(site.rows(columns)) == 1
+    if how == "sweep":
+        site.drain()
+        assert site.rows(columns) == []
+        return
+    copy_data(site.data, tmp_path / "again")
+    with running_site(tmp_path / "again", site.token, clock=site.clock) as again:
+        assert again.rows(columns) == []
 
 
 def test_other_faults_take_nothing_of_the_reserve(tmp_path: Path) -> None:

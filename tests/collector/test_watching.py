@@ -162,6 +162,78 @@ def test_a_restore_that_was_cut_off_is_finished_once(site: Site) -> None:
         (backup / "tombstones" / "checkpoint.json").write_bytes(known)
 
 
+def _hand_in(site: Site, note: str) -> Any:
+    return site.client.post("/v1/log/checkpoint", json={"note": note})
+
+
+def test_a_newer_checkpoint_that_is_handed_in_ends_the_log(site: Site, caplog: pytest.LogCaptureFixture) -> None:
+    """The whole folder put back, tombstones too: whoever kept a later checkpoint says so, and no second history grows."""
+    first = _grow(site, 1)[0]
+    site.store.database.truncate_wal()
+    backup = site.data.with_name("backup")
+    copy_data(site.data, backup)
+    later = _grow(site, 3, email="before@example.com")
+    assert (_hand_in(site, later[1].note).json(), len(site.rows(select(LogOrigin)))) == ({"standing": "known"}, 1)
+    with running_site(backup, site.token, clock=site.clock) as restored:
+        assert _hand_in(restored, first.note).json() == {"standing": "known"}
+        assert restored.rows(select(Alarm.kind)) == []
+        for checkpoint in (later[-1], later[0], later[-1]):
+            answer = _hand_in(restored, checkpoint.note)
+            assert (answer.status_code, answer.json()) == (200, {"standing": "newer"})
+        assert [row.number for row in restored.rows(select(LogOrigin.number).order_by(LogOrigin.number))] == [0, 1]
+        assert [row.kind for row in restored.rows(select(Alarm.kind))] == ["log_restarted"]
+        assert "over 4 entries was handed in, and the log here has 1" in caplog.text
+        went_on = _grow(restored, 1, email="after@example.com")[-1]
+        assert went_on.origin != first.origin
+        restored.store.database.truncate_wal()
+    with running_site(backup, site.token, clock=site.clock) as again:  # it was not only for this process
+        assert Checkpoint.parse(again.client.get("/v1/log/checkpoint").text) == went_on
+        assert _hand_in(again, went_on.note).json() == {"standing": "known"}
+
+
+def test_a_log_that_was_begun_after_a_restore_is_known_by_its_checkpoint(site: Site) -> None:
+    """The folder put back to before a restore has forgotten that log's name too: it begins a later one."""
+    _grow(site, 1)
+    site.store.database.truncate_wal()
+    backup, again = site.data.with_name("backup"), site.data.with_name("again")
+    copy_data(site.data, backup)
+    copy_data(site.data, again)
+    known = _grow(site, 1, email="before@example.com")[-1]
+    with running_site(backup, site.token, clock=site.clock) as restored:
+        _hand_in(restored, known.note)
+        second = _grow(restored, 1, email="second@example.com")[-1]
+    with running_site(again, site.token, clock=site.clock) as forgetful:
+        for note in (second.note, known.note, second.note):
+            assert _hand_in(forgetful, note).json() == {"standing": "newer"}
+        assert [row.number for row in forgetful.rows(select(LogOrigin.number).order_by(LogOrigin.number))] == [0, 2]
+
+
+def test_a_checkpoint_that_contradicts_the_log_ends_it(site: Site) -> None:
+    """Of two histories that were signed neither is continued."""
+    _grow(site, 1)
+    site.store.database.truncate_wal()
+    backup = site.data.with_name("backup")
+    copy_data(site.data, backup)
+    known = _grow(site, 1, email="before@example.com")[-1]
+    with running_site(backup, site.token, clock=site.clock) as fork:
+        _grow(fork, 2, email="after@example.com")
+        assert _hand_in(fork, known.note).json() == {"standing": "contradicted"}
+        assert len(fork.rows(select(LogOrigin))) == 2
+
+
+def test_what_this_collector_did_not_sign_ends_nothing(site: Site) -> None:
+    """Another key's checkpoint, a text that is none, and none at all: refused, and only so many from one address."""
+    checkpoint = _grow(site, 1)[0]
+    stranger = sign_checkpoint(origin=checkpoint.origin, size=9, root=bytes(32), key=SigningKey(b"s" * 32))
+    for note in (stranger, "hello", ""):
+        site.clock.pass_ms(1000)
+        answer = _hand_in(site, note)
+        assert (answer.status_code, answer.json()["code"]) == (422, "checkpoint_unknown")
+    assert site.client.post("/v1/log/checkpoint", json={}).status_code == 400
+    assert 429 in {_hand_in(site, stranger).status_code for _ in range(20)}
+    assert len(site.rows(select(LogOrigin))) == 1
+
+
 def test_watching_needs_no_credential_and_shows_nobody(site: Site) -> None:
     """Both answers hold hashes only: no session, no organisation, no invite."""
     candidate = started(site.client, site.token)

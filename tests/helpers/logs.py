@@ -50,6 +50,8 @@ class ServedLog:
     """Given in place of the newest checkpoint."""
     asked: list[str] = field(default_factory=list[str])
     """Paths of the requests."""
+    handed_in: list[str] = field(default_factory=list[str])
+    """Checkpoints that it was shown."""
     url: str = ""
 
     def __post_init__(self) -> None:
@@ -123,6 +125,14 @@ def serving_log(served: ServedLog) -> Generator[ServedLog]:
             self.send_header("content-length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
+
+        def do_POST(self) -> None:
+            """A checkpoint that is handed in."""
+            body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+            served.handed_in.append(body["note"])
+            self.send_response(200)
+            self.send_header("content-length", "0")
+            self.end_headers()
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class names it so
             """Say nothing."""

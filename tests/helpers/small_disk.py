@@ -32,6 +32,14 @@ def small_disk(folder: Path, *, mib: int) -> Generator[Path]:
         subprocess.run(["umount", str(folder)], check=True)
 
 
+def use_up_files(disk: Path) -> None:
+    """Leave room for bytes and for no further file."""
+    found = os.statvfs(disk)
+    size = found.f_blocks * found.f_frsize
+    words = ["mount", "-o", f"remount,size={size},nr_inodes={found.f_files - found.f_ffree}", str(disk)]
+    subprocess.run(words, check=True)
+
+
 def fill(disk: Path) -> Path:
     """Leave no room; the file that takes it."""
     path = disk / f"filler{len(list(disk.glob('filler*')))}"

@@ -140,11 +140,12 @@ def test_a_size_that_was_signed_and_is_denied_is_told(config: Config, log: Serve
 
 
 def test_a_smaller_log_later_was_put_back(config: Config, log: ServedLog) -> None:
-    """What it has is the same, and what it had signed beyond is gone."""
+    """What it has is the same, and what it had signed beyond is gone: it is shown what it had signed."""
     _watch(config, log)
     before, log.entries = log.signed(), leaves(3)
     (split,) = _watch(config, log)
     assert (split.kind, split.kept, split.shown) == (Kind.ROLLED_BACK, before, log.signed())
+    assert log.handed_in == [before]
     log.entries = []
     (split,) = _watch(config, log)
     assert (split.kind, split.kept, split.shown) == (Kind.ROLLED_BACK, before, "")

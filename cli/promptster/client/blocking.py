@@ -144,6 +144,11 @@ class CollectorClient:
         except UnicodeDecodeError:
             raise CollectorError("the collector's checkpoint is no text", code="collector_answer") from None
 
+    def hand_in_checkpoint(self, note: str) -> None:
+        """Show the collector a checkpoint that it signed and does not seem to know any more."""
+        content = json.dumps({"note": note}).encode()
+        self._send(Call(method="POST", path="/v1/log/checkpoint", content=content))
+
     def log_consistency(self, old: int, new: int) -> tuple[str, list[bytes]]:
         """The log's name, and the hashes by which its first ``new`` entries begin with its first ``old``.
 

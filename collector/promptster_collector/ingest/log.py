@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import secrets
 from dataclasses import dataclass
 from enum import StrEnum
@@ -18,7 +19,7 @@ from sqlalchemy import bindparam, func, insert, select, update
 from promptster.protocol.errors import LogError
 from promptster.protocol.log import Checkpoint, LogProof, sign_checkpoint
 from promptster.protocol.merkle import leaf_hash
-from promptster_collector.errors import NotFoundError, Refusal
+from promptster_collector.errors import InvalidError, NotFoundError, Refusal, SetupError
 from promptster_collector.ingest.tree import Tree
 from promptster_collector.sessions.states import State
 from promptster_collector.store.alarms import AlarmKind, raise_alarm
@@ -31,8 +32,11 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+    from promptster_collector.access.budgets import Strangers
     from promptster_collector.clock import Clock
     from promptster_collector.store.store import Store
+
+log = logging.getLogger("promptster_collector")
 
 T = TypeVar("T")
 
@@ -77,12 +81,18 @@ class Standing(StrEnum):
     """It is no checkpoint of this collector's."""
 
 
+def _number_of(origin: str) -> int:
+    """The number in an origin's name."""
+    return int(origin.rpartition("/")[2].partition("-")[0])
+
+
 class Log:
     """The sequencer behind ingest, and proofs for whoever asks."""
 
-    def __init__(self, store: Store, clock: Clock) -> None:
-        """Keep where the log is stored."""
+    def __init__(self, store: Store, clock: Clock, *, strangers: Strangers) -> None:
+        """Keep where the log is stored; ``strangers`` is told about what nobody signed."""
         self._store = store
+        self._strangers = strangers
         self._clock = clock
         signer = store.identity.signer
         self._base = f"promptster.log/{signer.kid}"
@@ -91,8 +101,14 @@ class Log:
         """Make the first origin, or another one when the database is older than the last checkpoint; blocks.
 
         ``restored`` says that a backup was just put back, so that there is another one whatever is known.
+
+        Raises:
+            SetupError: the last checkpoint that is kept outside the database is another collector's.
         """
         last = self._store.tombstones.last_checkpoint()
+        if last is not None and last.note and self._own(last.note) is None:
+            hint = "Check --tombstones-copy, or put the tombstones folder back from its newest copy."
+            raise SetupError("the checkpoint among the tombstones is not this collector's", hint=hint, code="tombstone")
         note = self._store.database.write_now(
             lambda connection: self._continue(connection, last, restored=restored), need=Need.ENDING
         )
@@ -123,6 +139,44 @@ class Log:
         if newest.created_ms >= received_ms:
             return
         self._restart(connection, self._newest(connection, newest.number, newest.size))
+
+    async def hand_in(self, note: str, *, sender: str) -> Standing:
+        """Somebody shows a checkpoint: where the stored log does not begin with it, the log goes on under another name.
+
+        Args:
+            note: the signed note.
+            sender: the network that it came from.
+
+        Raises:
+            InvalidError: this collector did not sign it.
+            BusyError: too much that was not signed came from the network ``sender``.
+        """
+        standing = await self._store.database.read(lambda connection: self.standing(connection, note))
+        if standing is Standing.FOREIGN:
+            refused = InvalidError("this collector did not sign the checkpoint", code="checkpoint_unknown")
+            raise self._strangers.unsigned(sender, refused)
+        if standing is Standing.KNOWN:
+            return standing
+        last = await self._store.database.write(lambda connection: self._leave(connection, note), need=Need.ENDING)
+        if last is not None:
+            await asyncio.to_thread(self._store.tombstones.note_checkpoint, last)
+        return standing
+
+    def _leave(self, connection: Connection, note: str) -> LastCheckpoint | None:
+        """End the newest origin if a checkpoint shows that it is older than what was signed, or has another story."""
+        checkpoint = self._own(note)
+        if checkpoint is None or self.standing(connection, note) is Standing.KNOWN:
+            return None
+        newest = connection.execute(select(LogOrigin).order_by(LogOrigin.number.desc()).limit(1)).one()
+        number = newest.number if checkpoint.origin == newest.origin else _number_of(checkpoint.origin)
+        if number < newest.number or (number == newest.number and checkpoint.origin != newest.origin):
+            return None  # an earlier log, which was left already
+        log.warning(
+            "a checkpoint over %d entries was handed in, and the log here has %d: the data folder was put back",
+            checkpoint.size,
+            newest.size if checkpoint.origin == newest.origin else 0,
+        )
+        return self._restart(connection, LastCheckpoint(number=number, size=checkpoint.size, note=note))
 
     def _newest(self, connection: Connection, number: int, size: int) -> LastCheckpoint:
         """The last checkpoint that the database has of an origin."""

@@ -6,6 +6,7 @@ import asyncio
 import hmac
 import os
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from sqlalchemy import insert, select
@@ -22,6 +23,7 @@ from promptster_collector.invites.openings import note_opening
 from promptster_collector.settings import HOUR_MS
 from promptster_collector.store.alarms import AlarmKind, raise_alarm
 from promptster_collector.store.keys.names import sealing_key
+from promptster_collector.store.reserve import Need
 from promptster_collector.store.schema import Invite
 
 if TYPE_CHECKING:
@@ -203,7 +205,8 @@ class Invites:
         if facts.used_ms is not None:
             raise await self.used_again(facts)
         now = self._clock.wall_ms()
-        await self._store.database.write(lambda connection: note_opening(connection, facts.id, at_ms=now))
+        job = partial(note_opening, invite=facts.id, at_ms=now)
+        await self._store.database.write(job, need=Need.READING)
         self.require_unexpired(facts)
         return facts, await self._assessments.get(facts.organisation, facts.assessment)
 
@@ -225,7 +228,7 @@ class Invites:
                 session=facts.session,
             )
 
-        await self._store.database.write(job)
+        await self._store.database.write(job, need=Need.READING)
         hint = "If it was not you, tell the hiring team. They can invite you again."
         return ConflictError("this invite was already used", code="invite_used", hint=hint)
 

@@ -2,7 +2,9 @@
 
 1. The signed tombstone is in the record of what ended, on the disk, outside the database and the key store.
 2. One transaction in the key store destroys every key of the session, and its person's if nothing else stands on it.
-3. One write shreds the session's rows; its state and the tombstone stay.
+3. One write shreds the session's rows; its state and the tombstone stay. Its batches follow, some in each write: a
+   large session must not need more room on the disk than a small one. What is left of them when something breaks off,
+   which nobody can open any more, goes with the next sweep.
 4. Segment files are removed and the write-ahead log is folded in.
 ``replay`` (``privacy.replay``) does 2 to 4 again for every tombstone before a collector listens, so that no restored
 backup gives it back. Where tombstones were put back too, whoever holds one hands it in, and 1 to 4 are done again.
@@ -15,6 +17,7 @@ import contextlib
 import logging
 import os
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from sqlalchemy import delete, func, select, update
@@ -26,10 +29,10 @@ from promptster.protocol.signing import Envelope, SigningKey, open_envelope
 from promptster_collector.audit.service import Action
 from promptster_collector.errors import InvalidError, NotFoundError
 from promptster_collector.orgs import persons
-from promptster_collector.sessions.states import State
+from promptster_collector.sessions.states import GONE, State
 from promptster_collector.settings import DAY_MS
 from promptster_collector.store.records import own_tombstone
-from promptster_collector.store.reserve import Need
+from promptster_collector.store.reserve import Need, StorageFullError
 from promptster_collector.store.schema import Alarm, Batch, Conflict, Invite, Read, Segment, Session
 from promptster_collector.store.tombstones import Grave, grave
 
@@ -43,6 +46,11 @@ if TYPE_CHECKING:
     from promptster_collector.store.store import Store
 
 log = logging.getLogger("promptster_collector")
+
+_AT_A_TIME = 1 << 20
+"""Bytes of a session's batches after which one write removes no more."""
+_ROWS = 256
+"""Batches that one write removes at most."""
 
 _STATES = {WITHDRAWN: State.WITHDRAWN, ERASED: State.ERASED, EXPIRED: State.ERASED}
 
@@ -179,8 +187,23 @@ class Erasure:
             await self._store.database.write(lambda connection: shred(connection, found), need=Need.ENDING)
         for forget in self._forget:
             forget(session)
+        try:
+            await self._remove_batches(session)
+        except StorageFullError:
+            log.warning("the disk is full: batches of a deleted session, which nobody can open, are removed later")
         await asyncio.to_thread(self._clear_files, session)
         return Envelope.decode(found.envelope)
+
+    async def _remove_batches(self, session: str) -> None:
+        job = partial(remove_some_batches, session=session)
+        while await self._store.database.write(job, need=Need.ENDING):
+            pass
+
+    async def finish(self) -> None:
+        """Remove what is left of batches whose session has ended; one of the things done now and then."""
+        for session in await self._store.database.read(with_batches_left):
+            await self._remove_batches(session)
+            await self._store.database.fold_log()
 
     def dig(self, connection: Connection, organisation: str, session: str, outcome: str) -> Grave:
         """What is buried of a session; nothing is changed yet."""
@@ -220,13 +243,36 @@ class Erasure:
         self._store.database.truncate_wal()
 
 
+def remove_some_batches(connection: Connection, session: str) -> bool:
+    """Remove some of a session's batches inside somebody's write; whether there may be more."""
+    size = func.coalesce(func.length(Batch.body_sealed), 0)
+    rows = select(Batch.arrival, size).where(Batch.session == session).order_by(Batch.n).limit(_ROWS)
+    chosen: list[int] = []
+    taken = 0
+    for arrival, of_body in connection.execute(rows):
+        chosen.append(arrival)
+        taken += of_body
+        if taken >= _AT_A_TIME:
+            break
+    if chosen:
+        connection.execute(delete(Batch).where(Batch.arrival.in_(chosen)))
+    return bool(chosen)
+
+
+def with_batches_left(connection: Connection) -> list[str]:
+    """The sessions that are gone and of which there still are batches."""
+    gone = Session.state.in_([state.value for state in GONE])
+    left = select(Batch.arrival).where(Batch.session == Session.id).exists()
+    return list(connection.execute(select(Session.id).where(gone, left)).scalars())
+
+
 def shred(connection: Connection, found: Grave) -> None:
-    """Remove every row of a session inside somebody's write."""
+    """Remove every row of a session inside somebody's write, but its batches: see ``remove_some_batches``."""
     session = found.session
     locked = select(Session.id).where(Session.id == session).with_for_update()
     if connection.execute(locked).one_or_none() is None:
         return
-    for table in (Batch, Conflict, Segment, Read):
+    for table in (Conflict, Segment, Read):
         connection.execute(delete(table).where(table.session == session))
     connection.execute(delete(Alarm).where(Alarm.session == session))
     values = _SHREDDED | {"state": found.state, "tombstone": found.envelope}

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import select, update
 
 from promptster_collector.orgs import persons
-from promptster_collector.privacy.erasure import shred
+from promptster_collector.privacy.erasure import remove_some_batches, shred, with_batches_left
 from promptster_collector.sessions.states import GONE
 from promptster_collector.store.ended import What
 from promptster_collector.store.records import Entry
@@ -84,6 +84,9 @@ def _bury_again(store: Store) -> None:
         elif known is None and store.database.read_now(partial(_is_stray, person=found.person)):
             store.database.write_now(partial(_forget_person, found=found), need=Need.ENDING)
         store.segments.remove_all(found.session)
+    for session in store.database.read_now(with_batches_left):
+        while store.database.write_now(partial(remove_some_batches, session=session), need=Need.ENDING):
+            pass
     store.database.truncate_wal()
 
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 from promptster_collector.errors import OptionError, SetupError
 from promptster_collector.store.files import sync, sync_folder, write_durably
+from promptster_collector.store.keys.keystore import read_records
 from promptster_collector.store.sealing import UnsealError, associated_data, seal, unseal
 
 if TYPE_CHECKING:
@@ -102,8 +103,14 @@ def _copy_data(settings: Settings, folder: Path, now_ms: int) -> None:
             _sync_file(segments / path.name)
     sync_folder(segments)
     write_durably(folder / settings.marker.name, settings.marker.read_bytes())
-    write_durably(folder / _FACTS, json.dumps({"format": _FORMAT, "made_ms": now_ms}, sort_keys=True).encode())
+    facts = {"format": _FORMAT, "made_ms": now_ms, "collector": _collector(settings)}
+    write_durably(folder / _FACTS, json.dumps(facts, sort_keys=True).encode())
     sync_folder(folder)
+
+
+def _collector(settings: Settings) -> str:
+    """The name of a collector's first key."""
+    return read_records(settings.keystore_url)[0][1]
 
 
 def _seal_keystore(settings: Settings, path: Path, key: BackupKey) -> None:
@@ -215,6 +222,16 @@ class Source:
         except (UnsealError, ValueError) as error:
             hint = "Restore another one."
             raise SetupError("the backup of the key store is damaged", hint=hint, code="damaged") from error
+
+    def require_same_collector(self, settings: Settings) -> None:
+        """Demand that data and key store are of one collector: otherwise nothing could be opened any more.
+
+        Raises:
+            SetupError: they are not.
+        """
+        if json.loads((self.data / _FACTS).read_bytes()).get("collector") != _collector(settings):
+            hint = "Nothing was changed. Check SRC and --data."
+            raise SetupError("the backup is another collector's", hint=hint, code="other_collector")
 
     def copy_data(self, settings: Settings) -> None:
         """Put database and segments into a data folder whose folders exist."""

@@ -226,6 +226,8 @@ class Database:
             for write in group:
                 write.error = _unavailable()
             return []
+        with contextlib.suppress(*STORAGE_FAULTS):  # what the failed writes left in the log takes room that others need
+            truncate_wal(self._url)
         for need in (Need.ENDING, Need.READING):
             kept = [write for write in group if write.need.value >= need.value]
             if kept and self._reserve.give(need):

@@ -1,8 +1,9 @@
 """Room that is kept free on the disk, so that a full one never keeps anybody's data from being destroyed.
 
-The reserve is a few files without content. An ending (a deletion, a revocation) that finds no room takes one after the
-other; a reading, which has to be written down first, may take the first one only. While any is missing, nothing new is
-taken. The worker makes them again as soon as there is room for them and as much besides.
+The reserve is a number of small files without content. An ending (a deletion, a revocation) that finds no room takes one
+after the other; a reading, which has to be written down first, may take some of them only. While any is missing,
+nothing new is taken. They are small because whoever fills the disk may take what an ending left of one. The worker makes
+them again as soon as there is room for them and for some more.
 """
 
 from __future__ import annotations
@@ -29,11 +30,14 @@ log = logging.getLogger("promptster_collector")
 
 T = TypeVar("T")
 
-PIECES: Final = 4
+PIECES: Final = 32
+FOR_READING: Final = 8
+"""How many of them readings may take."""
 _RETRY_AFTER: Final = 60
 _CHUNK: Final = 1 << 20
 _NEARLY_NOTHING: Final = 1 << 20
 """Bytes below which SQLite's less exact words for a failed write mean that the disk is full."""
+_PROBE: Final = 64 << 10
 _TO_START: Final = 4 << 20
 """Bytes that opening the databases may take."""
 _NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
@@ -50,7 +54,8 @@ class StorageFullError(BusyError):
 
     def __init__(self) -> None:
         """Say so."""
-        super().__init__("the collector's disk is full", retry_after=_RETRY_AFTER)
+        hint = "Nothing is lost. Whoever runs the collector has to free some space."
+        super().__init__("the collector's disk is full", retry_after=_RETRY_AFTER, hint=hint)
 
 
 class Need(Enum):
@@ -59,7 +64,7 @@ class Need(Enum):
     ORDINARY = 0
     """Nothing: it is refused while the reserve is not whole."""
     READING = 1
-    """The first piece: what is handed out is written down before."""
+    """A part of it: what is handed out is written down before."""
     ENDING = 2
     """All of it: what ends for good must be able to."""
 
@@ -123,30 +128,42 @@ class Reserve:
         return found.f_bavail * found.f_frsize
 
     def open(self) -> None:
-        """Make what is missing; where the disk is full, let go of a piece, so that the databases can be opened.
+        """Make what is missing; where the disk is full, let go of some, so that the databases can be opened.
 
         Raises:
             SetupError: the disk is full, and there is no piece left.
         """
         self._folder.mkdir(mode=0o700, exist_ok=True)
+        self._fill_holes()
         self.make()
-        if self._free() < _TO_START and not self.give(Need.ENDING) and self._free() < _NEARLY_NOTHING:
+        for _ in range(-(-_TO_START // self._piece)):
+            if self._free() < _TO_START:
+                self.give(Need.ENDING)
+        if not self._has_room() and not self.give(Need.ENDING):
             raise SetupError("the disk is full", hint="Free some space.", code=StorageFullError.default_code)
 
+    def _fill_holes(self) -> None:
+        """Give every piece its blocks: one that was copied may consist of holes, and would make no room."""
+        with self._lock:
+            for path in filter(self._is_whole, self._paths()):
+                self._make(path, besides=0)
+            self._left = sum(self._is_whole(path) for path in self._paths())
+
     def make(self) -> bool:
-        """Make the missing pieces, as long as there is as much room besides; whether all of them are there."""
+        """Make the missing pieces, as long as there is room for others besides; whether all of them are there."""
         with self._lock:
             for path in self._paths():
-                if not self._is_whole(path) and not self._make(path):
+                if not self._is_whole(path) and not self._make(path, besides=FOR_READING * self._piece):
                     break
             self._left = sum(self._is_whole(path) for path in self._paths())
         return not self.is_low
 
-    def _make(self, path: Path) -> bool:
+    def _make(self, path: Path, *, besides: int) -> bool:
+        """Give one piece its blocks, if there is room for it and for ``besides``; it goes where there is none."""
         try:
-            if self._free() < 2 * self._piece:
+            if besides and self._free() < self._piece + besides:
                 return False
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
             try:
                 _allocate(descriptor, self._piece)
                 sync(descriptor)
@@ -164,17 +181,37 @@ class Reserve:
         """Let go of one piece for a write that found no room; whether there was one for it."""
         with self._lock:
             whole = [path for path in self._paths() if self._is_whole(path)]
-            if need is Need.ORDINARY or (need is Need.READING and len(whole) < PIECES) or not whole:
+            enough = need is Need.ENDING or (need is Need.READING and len(whole) > PIECES - FOR_READING)
+            if not enough or not whole:
                 return False
             whole[-1].unlink()
             self._left = len(whole) - 1
-        log.warning("the disk is full: a part of the reserve was used, and nothing new is taken until there is room")
+        if len(whole) == PIECES:
+            log.warning("the disk is full: the reserve is being used, and nothing new is taken until there is room")
         return True
 
     def explains(self, error: BaseException) -> bool:
         """Whether a failed write failed because the disk is full."""
         vague = any(_sqlite_code(one) in _VAGUE for one in _with_causes(error))
-        return is_full(error) or (vague and self._free() < _NEARLY_NOTHING)
+        return is_full(error) or (vague and not self._has_room())
+
+    def _has_room(self) -> bool:
+        """Whether a small file can be made: free blocks alone tell nothing of a quota, or that no file is left."""
+        if self._free() < _NEARLY_NOTHING:
+            return False
+        path = self._folder / "probe"
+        try:
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                _allocate(descriptor, _PROBE)
+            finally:
+                os.close(descriptor)
+        except OSError as error:
+            return error.errno not in _NO_ROOM
+        finally:
+            with contextlib.suppress(OSError):
+                path.unlink()
+        return True
 
     def refuse_if_low(self) -> None:
         """For what is new, and can wait.

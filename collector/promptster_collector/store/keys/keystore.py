@@ -11,6 +11,7 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 from sqlalchemy import ColumnElement, Engine, and_, delete, func, insert, select, update
+from sqlalchemy.exc import DBAPIError
 
 from promptster_collector.errors import GoneError
 from promptster_collector.store.ended import EMPTY, Head
@@ -171,9 +172,7 @@ class KeyStore:
 
     def ended_head(self) -> Head:
         """How far the record of what ended had come when it was last written down here."""
-        with self._engine.connect() as connection:
-            row = connection.execute(select(EndedHead.entries, EndedHead.sha256)).one_or_none()
-        return EMPTY if row is None else Head(row.entries, row.sha256)
+        return _ended_head(self._engine)
 
     def note_ended(self, head: Head) -> None:
         """Write down how far the record of what ended has come."""
@@ -231,6 +230,23 @@ def _records(engine: Engine) -> list[tuple[Purpose, str, bytes]]:
     with engine.connect() as connection:
         rows = connection.execute(select(KeyRecordRow).order_by(KeyRecordRow.position)).all()
     return [(Purpose(row.purpose), row.kid, row.record) for row in rows]
+
+
+def _ended_head(engine: Engine) -> Head:
+    with engine.connect() as connection:
+        row = connection.execute(select(EndedHead.entries, EndedHead.sha256)).one_or_none()
+    return EMPTY if row is None else Head(row.entries, row.sha256)
+
+
+def read_ended_head(url: str) -> Head:
+    """The same of a key store that is not opened; one that cannot be read, which is what restores are for, says nothing."""
+    engine = keystore_engine(url, Use.READ)
+    try:
+        return _ended_head(engine)
+    except DBAPIError:
+        return EMPTY
+    finally:
+        engine.dispose()
 
 
 def read_records(url: str) -> list[tuple[Purpose, str, bytes]]:
