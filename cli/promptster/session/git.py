@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final
 from promptster.errors import WorkspaceError, reason_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
 _SAFE = (
@@ -80,17 +80,19 @@ def git(
     stdin: bytes = b"",
     settings: Iterable[str] = (),
     private: bool = False,
+    accept: Collection[int] = (0,),
 ) -> bytes:
     """Run git and return its standard output; with ``private`` nobody else may read the files that it makes.
 
     Raises:
-        WorkspaceError: git failed; its own last words are in the message.
+        WorkspaceError: git ended with a code that is not in ``accept``; its own last words are in the message.
     """
     done = _run(arguments, cwd=cwd, env=env, stdin=stdin, settings=settings, umask=0o077 if private else -1)
-    if done.returncode != 0:
+    if done.returncode not in accept:
         if _DUBIOUS in done.stderr:
             raise _owner(cwd, done.stderr)
-        raise WorkspaceError(f"git {arguments[0]} failed: {last_words(done.stderr)}", code="git_failed")
+        word = arguments[2] if arguments[0] == "-c" else arguments[0]
+        raise WorkspaceError(f"git {word} failed: {last_words(done.stderr)}", code="git_failed")
     return done.stdout
 
 
