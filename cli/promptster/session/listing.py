@@ -122,6 +122,7 @@ def _ask(here: Path, prefix: bytes, descent: Descent, env: Mapping[str, str] | N
 
 
 def _add_tracked(here: Path, prefix: bytes, descent: Descent, found: Listing, inner: set[bytes]) -> None:
+    left_out: dict[bytes, str] = {}
     for line in _lines(["ls-files", "-z", "-t", "--stage"], here, None):
         found.tracks = found.tracks or not prefix
         facts, _, path = line.partition(b"\t")
@@ -135,7 +136,9 @@ def _add_tracked(here: Path, prefix: bytes, descent: Descent, found: Listing, in
         else:
             found.files.add(full)
             if tag == _LEFT_OUT:
-                found.left_out[full] = oid
+                left_out[full] = oid
+    if left_out and git_text(["config", "--type=bool", "core.sparseCheckout"], cwd=here) == "true":
+        found.left_out |= left_out  # without that, somebody only had git look away
 
 
 def _passed_over(descent: Descent, found: Listing) -> list[bytes]:
