@@ -78,19 +78,12 @@ class Agent:
         return found
 
     def _edit(self) -> None:
-        folder, name = self.chance.choice(self._folders()), self.chance.choice(NAMES)
+        folder = self.chance.choice(self._folders())
         files = [self.root / os.fsdecode(path) for path in sorted(contents(self.root))]
-        new, old = folder / name, self.chance.choice(files) if files else None
+        old = self.chance.choice(files) if files else None
         step = self.chance.randrange(8)
-        if step == 0:
-            if not os.path.lexists(made := folder / self.chance.choice(FOLDERS)):
-                made.mkdir()
-        elif old is None or step in {1, 2}:
-            if not os.path.lexists(new):
-                new.write_bytes(lines_of(self.chance))
-        elif step == 3:
-            if not os.path.lexists(new):
-                new.symlink_to(self.chance.choice(TARGETS))
+        if old is None or step < 4:
+            self._make(folder, step)
         elif old.is_symlink() or step == 4:
             old.unlink()
             if self.chance.random() < GIT_SHARE and not old.name.startswith(".git"):  # git itself would wait for ever
@@ -103,6 +96,17 @@ class Agent:
             (old / "in it").write_bytes(lines_of(self.chance))
         else:
             old.write_bytes(lines_of(self.chance))
+
+    def _make(self, folder: Path, step: int) -> None:
+        new = folder / self.chance.choice(FOLDERS if step == 0 else NAMES)
+        if os.path.lexists(new):
+            return
+        if step == 0:
+            new.mkdir()
+        elif step == 1:
+            new.symlink_to(self.chance.choice(TARGETS))
+        else:
+            new.write_bytes(lines_of(self.chance))
 
     def _git(self) -> None:
         folders = self._folders()
