@@ -129,7 +129,7 @@ class Agent:
         )[step - 1]
         try:
             run_git(self.chance.choice(folders) if step == 1 else here, *try_git)
-        except subprocess.CalledProcessError:
+        except (subprocess.CalledProcessError, UnicodeDecodeError):
             return  # it need not succeed: whatever came of it is the workspace now
 
 
