@@ -31,8 +31,12 @@ if TYPE_CHECKING:
 _LOOPBACK = frozenset({"127.0.0.1", "::1"})
 
 
-def write_private(path: Path, data: bytes) -> None:
-    """Replace a file of ours durably: mode 0600 from its first byte, in folders of mode 0700."""
+def write_private(path: Path, data: bytes, *, new: bool = False) -> None:
+    """Replace a file of ours durably: mode 0600 from its first byte, in folders of mode 0700.
+
+    Raises:
+        FileExistsError: it was to be a new one, and something has that name.
+    """
     make_private_folder(path.parent)
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
@@ -40,6 +44,8 @@ def write_private(path: Path, data: bytes) -> None:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
+        if new:  # take the name first: not every disk can rename without replacing
+            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
         Path(temporary).replace(path)
     except BaseException:
         with contextlib.suppress(OSError):

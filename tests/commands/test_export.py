@@ -6,6 +6,7 @@ import json
 import os
 import re
 import stat
+import threading
 from pathlib import Path
 
 import pytest
@@ -93,6 +94,28 @@ def test_what_is_no_file_is_never_replaced(
     assert main(["export", "ada.promptster", "-o", "pipe", *force]) == 2
     assert capsys.readouterr().err == "error: pipe is not a file\nName a file with -o, or - for standard output.\n"
     assert (folder / "pipe").is_fifo()
+
+
+@pytest.mark.parametrize("form", ["bundle", "html"])
+def test_a_file_that_comes_meanwhile_is_not_replaced(
+    folder: Path, capsys: pytest.CaptureFixture[str], form: str
+) -> None:
+    """Reading the session takes its time, and somebody else may take the name by then."""
+    os.mkfifo(folder / "pipe")
+
+    def send() -> None:
+        with (folder / "pipe").open("wb") as pipe:  # opens once the other end is read
+            (folder / "out.file").write_text("theirs\n")
+            pipe.write((folder / "ada.promptster").read_bytes())
+
+    sender = threading.Thread(target=send)
+    sender.start()
+    before = {path.name for path in folder.iterdir()}
+    assert main(["export", "pipe", "--format", form, "-o", "out.file"]) == 2
+    sender.join()
+    assert "out.file already exists" in capsys.readouterr().err
+    assert (folder / "out.file").read_text() == "theirs\n"
+    assert {path.name for path in folder.iterdir()} - before <= {"out.file"}
 
 
 def test_standard_output_carries_the_export_alone(folder: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:

@@ -289,6 +289,16 @@ def test_what_a_sparse_checkout_leaves_out_is_not_deleted(root: Path, scratch: P
     assert sparse.submitted()[0] == {"out_of/x.txt": ("added", None)}
 
 
+def test_a_file_that_git_was_told_to_pass_over_is_deleted_when_it_is_gone(root: Path, scratch: Path) -> None:
+    """The mark of a sparse checkout can be set on any file; without such a checkout it explains no absence."""
+    session = Session(root, scratch)
+    run_git(root, "update-index", "--skip-worktree", "same.txt")
+    run_git(root, "update-index", "--assume-unchanged", "a.txt")
+    (root / "same.txt").unlink()
+    (root / "a.txt").write_text("changed\n")
+    assert session.submitted()[0] == {"a.txt": ("modified", None), "same.txt": ("deleted", None)}
+
+
 def test_without_a_commit_everything_is_new_or_changed(tmp_path: Path, scratch: Path) -> None:
     """An unborn branch is no error, at the start or at the end, with nested repositories of the same kind."""
     root = tmp_path / "work"

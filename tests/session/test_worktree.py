@@ -121,6 +121,18 @@ def test_nothing_below_dot_git_changes(root: Path, tree: WorkTree) -> None:
     assert after == before
 
 
+def test_a_split_index_keeps_its_times(root: Path, tmp_path: Path) -> None:
+    """Git sets those of its shared part anew whenever it reads it, also where the repository stands elsewhere."""
+    run_git(tmp_path, "clone", "-q", "--separate-git-dir", str(tmp_path / "kept"), str(root), "other")
+    for place, repository in ((root, root / ".git"), (tmp_path / "other", tmp_path / "kept")):
+        run_git(place, "update-index", "--split-index")
+        (shared,) = repository.glob("sharedindex.*")
+        os.utime(shared, ns=(1_700_000_000_000_000_001, 1_700_000_000_000_000_002))
+        before = digest_of(repository)
+        assert b"kept.txt" in WorkTree(place, tmp_path / f"scratch of {place.name}").snapshot().files
+        assert digest_of(repository) == before
+
+
 def test_no_program_of_the_repository_is_run(root: Path, tree: WorkTree, tmp_path: Path) -> None:
     """File system monitor, filters, external diff, text conversion and hooks stay silent."""
     witness = tmp_path / "witness"

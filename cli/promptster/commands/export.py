@@ -77,7 +77,7 @@ def command(
     target = Path(output or file_name(replay, exporter.suffix, given=found.file)).expanduser()
     if output is None:
         _check_target(target, force=force)
-    written = _write(exporter, replay, None if output == _STDOUT else target)
+    written = _write(exporter, replay, None if output == _STDOUT else target, force=force)
     verdict = replay.verification.verdict if replay.verification else ""
     exit_code, log_warnings = 0, list[dict[str, Any]]()
     if found.file is None and replay.verification is not None:
@@ -183,15 +183,21 @@ def _check_target(target: Path, *, force: bool) -> None:
     if target.exists() and not target.is_file():  # a device or a pipe would be replaced for everybody
         raise UsageError(f"{target} is not a file", hint="Name a file with -o, or - for standard output.")
     if (target.exists() or target.is_symlink()) and not force:
-        raise UsageError(f"{target} already exists", hint="Add --force to replace it.", code="file_exists")
+        raise _taken(target)
 
 
-def _write(exporter: Exporter, replay: Replay, target: Path | None) -> int:
+def _taken(target: Path) -> UsageError:
+    return UsageError(f"{target} already exists", hint="Add --force to replace it.", code="file_exists")
+
+
+def _write(exporter: Exporter, replay: Replay, target: Path | None, *, force: bool) -> int:
     if target is None:
         return write_bytes(exporter.export(replay))
     data = b"".join(exporter.export(replay))
     try:
-        write_private(target, data)
+        write_private(target, data, new=not force)
+    except FileExistsError as error:  # it came while the session was fetched
+        raise _taken(target) from error
     except OSError as error:
         raise PromptsterError(f"cannot write {target}: {reason_of(error)}", code="file") from error
     return len(data)

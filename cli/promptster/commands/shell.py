@@ -50,12 +50,12 @@ def _tell(folder: SessionFolder, out: Output) -> None:
     """Whether agents are recorded in the shell, and how to leave it."""
     import contextlib  # noqa: PLC0415 - its help needs none of this
     from pathlib import Path  # noqa: PLC0415 - likewise
-    from shlex import quote  # noqa: PLC0415 - likewise
 
     from promptster.clock import SystemClock  # noqa: PLC0415 - likewise
     from promptster.session.allowed import allowed_names  # noqa: PLC0415 - likewise
     from promptster.session.place import is_inside  # noqa: PLC0415 - likewise
     from promptster.session.state import SessionState  # noqa: PLC0415 - likewise
+    from promptster.session.words import shell_path  # noqa: PLC0415 - likewise
 
     facts = folder.facts()
     if facts.time_is_over(SystemClock().wall_ms()):
@@ -71,7 +71,8 @@ def _tell(folder: SessionFolder, out: Output) -> None:
         out.note(f"In this shell {recorded} recorded. Type exit to leave.")
     with contextlib.suppress(FileNotFoundError):
         if not is_inside(Path.cwd(), Path(facts.workspace)):
-            out.note(f"warning: you are outside your workspace, where they do not start: cd {quote(facts.workspace)}")
+            inside = f"cd {shell_path(facts.workspace)}"
+            out.note(f"warning: you are outside your workspace, where they do not start: {inside}")
 
 
 def _start(arguments: tuple[str, ...], out: Output) -> NoReturn:

@@ -84,7 +84,7 @@ def _unquoted(text: str) -> str:
             data += _C_ESCAPES.get(escaped, escaped)
         else:
             data += plain
-    return data.decode(errors="replace")
+    return data.decode(errors="backslashreplace")  # as the manifest writes it
 
 
 _C_ESCAPES = {b"n": b"\n", b"t": b"\t", b"r": b"\r", b"a": b"\a", b"b": b"\b", b"f": b"\f", b"v": b"\v"}

@@ -17,9 +17,10 @@ import subprocess
 from typing import TYPE_CHECKING, Final
 
 from promptster.errors import WorkspaceError, reason_of
+from promptster.session.plain_files import read_regular
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
 _SAFE = (
@@ -44,6 +45,7 @@ SUSPICION_S: Final = 3.0
 OWNER: Final = "workspace_owner"
 """Code of the error where git does not touch a repository because of its owner."""
 TIMEOUT: Final = "git_timeout"
+_LINE_BYTES: Final = 8192
 _DUBIOUS: Final = b"dubious ownership"
 
 
@@ -80,17 +82,19 @@ def git(
     stdin: bytes = b"",
     settings: Iterable[str] = (),
     private: bool = False,
+    accept: Collection[int] = (0,),
 ) -> bytes:
     """Run git and return its standard output; with ``private`` nobody else may read the files that it makes.
 
     Raises:
-        WorkspaceError: git failed; its own last words are in the message.
+        WorkspaceError: git ended with a code that is not in ``accept``; its own last words are in the message.
     """
     done = _run(arguments, cwd=cwd, env=env, stdin=stdin, settings=settings, umask=0o077 if private else -1)
-    if done.returncode != 0:
+    if done.returncode not in accept:
         if _DUBIOUS in done.stderr:
             raise _owner(cwd, done.stderr)
-        raise WorkspaceError(f"git {arguments[0]} failed: {last_words(done.stderr)}", code="git_failed")
+        word = arguments[2] if arguments[0] == "-c" else arguments[0]
+        raise WorkspaceError(f"git {word} failed: {last_words(done.stderr)}", code="git_failed")
     return done.stdout
 
 
@@ -120,15 +124,18 @@ def _run(
     if not settings:  # it does not clone
         variables["GIT_ALLOW_PROTOCOL"] = "none"
     try:
-        with subprocess.Popen(
-            command,
-            cwd=cwd,
-            env=variables,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            umask=umask,
-        ) as process:
+        with (
+            _times_kept(cwd),
+            subprocess.Popen(
+                command,
+                cwd=cwd,
+                env=variables,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                umask=umask,
+            ) as process,
+        ):
             try:
                 out, err = _communicate(process, stdin, cwd, patient=bool(settings))
             except BaseException:
@@ -137,6 +144,31 @@ def _run(
             return subprocess.CompletedProcess(command, process.returncode, out, err)
     except OSError as error:
         raise WorkspaceError(f"git could not be run: {reason_of(error)}", code="git") from error
+
+
+@contextlib.contextmanager
+def _times_kept(folder: Path) -> Generator[None]:
+    """Give the shared part of a split index its times back: git sets them anew whenever it reads one."""
+    with contextlib.ExitStack() as stack:
+        with contextlib.suppress(OSError, ValueError):
+            for entry in os.scandir(_repository(folder)):
+                if entry.name.startswith("sharedindex.") and entry.is_file(follow_symlinks=False):
+                    stack.callback(_put_back_times, entry.path, entry.stat(follow_symlinks=False))
+        yield
+
+
+def _repository(folder: Path) -> Path:
+    """Where a work tree keeps its repository: ``.git``, or what a file of this name says."""
+    place = folder / ".git"
+    if not place.is_file():
+        return place
+    return folder / os.fsdecode(read_regular(place, limit=_LINE_BYTES).removeprefix(b"gitdir: ").rstrip(b"\r\n"))
+
+
+def _put_back_times(path: str, facts: os.stat_result) -> None:
+    with contextlib.suppress(OSError):
+        if os.lstat(path).st_mtime_ns != facts.st_mtime_ns:
+            os.utime(path, ns=(facts.st_atime_ns, facts.st_mtime_ns), follow_symlinks=False)
 
 
 def _communicate(process: subprocess.Popen[bytes], stdin: bytes, cwd: Path, *, patient: bool) -> tuple[bytes, bytes]:

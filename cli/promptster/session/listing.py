@@ -3,11 +3,16 @@
 Each repository is asked for its own tracked, untracked and ignored files. Where git does not take a folder for a
 repository (its ``.git`` is gone, broken or somebody else's), the session's own repository is asked about the folder
 instead: nothing is tracked then, and ``.gitignore`` files still count.
+
+What git passes over without a word is found by a walk of our own: a file whose name differs only in case from a tracked
+one where the configuration says that this makes no difference, a repository in the place of a tracked file, a folder
+that cannot be read.
 """
 
 from __future__ import annotations
 
 import os
+import stat
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -15,7 +20,7 @@ from promptster.errors import WorkspaceError
 from promptster.session.git import OWNER, TIMEOUT, git, git_text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Iterable, Mapping
     from pathlib import Path
 
     from promptster.session.descent import Descent
@@ -37,8 +42,12 @@ class Listing:
     """Tracked files that a sparse checkout leaves out, with the name of their content."""
     ignored: list[bytes] = field(default_factory=list[bytes])
     """Ignored files, and folders with a slash at their end."""
+    unreadable: list[bytes] = field(default_factory=list[bytes])
+    """Folders that cannot be listed, with a slash at their end."""
     own: bool = False
     """Whether the workspace's own repository answered."""
+    tracks: bool = False
+    """Whether anything is tracked by it."""
 
 
 def is_repository(folder: Path) -> bool:
@@ -62,27 +71,37 @@ def list_files(root: Path, descent: Descent, own: Mapping[str, str]) -> Listing:
         WorkspaceError: git failed on the workspace's own repository.
     """
     found = Listing()
-    waiting, seen = [b""], {b""}
+    waiting = [b""]
+    asked: dict[bytes, Mapping[str, str] | None] = {}
     while waiting:
-        prefix = waiting.pop()
-        inner = _list_one(root, prefix, descent, own, found)
-        waiting += sorted(inner - seen, reverse=True)
-        seen |= inner
+        while waiting:
+            prefix = waiting.pop()
+            inner, asked[prefix] = _list_one(root, prefix, descent, own, found)
+            waiting += sorted(inner - asked.keys() - set(waiting), reverse=True)
+        passed_over = _passed_over(descent, found)
+        waiting = sorted({place for path in passed_over if (place := _repository_of(root, path)) not in asked})
+    for prefix, paths in _by_repository(passed_over, asked).items():
+        ignored = _ignored_of(root / os.fsdecode(prefix), paths, asked[prefix])
+        found.ignored += [prefix + path for path in ignored]
+        found.files |= {prefix + path for path in paths - ignored}
     return found
 
 
-def _list_one(root: Path, prefix: bytes, descent: Descent, own: Mapping[str, str], found: Listing) -> set[bytes]:
-    """Add the files of one folder; returns the folders of repositories inside of it."""
+def _list_one(
+    root: Path, prefix: bytes, descent: Descent, own: Mapping[str, str], found: Listing
+) -> tuple[set[bytes], Mapping[str, str] | None]:
+    """Add the files of one folder; returns the folders of repositories inside of it, and with what git was asked."""
     here = root / os.fsdecode(prefix)
     try:
         if is_repository(here):
             inner = _ask(here, prefix, descent, None, found)
             found.own = found.own or not prefix
-            return inner
+            return inner, None
     except WorkspaceError as error:
         if error.code == TIMEOUT or (error.code == OWNER and not prefix):
             raise
-    return _ask(here, prefix, descent, {**own, "GIT_WORK_TREE": str(here)}, found)
+    env = {**own, "GIT_WORK_TREE": str(here)}
+    return _ask(here, prefix, descent, env, found), env
 
 
 def _ask(here: Path, prefix: bytes, descent: Descent, env: Mapping[str, str] | None, found: Listing) -> set[bytes]:
@@ -103,7 +122,9 @@ def _ask(here: Path, prefix: bytes, descent: Descent, env: Mapping[str, str] | N
 
 
 def _add_tracked(here: Path, prefix: bytes, descent: Descent, found: Listing, inner: set[bytes]) -> None:
+    left_out: dict[bytes, str] = {}
     for line in _lines(["ls-files", "-z", "-t", "--stage"], here, None):
+        found.tracks = found.tracks or not prefix
         facts, _, path = line.partition(b"\t")
         tag, mode, oid, _ = facts.decode("ascii").split(" ")
         full = prefix + path
@@ -115,7 +136,75 @@ def _add_tracked(here: Path, prefix: bytes, descent: Descent, found: Listing, in
         else:
             found.files.add(full)
             if tag == _LEFT_OUT:
-                found.left_out[full] = oid
+                left_out[full] = oid
+    if left_out and git_text(["config", "--type=bool", "core.sparseCheckout"], cwd=here) == "true":
+        found.left_out |= left_out  # without that, somebody only had git look away
+
+
+def _passed_over(descent: Descent, found: Listing) -> list[bytes]:
+    """Files and links that git named neither as part of the workspace nor as ignored; folders that cannot be listed.
+
+    Where a disk takes two spellings for one name, git may have named a file by the other one.
+    """
+    ignored, files = set(found.ignored), dict[bytes, os.stat_result]()
+    found.unreadable.clear()
+    waiting = [b""]
+    while waiting:
+        folder = waiting.pop()
+        try:
+            for name, facts in descent.entries(folder):
+                path = folder + name
+                if stat.S_ISDIR(facts.st_mode):
+                    if path + b"/" not in ignored:
+                        waiting.append(path + b"/")
+                elif path not in found.files and path not in ignored and _is_kept(facts):
+                    files[path] = facts
+        except OSError:
+            found.unreadable.append(folder)
+    if not files:
+        return []
+    named = {(facts.st_dev, facts.st_ino) for path in found.files if (facts := _facts(descent, path)) is not None}
+    return [path for path, facts in files.items() if facts.st_nlink > 1 or (facts.st_dev, facts.st_ino) not in named]
+
+
+def _facts(descent: Descent, path: bytes) -> os.stat_result | None:
+    try:
+        return descent.facts(path)
+    except OSError:
+        return None
+
+
+def _is_kept(facts: os.stat_result) -> bool:
+    return stat.S_ISREG(facts.st_mode) or stat.S_ISLNK(facts.st_mode)
+
+
+def _repository_of(root: Path, path: bytes) -> bytes:
+    """The innermost folder around a path, up to the workspace, that keeps a repository; with a slash at its end."""
+    while path := path.rpartition(b"/")[0]:
+        if os.path.lexists(root / os.fsdecode(path) / ".git"):
+            return path + b"/"
+    return b""
+
+
+def _by_repository(paths: Iterable[bytes], asked: Collection[bytes]) -> dict[bytes, set[bytes]]:
+    """Paths within the innermost folder that git was asked about, by that folder."""
+    found: dict[bytes, set[bytes]] = {}
+    for path in paths:
+        prefix = path
+        while prefix not in asked:
+            prefix = prefix.rstrip(b"/").rpartition(b"/")[0]
+            prefix += b"/" if prefix else b""
+        found.setdefault(prefix, set()).add(path.removeprefix(prefix))
+    return found
+
+
+def _ignored_of(here: Path, paths: Collection[bytes], env: Mapping[str, str] | None) -> set[bytes]:
+    """Which of these paths the rules of a repository ignore, tracked or not."""
+    query = b"".join(b"./" + path + b"\0" for path in paths)  # a name that begins with a colon is a name too
+    arguments = ["check-ignore", "--no-index", "--stdin", "-z"]
+    plain = {**(env or {}), "GIT_LITERAL_PATHSPECS": "0"}  # which this command does not know
+    answer = git(arguments, cwd=here, env=plain, stdin=query, accept=(0, 1))
+    return {path.removeprefix(b"./") for path in answer.split(b"\0") if path}
 
 
 def _lines(arguments: list[str], here: Path, env: Mapping[str, str] | None) -> list[bytes]:

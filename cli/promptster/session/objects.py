@@ -140,6 +140,8 @@ class ObjectStore:
         trees = [self.tree(before, keep=True), self.tree(after, keep=True)]
         self.flush()
         arguments = ["diff-tree", "-r", "-p", "--no-ext-diff", "--no-textconv", "--no-color", "--no-renames"]
+        if not all(_is_text(path) for path in (*before, *after)):  # what is no text is told as numbers, not lost
+            arguments = ["-c", "core.quotePath=true", *arguments]
         arguments += ["--src-prefix=a/", "--dst-prefix=b/", "--text", *trees]
         return git(arguments, cwd=self.folder, env=self.environment).decode("utf-8", "replace")
 
@@ -158,6 +160,14 @@ class ObjectStore:
             hint="Free some space, then run the same command again. Nothing recorded is lost.",
             code="workspace_storage",
         )
+
+
+def _is_text(path: bytes) -> bool:
+    try:
+        path.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 class _Pack:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from promptster.errors import LaunchError
 from promptster.session.agents.interface import split_options
+from promptster.session.words import shell_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,13 +35,13 @@ def require_inside(name: str, arguments: tuple[str, ...], workspace: Path) -> tu
     Raises:
         LaunchError: it would.
     """
-    go_there = f"Only work in your workspace is recorded: cd {shlex.quote(str(workspace))}"
+    go_there = f"Only work in your workspace is recorded: cd {shell_path(workspace)}"
     try:
         here = Path.cwd()
     except FileNotFoundError:
         raise LaunchError("the folder that you are in is gone", hint=go_there, code="outside_workspace") from None
     options, _ = split_options(arguments)
-    for word, _ in _values(options, _OWN_PLACES.get(name, ()), attached=False):
+    for word, _ in _values(options, _OWN_PLACES.get(name, ())):
         raise LaunchError(
             f"with {word} {name} would work outside your workspace", hint="Leave it out.", code="outside_workspace"
         )
@@ -86,12 +86,12 @@ def _further(options: tuple[str, ...]) -> Iterator[str]:
             yield word
 
 
-def _values(options: tuple[str, ...], names: tuple[str, ...], *, attached: bool = True) -> Iterator[tuple[str, str]]:
+def _values(options: tuple[str, ...], names: tuple[str, ...]) -> Iterator[tuple[str, str]]:
     """Each use of these options with its value, in any spelling."""
     for position, word in enumerate(options):
         name, equals, value = word.partition("=")
         if name in names:
             following = options[position + 1] if position + 1 < len(options) else ""
             yield name, value if equals else following
-        elif attached and any(len(short) == len("-C") and word.startswith(short) for short in names):
+        elif any(len(short) == len("-C") and word.startswith(short) for short in names):
             yield word[: len("-C")], word[len("-C") :]

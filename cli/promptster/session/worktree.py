@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
     from pathlib import Path
 
+    from promptster.session.listing import Listing
+
 SHOWN_LIMIT: Final = 1024 * 1024
 """Bytes up to which a text file's content may be shown."""
 HASHED_LIMIT: Final = 4 * 1024 * 1024 * 1024
@@ -82,8 +84,8 @@ class WorkTree:
             look = _Look(descent, self._store)
             listing = list_files(self.root, descent, self._store.environment)
             paths = listing.files | {path for path, data in replaced.items() if data is not None}
-            if before is not None and not (listing.own and self._goes_on(before.commit)):
-                paths |= before.files.keys()
+            if before is not None:
+                paths |= self._still_part(before, listing)
             files: dict[bytes, Entry] = {}
             keeping = _Keeping(self._store, fresh=fresh)
             for path in sorted(paths):
@@ -100,6 +102,8 @@ class WorkTree:
                 if data is not None and entry.hidden is None:
                     keeping.keep(entry.oid, data)
             keeping.finish()
+            for path in listing.unreadable:
+                files[path] = _unreadable("040000")
             for path, oid in listing.modules.items():
                 files[path] = Entry(mode=_MODULE_MODE, oid=oid, size=0, sha256="", hidden=Hidden.MODULE)
             ignored = self._ignored(look, listing.ignored, files.keys() | replaced.keys())
@@ -160,6 +164,17 @@ class WorkTree:
             or git_text(["rev-parse", "--verify", "--quiet", f"{commit}^{{commit}}"], cwd=self.root) == commit
         )
 
+    def _still_part(self, before: Snapshot, listing: Listing) -> set[bytes]:
+        """Files of a former snapshot that belong to the workspace although git does not name them any more.
+
+        All of them where its repository is not the one that it was or has lost its index; else those of folders that
+        cannot be listed now.
+        """
+        if not (listing.own and (listing.tracks or not before.commit) and self._goes_on(before.commit)):
+            return set(before.files)
+        closed = tuple(listing.unreadable)
+        return {path for path in before.files if path.startswith(closed)} if closed else set()
+
     def _without_lost(self, changes: list[Change]) -> list[Change]:
         """Mark files whose earlier content is not kept: a session of version 0.1 kept only what git did not have."""
         wanted = {change.before.oid for change in changes if change.before and change.hidden is None}
@@ -219,13 +234,13 @@ class _Look:
                 return None, None
             if stat.S_ISLNK(facts.st_mode):
                 target = self.descent.target(path)
-                return self._entry(target, _LINK_MODE, None), target
+                return self._entry(target, _LINK_MODE, _hidden(target, len(target))), target
             if stat.S_ISREG(facts.st_mode) and (handle := self.descent.open(path)) is not None:
                 return self._file(handle, keep=keep)
         except (FileNotFoundError, NotADirectoryError, NotPlainError):  # another one stands there by now
             return None, None
         except OSError:
-            return Entry(mode="100644", oid="", size=0, sha256="", hidden=Hidden.UNREADABLE), None
+            return _unreadable("100644"), None
         return None, None
 
     def replaced(self, path: bytes, data: bytes | None) -> Entry | None:
@@ -302,7 +317,11 @@ def _has_below(snapshot: Snapshot, folder: bytes) -> bool:
 
 
 def _unhashed(entry: Entry) -> bool:
-    return entry.hidden is Hidden.UNHASHED
+    return entry.hidden in {Hidden.UNHASHED, Hidden.UNREADABLE}
+
+
+def _unreadable(mode: str) -> Entry:
+    return Entry(mode=mode, oid="", size=0, sha256="", hidden=Hidden.UNREADABLE)
 
 
 def _some(handle: int, size: int) -> bytes:
