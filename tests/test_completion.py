@@ -97,7 +97,7 @@ def test_the_word_at_the_cursor(place: Path, words: list[str], expected: list[st
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        ([""], ["init", "serve", "keys", "storage-map", "completion"]),
+        ([""], ["init", "serve", "backup", "restore", "keys", "storage-map", "completion"]),
         (["serve", "--tls"], ["--tls-cert", "--tls-key"]),
         (["serve", "--data", ""], [":folders"]),
         (["keys", "-o", ""], [":files"]),

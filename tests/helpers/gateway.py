@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
-_PASSED_ON = ("authorization", "content-type", "promptster-receipt", "accept")
+_PASSED_ON = ("authorization", "content-type", "promptster-receipt", "accept", "promptster-policy")
 _PASSED_BACK = ("content-type", "promptster-checked", "retry-after")
 
 
