@@ -11,7 +11,7 @@ from tests.helpers.site import Site, copy_data, running_site
 
 from promptster.protocol.encoding import b64u_decode
 from promptster.protocol.log import Checkpoint, sign_checkpoint
-from promptster.protocol.merkle import verify_consistency
+from promptster.protocol.merkle import leaf_hash, verify_consistency
 from promptster.protocol.signing import SigningKey
 from promptster_collector.ingest.log import Standing
 from promptster_collector.store.schema import Alarm, LogCheckpoint, LogOrigin
@@ -122,7 +122,8 @@ def test_how_a_foreign_checkpoint_stands_to_the_log(site: Site) -> None:
 def test_a_fork_that_comes_to_light_starts_another_origin(site: Site) -> None:
     """A restored collector that went on alone and then gets its tombstones back does not go on with either history.
 
-    The sizes alone would not tell: the log that went on has grown past the checkpoint that is known.
+    The sizes alone would not tell: the log that went on has grown past the checkpoint that is known. Whoever holds
+    that one can have it shown that the new log goes on from it: its first leaf is the whole tree of size 1.
     """
     _grow(site, 1)
     site.store.database.truncate_wal()
@@ -144,6 +145,15 @@ def test_a_fork_that_comes_to_light_starts_another_origin(site: Site) -> None:
         assert newest.origin != known.origin
         assert newest.size >= 1
         assert len(again.rows(select(LogCheckpoint.size).where(LogCheckpoint.origin == 1))) == 1
+        newest = _grow(again, 2, email="later@example.com")[-1]
+        proof = _consistency(again, **{"from": 1, "to": newest.size}).json()["proof"]
+        verify_consistency(
+            old_size=1,
+            old_root=leaf_hash(known.note.encode()),
+            new_size=newest.size,
+            new_root=newest.root,
+            proof=[b64u_decode(item) for item in proof],
+        )
 
 
 def test_a_restore_that_was_cut_off_is_finished_once(site: Site) -> None:

@@ -78,7 +78,8 @@ def test_a_session_without_one_event_is_told_what_it_lacks() -> None:
     """Nothing was recorded and the collector signed an end: that is whole, and it is empty."""
     world, data = nothing_at_all()
     submitted = verify_bundle(data, trusted=world.trusted)
-    assert (submitted.verdict, set(_notes(submitted))) == ("verified", ABSENCES)
+    assert submitted.verdict == "verified"
+    assert _notes(submitted).keys() == ABSENCES
     world, data = nothing_at_all(LAPSED)
     lapsed = verify_bundle(data, trusted=world.trusted)
     assert {code for code, _ in lapsed.findings} == {"lapsed", "consent_missing", "opened_missing"}

@@ -376,7 +376,7 @@ def test_a_log_that_two_commands_see_first_is_one_log(config: Config, log: Serve
     """Whichever of them writes last, it is remembered once; twice would look like a log that was taken up again."""
     logs = KeptLogs(config.paths)
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda _: logs.add_head(log.key.public_key, log.origin), range(40)))
+        list(pool.map(logs.add_head, [log.key.public_key] * 40, [log.origin] * 40))
     (path,) = (config.paths.state / "logs").glob("*/heads")
     assert path.read_text() == f"{log.origin}\n"
     path.write_text(f"{log.origin}\n" * 2)

@@ -1,0 +1,73 @@
+"""What a person is told of a collector's log, and the exit code that follows from it."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.helpers.logs import ServedLog, leaves, serving_log
+
+from promptster.commands.log_watch import watch_log
+from promptster.config import Config, PinnedKeys
+from promptster.paths import Paths
+from promptster.ui.output import Output
+from promptster.watching.asking import PATIENCE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture
+def log() -> Iterator[ServedLog]:
+    """A collector's log of five entries."""
+    with serving_log(ServedLog(entries=leaves(5))) as served:
+        yield served
+
+
+@pytest.fixture
+def config(tmp_path: Path, log: ServedLog) -> Config:
+    """The settings of somebody who knows the collector and was shown its log."""
+    paths = Paths(config=tmp_path / "config", data=tmp_path / "data", state=tmp_path / "state")
+    PinnedKeys(paths).pin(log.url, log.keyfile)
+    config = Config.load(paths, {})
+    assert _told(config, log) == (0, "")
+    return config
+
+
+def _told(config: Config, log: ServedLog) -> tuple[int, str]:
+    """The exit code, and the words on standard error."""
+    words = io.StringIO()
+    code, _ = watch_log(Output(json=False, stdout=io.StringIO(), stderr=words), config, log.url)
+    return code, words.getvalue()
+
+
+def test_a_new_log_that_may_have_a_reason_changes_no_exit_code(config: Config, log: ServedLog) -> None:
+    """Both points are named, and where they are kept; the next command says nothing more."""
+    log.number, log.entries = 1, leaves(2, fork=0)
+    code, said = _told(config, log)
+    assert code == 0
+    assert said.startswith(f"warning: {log.url} began a new log, which is not shown to go on from the one before\n")
+    assert "  before: 5 entries, root " in said
+    assert "  now:    2 entries, root " in said
+    assert _told(config, log) == (0, "")
+
+
+def test_a_missing_proof_changes_no_exit_code(config: Config, log: ServedLog) -> None:
+    """It is said calmly, and without two points to compare: there is nothing to compare them by."""
+    log.entries, log.proofless = leaves(8), True
+    said = [_told(config, log) for _ in range(PATIENCE)]
+    assert said[:-1] == [(0, "")] * (PATIENCE - 1)
+    code, words = said[-1]
+    assert code == 0
+    assert words.startswith(f"warning: {log.url} was asked several times to prove that its log only grew")
+    assert "before:" not in words
+
+
+def test_a_contradiction_has_exit_code_10(config: Config, log: ServedLog) -> None:
+    """Nobody in order can show it, so it is no matter of asking."""
+    log.entries = leaves(9, fork=4)
+    code, said = _told(config, log)
+    assert code == 10
+    assert "cannot show that its log continues the one it showed before" in said
