@@ -192,7 +192,7 @@ def test_one_id_in_two_subagents_is_two_actions() -> None:
     script = Script()
     for source, subagents in (("proxy", ("x", "y")), ("hook", ("y", "x"))):
         for subagent in subagents:
-            named = {"agent": "claude", "agent_session": "s", "agent_id": subagent}
+            named: dict[str, Any] = {"agent": "claude", "agent_session": "s", "agent_id": subagent}
             script.add(source, "tool_call", tool_use_id="t1", name="Bash", input={}, **named)
     assert sorted([event.seq for event in cluster] for cluster in clusters(script.events)) == [[0, 3], [1, 2]]
 

@@ -119,7 +119,7 @@ def test_calls_in_every_manner(calls: list[tuple[str, dict[str, Any]]], manner: 
 
 def test_an_id_behind_its_call() -> None:
     """An entry without a name is no call of its own, whether or not an index says so; neither is an empty one."""
-    entries = [
+    entries: list[dict[str, Any]] = [
         {"function": {"name": "read", "arguments": '{"pa'}},
         {"function": {"arguments": 'th":"a"}'}},
         {"id": "late", "function": {"arguments": ""}},

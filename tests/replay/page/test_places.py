@@ -36,7 +36,7 @@ TRIES = """(async (tries) => {
     const line = edge();
     const rows = [...list.querySelectorAll(".row")]
       .map((row) => [Number(row.dataset.number), row.getBoundingClientRect()])
-      .filter(([, box]) => box.bottom > line + least && box.top < innerHeight)
+      .filter(([, box]) => box.bottom > line + least && box.top < innerHeight - Math.min(least, EXACT))
       .map(([number, box]) => [number, box.top - line]);
     return {
       rows, first: rows.length ? rows[0][0] : null, begins: list.getBoundingClientRect().top >= line + 8,
@@ -91,12 +91,12 @@ TRIES = """(async (tries) => {
       between.push(seen());
     }
     between.pop();
-    /* What was just enough to be read may now be less by half a pixel. */
+    /* What was just enough to be read, or just in view at the end, may now be less by half a pixel. */
     const now = { ...seen(), rows: seen(0).rows };
     results.push({ was, between, now });
   }
   return results;
-})(""".replace("AS_READ", str(AS_READ))
+})(""".replace("AS_READ", str(AS_READ)).replace("EXACT", str(EXACT))
 """Each try: go somewhere, perhaps open an entry, scroll, set a filter, take it off; what was seen each time."""
 
 
@@ -121,6 +121,12 @@ def _tries(chance: random.Random, count: int) -> list[dict[str, Any]]:
     return found
 
 
+def _results(page: Page, tries: list[dict[str, Any]]) -> list[Any]:
+    """What was seen at each, a few at a time: a busy machine takes minutes for all, and silence counts as a fault."""
+    few = (tries[at : at + 5] for at in range(0, len(tries), 5))
+    return [result for some in few for result in page.run(f"{TRIES}{json.dumps(some)})")]
+
+
 @pytest.mark.parametrize(("width", "height"), [(1440, 900), (1024, 768), (390, 844)])
 def test_no_filter_ever_moves_the_place(browser: Browser, tmp_path: Path, width: int, height: int) -> None:
     """Of seventy tries at each width none ends more than two pixels off.
@@ -134,7 +140,7 @@ def test_no_filter_ever_moves_the_place(browser: Browser, tmp_path: Path, width:
     page = open_page(browser, tmp_path, events, (width, height))
     index: list[Any] = json.loads(page.run("document.getElementById('index').textContent"))["rows"]
     tries = _tries(random.Random(width), 70)  # noqa: S311 - tries, not secrets
-    results: list[Any] = page.run(f"{TRIES}{json.dumps(tries)})")
+    results = _results(page, tries)
     filtered = 0
     for tried, result in zip(tries, results, strict=True):
         was: dict[int, float] = dict(result["was"]["rows"])
@@ -209,7 +215,7 @@ def test_open_all_and_back_keeps_what_is_read(browser: Browser, tmp_path: Path) 
         {"at": chance.random(), "opened": None, "by": 0, "act": "press", "what": ["Open all", "Open all"]}
         for _ in range(25)
     ]
-    for result in page.run(f"{TRIES}{json.dumps(tries)})"):
+    for result in _results(page, tries):
         number = result["was"]["first"]
         for later in (*result["between"], result["now"]):
             assert later["first"] == number
