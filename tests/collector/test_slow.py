@@ -222,7 +222,7 @@ async def test_who_reads_nothing_of_the_answer_is_let_go(app: Any) -> None:
 
     async with served(app, Told) as port:
         with closing(asking("127.0.0.1", port)):
-            await gone.wait()
+            await asyncio.wait_for(gone.wait(), 30)
 
 
 def asking(address: str, port: int) -> socket.socket:
@@ -250,8 +250,9 @@ async def test_who_does_not_read_the_answer_gives_way() -> None:
         with ExitStack() as stack:
             for _ in range(6):
                 connection = stack.enter_context(closing(asking("127.0.0.1", port)))
+                connection.setblocking(False)
+                assert await asyncio.get_running_loop().sock_recv(connection, 12) == b"HTTP/1.1 200"
                 await waiting.get()
-                assert connection.recv(12) == b"HTTP/1.1 200"
 
 
 async def test_who_keeps_all_connections_busy_keeps_out_nobody_elsewhere() -> None:
@@ -321,6 +322,16 @@ def test_whoever_holds_most_gives_way_and_who_is_answered_never_does() -> None:
         places.leave(old)
         assert places.make_room("many"), "there is room"
         assert len(places) == 4
+
+
+def test_an_answer_waits_for_nothing() -> None:
+    """What is written is sent: no second write waits until the other side has confirmed the first."""
+    with ExitStack() as stack:
+        server = stack.enter_context(closing(listener(Places(limit=4))))
+        stack.enter_context(closing(socket.create_connection(server.getsockname())))
+        server.setblocking(True)
+        accepted = stack.enter_context(closing(server.accept()[0]))
+        assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 def test_one_sender_has_its_share_and_no_more() -> None:
