@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import os
 from pathlib import Path
 
 import pytest
 
-from promptster.paths import RUN_NAMED, Paths, socket_folder
+from promptster.paths import RUN_NAMED, Paths, as_here, socket_folder, utf8
 
 
 def test_xdg_variables_name_the_folders(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -50,3 +52,18 @@ def test_a_folder_elsewhere_is_found_from_every_environment(tmp_path: Path, monk
     taken.mkdir()
     monkeypatch.setenv("XDG_RUNTIME_DIR", "/run/there")
     assert socket_folder(session) == taken
+
+
+def test_a_text_with_stand_ins_for_bytes_becomes_json_all_the_same() -> None:
+    """Bytes that are UTF-8 come out as they are, half a letter of anybody's JSON comes out as its code."""
+    letters = "\u5b57".encode().decode("ascii", "surrogateescape")
+    assert utf8(f'"{letters}"') == '"\u5b57"'.encode()
+    for odd in ("\ud83d", "\udcff", f"{letters}\ud83d"):
+        assert json.loads(utf8(json.dumps(odd, ensure_ascii=False))) == odd
+
+
+@pytest.mark.parametrize("path", ["/plain", "/\u5b57", "/\udcff", "/\udce5\udcad\udc97"])
+def test_a_path_written_down_under_another_locale_names_the_same_bytes(path: str) -> None:
+    """Whether its letters or stand-ins for their bytes were written down."""
+    assert os.fsencode(as_here(path)) == path.encode("utf-8", "surrogateescape")
+    assert as_here("/\ud83d") == "/\ud83d"

@@ -198,6 +198,16 @@ def test_a_folder_that_we_keep_things_in_must_be_ours(tmp_path: Path, *, link: b
         private.require_our_folder(place)
 
 
+@needs_another_user
+def test_nothing_of_ours_is_made_in_somebody_elses_home(tmp_path: Path) -> None:
+    """As by ``sudo``, which may keep HOME: what root makes there its owner could not use."""
+    (tmp_path / "home").mkdir()
+    private.require_our_folder(tmp_path / "home" / ".local" / "state")
+    os.chown(tmp_path / "home", STRANGER, STRANGER)
+    with pytest.raises(NotPrivateError, match=f"home belongs to the user with the number {STRANGER}"):
+        private.require_our_folder(tmp_path / "home" / ".local" / "state")
+
+
 def test_a_folder_that_anybody_may_write_into_is_not_used(tmp_path: Path) -> None:
     """What we keep would be anybody's; a missing folder is made later."""
     private.require_our_folder(tmp_path / "none")

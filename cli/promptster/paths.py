@@ -17,6 +17,7 @@ from platformdirs import PlatformDirs
 from promptster.private import is_our_folder
 
 _UNSAFE = re.compile(r"[^a-z0-9]+")
+_NO_LETTER = re.compile("[\ud800-\udfff]")
 _LONGEST = 40
 """Characters of a title in a file's name."""
 RUN_NAMED = "run.path"
@@ -74,6 +75,26 @@ def home_path(path: Path | str) -> str:
     if home and text.startswith(f"{home}/"):
         return f"~{text[len(home) :]}"
     return text
+
+
+def utf8(text: str) -> bytes:
+    """A text with paths in it as UTF-8, also where the locale is another and paths hold stand-ins for bytes.
+
+    What is UTF-8 nevertheless comes out as that. What is not, such as a name in another encoding or half a letter in
+    somebody's JSON, comes out as JSON's code for it, so this is for JSON only.
+    """
+    with contextlib.suppress(UnicodeError):
+        data = text.encode("utf-8", "surrogateescape")
+        data.decode()
+        return data
+    return _NO_LETTER.sub(lambda found: f"\\u{ord(found[0]):04x}", text).encode()
+
+
+def as_here(path: str) -> str:
+    """A path that was written down under any locale, as this process spells it."""
+    with contextlib.suppress(UnicodeError):
+        return os.fsdecode(path.encode("utf-8", "surrogateescape"))
+    return path
 
 
 def socket_folder(session_folder: Path) -> Path:

@@ -109,26 +109,43 @@ def is_our_folder(path: Path | str) -> bool:
 
 
 def require_our_folder(path: Path | str) -> None:
-    """Return if a folder that we keep things in is ours, and so is a link in its place; a missing one passes.
+    """Return if a folder that we keep things in is ours, and so is a link in its place.
+
+    A missing one passes, unless it would be made in somebody else's home folder, as after ``sudo``.
 
     Raises:
-        NotPrivateError: it belongs to somebody else, or anybody may write into it.
+        NotPrivateError: it belongs to somebody else, or would, or anybody may write into it.
     """
     for look in (os.lstat, os.stat):
         try:
             facts = look(path)
         except FileNotFoundError:
+            _require_place(path)
             return
         if facts.st_uid != os.geteuid():
-            raise NotPrivateError(
-                f"{path} belongs to {owner(facts.st_uid)}, not to you",
-                hint="Use your own account, or name another folder with XDG_STATE_HOME, XDG_DATA_HOME and "
-                "XDG_CONFIG_HOME.",
-            )
+            raise _not_yours(path, facts)
     if facts.st_mode & _ANYBODY_WRITES:
         raise NotPrivateError(
             f"any user of this computer can write into {path}", hint=f"To close it:\nchmod 700 {quote(str(path))}"
         )
+
+
+def _require_place(path: Path | str) -> None:
+    """Return unless the first folder that is there above a missing one is somebody else's."""
+    above = os.path.dirname(os.path.abspath(path))  # noqa: PTH100, PTH120 - the supervisor loads no pathlib
+    while not os.path.lexists(above):
+        above = os.path.dirname(above)  # noqa: PTH120 - see above
+    with contextlib.suppress(OSError):
+        facts = os.stat(above)  # noqa: PTH116 - see above
+        if not _is_trusted(facts):
+            raise _not_yours(above, facts)
+
+
+def _not_yours(path: Path | str, facts: os.stat_result) -> NotPrivateError:
+    return NotPrivateError(
+        f"{path} belongs to {owner(facts.st_uid)}, not to you",
+        hint="Use your own account, or name another folder with XDG_STATE_HOME, XDG_DATA_HOME and XDG_CONFIG_HOME.",
+    )
 
 
 def require_our_socket(path: Path | str) -> None:

@@ -47,6 +47,18 @@ def test_a_new_file_comes_and_goes(made: Desk, ide: str) -> None:
     assert list(made.workspace.iterdir()) == []
 
 
+def test_half_a_letter_in_an_own_file_stays(made: Desk) -> None:
+    """JSON can name it and UTF-8 cannot: it is kept as its code, also where the candidate edits the file meanwhile."""
+    _write(made, _FILES["claude"], b'{"half": "\\ud83d"}')
+    current = Current(made.folder)
+    prepare_ide(current, "claude")
+    path = made.workspace / _FILES["claude"]
+    assert json.loads(path.read_bytes())["half"] == "\ud83d"
+    path.write_bytes(path.read_bytes().replace(b"{", b'{"mine": 1,', 1))
+    current.touched.restore()
+    assert json.loads(path.read_bytes()) == {"mine": 1, "half": "\ud83d"}
+
+
 def test_claudes_own_entries_stay(made: Desk) -> None:
     """Permissions, variables and hooks of others stand beside ours; afterwards the bytes are what they were."""
     before = b'{\n    "permissions": {"allow": ["Bash(ls)"]},\n "env": {"A": "\xc3\xa9"},\n\t'

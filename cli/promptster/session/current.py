@@ -5,6 +5,7 @@ What is heavy is imported where it is first asked for: ``promptster status`` nee
 
 from __future__ import annotations
 
+import os
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -166,4 +167,4 @@ def finished_bundle(current: Current) -> Path | None:
     """The bundle of a session that was handed in already."""
     if not current.folder.has_document(BUNDLE):
         return None
-    return Path(current.folder.read_document(BUNDLE).decode())
+    return Path(os.fsdecode(current.folder.read_document(BUNDLE)))

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from promptster.errors import UsageError, WorkspaceError, reason_of
+from promptster.paths import utf8
 from promptster.session import excluded
 from promptster.session.agents.claude import recorder_settings
 from promptster.session.agents.claude_settings import merge_settings
@@ -306,7 +307,7 @@ def _spell(content: Mapping[str, Any], before: bytes | None) -> bytes:
     lines = (before or b"").splitlines()
     indented = next((line for line in lines if line[:1] in {b" ", b"\t"}), b"  ")
     space = indented[: len(indented) - len(indented.lstrip())].decode()
-    return json.dumps(content, ensure_ascii=False, indent=space).encode() + b"\n"
+    return utf8(json.dumps(content, ensure_ascii=False, indent=space)) + b"\n"
 
 
 def _missing(content: Any, ours: Any, place: str) -> list[str]:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from promptster.errors import SessionError
-from promptster.paths import RUN_NAMED, socket_folder
+from promptster.paths import RUN_NAMED, as_here, socket_folder
 from promptster.private import ELSEWHERE, MOVED_AWAY, require_our_folder, require_private_folder
 from promptster.record.files import SystemFiles, write_whole
 
@@ -101,10 +101,11 @@ class SessionFacts:
         known = {entry.name for entry in fields(cls)}
         values = {name: value for name, value in data.items() if name in known}
         try:
+            values["workspace"] = as_here(values["workspace"])
             values["overrides"] = tuple(values.get("overrides", ()))
             values["state"] = SessionState(values.get("state", SessionState.PREPARING))
             return cls(**values)
-        except (TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise SessionError("the session's own file cannot be read", code="session_unreadable") from error
 
     def to_json(self) -> dict[str, Any]:

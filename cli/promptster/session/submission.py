@@ -11,6 +11,7 @@ Where the collector takes nothing more, ``keep`` stands in for the last two: the
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from contextlib import suppress
@@ -222,7 +223,7 @@ def collect(current: Current, config: Config) -> OwnCopy:
         SessionError: the session's keys are gone.
     """
     copy = write_copy(current, config)
-    current.folder.write_document(BUNDLE, str(copy.path).encode())
+    current.folder.write_document(BUNDLE, os.fsencode(copy.path))
     return copy
 
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 from typing import Any, TypeGuard
 
+from promptster.paths import utf8
+
 _ABSENT = object()
 _KEPT_WITH_OTHERS = frozenset({"version", "$schema"})
 """Keys that make a file readable at all: they stay as long as somebody else's entries stand beside them."""
@@ -30,7 +32,7 @@ def unmerge(before: bytes | None, written: bytes, now: bytes) -> bytes | None:
         return None
     if before is not None and result == original:
         return before
-    return json.dumps(result, indent=2, ensure_ascii=False).encode() + b"\n"
+    return utf8(json.dumps(result, indent=2, ensure_ascii=False)) + b"\n"
 
 
 def entry_names(before: bytes | None, written: bytes) -> list[str]:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from promptster.config import write_private
 from promptster.errors import LaunchError
+from promptster.paths import utf8
 from promptster.private import make_private_folder
 from promptster.session.agents.claude_settings import (
     merge_settings,
@@ -184,7 +185,7 @@ def _configured(request: LaunchRequest, name: str) -> str:
 
 def _write(folder: Path, settings: Mapping[str, Any]) -> Path:
     make_private_folder(folder)
-    data = json.dumps(settings, ensure_ascii=False, indent=1).encode()
+    data = utf8(json.dumps(settings, ensure_ascii=False, indent=1))
     path = folder / f"claude-{hashlib.sha256(data).hexdigest()[:16]}.json"
     if not path.exists() or path.read_bytes() != data:
         write_private(path, data)
@@ -199,7 +200,7 @@ def _keep_in_memory(settings: Mapping[str, Any], options: tuple[str, ...]) -> tu
             hint=f"Leave out {' and '.join(_LATER)}, or put the settings into ~/.claude/settings.json.",
             code="own_settings",
         )
-    kept = memory_file(json.dumps(settings, ensure_ascii=False).encode())
+    kept = memory_file(utf8(json.dumps(settings, ensure_ascii=False)))
     if kept is None:
         raise LaunchError(
             "your own --settings may hold a key, and this system offers no way to pass them on without writing them",
