@@ -291,8 +291,8 @@ def test_what_this_version_has_no_words_for_needs_a_newer_one(changes: dict[str,
         require_own_text(policy)
 
 
-_LISTS = {
-    "kinds": sorted(Kind),
+_LISTS: dict[str, list[str]] = {
+    "kinds": [kind.value for kind in Kind],
     "agents": ["claude", "codex", "cursor", "gemini"],
     "readers": ["owner", "recruiter", "reviewer"],
     "models": ["gpt-5.2"],
