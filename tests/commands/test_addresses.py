@@ -174,6 +174,7 @@ def test_an_address_that_cannot_be_used_is_refused_before_the_question(acme: Sta
     with acme.invited(person_name, assessment=assessment) as invited:
         code, error = _refused(invited, "--accept-policy", invited.policy_hash(), "--accept-provider", url)
         assert (code, error["code"]) == (1, "configuration")
+        assert error["hint"] == "Nothing was changed. Tell Acme that its policy names this address."
 
 
 def test_an_address_of_the_command_line_is_shown_at_consent(away: Invited) -> None:

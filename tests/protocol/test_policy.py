@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import random
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
+from promptster.protocol.documents import encode
 from promptster.protocol.errors import DocumentError, NewerVersionError
 from promptster.protocol.kinds import FIELD_TYPES, KINDS, Kind
 from promptster.protocol.policies import text_first
@@ -286,3 +289,56 @@ def test_what_this_version_has_no_words_for_needs_a_newer_one(changes: dict[str,
     assert Policy.parse(policy.payload()) == policy
     with pytest.raises(NewerVersionError):
         require_own_text(policy)
+
+
+_LISTS: dict[str, list[str]] = {
+    "kinds": [kind.value for kind in Kind],
+    "agents": ["claude", "codex", "cursor", "gemini"],
+    "readers": ["owner", "recruiter", "reviewer"],
+    "models": ["gpt-5.2"],
+    "reader_scopes": ["sessions:read"],
+    "reader_systems": ["ats"],
+}
+
+
+def _changed(value: Any, name: str, rng: random.Random) -> Any:
+    """Something else that could stand there."""
+    if isinstance(value, bool):
+        return not value
+    if isinstance(value, int):
+        return rng.choice([0, 1, 7, 180, value + 1, value - 1])
+    if isinstance(value, str):
+        place = rng.randrange(len(value))
+        more = value[:place] + rng.choice([" ", ".", "\u00a0", "\u0430"]) + value[place:]
+        return rng.choice([value + ".", value[:place] + value[place + 1 :], value.swapcase(), more])
+    if isinstance(value, list):
+        return sorted(set(cast("list[str]", value)) ^ {rng.choice(_LISTS[name])})
+    if isinstance(value, dict):
+        table = cast("dict[str, str]", value)
+        names = sorted(table)
+        return rng.choice(
+            [{**table, "later": "https://x.example"}, *({**table, key: table[key] + "/"} for key in names)]
+        )
+    return rng.choice([0, 7, "tea"])
+
+
+@pytest.mark.parametrize("path", sorted(KEPT.iterdir()), ids=lambda path: path.stem)
+def test_no_single_field_can_be_changed_unseen(path: Path) -> None:
+    """Hundreds of changes of one field: refused, or of kinds that lines of the same text announce anyway."""
+    rng, honest = random.Random(path.stem), json.loads(path.read_bytes())  # noqa: S311 - the same changes every time
+    before = Policy.parse(path.read_bytes())
+    for name in honest:
+        for _ in range(30):
+            changed = {**honest, name: _changed(honest[name], name, rng)}
+            if changed == honest:
+                continue
+            try:
+                policy = Policy.parse(encode(changed))
+                require_own_text(policy)
+            except DocumentError:
+                continue
+            assert name == "kinds"
+            covered = frozenset[str]().union(
+                *(topic.kinds for topic in TOPICS if not topic.kinds.isdisjoint(before.kinds))
+            )
+            assert set(policy.kinds) <= covered

@@ -92,11 +92,14 @@ def _place_notes(name: str, words: tuple[str, ...], paths: Paths) -> tuple[str, 
     from pathlib import Path  # noqa: PLC0415 - likewise
 
     from promptster.session.agents import find_agent  # noqa: PLC0415 - likewise
+    from promptster.session.allowed import require_allowed  # noqa: PLC0415 - likewise
     from promptster.session.launcher import find_program, recording_session  # noqa: PLC0415 - likewise
     from promptster.session.place import require_inside  # noqa: PLC0415 - likewise
 
     agent = find_agent(name)
-    workspace = Path(recording_session(paths).facts().workspace)
+    folder = recording_session(paths)
+    workspace = Path(folder.facts().workspace)
+    require_allowed(name, folder)  # before anybody is told to install what may not be used
     find_program(name, os.environ)
     return require_inside(name, words, workspace) if agent.converses(words) else ()
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from promptster.config import is_loopback, make_private_folder
-from promptster.errors import SessionError, UsageError
+from promptster.errors import ConfigurationError, SessionError, UsageError
 from promptster.private import require_our_folder
 from promptster.proxy.forward import check_path
 from promptster.proxy.upstreams import Upstream
@@ -30,6 +30,7 @@ from promptster.session.current import BUNDLE, Current
 from promptster.session.providers import Finding, find_company_providers
 from promptster.session.snapshot import Snapshot
 from promptster.session.state import SessionFacts, SessionFolder, SessionState
+from promptster.session.words import one_line
 from promptster.session.workspace import WorkspacePlan, plan_workspace
 
 if TYPE_CHECKING:
@@ -135,7 +136,11 @@ def plan_start(
         UsageError: an override is no loopback address or names no upstream.
         ConfigurationError: a provider would have to be reached through a proxy that cannot be used.
     """
-    upstreams = upstream_table(offer.policy.providers, overrides)
+    try:
+        upstreams = upstream_table(offer.policy.providers, overrides)
+    except ConfigurationError as error:
+        hint = f"Nothing was changed. Tell {one_line(offer.policy.organisation)} that its policy names this address."
+        raise ConfigurationError(error.message, hint=hint, code=error.code) from error
     require_encrypted(offer.policy)
     for upstream in upstreams.values():
         network.proxy_for(upstream.base_url)
