@@ -171,7 +171,7 @@ def test_a_disk_without_any_room_and_no_reserve_is_named(tmp_path: Path) -> None
 
 
 def test_what_ends_takes_all_of_the_reserve_and_reading_a_part(tmp_path: Path) -> None:
-    """An ending is tried as often as a piece makes room; a reading for some; what is new never, while one is missing."""
+    """An ending is tried as often as a piece makes room; a reading for some; what is new never if one is missing."""
     reserve = Reserve(tmp_path / "reserve", 4 * MIB)
     reserve.open()
     assert not reserve.is_low
@@ -210,7 +210,7 @@ def test_a_reserve_that_was_copied_with_holes_is_filled(tmp_path: Path) -> None:
 
 
 def test_a_disk_that_fails_is_named(site: Site) -> None:
-    """What cannot be written for another reason than room is no fault of ours: 503, to be tried again, and it can be."""
+    """What cannot be written for another reason than room is no fault of ours: 503, and it can be tried again."""
     candidate = started(site.client, site.token)
     record = site.data / "tombstones" / "ended.jsonl"
     record.rename(site.data / "kept")
