@@ -295,11 +295,11 @@ def test_another_collectors_parts_are_not_put_together(site: Site, tmp_path: Pat
     copy.mkdir()
     (copy / "ended.jsonl").touch()
     with running_site(other, "") as running:
-        running.store.records.bring_copy_up_to_date()
         started_there = running.services.organisations.create(name="Other", owner_email="o@example.com")
         candidate = started(running.client, started_there.token.token)
-        candidate.say("hello")
-        candidate.put(running.client, 0)
+        for n in range(3):
+            candidate.say("hello")
+            candidate.put(running.client, n)
         running.drain()
     shutil.copy(other / "tombstones" / "checkpoint.json", copy)
     with pytest.raises(SetupError, match="not this collector's"), running_site(mine, site.token, copy=copy):
@@ -310,7 +310,9 @@ def test_nothing_is_overwritten_and_nothing_is_left_behind(site: Site, tmp_path:
     """A place that is taken is refused; a backup that fails leaves neither a folder nor a key."""
     taken = tmp_path / "taken"
     taken.mkdir()
-    for target in (taken, tmp_path / "no" / "folder"):
+    link = tmp_path / "link"
+    link.symlink_to(tmp_path / "nowhere")
+    for target in (taken, link, tmp_path / "no" / "folder", site.data / "backup", site.data / "segments" / "backup"):
         with pytest.raises(OptionError):
             backed_up(site, target)
     (site.data / "keystore" / "keystore.sqlite3").rename(tmp_path / "moved")

@@ -132,29 +132,35 @@ def test_a_large_session_needs_no_more_room_than_a_small_one(tmp_path: Path) -> 
 
 def test_whoever_takes_all_room_again_and_again_stops_few_deletions(tmp_path: Path) -> None:
     """What a deletion leaves of the reserve may be gone a moment later: there is enough of it for many."""
-    with small_disk(tmp_path / "disk", mib=72) as disk, collector(disk) as made:
-        with httpx.Client(base_url=made.url, timeout=60) as client:
-            candidates = [started(client, made.token, email=f"c{n}@example.com") for n in range(9)]
-            for candidate in candidates:
-                candidate.say("hello")
-                assert candidate.put(client, 0).status_code == 200
-            for candidate in candidates:
-                fill(disk)
-                assert withdraw(client, candidate).status_code == 200
+    with (
+        small_disk(tmp_path / "disk", mib=72) as disk,
+        collector(disk) as made,
+        httpx.Client(base_url=made.url, timeout=60) as client,
+    ):
+        candidates = [started(client, made.token, email=f"c{n}@example.com") for n in range(9)]
+        for candidate in candidates:
+            candidate.say("hello")
+            assert candidate.put(client, 0).status_code == 200
+        for candidate in candidates:
+            fill(disk)
+            assert withdraw(client, candidate).status_code == 200
 
 
 def test_no_file_left_is_a_full_disk_too(tmp_path: Path) -> None:
     """With blocks and without inodes: what needs a new file is refused by name, deletion takes one of the reserve."""
-    with small_disk(tmp_path / "disk", mib=72) as disk, collector(disk) as made:
-        with httpx.Client(base_url=made.url, timeout=60) as client:
-            candidate = started(client, made.token)
-            waiting = new_invite(client, made.token, new_assessment(client, made.token), email="w@example.com")
-            secret = secret_header(waiting)
-            offer = client.get(f"/v1/invites/{waiting.invite_id}", headers=secret).json()
-            use_up_files(disk)
-            body = Candidate(waiting).consent_to(offer)
-            assert named(client.post(f"/v1/invites/{waiting.invite_id}/redeem", headers=secret, json=body)) == FULL
-            assert withdraw(client, candidate).status_code == 200
+    with (
+        small_disk(tmp_path / "disk", mib=72) as disk,
+        collector(disk) as made,
+        httpx.Client(base_url=made.url, timeout=60) as client,
+    ):
+        candidate = started(client, made.token)
+        waiting = new_invite(client, made.token, new_assessment(client, made.token), email="w@example.com")
+        secret = secret_header(waiting)
+        offer = client.get(f"/v1/invites/{waiting.invite_id}", headers=secret).json()
+        use_up_files(disk)
+        body = Candidate(waiting).consent_to(offer)
+        assert named(client.post(f"/v1/invites/{waiting.invite_id}/redeem", headers=secret, json=body)) == FULL
+        assert withdraw(client, candidate).status_code == 200
 
 
 def test_a_disk_without_any_room_and_no_reserve_is_named(tmp_path: Path) -> None:
@@ -171,7 +177,7 @@ def test_a_disk_without_any_room_and_no_reserve_is_named(tmp_path: Path) -> None
 
 
 def test_what_ends_takes_all_of_the_reserve_and_reading_a_part(tmp_path: Path) -> None:
-    """An ending is tried as often as a piece makes room; a reading for some; what is new never, while one is missing."""
+    """An ending is tried as often as a piece makes room; a reading for some; what is new never if one is missing."""
     reserve = Reserve(tmp_path / "reserve", 4 * MIB)
     reserve.open()
     assert not reserve.is_low
@@ -210,7 +216,7 @@ def test_a_reserve_that_was_copied_with_holes_is_filled(tmp_path: Path) -> None:
 
 
 def test_a_disk_that_fails_is_named(site: Site) -> None:
-    """What cannot be written for another reason than room is no fault of ours: 503, to be tried again, and it can be."""
+    """What cannot be written for another reason than room is no fault of ours: 503, and it can be tried again."""
     candidate = started(site.client, site.token)
     record = site.data / "tombstones" / "ended.jsonl"
     record.rename(site.data / "kept")

@@ -256,10 +256,11 @@ def test_a_copy_that_tells_another_story_keeps_the_collector_from_starting(site:
 
 
 def test_a_copy_that_does_not_answer_keeps_nothing_from_being_deleted(site: Site, tmp_path: Path) -> None:
-    """A lost disk is told, and caught up with later; one that was never there is refused at the start."""
+    """A lost disk is told, and caught up with later; none, or our own folder, is refused at the start."""
     copy = tmp_path / "copy"
-    with pytest.raises(OptionError), running_site(site.data, site.token, copy=copy):
-        pass
+    for none in (copy, site.data / "tombstones"):
+        with pytest.raises(OptionError), running_site(site.data, site.token, copy=none):
+            pass
     copy.mkdir()
     data = tmp_path / "again"
     site.store.database.truncate_wal()

@@ -177,7 +177,7 @@ def _hand_in(site: Site, note: str) -> Any:
 
 
 def test_a_newer_checkpoint_that_is_handed_in_ends_the_log(site: Site, caplog: pytest.LogCaptureFixture) -> None:
-    """The whole folder put back, tombstones too: whoever kept a later checkpoint says so, and no second history grows."""
+    """The whole folder put back, tombstones too: whoever kept a later checkpoint says so: no second history."""
     first = _grow(site, 1)[0]
     site.store.database.truncate_wal()
     backup = site.data.with_name("backup")

@@ -30,6 +30,10 @@ if TYPE_CHECKING:
     from tests.helpers.hiring import Invited, Stage
 
 
+AWAY: dict[str, Any] = {"reachable": False}
+"""What a recorder says of a collector that it cannot reach."""
+
+
 @pytest.fixture
 def invited(acme: Stage, person_name: str) -> Iterator[Invited]:
     """A candidate at work, in a time zone of their own."""
@@ -204,9 +208,21 @@ def test_a_receipt_that_is_gone_makes_no_moment_up(acme: Stage) -> None:
 
 
 @pytest.mark.parametrize(
-    ("received", "state", "told"),
+    ("collector", "received", "state", "told"),
     [
         (
+            {"reachable": True, "last_error": "storage_full"},
+            30,
+            SessionState.RECORDING,
+            [
+                "warning: the collector takes nothing just now: its disk is full",
+                "1 event is waiting on this computer. Keep working. It is kept here and sent later.",
+            ],
+        ),
+        ({"reachable": True, "last_error": "storage_full"}, 31, SessionState.RECORDING, []),
+        ({"reachable": True, "last_error": None}, 0, SessionState.RECORDING, []),
+        (
+            AWAY,
             0,
             SessionState.RECORDING,
             [
@@ -215,6 +231,7 @@ def test_a_receipt_that_is_gone_makes_no_moment_up(acme: Stage) -> None:
             ],
         ),
         (
+            AWAY,
             31,
             SessionState.CLOSING,
             [
@@ -223,6 +240,7 @@ def test_a_receipt_that_is_gone_makes_no_moment_up(acme: Stage) -> None:
             ],
         ),
         (
+            AWAY,
             30,
             SessionState.CLOSING,
             [
@@ -232,8 +250,10 @@ def test_a_receipt_that_is_gone_makes_no_moment_up(acme: Stage) -> None:
         ),
     ],
 )
-def test_what_waits_is_told_in_whole_words(received: int, state: SessionState, told: list[str]) -> None:
-    """Nothing arrived yet, nothing waits, one event, and no advice to go on working once it is submitted."""
+def test_what_waits_is_told_in_whole_words(
+    collector: dict[str, Any], received: int, state: SessionState, told: list[str]
+) -> None:
+    """Nothing arrived yet, nothing waits, one event, no room there; no advice to go on working once it is submitted."""
     facts = SessionFacts(
         session="A" * 22,
         collector_url="https://c.example",
@@ -254,7 +274,7 @@ def test_what_waits_is_told_in_whole_words(received: int, state: SessionState, t
         batches={"sealed": 1, "received": min(received, 1)},
         sources={},
         dropped={},
-        collector={"reachable": False},
+        collector=collector,
         port=1,
         record_until=0,
         upload_until=0,

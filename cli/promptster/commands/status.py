@@ -188,6 +188,10 @@ def _next(current: Current, status: RecorderStatus, *, over: bool) -> str:
     return f"cd {shell_path(facts.workspace)} && promptster run {agent}"
 
 
+_NOT_TAKEN = {"storage_full": "its disk is full", "storage_unavailable": "its storage does not answer"}
+"""Why a collector that answers may take no batch, by its code."""
+
+
 def _unreachable(facts: SessionFacts, status: RecorderStatus, arrived: int | None, now: int) -> Iterator[str]:
     """Since when nothing arrives: a try that failed says less, since nothing is tried while nothing happens."""
     waiting = status.events - status.received
@@ -200,9 +204,14 @@ def _unreachable(facts: SessionFacts, status: RecorderStatus, arrived: int | Non
     if waiting <= 0:
         yield "Everything that was recorded so far has arrived there."
         return
+    yield _kept(status, waiting)
+
+
+def _kept(status: RecorderStatus, waiting: int) -> str:
+    """What becomes of events that have not arrived."""
     verb, it = ("is", "It is") if waiting == 1 else ("are", "They are")
     work = "Keep working. " if status.state.records else ""
-    yield f"{counted(waiting, 'event')} {verb} waiting on this computer. {work}{it} kept here and sent later."
+    return f"{counted(waiting, 'event')} {verb} waiting on this computer. {work}{it} kept here and sent later."
 
 
 def warnings(facts: SessionFacts, status: RecorderStatus, arrived: int | None, now: int) -> Iterator[str]:
@@ -217,6 +226,10 @@ def warnings(facts: SessionFacts, status: RecorderStatus, arrived: int | None, n
     yield from undelivered(facts)
     if status.collector.get("reachable") is False and not facts.refused:
         yield from _unreachable(facts, status, arrived, now)
+    reason, waiting = _NOT_TAKEN.get(str(status.collector.get("last_error"))), status.events - status.received
+    if reason is not None and waiting > 0 and not facts.refused:
+        yield f"warning: the collector takes nothing just now: {reason}"
+        yield _kept(status, waiting)
     if not status.supervised:
         yield "warning: the recorder's supervisor is gone; it would not start again by itself"
         yield "Run `promptster resume` to repair this. Nothing that was recorded is lost."

@@ -15,6 +15,8 @@ import sqlite3
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from promptster_collector.errors import OptionError, SetupError
 from promptster_collector.store.files import sync, sync_folder, write_durably
 from promptster_collector.store.keys.keystore import read_records
@@ -59,11 +61,14 @@ def make_backup(settings: Settings, target: Path, *, keys: BackupKeys, days: int
         now_ms: what time it is.
 
     Raises:
-        OptionError: there is something of this name, or no folder to make it in.
+        OptionError: there is something of this name, no folder to make it in, or that is in the data folder.
         SetupError: a part cannot be copied.
     """
     if target.exists() or target.is_symlink():
         raise OptionError(f"{target} already exists", hint="Name a new folder. Nothing was written.", code="taken")
+    if target.parent.resolve().is_relative_to(settings.data.resolve()):
+        hint = "Name a folder on another disk."
+        raise OptionError("a backup inside the data folder goes with it", hint=hint, code="inside_data")
     if not target.parent.is_dir():
         raise OptionError(f"there is no folder {target.parent}", hint="Create it first.", code="no_folder")
     draft = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
@@ -109,8 +114,16 @@ def _copy_data(settings: Settings, folder: Path, now_ms: int) -> None:
 
 
 def _collector(settings: Settings) -> str:
-    """The name of a collector's first key."""
-    return read_records(settings.keystore_url)[0][1]
+    """The name of a collector's first key.
+
+    Raises:
+        SetupError: its key store cannot be read.
+    """
+    try:
+        return read_records(settings.keystore_url)[0][1]
+    except (SQLAlchemyError, IndexError) as error:
+        hint = "Check that the data folder is whole."
+        raise SetupError("the key store cannot be read", hint=hint, code="backup") from error
 
 
 def _seal_keystore(settings: Settings, path: Path, key: BackupKey) -> None:

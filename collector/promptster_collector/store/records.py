@@ -94,7 +94,7 @@ class Records:
 
         Raises:
             SetupError: entries were changed or are missing, or the copy tells another story.
-            OptionError: there is no such folder for the copy.
+            OptionError: there is no such folder for the copy, or it is the same one.
         """
         self._path = folder / NAME
         self._copy = None if copy is None else copy / NAME
@@ -120,6 +120,9 @@ class Records:
         if not self._copy.parent.is_dir():
             hint = "Create it, on another disk. Check --tombstones-copy."
             raise OptionError(f"there is no folder {self._copy.parent}", hint=hint, code="tombstones_copy")
+        if self._copy.parent.samefile(self._path.parent):
+            hint = "Name a folder on another disk. Check --tombstones-copy."
+            raise OptionError("the data folder's own tombstones are no copy of them", hint=hint, code="tombstones_copy")
         kept, self._copied_size = read_lines(self._copy)
         documents = check_lines(kept, self._identity.succession, where=_KEPT)
         both = min(len(kept), len(lines))

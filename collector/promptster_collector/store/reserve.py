@@ -1,9 +1,9 @@
 """Room that is kept free on the disk, so that a full one never keeps anybody's data from being destroyed.
 
-The reserve is a number of small files without content. An ending (a deletion, a revocation) that finds no room takes one
-after the other; a reading, which has to be written down first, may take some of them only. While any is missing,
-nothing new is taken. They are small because whoever fills the disk may take what an ending left of one. The worker makes
-them again as soon as there is room for them and for some more.
+The reserve is a number of small files without content. An ending (a deletion, a revocation) that finds no room takes
+one after the other; a reading, which has to be written down first, may take some of them only. While any is missing,
+nothing new is taken. They are small because whoever fills the disk may take what an ending left of one. The worker
+makes them again as soon as there is room for them and for some more.
 """
 
 from __future__ import annotations

@@ -239,7 +239,7 @@ def _ended_head(engine: Engine) -> Head:
 
 
 def read_ended_head(url: str) -> Head:
-    """The same of a key store that is not opened; one that cannot be read, which is what restores are for, says nothing."""
+    """The same of a key store that is not opened; one that cannot be read says nothing."""
     engine = keystore_engine(url, Use.READ)
     try:
         return _ended_head(engine)
