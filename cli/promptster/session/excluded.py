@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from promptster.errors import WorkspaceError, reason_of
 from promptster.session.git import git_text
+from promptster.session.plain_files import open_root
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -87,6 +88,7 @@ def show_again(workspace: Path) -> None:
     Nobody loses anything by lines that name files of ours which are gone, so this stops no session's end.
     """
     with contextlib.suppress(WorkspaceError, OSError):
+        os.close(open_root(workspace))  # a link in the workspace's place leads to another repository
         place = _place(workspace)
         if place is None:
             return
