@@ -167,3 +167,21 @@ def test_a_workspace_that_is_yet_to_be_made_holds_nothing(tmp_path: Path) -> Non
     require_hideable(tmp_path / "new")
     show_again(tmp_path / "new")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_link_in_the_workspaces_place_is_not_followed(work: Path) -> None:
+    """Another repository stands behind it, and what it holds is none of ours, whatever it says."""
+    _hide(work)
+    other = work.parent / "other"
+    work.rename(work.parent / "away")
+    _git(work.parent, "clone", "-q", str(work.parent / "away"), str(other))
+    list_of_other = other / ".git" / "info" / "exclude"
+    list_of_other.write_bytes((work.parent / "away" / ".git" / "info" / "exclude").read_bytes())
+    before = list_of_other.read_bytes()
+    work.symlink_to(other)
+    show_again(work)
+    assert list_of_other.read_bytes() == before
+    work.unlink()
+    (work.parent / "away").rename(work)
+    show_again(work)
+    assert b"promptster" not in (work / ".git" / "info" / "exclude").read_bytes()

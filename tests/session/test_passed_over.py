@@ -17,7 +17,7 @@ from promptster.replay.submission import split_diff
 from promptster.session.snapshot import Hidden
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
 
 NOBODY = 65534
 
@@ -133,7 +133,7 @@ def test_names_that_are_no_text_are_told_apart_in_the_difference(root: Path, scr
 
 
 @contextmanager
-def ordinary_user() -> Iterator[Path]:
+def ordinary_user() -> Generator[Path]:
     """A folder of somebody whom permissions bind, and be that user."""
     folder = Path(tempfile.mkdtemp())
     before = os.geteuid()

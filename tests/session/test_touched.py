@@ -271,6 +271,20 @@ def test_entries_behind_a_link_are_found(workspace: Path, theirs: bytes) -> None
     assert file.read_bytes() == OURS[:-1] + theirs + b"}"
 
 
+def test_a_file_behind_a_link_that_has_no_entries_of_ours_is_said_so(workspace: Path) -> None:
+    """However it is written: nobody is sent to take out what is not there."""
+    (workspace / ".claude").mkdir()
+    (workspace / NAME).write_bytes(b'{"mine": 1}\n')
+    touched_files(workspace).write(NAME, b'{"mine": 1, "env": {"URL": "ours"}}')
+    (workspace / NAME).unlink()
+    other = workspace.parent / "other.json"
+    other.write_bytes(b'{"precious":   1}\n')
+    (workspace / NAME).symlink_to(other)
+    with pytest.raises(WorkspaceError) as refused:
+        touched_files(workspace).restore()
+    assert f"are not in {other}, to which it leads now" in (refused.value.hint or "")
+
+
 def test_an_end_that_cannot_wait_keeps_what_a_file_held(workspace: Path) -> None:
     """The rest is put back, the journal is empty, and nothing is lost or said to be done."""
     for name in (NAME, "b.json"):

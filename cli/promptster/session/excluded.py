@@ -20,6 +20,7 @@ from promptster.session.git import git_text
 from promptster.session.plain_files import (
     NotPlainError,
     facts_of,
+    open_root,
     read_plain,
     remove_empty_folder,
     remove_leftover,
@@ -94,6 +95,7 @@ def show_again(workspace: Path) -> None:
     Nobody loses anything by lines that name files of ours which are gone, so this stops no session's end.
     """
     with contextlib.suppress(WorkspaceError, OSError):
+        os.close(open_root(workspace))  # a link in the workspace's place leads to another repository
         place = _place(workspace)
         if place is None:
             return

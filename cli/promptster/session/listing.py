@@ -71,7 +71,7 @@ def list_files(root: Path, descent: Descent, own: Mapping[str, str]) -> Listing:
         WorkspaceError: git failed on the workspace's own repository.
     """
     found = Listing()
-    waiting = [b""]
+    waiting, passed_over = [b""], list[bytes]()
     asked: dict[bytes, Mapping[str, str] | None] = {}
     while waiting:
         while waiting:
@@ -163,7 +163,8 @@ def _passed_over(descent: Descent, found: Listing) -> list[bytes]:
             found.unreadable.append(folder)
     if not files:
         return []
-    named = {(facts.st_dev, facts.st_ino) for path in found.files if (facts := _facts(descent, path)) is not None}
+    known = (_facts(descent, path) for path in found.files)
+    named = {(each.st_dev, each.st_ino) for each in known if each is not None}
     return [path for path, facts in files.items() if facts.st_nlink > 1 or (facts.st_dev, facts.st_ino) not in named]
 
 

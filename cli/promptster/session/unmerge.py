@@ -27,11 +27,14 @@ def unmerge(before: bytes | None, written: bytes, now: bytes) -> bytes | None:
         NotMergeableError: the file cannot be read as a JSON object.
     """
     original = {} if before is None else _read(before)
-    result = _without(original, _read(written), _read(now))
+    current = _read(now)
+    result = _without(original, _read(written), current)
     if before is None and (result is _ABSENT or not result):
         return None
     if before is not None and result == original:
         return before
+    if json.dumps(result, sort_keys=True) == json.dumps(current, sort_keys=True):
+        return now  # nothing of ours is in it, so it stays as somebody wrote it
     return utf8(json.dumps(result, indent=2, ensure_ascii=False)) + b"\n"
 
 
