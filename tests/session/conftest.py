@@ -8,6 +8,7 @@ import pytest
 from tests.helpers.recorders import Shelf
 from tests.helpers.running import prepared
 from tests.helpers.shelf_server import serving
+from tests.helpers.trees import make
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,3 +26,17 @@ def delivering(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tupl
             running.folder.update(collector_url=server.url)
             running.spawn()
             yield running, shelf
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A repository with one commit."""
+    root = tmp_path / "work"
+    make(root, **{"a.txt": "first line\nsecond line\n", "same.txt": "same\n", ".gitignore": "*.log\nout/\n"})
+    return root
+
+
+@pytest.fixture
+def scratch(tmp_path: Path) -> Path:
+    """Where the session keeps what it needs."""
+    return tmp_path / "scratch"

@@ -21,20 +21,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    """A repository with one commit."""
-    root = tmp_path / "work"
-    make(root, **{"a.txt": "first line\nsecond line\n", "same.txt": "same\n", ".gitignore": "*.log\nout/\n"})
-    return root
-
-
-@pytest.fixture
-def scratch(tmp_path: Path) -> Path:
-    """Where the session keeps what it needs."""
-    return tmp_path / "scratch"
-
-
 def test_names_from_a_forged_index_lead_nowhere(root: Path, scratch: Path, tmp_path: Path) -> None:
     """A hostile repository cannot have us read outside the workspace or below ``.git`` into the submission."""
     (tmp_path / "secret").write_text("outside\n")

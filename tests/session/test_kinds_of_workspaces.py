@@ -19,20 +19,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    """A repository with one commit."""
-    root = tmp_path / "work"
-    make(root, **{"a.txt": "first line\nsecond line\n", "same.txt": "same\n", ".gitignore": "*.log\nout/\n"})
-    return root
-
-
-@pytest.fixture
-def scratch(tmp_path: Path) -> Path:
-    """Where the session keeps what it needs."""
-    return tmp_path / "scratch"
-
-
 def test_a_repository_that_was_there_is_looked_into(root: Path, scratch: Path) -> None:
     """The task as a clone of its own inside the workspace: its changes are the work."""
     make(root / "task", **{"app.py": "x = 1\n"})

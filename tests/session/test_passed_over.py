@@ -30,12 +30,6 @@ def root(tmp_path: Path) -> Path:
     return root
 
 
-@pytest.fixture
-def scratch(tmp_path: Path) -> Path:
-    """Where the session keeps what it needs."""
-    return tmp_path / "scratch"
-
-
 def test_names_that_differ_in_case_are_files_whatever_the_configuration_says(root: Path, scratch: Path) -> None:
     """A folder that was copied from another system says that case makes no difference; its rules stay its own."""
     run_git(root, "config", "core.ignoreCase", "true")
