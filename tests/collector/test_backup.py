@@ -43,8 +43,7 @@ def restore(*words: str | Path) -> tuple[int, dict[str, str]]:
 
 def folder_of(site: Site, target: Path) -> Path:
     """A copy of a site's data folder, as it is now."""
-    site.store.database.truncate_wal()
-    copy_data(site.data, target)
+    site.copy_to(target)
     return target
 
 

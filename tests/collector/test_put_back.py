@@ -61,8 +61,7 @@ def test_yesterdays_databases_revive_nothing(site: Site, tmp_path: Path) -> None
     assessment = new_assessment(site.client, site.token)
     code = new_invite(site.client, site.token, assessment, email="later@example.com")
     backup = tmp_path / "backup"
-    site.store.database.truncate_wal()
-    copy_data(site.data, backup)
+    site.copy_to(backup)
     withdraw(site, candidate)
     assert site.client.delete(f"/v1/tokens/{token_id}", headers=bearer(site.token)).status_code == 204
     Candidate(code).redeem_at(site.client)
@@ -89,8 +88,7 @@ def test_what_ended_before_there_was_a_record_is_written_down(site: Site, tmp_pa
     found = site.store.records.grave(candidate.session)
     assert found is not None
     old = tmp_path / "old"
-    site.store.database.truncate_wal()
-    copy_data(site.data, old)
+    site.copy_to(old)
     (old / "tombstones" / RECORD).unlink()
     (old / "tombstones" / f"{candidate.session}.tombstone").write_text(json.dumps(asdict(found)))
     with sqlite3.connect(old / "keystore" / "keystore.sqlite3") as keystore:
@@ -142,8 +140,7 @@ def test_a_tombstone_that_is_handed_back_destroys_again(site: Site, tmp_path: Pa
     candidate.say("hello")
     candidate.put(site.client, 0)
     if not lost:
-        site.store.database.truncate_wal()
-        copy_data(site.data, backup)
+        site.copy_to(backup)
     path = f"/v1/sessions/{candidate.session}/withdraw"
     answer = site.client.post(path, json=candidate.withdrawal()).json()
     with running_site(backup, site.token, clock=site.clock) as restored:
@@ -192,8 +189,7 @@ def test_a_record_that_was_worked_on_is_seen(site: Site, tmp_path: Path, how: st
     for number in range(3):
         withdraw(site, ended(site, seal=False, email=f"c{number}@example.com"))
     target = tmp_path / "damaged"
-    site.store.database.truncate_wal()
-    copy_data(site.data, target)
+    site.copy_to(target)
     path = target / "tombstones" / RECORD
     path.write_bytes(b"".join(line + b"\n" for line in damaged(path.read_bytes().splitlines(), how)))
     with pytest.raises(SetupError) as refused, running_site(target, site.token):
@@ -205,8 +201,7 @@ def test_an_entry_that_was_never_finished_is_written_again(site: Site, tmp_path:
     """Half a line at the end is what a power cut leaves: nobody was told that it holds; the next one replaces it."""
     withdraw(site, ended(site, seal=False))
     target = tmp_path / "torn"
-    site.store.database.truncate_wal()
-    copy_data(site.data, target)
+    site.copy_to(target)
     with (target / "tombstones" / RECORD).open("ab") as file:
         file.write(b'{"payload":"half of it')
     with running_site(target, site.token, clock=site.clock) as again:
@@ -224,8 +219,7 @@ def test_the_copy_outside_gives_back_what_is_missing(
     settings = replace(site.settings, tombstones_copy=copy)
     candidate = ended(site, seal=False)
     backup = tmp_path / "backup"
-    site.store.database.truncate_wal()
-    copy_data(site.data, backup)
+    site.copy_to(backup)
     withdraw(site, candidate)
     site.drain()
     site.services.store.close()
@@ -244,8 +238,7 @@ def test_a_copy_that_tells_another_story_keeps_the_collector_from_starting(site:
     copy = tmp_path / "copy"
     copy.mkdir()
     backup = tmp_path / "backup"
-    site.store.database.truncate_wal()
-    copy_data(site.data, backup)
+    site.copy_to(backup)
     withdraw(site, ended(site, seal=False))
     shutil.copy(site.data / "tombstones" / RECORD, copy)
     with running_site(backup, site.token, clock=site.clock) as gone_on:
@@ -263,8 +256,7 @@ def test_a_copy_that_does_not_answer_keeps_nothing_from_being_deleted(site: Site
             pass
     copy.mkdir()
     data = tmp_path / "again"
-    site.store.database.truncate_wal()
-    copy_data(site.data, data)
+    site.copy_to(data)
     with running_site(data, site.token, clock=site.clock, copy=copy) as running:
         withdraw(running, ended(running, seal=False))
         shutil.rmtree(copy)
@@ -283,8 +275,7 @@ def test_a_newer_checkpoint_in_the_copy_starts_another_origin(site: Site, tmp_pa
     candidate.put(site.client, 0)
     site.drain()
     backup = tmp_path / "backup"
-    site.store.database.truncate_wal()
-    copy_data(site.data, backup)
+    site.copy_to(backup)
     candidate.say("two")
     candidate.put(site.client, 1)
     site.drain()
@@ -300,8 +291,7 @@ def test_a_receipt_that_was_lost_ends_the_origin(site: Site, tmp_path: Path) -> 
     candidate.put(site.client, 0)
     site.drain()
     backup = tmp_path / "backup"
-    site.store.database.truncate_wal()
-    copy_data(site.data, backup)
+    site.copy_to(backup)
     site.clock.pass_ms(1000)
     candidate.say("two")
     candidate.put(site.client, 1)
@@ -334,8 +324,7 @@ def test_two_restores_do_not_share_an_origin(site: Site, tmp_path: Path) -> None
     candidate.put(site.client, 0)
     site.drain()
     backup = tmp_path / "backup"
-    site.store.database.truncate_wal()
-    copy_data(site.data, backup)
+    site.copy_to(backup)
     candidate.say("two")
     candidate.put(site.client, 1)
     site.drain()
@@ -350,8 +339,7 @@ def test_two_restores_do_not_share_an_origin(site: Site, tmp_path: Path) -> None
 def test_the_tombstone_states_only_what_is_kept(site: Site, tmp_path: Path) -> None:
     """With a stated number of days the tombstone names the day."""
     data = tmp_path / "stated"
-    site.store.database.truncate_wal()
-    copy_data(site.data, data)
+    site.copy_to(data)
     with running_site(data, site.token, clock=site.clock, key_backup_days=3) as running:
         stone = withdraw(running, ended(running, seal=False))
         assert stone.backups_until_ms == site.clock.ms + 3 * DAY_MS

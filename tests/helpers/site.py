@@ -88,6 +88,11 @@ class Site:
         with self.client.portal() as portal:
             portal.call(self.services.worker.drain)
 
+    def copy_to(self, target: Path) -> None:
+        """Copy the data folder as a backup tool would, with everything that was written in it."""
+        self.store.database.truncate_wal()
+        copy_data(self.data, target)
+
     def other_organisation(self, name: str = "Bolt") -> NewOrganisation:
         """A second organisation on the same collector."""
         return self.services.organisations.create(name=name, owner_email="otto.owner@example.com")
