@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 
     from promptster.replay.model import Entry
 
-
 __all__ = ["Narration", "Passage", "Style", "narrate", "pretty"]
 
 _TOOL_SUBJECTS = (
