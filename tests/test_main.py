@@ -395,6 +395,8 @@ def test_every_command_has_a_module() -> None:
         "consenting",
         "export_name",
         "guard",
+        "histories",
+        "log_watch",
         "names",
         "options",
         "signed_in",

@@ -7,9 +7,6 @@ from typing import TYPE_CHECKING, Any
 from promptster.clock import SystemClock
 from promptster.commands import needed
 from promptster.paths import Paths, home_path
-from promptster.protocol.confirmation import confirmation_code
-from promptster.protocol.consent import Certificate
-from promptster.protocol.signing import Envelope
 from promptster.replay.wording import counted
 from promptster.session.current import CERTIFICATE, TOMBSTONE, Current, finished_bundle
 from promptster.session.state import SessionState
@@ -65,7 +62,7 @@ def command(*, json: Json = False) -> None:
     status = None if facts.state.ended else current.recorder_status()
     bundle = finished_bundle(current)
     arrived = None if status is None else current.folder.arrived_ms(status.batches.get("received", 0))
-    document = {**_document(facts, status, arrived, str(current.folder.path)), "confirmation_code": _code(current)}
+    document = {**_document(facts, status, arrived, str(current.folder.path)), "confirmation_code": facts.code or None}
     out.result(document if bundle is None else {**document, "bundle": str(bundle)})
     if json:
         return
@@ -74,17 +71,9 @@ def command(*, json: Json = False) -> None:
     elif status is None:
         _tell_down(facts, out)
     else:
-        _tell_running(current, status, arrived, out)
+        _tell_running(facts, status, arrived, out)
     if facts.state.ended and any(current.folder.touched.glob("*")):
         out.say("A file that was changed for the session is not put back yet: promptster restore")
-
-
-def _code(current: Current) -> str | None:
-    """What the hiring team sees beside this session too; ``None`` before there is a certificate."""
-    if not current.folder.has_document(CERTIFICATE):
-        return None
-    certificate = Envelope.decode(current.folder.read_document(CERTIFICATE))
-    return confirmation_code(Certificate.parse(certificate.payload).session_public_key)
 
 
 def _document(
@@ -142,8 +131,8 @@ def _is_paused(status: RecorderStatus) -> bool:
     return status.state is SessionState.PAUSED and status.paused_ms > 0
 
 
-def _tell_running(current: Current, status: RecorderStatus, arrived: int | None, out: Output) -> None:
-    facts, now = current.facts, SystemClock().wall_ms()
+def _tell_running(facts: SessionFacts, status: RecorderStatus, arrived: int | None, out: Output) -> None:
+    now = SystemClock().wall_ms()
     what = _title(facts)
     over = facts.time_is_over(now)
     if _is_paused(status) and not over:
@@ -155,14 +144,14 @@ def _tell_running(current: Current, status: RecorderStatus, arrived: int | None,
     if status.last:
         rows.append(("Last", f"{soon(status.last['ms'], now)}  {one_line(last_thing(status.last))}"))
     rows.append(("Received", f"{status.received:,} of {status.events:,} events"))
-    if (code := _code(current)) is not None:
-        rows.append(("Code", f"{code}, to compare with {one_line(facts.organisation)}"))
+    if facts.code:
+        rows.append(("Code", f"{facts.code}, to compare with {one_line(facts.organisation)}"))
     _say(out, None, rows)
     for text in warnings(facts, status, arrived, now):
         _say(out, text, [])
     if status.state.records and facts.record_until and 0 < facts.record_until - now <= _SOON_MS:
         out.say(f"At {soon(facts.record_until, now)} recording ends. Nothing is submitted by itself.")
-    step = _next(current, status, over=over or facts.record_until - now <= _SOON_MS)
+    step = _next(facts, status, over=over or facts.record_until - now <= _SOON_MS)
     _say(out, None, [("Next", step)], column=len(name) + 2)
 
 
@@ -174,18 +163,14 @@ def _time(facts: SessionFacts, state: SessionState, now: int) -> str:
     return f"{until(facts.record_until, now)}, then recording ends; nothing is submitted"
 
 
-def _next(current: Current, status: RecorderStatus, *, over: bool) -> str:
-    facts = current.facts
+def _next(facts: SessionFacts, status: RecorderStatus, *, over: bool) -> str:
     if not status.supervised:
         return "promptster resume"
     if status.state is SessionState.CLOSING or (over and facts.record_until):
         return "promptster submit"
     if status.state is SessionState.PAUSED:
         return "promptster resume"
-    from promptster.session.allowed import allowed_names  # noqa: PLC0415 - for this one word
-
-    agent = (*allowed_names(current.folder), "AGENT")[0]
-    return f"cd {shell_path(facts.workspace)} && promptster run {agent}"
+    return f"cd {shell_path(facts.workspace)} && promptster run {(*facts.agents, 'AGENT')[0]}"
 
 
 _NOT_TAKEN = {"storage_full": "its disk is full", "storage_unavailable": "its storage does not answer"}

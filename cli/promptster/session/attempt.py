@@ -17,12 +17,14 @@ from promptster.client import CollectorClient, RefusedError
 from promptster.config import sync_folder, write_private
 from promptster.errors import CollectorError, SessionError
 from promptster.keys import SessionSecrets, load_secrets, open_store, save_secrets
+from promptster.protocol.confirmation import confirmation_code
 from promptster.protocol.consent import Certificate, Redeem
 from promptster.protocol.documents import encode
 from promptster.protocol.encoding import b64u_encode
 from promptster.protocol.policy import Policy, PolicyV2
 from promptster.protocol.sealing import seal_box
 from promptster.protocol.signing import Envelope
+from promptster.session.allowed import allowed_names
 from promptster.session.consent import check_certificate, make_consent
 from promptster.session.current import CERTIFICATE
 from promptster.session.state import SessionFacts, SessionFolder
@@ -168,7 +170,10 @@ def redeem(attempt: Attempt, code: InviteCode, config: Config, clock: Clock) -> 
     certificate = check_certificate(Envelope.decode(folder.read_document(CERTIFICATE)), trusted_keys(folder), consent)
     kept = folder.facts().record_until  # of an earlier try: trying again gives nobody more time
     folder.update(
-        record_until=kept or _record_until(certificate, folder, clock.wall_ms()), upload_until=certificate.upload_until
+        record_until=kept or _record_until(certificate, folder, clock.wall_ms()),
+        upload_until=certificate.upload_until,
+        code=confirmation_code(certificate.session_public_key),
+        agents=allowed_names(folder),
     )
     return certificate
 

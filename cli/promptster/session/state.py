@@ -84,6 +84,10 @@ class SessionFacts:
     upload_until: int = 0
     """Wall clock in ms after which the collector takes nothing more; 0 for none."""
     state: SessionState = SessionState.PREPARING
+    code: str = ""
+    """The confirmation code of the certificate's key; empty before there is one, and in a session of version 0.1."""
+    agents: tuple[str, ...] = ()
+    """What may stand after ``promptster run``, to be shown: what is enforced is read from the policy."""
     refused: str = ""
     """The collector's word for why it takes nothing more, such as ``session_full``; empty while delivery goes on."""
 
@@ -102,7 +106,8 @@ class SessionFacts:
         values = {name: value for name, value in data.items() if name in known}
         try:
             values["workspace"] = as_here(values["workspace"])
-            values["overrides"] = tuple(values.get("overrides", ()))
+            for name in ("overrides", "agents"):
+                values[name] = tuple(values.get(name, ()))
             values["state"] = SessionState(values.get("state", SessionState.PREPARING))
             return cls(**values)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
