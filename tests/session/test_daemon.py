@@ -128,7 +128,8 @@ def test_what_waited_in_the_spool_is_recorded_once(tmp_path: Path, monkeypatch: 
     with prepared(tmp_path, monkeypatch) as running:
         running.spawn()
         ticket = running.control.launch()
-        running.control.stop()
+        for pid in (running.supervisor_pid, running.recorder_pid):
+            kill_and_wait(pid)
         command = [*hook_command(), "claude", ticket.hook_socket, ticket.spool]
         for text in ("one", "two"):
             subprocess.run(command, input=json.dumps({**PROMPT, "prompt": text}).encode(), check=True, timeout=60)

@@ -264,8 +264,8 @@ class _Watch:
         Returns:
             Whether that could be asked; it is told once.
         """
-        if last is None:
-            return True
+        if last is None or any(split.origin == last.view.checkpoint.origin for split in self._found):
+            return True  # what was just told of the log before is graver, and may be why it was left
         size, begun = head.checkpoint.size, leaf_hash(last.view.checkpoint.note.encode())
         proof = self._proof(head.checkpoint.origin, 1, size) if size else []
         if proof is None:
