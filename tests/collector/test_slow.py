@@ -7,7 +7,7 @@ import contextlib
 import os
 import socket
 import ssl
-from contextlib import ExitStack, asynccontextmanager, closing
+from contextlib import ExitStack, asynccontextmanager, closing, suppress
 from dataclasses import replace
 from http.client import HTTPResponse
 from typing import TYPE_CHECKING, Any
@@ -192,7 +192,9 @@ async def test_who_drips_is_let_go(begun: bytes) -> None:
             writer.write(b"a")
             await asyncio.wait([said], timeout=0.02)
         assert said.result() == b"HTTP/1.1 408"
-        writer.close()
+        writer.transport.abort()
+        with suppress(OSError):
+            await writer.wait_closed()
 
 
 async def test_a_slow_body_that_goes_on_is_taken() -> None:
@@ -205,7 +207,9 @@ async def test_a_slow_body_that_goes_on_is_taken() -> None:
             await _Hurried.looked.wait()
             writer.write(bytes(20))
         assert (await reader.read()).startswith(b"HTTP/1.1 204")
-        writer.close()
+        writer.transport.abort()
+        with suppress(OSError):
+            await writer.wait_closed()
 
 
 @pytest.mark.parametrize("app", [_endless, _brief], ids=["endless", "brief"])
