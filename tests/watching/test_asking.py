@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -12,28 +11,12 @@ import pytest
 from tests.helpers.logs import ServedLog, leaves, serving_log
 
 from promptster.config import Config, PinnedKeys
-from promptster.paths import Paths
 from promptster.protocol import merkle
 from promptster.protocol.encoding import b64u_encode
 from promptster.protocol.log import Checkpoint, cosign, sign_checkpoint
 from promptster.protocol.views import Relation, Shown, View, relate
 from promptster.watching.asking import CONTRADICTIONS, PATIENCE, Kind, Split, remember, watch
 from promptster.watching.kept import MOST, MOST_EVIDENCE, KeptLogs, Standing
-
-
-@pytest.fixture
-def log() -> Iterator[ServedLog]:
-    """A collector's log of five entries."""
-    with serving_log(ServedLog(entries=leaves(5))) as served:
-        yield served
-
-
-@pytest.fixture
-def config(tmp_path: Path, log: ServedLog) -> Config:
-    """The settings of somebody who knows the collector."""
-    paths = Paths(config=tmp_path / "config", data=tmp_path / "data", state=tmp_path / "state")
-    PinnedKeys(paths).pin(log.url, log.keyfile)
-    return Config.load(paths, {})
 
 
 def _watch(config: Config, log: ServedLog, *seen: View) -> tuple[Split, ...]:

@@ -6,32 +6,20 @@ import io
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.helpers.logs import ServedLog, leaves, serving_log
+from tests.helpers.logs import ServedLog, leaves
 
 from promptster.commands.log_watch import watch_log
-from promptster.config import Config, PinnedKeys
-from promptster.paths import Paths
+from promptster.config import Config
 from promptster.ui.output import Output
 from promptster.watching.asking import PATIENCE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+    pass
 
 
 @pytest.fixture
-def log() -> Iterator[ServedLog]:
-    """A collector's log of five entries."""
-    with serving_log(ServedLog(entries=leaves(5))) as served:
-        yield served
-
-
-@pytest.fixture
-def config(tmp_path: Path, log: ServedLog) -> Config:
+def config(config: Config, log: ServedLog) -> Config:
     """The settings of somebody who knows the collector and was shown its log."""
-    paths = Paths(config=tmp_path / "config", data=tmp_path / "data", state=tmp_path / "state")
-    PinnedKeys(paths).pin(log.url, log.keyfile)
-    config = Config.load(paths, {})
     assert _told(config, log) == (0, "")
     return config
 
