@@ -11,14 +11,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from promptster.network import Network
-from promptster.proxy.forward import Forwarder, Limits, Upstream
+from promptster.proxy.reverse_proxy import Forwarder, Limits, Upstream
 
 if TYPE_CHECKING:
     import ssl
     from collections.abc import AsyncGenerator, Awaitable, Callable
 
-    from promptster.proxy.forward import Headers, Outcome, RequestInfo
-    from promptster.proxy.provider_side import ProviderConnection
+    from promptster.proxy.provider_connections import ProviderConnection
+    from promptster.proxy.reverse_proxy import Headers, Outcome, RequestInfo
 
 # pyright: reportPrivateUsage=false
 # What the forwarder holds back, and for whom, shows only inside it.

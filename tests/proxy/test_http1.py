@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from promptster.proxy import http1
-from promptster.proxy.gate import Gate, Route
 from promptster.proxy.http1 import RefusedError, head_end, read_request, read_response
+from promptster.proxy.routing import Gate, Route
 from promptster.proxy.upstreams import Upstream
 
 TOKEN = "tT0-_k" * 7

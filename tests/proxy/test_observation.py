@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from tests.proxy.rig import Seen, Talk, provider, proxied, until
 
-from promptster.proxy.forward import Limits
+from promptster.proxy.reverse_proxy import Limits
 
 if TYPE_CHECKING:
-    from promptster.proxy.forward import Outcome, RequestInfo
+    from promptster.proxy.reverse_proxy import Outcome, RequestInfo
 
 
 async def test_what_does_not_fit_is_counted_and_the_exchange_goes_on() -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from promptster.proxy.connecting import UnreachableError, explain, words_of
 from promptster.proxy.framing import Body, ChunkedBody, FramingError, OpenBody, SizedBody
 from promptster.proxy.http1 import (
     RefusedError,
@@ -17,14 +18,13 @@ from promptster.proxy.http1 import (
     request_bytes,
     response_bytes,
 )
-from promptster.proxy.outbound import UnreachableError, explain, words_of
 
 if TYPE_CHECKING:
     import asyncio
 
-    from promptster.proxy.agent_side import AgentConnection
+    from promptster.proxy.agent_connection import AgentConnection
     from promptster.proxy.observation import Outcome, Watch
-    from promptster.proxy.provider_side import ProviderConnection, ProviderPool
+    from promptster.proxy.provider_connections import ProviderConnection, ProviderPool
     from promptster.proxy.upstreams import Upstream
 
 _EARLY_LIMIT: Final = 256 * 1024

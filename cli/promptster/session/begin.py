@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from promptster.config import is_loopback, make_private_folder
 from promptster.errors import ConfigurationError, SessionError, UsageError
 from promptster.private import require_our_folder
-from promptster.proxy.forward import check_path
+from promptster.proxy.reverse_proxy import check_path
 from promptster.proxy.upstreams import Upstream
 from promptster.session.addresses import require_encrypted, unusual_addresses
 from promptster.session.attempt import finished
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from promptster.network import Network
     from promptster.paths import Paths
     from promptster.protocol.consent import Certificate
-    from promptster.proxy.forward import PathCheck
+    from promptster.proxy.reverse_proxy import PathCheck
     from promptster.session.addresses import Address
     from promptster.session.attempt import Attempt
     from promptster.session.offer import Offer

@@ -8,7 +8,7 @@ from promptster.config import Config
 from promptster.errors import ConfigurationError
 from promptster.network import Network
 from promptster.paths import Paths
-from promptster.proxy.forward import Forwarder, Limits, Upstream
+from promptster.proxy.reverse_proxy import Forwarder, Limits, Upstream
 from promptster_hooks import spool
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from promptster.capture.engine import Capture
     from promptster.clock import Clock
-    from promptster.proxy.forward import Headers, Observer, Outcome, RequestInfo
+    from promptster.proxy.reverse_proxy import Headers, Observer, Outcome, RequestInfo
     from promptster.session.log import Log
     from promptster.session.state import SessionFacts
 

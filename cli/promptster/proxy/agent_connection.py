@@ -5,16 +5,16 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final, Protocol
 
-from promptster.proxy.answers import error_answer, hook_answer
-from promptster.proxy.ends import is_sent, reset_on_close
+from promptster.proxy.closing import is_sent, reset_on_close
 from promptster.proxy.exchange import Exchange, request_body
 from promptster.proxy.framing import Body, FramingError
 from promptster.proxy.http1 import RefusedError, RequestHead, head_end, read_request
+from promptster.proxy.responses import error_answer, hook_answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from promptster.proxy.gate import Gate, Route
+    from promptster.proxy.routing import Gate, Route
 
 MAX_HOOK_BYTES: Final = 16 * 1024 * 1024
 """A hook payload longer than this is refused and told; twice the longest value, for JSON escapes and the rest."""

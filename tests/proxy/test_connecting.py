@@ -15,8 +15,8 @@ from tests.helpers.certificates import make_server
 from tests.proxy.rig import Talk, provider, proxied
 
 from promptster.network import Network
-from promptster.proxy.forward import check_path
-from promptster.proxy.outbound import UnreachableError, explain
+from promptster.proxy.connecting import UnreachableError, explain
+from promptster.proxy.reverse_proxy import check_path
 from promptster.proxy.upstreams import Upstream
 
 

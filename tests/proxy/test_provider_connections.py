@@ -7,7 +7,7 @@ import asyncio
 import pytest
 from tests.proxy.rig import TOKEN, Talk, provider, proxied, until
 
-from promptster.proxy.forward import Limits
+from promptster.proxy.reverse_proxy import Limits
 
 
 async def _serve(talk: Talk) -> None:

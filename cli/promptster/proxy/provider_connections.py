@@ -8,7 +8,7 @@ import ssl
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from promptster.proxy.outbound import dial, tls_context
+from promptster.proxy.connecting import dial, tls_context
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine

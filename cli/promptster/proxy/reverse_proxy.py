@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from promptster.errors import ConfigurationError
 from promptster.network import Network
-from promptster.proxy.agent_side import AgentConnection
+from promptster.proxy.agent_connection import AgentConnection
 from promptster.proxy.exchange import Exchange
-from promptster.proxy.gate import Gate, Route
 from promptster.proxy.http1 import RequestHead
 from promptster.proxy.observation import (
     Headers,
@@ -25,7 +24,8 @@ from promptster.proxy.observation import (
     Watch,
     part,
 )
-from promptster.proxy.provider_side import ProviderPool, Stats
+from promptster.proxy.provider_connections import ProviderPool, Stats
+from promptster.proxy.routing import Gate, Route
 from promptster.proxy.upstreams import DEFAULT_UPSTREAMS, Upstream
 
 if TYPE_CHECKING:
@@ -174,7 +174,7 @@ class Forwarder:
             with contextlib.suppress(Exception):
                 self._on_fault(exc)
 
-    # what a connection needs (agent_side.House)
+    # what a connection needs (agent_connection.House)
 
     def arrived(self, connection: AgentConnection) -> None:
         """Count a connection in, and make room when there are too many; one that comes at the very end goes at once."""

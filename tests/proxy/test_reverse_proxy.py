@@ -9,8 +9,8 @@ import pytest
 from tests.proxy.rig import TOKEN, Seen, Talk, provider, proxied, until
 
 from promptster.errors import ConfigurationError
-from promptster.proxy.agent_side import AgentConnection
-from promptster.proxy.forward import DEFAULT_UPSTREAMS, Forwarder, check_path
+from promptster.proxy.agent_connection import AgentConnection
+from promptster.proxy.reverse_proxy import DEFAULT_UPSTREAMS, Forwarder, check_path
 
 
 async def _serve(talk: Talk) -> None:

@@ -12,9 +12,9 @@ import pytest
 from tests.proxy.rig import TOKEN, Agent, Talk, provider, proxied, until
 from tests.proxy.test_http1 import HOSTILE_REQUESTS
 
-from promptster.proxy import agent_side
-from promptster.proxy.agent_side import MAX_HOOK_BYTES
-from promptster.proxy.forward import Limits
+from promptster.proxy import agent_connection
+from promptster.proxy.agent_connection import MAX_HOOK_BYTES
+from promptster.proxy.reverse_proxy import Limits
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -317,7 +317,7 @@ async def test_an_early_answer_reaches_an_agent_that_reads_slowly(monkeypatch: p
 
     The agent goes on sending meanwhile: a socket that is closed then takes along what it still holds.
     """
-    monkeypatch.setattr(agent_side, "_LINGER_S", 0.01)
+    monkeypatch.setattr(agent_connection, "_LINGER_S", 0.01)
     size = 200_000
 
     async def script(talk: Talk) -> None:
