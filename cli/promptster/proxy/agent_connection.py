@@ -1,228 +1,152 @@
-"""Connections from agents: gate, keep-alive, hooks, and the ways in which a connection can end."""
+"""Connections from agents: requests are served one after the other, and each response ends as it must."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Final, Protocol
+from collections.abc import Callable
+from typing import Final, Protocol
 
-from promptster.proxy.closing import is_sent, reset_on_close
-from promptster.proxy.exchange import Exchange, request_body
-from promptster.proxy.framing import Body, FramingError
+from typing_extensions import override
+
+from promptster.proxy.closing import all_sent, reset_on_close
+from promptster.proxy.hook_receiver import HookReceiver, HookSink
 from promptster.proxy.http1 import RefusedError, RequestHead, head_end, read_request
-from promptster.proxy.responses import error_answer, hook_answer
+from promptster.proxy.interfaces import AgentWriter, RequestHandler
+from promptster.proxy.limits import Limits, Timing
+from promptster.proxy.responses import error_response
+from promptster.proxy.routing import HookRoute, Router, UpstreamRoute
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from promptster.proxy.routing import Gate, Route
-
-MAX_HOOK_BYTES: Final = 16 * 1024 * 1024
-"""A hook payload longer than this is refused and told; twice the longest value, for JSON escapes and the rest."""
-_PIPELINED_LIMIT: Final = 64 * 1024
-_LINGER_S: Final = 5.0
-_RESET_S: Final = 0.05
-"""Seconds between two looks whether all is sent that stands before a reset; no event tells."""
+_HEAD: Final = b"HEAD "
 
 
-class House(Protocol):
-    """What a connection needs from the forwarder."""
+class ConnectionOwner(HookSink, Protocol):
+    """What a connection needs from the proxy that accepted it."""
 
-    gate: Gate
-    head_timeout_s: float
+    router: Router
+    limits: Limits
+    timing: Timing
 
-    def arrived(self, connection: AgentConnection) -> None:
-        """A connection came in."""
+    def connection_opened(self, connection: AgentConnection) -> None:
+        """Count a connection in."""
         ...
 
-    def left(self, connection: AgentConnection) -> None:
-        """A connection is closed."""
+    def connection_closed(self, connection: AgentConnection) -> None:
+        """Count a connection out."""
         ...
 
-    def refused(self) -> None:
-        """A request was refused."""
+    def request_refused(self) -> None:
+        """Count a refused request."""
         ...
 
-    def exchange(self, connection: AgentConnection, head: RequestHead, route: Route) -> Exchange:
-        """Make the exchange of an admitted request."""
+    def open_exchange(self, connection: AgentWriter, head: RequestHead, route: UpstreamRoute) -> RequestHandler:
+        """Make what forwards a routed request."""
         ...
-
-    def hook(self, agent: str, payload: bytes) -> None:
-        """Take a hook's payload; raises nothing."""
-        ...
-
-    def hook_refused(self, agent: str, size: int, beginning: bytes) -> None:
-        """Hear of a payload that was too long: its size as far as known, its first bytes; raises nothing."""
-        ...
-
-
-class HookIntake:
-    """Collects one hook's payload, hands it over and answers."""
-
-    def __init__(self, connection: AgentConnection, house: House, head: RequestHead, agent: str) -> None:
-        """Expect the payload."""
-        self.request: Body = request_body(head)
-        self._connection = connection
-        self._house = house
-        self._agent = agent
-        self._close = head.close
-        self._expects = any(value.lower() == b"100-continue" for value in head.values(b"expect"))
-        self._announced = 0 if head.chunked else head.length
-        self._too_long = self._announced > MAX_HOOK_BYTES
-        self._parts: list[bytes] = []
-        self._size = 0
-
-    def start(self, data: bytes) -> bytes:
-        """Take the payload's first bytes; return what lies behind it."""
-        if self._too_long:
-            self._refuse_size(self._announced, data)
-            return b""
-        if self.request.done:
-            self._hand_over()
-            return data
-        if self._expects and not data:
-            self._connection.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        return self.from_agent(data)
-
-    def from_agent(self, data: bytes) -> bytes:
-        """Take payload bytes; return those behind the payload's end."""
-        try:
-            _, payload, rest = self.request.feed(data)
-        except FramingError as exc:
-            self._refuse(400, "bad_framing", str(exc))
-            return b""
-        self._parts.append(payload)
-        self._size += len(payload)
-        if self._size > MAX_HOOK_BYTES:
-            self._refuse_size(self._size, next(part for part in self._parts if part))
-        elif self.request.done:
-            self._hand_over()
-        return rest
-
-    def _refuse_size(self, size: int, beginning: bytes) -> None:
-        self._house.hook_refused(self._agent, size, beginning)
-        self._refuse(413, "hook_too_large", "the hook's payload is too large")
-
-    def _refuse(self, status: int, code: str, reason: str) -> None:
-        self._parts.clear()
-        self._connection.refuse(RefusedError(status, code, reason))
-
-    def _hand_over(self) -> None:
-        self._house.hook(self._agent, b"".join(self._parts))
-        self._connection.write(hook_answer(close=self._close))
-        self._connection.answered(close=self._close, drain=False)
-
-    def agent_lost(self) -> None:
-        """Half a payload is no payload."""
-        self._parts.clear()
-
-    def stop(self) -> None:
-        """Likewise."""
-        self._parts.clear()
-
-    def agent_full(self, full: bool) -> None:  # noqa: FBT001 - mirrors asyncio's flow control
-        """An answer of a few bytes needs no flow control."""
 
 
 def _unconnected(data: bytes) -> None:
-    """Drop bytes for a connection that has not come up."""
+    """Drop bytes for a connection that is not established yet."""
     del data
 
 
-class AgentConnection(asyncio.Protocol):
-    """One connection from an agent, or from whoever else on this machine connects."""
+class AgentConnection(asyncio.Protocol, AgentWriter):
+    """One connection from an agent, or from any other program on this machine."""
 
-    def __init__(self, house: House) -> None:
-        """Serve requests by the rules of ``house``."""
-        self.full = False
-        """Whether writing has to wait."""
+    def __init__(self, owner: ConnectionOwner) -> None:
+        """Serve requests for ``owner``."""
+        self.writable = True
         self.write: Callable[[bytes], None] = _unconnected
-        """Sends bytes, or queues them when the socket is full."""
-        self.proven = False
+        self.authenticated = False
         """Whether a request with the right token came over it."""
-        self._house = house
+        self._owner = owner
         self._transport: asyncio.Transport | None = None
         self._buffer = bytearray()
         self._searched = 0
-        self._exchange: Exchange | HookIntake | None = None
+        self._handler: RequestHandler | None = None
         self._to_head = False
         self._discarding = False
-        self._pipelined = False
-        self._provider_full = False
-        self._open_ended = False
+        self._too_far_ahead = False
+        self._request_paused = False
+        self._ends_by_close = False
         self._timer: asyncio.TimerHandle | None = None
 
     def abort(self) -> None:
         """Close at once."""
-        exchange, self._exchange = self._exchange, None
-        if exchange is not None:
-            exchange.stop()
+        handler, self._handler = self._handler, None
+        if handler is not None:
+            handler.stop()
         if self._transport is not None:
             self._transport.abort()
 
     # asyncio.Protocol
 
+    @override
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Remember the transport."""
         if isinstance(transport, asyncio.Transport):
             self._transport, self.write = transport, transport.write
-            self._house.arrived(self)
+            self._owner.connection_opened(self)
 
+    @override
     def data_received(self, data: bytes) -> None:
-        """Request bytes, of this request or of the next."""
         if self._discarding:
             return
-        exchange = self._exchange
-        if exchange is not None and not exchange.request.done:
-            data = exchange.from_agent(data)
+        handler = self._handler
+        if handler is not None and not handler.request.done:
+            data = handler.request_received(data)
             if not data:
                 return
         self._buffer += data
-        if self._exchange is None:
+        if self._handler is None:
             self._serve()
-        elif len(self._buffer) > _PIPELINED_LIMIT:
-            self._pipelined = True
-            self._flow()
+        elif len(self._buffer) > self._owner.limits.pipelined_bytes:
+            self._too_far_ahead = True
+            self._control_reading()
 
+    @override
     def eof_received(self) -> None:
-        """An agent that will send no more has gone."""
-        self._gone()
+        # An agent that will send no more has gone.
+        self._disconnected()
         if self._transport is not None and not self._discarding:
             self._transport.abort()
 
+    @override
     def connection_lost(self, exc: Exception | None) -> None:
-        """The connection is closed."""
-        del exc
-        self._gone()
+        self._disconnected()
         self._stop_timer()
-        self._house.left(self)
+        self._owner.connection_closed(self)
 
-    def _gone(self) -> None:
-        exchange, self._exchange = self._exchange, None
-        if exchange is not None:
-            exchange.agent_lost()
+    def _disconnected(self) -> None:
+        handler, self._handler = self._handler, None
+        if handler is not None:
+            handler.agent_disconnected()
 
+    @override
     def pause_writing(self) -> None:
-        """The agent does not read."""
-        self.full = True
-        if self._exchange is not None:
-            self._exchange.agent_full(True)
+        self.writable = False
+        if self._handler is not None:
+            self._handler.pause_response()
 
+    @override
     def resume_writing(self) -> None:
-        """The agent reads again."""
-        self.full = False
-        if self._exchange is not None:
-            self._exchange.agent_full(False)
+        self.writable = True
+        if self._handler is not None:
+            self._handler.resume_response()
 
-    def hold_for_provider(self, hold: bool) -> None:  # noqa: FBT001 - mirrors asyncio's flow control
-        """The provider takes no more bytes for now, or takes them again."""
-        if self._provider_full != hold:
-            self._provider_full = hold
-            self._flow()
+    @override
+    def pause_request(self) -> None:
+        if not self._request_paused:
+            self._request_paused = True
+            self._control_reading()
 
-    def _flow(self) -> None:
+    @override
+    def resume_request(self) -> None:
+        if self._request_paused:
+            self._request_paused = False
+            self._control_reading()
+
+    def _control_reading(self) -> None:
         if self._transport is None or self._transport.is_closing():
             return
-        if self._pipelined or self._provider_full:
+        if self._too_far_ahead or self._request_paused:
             self._transport.pause_reading()
         else:
             self._transport.resume_reading()
@@ -230,9 +154,9 @@ class AgentConnection(asyncio.Protocol):
     # requests
 
     def _serve(self) -> None:
-        """Begin as many requests as are complete enough to begin, one after the other."""
-        while self._exchange is None and self._buffer and not self._discarding:
-            self._to_head = self._buffer.startswith(b"HEAD ")
+        """Begin each request whose head is complete, one after the other."""
+        while self._handler is None and self._buffer and not self._discarding:
+            self._to_head = self._buffer.startswith(_HEAD)
             try:
                 end = head_end(self._buffer, self._searched)
                 if not end:
@@ -240,29 +164,30 @@ class AgentConnection(asyncio.Protocol):
                     self._start_timer()
                     return
                 head = read_request(bytes(self._buffer[:end]))
-                route = self._house.gate.admit(head)
+                route = self._owner.router.route(head)
             except RefusedError as exc:
-                self._house.refused()
+                self._owner.request_refused()
                 self.refuse(exc)
                 return
             self._begin(head, route, end)
 
-    def _begin(self, head: RequestHead, route: Route, end: int) -> None:
-        self.proven = True
+    def _begin(self, head: RequestHead, route: UpstreamRoute | HookRoute, end: int) -> None:
+        self.authenticated = True
         self._stop_timer()
         data = bytes(self._buffer[end:])
         self._buffer.clear()
         self._searched = 0
-        if route.upstream is None:
-            exchange: Exchange | HookIntake = HookIntake(self, self._house, head, route.target.decode())
-        else:
-            exchange = self._house.exchange(self, head, route)
-        self._exchange = exchange
-        self._buffer += exchange.start(data)
+        match route:
+            case HookRoute(agent):
+                max_bytes = self._owner.limits.hook_bytes
+                self._handler = HookReceiver(self, self._owner, head=head, agent=agent, max_bytes=max_bytes)
+            case UpstreamRoute():
+                self._handler = self._owner.open_exchange(self, head, route)
+        self._buffer += self._handler.start(data)
 
     def _start_timer(self) -> None:
         if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(self._house.head_timeout_s, self._too_slow)
+            self._timer = asyncio.get_running_loop().call_later(self._owner.timing.head_s, self._too_slow)
 
     def _stop_timer(self) -> None:
         if self._timer is not None:
@@ -271,104 +196,95 @@ class AgentConnection(asyncio.Protocol):
 
     def _too_slow(self) -> None:
         self._timer = None
-        self._house.refused()
-        self.refuse(RefusedError(408, "head_timeout", "the request's head did not arrive in time"))
+        self._owner.request_refused()
+        self.refuse(RefusedError(408, "head_timeout", "the request head did not arrive in time"))
 
-    # ends
+    # the end of a response or of the connection
 
-    def open_ended(self) -> None:
-        """The answer has begun, and the agent would take a proper close for its end: until it is, there is none."""
-        self._open_ended = True
+    @override
+    def ends_by_close(self) -> None:
+        # Until the response is complete, even the system must not close properly if this process is killed.
+        self._ends_by_close = True
         if self._transport is not None and not self._transport.is_closing():
             reset_on_close(self._transport, on=True)
 
-    def answered(self, *, close: bool, drain: bool) -> None:
-        """The response is complete.
-
-        Args:
-            close: whether the connection ends with it.
-            drain: whether the agent is still sending its request.
-        """
-        self._exchange = None
-        self._pipelined = self._provider_full = False
+    @override
+    def response_complete(self, *, close: bool, drain: bool) -> None:
+        self._handler = None
+        self._too_far_ahead = self._request_paused = False
         if close:
             self._finish(drain=drain)
             return
-        self._flow()
+        self._control_reading()
         if self._buffer:
             asyncio.get_running_loop().call_soon(self._serve)
 
+    @override
     def refuse(self, error: RefusedError) -> None:
-        """Answer in our own name and close."""
-        self._exchange = None
+        self._handler = None
         if self._transport is None or self._transport.is_closing():
             return
-        self.write(error_answer(error.status, error.code, error.reason, to_head=self._to_head))
+        self.write(error_response(error.status, error.code, error.reason, to_head=self._to_head))
         self._finish(drain=True)
 
+    @override
     def cut(self, *, reset: bool, drain: bool) -> None:
-        """Close without a proper end, as the provider did.
-
-        Args:
-            reset: whether the provider's connection was reset.
-            drain: whether the agent is still sending its request.
-        """
-        self._exchange = None
+        self._handler = None
         if self._transport is None or self._transport.is_closing():
             return
-        if not reset and not self._open_ended:
+        if not reset and not self._ends_by_close:
             self._finish(drain=drain)
             return
-        self._drop_requests()
+        self._discard_requests()
         self._reset()
 
     def _reset(self) -> None:
-        """Reset the connection behind the bytes that are still to be sent: by itself a reset takes them with it."""
+        """Reset the connection after everything was sent, because a reset discards bytes that wait to be sent."""
         self._stop_timer()
         transport = self._transport
         if transport is None or transport.is_closing():
             return
-        if is_sent(transport):
+        if all_sent(transport):
             reset_on_close(transport, on=True)
             transport.abort()
         else:
-            self._timer = asyncio.get_running_loop().call_later(_RESET_S, self._reset)
+            self._timer = asyncio.get_running_loop().call_later(self._owner.timing.reset_check_s, self._reset)
 
-    def _drop_requests(self) -> None:
-        """Read on, and drop what comes."""
+    def _discard_requests(self) -> None:
+        """Keep reading, but drop everything."""
         self._discarding = True
         self._buffer.clear()
-        self._pipelined = self._provider_full = False
-        self._flow()
+        self._too_far_ahead = self._request_paused = False
+        self._control_reading()
 
     def _finish(self, *, drain: bool) -> None:
-        """Close behind the bytes that are still to be sent.
+        """Close after everything was sent.
 
-        A socket closed with unread bytes is reset, and a reset may take the answer with it: while the agent is sending,
-        its bytes are read and dropped for a while.
+        Closing a socket with unread bytes resets the connection, and a reset may discard the response: while the agent
+        is still sending, its bytes are read and dropped for a while.
         """
         transport = self._transport
         if transport is None or transport.is_closing():
             return
-        if self._open_ended:
+        if self._ends_by_close:
             reset_on_close(transport, on=False)
-        self._drop_requests()
+        self._discard_requests()
         if not drain:
             transport.close()
             return
         transport.write_eof()
-        self._linger()
+        self._drain()
 
-    def _linger(self) -> None:
-        """Wait for the agent to close; an agent that reads slowly gets all that is still to be sent."""
+    def _drain(self) -> None:
+        """Wait for the agent to close; an agent that reads slowly still receives everything."""
         self._stop_timer()
-        self._timer = asyncio.get_running_loop().call_later(_LINGER_S, self._lingered)
+        self._timer = asyncio.get_running_loop().call_later(self._owner.timing.drain_s, self._drained)
 
-    def _lingered(self) -> None:
+    def _drained(self) -> None:
         self._timer = None
         if self._transport is None:
             return
-        if is_sent(self._transport):
+        if all_sent(self._transport):
             self._transport.abort()
         else:
-            self._linger()
+            self._drain()

@@ -1,59 +1,39 @@
-"""The forwarder: accepts agents on a loopback socket, forwards to the provider first, lets observers see it behind."""
+"""The reverse proxy: accepts agents on a loopback socket, forwards to providers, then reports to observers."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import secrets
 import socket
 import time
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final, Protocol
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
+from typing import Final, Protocol
+
+from typing_extensions import override
 
 from promptster.errors import ConfigurationError
 from promptster.network import Network
-from promptster.proxy.agent_connection import AgentConnection
+from promptster.proxy.agent_connection import AgentConnection, ConnectionOwner
 from promptster.proxy.exchange import Exchange
+from promptster.proxy.header_fields import split_credentials
 from promptster.proxy.http1 import RequestHead
-from promptster.proxy.observation import (
-    Headers,
-    ObservationQueue,
-    Observer,
-    Outcome,
-    RequestInfo,
-    Watch,
-    part,
-)
-from promptster.proxy.provider_connections import ProviderPool, Stats
-from promptster.proxy.routing import Gate, Route
-from promptster.proxy.upstreams import DEFAULT_UPSTREAMS, Upstream
+from promptster.proxy.interfaces import AgentWriter
+from promptster.proxy.limits import Limits, Timing
+from promptster.proxy.observation import Observer, RequestInfo
+from promptster.proxy.observation_queue import ExchangeReporter, ObservationQueue
+from promptster.proxy.provider_connections import ProviderPool
+from promptster.proxy.routing import Router, UpstreamRoute
+from promptster.proxy.stats import Stats
+from promptster.proxy.upstreams import Upstream
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-__all__ = [
-    "DEFAULT_UPSTREAMS",
-    "Forwarder",
-    "Headers",
-    "Limits",
-    "Observer",
-    "Outcome",
-    "PathCheck",
-    "RequestInfo",
-    "Stats",
-    "Upstream",
-    "WallClock",
-    "check_path",
-]
-
-_LOOPBACK: Final = "127.0.0.1"
+LOOPBACK: Final = "127.0.0.1"
+"""The only address that the proxy listens at."""
 _BACKLOG: Final = 128
-_BEFORE_HOOK_S: Final = 0.01
-"""Seconds that a hook may wait for observers; it is answered within 50 ms."""
 
 
 class WallClock(Protocol):
-    """The one reading of time that a request is stamped with."""
+    """The clock that stamps each request."""
 
     def wall_ms(self) -> int:
         """Milliseconds since the Unix epoch."""
@@ -65,26 +45,8 @@ class _SystemWallClock:
         return time.time_ns() // 1_000_000
 
 
-@dataclass(frozen=True, kw_only=True)
-class Limits:
-    """Bounds of one forwarder."""
-
-    observed_bytes: int = 64 * 1024 * 1024
-    """Payload held for observers at any time; what does not fit is missed and counted."""
-    connections: int = 512
-    """Agents' connections at a time; beyond them the oldest that never showed the token is closed."""
-    head_timeout_s: float = 30.0
-    """Seconds for a request head to arrive whole."""
-    connect_timeout_s: float = 30.0
-    """Seconds to reach a provider, TLS included."""
-    idle_s: float = 60.0
-    """Seconds that an unused connection to a provider is kept."""
-    max_idle: int = 8
-    """Unused connections kept per upstream."""
-
-
-class Forwarder:
-    """A reverse proxy for a fixed table of providers, guarded by a token, watched by observers."""
+class ReverseProxy(ConnectionOwner):
+    """Forwards to a fixed table of providers; requires a token, and reports to observers."""
 
     def __init__(
         self,
@@ -93,54 +55,54 @@ class Forwarder:
         upstreams: Mapping[str, Upstream],
         open_observer: Callable[[RequestInfo], Observer],
         on_hook: Callable[[str, bytes], None],
+        hook_agents: Collection[str] = (),
         network: Network | None = None,
         clock: WallClock | None = None,
         on_fault: Callable[[Exception], None] | None = None,
         on_hook_refused: Callable[[str, int, bytes], None] | None = None,
         limits: Limits | None = None,
+        timing: Timing | None = None,
     ) -> None:
-        """Make a forwarder; it must be made and used within one running event loop.
+        """Make a proxy; it must be made and used within one running event loop.
 
         Args:
-            token: the secret that every request shows, ASCII.
-            upstreams: where requests may go, by path prefix.
+            token: the secret that every request must present, ASCII.
+            upstreams: where requests may go, by first path segment.
             open_observer: makes the observer of one exchange; called on the loop.
             on_hook: takes an agent's name and a hook's payload; called on the loop, before the hook is answered.
+            hook_agents: agents whose hooks arrive by HTTP.
             network: how providers are reached; directly by default.
             clock: stamps requests; the system's by default.
-            on_fault: told what observers and ``on_hook`` raised; forwarding goes on.
-            on_hook_refused: told of a hook whose payload was too long: agent, bytes as far as known, the first of them.
-            limits: bounds other than the usual ones.
+            on_fault: takes each exception of an observer or of ``on_hook``; forwarding continues.
+            on_hook_refused: takes each refused hook that was too large: agent, known size, first bytes.
+            limits: sizes other than the default ones.
+            timing: times other than the default ones.
         """
         self.limits = limits or Limits()
-        self.head_timeout_s = self.limits.head_timeout_s
+        self.timing = timing or Timing()
+        self.router = Router(token=token, port=0, upstreams=(), hook_agents=())
         self._token = token
         self._upstreams = dict(upstreams)
         self._open_observer = open_observer
         self._on_hook = on_hook
+        self._hook_agents = frozenset(hook_agents)
         self._on_hook_refused = on_hook_refused
         self._clock: WallClock = clock or _SystemWallClock()
         self._on_fault = on_fault
-        self._queue = ObservationQueue(limit_bytes=self.limits.observed_bytes, on_fault=self._fault)
-        self._pool = ProviderPool(
-            network or Network(),
-            connect_timeout_s=self.limits.connect_timeout_s,
-            idle_s=self.limits.idle_s,
-            max_idle=self.limits.max_idle,
-        )
+        self._queue = ObservationQueue(limits=self.limits, timing=self.timing, on_fault=self._fault)
+        self._pool = ProviderPool(network or Network(), limits=self.limits, timing=self.timing)
         self._agents: dict[AgentConnection, None] = {}
-        self._all_left = asyncio.Event()
+        self._all_closed = asyncio.Event()
         self._closing = False
         self._server: asyncio.Server | None = None
-        self.gate = Gate(token=token, port=0, upstreams=())
 
     @property
     def stats(self) -> Stats:
         """A copy of the counts so far."""
         return replace(self._pool.stats, missed_bytes=self._queue.missed_bytes)
 
-    def tell_observers(self) -> None:
-        """Let observers see now everything that was forwarded so far."""
+    def flush_observations(self) -> None:
+        """Deliver to observers now everything that was forwarded so far."""
         self._queue.flush()
 
     async def serve(self, sock: socket.socket) -> None:
@@ -150,22 +112,24 @@ class Forwarder:
             ConfigurationError: when the socket is not bound to 127.0.0.1.
         """
         address = sock.getsockname()
-        if sock.family != socket.AF_INET or address[0] != _LOOPBACK or not address[1]:
+        if sock.family != socket.AF_INET or address[0] != LOOPBACK or not address[1]:
             raise ConfigurationError("the proxy's socket must be bound to 127.0.0.1")
-        self.gate = Gate(token=self._token, port=address[1], upstreams=self._upstreams)
+        self.router = Router(
+            token=self._token, port=address[1], upstreams=self._upstreams, hook_agents=self._hook_agents
+        )
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(lambda: AgentConnection(self), sock=sock, backlog=_BACKLOG)
 
     async def aclose(self) -> None:
-        """Stop accepting, cut what is under way, and tell observers everything that is still queued."""
+        """Stop accepting, cut the exchanges in progress, and deliver everything that is still queued to observers."""
         self._closing = True
         if self._server is not None:
             self._server.close()
         for connection in tuple(self._agents):
             connection.abort()
         while self._agents:
-            self._all_left.clear()
-            await self._all_left.wait()
+            self._all_closed.clear()
+            await self._all_closed.wait()
         await self._pool.aclose()
         self._queue.flush()
 
@@ -174,32 +138,30 @@ class Forwarder:
             with contextlib.suppress(Exception):
                 self._on_fault(exc)
 
-    # what a connection needs (agent_connection.House)
-
-    def arrived(self, connection: AgentConnection) -> None:
-        """Count a connection in, and make room when there are too many; one that comes at the very end goes at once."""
+    @override
+    def connection_opened(self, connection: AgentConnection) -> None:
         if len(self._agents) >= self.limits.connections:
-            oldest = next((one for one in self._agents if not one.proven), connection)
+            oldest = next((one for one in self._agents if not one.authenticated), connection)
             oldest.abort()
         self._agents[connection] = None
-        if self._closing:
+        if self._closing:  # the system had accepted it before the server was closed
             connection.abort()
 
-    def left(self, connection: AgentConnection) -> None:
-        """Count a connection out."""
+    @override
+    def connection_closed(self, connection: AgentConnection) -> None:
         self._agents.pop(connection, None)
         if not self._agents:
-            self._all_left.set()
+            self._all_closed.set()
 
-    def refused(self) -> None:
-        """Count a refusal."""
+    @override
+    def request_refused(self) -> None:
         self._pool.stats.refused += 1
 
-    def exchange(self, connection: AgentConnection, head: RequestHead, route: Route) -> Exchange:
-        """Make the exchange of an admitted request, watched from its first byte."""
-        upstream = self._upstreams[route.upstream or ""]
+    @override
+    def open_exchange(self, connection: AgentWriter, head: RequestHead, route: UpstreamRoute) -> Exchange:
+        upstream = self._upstreams[route.upstream]
         self._pool.stats.requests += 1
-        headers, credentials = part(head.fields)
+        headers, credentials = split_credentials(head.fields)
         info = RequestInfo(
             upstream=upstream.name,
             method=head.method.decode("latin-1"),
@@ -208,102 +170,30 @@ class Forwarder:
             received_ms=self._clock.wall_ms(),
             credentials=credentials | {self._token.encode()},
         )
-        watch = Watch(self._queue, self._open_observer, info)
-        return Exchange(connection, head=head, upstream=upstream, target=route.target, pool=self._pool, watch=watch)
+        return Exchange(
+            connection,
+            head=head,
+            upstream=upstream,
+            target=route.target,
+            pool=self._pool,
+            reporter=ExchangeReporter(self._queue, self._open_observer, info),
+            early_request_bytes=self.limits.early_request_bytes,
+        )
 
-    def hook(self, agent: str, payload: bytes) -> None:
-        """Hand a hook's payload over, behind what was forwarded before it as far as time allows."""
+    @override
+    def hook_received(self, agent: str, payload: bytes) -> None:
         self._pool.stats.hooks += 1
-        self._queue.catch_up(_BEFORE_HOOK_S)
+        # What was forwarded before the hook is observed before it, as far as time allows.
+        self._queue.deliver_for(self.timing.before_hook_s)
         try:
             self._on_hook(agent, payload)
-        except Exception as exc:  # noqa: BLE001 - the agent's hook is answered whatever happens to us
+        except Exception as exc:  # noqa: BLE001 - the hook is answered whatever happens here
             self._fault(exc)
 
-    def hook_refused(self, agent: str, size: int, beginning: bytes) -> None:
-        """Say that a hook's payload was too long to be taken."""
+    @override
+    def hook_too_large(self, agent: str, size: int, beginning: bytes) -> None:
         if self._on_hook_refused is not None:
             try:
                 self._on_hook_refused(agent, size, beginning)
             except Exception as exc:  # noqa: BLE001 - likewise
                 self._fault(exc)
-
-
-@dataclass(frozen=True, kw_only=True)
-class PathCheck:
-    """Whether a provider can be reached through the proxy."""
-
-    ok: bool
-    """Whether any HTTP answer of the provider came back."""
-    status: int | None
-    """That answer's status."""
-    reason: str
-    """Why there was none, for people; empty when there was one."""
-
-
-class _PathObserver:
-    """Keeps what became of the one request."""
-
-    def __init__(self) -> None:
-        self.status: int | None = None
-        self.reason = ""
-
-    def request_body(self, data: bytes) -> None:
-        """Not of interest."""
-
-    def request_end(self) -> None:
-        """Not of interest."""
-
-    def response_head(self, status: int, headers: Headers) -> None:
-        """The proof."""
-        del headers
-        self.status = status
-
-    def response_body(self, data: bytes) -> None:
-        """Not of interest."""
-
-    def missed(self, count_bytes: int) -> None:
-        """Not of interest."""
-
-    def finished(self, outcome: Outcome, detail: str) -> None:
-        """The reason, should there be no proof."""
-        self.reason = self.reason or (detail if outcome != "complete" else "")
-
-
-async def check_path(upstream: Upstream, network: Network | None = None, *, timeout_s: float = 20.0) -> PathCheck:
-    """Send one unauthenticated request through a forwarder of its own; any status of the provider proves the path."""
-    token = secrets.token_urlsafe(32)
-    seen = _PathObserver()
-    limits = Limits(connect_timeout_s=timeout_s * 0.75)
-    forwarder = Forwarder(
-        token=token,
-        upstreams={upstream.name: upstream},
-        open_observer=lambda _info: seen,
-        on_hook=lambda _agent, _payload: None,
-        network=network,
-        limits=limits,
-    )
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as sock:
-        sock.bind((_LOOPBACK, 0))
-        port = sock.getsockname()[1]
-        await forwarder.serve(sock)
-        try:
-            async with asyncio.timeout(timeout_s):
-                await _ask(port, f"/{token}/{upstream.name}/")
-        except TimeoutError:
-            seen.reason = f"{upstream.host} did not answer in time"
-        finally:
-            await forwarder.aclose()
-    return PathCheck(ok=seen.status is not None, status=seen.status, reason="" if seen.status else seen.reason)
-
-
-async def _ask(port: int, target: str) -> None:
-    reader, writer = await asyncio.open_connection(_LOOPBACK, port)
-    request = f"GET {target} HTTP/1.1\r\nHost: {_LOOPBACK}:{port}\r\nAccept: */*\r\nUser-Agent: promptster\r\n\r\n"
-    try:
-        writer.write(request.encode())
-        await reader.readline()
-    finally:
-        writer.close()
-        with contextlib.suppress(OSError):
-            await writer.wait_closed()
