@@ -8,21 +8,22 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from promptster.capture.agents import agent_named
-from promptster.capture.agents.interface import Identity
-from promptster.capture.conversation import Asked, Turn, read_turn
-from promptster.capture.exchange import Exchange, ReadRequest, ReadResponse
-from promptster.capture.hooks import HookDesk, event_name, read_hook
+from promptster.agents.registry import agent_named
+from promptster.capture.agent import Identity
+from promptster.capture.draft_writer import Scribe, Stamp
+from promptster.capture.edits_on_disk import Disk
+from promptster.capture.hook_side.hook_queue import HookDesk, event_name, read_hook
+from promptster.capture.journal_replay import Learner
 from promptster.capture.lanes import Lanes
-from promptster.capture.learning import Learner
-from promptster.capture.ledger import Ledger
-from promptster.capture.on_disk import Disk
 from promptster.capture.providers.interface import ModelCall
-from promptster.capture.scribe import Scribe, Stamp
-from promptster.capture.silence import SilenceWatch
-from promptster.capture.subagents import Subagents
-from promptster.capture.tools import ToolDesk
-from promptster.capture.typed import TypedWords
+from promptster.capture.proxy_side.conversation import Asked, Turn, read_turn
+from promptster.capture.proxy_side.conversations import Conversations
+from promptster.capture.proxy_side.observed_call import Exchange, ReadRequest, ReadResponse
+from promptster.capture.proxy_side.subagents import Subagents
+from promptster.capture.proxy_side.tools import ToolDesk
+from promptster.capture.proxy_side.typed_prompts import TypedWords
+from promptster.capture.silent_hooks import SilenceWatch
+from promptster.capture.tool_calls import Ledger
 from promptster.protocol.events import KINDS
 from promptster_hooks.frame import PAYLOAD_LIMIT
 
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
     from pathlib import Path
 
-    from promptster.capture.agents.interface import Agent, HookReport, Prompt
+    from promptster.capture.agent import Agent, HookReport, Prompt
     from promptster.clock import Clock
     from promptster.protocol.events import Draft, OpenedEvent
     from promptster.proxy.observation import Observer, RequestInfo
@@ -63,6 +64,7 @@ class Capture:
         """
         self._scribe = Scribe(append, clock, allowed_kinds)
         self._lanes = Lanes()
+        self._conversations = Conversations(self._lanes)
         self._ledger = Ledger()
         self._subagents = Subagents(self._scribe, self._lanes)
         self._typed = TypedWords()
@@ -70,7 +72,7 @@ class Capture:
         self._disk = Disk(workspace)
         self._tools = ToolDesk(self._scribe, self._lanes, self._ledger, self._subagents, self._silence, self._disk)
         self._hooks = HookDesk(self._scribe, self._lanes, self._ledger, self._is_streaming)
-        self._learner = Learner(self._lanes, self._ledger, self._hooks, self._subagents)
+        self._learner = Learner(self._lanes, self._conversations, self._ledger, self._hooks, self._subagents)
         self._open: dict[Exchange, Identity | None] = {}
         self._has_orphans = False
         self._faults = 0
@@ -212,7 +214,7 @@ class Capture:
             self._subagents.call(identity, agent.subagent_name(body))
         exchange.identity, exchange.purpose = identity, purpose
         self._open[exchange] = identity
-        conversation = self._lanes.conversation(identity)
+        conversation = self._conversations.of(identity)
         asked = conversation.retried(turn.fingerprint, request.sha256)
         if asked is not None and purpose == "work" and self._typed.has(agent, identity, turn.tail):
             conversation.typed_again(turn)
@@ -235,7 +237,7 @@ class Capture:
             return
         asked, number = attempt
         complete = response.outcome == "complete"
-        self._lanes.conversation(identity).answer(asked, complete=complete, stop_reason=response.answer.stop_reason)
+        self._conversations.of(identity).answer(asked, complete=complete, stop_reason=response.answer.stop_reason)
         asked.answered = max(asked.answered, number)
         seq = self._response(identity, asked, number, response)
         for use in response.answer.calls if exchange.purpose == "work" else ():
@@ -274,7 +276,7 @@ class Capture:
 
     def _new_words(self, agent: Agent, identity: Identity, turn: Turn) -> tuple[int | None, ...]:
         """Write the prompts, or the beginning of a subagent, that a request tells of; their ``seq``."""
-        conversation, lane = self._lanes.conversation(identity), self._lanes.number(identity)
+        conversation, lane = self._conversations.of(identity), self._lanes.number(identity)
         prompts: Sequence[Prompt] = conversation.new_prompts(turn)
         if identity.agent_id:
             return (self._subagents.began(identity, turn),)
