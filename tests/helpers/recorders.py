@@ -13,7 +13,7 @@ from promptster.client import PutAnswer, RefusedError
 from promptster.deliver.outbox import Outbox
 from promptster.deliver.sealer import Sealer
 from promptster.journal.journal import Journal
-from promptster.journal.writer import Recorder
+from promptster.journal.writer import JournalWriter
 from promptster.protocol.batch import WireBatch, open_body, parse_batch, verify_batch_signature
 from promptster.protocol.encoding import b64u_encode
 from promptster.protocol.events import Draft
@@ -92,7 +92,7 @@ class Bench:
         cipher = JournalCipher(certified.secrets.content_key, certified.session)
         self.journal = Journal(self.files, JOURNAL, cipher, certified.session, certified.random)
         self.repair: Repair = align(self.journal, self.outbox, certified.secrets.content_key, certified.random)
-        self.recorder = Recorder(
+        self.recorder = JournalWriter(
             journal=self.journal,
             clock=self.clock,
             random=certified.random,

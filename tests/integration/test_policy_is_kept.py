@@ -220,9 +220,9 @@ async def _time_passes(running: Running, clock: HandClock) -> None:
     """A minute goes by, and then the computer's clock is set."""
     parts = await assemble(running.folder, running.certified.secrets, clock, Log(-1), start_anew=lambda: None)
     clock.pass_by(61_000)
-    parts.pulse.beat()
+    parts.heartbeat.beat()
     clock.wall += 3_600_000
-    parts.pulse.beat()
+    parts.heartbeat.beat()
     await parts.recording.end(stopped=True, withdrawn=False)
     await parts.collector.aclose()
 

@@ -7,14 +7,14 @@ from tests.helpers.certified import Certified
 from tests.helpers.disk import MemoryDisk
 from tests.helpers.recorders import Bench, HandClock, note
 
-from promptster.journal.heartbeat import Pulse
+from promptster.journal.heartbeat import Heartbeat
 from promptster.protocol.kinds import Kind
 
 
-def beating(clock: HandClock) -> tuple[Bench, Pulse]:
+def beating(clock: HandClock) -> tuple[Bench, Heartbeat]:
     """A recorder with a pulse."""
     bench = Bench(Certified(), MemoryDisk(), clock=clock)
-    return bench, Pulse(bench.recorder, clock, lambda: {"received": 3})
+    return bench, Heartbeat(bench.recorder, clock, lambda: {"received": 3})
 
 
 def told(bench: Bench) -> list[tuple[str, dict[str, object]]]:

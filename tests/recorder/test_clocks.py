@@ -26,7 +26,7 @@ async def _run(running: Running, clock: HandClock, *minutes: int, paused: bool =
     parts = await assemble(running.folder, running.certified.secrets, clock, Log(-1), start_anew=lambda: None)
     for count in minutes:
         clock.pass_by(count * 60_000)
-        parts.pulse.beat()
+        parts.heartbeat.beat()
     if paused:
         await parts.recording.pause("candidate")
     await parts.recording.end(stopped=False)

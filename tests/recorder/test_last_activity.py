@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from promptster.protocol.events import Kind
-from promptster.recorder.last_activity import Latest
+from promptster.recorder.last_activity import LastActivity
 from promptster.session_folder.wording import last_thing
 
 
@@ -28,7 +28,7 @@ from promptster.session_folder.wording import last_thing
 )
 def test_what_was_done_is_told_in_a_few_words(kind: Kind, fields: dict[str, Any], words: str) -> None:
     """Who, and what on; a prompt's text is not repeated."""
-    latest = Latest()
+    latest = LastActivity()
     latest.see(kind, 5, fields)
     assert latest.document()["ms"] == 5
     assert last_thing(latest.document()) == words
@@ -36,14 +36,14 @@ def test_what_was_done_is_told_in_a_few_words(kind: Kind, fields: dict[str, Any]
 
 def test_a_long_command_is_cut() -> None:
     """The answer stays small whatever an agent ran."""
-    latest = Latest()
+    latest = LastActivity()
     latest.see(Kind.COMMAND, 1, {"command": "x" * 1_000_000})
     assert len(latest.document()["subject"]) == 60
 
 
 def test_what_tells_nothing_does_not_hide_what_does() -> None:
     """A tool's result follows its call, and the session's own events are nobody's work."""
-    latest = Latest()
+    latest = LastActivity()
     assert latest.document() == {}
     latest.see(Kind.TOOL_CALL, 1, {"name": "Read"})
     for kind in (Kind.TOOL_RESULT, Kind.AGENT_OTHER, Kind.CAPTURE_HEARTBEAT, Kind.NOTE):
@@ -53,7 +53,7 @@ def test_what_tells_nothing_does_not_hide_what_does() -> None:
 
 def test_a_pause_lasts_from_its_first_word_to_the_resumption() -> None:
     """A recorder that stops in a pause does not begin another one."""
-    latest = Latest()
+    latest = LastActivity()
     for kind, ms, since in ((Kind.PAUSED, 3, 3), (Kind.PAUSED, 7, 3), (Kind.RESUMED, 9, 0), (Kind.PAUSED, 11, 11)):
         latest.see(kind, ms, {})
         assert latest.paused_ms == since

@@ -21,7 +21,7 @@ class Stamp(NamedTuple):
     mono_ms: int
 
 
-class Scribe:
+class DraftWriter:
     """Turns findings into drafts and hands them to the recorder."""
 
     def __init__(self, append: Callable[[Draft], int], clock: Clock, allowed_kinds: Collection[str]) -> None:

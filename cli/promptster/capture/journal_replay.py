@@ -14,27 +14,27 @@ from promptster.capture.proxy_side.conversation import Asked, read_turn
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from promptster.capture.hook_side.hook_queue import HookDesk
+    from promptster.capture.hook_side.hook_queue import HookQueue
     from promptster.capture.lanes import Lanes
     from promptster.capture.providers.interface import Json
     from promptster.capture.proxy_side.conversation import Turn
     from promptster.capture.proxy_side.conversations import Conversations
     from promptster.capture.proxy_side.subagents import Subagents
-    from promptster.capture.tool_calls import Ledger
+    from promptster.capture.tool_calls import ToolCalls
     from promptster.protocol.events import OpenedEvent
 
 _OPEN_KEPT = 256
 
 
-class Learner:
+class JournalReplay:
     """Fills lanes, ledger, hooks and subagents from events, in the order in which they were recorded."""
 
     def __init__(
-        self, lanes: Lanes, conversations: Conversations, ledger: Ledger, hooks: HookDesk, subagents: Subagents
+        self, lanes: Lanes, conversations: Conversations, tool_calls: ToolCalls, hooks: HookQueue, subagents: Subagents
     ) -> None:
         self._lanes = lanes
         self._conversations = conversations
-        self._ledger = ledger
+        self._tool_calls = tool_calls
         self._hooks = hooks
         self._subagents = subagents
         self._requests: OrderedDict[int, tuple[Identity, Asked]] = OrderedDict()
@@ -72,7 +72,7 @@ class Learner:
             case "subagent_stopped":
                 self._subagents.learn_ended(identity, text_of(fields.get("text")))
             case "command" | "file_edit" | "permission":
-                known = self._ledger.entry(identity, text_of(fields.get("tool_use_id")))
+                known = self._tool_calls.entry(identity, text_of(fields.get("tool_use_id")))
                 if call := known.with_seq(event.refs):
                     call.lacks_actions = False
             case _:
@@ -87,7 +87,7 @@ class Learner:
             self._hooks.learn_end(identity, text_of(fields.get("tool_use_id")))
         elif event.kind == "permission" and fields.get("decision") == "asked":
             words = canonical([fields.get("name"), fields.get("input")])
-            if known := self._ledger.in_question(identity, words):
+            if known := self._tool_calls.in_question(identity, words):
                 known.is_asked = True
 
     def orphans(self) -> Iterator[tuple[Identity, Asked]]:
@@ -126,7 +126,7 @@ class Learner:
         identity, asked = found
         if event.fields.get("outcome") != "complete":
             for tool_use_id in sequence(event.fields.get("tool_use_ids")):
-                self._ledger.own(identity, text_of(tool_use_id)).response_seq = event.seq
+                self._tool_calls.own(identity, text_of(tool_use_id)).response_seq = event.seq
         attempt = event.fields.get("attempt")
         asked.answered = max(asked.answered, attempt if isinstance(attempt, int) else 1)
         asked.attempts = max(asked.attempts, asked.answered)
@@ -144,10 +144,10 @@ class Learner:
         name = text_of(event.fields.get("name"))
         use = ToolUse(id=tool_use_id, name=name, input=event.fields.get("input"))
         if event.kind == "tool_call":
-            find = self._ledger.own if event.src == "proxy" else self._ledger.entry
+            find = self._tool_calls.own if event.src == "proxy" else self._tool_calls.entry
             known = find(identity, tool_use_id, use)
         else:
-            known = self._ledger.entry(identity, tool_use_id)
+            known = self._tool_calls.entry(identity, tool_use_id)
         known.name = known.name or name
         match event.src, event.kind:
             case "proxy", "tool_call":

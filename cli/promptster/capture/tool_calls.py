@@ -29,7 +29,7 @@ Marks = frozenset[tuple[str, bytes]]
 
 
 @dataclass(kw_only=True, eq=False)
-class ToldCall:
+class ReportedCall:
     """One call as one source told it."""
 
     seq: int | None
@@ -44,14 +44,14 @@ class ToldCall:
     """Whether the source has told its result."""
     lacks_actions: bool = False
     """Whether the proxy's result is in the journal and nothing behind it that the tool did: the rest may be lost."""
-    partner: ToldCall | None = None
+    partner: ReportedCall | None = None
     """The same call as the other source told it."""
 
     def may_be(self, use: ToolUse) -> bool:
         """Whether this is a call that an agent sends back in its history: it may have added arguments of its own."""
         return self.name == use.name and self.marks <= marks_of(use)
 
-    def is_like(self, other: ToldCall) -> bool:
+    def is_like(self, other: ReportedCall) -> bool:
         """Whether two sources tell of the same tool and arguments, as far as one of them knows more."""
         return self.name == other.name and (self.marks <= other.marks or other.marks <= self.marks)
 
@@ -72,9 +72,9 @@ class KnownCall:
     """The conversation in which it was first seen."""
     name: str = ""
     """The tool."""
-    by_proxy: list[ToldCall] = field(default_factory=list[ToldCall])
+    by_proxy: list[ReportedCall] = field(default_factory=list[ReportedCall])
     """The calls that the proxy saw, in order."""
-    by_hook: list[ToldCall] = field(default_factory=list[ToldCall])
+    by_hook: list[ReportedCall] = field(default_factory=list[ReportedCall])
     """The calls that hooks told of, in order."""
     asks_as: str = ""
     """The call as a hook told it, until its result; a question for permission tells it in the same words."""
@@ -83,10 +83,10 @@ class KnownCall:
     response_seq: int | None = None
     """``seq`` of a response that broke off behind this call, so that only a later request shows whether it was run."""
 
-    def tell(self, src: str, use: ToolUse, seq: int | None) -> ToldCall:
+    def tell(self, src: str, use: ToolUse, seq: int | None) -> ReportedCall:
         """A source tells of a further call."""
         own, others = (self.by_proxy, self.by_hook) if src == "proxy" else (self.by_hook, self.by_proxy)
-        call = ToldCall(seq=seq, name=use.name, marks=marks_of(use), use=use if src == "proxy" else None)
+        call = ReportedCall(seq=seq, name=use.name, marks=marks_of(use), use=use if src == "proxy" else None)
         alone = [other for other in others if other.partner is None]
         partner = next((other for other in alone if other.is_like(call)), alone[0] if alone else None)
         if partner is not None:
@@ -95,35 +95,35 @@ class KnownCall:
         del own[:-_SAME_KEPT]
         return call
 
-    def has_like(self, told: ToldCall) -> bool:
+    def has_like(self, told: ReportedCall) -> bool:
         """Whether any source tells of such a call."""
         return any(call.is_like(told) for call in (*self.by_proxy, *self.by_hook))
 
-    def waiting(self, src: str) -> ToldCall | None:
+    def waiting(self, src: str) -> ReportedCall | None:
         """The oldest call whose result a source has not told."""
         calls = self.by_proxy if src == "proxy" else self.by_hook
         return next((call for call in calls if not call.is_answered), None)
 
-    def with_seq(self, seqs: Sequence[int]) -> ToldCall | None:
+    def with_seq(self, seqs: Sequence[int]) -> ReportedCall | None:
         """The call that one of these events told."""
         return next((call for call in (*self.by_hook, *self.by_proxy) if call.seq in seqs), None)
 
-    def hooks_call(self, use: ToolUse) -> ToldCall | None:
+    def hooks_call(self, use: ToolUse) -> ReportedCall | None:
         """The call that a hook's report only repeats: one without a result, unless the proxy saw one more like it."""
-        told = ToldCall(seq=None, name=use.name, marks=marks_of(use))
+        told = ReportedCall(seq=None, name=use.name, marks=marks_of(use))
         if any(call.partner is None and call.is_like(told) for call in self.by_proxy):
             return None
         same = (call for call in self.by_hook if (call.name, call.marks) == (told.name, told.marks))
         return next((call for call in same if not call.is_answered), None)
 
-    def hooks_result(self, use: ToolUse | None) -> ToldCall | None:
+    def hooks_result(self, use: ToolUse | None) -> ReportedCall | None:
         """The call whose result a hook tells; ``None`` if it was told already."""
         marks = marks_of(use)
         same = [call for call in self.by_hook if call.marks == marks]
         open_ = next((call for call in same if not call.is_answered), None)
         return open_ if open_ is not None or same else self.waiting("hook")
 
-    def in_history(self, uses: Sequence[ToolUse]) -> list[ToldCall | None]:
+    def in_history(self, uses: Sequence[ToolUse]) -> list[ReportedCall | None]:
         """Which of the calls that the proxy saw each call of a request's history is.
 
         Agents leave out calls and results that their own id confuses them about. So where the numbers differ, a call is
@@ -134,7 +134,7 @@ class KnownCall:
             return list(told)
         is_backwards = count > len(told)
         rest = list(reversed(told)) if is_backwards else list(told)
-        found: list[ToldCall | None] = []
+        found: list[ReportedCall | None] = []
         for use in reversed(uses) if is_backwards else uses:
             at = next((at for at, call in enumerate(rest) if call.may_be(use)), None)
             found.append(None if at is None else rest[at])
@@ -142,7 +142,7 @@ class KnownCall:
         return found[::-1] if is_backwards else found
 
 
-class Ledger:
+class ToolCalls:
     """The latest tool calls of all conversations."""
 
     def __init__(self) -> None:
@@ -165,7 +165,7 @@ class Ledger:
         exact = self._calls.get((key, identity.agent_id))
         if exact is not None:
             return exact
-        told = None if use is None else ToldCall(seq=None, name=use.name, marks=marks_of(use))
+        told = None if use is None else ReportedCall(seq=None, name=use.name, marks=marks_of(use))
         for agent_id in reversed(self._told_by.get(key, ())):
             known = self._calls[key, agent_id]
             if not (agent_id and identity.agent_id) and (told is None or known.has_like(told)):
@@ -202,7 +202,7 @@ class Ledger:
             None,
         )
 
-    def running(self, identity: Identity, name: str) -> ToldCall | None:
+    def running(self, identity: Identity, name: str) -> ReportedCall | None:
         """The latest call of a tool in a conversation that the proxy saw begin and not end."""
         return next(
             (

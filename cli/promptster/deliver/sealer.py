@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from promptster.deliver.outbox import Outbox
-    from promptster.journal.writer import Recorder
+    from promptster.journal.writer import JournalWriter
     from promptster.protocol.events import RecordedEvent
     from promptster.protocol.signing import SigningKey
 
@@ -38,7 +38,7 @@ class Sealer:
     def __init__(
         self,
         *,
-        recorder: Recorder,
+        recorder: JournalWriter,
         outbox: Outbox,
         session: str,
         session_key: SigningKey,

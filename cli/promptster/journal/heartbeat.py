@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from promptster.clock import Clock
-    from promptster.journal.writer import Recorder
+    from promptster.journal.writer import JournalWriter
 
 JUMP_MS = 2_000
 STILL_MS = 10_000
@@ -24,10 +24,10 @@ STILL_MS = 10_000
 STOOD_STILL = "the recorder stood still"
 
 
-class Pulse:
+class Heartbeat:
     """Looks at the clocks whenever ``beat`` is called, which should be about twice a second."""
 
-    def __init__(self, recorder: Recorder, clock: Clock, counts: Callable[[], Mapping[str, object]]) -> None:
+    def __init__(self, recorder: JournalWriter, clock: Clock, counts: Callable[[], Mapping[str, object]]) -> None:
         """``counts`` gives what a heartbeat tells beside the recorder's own numbers."""
         self._recorder, self._clock, self._counts = recorder, clock, counts
         self._offset = clock.wall_ms() - clock.mono_ms()

@@ -49,7 +49,7 @@ class _Pending:
     data: bytes
 
 
-class Recorder:
+class JournalWriter:
     """The one writer of a session's journal."""
 
     def __init__(

@@ -17,9 +17,9 @@ from promptster.deliver.sealer import Sealer
 from promptster.deliver.uploader import Uploader
 from promptster.errors import ConfigurationError
 from promptster.journal.disk import SystemFiles
-from promptster.journal.heartbeat import Pulse
+from promptster.journal.heartbeat import Heartbeat
 from promptster.journal.journal import Journal
-from promptster.journal.writer import Recorder
+from promptster.journal.writer import JournalWriter
 from promptster.network import Network
 from promptster.paths import Paths
 from promptster.protocol.consent import Certificate
@@ -51,12 +51,12 @@ class Assembly:
     """The parts of a running recording."""
 
     recording: Recording
-    recorder: Recorder
+    recorder: JournalWriter
     sealer: Sealer
     outbox: Outbox
     uploader: Uploader
     collector: AsyncCollectorClient
-    pulse: Pulse
+    heartbeat: Heartbeat
 
     def take_hook(self, agent: str, payload: bytes, times: tuple[int, int]) -> None:
         """A hook call that arrived at these times, now or before it waited in the spool."""
@@ -105,7 +105,7 @@ async def assemble(
     cipher = JournalCipher(secrets.content_key, facts.session)
     journal = Journal(files, folder.journal, cipher, facts.session, os.urandom)
     repair = align(journal, outbox, secrets.content_key, os.urandom)
-    recorder = Recorder(
+    recorder = JournalWriter(
         journal=journal,
         clock=clock,
         random=os.urandom,
@@ -162,7 +162,7 @@ async def assemble(
         await collector.aclose()
         raise
     recorder.grown.set()
-    pulse = Pulse(recorder, clock, lambda: {"received": outbox.received_events, **left_out(recording.capture)})
+    heartbeat = Heartbeat(recorder, clock, lambda: {"received": outbox.received_events, **left_out(recording.capture)})
     return Assembly(
         recording=recording,
         recorder=recorder,
@@ -170,7 +170,7 @@ async def assemble(
         outbox=outbox,
         uploader=uploader,
         collector=collector,
-        pulse=pulse,
+        heartbeat=heartbeat,
     )
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _CLOSING_RETRY_S = 5.0
 
 
-class Operations:
+class ControlRequests:
     """The requests of ``promptster.session_folder.control_client``, by name in ``table``."""
 
     def __init__(

@@ -19,7 +19,7 @@ _QUIET = frozenset({Kind.AGENT_OTHER, Kind.TOOL_RESULT})
 """What tells nothing beside the event before it."""
 
 
-class Latest:
+class LastActivity:
     """What an agent did last, and since when the session is paused."""
 
     def __init__(self) -> None:

@@ -24,7 +24,7 @@ LONG_OVER_MS: Final = 86_400_000
 a day off."""
 
 
-class Linger:
+class Lifetime:
     """Watches one session for its end; times are those of ``clock``."""
 
     def __init__(self, clock: Clock, *, upload_until: int) -> None:

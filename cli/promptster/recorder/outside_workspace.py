@@ -46,7 +46,7 @@ class PlacedCapture(Capture):
     def hook(self, agent: str, payload: bytes, *, arrived: tuple[int, int] | None = None) -> None:
         """Take one hook payload; the first of an agent that comes from elsewhere is told behind it."""
         super().hook(agent, payload, arrived=arrived)
-        if self._scribe.paused or agent in self._told or len(payload) > _READ_BYTES:
+        if self._writer.paused or agent in self._told or len(payload) > _READ_BYTES:
             return
         try:
             value = json.loads(payload)

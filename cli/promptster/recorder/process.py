@@ -24,13 +24,13 @@ from promptster.journal.journal import JournalLostError
 from promptster.keys import SessionSecrets
 from promptster.recorder.agent_refusal import AgentRefusal
 from promptster.recorder.assembly import Assembly, assemble
-from promptster.recorder.control_requests import Operations
+from promptster.recorder.control_requests import ControlRequests
 from promptster.recorder.control_server import ControlServer
 from promptster.recorder.hook_intake import HookIntake, HookSocket
-from promptster.recorder.lifetime import Linger
+from promptster.recorder.lifetime import Lifetime
 from promptster.recorder.process_log import Log, describe
 from promptster.recorder.supervisor import EXIT_REFUSED, EXIT_RESTART, folder_gone
-from promptster.recorder.watched_proxy import Front
+from promptster.recorder.watched_proxy import WatchedProxy
 from promptster.session_folder.control_messages import Answer, LaunchTicket
 from promptster.session_folder.folder import SessionFolder, SessionState
 
@@ -101,8 +101,10 @@ class RecorderProcess:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._finish, 0)
         loop.add_signal_handler(signal.SIGHUP, lambda: None)
-        front = Front(self._folder.facts(), self._inheritance.token, self._clock, self._log, self._folder.spool)
-        parts = await self._assemble(front)
+        watched_proxy = WatchedProxy(
+            self._folder.facts(), self._inheritance.token, self._clock, self._log, self._folder.spool
+        )
+        parts = await self._assemble(watched_proxy)
         if parts is None:
             return 0
         drain = HookIntake(
@@ -115,13 +117,13 @@ class RecorderProcess:
             recorded=frozenset(parts.recording.hook_times),
         )
         parts.recording.hook_times.clear()
-        front.attach(parts.recording.capture, drain.receive)
-        parts.recording.catch_up = front.catch_up
-        await front.serve(self._inheritance.proxy)
+        watched_proxy.attach(parts.recording.capture, drain.receive)
+        parts.recording.catch_up = watched_proxy.catch_up
+        await watched_proxy.serve(self._inheritance.proxy)
         port = self._inheritance.proxy.getsockname()[1]
         with suppress(OSError):  # a full disk: the next start will have another port
             self._folder.update(port=port)
-        operations = Operations(
+        operations = ControlRequests(
             folder=self._folder,
             parts=parts,
             port=port,
@@ -131,14 +133,14 @@ class RecorderProcess:
             finish=lambda: self._finish(0),
         )
         drain.drain()
-        tasks = self._start_tasks(parts, operations, drain, front)
+        tasks = self._start_tasks(parts, operations, drain, watched_proxy)
         gc.freeze()
         self._inheritance.say({"port": port, "pid": os.getpid()})
         code = await self._over
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await front.aclose()
+        await watched_proxy.aclose()
         if code == 0:
             await operations.end()
             if parts.recorder.durable_seq == parts.recorder.next_seq:
@@ -148,7 +150,7 @@ class RecorderProcess:
         await parts.collector.aclose()
         return code
 
-    async def _assemble(self, front: Front) -> Assembly | None:
+    async def _assemble(self, watched_proxy: WatchedProxy) -> Assembly | None:
         """Open everything.
 
         A disk that fails is told to whoever starts the recorder. While agents already work, their
@@ -169,12 +171,12 @@ class RecorderProcess:
                     raise SessionError(
                         f"the session's files cannot be used: {reason_of(error)}", hint="Check the disk.", code="disk"
                     ) from error
-                await front.serve(self._inheritance.proxy)
+                await watched_proxy.serve(self._inheritance.proxy)
                 await asyncio.wait([self._over], timeout=_REOPEN_S)
         return None
 
     def _start_tasks(
-        self, parts: Assembly, operations: Operations, drain: HookIntake, front: Front
+        self, parts: Assembly, operations: ControlRequests, drain: HookIntake, watched_proxy: WatchedProxy
     ) -> list[asyncio.Task[None]]:
         inheritance = self._inheritance
         refusal = AgentRefusal(parts.recording, self._folder.path.parents[1])
@@ -188,7 +190,7 @@ class RecorderProcess:
             "upload": operations.upload,
             "beat": lambda: self._beat(parts),
             "spool": lambda: self._empty_spool(parts, drain),
-            "over": lambda: self._watch_end(parts, front),
+            "over": lambda: self._watch_end(parts, watched_proxy),
             "folder": self._watch_folder,
             "editors": lambda: self._watch_editors(parts, operations),
             "closing": operations.finish_closing,
@@ -201,7 +203,7 @@ class RecorderProcess:
             await asyncio.sleep(_BEAT_S)
             parts.recording.capture.tick()
             if parts.recording.records:
-                parts.pulse.beat()
+                parts.heartbeat.beat()
             if parts.recorder.lost:
                 self._start_anew()
 
@@ -214,12 +216,12 @@ class RecorderProcess:
             drain.settle(waiting, recorded=recorder.next_seq, durable=recorder.durable_seq)
             drain.drain()
 
-    async def _watch_end(self, parts: Assembly, front: Front) -> None:
+    async def _watch_end(self, parts: Assembly, watched_proxy: WatchedProxy) -> None:
         """End by itself, files put back, once the session is over and nobody needs the recorder."""
-        linger = Linger(self._clock, upload_until=self._folder.facts().upload_until)
+        lifetime = Lifetime(self._clock, upload_until=self._folder.facts().upload_until)
         while True:
             await asyncio.sleep(_END_S)
-            if linger.may_go(parts.recording.state, front.last_call_ms):
+            if lifetime.may_go(parts.recording.state, watched_proxy.last_call_ms):
                 await asyncio.to_thread(self._put_back)
                 self._finish(0)
                 return
@@ -245,7 +247,7 @@ class RecorderProcess:
         self._log.write("folder gone")
         self._finish(0)
 
-    async def _watch_editors(self, parts: Assembly, operations: Operations) -> None:
+    async def _watch_editors(self, parts: Assembly, operations: ControlRequests) -> None:
         """Whether the editors' workspace files still hold our entries, if the candidate wanted them at all."""
         facts = self._folder.facts()
         named = facts.choices.get("ide")

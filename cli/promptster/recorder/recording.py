@@ -15,7 +15,7 @@ from promptster.journal.heartbeat import JUMP_MS
 from promptster.journal.writer import NOT_RECORDED
 from promptster.protocol.events import Draft, Kind, Source
 from promptster.protocol.kinds import OWN_SOURCES, is_own
-from promptster.recorder.last_activity import Latest
+from promptster.recorder.last_activity import LastActivity
 from promptster.recorder.start_events import losses, opening
 from promptster.session_folder.folder import SessionState
 from promptster.session_folder.wording import doing
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from promptster.deliver.outbox import Outbox
     from promptster.deliver.sealer import Sealer
     from promptster.deliver.uploader import Uploader
-    from promptster.journal.writer import Recorder
+    from promptster.journal.writer import JournalWriter
     from promptster.protocol.events import RecordedEvent
     from promptster.recorder.journal_repair import Repair
     from promptster.session_folder.folder import SessionFolder
@@ -51,7 +51,7 @@ class Recording:
         *,
         folder: SessionFolder,
         clock: Clock,
-        recorder: Recorder,
+        recorder: JournalWriter,
         sealer: Sealer,
         outbox: Outbox,
         uploader: Uploader,
@@ -67,7 +67,7 @@ class Recording:
         self.state = facts.state
         """What the session is doing."""
         self._refused = facts.refused
-        self.latest = Latest()
+        self.latest = LastActivity()
         """What an agent did last."""
         self.hook_times: set[tuple[int, int]] = set()
         """Times of the hook events that the journal held at the start."""

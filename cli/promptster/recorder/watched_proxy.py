@@ -26,7 +26,7 @@ _OBSERVED_BYTES = 32 * 1024 * 1024
 """Payload held for capture at any time: the whole recorder is to stay below 80 MiB."""
 
 
-class Front:
+class WatchedProxy:
     """The forwarder, with or without somebody who watches."""
 
     def __init__(self, facts: SessionFacts, token: str, clock: Clock, log: Log, spool_folder: Path) -> None:

@@ -16,7 +16,7 @@ from promptster.agents.cursor.hooks import Cursor, twin_of
 from promptster.agents.registry import agent_named
 from promptster.capture import actions
 from promptster.capture.agent import SAME_WITHIN_MS, Finding
-from promptster.capture.hook_side.pairing import Twins
+from promptster.capture.hook_side.pairing import HookPairing
 from promptster.capture.providers.interface import ToolUse, canonical, load, mapping, text_of
 from promptster.capture.tool_calls import marks_of
 
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from promptster.capture.agent import HookReport, Identity
-    from promptster.capture.draft_writer import Scribe, Stamp
+    from promptster.capture.draft_writer import DraftWriter, Stamp
     from promptster.capture.lanes import Lanes
     from promptster.capture.providers.interface import Json
-    from promptster.capture.tool_calls import KnownCall, Ledger
+    from promptster.capture.tool_calls import KnownCall, ToolCalls
 
 HOLD_MS = 2000
 """How long a hook waits for the response that caused it."""
@@ -57,17 +57,19 @@ def event_name(beginning: bytes) -> str:
     return found[1].decode("ascii") if found is not None else "a hook"
 
 
-class HookDesk:
+class HookQueue:
     """Where hook reports wait, and from where they are written."""
 
-    def __init__(self, scribe: Scribe, lanes: Lanes, ledger: Ledger, streaming: Callable[[Identity], bool]) -> None:
-        self._scribe = scribe
+    def __init__(
+        self, writer: DraftWriter, lanes: Lanes, tool_calls: ToolCalls, streaming: Callable[[Identity], bool]
+    ) -> None:
+        self._writer = writer
         self._lanes = lanes
-        self._ledger = ledger
+        self._tool_calls = tool_calls
         self._streaming = streaming
         self._held: dict[Identity, deque[tuple[HookReport, Stamp]]] = {}
         self._keys: OrderedDict[tuple[str, ...], int] = OrderedDict()
-        self._twins = Twins()
+        self._pairing = HookPairing()
         self._ran: dict[tuple[Identity, str], tuple[HookReport, Stamp]] = {}
 
     @property
@@ -96,7 +98,7 @@ class HookDesk:
         for identity in list(self._held):
             self.release(identity)
         for place, (_, at) in list(self._ran.items()):
-            if self._scribe.now().mono_ms - at.mono_ms >= HOLD_MS:
+            if self._writer.now().mono_ms - at.mono_ms >= HOLD_MS:
                 self._write(*self._ran.pop(place))
 
     def let_go(self) -> None:
@@ -116,20 +118,20 @@ class HookDesk:
     def learn_call(self, identity: Identity, call: ToolUse) -> None:
         """Take over from the journal that a hook told of a call."""
         if identity.agent == Cursor.name:
-            self._twins.begin(_place(identity), twin_of(call), call.id)
+            self._pairing.begin(_place(identity), twin_of(call), call.id)
 
     def learn_end(self, identity: Identity, tool_use_id: str) -> None:
         """Take over from the journal that a hook told what a call did."""
-        self._twins.end(_place(identity), tool_use_id)
+        self._pairing.end(_place(identity), tool_use_id)
 
     def _waits(self, report: HookReport, at: Stamp, *, crowded: bool) -> bool:
-        if report.stage != "call" or crowded or self._scribe.now().mono_ms - at.mono_ms >= HOLD_MS:
+        if report.stage != "call" or crowded or self._writer.now().mono_ms - at.mono_ms >= HOLD_MS:
             return False
         return not self._is_seen(report) and self._streaming(report.identity)
 
     def _is_seen(self, report: HookReport) -> bool:
         """Whether the proxy has told of a call that a hook is about to run, or another hook has."""
-        known = self._ledger.find(report.identity, report.tool_use_id, report.call)
+        known = self._tool_calls.find(report.identity, report.tool_use_id, report.call)
         if known is None or report.call is None:
             return False
         return any(call.partner is None for call in known.by_proxy) or known.hooks_call(report.call) is not None
@@ -137,7 +139,7 @@ class HookDesk:
     def _record(self, report: HookReport, at: Stamp) -> None:
         report = self._named(report)
         if self._is_repeated(report, at):
-            self._scribe.counts["hook_repeated"] += 1
+            self._writer.counts["hook_repeated"] += 1
             return
         place = (report.identity, report.tool_use_id)
         if report.awaits_end and report.tool_use_id:
@@ -154,18 +156,18 @@ class HookDesk:
         lane = self._lanes.number(report.identity)
         for finding in (*self._answer(report), *report.findings):
             fields = {**finding.fields, **report.identity.fields()}
-            seq = self._scribe.write("hook", finding.kind, fields, lane=lane, refs=refs, at=at)
+            seq = self._writer.write("hook", finding.kind, fields, lane=lane, refs=refs, at=at)
             if finding.kind == "tool_call" and report.tool_use_id:
-                told = self._ledger.entry(report.identity, report.tool_use_id, report.call).by_hook
+                told = self._tool_calls.entry(report.identity, report.tool_use_id, report.call).by_hook
                 told[-1].seq = seq if told else None
             elif finding.kind == "agent_other":
-                self._scribe.counts["hook_raw"] += 1
+                self._writer.counts["hook_raw"] += 1
 
     def _question(self, report: HookReport) -> tuple[int | None, ...]:
         """The call that a question is about."""
         named = report.tool_use_id
-        known = self._ledger.find(report.identity, named, report.call) if named else None
-        known = known or self._ledger.in_question(report.identity, _words(report))
+        known = self._tool_calls.find(report.identity, named, report.call) if named else None
+        known = known or self._tool_calls.in_question(report.identity, _words(report))
         if known is None:
             return ()
         known.is_asked = True
@@ -175,7 +177,7 @@ class HookDesk:
         """A tool that ran after a question was allowed to."""
         if report.stage == "other" or not report.tool_use_id:
             return ()
-        known = self._ledger.entry(report.identity, report.tool_use_id, report.call)
+        known = self._tool_calls.entry(report.identity, report.tool_use_id, report.call)
         if report.stage == "call":
             known.asks_as, known.identity = _words(report), report.identity
             return ()
@@ -186,10 +188,10 @@ class HookDesk:
         """A report of what a call did, by the id of that call, where only the call's own report tells it."""
         place = _place(report.identity)
         if report.stage == "result" and report.tool_use_id:
-            self._twins.end(place, report.tool_use_id)
+            self._pairing.end(place, report.tool_use_id)
         if not report.twin or report.stage == "call" or report.tool_use_id:
             return report
-        identifier = self._twins.take(place, report.twin)
+        identifier = self._pairing.take(place, report.twin)
         if not identifier:
             return report
         told = [_with(finding, {"tool_use_id": identifier}) for finding in report.findings]
@@ -198,31 +200,31 @@ class HookDesk:
     def _refs(self, report: HookReport) -> tuple[int | None, ...]:
         if not report.tool_use_id:
             return ()
-        known = self._ledger.entry(report.identity, report.tool_use_id, report.call)
+        known = self._tool_calls.entry(report.identity, report.tool_use_id, report.call)
         known.name = known.name or (report.call.name if report.call else "")
         if report.stage != "call":
             return (_seq_of(known, report),)
         partner = known.by_hook[-1].partner if known.by_hook else None
         if partner is not None:
             return (partner.seq,)
-        outer = self._ledger.running(report.identity, "exec") if report.tool_use_id.startswith("exec-") else None
+        outer = self._tool_calls.running(report.identity, "exec") if report.tool_use_id.startswith("exec-") else None
         return (outer.seq,) if outer else ()
 
     def _is_repeated(self, report: HookReport, at: Stamp) -> bool:
         if report.tool_use_id and report.twin and report.stage == "other":
             return False
         if report.tool_use_id and report.stage != "other":
-            told = _tells_again(self._ledger.entry(report.identity, report.tool_use_id, report.call), report)
+            told = _tells_again(self._tool_calls.entry(report.identity, report.tool_use_id, report.call), report)
         else:
             told = self._was_told(report, at)
         if report.twin and report.stage == "call" and not told:
-            self._twins.begin(_place(report.identity), report.twin, report.tool_use_id)
+            self._pairing.begin(_place(report.identity), report.twin, report.tool_use_id)
         return told
 
     def _was_told(self, report: HookReport, at: Stamp) -> bool:
         """Whether a report that names no call repeats another one."""
         place = _place(report.identity)
-        if report.twin and report.stage == "call" and self._twins.confirm(place, report.twin):
+        if report.twin and report.stage == "call" and self._pairing.confirm(place, report.twin):
             return True
         key = (*place, *(report.key or (report.event, _digest(report))))
         last = self._keys.get(key)

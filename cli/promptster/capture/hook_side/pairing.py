@@ -26,7 +26,7 @@ class _Waiting:
     """Whether an event that names no call has told of it too."""
 
 
-class Twins:
+class HookPairing:
     """The calls that wait for their other events, oldest first."""
 
     def __init__(self) -> None:

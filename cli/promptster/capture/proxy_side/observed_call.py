@@ -18,7 +18,7 @@ from promptster.proxy.sse import SseParser
 
 if TYPE_CHECKING:
     from promptster.capture.agent import Agent, Identity
-    from promptster.capture.draft_writer import Scribe, Stamp
+    from promptster.capture.draft_writer import DraftWriter, Stamp
     from promptster.capture.providers.interface import Provider
     from promptster.capture.proxy_side.conversation import Asked
     from promptster.proxy.observation import Headers, Outcome, RequestInfo
@@ -62,30 +62,30 @@ class ReadResponse:
     error: Json
 
 
-class Desk(Protocol):
+class CallReceiver(Protocol):
     """Who is told."""
 
-    def asked(self, exchange: Exchange, request: ReadRequest) -> None:
+    def asked(self, exchange: ObservedCall, request: ReadRequest) -> None:
         """A model call's request is known."""
         ...
 
-    def answered(self, exchange: Exchange, response: ReadResponse) -> None:
+    def answered(self, exchange: ObservedCall, response: ReadResponse) -> None:
         """A model call is over; told once, after ``asked``."""
         ...
 
-    def passed(self, exchange: Exchange, status: int | None) -> None:
+    def passed(self, exchange: ObservedCall, status: int | None) -> None:
         """Another request is over."""
         ...
 
-    def lost(self, exchange: Exchange, detail: str, count: int) -> None:
+    def lost(self, exchange: ObservedCall, detail: str, count: int) -> None:
         """Bytes were forwarded that could not be observed."""
         ...
 
 
-class Exchange:
+class ObservedCall:
     """An observer of the proxy's; see ``promptster.proxy.observation.Observer``."""
 
-    def __init__(self, desk: Desk, scribe: Scribe, info: RequestInfo) -> None:
+    def __init__(self, receiver: CallReceiver, writer: DraftWriter, info: RequestInfo) -> None:
         self.info = info
         self.path = info.target.partition("?")[0]
         self.headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in info.headers}
@@ -96,9 +96,9 @@ class Exchange:
         self.attempt: tuple[Asked, int] | None = None
         """The logical request and this attempt's number, once the request was read."""
         self.purpose = "other"
-        self.began: Stamp = scribe.now()
-        self._desk = desk
-        self._scribe = scribe
+        self.began: Stamp = writer.now()
+        self._receiver = receiver
+        self._writer = writer
         self._request = bytearray()
         self._hash = hashlib.sha256()
         self._size = 0
@@ -127,7 +127,7 @@ class Exchange:
         if self.provider is None or self._is_asked or self._is_over:
             return
         self._is_asked = True
-        self._desk.asked(self, self._read_request())
+        self._receiver.asked(self, self._read_request())
 
     def response_head(self, status: int, headers: Headers) -> None:
         """Prepare for the body."""
@@ -144,7 +144,7 @@ class Exchange:
     def response_body(self, data: bytes) -> None:
         """Read a piece of the body."""
         if self._first_byte is None:
-            self._first_byte = self._scribe.now()
+            self._first_byte = self._writer.now()
         if self._assembler is None or self._is_over:
             return
         had_fault = self._decoder.fault
@@ -158,14 +158,14 @@ class Exchange:
                     self._end("complete")
                     return
         if self._decoder.fault and self._decoder.fault != had_fault:
-            self._desk.lost(self, f"a response could not be read: {self._decoder.fault}", 0)
+            self._receiver.lost(self, f"a response could not be read: {self._decoder.fault}", 0)
 
     def missed(self, count_bytes: int) -> None:
         """The observation queue was full."""
         if self.provider is None:
             return
         self._missed += count_bytes
-        self._desk.lost(self, "the proxy forwarded faster than it could be observed", count_bytes)
+        self._receiver.lost(self, "the proxy forwarded faster than it could be observed", count_bytes)
 
     def finished(self, outcome: Outcome, detail: str) -> None:
         """The exchange is over."""
@@ -173,12 +173,12 @@ class Exchange:
             return
         if self.provider is None:
             self._is_over = True
-            self._desk.passed(self, self._status)
+            self._receiver.passed(self, self._status)
             return
         if not self._is_asked:
             if not self._size and outcome != "complete":
                 self._is_over = True
-                self._desk.passed(self, self._status)
+                self._receiver.passed(self, self._status)
                 return
             self.request_end()
         self._decoder.finish()
@@ -216,9 +216,9 @@ class Exchange:
         elif whole:
             self._assembler.whole(load(whole))
         answer = self._assembler.answer()
-        now = self._scribe.now()
+        now = self._writer.now()
         outcome, error = self._judge(answer, transport, detail, whole)
-        self._desk.answered(
+        self._receiver.answered(
             self,
             ReadResponse(
                 outcome=outcome,

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from promptster.capture.agent import Agent, Identity
-    from promptster.capture.draft_writer import Scribe
+    from promptster.capture.draft_writer import DraftWriter
     from promptster.capture.lanes import Lanes
     from promptster.capture.proxy_side.conversation import Turn
 
@@ -29,8 +29,8 @@ class _Expected:
 class Subagents:
     """Expected first messages by session, and the subagents that have begun."""
 
-    def __init__(self, scribe: Scribe, lanes: Lanes) -> None:
-        self._scribe = scribe
+    def __init__(self, writer: DraftWriter, lanes: Lanes) -> None:
+        self._writer = writer
         self._lanes = lanes
         self._expected: OrderedDict[tuple[str, str, str], deque[_Expected]] = OrderedDict()
         """The calls that start a subagent with the same words, in order."""
@@ -86,7 +86,7 @@ class Subagents:
             **identity.fields(),
         }
         refs = (expected.seq,) if expected else ()
-        return self._scribe.write("proxy", "subagent_started", fields, lane=self._lanes.number(identity), refs=refs)
+        return self._writer.write("proxy", "subagent_started", fields, lane=self._lanes.number(identity), refs=refs)
 
     def ended(self, agent: Agent, identity: Identity, turn: Turn) -> None:
         """Tell of the subagents that a request's new texts say have ended, each with the same words once."""
@@ -97,7 +97,7 @@ class Subagents:
             if name and subagent in self._begun and (subagent, brought) not in self._ended:
                 self._ended.add((subagent, brought))
                 fields = {"text": brought or None, **subagent.fields()}
-                self._scribe.write("proxy", "subagent_stopped", fields, lane=self._lanes.number(subagent))
+                self._writer.write("proxy", "subagent_stopped", fields, lane=self._lanes.number(subagent))
 
     def _find(self, identity: Identity, turn: Turn) -> Sequence[_Expected]:
         for text in (*turn.opening, turn.task):

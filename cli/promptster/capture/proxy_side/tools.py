@@ -11,48 +11,48 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from promptster.capture.agent import Agent, Finding, Identity
-    from promptster.capture.draft_writer import Scribe
+    from promptster.capture.draft_writer import DraftWriter
     from promptster.capture.edits_on_disk import Disk
     from promptster.capture.lanes import Lanes
     from promptster.capture.proxy_side.conversation import Answered, Turn
     from promptster.capture.proxy_side.subagents import Subagents
-    from promptster.capture.silent_hooks import SilenceWatch
-    from promptster.capture.tool_calls import KnownCall, Ledger, ToldCall
+    from promptster.capture.silent_hooks import SilentHooks
+    from promptster.capture.tool_calls import KnownCall, ReportedCall, ToolCalls
 
 
-class ToolDesk:
+class ProxyTools:
     """Writes calls and results, each once."""
 
     def __init__(  # noqa: PLR0917 - one part of the engine each
         self,
-        scribe: Scribe,
+        writer: DraftWriter,
         lanes: Lanes,
-        ledger: Ledger,
+        tool_calls: ToolCalls,
         subagents: Subagents,
-        silence: SilenceWatch,
+        silent_hooks: SilentHooks,
         disk: Disk,
     ) -> None:
         self.after_pause: set[Identity] = set()
         """Conversations that have asked nothing since a pause: their calls may be older than its end."""
-        self._scribe = scribe
+        self._writer = writer
         self._lanes = lanes
-        self._ledger = ledger
+        self._tool_calls = tool_calls
         self._subagents = subagents
-        self._silence = silence
+        self._silent_hooks = silent_hooks
         self._disk = disk
-        self._latest: dict[Identity, list[tuple[str, ToldCall]]] = {}
+        self._latest: dict[Identity, list[tuple[str, ReportedCall]]] = {}
         """The calls of each conversation's latest answer, with the provider's ids."""
 
-    def call(self, agent: Agent, identity: Identity, use: ToolUse, after: int | None) -> ToldCall:
+    def call(self, agent: Agent, identity: Identity, use: ToolUse, after: int | None) -> ReportedCall:
         """A call that the model made; those without an id share a row."""
-        known = self._ledger.own(identity, use.id)
+        known = self._tool_calls.own(identity, use.id)
         known.name, known.identity = use.name, identity
         self._disk.look(agent.touches(use))
         finding = actions.tool_call(tool_use_id=use.id, name=use.name, given=use.input)
         call = known.tell("proxy", use, self._write(identity, finding.kind, finding.fields, after))
         self._latest.setdefault(identity, []).append((use.id, call))
         if agent.tools and use.name not in agent.tools and not use.name.startswith("mcp__"):
-            self._scribe.counts["tool_unknown"] += 1
+            self._writer.counts["tool_unknown"] += 1
         spawned = agent.spawns(use)
         if spawned:
             self._subagents.expect(identity, spawned, use.id, call.seq)
@@ -61,7 +61,7 @@ class ToolDesk:
     def ran_there(self, identity: Identity, ran: Sequence[ToolUse | ToolResult], response: int | None) -> None:
         """Write the tools that the provider ran itself: their results, too, refer to the answer that brought them."""
         for item in ran:
-            known = self._ledger.own(identity, item.id)
+            known = self._tool_calls.own(identity, item.id)
             if isinstance(item, ToolUse):
                 known.name = item.name
                 finding = actions.tool_call(tool_use_id=item.id, name=item.name, given=item.input)
@@ -81,10 +81,10 @@ class ToolDesk:
         unseen = identity in self.after_pause or not is_work
         if is_work:
             self.after_pause.discard(identity)
-        placed: dict[str, Sequence[ToldCall | None]] = {}
+        placed: dict[str, Sequence[ReportedCall | None]] = {}
         for answer in turn.answers:
             name, use = answer.result.id, answer.use
-            known = self._ledger.find(identity, name, use) or self._renamed(identity, answer, turn.uses)
+            known = self._tool_calls.find(identity, name, use) or self._renamed(identity, answer, turn.uses)
             if known is None:
                 call = None
             elif use is None:
@@ -111,19 +111,19 @@ class ToolDesk:
             return None
         for told_id, call in self._latest.get(identity, ()):
             if told_id not in uses and not call.is_answered and call.partner is None and call.may_be(use):
-                known = self._ledger.own(identity, name)
+                known = self._tool_calls.own(identity, name)
                 known.by_proxy.append(call)
                 return known
         return None
 
-    def _lost_actions(self, agent: Agent, identity: Identity, call: ToldCall, answer: Answered) -> None:
+    def _lost_actions(self, agent: Agent, identity: Identity, call: ReportedCall, answer: Answered) -> None:
         """What a tool did, when an earlier recorder wrote down its result and died before the rest."""
         if call.lacks_actions and answer.use is not None:
             call.lacks_actions = False
             for action in agent.actions(answer.use, answer.result):
                 self._write_action(identity, action, call.seq)
 
-    def _result(self, agent: Agent, identity: Identity, call: ToldCall, answer: Answered) -> None:
+    def _result(self, agent: Agent, identity: Identity, call: ReportedCall, answer: Answered) -> None:
         result = answer.result
         use = call.use or answer.use or ToolUse(id=result.id, name=call.name, input=None)
         call.is_answered, call.use = True, None
@@ -134,7 +134,7 @@ class ToolDesk:
         for action in agent.actions(use, result):
             self._write_action(identity, action, call.seq)
         if agent.hooks_tell(use, result):
-            self._silence.expect(identity, call, result.id)
+            self._silent_hooks.expect(identity, call, result.id)
 
     def _write_action(self, identity: Identity, action: Finding, call: int | None) -> None:
         """An edit with the line ends that it has on disk; anything else as it is."""
@@ -143,4 +143,4 @@ class ToolDesk:
 
     def _write(self, identity: Identity, kind: str, fields: Mapping[str, object], *refs: int | None) -> int | None:
         named = {**fields, **identity.fields()}
-        return self._scribe.write("proxy", kind, named, lane=self._lanes.number(identity), refs=refs)
+        return self._writer.write("proxy", kind, named, lane=self._lanes.number(identity), refs=refs)

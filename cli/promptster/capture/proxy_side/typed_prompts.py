@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _WAITING_KEPT = 256
 
 
-class TypedWords:
+class TypedPrompts:
     """Reported words by session that the proxy has not seen yet."""
 
     def __init__(self) -> None:
