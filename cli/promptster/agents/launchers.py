@@ -29,4 +29,4 @@ def find_agent(name: str) -> Agent:
             hint=f"Use {', '.join(NAMES[:-1])} or {NAMES[-1]}.",
             code="unknown_agent",
         )
-    return cast("Agent", import_module(f"promptster.agents.launchers.{module}").AGENT)
+    return cast("Agent", import_module(f"promptster.agents.{module}.launch").AGENT)
