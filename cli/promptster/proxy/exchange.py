@@ -19,7 +19,7 @@ from promptster.proxy.http1 import (
     response_bytes,
 )
 from promptster.proxy.interfaces import AgentWriter, RequestHandler, ResponseHandler
-from promptster.proxy.observation import Outcome
+from promptster.proxy.observation import Outcome, RequestData, ResponseData
 from promptster.proxy.observation_queue import ExchangeReporter
 from promptster.proxy.provider_connections import ProviderConnection, ProviderPool
 from promptster.proxy.upstreams import Upstream
@@ -149,7 +149,8 @@ class Exchange(RequestHandler, ResponseHandler):
             self._early_size += len(wire)
             if self._early_size > self._early_limit:
                 self._agent.pause_request()
-        self._reporter.request_data(payload)
+        if payload:
+            self._reporter.data(RequestData(payload))
         if self.request.done:
             self._reporter.request_end()
         return rest
@@ -209,7 +210,8 @@ class Exchange(RequestHandler, ResponseHandler):
             return
         if wire:
             self._agent.write(wire)
-        self._reporter.response_data(payload)
+        if payload:
+            self._reporter.data(ResponseData(payload))
         if response.done:
             self._complete(reusable=not rest)
 
@@ -241,7 +243,8 @@ class Exchange(RequestHandler, ResponseHandler):
             self._agent.ends_by_close()
         self._agent.write(first + wire)
         self._reporter.response_start(head.status, head.fields)
-        self._reporter.response_data(payload)
+        if payload:
+            self._reporter.data(ResponseData(payload))
         if body.done:
             self._complete(reusable=not rest)
 

@@ -115,6 +115,8 @@ class ChunkedBody(Body):
     def feed(self, data: bytes) -> Piece:
         payload: list[bytes] = []
         at, size = self._whole_chunks(data, payload), len(data)
+        if at == size:
+            return data, payload[0] if len(payload) == 1 else b"".join(payload), b""
         wire = [data[:at]]
         while at < size and not self.done:
             if self._left:
@@ -134,15 +136,16 @@ class ChunkedBody(Body):
 
     def _whole_chunks(self, data: bytes, payload: list[bytes]) -> int:
         """Skip chunks that one read holds completely, as streams mostly have; return where something else begins."""
-        at = 0
+        at, size = 0, len(data)
         if self._take_line is not None or self._left or self._line:
             return at
-        while line := _LINE.match(data, at):
+        while at < size and (line := _LINE.match(data, at)):
             begin = line.end()
             end = begin + int(line[1], 16)
             if begin == end or begin - at > _MAX_LINE or data[end : end + 2] != b"\r\n":
                 break
-            self._count_extensions(line[2])
+            if line[2]:
+                self._count_extensions(line[2])
             payload.append(data[begin:end])
             at = end + 2
         return at

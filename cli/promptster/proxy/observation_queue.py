@@ -7,6 +7,7 @@ queue is full, body bytes are left out and counted, and the observer receives th
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections import deque
 from collections.abc import Callable
@@ -47,25 +48,21 @@ class ObservationQueue:
         self._urgent_room = limits.observed_bytes - min(_URGENT, limits.observed_bytes // 2)
         self._timing = timing
         self._on_fault = on_fault
-        self._items: deque[tuple[ExchangeReporter, RequestInfo | Observation, int]] = deque()
+        self._items: deque[tuple[ExchangeReporter, Observation | None, int]] = deque()
         self._timer: asyncio.TimerHandle | None = None
         self._draining = False
         self._loop = asyncio.get_running_loop()
 
-    def put(self, reporter: ExchangeReporter, item: RequestInfo | Observation, size: int = 0) -> None:
-        """Queue one item of an exchange, with the size of its data."""
+    def put(self, reporter: ExchangeReporter, observation: Observation | None, size: int = 0) -> None:
+        """Queue an observation of an exchange, with the size of its data, or ``None`` to open its observer."""
         cost = size + _ITEM_COST
-        self._items.append((reporter, item, cost))
+        self._items.append((reporter, observation, cost))
         self.room -= cost
         if self._timer is None:
             self._timer = self._loop.call_later(self._timing.observe_delay_s, self._drain)
         if self.room < self._urgent_room and not self._draining:
             self._draining = True
             self._loop.call_soon(self._drain)
-
-    def has_room(self, size: int) -> bool:
-        """Whether data of this size may be queued."""
-        return self.room >= size + _ITEM_COST
 
     def _drain(self) -> None:
         self.deliver_for(self._timing.observe_slice_s)
@@ -78,24 +75,26 @@ class ObservationQueue:
 
     def deliver_for(self, seconds: float) -> None:
         """Deliver queued items for about this long."""
-        deadline = time.perf_counter() + seconds
-        while self._items:
-            self._deliver_one()
-            if time.perf_counter() > deadline:
-                break
-
-    def _deliver_one(self) -> None:
-        reporter, item, cost = self._items.popleft()
-        self.room += cost
-        try:
-            reporter.deliver(item)
-        except Exception as exc:  # noqa: BLE001 - an observer's fault must not reach the traffic
-            self._on_fault(exc)
+        self._deliver(time.perf_counter() + seconds)
 
     def flush(self) -> None:
         """Deliver everything now."""
-        while self._items:
-            self._deliver_one()
+        self._deliver(math.inf)
+
+    def _deliver(self, deadline: float) -> None:
+        items = self._items
+        while items:
+            reporter, observation, cost = items.popleft()
+            self.room += cost
+            try:
+                if observation is None:
+                    reporter.open()
+                elif reporter.observer is not None:
+                    reporter.observer.observe(observation)
+            except Exception as exc:  # noqa: BLE001 - an observer's fault must not reach the traffic
+                self._on_fault(exc)
+            if time.perf_counter() > deadline:
+                break
 
 
 class ExchangeReporter:
@@ -107,22 +106,27 @@ class ExchangeReporter:
         """Queue the opening of the observer."""
         self._queue = queue
         self._open_observer = open_observer
-        self._observer: Observer | None = None
+        self._info = info
+        self.observer: Observer | None = None
+        """Receives the observations; stays ``None`` if it could not be opened, and they are dropped."""
         self._missed = 0
         self._ended = False
-        queue.put(self, info)
+        queue.put(self, None)
 
-    def deliver(self, item: RequestInfo | Observation) -> None:
-        """Give one item to the observer; if it could not be opened, there is nobody to give it to."""
-        if isinstance(item, RequestInfo):
-            self._observer = self._open_observer(item)
-        elif self._observer is not None:
-            self._observer.observe(item)
+    def open(self) -> None:
+        """Open the observer."""
+        self.observer = self._open_observer(self._info)
 
-    def request_data(self, data: bytes) -> None:
-        """Report a piece of the request's body, or count it as missed."""
-        if data and self._take(len(data)):
-            self._queue.put(self, RequestData(data), len(data))
+    def data(self, piece: RequestData | ResponseData) -> None:
+        """Report a piece of a body, or count it as missed if the queue is full."""
+        size, queue = len(piece.data), self._queue
+        if queue.room < size + _ITEM_COST:
+            self._missed += size
+            queue.missed_bytes += size
+            return
+        if self._missed:
+            self._report_missed()
+        queue.put(self, piece, size)
 
     def request_end(self) -> None:
         """Report that the request is complete."""
@@ -134,11 +138,6 @@ class ExchangeReporter:
         self._report_missed()
         self._queue.put(self, ResponseStart(status, without_response_credentials(headers)))
 
-    def response_data(self, data: bytes) -> None:
-        """Report a piece of the response's body, or count it as missed."""
-        if data and self._take(len(data)):
-            self._queue.put(self, ResponseData(data), len(data))
-
     def end(self, outcome: Outcome, reason: str) -> None:
         """Report the end, once."""
         if self._ended:
@@ -146,15 +145,6 @@ class ExchangeReporter:
         self._ended = True
         self._report_missed()
         self._queue.put(self, ExchangeEnd(outcome, reason))
-
-    def _take(self, size: int) -> bool:
-        """Whether the queue has room for data; if not, the data is missed."""
-        if not self._queue.has_room(size):
-            self._missed += size
-            self._queue.missed_bytes += size
-            return False
-        self._report_missed()
-        return True
 
     def _report_missed(self) -> None:
         if self._missed:

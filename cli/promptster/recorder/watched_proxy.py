@@ -32,10 +32,10 @@ _HTTP_HOOK_AGENTS: Final = frozenset({"claude"})
 
 
 class WatchedProxy:
-    """The forwarder, with or without somebody who watches."""
+    """The proxy, and whether capture watches it yet."""
 
     def __init__(self, facts: SessionFacts, token: str, clock: Clock, log: Log, spool_folder: Path) -> None:
-        """Prepare the forwarder for a session's upstreams."""
+        """Prepare the proxy for a session's upstreams."""
         self._capture: Capture | None = None
         self._receive: Callable[[str, bytes], None] = self._leave_in_spool
         self._spool = str(spool_folder)

@@ -125,10 +125,10 @@ class ObservedCall:
     def observe(self, observation: Observation) -> None:
         """Take what the proxy reports of this exchange."""
         match observation:
-            case ResponseData(data):
-                self._response_data(data)
-            case RequestData(data):
-                self._request_data(data)
+            case ResponseData():
+                self._response_data(observation.data)
+            case RequestData():
+                self._request_data(observation.data)
             case RequestEnd():
                 self._request_end()
             case ResponseStart(status, headers):
