@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import socket
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.proxy.rig import TOKEN, Agent, Talk, provider, proxied, until
+from tests.proxy.rig import TOKEN, Talk, provider, proxied, until
 from tests.proxy.test_http1 import HOSTILE_REQUESTS
 
-from promptster.proxy import agent_side
-from promptster.proxy.agent_side import MAX_HOOK_BYTES
-from promptster.proxy.forward import Limits
+from promptster.proxy.limits import Limits, Timing
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -26,24 +23,6 @@ async def _echo(talk: Talk) -> None:
     while True:
         head, body = await talk.request()
         await talk.answer(head.split(b" ")[1] + b" " + body)
-
-
-def _hook(port: int, fields: bytes, body: bytes = b"") -> bytes:
-    return b"POST /hooks/claude HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nX-Promptster-Token: %s\r\n%s\r\n%s" % (
-        port,
-        TOKEN.encode(),
-        fields,
-        body,
-    )
-
-
-async def _refusal(agent: Agent) -> tuple[int, str]:
-    """The status and code of a refusal that ends the connection; its form is checked here."""
-    head, _, body = (await agent.rest()).partition(b"\r\n\r\n")
-    assert b"\r\nConnection: close" in head
-    error = json.loads(body)["error"]
-    assert error["message"].startswith("promptster: ")
-    return int(head.split(b" ")[1]), error["code"]
 
 
 @asynccontextmanager
@@ -73,10 +52,10 @@ async def test_hostile_heads_reach_nobody(name: str) -> None:
     async with provider(_echo) as there, proxied(there.upstream()) as here:
         agent = await here.connect()
         await agent.send(data.replace(b"127.0.0.1:4321", b"127.0.0.1:%d" % here.port))
-        assert (await _refusal(agent))[0] == status
+        assert (await agent.refusal())[0] == status
         assert there.connections == 0
         assert here.seen == []
-        assert here.forwarder.stats.refused == 1
+        assert here.proxy.stats.refused == 1
 
 
 @pytest.mark.parametrize(
@@ -89,12 +68,12 @@ async def test_hostile_heads_reach_nobody(name: str) -> None:
         ("GET /{token}/anthropic/ HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\n", (426, "upgrade")),
     ],
 )
-async def test_the_gate_stands_before_the_provider(head: str, expected: tuple[int, str]) -> None:
+async def test_a_refused_request_does_not_reach_the_provider(head: str, expected: tuple[int, str]) -> None:
     """A wrong host, a web page, a wrong token, another path, a WebSocket: nothing is forwarded or observed."""
     async with provider(_echo) as there, proxied(there.upstream()) as here:
         agent = await here.connect()
         await agent.send((head.format(token=TOKEN, port=here.port) + "\r\n").encode())
-        assert await _refusal(agent) == expected
+        assert await agent.refusal() == expected
         assert there.connections == 0
         assert here.seen == []
 
@@ -115,7 +94,7 @@ async def test_what_follows_a_refusal_is_not_served() -> None:
         agent = await here.connect()
         good = b"GET /%s/anthropic/ HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n\r\n" % (TOKEN.encode(), here.port)
         await agent.send(b"GET http://x/ HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n\r\n" % here.port + good)
-        assert (await _refusal(agent))[0] == 400
+        assert (await agent.refusal())[0] == 400
         assert there.connections == 0
 
 
@@ -125,7 +104,7 @@ async def test_pipelined_requests_are_served_in_order() -> None:
         agent = await here.connect()
         for number in range(5):
             await agent.ask(f"/{number}", b"body%d" % number)
-            await agent.send(_hook(here.port, b"Content-Length: 1\r\n", b"%d" % number))
+            await agent.hook(b"Content-Length: 1\r\n", b"%d" % number)
         for number in range(5):
             assert (await agent.answer())[1] == b"/%d body%d" % (number, number)
             assert (await agent.answer())[1] == b""
@@ -171,10 +150,10 @@ async def test_a_head_may_come_byte_by_byte() -> None:
 
 async def test_a_head_that_does_not_end_times_out() -> None:
     """Half a head is answered with 408; a connection without any bytes may stay."""
-    async with provider(_echo) as there, proxied(there.upstream(), limits=Limits(head_timeout_s=0.01)) as here:
+    async with provider(_echo) as there, proxied(there.upstream(), timing=Timing(head_s=0.01)) as here:
         idle, agent = await here.connect(), await here.connect()
         await agent.send(b"GET /x HTTP/1.1\r\n")
-        assert await _refusal(agent) == (408, "head_timeout")
+        assert await agent.refusal() == (408, "head_timeout")
         await idle.ask("/still", b"here")
         assert (await idle.answer())[1] == b"/still here"
 
@@ -193,91 +172,6 @@ async def test_strangers_cannot_crowd_agents_out() -> None:
         assert here.agents_connected() == 3
 
 
-async def test_hooks_are_handed_over_before_they_are_answered() -> None:
-    """The payload is there when the answer is, and one connection serves them all."""
-    async with provider(_echo) as there, proxied(there.upstream()) as here:
-        agent = await here.connect()
-        for number in range(3):
-            body = b'{"n": %d}' % number
-            await agent.send(_hook(here.port, b"Content-Length: %d\r\n" % len(body), body))
-            head, answer = await agent.answer()
-            assert (head.split(b"\r\n")[0], answer) == (b"HTTP/1.1 200 OK", b"")
-            assert here.hooks[-1] == ("claude", body)
-        assert here.forwarder.stats.hooks == 3
-        assert there.connections == 0
-
-
-async def test_a_hook_may_come_in_chunks_and_in_pieces() -> None:
-    """Any framing, and a client that waits for 100 Continue."""
-    async with provider(_echo) as there, proxied(there.upstream()) as here:
-        agent = await here.connect()
-        await agent.send(_hook(here.port, b"Transfer-Encoding: chunked\r\n", b"2\r\nab\r\n"))
-        await agent.send(b"1\r\nc\r\n0\r\nTrailer: x\r\n\r\n")
-        assert (await agent.answer())[1] == b""
-        await agent.send(_hook(here.port, b"Expect: 100-Continue\r\nContent-Length: 3\r\nConnection: close\r\n"))
-        assert await agent.head() == b"HTTP/1.1 100 Continue\r\n\r\n"
-        await agent.send(b"def")
-        assert (await agent.rest()).endswith(b"Connection: close\r\n\r\n")
-        assert here.hooks == [("claude", b"abc"), ("claude", b"def")]
-
-
-async def test_a_hook_without_a_payload_is_answered_too() -> None:
-    """Whether it makes sense is for others to say."""
-    async with provider(_echo) as there, proxied(there.upstream()) as here:
-        agent = await here.connect()
-        await agent.send(_hook(here.port, b"Content-Length: 0\r\n"))
-        assert (await agent.answer())[1] == b""
-        assert here.hooks == [("claude", b"")]
-
-
-async def test_a_large_hook_is_taken_and_a_larger_one_refused() -> None:
-    """16 MiB is the limit, announced or counted; what is over it is told with its size and first bytes."""
-    async with provider(_echo) as there, proxied(there.upstream()) as here:
-        agent = await here.connect()
-        await agent.send(_hook(here.port, b"Content-Length: %d\r\n" % MAX_HOOK_BYTES, b"x" * MAX_HOOK_BYTES))
-        assert (await agent.answer())[1] == b""
-        assert len(here.hooks[0][1]) == MAX_HOOK_BYTES
-        await agent.send(_hook(here.port, b"Content-Length: %d\r\n" % (MAX_HOOK_BYTES + 1), b"begins"))
-        assert await _refusal(agent) == (413, "hook_too_large")
-        other = await here.connect()
-        size = MAX_HOOK_BYTES // 2 + 1
-        chunk = b"%x\r\n%s\r\n" % (size, b"x" * size)
-        await other.send(_hook(here.port, b"Transfer-Encoding: chunked\r\n", chunk))
-        await other.send(chunk)
-        assert await _refusal(other) == (413, "hook_too_large")
-        assert len(here.hooks) == 1
-        (announced, counted) = here.refused_hooks
-        assert announced[:2] == ("claude", MAX_HOOK_BYTES + 1)
-        assert b"begins".startswith(announced[2])
-        assert counted[1] > MAX_HOOK_BYTES
-        assert counted[2].startswith(b"x")
-
-
-async def test_half_a_hook_is_none() -> None:
-    """An agent that dies in the middle of a payload has not sent it; broken chunks neither."""
-    async with provider(_echo) as there, proxied(there.upstream()) as here:
-        agent, other = await here.connect(), await here.connect()
-        await agent.send(_hook(here.port, b"Content-Length: 10\r\n", b"half"))
-        await other.send(_hook(here.port, b"Transfer-Encoding: chunked\r\n", b"zz\r\n"))
-        assert await _refusal(other) == (400, "bad_framing")
-        agent.leave()
-        await until(lambda: not here.agents_connected(proven=True))
-        assert here.hooks == []
-
-
-async def test_a_failing_receiver_does_not_fail_the_agent() -> None:
-    """The hook is answered whatever happens to us, and the fault is reported."""
-
-    def fail(agent: str, payload: bytes) -> None:
-        raise ValueError(agent, payload)
-
-    async with provider(_echo) as there, proxied(there.upstream(), on_hook=fail) as here:
-        agent = await here.connect()
-        await agent.send(_hook(here.port, b"Content-Length: 2\r\n", b"{}"))
-        assert (await agent.answer())[1] == b""
-        assert [repr(fault) for fault in here.faults] == ["ValueError('claude', b'{}')"]
-
-
 async def test_connections_are_gone_when_everybody_left() -> None:
     """Nothing is kept of a closed connection."""
     async with provider(_echo) as there, proxied(there.upstream()) as here:
@@ -287,7 +181,7 @@ async def test_connections_are_gone_when_everybody_left() -> None:
             await agent.answer()
             agent.leave()
         await until(lambda: not here.agents_connected())
-        assert here.forwarder.stats.complete == 3
+        assert here.proxy.stats.complete == 3
 
 
 async def test_broken_chunks_behind_the_beginning_of_an_answer_cut_it() -> None:
@@ -312,12 +206,11 @@ async def test_broken_chunks_behind_the_beginning_of_an_answer_cut_it() -> None:
 
 
 @pytest.mark.parametrize("held", ["by us", "by the system"])
-async def test_an_early_answer_reaches_an_agent_that_reads_slowly(monkeypatch: pytest.MonkeyPatch, held: str) -> None:
+async def test_an_early_answer_reaches_an_agent_that_reads_slowly(held: str) -> None:
     """An answer that came before the request's end is delivered whole, however long the agent takes to read it.
 
     The agent goes on sending meanwhile: a socket that is closed then takes along what it still holds.
     """
-    monkeypatch.setattr(agent_side, "_LINGER_S", 0.01)
     size = 200_000
 
     async def script(talk: Talk) -> None:
@@ -327,10 +220,10 @@ async def test_an_early_answer_reaches_an_agent_that_reads_slowly(monkeypatch: p
 
     async with (
         provider(script) as there,
-        proxied(there.upstream()) as here,
+        proxied(there.upstream(), timing=Timing(drain_s=0.01)) as here,
         slow_agent(here, length=9, by_us=held == "by us") as narrow,
     ):
-        await until(lambda: here.forwarder.stats.complete == 1)
+        await until(lambda: here.proxy.stats.complete == 1)
         assert bool(here.buffered()) == (held == "by us")
         await asyncio.sleep(0.1)  # the wait that the agent's slowness consists of
         narrow.sendall(b"more")

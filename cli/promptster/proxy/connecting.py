@@ -1,4 +1,4 @@
-"""How the proxy reaches providers: directly, or by a tunnel through a corporate proxy."""
+"""How connections to providers are opened: directly, or by a CONNECT tunnel through a corporate proxy."""
 
 from __future__ import annotations
 
@@ -8,17 +8,13 @@ import errno
 import re
 import socket
 import ssl
-from typing import TYPE_CHECKING, Final, TypeVar
+from collections.abc import Callable
+from typing import Final, TypeVar
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from promptster.errors import ConfigurationError, PromptsterError, reason_of
-from promptster.network import PROXY_PORTS
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from promptster.network import Network
-    from promptster.proxy.upstreams import Upstream
+from promptster.network import PROXY_PORTS, Network
+from promptster.proxy.upstreams import Upstream
 
 _P = TypeVar("_P", bound=asyncio.Protocol)
 _PROXY_HEAD_LIMIT: Final = 64 * 1024
@@ -50,17 +46,17 @@ def tls_context(network: Network) -> ssl.SSLContext:
 
 
 class _Tunnel(asyncio.Protocol):
-    """Asks a proxy for a tunnel and waits for its word."""
+    """Asks a corporate proxy for a tunnel and waits for its response."""
 
-    def __init__(self, ask: bytes, opened: asyncio.Future[None]) -> None:
-        """Send ``ask`` once connected; settle ``opened``."""
-        self._ask = ask
+    def __init__(self, request: bytes, opened: asyncio.Future[None]) -> None:
+        """Send ``request`` once connected, and resolve ``opened``."""
+        self._request = request
         self._opened = opened
         self._head = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         if isinstance(transport, asyncio.WriteTransport):
-            transport.write(self._ask)
+            transport.write(self._request)
 
     def data_received(self, data: bytes) -> None:
         self._head += data
@@ -71,12 +67,12 @@ class _Tunnel(asyncio.Protocol):
         if not _PROXY_OK.match(self._head):
             self._fail(f"the proxy answered {line[:80]!r}")
         elif end + 4 != len(self._head):
-            self._fail("the proxy spoke before the tunnel was used")
+            self._fail("the proxy sent data before the tunnel was used")
         elif not self._opened.done():
             self._opened.set_result(None)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._fail(f"the proxy closed the connection{f': {words_of(exc)}' if exc else ''}")
+        self._fail(f"the proxy closed the connection{f': {reason_for(exc)}' if exc else ''}")
 
     def _fail(self, reason: str) -> None:
         if not self._opened.done():
@@ -120,10 +116,10 @@ async def _through_proxy(
     return protocol
 
 
-def words_of(exc: Exception) -> str:
-    """Why a connection failed or ended, without the system's numbers."""
+def reason_for(exc: Exception) -> str:
+    """Why a connection failed or ended, without error numbers."""
     if isinstance(exc, ssl.SSLError):
-        return exc.reason or "the other side broke TLS"
+        return exc.reason or "the other side broke the TLS protocol"
     if isinstance(exc, OSError) and exc.errno:
         return reason_of(exc)
     several = _NUMBER.search(str(exc))  # asyncio puts the refusals of several addresses into one text
@@ -131,7 +127,7 @@ def words_of(exc: Exception) -> str:
 
 
 def explain(exc: Exception, host: str) -> UnreachableError:
-    """The reason of a failed connection in words, for people who know their network."""
+    """Why a connection failed, in words for people who know their network."""
     if isinstance(exc, UnreachableError):
         return exc
     match exc:
@@ -142,15 +138,15 @@ def explain(exc: Exception, host: str) -> UnreachableError:
         case ssl.SSLCertVerificationError():
             code, text = "tls", f"the TLS certificate of {host} is not trusted: {exc.verify_message}"
         case ssl.SSLError():
-            code, text = "tls", f"the TLS handshake with {host} failed: {words_of(exc)}"
+            code, text = "tls", f"the TLS handshake with {host} failed: {reason_for(exc)}"
         case _ if isinstance(exc, ConnectionRefusedError) or f"[Errno {errno.ECONNREFUSED}]" in str(exc):
             code, text = "refused", f"{host} refused the connection"
         case _:
-            code, text = "network", f"{host} cannot be reached: {words_of(exc)}"
+            code, text = "network", f"{host} cannot be reached: {reason_for(exc)}"
     return UnreachableError(text, code=code)
 
 
-async def dial(
+async def connect(
     factory: Callable[[], _P],
     upstream: Upstream,
     network: Network,
@@ -162,10 +158,10 @@ async def dial(
 
     Args:
         factory: makes the protocol.
-        upstream: where to.
-        network: which way.
+        upstream: what to connect to.
+        network: whether to go through a corporate proxy, and which.
         context: from `tls_context`; needed for an https upstream.
-        timeout_s: seconds for everything up to the end of the TLS handshake.
+        timeout_s: seconds until the connection is ready, TLS handshake included.
 
     Raises:
         UnreachableError: with the reason.

@@ -1,4 +1,4 @@
-"""The answers that the proxy gives by itself: small JSON texts in the shape in which providers report errors."""
+"""The responses that the proxy generates itself: JSON in the shape in which providers report errors."""
 
 from __future__ import annotations
 
@@ -6,24 +6,24 @@ import json
 from http import HTTPStatus
 from typing import Final
 
-HOOK_ANSWER: Final = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n%s\r\n"
-"""Without a body: Claude Code shows the user what a compaction's handler says, ``{}`` too."""
+_HOOK_RESPONSE: Final = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n%s\r\n"
+"""Without a body, because Claude Code shows its user any body that a compaction hook returns, even ``{}``."""
 _KINDS: Final = {502: "api_error", 503: "overloaded_error"}
 
 
-def hook_answer(*, close: bool) -> bytes:
-    """The answer to every hook: nothing for the agent to do."""
-    return HOOK_ANSWER % (b"Connection: close\r\n" if close else b"")
+def hook_response(*, close: bool) -> bytes:
+    """The response to every hook: it gives the agent nothing to do."""
+    return _HOOK_RESPONSE % (b"Connection: close\r\n" if close else b"")
 
 
-def error_answer(status: int, code: str, reason: str, *, to_head: bool = False) -> bytes:
-    """A whole response that names promptster as its author, and closes the connection.
+def error_response(status: int, code: str, reason: str, *, to_head: bool = False) -> bytes:
+    """A complete response that names promptster as its author, and closes the connection.
 
     Args:
         status: HTTP status code.
-        code: stable word for scripts.
+        code: stable identifier for scripts.
         reason: what happened, for people.
-        to_head: whether the request's method is HEAD, which gets no body.
+        to_head: whether the method of the request is HEAD: then the response has no body.
     """
     kind = _KINDS.get(status, "invalid_request_error")
     error = {"type": kind, "code": code, "message": f"promptster: {reason}"}

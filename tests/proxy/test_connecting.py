@@ -15,8 +15,8 @@ from tests.helpers.certificates import make_server
 from tests.proxy.rig import Talk, provider, proxied
 
 from promptster.network import Network
-from promptster.proxy.forward import check_path
-from promptster.proxy.outbound import UnreachableError, explain
+from promptster.proxy.connecting import UnreachableError, explain
+from promptster.proxy.reachability import check_reachability
 from promptster.proxy.upstreams import Upstream
 
 
@@ -68,7 +68,7 @@ async def test_an_unknown_authority_is_named(tmp_path: Path) -> None:
     """Without the authority's file the path is not there, and the reason is the certificate."""
     _, tls = make_server(tmp_path, "provider.test")
     async with provider(_serve, tls=tls) as there:
-        check = await check_path(there.upstream(scheme="https"))
+        check = await check_reachability(there.upstream(scheme="https"))
         assert not check.ok
         assert "the TLS certificate of 127.0.0.1 is not trusted" in check.reason
 
@@ -81,7 +81,7 @@ async def test_a_provider_that_speaks_no_tls_is_named() -> None:
         await talk.send(b"HTTP/1.1 400 Bad Request\r\n\r\n")
 
     async with provider(script) as there:
-        check = await check_path(there.upstream(scheme="https"))
+        check = await check_reachability(there.upstream(scheme="https"))
         assert not check.ok
         assert "TLS handshake" in check.reason
 
@@ -91,7 +91,7 @@ async def test_an_unreadable_certificate_file_is_named(tmp_path: Path) -> None:
     broken = tmp_path / "broken.pem"
     broken.write_text("nothing")
     for file in (broken, tmp_path / "absent.pem"):
-        check = await check_path(Upstream("anthropic", "https://127.0.0.1:1"), Network(ca_files=(file,)))
+        check = await check_reachability(Upstream("anthropic", "https://127.0.0.1:1"), Network(ca_files=(file,)))
         assert str(file) in check.reason
 
 
@@ -153,7 +153,7 @@ async def test_a_provider_behind_a_corporate_proxy(tmp_path: Path, *, secured: b
     [
         (b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n", "407 Proxy Authentication"),
         (b"nonsense\r\n\r\n", "nonsense"),
-        (b"HTTP/1.1 200 OK\r\n\r\nearly", "spoke before"),
+        (b"HTTP/1.1 200 OK\r\n\r\nearly", "sent data before"),
         (b"HTTP/1.1 200 OK\r\n", "closed the connection"),
         (b"x" * 70_000, "the proxy answered"),
     ],
@@ -167,7 +167,7 @@ async def test_a_proxy_that_opens_no_tunnel_is_named(answer: bytes, reason: str)
 
     async with provider(script) as between:
         network = Network(proxy_url=f"http://127.0.0.1:{between.port}")
-        check = await check_path(Upstream("anthropic", "https://provider.test"), network)
+        check = await check_reachability(Upstream("anthropic", "https://provider.test"), network)
         assert not check.ok
         assert reason in check.reason
 
@@ -176,7 +176,7 @@ async def test_a_proxy_that_is_not_there_is_named() -> None:
     """The proxy's address is part of the reason, so that nobody looks at the provider."""
     async with provider(_serve) as gone:
         port = gone.port
-    check = await check_path(
+    check = await check_reachability(
         Upstream("anthropic", "https://provider.test"), Network(proxy_url=f"http://u:p@127.0.0.1:{port}")
     )
     assert f"the proxy 127.0.0.1:{port}: 127.0.0.1 refused the connection" in check.reason
@@ -187,7 +187,7 @@ async def test_a_certificate_for_another_name_is_refused_through_a_tunnel(tmp_pa
     ca_file, tls = make_server(tmp_path, "other.test")
     async with provider(_serve, tls=tls) as there, provider(_proxy(there.port, [])) as between:
         network = Network(proxy_url=f"http://127.0.0.1:{between.port}", ca_files=(ca_file,))
-        check = await check_path(Upstream("anthropic", "https://provider.test"), network)
+        check = await check_reachability(Upstream("anthropic", "https://provider.test"), network)
         assert "the TLS certificate of provider.test is not trusted" in check.reason
 
 
@@ -229,7 +229,7 @@ async def test_a_provider_that_never_finishes_its_handshake_times_out() -> None:
         await talk.reader.read()
 
     async with provider(script) as there:
-        check = await check_path(there.upstream(scheme="https"), timeout_s=0.2)
+        check = await check_reachability(there.upstream(scheme="https"), timeout_s=0.2)
         assert "did not answer in time" in check.reason
 
 
@@ -268,6 +268,6 @@ async def test_a_proxy_that_cannot_be_used_is_a_reason() -> None:
     """An agent whose provider would have to be reached through it gets the words that name it."""
     network = Network(proxy_fault="ALL_PROXY names a SOCKS proxy")
     upstream = Upstream("anthropic", "https://provider.test")
-    check = await check_path(upstream, network)
+    check = await check_reachability(upstream, network)
     assert not check.ok
     assert check.reason.endswith("ALL_PROXY names a SOCKS proxy, and provider.test is reached through it")

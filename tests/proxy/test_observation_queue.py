@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tests.proxy.rig import Seen, Talk, provider, proxied, until
+from typing_extensions import override
 
-from promptster.proxy.forward import Limits
+from promptster.proxy.limits import Limits
+from promptster.proxy.observation import DataMissed, ExchangeEnd, Observation, RequestData, RequestEnd, ResponseData
 
 if TYPE_CHECKING:
-    from promptster.proxy.forward import Outcome, RequestInfo
+    from promptster.proxy.observation import RequestInfo
 
 
 async def test_what_does_not_fit_is_counted_and_the_exchange_goes_on() -> None:
@@ -29,8 +31,8 @@ async def test_what_does_not_fit_is_counted_and_the_exchange_goes_on() -> None:
         assert seen.missing > 0
         assert len(seen.request) + len(seen.response) + seen.missing == 2 * size
         assert seen.outcome == "complete"
-        assert seen.calls.index("missed") < seen.calls.index("request_end")
-        assert here.forwarder.stats.missed_bytes == seen.missing
+        assert seen.observations.index(DataMissed) < seen.observations.index(RequestEnd)
+        assert here.proxy.stats.missed_bytes == seen.missing
 
 
 async def test_many_tiny_pieces_are_bounded_too() -> None:
@@ -51,19 +53,16 @@ async def test_many_tiny_pieces_are_bounded_too() -> None:
 
 @dataclass
 class _Faulty(Seen):
-    """Raises in every call but keeps count."""
+    """Raises for all data and for the end, but keeps what it received."""
 
-    def request_body(self, data: bytes) -> None:
-        super().request_body(data)
-        raise RuntimeError("request_body")
-
-    def response_body(self, data: bytes) -> None:
-        super().response_body(data)
-        raise RuntimeError("response_body")
-
-    def finished(self, outcome: Outcome, detail: str) -> None:
-        super().finished(outcome, detail)
-        raise RuntimeError("finished")
+    @override
+    def observe(self, observation: Observation) -> None:
+        super().observe(observation)
+        match observation:
+            case RequestData() | ResponseData() | ExchangeEnd():
+                raise RuntimeError(type(observation).__name__)
+            case _:
+                pass
 
 
 async def _answer(talk: Talk) -> None:
@@ -80,7 +79,7 @@ async def test_a_faulty_observer_disturbs_nothing() -> None:
             await agent.ask(body=b"x")
             assert (await agent.answer())[1] == b"ok"
             assert (await here.settled()).outcome == "complete"
-        assert [str(fault) for fault in here.faults] == ["request_body", "response_body", "finished"] * 2
+        assert [str(fault) for fault in here.faults] == ["RequestData", "ResponseData", "ExchangeEnd"] * 2
 
 
 async def test_an_observer_that_cannot_be_opened_disturbs_nothing() -> None:
@@ -93,23 +92,25 @@ async def test_an_observer_that_cannot_be_opened_disturbs_nothing() -> None:
         agent = await here.connect()
         await agent.ask("/x", b"x")
         assert (await agent.answer())[1] == b"ok"
-        await until(lambda: not here.untold())
+        await until(lambda: not here.undelivered())
         assert [str(fault) for fault in here.faults] == ["/x"]
 
 
-async def test_the_bytes_are_out_before_they_are_told() -> None:
-    """When the observer hears of a piece of the answer, the socket has already been given it."""
+async def test_bytes_are_sent_before_they_are_observed() -> None:
+    """When an observer receives a piece of the response, the socket has already taken it."""
     order: list[str] = []
 
     @dataclass
     class Late(Seen):
-        def response_body(self, data: bytes) -> None:
-            super().response_body(data)
-            order.append("told" if not here.buffered() else "held back")
+        @override
+        def observe(self, observation: Observation) -> None:
+            super().observe(observation)
+            if isinstance(observation, ResponseData):
+                order.append("held back" if here.buffered() else "sent")
 
     async with provider(_answer) as there, proxied(there.upstream(), observe=Late) as here:
         agent = await here.connect()
         await agent.ask(body=b"x")
         await agent.answer()
         await here.settled()
-        assert order == ["told"]
+        assert order == ["sent"]

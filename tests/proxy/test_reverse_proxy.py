@@ -1,4 +1,4 @@
-"""The forwarder as a whole: its socket, its end, and the check of the path."""
+"""The proxy as a whole: its socket and its end."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ import pytest
 from tests.proxy.rig import TOKEN, Seen, Talk, provider, proxied, until
 
 from promptster.errors import ConfigurationError
-from promptster.proxy.agent_side import AgentConnection
-from promptster.proxy.forward import DEFAULT_UPSTREAMS, Forwarder, check_path
+from promptster.proxy.agent_connection import AgentConnection
+from promptster.proxy.reverse_proxy import ReverseProxy
+from promptster.proxy.upstreams import DEFAULT_UPSTREAMS
 
 
 async def _serve(talk: Talk) -> None:
@@ -22,16 +23,16 @@ async def _serve(talk: Talk) -> None:
 @pytest.mark.parametrize("address", ["0.0.0.0", "127.0.0.2"])  # noqa: S104 - what must be refused
 async def test_only_the_literal_loopback_address_is_served(address: str) -> None:
     """A socket bound anywhere else, or not yet, is refused."""
-    forwarder = Forwarder(
+    proxy = ReverseProxy(
         token=TOKEN, upstreams=DEFAULT_UPSTREAMS, open_observer=Seen, on_hook=lambda _agent, _payload: None
     )
     with socket.socket() as unbound, socket.socket() as elsewhere:
         with pytest.raises(ConfigurationError):
-            await forwarder.serve(unbound)
+            await proxy.serve(unbound)
         elsewhere.bind((address, 0))
         with pytest.raises(ConfigurationError):
-            await forwarder.serve(elsewhere)
-    await forwarder.aclose()
+            await proxy.serve(elsewhere)
+    await proxy.aclose()
 
 
 async def test_the_port_cannot_be_taken_beside_us() -> None:
@@ -59,14 +60,14 @@ async def test_closing_cuts_what_is_under_way_and_tells_everything() -> None:
         await agent.ask(body=b"x")
         await begun.wait()
         await agent.reader.readuntil(b"half")
-        await here.forwarder.aclose()
+        await here.proxy.aclose()
         assert await agent.rest() == b""
         assert (here.seen[0].outcome, here.seen[0].response) == ("failed", b"half")
         assert here.seen[0].endings[0][1] == "promptster was stopped"
 
 
 async def test_closing_never_ends_an_open_ended_answer_properly() -> None:
-    """Where only the connection's end tells the answer's, the end of the forwarder itself is a reset too."""
+    """Where only the connection's end tells the answer's, the end of the proxy itself is a reset too."""
 
     async def script(talk: Talk) -> None:
         await talk.request()
@@ -77,7 +78,7 @@ async def test_closing_never_ends_an_open_ended_answer_properly() -> None:
         agent = await here.connect()
         await agent.ask(body=b"x")
         await agent.reader.readuntil(b"to the en")
-        await here.forwarder.aclose()
+        await here.proxy.aclose()
         with pytest.raises(ConnectionResetError):
             await agent.rest()
 
@@ -85,9 +86,9 @@ async def test_closing_never_ends_an_open_ended_answer_properly() -> None:
 async def test_a_connection_accepted_at_the_last_moment_is_closed_too() -> None:
     """What the system had accepted before the end, and hands over behind it, is not served by anybody."""
     async with provider(_serve) as there, proxied(there.upstream()) as here:
-        await here.forwarder.aclose()
+        await here.proxy.aclose()
         ours, theirs = socket.socketpair()
-        await asyncio.get_running_loop().connect_accepted_socket(lambda: AgentConnection(here.forwarder), ours)
+        await asyncio.get_running_loop().connect_accepted_socket(lambda: AgentConnection(here.proxy), ours)
         reader, writer = await asyncio.open_connection(sock=theirs)
         async with asyncio.timeout(5):
             assert await reader.read() == b""
@@ -97,46 +98,10 @@ async def test_a_connection_accepted_at_the_last_moment_is_closed_too() -> None:
 
 
 async def test_closing_while_connecting_ends_the_exchange() -> None:
-    """No task outlives the forwarder."""
+    """No task outlives the proxy."""
     async with provider(_serve) as there, proxied(there.upstream()) as here:
         agent = await here.connect()
         await agent.ask(body=b"x")
         await until(lambda: bool(here.seen))
-        await here.forwarder.aclose()
+        await here.proxy.aclose()
         assert len(here.seen[0].endings) == 1
-
-
-@pytest.mark.parametrize("status", [b"200 OK", b"401 Unauthorized", b"404 Not Found", b"529 Overloaded"])
-async def test_any_status_proves_the_path(status: bytes) -> None:
-    """One unauthenticated request below the base URL, whatever the provider says to it."""
-    asked: list[bytes] = []
-
-    async def script(talk: Talk) -> None:
-        asked.append(await talk.head())
-        await talk.answer(status=status)
-
-    async with provider(script) as there:
-        check = await check_path(there.upstream(path="/v1"))
-    assert (check.ok, check.status, check.reason) == (True, int(status[:3]), "")
-    assert [head.split(b"\r\n")[0] for head in asked] == [b"GET /v1/ HTTP/1.1"]
-    assert b"authorization" not in asked[0].lower()
-
-
-async def test_a_path_that_is_not_there_says_why() -> None:
-    """Refused, cut off, silent: each in words."""
-
-    async def hang_up(talk: Talk) -> None:
-        await talk.head()
-
-    async def silence(talk: Talk) -> None:
-        await talk.reader.read()
-
-    async with provider(_serve) as there:
-        upstream = there.upstream()
-    check = await check_path(upstream)
-    assert (check.ok, check.status) == (False, None)
-    assert check.reason == "anthropic could not be reached: 127.0.0.1 refused the connection"
-    async with provider(hang_up) as there:
-        assert (await check_path(there.upstream())).reason == "the provider closed the connection"
-    async with provider(silence) as there:
-        assert "did not answer in time" in (await check_path(there.upstream(), timeout_s=0.1)).reason

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 from tests.proxy.rig import TOKEN, Talk, provider, proxied, until
 
-from promptster.proxy.forward import Limits
+from promptster.proxy.limits import Limits, Timing
 
 
 async def _serve(talk: Talk) -> None:
@@ -25,7 +25,7 @@ async def test_one_connection_serves_agents_one_after_the_other() -> None:
             assert (await agent.answer())[1] == b"ok"
             agent.leave()
         assert there.connections == 1
-        assert here.forwarder.stats.dialled == 1
+        assert here.proxy.stats.connected == 1
 
 
 async def test_parallel_requests_have_connections_of_their_own_and_few_stay() -> None:
@@ -38,7 +38,7 @@ async def test_parallel_requests_have_connections_of_their_own_and_few_stay() ->
         await talk.answer()
         await talk.reader.read()
 
-    async with provider(script) as there, proxied(there.upstream(), limits=Limits(max_idle=2)) as here:
+    async with provider(script) as there, proxied(there.upstream(), limits=Limits(idle_connections=2)) as here:
         agents = [await here.connect() for _ in range(6)]
         for agent in agents:
             await agent.ask()
@@ -92,7 +92,7 @@ async def test_a_stale_connection_is_not_used(how: str) -> None:
             await stale.wait()
             stale.clear()
             assert there.connections == number
-        assert here.forwarder.stats.complete == 3
+        assert here.proxy.stats.complete == 3
 
 
 async def test_a_provider_that_says_close_is_not_asked_again_on_the_same_connection() -> None:
@@ -165,7 +165,7 @@ async def test_idle_connections_are_closed() -> None:
         await talk.reader.read()
         over.set()
 
-    async with provider(script) as there, proxied(there.upstream(), limits=Limits(idle_s=0.02)) as here:
+    async with provider(script) as there, proxied(there.upstream(), timing=Timing(idle_s=0.02)) as here:
         agent = await here.connect()
         await agent.ask()
         await agent.answer()
