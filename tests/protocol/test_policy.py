@@ -88,7 +88,11 @@ def test_what_nothing_records_is_neither_asked_for_nor_announced() -> None:
         ({"agents": ["claude", "codex"]}, "hooks report to it too. Codex trusts", "Cursor"),
         ({"agents": ["claude", "later-agent"]}, "You may use Claude Code or later-agent.", "Codex"),
         ({}, "You may use Claude Code, Codex or Cursor.", "offers instead"),
-        ({"alternative": "a pairing session"}, "If you refuse, Acme offers instead: a pairing session.\n", "no alternative"),
+        (
+            {"alternative": "a pairing session"},
+            "If you refuse, Acme offers instead: a pairing session.\n",
+            "no alternative",
+        ),
         ({"contact": "hiring@acme.example"}, "write to hiring@acme.example.", "write to Acme"),
         ({"legal_basis": "its legitimate interest"}, "legal basis is its legitimate interest.", "your consent."),
         ({}, 'Nothing is submitted then. You can still run "promptster submit" later.', "as it is. To prevent"),
@@ -111,7 +115,11 @@ def test_what_nothing_records_is_neither_asked_for_nor_announced() -> None:
         ({"providers": {}}, "are recorded, but not their traffic to the model.", "for these providers"),
         ({}, "anthropic (https://api.anthropic.com)", "not their traffic"),
         ({"retention_days": 17}, "For 17 days after the session ends.", "30 days"),
-        ({"readers": ("recruiter", "hiring_lead")}, "Hiring leads and recruiters at Acme, to judge this one assessment.", "owner"),
+        (
+            {"readers": ("recruiter", "hiring_lead")},
+            "Hiring leads and recruiters at Acme, to judge this one assessment.",
+            "owner",
+        ),
         ({"readers": ()}, "Nobody at Acme.", "owner"),
     ],
 )
@@ -144,7 +152,7 @@ def test_the_text_names_what_it_must(words: str) -> None:
 LONGEST: dict[str, Any] = {
     "kinds": list(Kind),
     "retention_days": 180,
-    "time_limit_minutes": 90,
+    "time_limit_minutes": 0,
     "analysis_by_llm": True,
     "contact": "hiring@acme.example",
     "alternative": "a pairing session",

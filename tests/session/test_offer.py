@@ -149,7 +149,11 @@ def lies() -> list[Policy]:
             replace(honest, retention_days=180),
             replace(honest, text=honest.text.rstrip("\n")),
         ]
-    for name, other in (("version-2", "version-1"), ("version-2", "version-2-text-3"), ("version-2-text-3", "version-2")):
+    for name, other in (
+        ("version-2", "version-1"),
+        ("version-2", "version-2-text-3"),
+        ("version-2-text-3", "version-2"),
+    ):
         found.append(replace(kept(name), text=kept(other).text))
     return found
 
@@ -169,7 +173,13 @@ def test_a_text_that_is_not_that_of_the_settings_is_refused(
 
 @pytest.mark.parametrize(
     "changes",
-    [{"text_version": NEWEST_TEXT + 1}, {"at_limit": "submit"}, {"models": ("m-1",)}, {"reader_systems": ("ats",)}, {"v": 3}],
+    [
+        {"text_version": NEWEST_TEXT + 1},
+        {"at_limit": "submit"},
+        {"models": ("m-1",)},
+        {"reader_systems": ("ats",)},
+        {"v": 3},
+    ],
 )
 def test_what_only_a_newer_version_knows_asks_for_an_update(
     server: Answering, config: Config, tmp_path: Path, changes: dict[str, Any]

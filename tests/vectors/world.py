@@ -81,7 +81,7 @@ def small_policy(kinds: Iterable[str] = tuple(Kind), **changes: Any) -> Policy:
 def second_policy(**changes: Any) -> PolicyV2:
     """The same policy in version 2, with text 2 rendered from its settings."""
     second = dataclasses.replace(newest_policy(), text_version=2)
-    return dataclasses.replace(second, text=render_text(second), **changes)
+    return dataclasses.replace(second, **{"text": render_text(second), **changes})
 
 
 def newest_policy() -> PolicyV2:

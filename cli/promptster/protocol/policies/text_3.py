@@ -102,8 +102,8 @@ def render(policy: PolicyV2) -> str:
             "Your screen, keyboard, microphone, camera, browser and other programs.",
             "Your own editor is not watched.",
             "Your agent's key for its provider is removed.",
-            "Everything else that it reads, prints or sends is recorded as it is, including personal data and passwords: "
-            "keep those out of its reach.",
+            "Everything else that it reads, prints or sends is recorded as it is, including personal data and "
+            "passwords: keep those out of its reach.",
         ),
         paragraph(
             "HOW IT WORKS",
@@ -131,8 +131,8 @@ def render(policy: PolicyV2) -> str:
         listed(
             "WHAT YOU CAN DO",
             'see all of it: "promptster inspect"',
-            'take a break: "promptster pause", then "promptster resume". If you then continue the conversation, '
-            "what was said in the break may be sent again, and recorded.",
+            'take a break: "promptster pause", then "promptster resume". If you then continue the conversation, what '
+            "was said in the break may be sent again, and recorded.",
             'submit your work: "promptster submit". You keep a signed copy of what reviewers see.',
             'end without submitting: "promptster stop". What was sent is kept as above.',
             'withdraw consent, also after submitting: "promptster withdraw". The keys are destroyed at once.',

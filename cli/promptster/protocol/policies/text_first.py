@@ -1,6 +1,6 @@
 """The text that the first release gave policies of version 1, before text 1. It never changes.
 
-A policy of version 1 does not name its text. Candidates who were invited then still see the text that they were offered.
+A policy of version 1 does not name its text. Candidates invited then still see the text that they were offered.
 """
 
 from __future__ import annotations
