@@ -20,7 +20,7 @@ _SENTENCE = re.compile(r"[.!?]+(?:\s|$)")
 _WORD = re.compile(r"[A-Za-z]+(?:'[a-z]+)?|\d+")
 _VOWELS = re.compile(r"[aeiouy]+")
 _SILENT = re.compile(r"(?:[^aeiouytd]ed|[^aeiouylscxzg]es|[^aeiouyl]e)$")
-_SPOKEN_APART = re.compile(r"ia|io(?!n)|eo(?!u)|[^q]ua|iu|ying|ie(?=nc|t)")
+_SPOKEN_APART = re.compile(r"ia|io(?!n)|eo(?!u)|[^q]ua|iu|ying|ie(?=nc|t)|ea$")
 
 
 class Counts(NamedTuple):
