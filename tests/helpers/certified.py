@@ -20,7 +20,7 @@ from promptster.protocol.log import LogProof, log_leaf, sign_checkpoint
 from promptster.protocol.policy import make_policy, policy_sha256
 from promptster.protocol.sealing import SealingKey
 from promptster.protocol.signing import Envelope, SigningKey
-from promptster.session.state import SessionFacts, SessionFolder, SessionState
+from promptster.session_folder.folder import SessionFacts, SessionFolder, SessionState
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -12,16 +12,16 @@ import threading
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from promptster.agents.launching import LaunchRequest
 from promptster.keys import FileStore, SessionSecrets, save_secrets
 from promptster.paths import Paths
 from promptster.protocol.policy import make_policy
 from promptster.proxy.upstreams import DEFAULT_UPSTREAMS
-from promptster.session.agents.interface import LaunchRequest
-from promptster.session.answers import LaunchTicket
-from promptster.session.control_server import ControlServer
-from promptster.session.launcher import hook_command
-from promptster.session.log import Log
-from promptster.session.state import SessionFacts, SessionFolder, SessionState
+from promptster.recorder.control_server import ControlServer
+from promptster.recorder.process_log import Log
+from promptster.session.launch.launcher import hook_command
+from promptster.session_folder.control_messages import LaunchTicket
+from promptster.session_folder.folder import SessionFacts, SessionFolder, SessionState
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping

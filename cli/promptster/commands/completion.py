@@ -80,7 +80,7 @@ def _of_program(name: str, words: Sequence[str]) -> list[str]:
     """The agent's name; what stands behind it is the agent's, or the shell's, and so mostly a file."""
     if name == "shell" or len(words) > 1:
         return [FILES]
-    from promptster.session.agents import NAMES as AGENTS  # noqa: PLC0415 - only this word needs it
+    from promptster.agents.launchers import NAMES as AGENTS  # noqa: PLC0415 - only this word needs it
 
     found = [("--help", "show help")] if words[0].startswith("-") else [(agent, "recorded") for agent in AGENTS]
     return matching(found, words[0])

@@ -25,7 +25,7 @@ if TYPE_CHECKING or needed.work:
     from promptster.protocol.verification import verify_bundle
     from promptster.replay.errors import ExportError
     from promptster.replay.verdict import findings, log
-    from promptster.session.completing import StillIncompleteError, complete, find_own, may_be_completed
+    from promptster.session.leaving.copy_completion import StillIncompleteError, complete, find_own, may_be_completed
     from promptster.ui.escape import escape_line
     from promptster.ui.output import Output, write_bytes
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from promptster.replay.exporters.interface import Exporter
     from promptster.replay.session import Replay
-    from promptster.session.completing import Completed
+    from promptster.session.leaving.copy_completion import Completed
 
 _STDOUT = "-"
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING or needed.work:
     from promptster.protocol.verification import verify_bundle
     from promptster.replay.unreadable import why_unreadable
     from promptster.replay.verdict import told as all_told
-    from promptster.session.state import SessionState
+    from promptster.session_folder.folder import SessionState
     from promptster.ui.checked import checked, unreadable
     from promptster.ui.escape import escape_line
     from promptster.ui.output import Output
@@ -139,7 +139,7 @@ def _completable(file: Path, verification: Verification) -> str | None:
     """The file's name, if it is the candidate's own copy here and the collector may have what it lacks."""
     if verification.verdict == "verified":
         return None
-    from promptster.session.completing import find_own, may_be_completed  # noqa: PLC0415 - brings the network's library
+    from promptster.session.leaving.copy_completion import find_own, may_be_completed  # noqa: PLC0415 - brings the network's library
 
     if not may_be_completed(verification):
         return None

@@ -11,17 +11,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from promptster.errors import SessionError
-from promptster.session.control import ControlClient
-from promptster.session.state import SessionFolder
+from promptster.session_folder.control_client import ControlClient
+from promptster.session_folder.folder import SessionFolder
 
 if TYPE_CHECKING:
     from promptster.keys import SecretStore, SessionSecrets
     from promptster.paths import Paths
-    from promptster.session.answers import RecorderStatus
-    from promptster.session.state import SessionFacts
-    from promptster.session.touched import TouchedFiles
-    from promptster.session.vault import Vault
-    from promptster.session.worktree import WorkTree
+    from promptster.session.workspace.worktree import WorkTree
+    from promptster.session_folder.control_messages import RecorderStatus
+    from promptster.session_folder.folder import SessionFacts
+    from promptster.session_folder.touched_files import TouchedFiles
+    from promptster.session_folder.vault import Vault
 
 UNREACHABLE = "recorder_unreachable"
 BUNDLE = "bundle.txt"
@@ -98,15 +98,15 @@ class Current:
     @cached_property
     def vault(self) -> Vault:
         """Sealed small files of the session."""
-        from promptster.session.vault import Vault  # noqa: PLC0415 - not every command needs it
+        from promptster.session_folder.vault import Vault  # noqa: PLC0415 - not every command needs it
 
         return Vault(self.folder.path / VAULT, self.secrets.content_key, self.facts.session)
 
     @cached_property
     def touched(self) -> TouchedFiles:
         """Files of other programs that are changed for the session."""
-        from promptster.session.touched import TouchedFiles  # noqa: PLC0415 - not every command needs it
-        from promptster.session.vault import Vault  # noqa: PLC0415 - not every command needs it
+        from promptster.session_folder.touched_files import TouchedFiles  # noqa: PLC0415 - not every command needs it
+        from promptster.session_folder.vault import Vault  # noqa: PLC0415 - not every command needs it
 
         vault = Vault(self.folder.touched, self.secrets.content_key, self.facts.session)
         return TouchedFiles(self.workspace, vault)
@@ -114,7 +114,7 @@ class Current:
     @cached_property
     def tree(self) -> WorkTree:
         """The work tree, read through a private repository."""
-        from promptster.session.worktree import WorkTree  # noqa: PLC0415 - not every command needs it
+        from promptster.session.workspace.worktree import WorkTree  # noqa: PLC0415 - not every command needs it
 
         return WorkTree(self.workspace, self.folder.path / "worktree")
 
@@ -141,7 +141,7 @@ class Current:
         status = self.recorder_status()
         if status is not None:
             return status.port
-        from promptster.session.supervisor import spawn_recorder  # noqa: PLC0415 - not every command needs it
+        from promptster.recorder.supervisor import spawn_recorder  # noqa: PLC0415 - not every command needs it
 
         try:
             return spawn_recorder(self.folder, self.secrets)
@@ -156,7 +156,7 @@ class Current:
         Raises:
             SessionError: it does not end, or no other can be started.
         """
-        from promptster.session.supervisor import spawn_recorder  # noqa: PLC0415 - not every command needs it
+        from promptster.recorder.supervisor import spawn_recorder  # noqa: PLC0415 - not every command needs it
 
         secrets, token = self.secrets, self.control.launch().token
         self.control.stop(for_another=True)
