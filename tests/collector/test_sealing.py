@@ -18,17 +18,17 @@ from tests.helpers.site import Site, Template, copy_data, running_site
 from promptster.protocol.invite import InviteCode
 from promptster.protocol.verification import verify_bundle
 from promptster_collector.review import reading as reading_module
-from promptster_collector.review import sealer as sealer_module
+from promptster_collector.review import segment_sealer as sealer_module
 from promptster_collector.review.rows import row_of
-from promptster_collector.review.sealer import SegmentSealer, WrittenSegment
 from promptster_collector.review.segment_process import Piece, SegmentProcess
 from promptster_collector.review.segment_reader import ReadingFailedError
+from promptster_collector.review.segment_sealer import SegmentSealer, WrittenSegment
 from promptster_collector.settings import Limits
+from promptster_collector.store.at_rest import Sealer
 from promptster_collector.store.keys.keystore import KeyDestroyedError
 from promptster_collector.store.keys.names import segment_key
 from promptster_collector.store.parquet import write_parquet
 from promptster_collector.store.schema import Alarm, Batch, Segment, Session
-from promptster_collector.store.sealing import Sealer
 from promptster_collector.store.segments import SegmentDraft, SegmentFolder
 
 MB = 1_000_000

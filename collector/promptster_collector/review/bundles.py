@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Generator, Iterator
 
     from promptster.replay.exporters.interface import Exporter
-    from promptster_collector.ingest.log import Log, Logged
+    from promptster_collector.ingest.transparency_log import Logged, TransparencyLog
     from promptster_collector.review.reading import Reading, SessionRecord
     from promptster_collector.store.parquet import EventRow
     from promptster_collector.store.store import Store
@@ -36,7 +36,7 @@ class Export:
 class Bundles:
     """Makes bundles, evidence and exports."""
 
-    def __init__(self, store: Store, reading: Reading, log: Log) -> None:
+    def __init__(self, store: Store, reading: Reading, log: TransparencyLog) -> None:
         """Keep where sessions and proofs come from."""
         self._store = store
         self._reading = reading

@@ -27,11 +27,11 @@ from promptster_collector.errors import Refusal
 from promptster_collector.review.segment_process import SegmentProcess
 from promptster_collector.sessions.states import GONE, State
 from promptster_collector.store.alarms import AlarmKind, raise_alarm
+from promptster_collector.store.at_rest import Sealer
 from promptster_collector.store.database import StorageUnavailableError
 from promptster_collector.store.keys.keystore import KeyDestroyedError
 from promptster_collector.store.keys.names import segment_key
 from promptster_collector.store.schema import Alarm, Batch, Segment, Session
-from promptster_collector.store.sealing import Sealer
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
