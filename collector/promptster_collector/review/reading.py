@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from promptster.protocol.events import OpenedEvent, RecordedEvent
     from promptster_collector.settings import Limits
     from promptster_collector.store.database import AnyRow
-    from promptster_collector.store.parquet import EventRow
+    from promptster_collector.store.event_row import EventRow
     from promptster_collector.store.segment_file import PieceReader
     from promptster_collector.store.store import Store
 
