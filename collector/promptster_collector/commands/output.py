@@ -98,7 +98,7 @@ def write_named(path: Path, data: bytes, *, force: bool) -> None:
         UsageError: the place is taken, or is none for a file.
         OSError: the system refused it.
     """
-    from promptster_collector.store.files import Durability, write_atomically  # noqa: PLC0415 - not on every system
+    from promptster_collector.store.durable_files import Durability, write_atomically  # noqa: PLC0415 - not on every system
 
     if path.is_dir():
         raise UsageError(f"{path} is a folder", hint="Name a file.", code="file")

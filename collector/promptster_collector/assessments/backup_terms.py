@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from promptster_collector.store.store import Store
 
 
-def require_promise(policy: bytes, days: int | None) -> None:
+def require_policy_kept(policy: bytes, days: int | None) -> None:
     """Return if backups of keys live no longer than this policy says.
 
     Raises:
@@ -35,7 +35,7 @@ def require_promise(policy: bytes, days: int | None) -> None:
         )
 
 
-def require_promises(store: Store, days: int | None, *, now_ms: int) -> None:
+def require_policies_kept(store: Store, days: int | None, *, now_ms: int) -> None:
     """Return if no policy in force says less than these days; blocks, for use before the collector listens.
 
     Raises:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from promptster_collector.errors import BusyError, SetupError
-from promptster_collector.store.files import sync
+from promptster_collector.store.durable_files import sync
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -58,7 +58,7 @@ class StorageFullError(BusyError):
         super().__init__("the collector's disk is full", retry_after=_RETRY_AFTER, hint=hint)
 
 
-class Need(Enum):
+class WritePriority(Enum):
     """How much of the reserve a write may take."""
 
     ORDINARY = 0
@@ -94,7 +94,7 @@ def is_full(error: BaseException) -> bool:
     return any(_says_full(one) for one in _with_causes(error))
 
 
-class Reserve:
+class DiskReserve:
     """The reserve of one data folder."""
 
     def __init__(self, folder: Path, size: int) -> None:
@@ -138,8 +138,8 @@ class Reserve:
         self.make()
         for _ in range(-(-_TO_START // self._piece)):
             if self._free() < _TO_START:
-                self.give(Need.ENDING)
-        if not self._has_room() and not self.give(Need.ENDING):
+                self.give(WritePriority.ENDING)
+        if not self._has_room() and not self.give(WritePriority.ENDING):
             raise SetupError("the disk is full", hint="Free some space.", code=StorageFullError.default_code)
 
     def _fill_holes(self) -> None:
@@ -177,11 +177,13 @@ class Reserve:
             return False
         return True
 
-    def give(self, need: Need) -> bool:
+    def give(self, priority: WritePriority) -> bool:
         """Let go of one piece for a write that found no room; whether there was one for it."""
         with self._lock:
             whole = [path for path in self._paths() if self._is_whole(path)]
-            enough = need is Need.ENDING or (need is Need.READING and len(whole) > PIECES - FOR_READING)
+            enough = priority is WritePriority.ENDING or (
+                priority is WritePriority.READING and len(whole) > PIECES - FOR_READING
+            )
             if not enough or not whole:
                 return False
             whole[-1].unlink()
@@ -222,13 +224,13 @@ class Reserve:
         if self.is_low:
             raise StorageFullError
 
-    def use(self, need: Need, act: Callable[[], T]) -> T:
+    def use(self, priority: WritePriority, act: Callable[[], T]) -> T:
         """Do something that needs room, again and again while pieces of the reserve make some.
 
         Raises:
             StorageFullError: there is no room, and no more that may be taken for this.
         """
-        if need is Need.ORDINARY:
+        if priority is WritePriority.ORDINARY:
             self.refuse_if_low()
         while True:
             try:
@@ -236,7 +238,7 @@ class Reserve:
             except STORAGE_FAULTS as error:
                 if not self.explains(error):
                     raise
-                if not self.give(need):
+                if not self.give(priority):
                     raise StorageFullError from error
 
     async def look_after(self) -> None:

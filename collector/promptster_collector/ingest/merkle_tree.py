@@ -21,7 +21,7 @@ def _split(size: int) -> int:
     return 1 << ((size - 1).bit_length() - 1)
 
 
-class Tree:
+class MerkleTree:
     """One origin's tree, seen through one connection."""
 
     def __init__(self, connection: Connection, origin: int) -> None:

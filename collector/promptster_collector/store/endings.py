@@ -17,11 +17,12 @@ from promptster.protocol.errors import ProtocolError
 from promptster.protocol.privacy import Tombstone
 from promptster.protocol.signing import Envelope, open_envelope
 from promptster_collector.errors import OptionError, SetupError
-from promptster_collector.store.ended import (
+from promptster_collector.store.disk_reserve import WritePriority
+from promptster_collector.store.ending_lines import (
     NAME,
-    Ended,
-    Head,
-    What,
+    EndingKind,
+    EndingLine,
+    EndingsHead,
     append_lines,
     check_lines,
     hash_of,
@@ -30,15 +31,14 @@ from promptster_collector.store.ended import (
     read_lines,
     require_continuation,
 )
-from promptster_collector.store.reserve import Need
-from promptster_collector.store.tombstones import Grave
+from promptster_collector.store.tombstones import ErasedSession
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
-    from promptster_collector.store.keys.identity import Identity
-    from promptster_collector.store.reserve import Reserve
+    from promptster_collector.store.disk_reserve import DiskReserve
+    from promptster_collector.store.keys.identity import CollectorIdentity
 
 log = logging.getLogger("promptster_collector")
 
@@ -49,20 +49,20 @@ _KEPT = "the copied tombstones"
 class HeadKeeper(Protocol):
     """Where it also stands how far the record had come."""
 
-    def ended_head(self) -> Head:
+    def ended_head(self) -> EndingsHead:
         """The last head that was noted."""
         ...
 
-    def note_ended(self, head: Head) -> None:
+    def note_ended(self, head: EndingsHead) -> None:
         """Keep a head, durably."""
         ...
 
 
 @dataclass(frozen=True, kw_only=True)
-class Entry:
+class Ending:
     """What ended, before it has its place in the record."""
 
-    what: What
+    what: EndingKind
     organisation: str | None
     id: str
     at_ms: int
@@ -71,24 +71,30 @@ class Entry:
     tombstone: str | None = None
 
     @classmethod
-    def of_grave(cls, grave: Grave, at_ms: int) -> Entry:
+    def of_erased_session(cls, erased: ErasedSession, at_ms: int) -> Ending:
         """An erased session."""
         return cls(
-            what=What.SESSION,
-            organisation=grave.organisation,
-            id=grave.session,
+            what=EndingKind.SESSION,
+            organisation=erased.organisation,
+            id=erased.session,
             at_ms=at_ms,
-            person=grave.person,
-            state=grave.state,
-            tombstone=grave.tombstone,
+            person=erased.person,
+            state=erased.state,
+            tombstone=erased.tombstone,
         )
 
 
-class Records:
+class Endings:
     """The record of one collector."""
 
     def __init__(
-        self, folder: Path, *, identity: Identity, heads: HeadKeeper, reserve: Reserve, copy: Path | None = None
+        self,
+        folder: Path,
+        *,
+        identity: CollectorIdentity,
+        heads: HeadKeeper,
+        reserve: DiskReserve,
+        copy: Path | None = None,
     ) -> None:
         """Read it, and demand that nothing is missing from it.
 
@@ -112,7 +118,7 @@ class Records:
             self._size = append_lines(self._path, [], size=0)
         self._note()
 
-    def _catch_up_with_copy(self, lines: list[bytes]) -> list[Ended]:
+    def _catch_up_with_copy(self, lines: list[bytes]) -> list[EndingLine]:
         """Take over what only the copy has, and give it what it lacks; answers the entries that were missing here."""
         self._copied, self._copied_size = 0, 0
         if self._copy is None:
@@ -138,7 +144,9 @@ class Records:
                 "the data folder was put back: it takes over what only the copy of the tombstones has (%d)",
                 len(missing),
             )
-            self._size = self._reserve.use(Need.ENDING, lambda: append_lines(self._path, missing, size=self._size))
+            self._size = self._reserve.use(
+                WritePriority.ENDING, lambda: append_lines(self._path, missing, size=self._size)
+            )
             lines.extend(missing)
         self._copied = len(kept)
         return documents[both:] if missing else []
@@ -175,15 +183,15 @@ class Records:
         await asyncio.to_thread(self.bring_copy_up_to_date)
 
     @property
-    def head(self) -> Head:
+    def head(self) -> EndingsHead:
         """How far it goes."""
         return self._head
 
-    def has(self, what: What, name: str) -> bool:
+    def has(self, what: EndingKind, name: str) -> bool:
         """Whether this ended."""
         return (what, name) in self._ended
 
-    def add(self, entries: Iterable[Entry]) -> None:
+    def add(self, entries: Iterable[Ending]) -> None:
         """Write down what is not there yet; returns when it is on the disk.
 
         Raises:
@@ -191,63 +199,65 @@ class Records:
         """
         with self._lock:
             new = [entry for entry in entries if (entry.what, entry.id) not in self._ended]
-            documents: list[Ended] = []
+            documents: list[EndingLine] = []
             lines: list[bytes] = []
             head = self._head
             for entry in new:
                 documents.append(self._document(entry, head))
                 lines.append(line_of(documents[-1], self._identity.signer))
-                head = Head(head.count + 1, hash_of(lines[-1]))
+                head = EndingsHead(head.count + 1, hash_of(lines[-1]))
             if lines:
-                self._size = self._reserve.use(Need.ENDING, lambda: append_lines(self._path, lines, size=self._size))
+                self._size = self._reserve.use(
+                    WritePriority.ENDING, lambda: append_lines(self._path, lines, size=self._size)
+                )
                 self._head = head
                 self._ended.update({(document.what, document.id): document for document in documents})
             self._note(lines)
 
-    def _document(self, entry: Entry, head: Head) -> Ended:
+    def _document(self, entry: Ending, head: EndingsHead) -> EndingLine:
         values: dict[str, Any] = dict(vars(entry))
-        return Ended(kid=self._identity.signer.kid, i=head.count, prev=head.sha256, **values)
+        return EndingLine(kid=self._identity.signer.kid, i=head.count, prev=head.sha256, **values)
 
-    def bury(self, grave: Grave, *, at_ms: int) -> None:
+    def add_erased(self, erased: ErasedSession, *, at_ms: int) -> None:
         """Write down an erased session; returns when it is on the disk."""
-        self.add([Entry.of_grave(grave, at_ms)])
+        self.add([Ending.of_erased_session(erased, at_ms)])
 
-    def adopt(self, graves: Iterable[Grave], *, at_ms: int) -> None:
+    def adopt(self, sessions: Iterable[ErasedSession], *, at_ms: int) -> None:
         """Write down sessions whose tombstones version 0.1 kept as files of their own.
 
         Raises:
             SetupError: this collector did not sign one of them.
         """
-        found = list(graves)
-        for grave in found:
-            self._require_own(grave)
-        self.add(Entry.of_grave(grave, at_ms) for grave in found)
+        found = list(sessions)
+        for erased in found:
+            self._require_own(erased)
+        self.add(Ending.of_erased_session(erased, at_ms) for erased in found)
 
-    def _require_own(self, grave: Grave) -> None:
+    def _require_own(self, erased: ErasedSession) -> None:
         with contextlib.suppress(ProtocolError):
-            own = own_tombstone(Envelope.decode(grave.envelope), self._identity)
-            if own is not None and own.session == grave.session:
+            own = own_tombstone(Envelope.decode(erased.envelope), self._identity)
+            if own is not None and own.session == erased.session:
                 return
         hint = "Restore the tombstones folder. Without it erased sessions could come back."
-        raise SetupError(f"the tombstone of {grave.session} is not this collector's", hint=hint, code="tombstone")
+        raise SetupError(f"the tombstone of {erased.session} is not this collector's", hint=hint, code="tombstone")
 
-    def graves(self) -> Iterator[Grave]:
+    def erased_sessions(self) -> Iterator[ErasedSession]:
         """Every erased session, oldest first."""
-        for document in self.all(What.SESSION):
-            yield _grave(document)
+        for document in self.all(EndingKind.SESSION):
+            yield _erased_session(document)
 
-    def grave(self, session: str) -> Grave | None:
+    def erased_session(self, session: str) -> ErasedSession | None:
         """One erased session."""
-        document = self._ended.get((What.SESSION, session))
-        return None if document is None else _grave(document)
+        document = self._ended.get((EndingKind.SESSION, session))
+        return None if document is None else _erased_session(document)
 
-    def all(self, what: What) -> Sequence[Ended]:
+    def all(self, what: EndingKind) -> Sequence[EndingLine]:
         """Every entry of a kind, oldest first."""
         with self._lock:
             return [document for document in self._ended.values() if document.what == what]
 
 
-def own_tombstone(envelope: Envelope, identity: Identity) -> Tombstone | None:
+def own_tombstone(envelope: Envelope, identity: CollectorIdentity) -> Tombstone | None:
     """A tombstone that this collector signed; ``None`` if it did not.
 
     Raises:
@@ -257,8 +267,8 @@ def own_tombstone(envelope: Envelope, identity: Identity) -> Tombstone | None:
     return None if key is None else open_envelope(Tombstone, envelope, key)
 
 
-def _grave(document: Ended) -> Grave:
-    return Grave(
+def _erased_session(document: EndingLine) -> ErasedSession:
+    return ErasedSession(
         organisation=document.organisation,
         session=document.id,
         person=document.person,

@@ -151,7 +151,7 @@ def _describe_bytes(paths: dict[str, Any]) -> None:
         paths[path][method]["responses"]["200"]["content"] = {"application/json": {"schema": {"type": "object"}}}
 
 
-def described(schema: dict[str, Any], app: Litestar) -> dict[str, Any]:
+def completed(schema: dict[str, Any], app: Litestar) -> dict[str, Any]:
     """The framework's description together with what it cannot see."""
     components = schema.setdefault("components", {})
     components.setdefault("schemas", {})["Problem"] = _PROBLEM
@@ -165,7 +165,7 @@ def described(schema: dict[str, Any], app: Litestar) -> dict[str, Any]:
     return schema
 
 
-class Description(JsonRenderPlugin):
+class OpenApiDocument(JsonRenderPlugin):
     """Serves the description; it is made when somebody asks for it."""
 
     _made: bytes | None = None
@@ -173,5 +173,5 @@ class Description(JsonRenderPlugin):
     def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:
         """The description as JSON."""
         if self._made is None:
-            self._made = json.dumps(described(openapi_schema, request.app), separators=(",", ":")).encode()
+            self._made = json.dumps(completed(openapi_schema, request.app), separators=(",", ":")).encode()
         return self._made

@@ -16,22 +16,22 @@ from promptster.protocol.log import Checkpoint, log_leaf
 from promptster.protocol.merkle import verify_inclusion
 from promptster.protocol.signing import Envelope
 from promptster.protocol.verification import verify_bundle
-from promptster_collector.ingest.tree import Tree
+from promptster_collector.ingest.merkle_tree import MerkleTree
 from promptster_collector.store.schema import Alarm, Base, LogCheckpoint, LogNode, LogOrigin
 
 
 @pytest.fixture
-def tree() -> Iterator[Tree]:
+def tree() -> Iterator[MerkleTree]:
     """An empty tree on an empty database."""
     engine = create_engine("sqlite://")
     with engine.begin() as connection:
         Base.metadata.create_all(connection)
         connection.execute(insert(LogOrigin).values(number=0, origin="x", size=0, created_ms=0))
-        yield Tree(connection, 0)
+        yield MerkleTree(connection, 0)
     engine.dispose()
 
 
-def test_the_stored_tree_is_the_protocols_tree(tree: Tree) -> None:
+def test_the_stored_tree_is_the_protocols_tree(tree: MerkleTree) -> None:
     """Root and proofs from stored nodes equal those computed from all leaves, for every size and index up to 40."""
     leaves = [hashlib.sha256(bytes([i])).digest() for i in range(40)]
     assert tree.root(0) == merkle.root([])

@@ -14,7 +14,7 @@ import pytest
 import uvicorn
 from tests.helpers.collector import RunningCollector, collector
 
-from promptster_collector.connections import MAX_FIELDS, MAX_HEAD, Connection
+from promptster_collector.http_connection import MAX_FIELDS, MAX_HEAD, HttpConnection
 
 HOST = b"Host: collector\r\nConnection: close\r\n"
 
@@ -132,7 +132,7 @@ def test_a_large_body_is_refused_before_it_is_read(running: RunningCollector) ->
     assert (answer.status, json.loads(body)["code"]) == (413, "too_large")
 
 
-class _Impatient(Connection):
+class _Impatient(HttpConnection):
     """A connection that waits for no time worth mentioning."""
 
     patience = 0.05
@@ -154,7 +154,7 @@ async def _echo(scope: Any, receive: Any, send: Any) -> None:
     ids=["nothing", "half a head", "half a body"],
 )
 async def test_who_stands_still_is_let_go(begun: bytes) -> None:
-    """A request that begins and brings nothing more is refused; a connection does not hold its place for ever."""
+    """A request that begins and brings nothing more is refused; a connection does not hold its slot for ever."""
     config = uvicorn.Config(_echo, http=_Impatient, ws="none", lifespan="off", log_config=None, loop="asyncio")
     server = uvicorn.Server(config)
     with closing(socket.create_server(("127.0.0.1", 0))) as listening:

@@ -1,11 +1,11 @@
 """Places for connections: as many as there are file descriptors for, and shared among those who come.
 
-A connection takes a place when it is accepted, before any TLS, and leaves it when it is closed. Where all are taken the
+A connection takes a slot when it is accepted, before any TLS, and leaves it when it is closed. Where all are taken the
 next one still gets in, and one that has not said yet what it wants, says nothing more, or does not read what it asked
-for gives way: of the sender who holds most places the one that is furthest behind. So nobody who is slow on purpose
+for gives way: of the sender who holds most slots the one that is furthest behind. So nobody who is slow on purpose
 keeps out those who are not, not even from the same address, which is that of everybody behind a proxy.
 
-One sender holds three quarters of the places at most, and never takes one of somebody who holds fewer. So whoever keeps
+One sender holds three quarters of the slots at most, and never takes one of somebody who holds fewer. So whoever keeps
 every connection busy keeps out nobody at another address.
 """
 
@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from promptster_collector.access.budgets import network_of
+from promptster_collector.access.rate_limits import network_of
 
 if TYPE_CHECKING:
     import asyncio
@@ -35,7 +35,7 @@ _PACE: Final = 64 * 1024
 _WANTED: Final = _MOST + _RESERVED
 
 
-class Doing(Enum):
+class SlotState(Enum):
     """What a connection does."""
 
     WAITING = "waiting"
@@ -49,29 +49,29 @@ class Doing(Enum):
 
 
 @dataclass(eq=False)
-class Place:
-    """One connection's place."""
+class ConnectionSlot:
+    """One connection's slot."""
 
     connection: socket.socket
     descriptor: int
     sender: str
     since: float
     """When it began to do what it does."""
-    doing: Doing = Doing.WAITING
+    doing: SlotState = SlotState.WAITING
     received: int = 0
     """Bytes since then."""
     transport: asyncio.Transport | None = None
     """Known once there is a request to be expected: behind a TLS handshake."""
     leaving: bool = False
 
-    def begin(self, doing: Doing, now: float) -> None:
+    def begin(self, doing: SlotState, now: float) -> None:
         """Do something else from now on."""
         if doing is not self.doing:
             self.doing, self.since, self.received = doing, now, 0
 
     def behind(self, now: float) -> float:
         """How many seconds it is behind somebody who says at once what there is to say."""
-        return now - self.since - (self.received / _PACE if self.doing is Doing.SENDING else 0.0)
+        return now - self.since - (self.received / _PACE if self.doing is SlotState.SENDING else 0.0)
 
     def give_way(self) -> None:
         """Close the connection; its descriptor is free a moment later."""
@@ -84,12 +84,12 @@ class Place:
 
 
 @dataclass
-class Places:
-    """All places of one listener."""
+class ConnectionSlots:
+    """All slots of one listener."""
 
     limit: int
     clock: Callable[[], float] = time.monotonic
-    _taken: dict[int, Place] = field(default_factory=dict[int, Place])
+    _taken: dict[int, ConnectionSlot] = field(default_factory=dict[int, ConnectionSlot])
     _held: Counter[str] = field(default_factory=Counter[str])
     """How many each sender holds, without those that are leaving."""
 
@@ -97,33 +97,33 @@ class Places:
         """How many are taken."""
         return len(self._taken)
 
-    def take(self, connection: socket.socket, sender: str) -> Place:
-        """A place for a connection that was accepted."""
+    def take(self, connection: socket.socket, sender: str) -> ConnectionSlot:
+        """A slot for a connection that was accepted."""
         descriptor = connection.fileno()
-        place = Place(connection=connection, descriptor=descriptor, sender=sender, since=self.clock())
-        self._taken[descriptor] = place
+        slot = ConnectionSlot(connection=connection, descriptor=descriptor, sender=sender, since=self.clock())
+        self._taken[descriptor] = slot
         self._held[sender] += 1
-        return place
+        return slot
 
-    def leave(self, place: Place) -> None:
+    def leave(self, slot: ConnectionSlot) -> None:
         """The connection is closed."""
-        if self._taken.get(place.descriptor) is place:
-            del self._taken[place.descriptor]
-            if not place.leaving:
-                self._release(place)
+        if self._taken.get(slot.descriptor) is slot:
+            del self._taken[slot.descriptor]
+            if not slot.leaving:
+                self._release(slot)
 
-    def _release(self, place: Place) -> None:
-        self._held[place.sender] -= 1
-        if not self._held[place.sender]:
-            del self._held[place.sender]
+    def _release(self, slot: ConnectionSlot) -> None:
+        self._held[slot.sender] -= 1
+        if not self._held[slot.sender]:
+            del self._held[slot.sender]
 
-    def of(self, transport: asyncio.Transport) -> Place | None:
-        """The place of a connection that can be spoken on."""
+    def of(self, transport: asyncio.Transport) -> ConnectionSlot | None:
+        """The slot of a connection that can be spoken on."""
         ours = transport.get_extra_info("socket")
-        place = None if ours is None else self._taken.get(ours.fileno())
-        if place is not None:
-            place.transport = transport
-        return place
+        slot = None if ours is None else self._taken.get(ours.fileno())
+        if slot is not None:
+            slot.transport = transport
+        return slot
 
     @property
     def share(self) -> int:
@@ -133,22 +133,22 @@ class Places:
     @property
     def crowded(self) -> bool:
         """Whether the next one has to wait a moment until somebody who gave way is gone."""
-        return len(self._taken) >= self.limit and any(place.leaving for place in self._taken.values())
+        return len(self._taken) >= self.limit and any(slot.leaving for slot in self._taken.values())
 
     def make_room(self, sender: str) -> bool:
-        """Have somebody give way to the next one of ``sender``, if that is needed; answers whether it has a place."""
+        """Have somebody give way to the next one of ``sender``, if that is needed; answers whether it has a slot."""
         mine = self._held[sender]
         if mine < self.share and len(self._taken) < self.limit:
             return True
         now = self.clock()
         waited_for = (
-            place
-            for place in self._taken.values()
-            if place.doing is not Doing.ANSWERED
-            and not place.leaving
-            and (place.sender == sender or (mine < self.share and self._held[place.sender] > mine))
+            slot
+            for slot in self._taken.values()
+            if slot.doing is not SlotState.ANSWERED
+            and not slot.leaving
+            and (slot.sender == sender or (mine < self.share and self._held[slot.sender] > mine))
         )
-        found = max(waited_for, key=lambda place: (self._held[place.sender], place.behind(now)), default=None)
+        found = max(waited_for, key=lambda slot: (self._held[slot.sender], slot.behind(now)), default=None)
         if found is None:
             return False
         found.give_way()
@@ -157,49 +157,49 @@ class Places:
 
 
 class _Accepted(socket.socket):
-    """A connection that leaves its place when it is closed, by whomever."""
+    """A connection that leaves its slot when it is closed, by whomever."""
 
-    place: Place | None = None
-    places: Places | None = None
+    slot: ConnectionSlot | None = None
+    slots: ConnectionSlots | None = None
 
     def close(self) -> None:
         """Close it."""
         super().close()
-        if self.place is not None and self.places is not None:
-            self.places.leave(self.place)
+        if self.slot is not None and self.slots is not None:
+            self.slots.leave(self.slot)
 
 
 class Listener(socket.socket):
-    """A listening socket that gives places."""
+    """A listening socket that gives slots."""
 
-    places: Places | None = None
+    slots: ConnectionSlots | None = None
 
     def accept(self) -> tuple[socket.socket, Any]:
         """The next connection.
 
         Raises:
-            BlockingIOError: there is none, or its place is being made free and it can be had in a moment.
+            BlockingIOError: there is none, or its slot is being made free and it can be had in a moment.
             ConnectionAbortedError: there was one, and nobody gives way to it.
         """
-        places = self.places
-        if places is not None and places.crowded:
+        slots = self.slots
+        if slots is not None and slots.crowded:
             raise BlockingIOError
         descriptor, address = cast("Any", self)._accept()  # noqa: SLF001 - what ``socket.accept`` itself begins with
         connection = _Accepted(self.family, self.type, self.proto, fileno=descriptor)
         # Head and body of an answer are two writes: without this the second waits for the other side's word, 40 ms.
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if places is None:
+        if slots is None:
             return connection, address
         sender = network_of(str(address[0]))
-        if not places.make_room(sender):
+        if not slots.make_room(sender):
             connection.close()
             raise ConnectionAbortedError
-        connection.places, connection.place = places, places.take(connection, sender)
+        connection.slots, connection.slot = slots, slots.take(connection, sender)
         return connection, address
 
 
-def places_here() -> Places:
-    """As many places as this process may have descriptors for, having asked for more if it may."""
+def slots_for_process() -> ConnectionSlots:
+    """As many slots as this process may have descriptors for, having asked for more if it may."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = _WANTED if hard == resource.RLIM_INFINITY else min(hard, _WANTED)
     if soft != resource.RLIM_INFINITY and soft < wanted:
@@ -207,4 +207,4 @@ def places_here() -> Places:
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
             soft = wanted
     room = _WANTED if soft == resource.RLIM_INFINITY else soft
-    return Places(limit=max(_LEAST, min(_MOST, room - _RESERVED)))
+    return ConnectionSlots(limit=max(_LEAST, min(_MOST, room - _RESERVED)))

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from promptster_collector.store import files
+from promptster_collector.store import durable_files
+from promptster_collector.store.durable_files import Durability, write_atomically
 from promptster_collector.store.engine import Use, control_engine, keystore_engine
-from promptster_collector.store.files import Durability, write_atomically
 from promptster_collector.store.tombstones import LastCheckpoint, TombstoneFolder
 
 
@@ -54,7 +54,7 @@ def test_a_checkpoint_is_never_torn(tmp_path: Path, synced: list[str]) -> None:
 def test_macos_is_asked_for_the_disk_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where fsync ends in the drive's cache, the call that goes further is made instead."""
     asked: list[int] = []
-    monkeypatch.setattr(files, "_FULL_SYNC", 51)
+    monkeypatch.setattr(durable_files, "_FULL_SYNC", 51)
 
     def noting(descriptor: int, command: int) -> int:
         assert descriptor >= 0

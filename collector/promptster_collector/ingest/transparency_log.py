@@ -20,10 +20,10 @@ from promptster.protocol.errors import LogError
 from promptster.protocol.log import Checkpoint, LogProof, sign_checkpoint
 from promptster.protocol.merkle import leaf_hash
 from promptster_collector.errors import InvalidError, NotFoundError, Refusal, SetupError
-from promptster_collector.ingest.tree import Tree
+from promptster_collector.ingest.merkle_tree import MerkleTree
 from promptster_collector.sessions.states import State
 from promptster_collector.store.alarms import AlarmKind, raise_alarm
-from promptster_collector.store.reserve import Need
+from promptster_collector.store.disk_reserve import WritePriority
 from promptster_collector.store.schema import BATCHES, Batch, LogCheckpoint, LogNode, LogOrigin, Session
 from promptster_collector.store.tombstones import LastCheckpoint
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from promptster_collector.access.budgets import Strangers
+    from promptster_collector.access.rate_limits import FailureLimits
     from promptster_collector.clock import Clock
     from promptster_collector.store.store import Store
 
@@ -86,13 +86,13 @@ def _number_of(origin: str) -> int:
     return int(origin.rpartition("/")[2].partition("-")[0])
 
 
-class Log:
+class TransparencyLog:
     """The sequencer behind ingest, and proofs for whoever asks."""
 
-    def __init__(self, store: Store, clock: Clock, *, strangers: Strangers) -> None:
-        """Keep where the log is stored; ``strangers`` is told about what nobody signed."""
+    def __init__(self, store: Store, clock: Clock, *, failures: FailureLimits) -> None:
+        """Keep where the log is stored; ``failures`` is told about what nobody signed."""
         self._store = store
-        self._strangers = strangers
+        self._failures = failures
         self._clock = clock
         signer = store.identity.signer
         self._base = f"promptster.log/{signer.kid}"
@@ -110,7 +110,7 @@ class Log:
             hint = "Check --tombstones-copy, or put the tombstones folder back from its newest copy."
             raise SetupError("the checkpoint among the tombstones is not this collector's", hint=hint, code="tombstone")
         note = self._store.database.write_now(
-            lambda connection: self._continue(connection, last, restored=restored), need=Need.ENDING
+            lambda connection: self._continue(connection, last, restored=restored), priority=WritePriority.ENDING
         )
         if note is not None:
             self._store.tombstones.note_checkpoint(note)
@@ -154,10 +154,12 @@ class Log:
         standing = await self._store.database.read(lambda connection: self.standing(connection, note))
         if standing is Standing.FOREIGN:
             refused = InvalidError("this collector did not sign the checkpoint", code="checkpoint_unknown")
-            raise self._strangers.unsigned(sender, refused)
+            raise self._failures.unsigned(sender, refused)
         if standing is Standing.KNOWN:
             return standing
-        last = await self._store.database.write(lambda connection: self._leave(connection, note), need=Need.ENDING)
+        last = await self._store.database.write(
+            lambda connection: self._leave(connection, note), priority=WritePriority.ENDING
+        )
         if last is not None:
             await asyncio.to_thread(self._store.tombstones.note_checkpoint, last)
         return standing
@@ -219,7 +221,7 @@ class Log:
         found = connection.execute(select(LogOrigin).where(LogOrigin.origin == checkpoint.origin)).one_or_none()
         if found is None or found.size < checkpoint.size:
             return Standing.NEWER
-        same = Tree(connection, found.number).root(checkpoint.size) == checkpoint.root
+        same = MerkleTree(connection, found.number).root(checkpoint.size) == checkpoint.root
         return Standing.KNOWN if same else Standing.CONTRADICTED
 
     def _own(self, note: str) -> Checkpoint | None:
@@ -255,7 +257,7 @@ class Log:
         if new > head.size:
             extra = {"origin": head.origin, "size": head.size}
             raise Refusal(f"the log has {head.size} entries", code="log_size", extra=extra)
-        proof = tuple(Tree(connection, head.number).consistency_proof(old, new))
+        proof = tuple(MerkleTree(connection, head.number).consistency_proof(old, new))
         return Consistency(origin=head.origin, old=old, new=new, proof=proof)
 
     def _name(self, number: int) -> str:
@@ -268,7 +270,7 @@ class Log:
         connection.execute(insert(LogOrigin), values)
 
     def _grow(self, connection: Connection, number: int, size: int, leaves: list[bytes]) -> LastCheckpoint:
-        tree = Tree(connection, number)
+        tree = MerkleTree(connection, number)
         tree.append(size, leaves)
         grown = size + len(leaves)
         origin = connection.execute(select(LogOrigin.origin).where(LogOrigin.number == number)).scalar_one()
@@ -314,7 +316,7 @@ class Log:
         enough = (LogCheckpoint.origin == origin) & (LogCheckpoint.size > max(row.leaf_index for row in rows))
         first = select(LogCheckpoint.size, LogCheckpoint.note).where(enough).order_by(LogCheckpoint.size).limit(1)
         size, note = connection.execute(first).one()
-        tree = Tree(connection, origin)
+        tree = MerkleTree(connection, origin)
         proofs = tuple(
             LogProof(n=row.n, index=row.leaf_index, proof=tuple(tree.inclusion_proof(row.leaf_index, size)))
             for row in rows

@@ -25,7 +25,7 @@ _NETWORK_BITS = 64
 """Of an IPv6 address, those that tell one customer of a network from the next."""
 
 
-class Buckets:
+class RateLimiter:
     """One bucket for each key: ``amount`` at once, and as much again in every ``seconds``."""
 
     def __init__(self, clock: Clock, *, amount: int, seconds: float) -> None:
@@ -71,7 +71,7 @@ def sender_of(connection: ASGIConnection[Any, Any, Any, Any]) -> str:
     return "" if connection.client is None else network_of(connection.client.host)
 
 
-class Strangers:
+class FailureLimits:
     """What an address may send without the signature or the secret that a route asks for.
 
     Only what failed is counted, and only when it has failed: the answer to a signed batch never depends on it.
@@ -79,8 +79,8 @@ class Strangers:
 
     def __init__(self, clock: Clock, *, unsigned_per_second: int, secrets_per_minute: int) -> None:
         """Nothing has failed yet."""
-        self._unsigned = Buckets(clock, amount=unsigned_per_second, seconds=1.0)
-        self._secrets = Buckets(clock, amount=secrets_per_minute, seconds=60.0)
+        self._unsigned = RateLimiter(clock, amount=unsigned_per_second, seconds=1.0)
+        self._secrets = RateLimiter(clock, amount=secrets_per_minute, seconds=60.0)
 
     def unsigned(self, sender: str, refused: Exception) -> Exception:
         """The answer to what no session's key signed: the refusal itself, or that there were too many of them."""
@@ -90,7 +90,7 @@ class Strangers:
         """The answer to a secret that opens no invite, alike."""
         return self._answer(self._secrets, sender, refused)
 
-    def _answer(self, buckets: Buckets, sender: str, refused: Exception) -> Exception:
+    def _answer(self, buckets: RateLimiter, sender: str, refused: Exception) -> Exception:
         wait = buckets.take(sender)
         if not wait:
             return refused

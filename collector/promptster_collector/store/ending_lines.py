@@ -16,7 +16,7 @@ from promptster.protocol.documents import Record, binary, choice, identifier, in
 from promptster.protocol.errors import ProtocolError
 from promptster.protocol.signing import Envelope, verify_message
 from promptster_collector.errors import SetupError
-from promptster_collector.store.files import sync, sync_folder
+from promptster_collector.store.durable_files import sync, sync_folder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,7 +33,7 @@ START: Final = bytes(32)
 _CHANGED = "Put the tombstones folder back from its newest copy."
 
 
-class What(StrEnum):
+class EndingKind(StrEnum):
     """What ended."""
 
     SESSION = "session"
@@ -42,7 +42,7 @@ class What(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ended(Record):
+class EndingLine(Record):
     """One line: ids, and the signed tombstone of a session; nothing about anybody."""
 
     LIMIT = 16 << 10
@@ -53,7 +53,7 @@ class Ended(Record):
     """The line's number, from 0."""
     prev: bytes = binary()
     """SHA-256 of the line before, its signature included."""
-    what: str = choice(*What)
+    what: str = choice(*EndingKind)
     """What ended."""
     organisation: str | None = text(64, null=True)
     """Whose it was; ``None`` for a session that only its tombstone still tells of."""
@@ -70,7 +70,7 @@ class Ended(Record):
 
 
 @dataclass(frozen=True)
-class Head:
+class EndingsHead:
     """How far a record goes."""
 
     count: int
@@ -79,10 +79,10 @@ class Head:
     """Of the last one; ``START`` when there is none."""
 
 
-EMPTY: Final = Head(0, START)
+EMPTY: Final = EndingsHead(0, START)
 
 
-def line_of(document: Ended, signer: SigningKey) -> bytes:
+def line_of(document: EndingLine, signer: SigningKey) -> bytes:
     """A signed line, without its line feed."""
     payload = document.payload()
     return Envelope(payload, signer.sign_message(CONTEXT + payload)).encode()
@@ -93,9 +93,9 @@ def hash_of(line: bytes) -> bytes:
     return hashlib.sha256(line).digest()
 
 
-def head_of(lines: Sequence[bytes]) -> Head:
+def head_of(lines: Sequence[bytes]) -> EndingsHead:
     """How far lines go."""
-    return Head(len(lines), hash_of(lines[-1])) if lines else EMPTY
+    return EndingsHead(len(lines), hash_of(lines[-1])) if lines else EMPTY
 
 
 def read_lines(path: Path) -> tuple[list[bytes], int]:
@@ -112,7 +112,7 @@ def read_lines(path: Path) -> tuple[list[bytes], int]:
     return data[:size].split(b"\n")[:-1], size
 
 
-def check_lines(lines: Sequence[bytes], succession: KeySuccession, *, where: str) -> list[Ended]:
+def check_lines(lines: Sequence[bytes], succession: KeySuccession, *, where: str) -> list[EndingLine]:
     """Read lines and demand that nothing in them was changed.
 
     Args:
@@ -123,11 +123,11 @@ def check_lines(lines: Sequence[bytes], succession: KeySuccession, *, where: str
     Raises:
         SetupError: a line was changed, taken out or put in.
     """
-    found: list[Ended] = []
+    found: list[EndingLine] = []
     prev = START
     for number, line in enumerate(lines):
         try:
-            document = Ended.parse(Envelope.decode(line).payload)
+            document = EndingLine.parse(Envelope.decode(line).payload)
         except ProtocolError as error:
             raise _changed(where, number) from error
         if (document.i, document.prev) != (number, prev):
@@ -154,7 +154,7 @@ def _changed(where: str, number: int) -> SetupError:
     )
 
 
-def require_continuation(lines: Sequence[bytes], head: Head, *, where: str) -> None:
+def require_continuation(lines: Sequence[bytes], head: EndingsHead, *, where: str) -> None:
     """Refuse a record that ends before ``head``, or holds something else there.
 
     Raises:

@@ -12,13 +12,13 @@ from promptster.protocol.documents import is_printable
 from promptster.replay.unseen import is_encodable, replace_unseen
 
 
-def tidied(text: str) -> str:
+def normalised_text(text: str) -> str:
     """The text without spaces around it, every other script's space as a plain one."""
     return "".join(" " if unicodedata.category(each) == "Zs" else each for each in text).strip()
 
 
-def wrong_with(text: str, what: str, *, least: int = 1, most: int) -> str | None:
-    """Why a tidied text cannot be used, as an error's message; ``None`` if it can.
+def text_fault(text: str, what: str, *, least: int = 1, most: int) -> str | None:
+    """Why a normalised text cannot be used, as an error's message; ``None`` if it can.
 
     Args:
         text: the text.

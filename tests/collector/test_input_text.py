@@ -8,7 +8,7 @@ import pytest
 from tests.helpers.candidate import bearer
 from tests.helpers.collector import run_command
 
-from promptster_collector.typed import tidied, wrong_with
+from promptster_collector.input_text import normalised_text, text_fault
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -59,7 +59,7 @@ def test_what_cannot_be_shown_is_refused_at_every_door(site: Site, text: str) ->
     invite = {"name": text, "email": "ada@example.com"}
     assert call(site, f"/v1/assessments/{known}/invites", invite) == (422, "name")
     assert call(site, "/v1/tokens", {"role": "reviewer", "label": text}) == (422, "label")
-    assert "one line" in str(wrong_with(text, "a name", most=200))
+    assert "one line" in str(text_fault(text, "a name", most=200))
     assert len(site.client.get("/v1/tokens", headers=bearer(site.token)).json()["tokens"]) == 1
 
 
@@ -77,7 +77,7 @@ def test_a_label_may_be_left_out(site: Site) -> None:
     """A title and a name may not."""
     assert call(site, "/v1/tokens", {"role": "reviewer", "label": " "})[0] == 201
     assert call(site, "/v1/assessments", {"title": "\u3000"}) == (422, "title")
-    assert wrong_with(tidied("\xa0"), "a name", most=5) == "a name has 1 to 5 characters"
+    assert text_fault(normalised_text("\xa0"), "a name", most=5) == "a name has 1 to 5 characters"
 
 
 def test_an_organisation_is_called_by_what_can_be_shown(tmp_path: Path) -> None:
@@ -92,4 +92,4 @@ def test_an_organisation_is_called_by_what_can_be_shown(tmp_path: Path) -> None:
 
 def test_bytes_that_are_no_text_are_called_that() -> None:
     """What a terminal in another encoding sends is neither a control character nor an invisible one."""
-    assert wrong_with("\udcff", "a title", most=9) == "a title has bytes that are not UTF-8"
+    assert text_fault("\udcff", "a title", most=9) == "a title has bytes that are not UTF-8"

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, ClassVar, Final, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from promptster_collector.connection_slots import SlotState
 from promptster_collector.errors import PROBLEM_TYPE
-from promptster_collector.places import Doing
 from promptster_collector.problems import problem_bytes
 from promptster_collector.web.headers import secured
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
-    from promptster_collector.places import Place, Places
+    from promptster_collector.connection_slots import ConnectionSlot, ConnectionSlots
 
 MAX_HEAD: Final = 64 * 1024
 """Bytes of a request line with all its fields."""
@@ -34,11 +34,11 @@ class _HeadTooLargeError(ValueError):
     """Ends the parser's work on a head that goes on for too long."""
 
 
-class Connection(HttpToolsProtocol):
+class HttpConnection(HttpToolsProtocol):
     """Uvicorn's connection with limits, and with problem documents for what is not HTTP."""
 
-    places: ClassVar[Places | None] = None
-    """Where its place is known, if places are counted."""
+    slots: ClassVar[ConnectionSlots | None] = None
+    """Where its slot is known, if slots are counted."""
     head_seconds = 10.0
     """In which a request's head must be whole."""
     patience = 30.0
@@ -57,13 +57,13 @@ class Connection(HttpToolsProtocol):
     _stalled: asyncio.TimerHandle | None = None
     _head_due: asyncio.TimerHandle | None = None
     _unread: asyncio.TimerHandle | None = None
-    _place: Place | None = None
+    _slot: ConnectionSlot | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Wait for the first request's head."""
         super().connection_made(transport)
-        if self.places is not None:
-            self._place = self.places.of(transport)
+        if self.slots is not None:
+            self._slot = self.slots.of(transport)
         self._expect_head()
         self._wait()
 
@@ -77,8 +77,8 @@ class Connection(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Take some bytes; refuse a head that has become too long with them."""
         self._got += len(data)
-        if self._place is not None:
-            self._place.received += len(data)
+        if self._slot is not None:
+            self._slot.received += len(data)
         super().data_received(data)
         if self.transport.is_closing():
             return
@@ -165,21 +165,21 @@ class Connection(HttpToolsProtocol):
         )
 
     def _settle(self) -> None:
-        """Tell the place what this connection does."""
-        if self._place is None:
+        """Tell the slot what this connection does."""
+        if self._slot is None:
             return
         answering = cast("RequestResponseCycle | None", self.cycle)
         if self._in_head or answering is None:
-            doing = Doing.WAITING
+            doing = SlotState.WAITING
         elif self._arriving:
-            doing = Doing.SENDING
+            doing = SlotState.SENDING
         elif self._unread is not None:
-            doing = Doing.UNREAD
+            doing = SlotState.UNREAD
         elif self.pipeline:
-            doing = Doing.WAITING  # it asks for the next thing before it has the last: no program of ours does
+            doing = SlotState.WAITING  # it asks for the next thing before it has the last: no program of ours does
         else:
-            doing = Doing.WAITING if answering.response_complete else Doing.ANSWERED
-        self._place.begin(doing, self.loop.time())
+            doing = SlotState.WAITING if answering.response_complete else SlotState.ANSWERED
+        self._slot.begin(doing, self.loop.time())
 
     def _expect_head(self) -> None:
         self._head_due = self.loop.call_later(self.head_seconds, self._look_for_head)
@@ -247,6 +247,6 @@ class Connection(HttpToolsProtocol):
         self.transport.close()
 
 
-def counted(places: Places) -> type[Connection]:
-    """Connections that have a place among these."""
-    return type("CountedConnection", (Connection,), {"places": places})
+def with_slots(slots: ConnectionSlots) -> type[HttpConnection]:
+    """Connections that have a slot among these."""
+    return type("SlottedConnection", (HttpConnection,), {"slots": slots})

@@ -24,14 +24,14 @@ from typing import TYPE_CHECKING
 from sqlalchemy import func, insert, select, update
 
 from promptster_collector.errors import Refusal
-from promptster_collector.review.segment_process import SegmentProcess
+from promptster_collector.review.helper_process import HelperProcess
 from promptster_collector.sessions.states import GONE, State
 from promptster_collector.store.alarms import AlarmKind, raise_alarm
+from promptster_collector.store.at_rest import Sealer
 from promptster_collector.store.database import StorageUnavailableError
 from promptster_collector.store.keys.keystore import KeyDestroyedError
 from promptster_collector.store.keys.names import segment_key
 from promptster_collector.store.schema import Alarm, Batch, Segment, Session
-from promptster_collector.store.sealing import Sealer
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -39,8 +39,8 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from promptster_collector.clock import Clock
+    from promptster_collector.review.helper_messages import Piece
     from promptster_collector.review.reading import Reading
-    from promptster_collector.review.segment_process import Piece
     from promptster_collector.store.database import AnyRow
     from promptster_collector.store.segment_file import PieceReader
     from promptster_collector.store.segments import SegmentDraft
@@ -111,7 +111,7 @@ class SegmentSealer:
         ready &= Session.id.not_in([session for session, aside in self._aside.items() if aside.until > now])
         statement = select(Session.organisation, Session.id).where(ready).order_by(Session.closed_ms).limit(_GROUP)
         rows = await self._store.database.read(lambda connection: connection.execute(statement).all())
-        process = SegmentProcess()
+        process = HelperProcess()
         try:
             sealed = [await self._seal(row.organisation, row.id, process) for row in rows]
         finally:
@@ -120,7 +120,7 @@ class SegmentSealer:
             await asyncio.to_thread(self._store.database.truncate_wal)
         return any(sealed)
 
-    async def _seal(self, organisation: str, session: str, process: SegmentProcess) -> bool:
+    async def _seal(self, organisation: str, session: str, process: HelperProcess) -> bool:
         """Seal one session; one that cannot be sealed keeps its bodies, and stands in nobody's way."""
         try:
             if await self._store.database.read(partial(self._is_listed, session=session)):
@@ -166,12 +166,12 @@ class SegmentSealer:
         while await self._store.database.write(partial(self._empty_some, session=session)):
             pass
 
-    def write(self, organisation: str, session: str, process: SegmentProcess) -> WrittenSegment:
+    def write(self, organisation: str, session: str, process: HelperProcess) -> WrittenSegment:
         """Write a session's segment and read it back; blocks.
 
         Raises:
             SealingFailedError: it does not read back.
-            SegmentProcessError: the process that helps has ended.
+            HelperProcessError: the process that helps has ended.
             KeyDestroyedError: the session was erased.
         """
         stored = self._reading.stored(organisation, session)
@@ -261,7 +261,7 @@ def _add(draft: SegmentDraft, made: Sequence[Piece]) -> None:
         draft.pieces.add(piece.data, piece.span)
 
 
-def _compare(pieces: PieceReader, process: SegmentProcess) -> int:
+def _compare(pieces: PieceReader, process: HelperProcess) -> int:
     """The number of events in pieces that are what was made.
 
     Raises:
