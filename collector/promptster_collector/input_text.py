@@ -9,7 +9,7 @@ from __future__ import annotations
 import unicodedata
 
 from promptster.protocol.documents import is_printable
-from promptster.replay.unseen import is_encodable, replace_unseen
+from promptster.replay.invisible_characters import is_encodable, replace_invisible
 
 
 def normalised_text(text: str) -> str:
@@ -30,6 +30,6 @@ def text_fault(text: str, what: str, *, least: int = 1, most: int) -> str | None
         return f"{what} has {least} to {most} characters" if least else f"{what} has at most {most} characters"
     if not is_encodable(text):
         return f"{what} has bytes that are not UTF-8"
-    if not is_printable(text) or replace_unseen(text, lambda _: "") != text:
+    if not is_printable(text) or replace_invisible(text, lambda _: "") != text:
         return f"{what} is one line, without control or invisible characters"
     return None

@@ -11,9 +11,9 @@ from tests.helpers.sessions import Script, frozen
 
 from promptster.protocol.verdict import CLAIM
 from promptster.replay.exporters import find
+from promptster.replay.loading import Facts, from_bundle, from_opened
 from promptster.replay.model import GapKind
-from promptster.replay.session import Facts, from_bundle, from_opened
-from promptster.replay.verdict import Tone, facts, findings, words
+from promptster.replay.verdict_text import Tone, facts, findings, words
 
 
 def test_a_whole_bundle_is_verified_and_tells_the_same_story() -> None:

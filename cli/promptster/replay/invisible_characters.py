@@ -2,7 +2,7 @@ r"""Characters that people cannot see, or that change how others look: what show
 
 Some of them are companions of letters and pictures: joiners inside words of scripts that join, selectors behind emoji
 and ideographs, the tags of a flag. Those stay where their companion is, and only there; anywhere else they could hide
-something (``pay\u200dpal``). There is one rule, ``UNSEEN``, for the terminal, the page's markup and the page's script.
+something (``pay\u200dpal``). The terminal, the page's markup and the page's script share one rule, ``INVISIBLE``.
 
 The class is Unicode's ``Default_Ignorable_Code_Point`` with the control and format characters (``Cc``, ``Cf``), less
 the few of these that are drawn (signs that stand in front of a number in Arabic and other scripts).
@@ -72,7 +72,7 @@ def _tags_of_flags() -> str:
     return "".join(found)
 
 
-UNSEEN: Final = (
+INVISIBLE: Final = (
     # The class comes first: a search looks for nothing else, and its neighbours are looked at only where one was found.
     f"[{_NEVER}{_JOINERS}{_MONGOLIAN_SELECTORS}{_SELECTORS}{_TAGS}{_HIEROGLYPH_CONTROLS}]"
     f"(?<![{_VIRAMAS}][{_JOINERS}])"
@@ -89,13 +89,13 @@ UNSEEN: Final = (
 
 
 def for_script() -> str:
-    """``UNSEEN`` for a browser's ``new RegExp(..., "u")``, in ASCII."""
+    """``INVISIBLE`` for a browser's ``new RegExp(..., "u")``, in ASCII."""
     return "".join(
-        letter if letter.isascii() and letter.isprintable() else f"\\u{{{ord(letter):x}}}" for letter in UNSEEN
+        letter if letter.isascii() and letter.isprintable() else f"\\u{{{ord(letter):x}}}" for letter in INVISIBLE
     )
 
 
-_ONE = re.compile(UNSEEN)
+_ONE = re.compile(INVISIBLE)
 _CONTROLS = bytes(byte for byte in range(0x80) if _ONE.match(chr(byte)))
 
 
@@ -104,7 +104,7 @@ def is_encodable(text: str) -> bool:
     return not any("\ud800" <= each <= "\udfff" for each in text)
 
 
-def replace_unseen(text: str, code: Callable[[int], str]) -> str:
+def replace_invisible(text: str, code: Callable[[int], str]) -> str:
     """The text with every unseen character written as ``code`` says for its number."""
     if text.isascii():
         # Most of what agents print is: one fast pass tells that there is nothing to do.

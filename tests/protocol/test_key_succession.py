@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.vectors.good import succession
 from tests.vectors.world import World
 
-from promptster.protocol import keys
+from promptster.protocol import key_succession
 from promptster.protocol.errors import DocumentError, ProtocolError
 from promptster.protocol.signing import fingerprint, kid
 
@@ -20,21 +20,21 @@ def test_a_succession_is_read_in_order() -> None:
     """Keys are found by their short names; the newest is current."""
     world = World()
     second, records = succession(world)
-    found = keys.parse_keyfile(keys.write_keyfile(records))
+    found = key_succession.parse_keyfile(key_succession.write_keyfile(records))
     assert found.current.public_key == second.public_key
     assert found.find(second.kid) == second.public_key
     assert found.position(world.collector.kid) == 0
     assert found.find(kid(bytes(32))) is None
     assert found.fingerprints == (fingerprint(world.collector.public_key), fingerprint(second.public_key))
     assert [record.previous for record in found.log] == [None, world.log.kid]
-    assert keys.keys_from_object(keys.keyfile_object(records)) == found
+    assert key_succession.keys_from_object(key_succession.keyfile_object(records)) == found
 
 
 def test_what_a_key_vouches_for_begins_with_itself() -> None:
     """Keys in front of it are left out, and so are the log keys that they signed."""
     world = World()
     second, records = succession(world)
-    found = keys.parse_keyfile(keys.write_keyfile(records))
+    found = key_succession.parse_keyfile(key_succession.write_keyfile(records))
     assert found.since(world.collector.kid) == found
     late = found.since(second.kid)
     assert late is not None
@@ -48,8 +48,8 @@ def test_a_succession_grows_at_its_end_only() -> None:
     """Whatever has fewer keys, or others, does not continue it."""
     world = World()
     second, records = succession(world)
-    whole = keys.parse_keyfile(keys.write_keyfile(records))
-    first = keys.parse_keyfile(keys.write_keyfile(records[:1]))
+    whole = key_succession.parse_keyfile(key_succession.write_keyfile(records))
+    first = key_succession.parse_keyfile(key_succession.write_keyfile(records[:1]))
     late = whole.since(second.kid)
     assert late is not None
     assert whole.continues(first)
@@ -74,18 +74,18 @@ _OTHERS: list[dict[str, Any]] = [
 def test_other_objects_are_no_key_files(document: dict[str, Any]) -> None:
     """Also when they come as JSON and not as bytes."""
     with pytest.raises(DocumentError):
-        keys.keys_from_object(document)
+        key_succession.keys_from_object(document)
 
 
 @given(st.data())
 def test_any_changed_byte_of_a_key_file_is_refused_by_type(data: st.DataObject) -> None:
     """Signatures and the canonical form leave no room."""
     world = World()
-    content = bytearray(keys.write_keyfile(succession(world)[1]))
+    content = bytearray(key_succession.write_keyfile(succession(world)[1]))
     place = data.draw(st.integers(0, len(content) - 1))
     content[place] ^= data.draw(st.integers(1, 255))
     with pytest.raises(ProtocolError):
-        keys.parse_keyfile(bytes(content))
+        key_succession.parse_keyfile(bytes(content))
 
 
 def test_a_key_file_is_json_that_people_can_read() -> None:

@@ -11,7 +11,7 @@ from promptster.protocol.policy import NEWEST_TEXT, Policy
 from promptster.protocol.verdict import Verification
 from promptster.protocol.verification import verify_bundle
 from promptster.replay.exporters import find
-from promptster.replay.session import from_verification
+from promptster.replay.loading import from_verification
 from promptster.ui.checked import checked
 
 DIFFERS = "the policy's text, which the candidate agreed to, is not the one that its settings have"

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from promptster.replay.invisible_characters import INVISIBLE, for_script, replace_invisible
 from promptster.replay.page.markup import visible
-from promptster.replay.unseen import UNSEEN, for_script, replace_unseen
 from promptster.ui.escape import escape_text
 
 KEPT = {
@@ -103,6 +103,6 @@ def test_the_short_way_for_ascii_changes_nothing(text: str) -> None:
 
 def test_the_rule_is_one_character_long_and_can_be_written_in_ascii() -> None:
     """Each match is one character, and the browser's form of the rule cannot be changed by what carries it."""
-    assert replace_unseen("a\x1b\u202e\U000e0041", lambda code: f"<{code:x}>") == "a<1b><202e><e0041>"
+    assert replace_invisible("a\x1b\u202e\U000e0041", lambda code: f"<{code:x}>") == "a<1b><202e><e0041>"
     assert for_script().isascii()
-    assert len(for_script()) > len(UNSEEN)
+    assert len(for_script()) > len(INVISIBLE)

@@ -10,8 +10,8 @@ from promptster.protocol.errors import BundleError
 from promptster.protocol.evidence import read_identity
 from promptster.protocol.verdict import Report
 from promptster.protocol.verification import verify_bundle, verify_parts
-from promptster.replay.beyond import gaps_beyond, missing_spans
 from promptster.replay.timeline import build
+from promptster.replay.verification_gaps import gaps_beyond, missing_spans
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from promptster.protocol.bundle import FORMAT_MEMBER, REQUIRED
 from promptster.protocol.encoding import b64u_decode
 from promptster.protocol.errors import DocumentError, EncodingError, KeyringError
-from promptster.protocol.keys import parse_keyfile
+from promptster.protocol.key_succession import parse_keyfile
 
 if TYPE_CHECKING:
     from promptster.protocol.verdict import Verification

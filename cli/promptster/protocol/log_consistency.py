@@ -13,8 +13,8 @@ from enum import StrEnum
 from functools import cached_property
 from itertools import combinations
 
-from promptster.protocol.log import Checkpoint
 from promptster.protocol.merkle import complete_subtrees, root_over, shown_subtrees
+from promptster.protocol.transparency_log import Checkpoint
 
 
 @dataclass(frozen=True)

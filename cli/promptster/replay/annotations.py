@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
+from promptster.replay.formatting import one_line
+from promptster.replay.json_values import as_list, as_object
 from promptster.replay.model import OUTPUT_CUT
-from promptster.replay.shapes import items, table
-from promptster.replay.wording import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -38,14 +38,14 @@ def run_by_provider(events: Iterable[OpenedEvent]) -> frozenset[int]:
             found.update(event.seq if ref in answers else ref for ref in event.refs)
         elif event.kind == "tool_call":
             told = (answers[ref].fields.get("content") for ref in event.refs if ref in answers)
-            if any(_ran(block, event.fields.get("tool_use_id")) for content in told for block in items(content)):
+            if any(_ran(block, event.fields.get("tool_use_id")) for content in told for block in as_list(content)):
                 found.add(event.seq)
     return frozenset(found)
 
 
 def _ran(block: object, name: object) -> bool:
     """Whether a piece of an answer is the call of this name, run by whoever sent it."""
-    piece = table(block) or {}
+    piece = as_object(block) or {}
     kind = str(piece.get("type"))
     if not name or name not in {piece.get("id"), piece.get("call_id")}:
         return False
@@ -60,7 +60,7 @@ def left_out(entries: Sequence[Entry]) -> Mapping[int, str]:
     for entry in entries:
         if entry.kind == "agent_other" and entry.fields.get("raw_kind") == OUTPUT_CUT:
             for ref in entry.refs:
-                told[owner.get(ref, ref)].append(table(entry.fields.get("payload")) or {})
+                told[owner.get(ref, ref)].append(as_object(entry.fields.get("payload")) or {})
     bearers: dict[int, Entry] = {}
     for entry in entries:
         call = entry.action

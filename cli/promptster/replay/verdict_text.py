@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from promptster.protocol.plausibility import ABSENCES, TIMES
 from promptster.protocol.verdict import CLAIM, UNTIMED, Effect, spoken
-from promptster.replay.agreed import TEXTS, text_notes
-from promptster.replay.wording import counted
+from promptster.replay.formatting import counted
+from promptster.replay.policy_text import TEXTS, text_notes
 from promptster.times import moment
 
 if TYPE_CHECKING:

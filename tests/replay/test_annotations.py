@@ -8,12 +8,12 @@ import pytest
 from tests.helpers.sessions import CLAUDE, Script
 
 from promptster.replay.exporters import find
-from promptster.replay.session import from_opened
+from promptster.replay.loading import from_opened
 from promptster.replay.timeline import build
 from promptster.ui.story import Layout, story
 
 if TYPE_CHECKING:
-    from promptster.replay.session import Replay
+    from promptster.replay.loading import Replay
 
 SEARCHED: dict[str, Any] = {
     "type": "server_tool_use",

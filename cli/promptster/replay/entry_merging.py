@@ -10,8 +10,8 @@ import json
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from promptster.replay.correlation import viewpoint
 from promptster.replay.edits import TEXTS, Calls, best_report
-from promptster.replay.joining import viewpoint
 from promptster.replay.model import Entry
 
 if TYPE_CHECKING:

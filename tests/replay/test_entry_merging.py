@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.helpers.sessions import CLAUDE, Script
 
-from promptster.replay.merging import merge, richest
+from promptster.replay.entry_merging import merge, richest
 
 VALUES = st.one_of(st.text(max_size=8), st.lists(st.integers(0, 9), max_size=3))
 

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
     from promptster.protocol.events import OpenedEvent
 
-JOINED_BY_TOOL = frozenset({"tool_call", "tool_result", "file_edit", "command", "permission"})
-JOINED_BY_AGENT = frozenset({"subagent_started", "subagent_stopped"})
-JOINED_KINDS = JOINED_BY_TOOL | JOINED_BY_AGENT | {"prompt"}
+CORRELATED_BY_TOOL = frozenset({"tool_call", "tool_result", "file_edit", "command", "permission"})
+CORRELATED_BY_AGENT = frozenset({"subagent_started", "subagent_stopped"})
+CORRELATED_KINDS = CORRELATED_BY_TOOL | CORRELATED_BY_AGENT | {"prompt"}
 """Kinds that more than one source can report."""
 
 _MOST_PATHS = 2000
@@ -81,9 +81,9 @@ def _sessions_by_prompt(events: Iterable[OpenedEvent]) -> dict[str, set[str]]:
 def _join_key(event: OpenedEvent, prompt_sessions: dict[str, set[str]]) -> tuple[str, ...]:
     """What an event shares with the other reports of the same thing, its kind first; empty where it stands alone."""
     kind = event.kind
-    if kind in JOINED_BY_TOOL and (tool_use_id := _text(event, "tool_use_id")):
+    if kind in CORRELATED_BY_TOOL and (tool_use_id := _text(event, "tool_use_id")):
         return kind, tool_use_id
-    if kind in JOINED_BY_AGENT and (agent_id := _text(event, "agent_id")):
+    if kind in CORRELATED_BY_AGENT and (agent_id := _text(event, "agent_id")):
         return kind, agent_id
     if kind == "prompt" and (text := _text(event, "text").strip()):
         # A source that does not know the agent's session can still be joined while only one session has that text.

@@ -14,11 +14,11 @@ from tests.vectors.world import ORIGIN, START, World
 
 from promptster.protocol import merkle
 from promptster.protocol.errors import LogError
-from promptster.protocol.keys import next_key, write_keyfile
-from promptster.protocol.log import Checkpoint, sign_checkpoint
+from promptster.protocol.key_succession import next_key, write_keyfile
+from promptster.protocol.log_consistency import Pair, Relation, Shown, View, compare, relate
 from promptster.protocol.signing import SigningKey, fingerprint
+from promptster.protocol.transparency_log import Checkpoint, sign_checkpoint
 from promptster.protocol.verification import verify_parts
-from promptster.protocol.views import Pair, Relation, Shown, View, compare, relate
 
 LEAVES = [hashlib.sha256(bytes([number])).digest() for number in range(40)]
 KEY = World().log

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
 
+from promptster.replay.formatting import one_line
 from promptster.replay.model import Entry, Lane
-from promptster.replay.wording import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

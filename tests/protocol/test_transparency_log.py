@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from tests.vectors.world import ORIGIN, START, World
 
 from promptster.protocol.errors import LogError
-from promptster.protocol.log import Checkpoint, LogProof, cosign, sign_checkpoint
 from promptster.protocol.signing import SigningKey
+from promptster.protocol.transparency_log import Checkpoint, LogProof, cosign, sign_checkpoint
 
 
 def _note(world: World) -> str:

@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from promptster.protocol.gaps import jumped_by
-from promptster.replay.wording import duration
+from promptster.replay.formatting import duration
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

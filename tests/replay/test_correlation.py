@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.helpers.sessions import CLAUDE, Script
 
-from promptster.replay.joining import clusters
+from promptster.replay.correlation import clusters
 from promptster.replay.timeline import build
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from promptster.protocol.kinds import is_own
+from promptster.replay.json_values import as_list, as_object
 from promptster.replay.model import Submission, SubmittedFile
-from promptster.replay.shapes import items, table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -30,7 +30,7 @@ def find_submission(entries: Iterable[Entry]) -> Submission | None:
     diff = entry.fields.get("diff")
     text = diff if isinstance(diff, str) else None
     parts = split_diff(text or "")
-    lines = [line for item in items(entry.fields.get("manifest")) if (line := table(item))]
+    lines = [line for item in as_list(entry.fields.get("manifest")) if (line := as_object(item))]
     return Submission(seq=entry.seq, files=tuple(_file(line, parts) for line in lines), diff=text)
 
 
