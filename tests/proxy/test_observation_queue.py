@@ -72,7 +72,7 @@ async def _answer(talk: Talk) -> None:
 
 
 async def test_a_faulty_observer_disturbs_nothing() -> None:
-    """Its exceptions are reported, the traffic and the other calls go on."""
+    """Its exceptions are reported; the traffic and the other observations continue."""
     async with provider(_answer) as there, proxied(there.upstream(), observe=_Faulty) as here:
         agent = await here.connect()
         for _ in range(2):
