@@ -19,7 +19,8 @@ if TYPE_CHECKING or needed.work:
     from promptster.commands.signed_in import team_url
     from promptster.commands.source import find_source, read_file, read_replay, require_readable
     from promptster.commands.summary import size
-    from promptster.config import Config, PinnedKeys, write_private
+    from promptster.config import Config, PinnedKeys
+    from promptster.durable import write_private
     from promptster.errors import PromptsterError, UsageError, reason_of
     from promptster.paths import Paths
     from promptster.protocol.verification import verify_bundle

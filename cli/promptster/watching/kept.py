@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
-from promptster.config import make_private_folder, sync_folder, write_private
+from promptster.durable import make_private_folder, sync_folder, write_private
 from promptster.protocol.errors import LogError
 from promptster.protocol.log_consistency import View
 from promptster.protocol.signing import kid
