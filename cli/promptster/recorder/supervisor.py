@@ -4,8 +4,9 @@ It holds the listening sockets, the proxy's token and the session's secrets, sta
 it again when it dies. The port stays the same, so an agent sees at most one failed call. It imports little and does
 little, so it seldom fails. Its life:
 
-1. ``promptster.recorder.spawning``, in a command, starts ``python -m promptster.recorder.supervisor`` in a session of its own, with
-   stdin and stdout on ``/dev/null``; what it needs to know goes through a pipe, never through arguments or environment.
+1. ``promptster.recorder.spawning``, in a command, starts ``python -m promptster.recorder.supervisor`` in a session of
+   its own, with stdin and stdout on ``/dev/null``. What it needs to know goes through a pipe, never through arguments
+   or the environment.
 2. It forks once more, takes the folder's lock, binds 127.0.0.1 and two unix sockets, and makes the token.
 3. It starts ``python -m promptster.recorder.process`` with the sockets, and tells the command that it is ready.
 4. It waits. It ends when the recorder ends with exit code 0 or 78, or when the session's folder is deleted. After any
