@@ -1,7 +1,7 @@
-"""The sealer: makes signed, sealed batches of durable events, a second after there is something, or when there is much.
+"""The sealer makes signed, encrypted batches of durable events, a second after the first event or once there are many.
 
-A batch is durable before anyone may send it, and is never sealed a second time. While batches wait for the collector,
-new ones are made more rarely: offline hours become a few large batches, not thousands of small ones.
+A batch is stored durably before it is sent, and is never sealed twice. While batches wait for the collector, new ones
+are made less often, so that hours offline become a few large batches instead of thousands of small ones.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ if TYPE_CHECKING:
     from promptster.protocol.signing import SigningKey
 
 BATCH_BYTES = 3 * 1024 * 1024
-"""Plain bytes of events after which a batch is full; a single larger event stands alone."""
+"""Plain bytes of events after which a batch is full; a larger event has a batch to itself."""
 BACKLOG = 4
-"""Batches without receipts from which on the collector counts as behind."""
+"""Number of batches without receipts from which on new ones are delayed."""
 BACKLOG_FACTOR = 20
-"""How much longer events are gathered then."""
+"""How much longer events are then collected."""
 _RETRY_S = 2.0
 
 
 class Sealer:
-    """Turns the journal's tail into batches."""
+    """Makes batches from the end of the journal."""
 
     def __init__(
         self,
@@ -46,21 +46,21 @@ class Sealer:
         random: Callable[[int], bytes],
         interval_s: float = 1.0,
     ) -> None:
-        """Seal what ``recorder`` made durable into ``outbox``, ``interval_s`` after there is something."""
+        """Seal what ``recorder`` made durable into ``outbox``, ``interval_s`` after the first event."""
         self._recorder, self._outbox = recorder, outbox
         self._session, self._session_key, self._content_key = session, session_key, content_key
         self._random, self.interval_s = random, interval_s
         self._lock = asyncio.Lock()
         self._hurry = asyncio.Event()
         self.batch_bytes = BATCH_BYTES
-        """Halved when the collector says that a batch was too large."""
+        """Halved when the collector reports that a batch was too large."""
         self.stored = asyncio.Event()
-        """Set whenever a batch was stored; whoever waits clears it."""
+        """Set whenever a batch was stored; the waiting task clears it."""
         self.failing = False
         """Whether the last batch could not be stored."""
 
     async def run(self) -> None:
-        """Seal for ever."""
+        """Seal batches until cancelled."""
         while True:
             await self._recorder.grown.wait()
             self._recorder.grown.clear()
@@ -88,11 +88,11 @@ class Sealer:
                 self.stored.set()
 
     def hurry(self) -> None:
-        """Do not wait for more before the next batch."""
+        """Seal the next batch without waiting for more events."""
         self._hurry.set()
 
     async def _gather(self) -> None:
-        """Let more come together, longer while the collector is behind."""
+        """Wait for more events, longer while many batches have no receipt."""
         pause = self.interval_s * (BACKLOG_FACTOR if self._outbox.backlog >= BACKLOG else 1)
         with suppress(TimeoutError):
             async with asyncio.timeout(pause):  # wait_for of 3.11 loses a cancellation that comes with a hurry
@@ -103,7 +103,7 @@ class Sealer:
         return self._outbox.position.first < self._recorder.durable_seq
 
     def seal_one(self) -> None:
-        """Seal the next batch; for a thread that may wait for the disk.
+        """Seal the next batch; runs in a thread that may wait for the disk.
 
         Raises:
             OSError: it could not be stored, or its events could not be read.
@@ -127,7 +127,7 @@ class Sealer:
         self._outbox.store(wire)
 
     def _fill(self, source: Iterable[RecordedEvent]) -> list[RecordedEvent]:
-        """The events of the next batch. ``closed`` names the number of batches, so it stands alone in the last one."""
+        """Return the events of the next batch. ``closed`` counts the batches, so it is alone in the last one."""
         events: list[RecordedEvent] = []
         size = 0
         for event in source:
