@@ -18,8 +18,8 @@
 └── ``protocol.errors.ProtocolError`` and its subclasses
 
 Wording: ``message`` says what happened, in lower case and without a full stop. ``hint`` says what to do next, on its
-own line, in sentences or as the command to run. The message of a choice is a sentence too. ``code`` is a stable word that
-scripts may test. The exit codes are listed in docs/cli.md.
+own line, in sentences or as the command to run. The message of a choice is a sentence too. ``code`` is a stable word
+that scripts may test. The exit codes are listed in docs/cli.md.
 """
 
 from __future__ import annotations

@@ -90,7 +90,7 @@ def unseal(key: bytes, data: bytes) -> Spooled:
 
 
 def write_key(folder: str, key: bytes) -> None:
-    """Write the session's spool key into its folder, readable by this user only, unless it is already there.
+    """Write the session's spool key into its folder, readable by this user only, unless it already holds that key.
 
     Anything else in its place is replaced, because half a key, left by a full disk or a power loss, must not stop the
     session for ever. ``read`` then refuses files that were encrypted under another key.

@@ -11,8 +11,8 @@
 | anything else | unknown | the same bytes again, after a pause |
 
 A refusal is final only if it names its reason in a problem document's ``code``: an answer without one comes from
-another program on the way. Refusals are not signed, so even a final one ends nothing: everything is kept, and the candidate can
-have it sent again.
+another program on the way. Refusals are not signed, so even a final one ends nothing: everything is kept, and the
+candidate can have it sent again.
 """
 
 from __future__ import annotations
@@ -154,7 +154,7 @@ class Refusals:
                 receipts[receipt.n] = envelope
         events = head.get("events")
         if last is None or not isinstance(events, int) or sorted(receipts) != list(range(n, n + len(receipts))):
-            raise BatchError("the collector's receipts do not tell where it stands", code="head_unknown")
+            raise BatchError("the collector's receipts do not show its position", code="head_unknown")
         adoption = Adoption(n=n, last=max(receipts), header_sha256=last.header_sha256, next_seq=events, base=base)
         self._outbox.adopt(adoption, receipts)
 

@@ -1,8 +1,8 @@
 """The uploader sends batches in order until each has its receipt, through failures of the network and the collector.
 
 One batch is sent at a time, and again with the same bytes if the answer is lost. ``promptster.deliver.refusals``
-decides what the collector's refusals mean; this module handles the order, the pauses and the state of the upload. After a final
-refusal nothing is sent until the candidate asks for it.
+decides what the collector's refusals mean; this module handles the order, the pauses and the state of the upload. After
+a final refusal nothing is sent until the candidate asks for it.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class Halt:
     code: str
     """The collector's code, such as ``session_full``."""
     message: str
-    """The reason in words for a person."""
+    """The reason as a person reads it."""
 
 
 @dataclass(kw_only=True)
@@ -131,10 +131,10 @@ class Uploader:
         """Prepare to send.
 
         Args:
-            outbox: where the batches stand.
-            collector: whom to send them to.
+            outbox: the batches.
+            collector: receives them.
             session: the session's id.
-            keys: whose receipts are believed.
+            keys: the trusted keys of the collector.
             refused: decides what a refusal of batch n means.
             stored: set by the sealer when there is a new batch.
             pace: the pauses between tries.
