@@ -114,7 +114,7 @@ def test_an_unknown_authority_is_named_as_what_it_may_be(tmp_path: Path) -> None
         (httpx.ProxyError("407 Proxy Authentication Required"), "the proxy on the way refused: 407 Proxy Authen"),
         (httpx.InvalidURL("x"), "this is not an address that can be called"),
         (ssl.SSLError(1, "[SSL: WRONG_VERSION_NUMBER] wrong version number (_ssl.c:1006)"), "no secure connection"),
-        (OSError(113, "No route to host"), "no way to that host"),
+        (OSError(113, "No route to host"), "host unreachable"),
         (ConnectionResetError(104, "Connection reset by peer"), "the connection was cut"),
         (httpx.RemoteProtocolError("Server disconnected"), "the connection was cut"),
         (httpx.DecodingError("x"), "what answers there does not speak HTTP"),

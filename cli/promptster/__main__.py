@@ -33,10 +33,10 @@ _AGENTS_CODES = frozenset({"run", "shell"})
 """Commands whose exit code is the agent's or the shell's; our own failure has another there."""
 _OUR_FAILURE = 125
 _AS_THEY_ARE = (LaunchError, InterruptError, InsideAgentError)
-"""Errors whose own exit code stands there too."""
+"""Errors that keep their own exit code there."""
 _HELP_FLAGS = frozenset({"--help", "-h"})
 _COMPLETE = "__complete"
-"""What the scripts of ``promptster completion`` call: it prints what may stand in the place of the last word."""
+"""What the scripts of ``promptster completion`` call: it prints the possible last words."""
 
 FIRST_SCREEN = """\
 Promptster records how you work with AI coding agents during an assessment.

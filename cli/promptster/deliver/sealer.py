@@ -1,7 +1,7 @@
-"""The sealer: makes signed, sealed batches of durable events, a second after there is something, or when there is much.
+"""The sealer makes signed, encrypted batches of durable events, a second after the first event or once there are many.
 
-A batch is durable before anyone may send it, and is never sealed a second time. While batches wait for the collector,
-new ones are made more rarely: offline hours become a few large batches, not thousands of small ones.
+A batch is stored durably before it is sent, and is never sealed twice. While batches wait for the collector, new ones
+are made less often, so that hours offline become a few large batches instead of thousands of small ones.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class Sealer:
-    """Turns the journal's tail into batches."""
+    """Makes batches from the end of the journal."""
 
     def __init__(
         self,
@@ -48,12 +48,12 @@ class Sealer:
         self._hurry = asyncio.Event()
         self._batch_bytes = self._limits.batch_bytes
         self.stored = asyncio.Event()
-        """Set whenever a batch was stored; whoever waits clears it."""
+        """Set whenever a batch was stored; the waiting task clears it."""
         self.failing = False
         """Whether the last batch could not be stored."""
 
     async def run(self) -> None:
-        """Seal for ever."""
+        """Seal batches until cancelled."""
         while True:
             await self._recorder.grown.wait()
             self._recorder.grown.clear()
@@ -85,7 +85,7 @@ class Sealer:
         self._batch_bytes = max(self._limits.smallest_batch, self._batch_bytes // 2)
 
     def hurry(self) -> None:
-        """Do not wait for more before the next batch."""
+        """Seal the next batch without waiting for more events."""
         self._hurry.set()
 
     async def _gather(self) -> None:
@@ -100,7 +100,7 @@ class Sealer:
         return self._outbox.position.first < self._recorder.durable_seq
 
     def seal_one(self) -> None:
-        """Seal the next batch; for a thread that may wait for the disk.
+        """Seal the next batch; runs in a thread that may wait for the disk.
 
         Raises:
             OSError: it could not be stored, or its events could not be read.
@@ -124,7 +124,7 @@ class Sealer:
         self._outbox.store(wire)
 
     def _fill(self, source: Iterable[RecordedEvent]) -> list[RecordedEvent]:
-        """The events of the next batch. ``closed`` names the number of batches, so it stands alone in the last one."""
+        """Return the events of the next batch. ``closed`` counts the batches, so it is alone in the last one."""
         events: list[RecordedEvent] = []
         size = 0
         for event in source:
