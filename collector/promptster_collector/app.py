@@ -97,7 +97,7 @@ class Services:
 def build_services(settings: Settings, store: Store, clock: Clock) -> Services:
     """Wire the services together; nothing runs yet."""
     limits = settings.limits
-    worker = Worker(clock, sweep_seconds=settings.sweep_seconds)
+    worker = Worker(clock, settings.timing, sweep_seconds=settings.sweep_seconds)
     tokens = Tokens(store, clock, life_ms=limits.token_ms)
     failures = FailureLimits(
         clock, unsigned_per_second=limits.unsigned_per_second, secrets_per_minute=limits.wrong_secrets_per_minute
@@ -133,7 +133,7 @@ def build_services(settings: Settings, store: Store, clock: Clock) -> Services:
     )
     worker.add(log.sequence)
     worker.add(checks.run)
-    worker.add(SegmentSealer(store, clock, reading, piece_bytes=limits.piece_bytes).run, aside=True)
+    worker.add(SegmentSealer(store, clock, reading, limits, settings.timing).run, aside=True)
     worker.add_sweep(lifecycle.lapse_overdue)
     worker.add_sweep(RetentionRule(store, clock, erasure).run)
     worker.add_sweep(erasure.finish)

@@ -50,6 +50,34 @@ class Limits:
     """Bytes of events in one page, if it is more than one event."""
     piece_bytes: int = 16 * MIB
     """Bytes of events in one piece of a sealed session, if it is more than one event: what sealing and reading hold."""
+    check_batches: int = 64
+    """Batches that one round of checks opens at most."""
+    check_bytes: int = 8 * MIB
+    """Encrypted bytes that one round of checks holds in memory, if it is more than one batch."""
+    seal_sessions: int = 20
+    """Sessions that one round seals at most."""
+    empty_bodies: int = 512
+    """Bodies of a sealed session that one write empties at most."""
+    empty_bytes: int = 8 * MIB
+    """Bytes of them, if it is more than one: the database holds what a write changes in memory, and others wait."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Timing:
+    """How long the background work waits, in seconds."""
+
+    between_rounds: float = 0.05
+    """Pause between two rounds, so that one round takes several batches."""
+    for_requests: float = 0.25
+    """How long a round waits at most while requests are being answered."""
+    after_fault: float = 2.0
+    """When work that failed is tried again."""
+    after_full_disk: float = 15.0
+    """When work that found no room on the disk is tried again."""
+    first_seal_retry: float = 900.0
+    """When a session that could not be sealed is tried again; twice as long after each further failure."""
+    last_seal_retry: float = 86_400.0
+    """The longest that this becomes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +90,8 @@ class Settings:
     """The base URL that links name; empty until the listening address is known."""
     limits: Limits = field(default_factory=Limits)
     """Figures to enforce."""
+    timing: Timing = field(default_factory=Timing)
+    """How long background work waits."""
     sweep_seconds: float = 60.0
     """How often expiry, retention and unfinished work are looked at without being asked."""
     key_backup_days: int | None = None

@@ -18,19 +18,11 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Generator, Sequence
 
     from promptster_collector.clock import Clock
+    from promptster_collector.settings import Timing
 
 log = logging.getLogger("promptster_collector")
 
 T = TypeVar("T")
-
-_PAUSE = 0.05
-"""Seconds between two rounds, so that one round takes several batches."""
-_PATIENCE = 0.25
-"""Seconds for which a round waits while requests that others wait for are under way."""
-_AFTER_FAULT = 2.0
-"""Seconds until work that failed is tried again."""
-_AFTER_FULL = 15.0
-"""The same, for work that found no room on the disk."""
 
 
 class _Rounds:
@@ -53,12 +45,13 @@ class Worker:
     Steps that run aside have rounds of their own, which begin when one of the others has ended.
     """
 
-    def __init__(self, clock: Clock, *, sweep_seconds: float) -> None:
+    def __init__(self, clock: Clock, timing: Timing, *, sweep_seconds: float) -> None:
         """Nothing runs before the worker is entered as a context."""
         self._calm = asyncio.Event()
         self._calm.set()
         self._urgent = 0
         self._clock = clock
+        self._timing = timing
         self._sweep_seconds = sweep_seconds
         self._steps = _Rounds()
         self._aside = _Rounds()
@@ -120,7 +113,7 @@ class Worker:
                 await self._guarded(self.sweep, self._steps)
             await self._rounds(self._steps)
             await _wait(self._steps.wanted, max(next_sweep - self._clock.monotonic(), 0.01))
-            await asyncio.sleep(_PAUSE)
+            await asyncio.sleep(self._timing.between_rounds)
 
     async def _run_aside(self) -> None:
         while True:
@@ -131,7 +124,7 @@ class Worker:
         """One round after another, while there is work and nobody waits for an answer."""
 
         async def one() -> bool:
-            await _wait(self._calm, _PATIENCE)
+            await _wait(self._calm, self._timing.for_requests)
             try:
                 return await rounds.one()
             finally:
@@ -140,7 +133,7 @@ class Worker:
 
         rounds.wanted.clear()
         while await self._guarded(one, rounds):  # noqa: ASYNC110 - a pause between rounds, not a wait
-            await asyncio.sleep(_PAUSE)
+            await asyncio.sleep(self._timing.between_rounds)
 
     async def sweep(self) -> None:
         """Look at everything that time alone changes."""
@@ -159,11 +152,11 @@ class Worker:
             frames = traceback.extract_tb(error.__traceback__)
             place = f"{frames[-1].name}:{frames[-1].lineno}" if frames else "?"
             if isinstance(error, StorageFullError) or is_full(error):  # the reserve's own sweep says so
-                await asyncio.sleep(_AFTER_FULL)
+                await asyncio.sleep(self._timing.after_full_disk)
                 rounds.wanted.set()
                 return False
             log.error("background work failed: %s at %s", type(error).__name__, place)  # noqa: TRY400 - a traceback may show content
-            await asyncio.sleep(_AFTER_FAULT)
+            await asyncio.sleep(self._timing.after_fault)
             rounds.wanted.set()
             return False
 
@@ -180,10 +173,10 @@ def _allocator() -> Callable[[int], int] | None:
 TRIM = _allocator()
 
 
-async def give_memory_back() -> None:
-    """Return what large answers left behind to the system: an idle collector should be small again."""
-    if TRIM is not None:
-        await asyncio.to_thread(TRIM, 0)
+async def give_memory_back(trim: Callable[[int], int] | None = TRIM) -> None:
+    """Return memory that large answers left behind to the system: an idle collector should be small again."""
+    if trim is not None:
+        await asyncio.to_thread(trim, 0)
 
 
 async def _each(jobs: Sequence[Callable[[], Awaitable[T]]]) -> list[T]:

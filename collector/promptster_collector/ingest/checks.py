@@ -41,10 +41,6 @@ if TYPE_CHECKING:
     from promptster_collector.store.database import AnyRow
     from promptster_collector.store.store import Store
 
-_GROUP = 64
-"""Batches that one round checks at most."""
-_GROUP_BYTES = 8 << 20
-"""Sealed bytes that one round holds in memory, if it is more than one batch."""
 TOO_LARGE = "opened_size"
 """The code of a batch behind which a session would hold more than it may."""
 
@@ -93,9 +89,11 @@ class Checks:
     def oldest(self, connection: Connection) -> Sequence[AnyRow]:
         """What one round opens: as many batches as fit into its bounds, and one in any case."""
         waiting = select(Batch.arrival, func.length(Batch.body_sealed).label("size")).where(Batch.checked_ms.is_(None))
-        waiting = waiting.where(Batch.session.not_in(self._locked)).order_by(Batch.arrival).limit(_GROUP)
+        waiting = (
+            waiting.where(Batch.session.not_in(self._locked)).order_by(Batch.arrival).limit(self._limits.check_batches)
+        )
         arrivals: list[int] = []
-        room = _GROUP_BYTES
+        room = self._limits.check_bytes
         for row in connection.execute(waiting):
             room -= row.size or 0
             if arrivals and room < 0:

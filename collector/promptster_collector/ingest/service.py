@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, assert_never
 
 from sqlalchemy import bindparam, func, insert, select, update
 
@@ -20,7 +20,17 @@ from promptster.protocol.signing import Envelope, open_envelope
 from promptster_collector.access.rate_limits import RateLimiter
 from promptster_collector.errors import BusyError, InvalidError
 from promptster_collector.ingest.admission import THREAD_ABOVE, Admission
-from promptster_collector.ingest.outcome import Facts, Outcome, Prepared, refusal
+from promptster_collector.ingest.outcome import (
+    Facts,
+    Known,
+    Outcome,
+    Overdue,
+    Prepared,
+    Reason,
+    Refused,
+    Stored,
+    refusal,
+)
 from promptster_collector.sessions.states import GONE, State
 from promptster_collector.store.alarms import AlarmKind, raise_alarm
 from promptster_collector.store.inbox import head_bytes
@@ -222,28 +232,30 @@ class Ingest:
             # What nearly always holds: the session is open and this is the next batch, so its row has moved on.
             connection.execute(_INSERT, prepared.row)
             self._note_returned(connection, prepared)
-            return Outcome(word="stored", checked_n=taken.checked_n)
+            return Stored(checked_n=taken.checked_n)
         row = connection.execute(_LOCKED, {"session": prepared.session}).one_or_none()
         if row is None:
-            return Outcome(word="unknown")
+            return Refused(reason=Reason.UNKNOWN_SESSION)
         if row.state in GONE:
-            return Outcome(word=row.state, tombstone=row.tombstone)
+            return Refused(reason=Reason.ERASED, state=row.state, tombstone=row.tombstone)
         if header.n < row.next_n:
             return self._known(connection, prepared, row.checked_n)
         if row.state != State.OPEN.value:
-            return Outcome(word="closed", close_sealed=row.close_sealed)
-        return Outcome(word=self._out_of_order(prepared, row), expected=row.next_n)
+            return Refused(reason=Reason.CLOSED, close_sealed=row.close_sealed)
+        return self._out_of_order(prepared, row)
 
-    def _out_of_order(self, prepared: Prepared, row: AnyRow) -> str:
+    def _out_of_order(self, prepared: Prepared, row: AnyRow) -> Overdue | Refused:
         """What keeps an unknown batch from being the next one; the first reason that holds."""
         header = prepared.batch.header
+        if prepared.now_ms > row.upload_until_ms:
+            return Overdue()
         reasons = {
-            "lapsed": prepared.now_ms > row.upload_until_ms,
-            "gap": header.n > row.next_n,
-            "prev": header.prev != row.head_sha256,
-            "first": header.first != row.next_seq,
+            Reason.GAP: header.n > row.next_n,
+            Reason.PREV_MISMATCH: header.prev != row.head_sha256,
+            Reason.FIRST_MISMATCH: header.first != row.next_seq,
         }
-        return next((word for word, holds in reasons.items() if holds), "full")
+        reason = next((reason for reason, holds in reasons.items() if holds), Reason.SESSION_FULL)
+        return Refused(reason=reason, expected=row.next_n)
 
     def _note_returned(self, connection: Connection, prepared: Prepared) -> None:
         if prepared.returned:
@@ -262,11 +274,9 @@ class Ingest:
             select(Batch.header_sha256, Batch.head_sealed, Batch.receipt_sealed).where(known)
         ).one()
         if stored.header_sha256 == prepared.batch.header_sha256:
-            return Outcome(word="known", receipt_sealed=stored.receipt_sealed, checked_n=checked_n)
+            return Known(receipt_sealed=stored.receipt_sealed, checked_n=checked_n)
         self._keep_conflict(connection, prepared)
-        return Outcome(
-            word="conflict", head_sealed=stored.head_sealed, receipt_sealed=stored.receipt_sealed, checked_n=checked_n
-        )
+        return Refused(reason=Reason.CONFLICT, head_sealed=stored.head_sealed, receipt_sealed=stored.receipt_sealed)
 
     def _keep_conflict(self, connection: Connection, prepared: Prepared) -> None:
         of_session = Conflict.session == prepared.session
@@ -296,19 +306,22 @@ class Ingest:
         )
 
     async def _answer(self, prepared: Prepared, outcome: Outcome) -> Taken:
-        n, word = prepared.batch.header.n, outcome.word
-        if word == "stored":
-            self._background.wake()
-            return Taken(receipt=prepared.receipt, checked_n=outcome.checked_n)
-        if word == "known" and outcome.receipt_sealed is not None:
-            receipt = prepared.sealer.unseal(outcome.receipt_sealed, f"receipt/{n}")
-            return Taken(receipt=receipt, checked_n=outcome.checked_n)
-        if word == "lapsed":
-            close = await self._lifecycle.lapse(prepared.session)
-            if close is None:
-                raise BusyError("the session's last batches are being checked", code="checking", status=503)
-            outcome = Outcome(word="closed", close_sealed=close)
-        raise refusal(prepared, outcome)
+        match outcome:
+            case Stored():
+                self._background.wake()
+                return Taken(receipt=prepared.receipt, checked_n=outcome.checked_n)
+            case Known():
+                receipt = prepared.sealer.unseal(outcome.receipt_sealed, f"receipt/{prepared.batch.header.n}")
+                return Taken(receipt=receipt, checked_n=outcome.checked_n)
+            case Overdue():
+                close = await self._lifecycle.lapse(prepared.session)
+                if close is None:
+                    raise BusyError("the session's last batches are being checked", code="checking", status=503)
+                raise refusal(prepared, Refused(reason=Reason.CLOSED, close_sealed=close))
+            case Refused():
+                raise refusal(prepared, outcome)
+            case _:
+                assert_never(outcome)
 
 
 def _place(prepared: Prepared, limits: Limits) -> dict[str, object]:

@@ -86,10 +86,10 @@ def _tables(file: str, metadata: MetaData) -> list[Stored]:
     return [*found, version]
 
 
-def storage_map() -> list[Stored]:
+def storage_map(control: MetaData = Base.metadata, keystore: MetaData = KeyBase.metadata) -> list[Stored]:
     """Every file, table and column.
 
     Raises:
         SetupError: a column is not declared.
     """
-    return [*FILES, *_tables(CONTROL, Base.metadata), *_tables(KEYSTORE, KeyBase.metadata)]
+    return [*FILES, *_tables(CONTROL, control), *_tables(KEYSTORE, keystore)]

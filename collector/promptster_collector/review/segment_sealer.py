@@ -41,23 +41,13 @@ if TYPE_CHECKING:
     from promptster_collector.clock import Clock
     from promptster_collector.review.helper_messages import Piece
     from promptster_collector.review.reading import Reading
+    from promptster_collector.settings import Limits, Timing
     from promptster_collector.store.database import AnyRow
     from promptster_collector.store.segment_file import PieceReader
     from promptster_collector.store.segments import SegmentDraft
     from promptster_collector.store.store import Store
 
 log = logging.getLogger("promptster_collector")
-
-_GROUP = 20
-"""Sessions that one round seals."""
-_EMPTIED = 512
-"""Bodies that one write empties at most."""
-_EMPTIED_BYTES = 8 << 20
-"""Bytes of them, if it is more than one: the database holds what a write changes in memory, and others wait for it."""
-_LATER = 900.0
-"""Seconds after which a session that could not be sealed is tried again; twice as long after each further time."""
-_LATEST = 86_400.0
-"""Seconds that this grows to."""
 
 
 class SealingFailedError(Refusal):
@@ -71,12 +61,12 @@ class SealingFailedError(Refusal):
 class _Aside:
     """How long a session that could not be sealed stands aside for others."""
 
-    pause: float = _LATER
+    pause: float
     until: float
 
     @classmethod
-    def after(cls, earlier: _Aside | None, now: float) -> _Aside:
-        pause = _LATER if earlier is None else min(2 * earlier.pause, _LATEST)
+    def after(cls, earlier: _Aside | None, now: float, timing: Timing) -> _Aside:
+        pause = timing.first_seal_retry if earlier is None else min(2 * earlier.pause, timing.last_seal_retry)
         return cls(pause=pause, until=now + pause)
 
 
@@ -93,23 +83,31 @@ class WrittenSegment:
 class SegmentSealer:
     """Seals ended sessions."""
 
-    def __init__(self, store: Store, clock: Clock, reading: Reading, *, piece_bytes: int) -> None:
+    def __init__(self, store: Store, clock: Clock, reading: Reading, limits: Limits, timing: Timing) -> None:
         """Keep where sessions and segments are, and how many bytes of events make a piece."""
         self._store = store
         self._clock = clock
         self._reading = reading
-        self._piece_bytes = piece_bytes
+        self._limits = limits
+        self._timing = timing
         self._aside: dict[str, _Aside] = {}
         """Sessions that could not be sealed."""
 
     async def run(self) -> bool:
         """Seal some sessions that are ready; whether there were any."""
         now = self._clock.monotonic()
-        self._aside = {session: aside for session, aside in self._aside.items() if aside.until + _LATEST > now}
+        self._aside = {
+            session: aside for session, aside in self._aside.items() if aside.until + self._timing.last_seal_retry > now
+        }
         waiting = (Batch.session == Session.id) & (Batch.checked_ms.is_(None) | Batch.leaf_index.is_(None))
         ready = (Session.state == State.CLOSING.value) & ~select(Batch.n).where(waiting).exists()
         ready &= Session.id.not_in([session for session, aside in self._aside.items() if aside.until > now])
-        statement = select(Session.organisation, Session.id).where(ready).order_by(Session.closed_ms).limit(_GROUP)
+        statement = (
+            select(Session.organisation, Session.id)
+            .where(ready)
+            .order_by(Session.closed_ms)
+            .limit(self._limits.seal_sessions)
+        )
         rows = await self._store.database.read(lambda connection: connection.execute(statement).all())
         process = HelperProcess()
         try:
@@ -141,7 +139,7 @@ class SegmentSealer:
         return True
 
     def _stand_aside(self, session: str) -> None:
-        self._aside[session] = _Aside.after(self._aside.get(session), self._clock.monotonic())
+        self._aside[session] = _Aside.after(self._aside.get(session), self._clock.monotonic(), self._timing)
 
     def _tell(self, connection: Connection, organisation: str, session: str) -> None:
         """Raise the alarm once for a session, not at every attempt; not for one that was erased meanwhile."""
@@ -175,7 +173,7 @@ class SegmentSealer:
             KeyDestroyedError: the session was erased.
         """
         stored = self._reading.stored(organisation, session)
-        process.begin(stored.content_key, stored.kinds, piece_bytes=self._piece_bytes)
+        process.begin(stored.content_key, stored.kinds, piece_bytes=self._limits.piece_bytes)
         version = self._store.database.read_now(partial(self._next_version, session=session))
         key = os.urandom(32)
         sealer = Sealer(key, organisation=organisation, session=session)
@@ -236,7 +234,12 @@ class SegmentSealer:
             return False
         mine = (Batch.session == session) & Batch.body_sealed.is_not(None)
         sizes = select(Batch.n, func.length(Batch.body_sealed).label("size")).where(mine).order_by(Batch.n)
-        numbers = [row.n for row in _within(connection.execute(sizes.limit(_EMPTIED)).all())]
+        numbers = [
+            row.n
+            for row in _within(
+                self._limits.empty_bytes, connection.execute(sizes.limit(self._limits.empty_bodies)).all()
+            )
+        ]
         if numbers:
             chosen = (Batch.session == session) & Batch.n.in_(numbers)
             connection.execute(update(Batch).where(chosen).values(body_sealed=None))
@@ -246,9 +249,8 @@ class SegmentSealer:
         return bool(numbers)
 
 
-def _within(rows: Sequence[AnyRow]) -> Generator[AnyRow]:
+def _within(room: int, rows: Sequence[AnyRow]) -> Generator[AnyRow]:
     """The first bodies that one write may empty, one in any case."""
-    room = _EMPTIED_BYTES
     for place, row in enumerate(rows):
         room -= row.size
         if place and room < 0:

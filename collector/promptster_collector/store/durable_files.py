@@ -26,16 +26,16 @@ class Durability(Enum):
     """The new file under its name."""
 
 
-def sync(descriptor: int) -> None:
+def sync(descriptor: int, full_sync: int | None = _FULL_SYNC) -> None:
     """Return when a file's bytes are on the disk.
 
     Raises:
         OSError: they may not be; the descriptor is not to be trusted any more.
     """
-    if _FULL_SYNC is None:
+    if full_sync is None:
         os.fsync(descriptor)
     else:
-        fcntl.fcntl(descriptor, _FULL_SYNC)
+        fcntl.fcntl(descriptor, full_sync)
 
 
 def sync_folder(folder: Path) -> None:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from promptster_collector.store.disk_reserve import DiskReserve
     from promptster_collector.store.keys.master import MasterKey
 
-_OPENED = 4096
+_IN_MEMORY = 4096
 """Opened keys kept in memory."""
 
 
@@ -51,8 +51,11 @@ def _is(name: KeyName) -> ColumnElement[bool]:
 class KeyStore:
     """The key store of one collector."""
 
-    def __init__(self, url: str, master: MasterKey, reserve: DiskReserve | None = None) -> None:
-        """Open nothing yet."""
+    def __init__(
+        self, url: str, master: MasterKey, reserve: DiskReserve | None = None, *, in_memory: int = _IN_MEMORY
+    ) -> None:
+        """Open nothing yet; at most ``in_memory`` opened keys are kept."""
+        self._in_memory = in_memory
         self._reserve = reserve
         self._engine = keystore_engine(url, Use.READ)
         self._writing = keystore_engine(url, Use.WRITE)
@@ -124,7 +127,7 @@ class KeyStore:
 
     def _remember(self, name: KeyName, secret: bytes) -> bytes:
         self._opened[name] = secret
-        while len(self._opened) > _OPENED:
+        while len(self._opened) > self._in_memory:
             self._opened.popitem(last=False)
         return secret
 
