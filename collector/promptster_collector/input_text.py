@@ -27,9 +27,11 @@ def text_fault(text: str, what: str, *, least: int = 1, most: int) -> str | None
         most: how many at most.
     """
     if not least <= len(text) <= most:
-        return f"{what} has {least} to {most} characters" if least else f"{what} has at most {most} characters"
+        return (
+            f"{what} must have {least} to {most} characters" if least else f"{what} can have at most {most} characters"
+        )
     if not is_encodable(text):
-        return f"{what} has bytes that are not UTF-8"
+        return f"{what} contains bytes that are not UTF-8"
     if not is_printable(text) or replace_unseen(text, lambda _: "") != text:
-        return f"{what} is one line, without control or invisible characters"
+        return f"{what} must be one line without control or invisible characters"
     return None

@@ -67,7 +67,7 @@ def refuse_plain_http(listening: Listening) -> None:
         return
     raise OptionError(
         "http works only on 127.0.0.1",
-        hint="Add --tls-cert and --tls-key, or keep --host 127.0.0.1 behind a proxy that speaks TLS.",
+        hint="Add --tls-cert and --tls-key, or put a TLS proxy in front of --host 127.0.0.1.",
         code="plain_http_refused",
     )
 
@@ -94,7 +94,7 @@ def refuse_unusable_public_url(url: str, listening: Listening) -> None:
     host = parts.hostname or ""
     if parts.query or parts.fragment or parts.username is not None:
         hint = "It looks like https://HOST, or https://HOST/FOLDER."
-        raise OptionError("--public-url takes an address only", hint=hint, code="public_url")
+        raise OptionError("--public-url takes only an address", hint=hint, code="public_url")
     if parts.scheme == "https" and not _is_wildcard(host):
         return
     if parts.scheme == "http" and is_loopback(host):
@@ -135,7 +135,7 @@ def bind(listening: Listening) -> Listener:
 
 def _not_bound(listening: Listening, error: OSError) -> SetupError:
     host = f"[{listening.host}]" if ":" in listening.host else listening.host
-    what, hint = f"cannot listen on {host}:{listening.port}", "Add another --port; 0 takes any free one."
+    what, hint = f"cannot listen on {host}:{listening.port}", "Use another --port; 0 picks any free one."
     if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
         return OptionError(f"{what}: not an address of this computer", hint="Check --host.", code="address")
     if error.errno == errno.EADDRINUSE:

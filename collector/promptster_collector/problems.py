@@ -108,9 +108,9 @@ def _on_validation(_: Request[Any, Any, Any], error: ValidationException) -> Res
     items = [cast("dict[str, object]", item) for item in found if isinstance(item, dict)]
     keys = sorted({str(item["key"]) for item in items if item.get("key")})
     detail = (
-        f"the request is not of the expected form: {', '.join(keys)}"
+        f"the request does not have the expected form: {', '.join(keys)}"
         if keys
-        else "the request is not of the expected form"
+        else "the request does not have the expected form"
     )
     return problem(400, "invalid_request", detail)
 
@@ -130,17 +130,17 @@ def _on_http(_: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]
 
 
 def _on_serialization(_: Request[Any, Any, Any], __: SerializationException) -> Response[bytes]:
-    return problem(400, "invalid_request", "the request's body cannot be read")
+    return problem(400, "invalid_request", "the request body cannot be read")
 
 
 def _on_recursion(_: Request[Any, Any, Any], __: RecursionError) -> Response[bytes]:
     """Only a body can be nested that deeply: our own documents end at 32 levels."""
-    return problem(400, "invalid_request", "the request's body is nested too deeply")
+    return problem(400, "invalid_request", "the request body is nested too deeply")
 
 
 def _on_unseal(_: Request[Any, Any, Any], __: UnsealError) -> Response[bytes]:
-    log.error("a stored value cannot be opened")
-    return problem(503, "storage_damaged", "stored data cannot be opened", headers={"retry-after": "60"})
+    log.error("a stored value cannot be decrypted")
+    return problem(503, "storage_damaged", "stored data cannot be decrypted", headers={"retry-after": "60"})
 
 
 def _on_anything(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
@@ -150,11 +150,11 @@ def _on_anything(request: Request[Any, Any, Any], error: Exception) -> Response[
     frames = traceback.extract_tb(error.__traceback__)
     place = f"{frames[-1].name}:{frames[-1].lineno}" if frames else "?"
     if isinstance(error, (OSError, OperationalError)):  # a disk that fails, or one that was remounted for reading only
-        log.error("the data folder does not answer: %s at %s", type(error).__name__, place)
+        log.error("the data folder cannot be used: %s at %s", type(error).__name__, place)
         detail = "the collector's storage is not available"
         return problem(503, "storage_unavailable", detail, headers={"retry-after": _AFTER_FAULT})
     log.error("internal error %s at %s", type(error).__name__, place)
-    return problem(500, "internal", "the collector could not do this")
+    return problem(500, "internal", "internal error in the collector")
 
 
 HANDLERS: dict[type[Exception] | int, Any] = {

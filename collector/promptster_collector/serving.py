@@ -212,7 +212,7 @@ def _run(settings: Settings, listening: Listening, server: Listener, url: str, t
         config.load()
     except ssl.SSLError as error:
         store.close()
-        hint = "Both are PEM files, and the key belongs to the certificate."
+        hint = "Both must be PEM files, and the key must belong to the certificate."
         raise OptionError("the certificate or its key cannot be used", hint=hint, code="tls") from error
     except BaseException:
         store.close()

@@ -1,4 +1,4 @@
-"""What is known of a batch on its way into the store, what the writer found, and how each refusal is told."""
+"""A batch on its way into the store: what is prepared, what the writer did with it, and the refusals."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
-    """What never changes about a session."""
+    """The constant facts of a session."""
 
     organisation: str
     public_key: bytes
@@ -27,7 +27,7 @@ class Facts:
 
 @dataclass(frozen=True, kw_only=True)
 class Prepared:
-    """A batch with everything that can be made before the writer's turn."""
+    """A batch with everything that can be prepared before the write transaction."""
 
     session: str
     facts: Facts
@@ -35,7 +35,7 @@ class Prepared:
     sealer: Sealer
     receipt: bytes
     returned: bool
-    """Whether the receipt is an earlier one that the sender handed back."""
+    """Whether the receipt is an earlier one that the sender returned."""
     row: dict[str, Any]
     now_ms: int
 

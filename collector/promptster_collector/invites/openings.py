@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 _KEPT = 8
-"""Later openings whose times are kept: the first ones, and always the last; of the others only the number."""
+"""Later openings whose times are kept: the first ones and the last; the others are only counted."""
 
 
 def note_opening(connection: Connection, invite: str, *, at_ms: int) -> None:
-    """Write one opening down inside somebody's write."""
+    """Record one opening inside an open write transaction."""
     columns = select(Invite.opened_ms, Invite.reopened, Invite.reopened_ms).where(Invite.id == invite)
     row = connection.execute(columns.with_for_update()).one_or_none()
     if row is None:

@@ -33,7 +33,7 @@ def _role(word: str) -> Role:
         return Role(word)
     except ValueError:
         hint = f"Use one of {', '.join(Role)}."
-        raise InvalidError("there is no such role", code="role", hint=hint) from None
+        raise InvalidError("unknown role", code="role", hint=hint) from None
 
 
 def _label(text: str) -> str:
@@ -45,7 +45,7 @@ def _label(text: str) -> str:
 
 def _life_ms(days: int | None) -> int | None:
     if days is not None and not 1 <= days <= _MAX_DAYS:
-        raise InvalidError(f"a token is valid for 1 to {_MAX_DAYS} days", code="expires_in_days")
+        raise InvalidError(f"a token can be valid for 1 to {_MAX_DAYS} days", code="expires_in_days")
     return None if days is None else days * DAY_MS
 
 

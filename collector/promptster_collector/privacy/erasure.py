@@ -90,7 +90,7 @@ class Erasure:
         Args:
             store: what the collector keeps.
             clock: what time it is.
-            failures: is told about what nobody signed.
+            failures: counts requests that nobody signed.
             forget: is called with each session that was erased.
             key_backup_days: days that a backup of the key store can be used, where something is stated about that.
         """
@@ -98,7 +98,7 @@ class Erasure:
         self._store = store
         self._failures = failures
         self._nobody = SigningKey.generate(os.urandom).public_key
-        """Checked against where there is no session, so that it takes as long as where there is one."""
+        """The key to verify with if there is no session, so that it takes as long as if there were one."""
         self._clock = clock
         self._forget = tuple(forget)
 
@@ -116,8 +116,8 @@ class Erasure:
 
         Raises:
             NotFoundError: there is no such session, or its key did not sign: nobody else is told which.
-            BusyError: too much that was not signed came from the network ``sender``.
-            InvalidError: the withdrawal or the tombstone names another session, or the tombstone is not ours.
+            BusyError: too many unsigned requests came from the network ``sender``.
+            InvalidError: the withdrawal or the tombstone is for another session, or the tombstone is not ours.
         """
         own = None if stone is None else self._own(session, stone, sender)
         columns = select(Session.organisation, Session.public_key, Session.tombstone).where(Session.id == session)
@@ -127,7 +127,7 @@ class Erasure:
         if row is None and (known := await self._erase_unknown(session, own, stone)) is not None:
             return known
         if row is not None and own is not None:
-            log.warning("a tombstone was handed back for a session that is here: the data folder was put back")
+            log.warning("a signed tombstone came for a session that exists here: the data folder is from a backup")
             return await self.erase(row.organisation, session, own.outcome, stone=stone)
         named: Withdrawal | None = None
         if request is not None:
@@ -137,7 +137,7 @@ class Erasure:
             refused = NotFoundError("there is no such session", code="unknown_session")
             raise self._failures.unsigned(sender, refused)
         if named.session != session:
-            raise InvalidError("the withdrawal names another session", code="wrong_session")
+            raise InvalidError("the withdrawal is for another session", code="wrong_session")
         return await self.erase(row.organisation, session, WITHDRAWN)
 
     def _own(self, session: str, stone: Envelope, sender: str) -> Tombstone:
@@ -146,7 +146,7 @@ class Erasure:
             refused = InvalidError("this collector did not sign the tombstone", code="tombstone_unknown")
             raise self._failures.unsigned(sender, refused)
         if own.session != session:
-            raise InvalidError("the tombstone names another session", code="wrong_session")
+            raise InvalidError("the tombstone is for another session", code="wrong_session")
         return own
 
     async def _erase_unknown(self, session: str, own: Tombstone | None, stone: Envelope | None) -> Envelope | None:

@@ -62,7 +62,7 @@ def _tables(file: str, metadata: MetaData) -> list[Stored]:
     found: list[Stored] = []
     for (table, column), holding in holdings(metadata).items():
         if holding is None:
-            raise SetupError(f"nobody declared what {table}.{column} holds", code="undeclared_column")
+            raise SetupError(f"the column {table}.{column} has no declaration", code="undeclared_column")
         found.append(
             Stored(
                 file=file,

@@ -84,7 +84,7 @@ async def session_events(
 ) -> EventPage:
     """Events behind ``after``, also while the session runs."""
     if not 1 <= limit <= _MAX_PAGE or not -1 <= after < 1 << 53:
-        raise InvalidError(f"a page has 1 to {_MAX_PAGE} events", code="page")
+        raise InvalidError(f"a page can have 1 to {_MAX_PAGE} events", code="page")
     principal = principal_of(request)
     await audit.record(principal, session, Action.EVENTS)
     page = await reading.page(principal.organisation, session, after=after, limit=limit)

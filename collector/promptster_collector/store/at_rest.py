@@ -43,7 +43,7 @@ def unseal(key: bytes, sealed: bytes, aad: bytes) -> bytes:
     try:
         return AESGCM(key).decrypt(sealed[:_NONCE], sealed[_NONCE:], aad)
     except (InvalidTag, ValueError) as error:
-        raise UnsealError("a stored value cannot be opened") from error
+        raise UnsealError("a stored value cannot be decrypted") from error
 
 
 class Sealer:

@@ -67,7 +67,7 @@ def make_backup(settings: Settings, target: Path, *, keys: BackupKeys, days: int
         raise OptionError(f"{target} already exists", hint="Name a new folder. Nothing was written.", code="taken")
     if target.parent.resolve().is_relative_to(settings.data.resolve()):
         hint = "Name a folder on another disk."
-        raise OptionError("a backup inside the data folder goes with it", hint=hint, code="inside_data")
+        raise OptionError("a backup inside the data folder would be lost with it", hint=hint, code="inside_data")
     if not target.parent.is_dir():
         raise OptionError(f"there is no folder {target.parent}", hint="Create it first.", code="no_folder")
     draft = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
@@ -121,7 +121,7 @@ def collector_id(settings: Settings) -> str:
     try:
         return read_records(settings.keystore_url)[0][1]
     except (SQLAlchemyError, IndexError) as error:
-        hint = "Check that the data folder is whole."
+        hint = "Check that the data folder is complete."
         raise SetupError("the key store cannot be read", hint=hint, code="backup") from error
 
 
@@ -155,8 +155,8 @@ def _reading(path: Path) -> Generator[sqlite3.Connection]:
     try:
         yield connection
     except sqlite3.Error as error:
-        hint = "Check that there is room, and that the data folder is whole."
-        raise SetupError(f"{path.name} cannot be backed up: {error}", hint=hint, code="backup") from error
+        hint = "Check that there is free space and that the data folder is complete."
+        raise SetupError(f"cannot back up {path.name}: {error}", hint=hint, code="backup") from error
     finally:
         connection.close()
 

@@ -58,14 +58,14 @@ class BackupSource:
         try:
             facts = json.loads((data / FACTS).read_bytes())
         except (OSError, ValueError) as error:
-            hint = "Name what `promptster-collector backup` made."
+            hint = "Name a folder that `promptster-collector backup` created."
             raise SetupError(f"{folder} is not a collector's backup", hint=hint, code="no_backup") from error
         if facts.get("format") != FORMAT:
-            raise SetupError("the backup was made by another version", hint="Update promptster.", code="format")
+            raise SetupError("the backup was created by another version", hint="Update promptster.", code="format")
         if keep_keys:
             return cls(data=data, keys=None)
         if not sealed.is_file():
-            hint = "Name it: --keys FILE. With the key store that is here: --keep-keys."
+            hint = "Add --keys FILE, or --keep-keys to keep the current key store."
             raise SetupError("the backup of the key store is missing", hint=hint, code="no_key_backup")
         return cls(data=data, keys=sealed)
 
@@ -90,9 +90,9 @@ class BackupSource:
         key = keys.find(name)
         if key is None:
             if until_ms <= now_ms:
-                hint = "Nobody can. Restore a newer one."
-                raise SetupError("this backup of the key store cannot be opened any more", hint=hint, code="expired")
-            hint = "Restore into the data folder that the backup was made from: its backup-keys have it."
+                hint = "Nobody can open it. Restore a newer one."
+                raise SetupError("this backup of the key store has expired", hint=hint, code="expired")
+            hint = "Restore into the data folder that the backup was made from: its backup-keys folder has the key."
             raise SetupError("the key of this backup is not in backup-keys", hint=hint, code="backup_key_missing")
         try:
             return unseal(key.key, sealed, header_context(header.rstrip(b"\n")))
@@ -108,7 +108,7 @@ class BackupSource:
         """
         if json.loads((self.data / FACTS).read_bytes()).get("collector") != collector_id(settings):
             hint = "Nothing was changed. Check SRC and --data."
-            raise SetupError("the backup is another collector's", hint=hint, code="other_collector")
+            raise SetupError("the backup belongs to another collector", hint=hint, code="other_collector")
 
     def copy_data(self, settings: Settings) -> None:
         """Put database and segments into a data folder whose folders exist."""

@@ -55,7 +55,7 @@ def require_room(settings: Settings) -> None:
     for entry in settings.data.iterdir():
         if entry not in settings.folders or not entry.is_dir() or any(entry.iterdir()):
             hint = "Name a new folder."
-            raise SetupError(f"{settings.data} already holds something else", hint=hint, code="data_taken")
+            raise SetupError(f"{settings.data} is not empty", hint=hint, code="data_taken")
 
 
 def mark_ready(settings: Settings) -> None:
@@ -74,7 +74,7 @@ def as_stated(settings: Settings) -> Settings:
     """
     days = json.loads(settings.marker.read_bytes()).get("key_backup_days")
     if days is not None and (type(days) is not int or not 0 <= days <= MOST_DAYS):
-        raise SetupError("this data folder was made by another version", hint="Update promptster.", code="format")
+        raise SetupError("this data folder was created by another version", hint="Update promptster.", code="format")
     return replace(settings, key_backup_days=days)
 
 
@@ -89,7 +89,7 @@ def state_days(settings: Settings, days: int | None, *, now_ms: int) -> None:
         until = datetime.fromtimestamp(longest / 1000, tz=UTC)
         raise OptionError(
             f"an earlier backup of the keys can be used until {until:%Y-%m-%d %H:%M} UTC",
-            hint="State it after that, or delete the files in backup-keys first: their backups are lost then.",
+            hint="Change it after that, or delete the files in backup-keys first: their backups are then lost.",
             code="key_backups_live",
         )
     mark_ready(replace(settings, key_backup_days=days))
@@ -109,10 +109,10 @@ def require_data_folder(settings: Settings) -> None:
             f"{settings.data} is not a collector's data folder", hint=hint, code="not_initialised"
         ) from error
     if settings.restoring.exists():
-        hint = "Run promptster-collector restore again."
-        raise SetupError("a restore of this data folder was cut off", hint=hint, code="incomplete_restore")
+        hint = "Run `promptster-collector restore` again."
+        raise SetupError("a restore of this data folder was interrupted", hint=hint, code="incomplete_restore")
     if not isinstance(marker, dict) or cast("dict[str, object]", marker).get("format") != _FORMAT:
-        raise SetupError("this data folder was made by another version", hint="Update promptster.", code="format")
+        raise SetupError("this data folder was created by another version", hint="Update promptster.", code="format")
     missing = [folder.name for folder in settings.folders if not folder.is_dir()]
     missing += [path.name for path in settings.databases if not missing and not path.is_file()]
     if missing:

@@ -54,7 +54,7 @@ class StorageFullError(BusyError):
 
     def __init__(self) -> None:
         """Say so."""
-        hint = "Nothing is lost. Whoever runs the collector has to free some space."
+        hint = "Nothing is lost. The collector's operator has to free some space."
         super().__init__("the collector's disk is full", retry_after=_RETRY_AFTER, hint=hint)
 
 
@@ -189,7 +189,7 @@ class DiskReserve:
             whole[-1].unlink()
             self._left = len(whole) - 1
         if len(whole) == PIECES:
-            log.warning("the disk is full: the reserve is being used, and nothing new is taken until there is room")
+            log.warning("the disk is full: the reserve is being used, and nothing new is accepted until there is space")
         return True
 
     def explains(self, error: BaseException) -> bool:
@@ -244,7 +244,9 @@ class DiskReserve:
     async def look_after(self) -> None:
         """Make it whole again if there is room, and say so if there is none; one of the things done now and then."""
         if self.is_low and not self.make():
-            log.warning("the disk is full: deletion and reading go on, nothing new is taken. Free some space.")
+            log.warning(
+                "the disk is full: deletion and reading continue, and nothing new is accepted. Free some space."
+            )
 
 
 def _allocate(descriptor: int, size: int) -> None:

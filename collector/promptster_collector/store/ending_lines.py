@@ -30,7 +30,7 @@ CONTEXT: Final = b"promptster/ended/1\x00"
 NAME: Final = "ended.jsonl"
 START: Final = bytes(32)
 """What the first line names as its predecessor."""
-_CHANGED = "Put the tombstones folder back from its newest copy."
+_CHANGED = "Restore the tombstones folder from its newest copy."
 
 
 class EndingKind(StrEnum):
@@ -164,7 +164,7 @@ def require_continuation(lines: Sequence[bytes], head: EndingsHead, *, where: st
         raise SetupError(
             f"{where} lack {head.count - len(lines)} of {head.count} entries that this collector wrote: what they "
             "ended could come back",
-            hint="Put the tombstones folder back from its newest copy, or add --tombstones-copy FOLDER.",
+            hint="Restore the tombstones folder from its newest copy, or add --tombstones-copy FOLDER.",
             code="tombstones_missing",
         )
     if head.count and hash_of(lines[head.count - 1]) != head.sha256:

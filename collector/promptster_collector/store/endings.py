@@ -128,20 +128,22 @@ class Endings:
             raise OptionError(f"there is no folder {self._copy.parent}", hint=hint, code="tombstones_copy")
         if self._copy.parent.samefile(self._path.parent):
             hint = "Name a folder on another disk. Check --tombstones-copy."
-            raise OptionError("the data folder's own tombstones are no copy of them", hint=hint, code="tombstones_copy")
+            raise OptionError(
+                "--tombstones-copy names the data folder's own tombstones", hint=hint, code="tombstones_copy"
+            )
         kept, self._copied_size = read_lines(self._copy)
         documents = check_lines(kept, self._identity.succession, where=_KEPT)
         both = min(len(kept), len(lines))
         if kept[:both] != lines[:both]:
             raise SetupError(
-                "the tombstones and their copy tell different stories: this data folder was put back and went on",
+                "the tombstones and their copy contradict each other: this data folder is from a backup",
                 hint="Keep both, and ask for help before you serve either.",
                 code="tombstones_fork",
             )
         missing = kept[len(lines) :]
         if missing:
             log.warning(
-                "the data folder was put back: it takes over what only the copy of the tombstones has (%d)",
+                "the data folder is from a backup: adding what only the copy of the tombstones has (%d)",
                 len(missing),
             )
             self._size = self._reserve.use(
@@ -165,7 +167,7 @@ class Endings:
             try:
                 self._append_to_copy(self._copy, fresh)
             except OSError as error:
-                log.error("the copy of the tombstones cannot be written: %s", type(error).__name__)  # noqa: TRY400 - no content
+                log.error("cannot write the copy of the tombstones: %s", type(error).__name__)  # noqa: TRY400 - no content
 
     def _append_to_copy(self, copy: Path, fresh: Sequence[bytes]) -> None:
         if not copy.exists():  # another disk in its place: all of it is written again
@@ -239,7 +241,7 @@ class Endings:
             if own is not None and own.session == erased.session:
                 return
         hint = "Restore the tombstones folder. Without it erased sessions could come back."
-        raise SetupError(f"the tombstone of {erased.session} is not this collector's", hint=hint, code="tombstone")
+        raise SetupError(f"the tombstone of {erased.session} belongs to another collector", hint=hint, code="tombstone")
 
     def erased_sessions(self) -> Iterator[ErasedSession]:
         """Every erased session, oldest first."""

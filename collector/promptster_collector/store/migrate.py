@@ -40,7 +40,7 @@ def migrate(engine: Engine, scripts: Path) -> None:
     if current == wanted:
         return  # and alembic, which an idle collector should not hold, stays out of memory
     if current is not None and current > wanted:
-        raise SetupError("this data folder was made by a newer version", hint="Update promptster.", code="format")
+        raise SetupError("this data folder was created by a newer version", hint="Update promptster.", code="format")
     from alembic import command  # noqa: PLC0415 - see above
     from alembic.config import Config  # noqa: PLC0415 - likewise
 

@@ -48,7 +48,7 @@ class Restore:
             SetupError: the master key or the newest tombstones are missing.
         """
         if not settings.master_key.is_file():
-            hint = f"Put it back as {settings.master_key}: no backup has it."
+            hint = f"Copy it to {settings.master_key}: no backup contains it."
             raise SetupError("the master key is missing", hint=hint, code="master_key")
         if copy is None:
             hint = (
@@ -56,7 +56,7 @@ class Restore:
                 "were never put back."
             )
             raise SetupError(
-                "the newest tombstones are needed: without them, deleted sessions, revoked tokens and used invites "
+                "the newest tombstones are required: without them, deleted sessions, revoked tokens and used invites "
                 "would come back",
                 hint=hint,
                 code="tombstones_missing",
@@ -65,7 +65,7 @@ class Restore:
             raise OptionError(f"there is no folder {copy}", hint="Check --tombstones-copy.", code="tombstones_copy")
         if not (copy / NAME).is_file():
             hint = "Check --tombstones-copy."
-            raise SetupError(f"there are no tombstones in {copy}", hint=hint, code="tombstones_missing")
+            raise SetupError(f"no tombstones in {copy}", hint=hint, code="tombstones_missing")
         return cls(settings=settings, source=source, copy=copy)
 
     def run(self, *, now_ms: int, replay: Callable[[Settings], None]) -> None:
@@ -132,9 +132,9 @@ def finish_restore(settings: Settings) -> None:
         draft = _draft(settings, name)
         left = [part for part in _PARTS if not (draft.data / part).exists() and not (settings.data / part).exists()]
         if _DRAFT.fullmatch(name) is None or left:
-            hint = f"Put them back from a copy of the whole folder, then remove {settings.restoring}."
+            hint = f"Restore them from a copy of the whole folder, then remove {settings.restoring}."
             raise SetupError(
-                "a restore of this data folder was cut off, and its parts are not there any more",
+                "a restore of this data folder was interrupted, and its parts are missing",
                 hint=hint,
                 code="incomplete_restore",
             )

@@ -129,12 +129,12 @@ class PieceReader:
         if self._file.read(len(MAGIC)) != MAGIC:
             return (_Place(start=0, length=end, purpose=_purpose(version), span=None),)
         if end < len(MAGIC) + _LENGTH.size:
-            raise UnsealError("a sealed session is cut")
+            raise UnsealError("a sealed session's file is truncated")
         self._file.seek(end - _LENGTH.size)
         (length,) = _LENGTH.unpack(self._file.read(_LENGTH.size))
         start = end - _LENGTH.size - int(length)
         if start < len(MAGIC):
-            raise UnsealError("a sealed session is cut")
+            raise UnsealError("a sealed session's file is truncated")
         self._file.seek(start)
         entries = json.loads(self._sealer.unseal(self._file.read(length), _index_purpose(version)))
         places: list[_Place] = []

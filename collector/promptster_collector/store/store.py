@@ -77,8 +77,8 @@ class Store:
             SetupError: there is one already.
         """
         if settings.master_key.exists() and not settings.marker.exists():
-            hint = "Nothing was served from it. Remove it, then run init again."
-            raise SetupError("an earlier init of this data folder was cut off", hint=hint, code="incomplete_data")
+            hint = "It was never served. Remove it, then run init again."
+            raise SetupError("an earlier init of this data folder was interrupted", hint=hint, code="incomplete_data")
         if settings.marker.exists():
             hint = f"Start it: promptster-collector serve --data {quote(str(settings.data))}"
             raise SetupError(

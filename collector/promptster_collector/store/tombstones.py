@@ -111,7 +111,7 @@ class TombstoneFolder:
         try:
             _write_checkpoint(self._copy, last)
         except OSError as error:
-            log.error("the copy of the tombstones cannot be written: %s", type(error).__name__)  # noqa: TRY400 - no content
+            log.error("cannot write the copy of the tombstones: %s", type(error).__name__)  # noqa: TRY400 - no content
 
     def last_checkpoint(self) -> LastCheckpoint | None:
         """The newest checkpoint that this collector made, also when its database, or this folder, is older.
@@ -125,7 +125,7 @@ class TombstoneFolder:
             if mine is not None and mine != kept:
                 self._write_copy(mine)
             return mine
-        log.warning("the copy of the tombstones has a newer checkpoint of the log: the data folder was put back")
+        log.warning("the copy of the tombstones has a newer checkpoint of the log: the data folder is from a backup")
         return kept
 
 
@@ -141,4 +141,5 @@ def _read_checkpoint(folder: Path) -> LastCheckpoint | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError, TypeError) as error:
-        raise SetupError(f"{path.name} among the tombstones is damaged", code="tombstone") from error
+        hint = "Restore the tombstones folder from its newest copy."
+        raise SetupError(f"{path.name} in the tombstones folder is damaged", hint=hint, code="tombstone") from error

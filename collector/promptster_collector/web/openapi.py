@@ -24,29 +24,29 @@ if TYPE_CHECKING:
 _PROBLEM: Final = {
     "type": "object",
     "title": "Problem",
-    "description": "Why a request was refused (RFC 9457), with a stable code; some codes carry further members.",
+    "description": "Why a request was refused (RFC 9457), with a stable code; some codes come with more members.",
     "required": ["type", "title", "status", "detail", "code"],
     "properties": {
         "type": {"type": "string"},
         "title": {"type": "string"},
         "status": {"type": "integer"},
         "detail": {"type": "string"},
-        "code": {"type": "string", "description": "stable; what programs should look at"},
-        "hint": {"type": "string", "description": "what to do about it"},
+        "code": {"type": "string", "description": "stable; programs should use this"},
+        "hint": {"type": "string", "description": "what to do next"},
     },
 }
 _MEANINGS: Final[Mapping[int, str]] = {
-    400: "the request is not of the expected form",
-    401: "no usable credential",
+    400: "the request does not have the expected form",
+    401: "missing or invalid credential",
     403: "the caller's role does not allow this",
-    404: "there is no such object, or it is not the caller's to know of",
+    404: "there is no such object, or it belongs to someone else",
     409: "the object's state does not allow this",
-    410: "the object has ended for good; an erased session's tombstone comes with it",
-    413: "the body, or what is stored with it, would be larger than it may be",
+    410: "the object no longer exists; for an erased session, the tombstone is included",
+    413: "the body or the session would exceed its size limit",
     422: "the content is not acceptable",
-    426: "the program that asks is too old; it names the newest policy that it reads in Promptster-Policy",
-    429: "too fast; Retry-After says when to try again",
-    503: "not just now; Retry-After says when to try again",
+    426: "the client is too old; it states the newest policy version that it reads in Promptster-Policy",
+    429: "too many requests; Retry-After says when to try again",
+    503: "temporarily unavailable; Retry-After says when to try again",
 }
 _BINARY: Final = {"type": "string", "format": "binary"}
 _BATCHES: Final = "/v1/sessions/{session}/batches/{n}"
@@ -118,13 +118,13 @@ def _describe_bytes(paths: dict[str, Any]) -> None:
             "name": "promptster-receipt",
             "in": "header",
             "required": False,
-            "description": "an earlier receipt's exact bytes, base64url, after the collector was restored",
+            "description": "an earlier receipt's exact bytes in base64url, if the collector was restored since",
             "schema": {"type": "string"},
         }
     ]
     put["responses"]["200"]["headers"] = {
         "promptster-checked": {
-            "description": "highest batch that was opened and checked; missing while there is none",
+            "description": "highest batch number that was opened and checked; absent if there is none",
             "schema": {"type": "string"},
         }
     }
@@ -133,7 +133,7 @@ def _describe_bytes(paths: dict[str, Any]) -> None:
             "name": POLICY_HEADER,
             "in": "header",
             "required": False,
-            "description": "the newest version of a policy that the program reads; 1 without it",
+            "description": "the newest policy version that the client reads; 1 if absent",
             "schema": {"type": "string"},
         }
     ]

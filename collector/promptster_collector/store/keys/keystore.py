@@ -122,7 +122,7 @@ class KeyStore:
             with self._engine.connect() as connection:
                 wrapped = connection.execute(select(WrappedKey.wrapped).where(_is(name))).scalar_one_or_none()
             if wrapped is None:
-                raise KeyDestroyedError("the key for this has been destroyed")
+                raise KeyDestroyedError("the key has been destroyed")
             return self._remember(name, self._master.unwrap(name, wrapped))
 
     def _remember(self, name: KeyName, secret: bytes) -> bytes:

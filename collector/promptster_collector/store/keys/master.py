@@ -33,7 +33,7 @@ class MasterKey:
             SetupError: there is one already.
         """
         if path.exists():
-            raise SetupError("there is a master key already", hint="Choose another data folder.")
+            raise SetupError("a master key already exists", hint="Choose another data folder.")
         key = os.urandom(_SIZE)
         write_durably(path, key)
         return cls(key)
@@ -53,7 +53,7 @@ class MasterKey:
                 "the master key cannot be read", hint=f"Restore {path.name}.", code="master_key"
             ) from error
         if stat.S_IMODE(mode) & 0o077:
-            raise SetupError("others may read the master key", hint=f"Run `chmod 600 {path}`.", code="master_key")
+            raise SetupError("other users can read the master key", hint=f"Run `chmod 600 {path}`.", code="master_key")
         if len(key) != _SIZE:
             raise SetupError("the master key file is damaged", hint=f"Restore {path.name}.", code="master_key")
         return cls(key)
