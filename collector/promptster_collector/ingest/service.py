@@ -94,8 +94,8 @@ class Ingest:
         """Keep what ingest needs.
 
         Args:
-            store: what the collector keeps.
-            clock: what time it is.
+            store: the collector's data.
+            clock: the time.
             limits: the limits of a session.
             lifecycle: ends sessions whose time is over.
             background: is woken for each new batch.

@@ -1,7 +1,7 @@
-"""Erasure: a session ends for good, in an order that a crash at any point cannot undo.
+"""Erasure of a session, in an order that a crash at any point cannot undo.
 
-1. The signed tombstone is in the record of what ended, on the disk, outside the database and the key store.
-2. One transaction in the key store destroys every key of the session, and its person's if nothing else stands on it.
+1. The signed tombstone is recorded on the disk, outside the database and the key store.
+2. One transaction in the key store destroys every key of the session, and its person's if nothing else needs it.
 3. One write shreds the session's rows; its state and the tombstone stay. Its batches follow, some in each write: a
    large session must not need more room on the disk than a small one. What is left of them when something breaks off,
    which nobody can open any more, goes with the next sweep.
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("promptster_collector")
 
 _AT_A_TIME = 1 << 20
-"""Bytes of a session's batches after which one write removes no more."""
+"""Bytes of batches that one write removes, rounded up to whole batches."""
 _ROWS = 256
 """Batches that one write removes at most."""
 
@@ -85,14 +85,14 @@ class Erasure:
         forget: Iterable[Callable[[str], None]] = (),
         key_backup_days: int | None = None,
     ) -> None:
-        """Tell each of ``forget`` about a session that is gone.
+        """Keep what erasure needs.
 
         Args:
-            store: what the collector keeps.
-            clock: what time it is.
+            store: the collector's data.
+            clock: the time.
             failures: counts requests that nobody signed.
-            forget: is called with each session that was erased.
-            key_backup_days: days that a backup of the key store can be used, where something is stated about that.
+            forget: functions that are called with each erased session.
+            key_backup_days: days that a key backup can be used, if the operator states them.
         """
         self._key_backup_days = key_backup_days
         self._store = store
@@ -105,17 +105,17 @@ class Erasure:
     async def withdraw(
         self, session: str, request: Envelope | None, stone: Envelope | None = None, *, sender: str
     ) -> Envelope:
-        """End a session on the candidate's signed word, or on our own; asked again, the same tombstone.
+        """Erase a session by the candidate's withdrawal or our own tombstone; repeated, it returns the same one.
 
         Args:
             session: which one.
             request: the candidate's signed withdrawal.
-            stone: a tombstone that we signed. Who hands it in may know better than a data folder that was put back:
-                it is taken back, and everything is destroyed again.
+            stone: a tombstone that we signed: its sender may know more than a restored data folder, so that
+                everything is destroyed again.
             sender: the network that it came from.
 
         Raises:
-            NotFoundError: there is no such session, or its key did not sign: nobody else is told which.
+            NotFoundError: there is no such session, or its key did not sign; the answer is the same.
             BusyError: too many unsigned requests came from the network ``sender``.
             InvalidError: the withdrawal or the tombstone is for another session, or the tombstone is not ours.
         """
@@ -150,7 +150,7 @@ class Erasure:
         return own
 
     async def _erase_unknown(self, session: str, own: Tombstone | None, stone: Envelope | None) -> Envelope | None:
-        """A session that the database does not know: one that was erased stays so, and its tombstone is the answer."""
+        """Erase a session that is missing from the database; returns its tombstone if it was erased before."""
         found = self._store.endings.erased_session(session)
         if found is None:
             if own is None or stone is None:
@@ -168,7 +168,7 @@ class Erasure:
         return Envelope.decode(found.envelope)
 
     async def erase(self, organisation: str, session: str, outcome: str, *, stone: Envelope | None = None) -> Envelope:
-        """Destroy a session's keys and shred its rows; answers the signed tombstone, ``stone`` if there is one already.
+        """Destroy a session's keys and delete its rows; returns the signed tombstone, ``stone`` if it is given.
 
         Raises:
             NotFoundError: the organisation has no such session.
@@ -180,7 +180,7 @@ class Erasure:
             if stone is not None:
                 found = replace(found, tombstone=b64u_encode(stone.encode()))
             if (written := self._store.endings.erased_session(session)) is not None:
-                # An earlier erasure was cut off behind its first step: its tombstone is the one that counts.
+                # An earlier erasure was interrupted after its first step: its tombstone is the valid one.
                 found = replace(found, tombstone=written.tombstone, state=written.state)
             await asyncio.to_thread(self._store.endings.add_erased, found, at_ms=self._clock.wall_ms())
             await asyncio.to_thread(self._store.keys.destroy_session, organisation, session, person=found.person)
@@ -200,13 +200,13 @@ class Erasure:
             pass
 
     async def finish(self) -> None:
-        """Remove what is left of batches whose session has ended; one of the things done now and then."""
+        """Remove batches that are left of erased sessions; a sweep."""
         for session in await self._store.database.read(with_batches_left):
             await self._remove_batches(session)
             await self._store.database.checkpoint_wal()
 
     def to_be_erased(self, connection: Connection, organisation: str, session: str, outcome: str) -> ErasedSession:
-        """What is known of a session; nothing is changed yet."""
+        """What erasing a session destroys; nothing is changed yet."""
         mine = (Session.id == session) & (Session.organisation == organisation)
         row = connection.execute(select(Session).where(mine)).one_or_none()
         if row is None:
@@ -221,7 +221,7 @@ class Erasure:
         return erased_session(organisation=organisation, session=session, person=person, state=state, envelope=envelope)
 
     def _sign(self, connection: Connection, session: str, batches: int, outcome: str) -> Envelope:
-        # Also what was only read: whoever got a bundle may have kept it, and a count must not be too low.
+        # Bundles count too: whoever received one may have kept it.
         handed_out = (Read.session == session) & Read.action.in_([Action.BUNDLE.value, Action.EXPORT.value])
         exports = connection.execute(select(func.count()).where(handed_out)).scalar_one()
         now = self._clock.wall_ms()
@@ -244,7 +244,7 @@ class Erasure:
 
 
 def remove_some_batches(connection: Connection, session: str) -> bool:
-    """Remove some of a session's batches inside somebody's write; whether there may be more."""
+    """Remove some of a session's batches inside an open write transaction; returns whether there may be more."""
     size = func.coalesce(func.length(Batch.body_sealed), 0)
     rows = select(Batch.arrival, size).where(Batch.session == session).order_by(Batch.n).limit(_ROWS)
     chosen: list[int] = []
@@ -260,14 +260,14 @@ def remove_some_batches(connection: Connection, session: str) -> bool:
 
 
 def with_batches_left(connection: Connection) -> list[str]:
-    """The sessions that are gone and of which there still are batches."""
+    """Erased sessions that still have batches."""
     gone = Session.state.in_([state.value for state in GONE])
     left = select(Batch.arrival).where(Batch.session == Session.id).exists()
     return list(connection.execute(select(Session.id).where(gone, left)).scalars())
 
 
 def shred(connection: Connection, found: ErasedSession) -> None:
-    """Remove every row of a session inside somebody's write, but its batches: see ``remove_some_batches``."""
+    """Delete a session's rows inside an open write transaction, except its batches (``remove_some_batches``)."""
     session = found.session
     locked = select(Session.id).where(Session.id == session).with_for_update()
     if connection.execute(locked).one_or_none() is None:

@@ -1,4 +1,4 @@
-"""What the collector stores, declared once: files here, columns beside the columns."""
+"""What the collector stores: files are declared here, columns in the schemas."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MIGRATIONS = "alembic_version"
 
 @dataclass(frozen=True, kw_only=True)
 class Stored:
-    """One thing that is stored."""
+    """One entry of the storage map."""
 
     file: str
     table: str

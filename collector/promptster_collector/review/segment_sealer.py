@@ -1,13 +1,13 @@
-"""Sealing: an ended session becomes one encrypted Parquet segment, and its bodies leave the inbox.
+"""Sealing: an ended session becomes one encrypted Parquet segment, and its batches leave the inbox.
 
 1. All batches are checked and logged, and the session is closing.
-2. A process of its own makes Parquet of its events, piece by piece in memory; each is sealed under a new key, and the
+2. A helper process makes Parquet of its events, piece by piece in memory; each is encrypted under a new key, and the
    file of them is stored durably.
-3. The file is read back, and each piece is opened and compared there with what was made of the inbox.
-4. One write lists the segment: from now on the session is read from it.
+3. The file is read back, and the helper compares each piece with what it made.
+4. One write lists the segment: from then on the session is read from it.
 5. The inbox's bodies are emptied, some at a time so that nobody waits for it, and the state is set to sealed.
 
-None of this holds more than a few pieces at a time, however large the session is; cut off anywhere, it is done again
+At most a few pieces are in memory, however large the session is. An interrupted sealing is repeated
 or gone on with.
 """
 
@@ -51,7 +51,7 @@ log = logging.getLogger("promptster_collector")
 
 
 class SealingFailedError(Refusal):
-    """A segment does not give back what was put into it; the inbox stays as it is."""
+    """A segment does not read back as it was written; the inbox is unchanged."""
 
     default_code = "sealing_failed"
     default_status = 503
@@ -59,7 +59,7 @@ class SealingFailedError(Refusal):
 
 @dataclass(frozen=True, kw_only=True)
 class _Aside:
-    """How long a session that could not be sealed stands aside for others."""
+    """When a session that could not be sealed is tried again."""
 
     pause: float
     until: float
@@ -72,7 +72,7 @@ class _Aside:
 
 @dataclass(frozen=True, kw_only=True)
 class WrittenSegment:
-    """A segment that is on the disk and not listed yet."""
+    """A segment that is written and not listed yet."""
 
     version: int
     sha256: bytes
@@ -84,7 +84,7 @@ class SegmentSealer:
     """Seals ended sessions."""
 
     def __init__(self, store: Store, clock: Clock, reading: Reading, limits: Limits, timing: Timing) -> None:
-        """Keep where sessions and segments are, and how many bytes of events make a piece."""
+        """Nothing is sealed before ``run``."""
         self._store = store
         self._clock = clock
         self._reading = reading
@@ -94,7 +94,7 @@ class SegmentSealer:
         """Sessions that could not be sealed."""
 
     async def run(self) -> bool:
-        """Seal some sessions that are ready; whether there were any."""
+        """Seal some sessions that are ready; returns whether there were any."""
         now = self._clock.monotonic()
         self._aside = {
             session: aside for session, aside in self._aside.items() if aside.until + self._timing.last_seal_retry > now
@@ -119,7 +119,7 @@ class SegmentSealer:
         return any(sealed)
 
     async def _seal(self, organisation: str, session: str, process: HelperProcess) -> bool:
-        """Seal one session; one that cannot be sealed keeps its bodies, and stands in nobody's way."""
+        """Seal one session; if that fails, it keeps its batches and is tried again later."""
         try:
             if await self._store.database.read(partial(self._is_listed, session=session)):
                 await self._empty(session)
@@ -129,7 +129,7 @@ class SegmentSealer:
         except KeyDestroyedError:  # erased a moment ago, or its keys are lost
             self._stand_aside(session)
             return False
-        except Exception as error:  # noqa: BLE001 - whatever it is, the inbox still has everything
+        except Exception as error:  # noqa: BLE001 - the inbox still has everything
             self._stand_aside(session)
             log.error("a session cannot be sealed: %s", type(error).__name__)  # noqa: TRY400 - a traceback may show content
             with contextlib.suppress(StorageUnavailableError):
@@ -142,7 +142,7 @@ class SegmentSealer:
         self._aside[session] = _Aside.after(self._aside.get(session), self._clock.monotonic(), self._timing)
 
     def _tell(self, connection: Connection, organisation: str, session: str) -> None:
-        """Raise the alarm once for a session, not at every attempt; not for one that was erased meanwhile."""
+        """Raise the alarm once for each session, and not for one that was erased meanwhile."""
         told = select(Alarm.id).where(Alarm.kind == AlarmKind.SEALING_FAILED.value, Alarm.session == session)
         state = connection.execute(select(Session.state).where(Session.id == session)).scalar_one_or_none()
         if state == State.CLOSING.value and connection.execute(told).first() is None:
@@ -150,7 +150,7 @@ class SegmentSealer:
             raise_alarm(connection, organisation, AlarmKind.SEALING_FAILED, at_ms=at_ms, session=session)
 
     async def enlist(self, organisation: str, session: str, written: WrittenSegment) -> None:
-        """List a written segment and empty the inbox; of a session that was erased meanwhile, take it back."""
+        """List a written segment and empty the inbox; if the session was erased meanwhile, undo the segment."""
         listed = await self._store.database.write(
             lambda connection: self._list(connection, organisation, session, written)
         )
@@ -160,7 +160,7 @@ class SegmentSealer:
             await asyncio.to_thread(self._undo, organisation, session, written.version)
 
     async def _empty(self, session: str) -> None:
-        """Empty the bodies of a session whose segment is listed, and say that it is sealed."""
+        """Empty the batches of a session whose segment is listed, and set its state to sealed."""
         while await self._store.database.write(partial(self._empty_some, session=session)):
             pass
 
@@ -169,7 +169,7 @@ class SegmentSealer:
 
         Raises:
             SealingFailedError: it does not read back.
-            HelperProcessError: the process that helps has ended.
+            HelperProcessError: the helper process has ended.
             KeyDestroyedError: the session was erased.
         """
         stored = self._reading.stored(organisation, session)
@@ -193,7 +193,7 @@ class SegmentSealer:
 
     @staticmethod
     def _is_listed(connection: Connection, session: str) -> bool:
-        """Whether sealing was cut off when only the bodies were left."""
+        """Whether the segment is listed, so that only the batches are left to empty."""
         return connection.execute(select(Segment.id).where(Segment.session == session).limit(1)).first() is not None
 
     @staticmethod
@@ -202,12 +202,12 @@ class SegmentSealer:
         return (connection.execute(newest).scalar_one() or 0) + 1
 
     def _undo(self, organisation: str, session: str, version: int) -> None:
-        """The session was erased meanwhile, or its new segment is no good: key and file go."""
+        """Destroy key and file of a segment that is unusable or whose session was erased meanwhile."""
         self._store.keys.destroy([segment_key(organisation, session, version)])
         self._store.segments.remove(session, version)
 
     def _list(self, connection: Connection, organisation: str, session: str, sealed: WrittenSegment) -> bool:
-        """Whether the segment may stay."""
+        """List the segment; returns whether it may stay."""
         now = self._clock.wall_ms()
         state = select(Session.state).where(Session.id == session).with_for_update()
         found = connection.execute(state).scalar_one()
@@ -228,7 +228,7 @@ class SegmentSealer:
         return True
 
     def _empty_some(self, connection: Connection, session: str) -> bool:
-        """Whether there may be more to do."""
+        """Empty some batches; returns whether there may be more."""
         state = select(Session.state).where(Session.id == session).with_for_update()
         if connection.execute(state).scalar_one() != State.CLOSING.value:
             return False
@@ -250,7 +250,7 @@ class SegmentSealer:
 
 
 def _within(room: int, rows: Sequence[AnyRow]) -> Generator[AnyRow]:
-    """The first bodies that one write may empty, one in any case."""
+    """The first bodies that one write may empty, at least one."""
     for place, row in enumerate(rows):
         room -= row.size
         if place and room < 0:
@@ -264,10 +264,10 @@ def _add(draft: SegmentDraft, made: Sequence[Piece]) -> None:
 
 
 def _compare(pieces: PieceReader, process: HelperProcess) -> int:
-    """The number of events in pieces that are what was made.
+    """The number of events in the pieces, which must be as they were made.
 
     Raises:
-        SealingFailedError: they are not.
+        SealingFailedError: a piece does not read back.
     """
     for number in range(len(pieces)):
         if not process.holds(number, pieces.read(number)):

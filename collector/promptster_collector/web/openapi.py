@@ -1,6 +1,6 @@
-"""The API's description (OpenAPI): what the framework reads from the routes, and what their rules say beside it.
+"""The OpenAPI description: what the framework reads from the routes, completed from their access rules.
 
-Every refusal is a problem document; which ones a route knows follows from its access rule, its path and its body.
+Every refusal is a problem document; the possible ones follow from a route's access rule, path and body.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ _EXTRA: Final[Mapping[tuple[str, str], tuple[int, ...]]] = {
     ("GET", "/v1/sessions/{session}/export"): (422,),
     ("GET", "/v1/log/checkpoint"): (404,),
 }
-"""Refusals that follow from nothing but what a route does."""
+"""Refusals that only the route itself can give."""
 _EXPORTS: Final = ("application/vnd.promptster.bundle", "text/html", "application/x-ndjson")
 _SCHEMES: Final = {
     "bearer": {"type": "http", "scheme": "bearer", "description": "a team token or a candidate's access token"},
@@ -68,7 +68,7 @@ _SCHEMES: Final = {
 
 
 def refusals(method: str, path: str, access: Access, *, takes_json: bool) -> set[int]:
-    """The statuses with which a route refuses, the collector's own faults left out."""
+    """The statuses with which a route can refuse, without faults of the collector."""
     found = {400, 503} | set(_EXTRA.get((method, path), ()))
     if access.credential is Credential.BEARER:
         found |= {401, 403}
@@ -110,7 +110,7 @@ def _describe(operation: dict[str, Any], method: str, path: str, access: Access)
 
 
 def _describe_bytes(paths: dict[str, Any]) -> None:
-    """What goes through as it is, which the framework has no types for."""
+    """Describe raw bodies and headers, for which the framework has no types."""
     put = paths[_BATCHES]["put"]
     put["requestBody"] = {"required": True, "content": {"application/octet-stream": {"schema": _BINARY}}}
     put["parameters"] += [
@@ -148,7 +148,7 @@ def _describe_bytes(paths: dict[str, Any]) -> None:
 
 
 def completed(schema: dict[str, Any], app: Litestar) -> dict[str, Any]:
-    """The framework's description together with what it cannot see."""
+    """The framework's description, completed."""
     components = schema.setdefault("components", {})
     components.setdefault("schemas", {})["Problem"] = _PROBLEM
     components["securitySchemes"] = _SCHEMES
@@ -162,7 +162,7 @@ def completed(schema: dict[str, Any], app: Litestar) -> dict[str, Any]:
 
 
 class OpenApiDocument(JsonRenderPlugin):
-    """Serves the description; it is made when somebody asks for it."""
+    """Serves the description, which is made on the first request."""
 
     _made: bytes | None = None
 
