@@ -72,7 +72,7 @@ class Restore:
         """Do it; whoever holds the folder's lock calls this.
 
         Args:
-            now_ms: what time it is.
+            now_ms: the current time.
             replay: opens a data folder, and ends in it what has ended.
 
         Raises:

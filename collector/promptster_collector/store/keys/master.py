@@ -1,4 +1,4 @@
-"""The master key: a 0600 file that wraps every other key."""
+"""The master key: a 0600 file whose key wraps every other key."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class MasterKey:
 
     @classmethod
     def create(cls, path: Path) -> MasterKey:
-        """Make a new key file, readable by its owner only.
+        """Create a key file that only its owner can read.
 
         Raises:
             SetupError: there is one already.
@@ -43,7 +43,7 @@ class MasterKey:
         """Read the key file.
 
         Raises:
-            SetupError: it is missing, has another size, or others may read it.
+            SetupError: it is missing, has the wrong size, or other users can read it.
         """
         try:
             mode = path.stat().st_mode
