@@ -1,7 +1,7 @@
-"""The record of what has ended for good: deleted sessions, revoked tokens, used invites.
+"""The file of endings: deleted sessions, revoked tokens, used invites.
 
-One file outside the databases, a signed line for each. Every line names the hash of the one before, so that the last
-signature speaks for all. How far it had come also stands in the key store: a file that is shorter was cut or put back.
+It is outside the databases, with a signed line for each. Every line names the hash of the one before, so that the last
+signature covers all. The key store has the head too: a shorter file was truncated or restored.
 """
 
 from __future__ import annotations

@@ -30,7 +30,7 @@ class MasterKey:
         """Create a key file that only its owner can read.
 
         Raises:
-            SetupError: there is one already.
+            SetupError: it already exists.
         """
         if path.exists():
             raise SetupError("a master key already exists", hint="Choose another data folder.")
