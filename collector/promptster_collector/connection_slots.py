@@ -1,12 +1,12 @@
-"""Places for connections: as many as there are file descriptors for, and shared among those who come.
+"""Slots for connections: as many as the process has file descriptors for, shared fairly among senders.
 
-A connection takes a slot when it is accepted, before any TLS, and leaves it when it is closed. Where all are taken the
-next one still gets in, and one that has not said yet what it wants, says nothing more, or does not read what it asked
-for gives way: of the sender who holds most slots the one that is furthest behind. So nobody who is slow on purpose
-keeps out those who are not, not even from the same address, which is that of everybody behind a proxy.
+A connection takes a slot when it is accepted, before TLS, and releases it when it is closed. If all slots are taken, a
+new connection evicts an idle one: one that has not sent its request, has stopped sending, or does not read its answer.
+The sender with the most slots loses the one that lags furthest behind. So slow clients cannot lock out others, not even
+those with the same address, as behind a proxy.
 
-One sender holds three quarters of the slots at most, and never takes one of somebody who holds fewer. So whoever keeps
-every connection busy keeps out nobody at another address.
+One sender can hold at most three quarters of the slots, and never evicts a sender who holds fewer. So a sender who
+keeps every connection busy cannot lock out other addresses.
 """
 
 from __future__ import annotations

@@ -92,7 +92,6 @@ class Refusal(PromptsterError):  # noqa: N818 - the protocol's name for it
         extra: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> None:
-        """Keep the message and what else the answer contains."""
         super().__init__(message, hint=hint, code=code)
         self.status = status or self.default_status
         self.extra = dict(extra or {})

@@ -1,8 +1,7 @@
 """One HTTP connection, below the application: limits on what no route ever sees.
 
-A request's head is at most 64 KiB and 100 fields, and is there in ten seconds, however it comes. A body, and whoever
-reads an answer, has to go on at a pace that every network has. What cannot be read as HTTP is answered with a problem
-document like every other refusal.
+A request's head has at most 64 KiB and 100 fields, and ten seconds to arrive. A body, and a client that reads an
+answer, must keep a pace that every network has. Invalid HTTP is answered with a problem document like any refusal.
 """
 
 from __future__ import annotations

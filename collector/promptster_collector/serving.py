@@ -72,7 +72,7 @@ def _log_to_stderr() -> None:
     log.propagate = False
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
-    # What libraries log of faults may quote what they worked on: type and slot are told by our own lines.
+    # Log lines of libraries may quote data; our own lines report type and place.
     quiet = logging.StreamHandler(sys.stderr)
     quiet.setFormatter(WithoutContent("%(asctime)s %(levelname)s a fault in %(name)s"))
     quiet.setLevel(logging.WARNING)
@@ -129,7 +129,7 @@ def _config(
         timeout_graceful_shutdown=_GRACE,
         timeout_keep_alive=75,
         http=with_slots(slots),
-        loop="asyncio",  # whose way of accepting connections the slots know
+        loop="asyncio",  # the slots depend on how it accepts connections
         ssl_certfile=listening.tls_cert,
         ssl_keyfile=listening.tls_key,
         ssl_context_factory=_modern_tls if listening.tls else None,

@@ -1,7 +1,7 @@
 """The collector's settings, and where its files are.
 
-Database and segments are named so that other back ends can come by URL; the key store, the master key and the
-tombstones stand apart because each has backups of its own.
+Database and segments have names that other back ends can replace by URLs; the key store, the master key and the
+tombstones are separate because each has its own backups.
 """
 
 from __future__ import annotations

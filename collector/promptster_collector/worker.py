@@ -46,7 +46,6 @@ class Worker:
     """
 
     def __init__(self, clock: Clock, timing: Timing, *, sweep_seconds: float) -> None:
-        """Nothing runs before the context is entered."""
         self._calm = asyncio.Event()
         self._calm.set()
         self._urgent = 0

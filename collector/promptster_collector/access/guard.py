@@ -59,7 +59,6 @@ class Guard:
     """Checks a request against its route's access rule before the body is read."""
 
     def __init__(self, tokens: Tokens) -> None:
-        """Keep where tokens are looked up."""
         self._tokens = tokens
 
     async def __call__(self, connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:

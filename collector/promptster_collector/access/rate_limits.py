@@ -1,8 +1,8 @@
 """Rate limits: token buckets in memory, bounded in number.
 
-What somebody can use up without the secret or the key that a route asks for is counted for the address it came from,
-and counts failures only. So nobody uses up what belongs to a session or to an invite's holder, not even from the same
-address: whatever is signed, and whoever holds the secret, is never refused for what others sent.
+Requests that lack the secret or the signature that their route requires are counted by the sender's address, and only
+when they fail. So nobody can use up the limits of a session or of an invite's holder, not even from the same address:
+a signed request, or one with the right secret, is never refused because of what others sent.
 """
 
 from __future__ import annotations

@@ -71,7 +71,6 @@ class Tokens:
     """The tokens of all organisations."""
 
     def __init__(self, store: Store, clock: Clock, *, life_ms: int) -> None:
-        """Keep where tokens are stored and how long they live at most."""
         self._store = store
         self._clock = clock
         self._life_ms = life_ms

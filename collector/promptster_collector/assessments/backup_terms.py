@@ -1,7 +1,7 @@
 """What policies promise about key backups, compared with the setting of ``--key-backup-days``.
 
-A policy is fixed when its assessment is set up, and candidates agree to it. Days may be raised only where nobody who
-still has a session, or an invite, was told less.
+A policy is fixed when its assessment is created, and candidates agree to it. The days may be raised only if nobody with
+a session or an open invite was promised fewer.
 """
 
 from __future__ import annotations

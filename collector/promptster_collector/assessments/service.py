@@ -82,7 +82,6 @@ class Assessments:
     def __init__(
         self, store: Store, clock: Clock, organisations: Organisations, *, key_backup_days: int | None = None
     ) -> None:
-        """Keep where they are stored, and what the operator states about backups of keys."""
         self._key_backup_days = key_backup_days
         self._store = store
         self._clock = clock

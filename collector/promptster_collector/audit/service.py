@@ -32,7 +32,6 @@ class Audit:
     """The read audit."""
 
     def __init__(self, store: Store, clock: Clock) -> None:
-        """Keep where rows go."""
         self._store = store
         self._clock = clock
 

@@ -39,7 +39,7 @@ def _cells(text: str) -> int:
 
 
 def fitted(line: str, width: int) -> list[str]:
-    """A line as lines of at most ``width`` cells, words whole; a command stays in one piece, so that it can be copied.
+    """Wrap a line at ``width`` cells; a line with a command is not wrapped, so that it can be copied.
 
     Args:
         line: printable text.

@@ -1,8 +1,8 @@
-"""Whose a batch is: its form, its place, and whether the session's key signed it.
+"""Admission of batches: their form, their session and number, and whether the session's key signed them.
 
-Until the key has signed for a batch it is a stranger's: it takes nothing of the session's rate, and the answer is the
-same whether there is such a session or not, in its bytes and in the work behind it. Only a session that has been erased
-is told apart: its tombstone is for everybody who names it, and nothing is left by which a signature could be checked.
+Until its signature is verified, a batch counts as a stranger's: it uses up nothing of the session's rate, and the
+answer is the same whether the session exists or not, in its bytes and in the work that it takes. Only an erased session
+gets another answer: its tombstone is public, and no key is left to verify a signature with.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Admission:
         self._limits = limits
         self._failures = failures
         self._nobody = SigningKey.generate(os.urandom).public_key
-        """The key to verify with if there is no session, so that it takes as long as if there were one."""
+        """The key to verify with if there is no session, so that this takes as long as if there were one."""
         self._facts: OrderedDict[str, Facts] = OrderedDict()
 
     def forget(self, session: str) -> None:

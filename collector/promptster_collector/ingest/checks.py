@@ -1,7 +1,7 @@
-"""Right behind ingest: every batch is opened and checked, in order, and the outcome is signed.
+"""Checks after ingest: every batch is opened and checked, in order, and the result is signed.
 
-The check is a word about content, where the receipt is one about custody. A batch that fails stays as an unreadable
-span; its neighbours stay readable. The closing event is found here, and ends the session when everything before it is
+A check is a statement about content, as a receipt is one about custody. A batch that fails becomes an unreadable span;
+other batches stay readable. The closing event is found here, and ends the session when everything before it is
 checked.
 """
 
@@ -69,7 +69,6 @@ class Checks:
     """Opens and checks stored batches."""
 
     def __init__(self, store: Store, clock: Clock, limits: Limits, lifecycle: Lifecycle) -> None:
-        """Keep where batches are stored."""
         self._store = store
         self._clock = clock
         self._limits = limits

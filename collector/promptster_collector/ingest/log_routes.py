@@ -1,8 +1,7 @@
 """Routes for watching the log: its newest checkpoint, and proofs that it only grew.
 
-They name nobody and nothing but hashes, so they ask for no credential. What they cost does not grow with the log: a
-proof reads at most as many stored nodes as the log's size has bits, twice over. A checkpoint that is handed in speaks
-for itself: this collector signed it.
+They return only hashes, so they need no credential. Their cost does not grow with the log: a proof reads at most twice
+as many stored nodes as the log's size has bits. A submitted checkpoint needs no credential because it is signed.
 """
 
 import asyncio

@@ -1,7 +1,7 @@
-"""The path of one batch: cheapest check first, one durable commit, the receipt's exact bytes.
+"""How one batch is stored: the cheapest check first, one durable commit, then the receipt's exact bytes.
 
-Everything that needs no row is done before the writer's turn: form, signature, rate, sealing. Under the row lock stand
-only state, order and the two rows. Nothing else is on this path; opening and logging come behind it.
+What needs no row is done before the write transaction: form, signature, rate, encryption. Under the row lock only state
+and order are checked and two rows are written. Opening and logging happen later, in the background.
 """
 
 from __future__ import annotations

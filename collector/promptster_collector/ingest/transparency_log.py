@@ -1,7 +1,7 @@
-"""The collector's log: one sequencer gives every receipt its leaf and signs a checkpoint behind each group.
+"""The transparency log: every receipt becomes a leaf, and each group of them gets a signed checkpoint.
 
-After a restore of the database the last known checkpoint is newer than the log in it. The log then goes on under
-another origin, whose first leaf is that checkpoint, and what is still running is logged there again.
+After the database was restored, the last known checkpoint is newer than the log in it. The log then continues under a
+new origin, whose first leaf is that checkpoint, and receipts of running sessions are logged there again.
 """
 
 from __future__ import annotations

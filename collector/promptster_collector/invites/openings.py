@@ -1,8 +1,8 @@
-"""When an invite was opened: whoever had the right secret, and never from where.
+"""When an invite was opened with its secret, and never from where.
 
-Whoever opens it before the candidate can make the whole session in their name. A program that scans mail opens links
-too, and so does the candidate who reads the policy first: times tell nobody apart, but they are what the hiring team
-asks about, beside the confirmation code.
+Whoever opens it before the candidate can create the whole session in their name. Mail scanners open links too, and so
+does a candidate who reads the policy first. So the times prove nothing alone, but the hiring team needs them next to
+the confirmation code.
 """
 
 from __future__ import annotations

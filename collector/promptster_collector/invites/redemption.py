@@ -1,10 +1,10 @@
 """Redemption: an invite becomes a session, exactly once.
 
 1. The request's documents are verified against the invite and against each other.
-2. The box is opened; content key and a new session data key go into the key store, marked pending.
-3. One write marks the invite used and makes the session; of any number of attempts one gets here.
-4. The keys are confirmed and the sealing pair's private half is destroyed. The box is not kept. That the invite was
-   used is written down outside the database, too.
+2. The box is opened; the content key and a new session data key go into the key store, marked pending.
+3. One write marks the invite used and creates the session; of several attempts only one succeeds.
+4. The keys are confirmed and the sealing pair's private half is destroyed. The box is not kept. The used invite is also
+   recorded outside the database.
 A crash between these steps is finished or undone at the next start (``finish_interrupted``).
 """
 
@@ -93,7 +93,6 @@ class Redemption:
     def __init__(
         self, store: Store, clock: Clock, limits: Limits, *, invites: Invites, assessments: Assessments
     ) -> None:
-        """Keep where invites and sessions are stored."""
         self._store = store
         self._clock = clock
         self._limits = limits
@@ -180,8 +179,8 @@ class Redemption:
     async def _use_up(self, facts: InviteFacts) -> None:
         """Use up an invite whose holder named an existing session, as if someone else had used it.
 
-        Programs draw names of 128 random bits: only who asks whether there is such a session names one that there is.
-        The question costs an invite whatever the answer, and the answer has another explanation.
+        Session ids are 128 random bits, so only someone who probes for a session names an existing one.
+        Each probe costs an invite, and the answer has another explanation.
         """
         unused = (Invite.id == facts.id) & Invite.used_ms.is_(None)
         statement = update(Invite).where(unused).values(used_ms=self._clock.wall_ms())

@@ -44,7 +44,6 @@ class Persons:
     """The people that an organisation knows."""
 
     def __init__(self, store: Store, clock: Clock) -> None:
-        """Keep where they are stored."""
         self._store = store
         self._clock = clock
 

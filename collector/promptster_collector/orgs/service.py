@@ -36,7 +36,6 @@ class Organisations:
     """The organisations of one collector."""
 
     def __init__(self, store: Store, clock: Clock, tokens: Tokens, persons: Persons) -> None:
-        """Keep where they are stored."""
         self._store = store
         self._clock = clock
         self._tokens = tokens

@@ -2,12 +2,12 @@
 
 1. The signed tombstone is recorded on the disk, outside the database and the key store.
 2. One transaction in the key store destroys every key of the session, and its person's if nothing else needs it.
-3. One write shreds the session's rows; its state and the tombstone stay. Its batches follow, some in each write: a
-   large session must not need more room on the disk than a small one. What is left of them when something breaks off,
-   which nobody can open any more, goes with the next sweep.
-4. Segment files are removed and the write-ahead log is folded in.
-``replay`` (``privacy.replay``) does 2 to 4 again for every tombstone before a collector listens, so that no restored
-backup gives it back. Where tombstones were put back too, whoever holds one hands it in, and 1 to 4 are done again.
+3. One write deletes the session's rows; its state and the tombstone stay. Its batches follow, some in each write, so
+   that a large session needs no more disk space than a small one. If this is interrupted, the next sweep removes the
+   rest, which nobody can decrypt.
+4. Segment files are removed and the write-ahead log is truncated.
+``reapply_endings`` does 2 to 4 again for every tombstone before a collector listens, so that no restored backup brings
+a session back. If the tombstones were restored too, anyone who has a tombstone can submit it, and 1 to 4 are repeated.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ class Erasure:
         self._store = store
         self._failures = failures
         self._nobody = SigningKey.generate(os.urandom).public_key
-        """The key to verify with if there is no session, so that it takes as long as if there were one."""
+        """The key to verify with if there is no session, so that this takes as long as if there were one."""
         self._clock = clock
         self._forget = tuple(forget)
 

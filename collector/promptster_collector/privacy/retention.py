@@ -1,7 +1,7 @@
 """The end of retention, by the rule that the policy's text states.
 
-A session is erased when its assessment's days have passed since it ended. An invite that nobody redeemed loses its
-sealing key when it expires, and goes, with a person nothing else stands on, after as many days as a session would.
+A session is erased when its assessment's days have passed since it ended. An invite that was never redeemed loses its
+sealing key when it expires. It is deleted, with a person that nothing else needs, after as many days as a session.
 """
 
 from __future__ import annotations
@@ -33,7 +33,6 @@ class RetentionRule:
     """Erases sessions and invites when their retention ends."""
 
     def __init__(self, store: Store, clock: Clock, erasure: Erasure) -> None:
-        """Keep who erases."""
         self._store = store
         self._clock = clock
         self._erasure = erasure

@@ -24,8 +24,8 @@ async def withdraw_session(
 ) -> TombstoneAnswer:
     """Destroy the session's keys and content; the answer is the signed tombstone, also when repeated.
 
-    A tombstone of this collector's own, handed in again, does the same: whatever backup the collector was put back
-    from, what it once destroyed it destroys again.
+    A submitted tombstone that this collector signed does the same: whatever backup the collector was restored
+    from, it destroys again what it destroyed before.
     """
     signed = data.payload is not None or data.signature is not None or data.tombstone is None
     withdrawal = Envelope.from_json({"payload": data.payload, "signature": data.signature}) if signed else None

@@ -37,7 +37,6 @@ class Bundles:
     """Makes bundles, evidence and exports."""
 
     def __init__(self, store: Store, reading: Reading, log: TransparencyLog) -> None:
-        """Keep where sessions and proofs come from."""
         self._store = store
         self._reading = reading
         self.log = log

@@ -95,7 +95,6 @@ class Reading:
     """Reads sessions; the caller has passed the guard and recorded the read."""
 
     def __init__(self, store: Store, limits: Limits) -> None:
-        """Keep where sessions are stored."""
         self._store = store
         self._limits = limits
         self._segments = SegmentReader()

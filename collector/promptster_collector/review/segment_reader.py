@@ -32,7 +32,6 @@ class SegmentReader:
     """Reads decrypted Parquet files; every call blocks."""
 
     def __init__(self, *, stay: float = _STAY) -> None:
-        """Start nothing yet; an idle process ends after ``stay`` seconds."""
         self._stay = stay
         self._lock = threading.Lock()
         self._process = HelperProcess()

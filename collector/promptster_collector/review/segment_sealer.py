@@ -1,14 +1,13 @@
 """Sealing: an ended session becomes one encrypted Parquet segment, and its batches leave the inbox.
 
 1. All batches are checked and logged, and the session is closing.
-2. A helper process makes Parquet of its events, piece by piece in memory; each is encrypted under a new key, and the
-   file of them is stored durably.
+2. A helper process makes Parquet of its events, piece by piece in memory; each piece is encrypted under a new key, and
+   the file of them is stored durably.
 3. The file is read back, and the helper compares each piece with what it made.
 4. One write lists the segment: from then on the session is read from it.
-5. The inbox's bodies are emptied, some at a time so that nobody waits for it, and the state is set to sealed.
+5. The batches in the inbox are emptied, some in each write so that others need not wait, and the state becomes sealed.
 
-At most a few pieces are in memory, however large the session is. An interrupted sealing is repeated
-or gone on with.
+At most a few pieces are in memory, however large the session is. An interrupted sealing is continued or repeated.
 """
 
 from __future__ import annotations
@@ -84,7 +83,6 @@ class SegmentSealer:
     """Seals ended sessions."""
 
     def __init__(self, store: Store, clock: Clock, reading: Reading, limits: Limits, timing: Timing) -> None:
-        """Nothing is sealed before ``run``."""
         self._store = store
         self._clock = clock
         self._reading = reading

@@ -76,7 +76,6 @@ class Sessions:
     """The sessions of all organisations."""
 
     def __init__(self, store: Store, clock: Clock, assessments: Assessments, persons: Persons) -> None:
-        """Keep where they are stored."""
         self._store = store
         self._clock = clock
         self._assessments = assessments

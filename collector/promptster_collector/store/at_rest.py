@@ -50,7 +50,6 @@ class Sealer:
     """Encrypts and decrypts with one key, bound to an organisation and a session."""
 
     def __init__(self, key: bytes, *, organisation: str, session: str = "") -> None:
-        """Keep the key and what it is bound to."""
         self._key = key
         self._organisation = organisation
         self._session = session

@@ -42,7 +42,6 @@ class BackupKeys:
     """The folder of the backup keys."""
 
     def __init__(self, folder: Path) -> None:
-        """Keep the path."""
         self._folder = folder
 
     def make(self, *, now_ms: int, days: int) -> BackupKey:

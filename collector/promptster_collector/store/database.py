@@ -1,8 +1,7 @@
 """The control database for the services: reads run in parallel, writes one after another.
 
-One thread runs all waiting writes in one transaction (group commit): sixteen batches then cost
-one fsync. A write returns only after that commit. Each write has a savepoint, so that its refusal undoes its
-own rows and nobody else's.
+One thread runs all waiting writes in one transaction (group commit): sixteen batches then cost one fsync. A write
+returns only after that commit. Each write has a savepoint, so that its refusal undoes its own rows only.
 """
 
 from __future__ import annotations

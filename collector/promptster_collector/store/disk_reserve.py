@@ -1,9 +1,9 @@
 """Disk space that is reserved, so that data can be destroyed even if the disk is full.
 
-The reserve is a number of small files without content. An ending (a deletion, a revocation) that finds no room takes
-one after the other; a reading, which has to be written down first, may take some of them only. While any is missing,
-nothing new is taken. They are small because whoever fills the disk may take what an ending left of one. The worker
-makes them again as soon as there is room for them and for some more.
+The reserve is a number of small empty files. A deletion or a revocation that finds no space releases one after the
+other; a read, which must be recorded first, may release only some of them. While any is missing, nothing new is
+accepted. They are small because other programs may take the rest of the space that a released one frees. The worker
+creates them again as soon as there is space for them and some more.
 """
 
 from __future__ import annotations
@@ -53,7 +53,6 @@ class StorageFullError(BusyError):
     default_status = 503
 
     def __init__(self) -> None:
-        """Set the message."""
         hint = "Nothing is lost. The collector's operator has to free some space."
         super().__init__("the collector's disk is full", retry_after=_RETRY_AFTER, hint=hint)
 

@@ -1,8 +1,8 @@
 """Restores a backup: it replaces a data folder's databases and segments, without bringing back what has ended.
 
 Everything is assembled, and endings are reapplied, next to the data folder's parts. Then the parts are swapped; the
-marker ``restoring`` names the new ones meanwhile. A folder with the marker is not served, and the
-next restore finishes an interrupted one first: no folder stays half old and half new.
+marker ``restoring`` names the new ones meanwhile. A folder with the marker is not served, and the next restore finishes
+an interrupted one first: no folder stays half old and half new.
 """
 
 from __future__ import annotations

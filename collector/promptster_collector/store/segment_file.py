@@ -1,9 +1,9 @@
 """A sealed session as one file of pieces, each encrypted on its own, so that only one is in memory at a time.
 
-``"PSSEG2" 0x00 0x0A || pieces || index || length of the sealed index (u32be)``. Every piece is a Parquet file of some
-events, in the order of the session, sealed for its place. The index, sealed too, says how many pieces there are, how
-long each is and which events it holds, so that pieces can neither be left out nor change places. A file that does not
-begin so is a single sealed Parquet file, as they were written before there were pieces.
+``"PSSEG2" 0x00 0x0A || pieces || index || length of the encrypted index (u32be)``. Every piece is a Parquet file of
+some events, in the session's order, encrypted for its position. The index, encrypted too, has the number of pieces,
+their lengths and their events, so that pieces can neither be removed nor swapped. A file with another beginning is a
+single encrypted Parquet file, the first format.
 """
 
 from __future__ import annotations

@@ -36,7 +36,6 @@ class SegmentDraft:
     """A segment that is being written, piece by piece."""
 
     def __init__(self, file: BinaryIO, pieces: PieceWriter, draft: Path, path: Path) -> None:
-        """Keep the draft's path and the final one."""
         self._file = file
         self._draft = draft
         self._path = path
@@ -62,7 +61,6 @@ class SegmentFolder:
     """The folder of sealed segments."""
 
     def __init__(self, folder: Path) -> None:
-        """Keep the path."""
         self._folder = folder
 
     def _path(self, session: str, version: int) -> Path:

@@ -79,7 +79,6 @@ class TombstoneFolder:
     """The folder of tombstones, and its copy elsewhere if there is one."""
 
     def __init__(self, folder: Path, copy: Path | None = None) -> None:
-        """Keep the paths."""
         self._folder = folder
         self._copy = copy
 

@@ -26,7 +26,6 @@ class PublicKeys:
     """The public key file, as clients get it."""
 
     def __init__(self, data: bytes, document: dict[str, Any]) -> None:
-        """Keep the bytes and the object."""
         self.data = data
         """Exact bytes."""
         self.document = document

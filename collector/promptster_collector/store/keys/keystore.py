@@ -54,7 +54,6 @@ class KeyStore:
     def __init__(
         self, url: str, master: MasterKey, reserve: DiskReserve | None = None, *, in_memory: int = _IN_MEMORY
     ) -> None:
-        """Open nothing yet; at most ``in_memory`` opened keys are kept."""
         self._in_memory = in_memory
         self._reserve = reserve
         self._engine = keystore_engine(url, Use.READ)

@@ -22,7 +22,6 @@ class MasterKey:
     """Wraps and unwraps keys, each bound to its name."""
 
     def __init__(self, key: bytes) -> None:
-        """Keep the 32 bytes."""
         self._key = key
 
     @classmethod
