@@ -119,7 +119,7 @@ def test_sealing_changes_no_byte(site: Site) -> None:
 
 
 def test_sealed_events_come_in_pages_too(site: Site) -> None:
-    """A page of a sealed session is cut by the query, and its blocks are found."""
+    """A page of a sealed session's file is truncated by the query, and its blocks are found."""
     candidate = a_session(site)
     candidate.close()
     candidate.put(site.client, 3)
