@@ -12,7 +12,7 @@ import pytest
 
 from promptster.protocol.documents import encode
 from promptster.protocol.errors import DocumentError, NewerVersionError
-from promptster.protocol.kinds import FIELD_TYPES, KINDS, Kind
+from promptster.protocol.events.kinds import FIELD_TYPES, KINDS, Kind
 from promptster.protocol.policies import text_first
 from promptster.protocol.policy import (
     CAPTURED_FIELDS,

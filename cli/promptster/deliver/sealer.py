@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from promptster.journal.writer import weight
 from promptster.protocol.batch import MAX_EVENTS, seal_batch
 from promptster.protocol.errors import BatchError
-from promptster.protocol.kinds import ends_session
+from promptster.protocol.events.sources import ends_session
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from promptster.errors import InsideAgentError, SessionError
-from promptster.protocol.events import Kind, Source
+from promptster.protocol.events import Source
+from promptster.protocol.events.kinds import Kind
 from promptster.replay.model import REFUSED_ATTEMPT
 from promptster.session_folder.folder import SessionState
 from promptster.system.inside_agent import UNKNOWN, agent_around
