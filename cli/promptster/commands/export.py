@@ -184,7 +184,7 @@ def _check_target(target: Path, *, force: bool) -> None:
     if target.is_dir():
         raise UsageError(f"{target} is a folder", hint="Name a file with -o.")
     if not target.parent.is_dir():
-        raise UsageError(f"folder not found: {target.parent}", hint="Create it first.")
+        raise UsageError(f"there is no folder {target.parent}", hint="Create it first.")
     if target.exists() and not target.is_file():  # a device or a pipe would be replaced for everybody
         raise UsageError(f"{target} is not a file", hint="Name a file with -o, or use - for standard output.")
     if (target.exists() or target.is_symlink()) and not force:

@@ -89,7 +89,7 @@ def _check_page(page: Path, named: str, *, force: bool) -> None:
     if page.is_dir():
         raise UsageError(f"{named} is a folder", hint="Name a file.")
     if not page.parent.is_dir():
-        raise UsageError(f"folder not found: {page.parent}", hint="Create it first.")
+        raise UsageError(f"there is no folder {page.parent}", hint="Create it first.")
     if (page.exists() or page.is_symlink()) and not force:
         raise UsageError(f"{named} already exists", hint="Add --force to replace it.", code="file_exists")
 

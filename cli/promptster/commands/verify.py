@@ -161,7 +161,7 @@ def _read(file: Path, hint: str) -> bytes:
     if file.is_dir():
         raise UsageError(f"{file} is a folder", hint=hint, code="folder")
     if not file.exists():
-        raise UsageError(f"file not found: {file}", code="no_such_file")
+        raise UsageError(f"there is no file {file}", code="no_such_file")
     return read_file(file)
 
 
