@@ -10,7 +10,7 @@ import os
 import signal
 from typing import TYPE_CHECKING
 
-from promptster.session.inside_agent import MARKS
+from promptster.system.inside_agent import MARKS
 
 if TYPE_CHECKING:
     from types import FrameType

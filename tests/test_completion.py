@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from tests.helpers.terminal import Terminal
 
+from promptster.agents.launchers import NAMES as AGENTS
 from promptster.commands import NAMES
 from promptster.completion import SHELLS, script
 from promptster.replay import exporters
-from promptster.session.agents import NAMES as AGENTS
 
 SESSION = "q0RtY2xpbmVzLWFyZS1pdA"
 PROGRAMS = {"promptster": "promptster", "promptster-collector": "promptster_collector"}

@@ -20,7 +20,7 @@ from promptster.__main__ import FIRST_SCREEN, app_of, help_text, main
 from promptster.commands import ANYONE, CANDIDATES, NAMES, TEAMS, load
 from promptster.errors import NotSignedInError, PromptsterError
 from promptster.paths import Paths
-from promptster.session.state import SessionFolder
+from promptster.session_folder.folder import SessionFolder
 
 PROGRAM = [sys.executable, "-m", "promptster"]
 LIGHT = ("typer", "click", "promptster.protocol")
@@ -38,7 +38,7 @@ HEAVY = (
     "promptster.config",
     "promptster.keys",
     "promptster.proxy",
-    "promptster.session.supervisor",
+    "promptster.recorder.supervisor",
 )
 """What no help and no status needs; each of them takes longer than the interpreter's own start."""
 

@@ -125,7 +125,7 @@ def _has_session() -> bool:
 
     if not (Paths.from_environment().state / "current").is_file():
         return False
-    from promptster.session.state import SessionFolder  # noqa: PLC0415 - likewise
+    from promptster.session_folder.folder import SessionFolder  # noqa: PLC0415 - likewise
 
     return SessionFolder.active(Paths.from_environment()) is not None
 

@@ -1,7 +1,7 @@
 """Moments and what is left of them, as people read them: local time, whole words, no seconds.
 
-Machines keep RFC 3339 in UTC (``promptster.session.words.utc``). Every function takes milliseconds since the Unix
-epoch; ``zone`` is the reader's time zone, the computer's own where it is left out.
+Machines keep RFC 3339 in UTC (``promptster.session_folder.wording.utc``). Every function takes milliseconds since the
+Unix epoch; ``zone`` is the reader's time zone, by default that of the computer.
 """
 
 from __future__ import annotations

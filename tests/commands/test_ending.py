@@ -14,7 +14,7 @@ from tests.helpers.relay import Relay
 from tests.helpers.running import kill_and_wait
 
 from promptster.protocol.bundle import read_bundle
-from promptster.session.launcher import hook_command
+from promptster.session.launch.launcher import hook_command
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

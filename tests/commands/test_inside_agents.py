@@ -30,8 +30,8 @@ SAID = "does not work inside an agent"
 ON_RECORD = "This attempt is recorded."
 AT_THE_SOCKET = """
 from promptster.paths import Paths
-from promptster.session.control import ControlClient
-from promptster.session.state import SessionFolder
+from promptster.session_folder.control_client import ControlClient
+from promptster.session_folder.folder import SessionFolder
 control = ControlClient(SessionFolder.active(Paths.from_environment()))
 control.record([{"src": "candidate", "kind": "note", "fields": {"text": "an agent may note"}}])
 for ask in (

@@ -20,7 +20,7 @@ from promptster.clock import SystemClock
 from promptster.protocol.consent import Certificate, Consent
 from promptster.protocol.privacy import Tombstone
 from promptster.protocol.signing import Envelope
-from promptster.session.state import SessionFolder
+from promptster.session_folder.folder import SessionFolder
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -19,10 +19,10 @@ from tests.helpers.terminal import Terminal
 
 from promptster.clock import SystemClock
 from promptster.commands import status
-from promptster.session.answers import RecorderStatus
-from promptster.session.control import ControlClient
-from promptster.session.state import SessionFacts, SessionState
-from promptster.session.submission import changed_lines
+from promptster.session.leaving.submitting import changed_lines
+from promptster.session_folder.control_client import ControlClient
+from promptster.session_folder.control_messages import RecorderStatus
+from promptster.session_folder.folder import SessionFacts, SessionState
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

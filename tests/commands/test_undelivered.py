@@ -14,8 +14,8 @@ from tests.helpers.gateway import Gateway, Reply
 from tests.helpers.hiring import stage
 
 from promptster.protocol.bundle import read_bundle
-from promptster.session.control import ControlClient
-from promptster.session.state import SessionState
+from promptster.session_folder.control_client import ControlClient
+from promptster.session_folder.folder import SessionState
 
 if TYPE_CHECKING:
     from tests.helpers.hiring import Invited, Stage

@@ -16,8 +16,8 @@ from tests.helpers.recorders import Bench, Shelf, note
 
 from promptster.client import RefusedError
 from promptster.deliver import sealer as sealer_module
-from promptster.record import journal as journal_module
-from promptster.record.journal import JournalLostError
+from promptster.journal import journal as journal_module
+from promptster.journal.journal import JournalLostError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

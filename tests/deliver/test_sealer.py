@@ -11,9 +11,9 @@ from tests.helpers.disk import MemoryDisk
 from tests.helpers.recorders import Bench, Shelf, call, note
 
 from promptster.deliver import sealer as sealer_module
+from promptster.journal import writer as recorder_module
 from promptster.protocol.batch import MAX_WIRE, open_body, parse_batch
 from promptster.protocol.kinds import Kind
-from promptster.record import recorder as recorder_module
 
 
 def batches(bench: Bench) -> list[list[int]]:

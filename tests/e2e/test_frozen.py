@@ -12,9 +12,9 @@ import pytest
 from tests.e2e.world import wait_until
 from tests.helpers.hiring import stage
 
+from promptster.journal.heartbeat import STILL_MS
 from promptster.protocol.heartbeats import LATE_MS
-from promptster.record.pulse import STILL_MS
-from promptster.session.control import ControlClient
+from promptster.session_folder.control_client import ControlClient
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -26,8 +26,8 @@ pytestmark = pytest.mark.e2e
 
 _BARE = 'env -i PATH="$PATH" HOME="$HOME"'
 _SOCKET = (
-    "from promptster.paths import Paths; from promptster.session.control import ControlClient; "
-    "from promptster.session.state import SessionFolder; "
+    "from promptster.paths import Paths; from promptster.session_folder.control_client import ControlClient; "
+    "from promptster.session_folder.folder import SessionFolder; "
     "ControlClient(SessionFolder.active(Paths.from_environment())).stop(withdrawn=True)"
 )
 _SAID = "does not work inside an agent"

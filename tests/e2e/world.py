@@ -23,8 +23,8 @@ from typing import IO, TYPE_CHECKING, Any
 from tests.helpers.people import BIN, Person
 
 from promptster.errors import PromptsterError
-from promptster.session.control import ControlClient
-from promptster.session.state import SessionFolder
+from promptster.session_folder.control_client import ControlClient
+from promptster.session_folder.folder import SessionFolder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping, Sequence

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from tests.helpers.collector import collector
 from tests.helpers.people import Person
 
-from promptster.session.state import SessionFolder
+from promptster.session_folder.folder import SessionFolder
 
 if TYPE_CHECKING:
     from collections.abc import Generator

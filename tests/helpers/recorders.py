@@ -12,6 +12,8 @@ from tests.helpers.certified import NOW_MS
 from promptster.client import PutAnswer, RefusedError
 from promptster.deliver.outbox import Outbox
 from promptster.deliver.sealer import Sealer
+from promptster.journal.journal import Journal
+from promptster.journal.writer import JournalWriter
 from promptster.protocol.batch import WireBatch, open_body, parse_batch, verify_batch_signature
 from promptster.protocol.encoding import b64u_encode
 from promptster.protocol.events import Draft
@@ -19,17 +21,15 @@ from promptster.protocol.kinds import Kind
 from promptster.protocol.receipt import Receipt
 from promptster.protocol.sealing import JournalCipher
 from promptster.protocol.signing import Envelope
-from promptster.record.journal import Journal
-from promptster.record.recorder import Recorder
-from promptster.session.recovery import Repair, align
+from promptster.recorder.journal_repair import Repair, align
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     from tests.helpers.certified import Certified
 
+    from promptster.journal.disk import Files
     from promptster.protocol.signing import SigningKey
-    from promptster.record.files import Files
 
 BATCHES = Path("/batches")
 JOURNAL = Path("/journal")
@@ -92,7 +92,7 @@ class Bench:
         cipher = JournalCipher(certified.secrets.content_key, certified.session)
         self.journal = Journal(self.files, JOURNAL, cipher, certified.session, certified.random)
         self.repair: Repair = align(self.journal, self.outbox, certified.secrets.content_key, certified.random)
-        self.recorder = Recorder(
+        self.recorder = JournalWriter(
             journal=self.journal,
             clock=self.clock,
             random=certified.random,

@@ -10,14 +10,14 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
-from promptster.session.launcher import hook_command
+from promptster.session.launch.launcher import hook_command
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
     from tests.helpers.running import Running
 
-    from promptster.session.answers import RecorderStatus
+    from promptster.session_folder.control_messages import RecorderStatus
 
 PROMPT = {
     "hook_event_name": "UserPromptSubmit",

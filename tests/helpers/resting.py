@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from promptster.paths import Paths
 from promptster.protocol.policy import make_policy
 from promptster.proxy.upstreams import DEFAULT_UPSTREAMS
-from promptster.session.state import SessionFacts, SessionFolder
+from promptster.session_folder.folder import SessionFacts, SessionFolder
 
 if TYPE_CHECKING:
     from pathlib import Path

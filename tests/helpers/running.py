@@ -13,19 +13,19 @@ from typing import TYPE_CHECKING, Any
 from tests.helpers.certified import Certified, paths_below
 
 from promptster.errors import SessionError
+from promptster.journal.disk import SystemFiles
+from promptster.journal.reading import read, scan
 from promptster.protocol.events import OpenedEvent, RecordedEvent
 from promptster.protocol.sealing import JournalCipher
-from promptster.record.files import SystemFiles
-from promptster.record.reading import read, scan
-from promptster.session.control import ControlClient
-from promptster.session.supervisor import spawn_recorder
+from promptster.recorder.supervisor import spawn_recorder
+from promptster.session_folder.control_client import ControlClient
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
     import pytest
 
-    from promptster.session.state import SessionFolder
+    from promptster.session_folder.folder import SessionFolder
 
 FAR = 4_000_000_000_000
 """A moment that these tests will not live to see; milliseconds since the epoch."""

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.session.test_worktree import by_path, run_git
+from tests.helpers.git_repositories import by_path, run_git
 
-from promptster.session.snapshot import Snapshot
-from promptster.session.worktree import WorkTree
+from promptster.session.workspace.snapshot import Snapshot
+from promptster.session.workspace.worktree import WorkTree
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from promptster.session.snapshot import Change, Hidden
+    from promptster.session.workspace.snapshot import Change, Hidden
 
 
 def commit_all(root: Path) -> None:

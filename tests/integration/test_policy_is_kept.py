@@ -20,12 +20,12 @@ from tests.helpers.collector import RunningCollector
 from tests.helpers.recorders import HandClock
 from tests.helpers.running import FAR, Running, kill_and_wait, pid_of, prepared
 
+from promptster.agents.claude.launch import TOKEN_HEADER
 from promptster.protocol.policy import RECORDED_KINDS
-from promptster.session.agents.claude import TOKEN_HEADER
-from promptster.session.assembly import assemble
-from promptster.session.control import ControlClient
-from promptster.session.log import Log
-from promptster.session.state import SessionFolder
+from promptster.recorder.assembly import assemble
+from promptster.recorder.process_log import Log
+from promptster.session_folder.control_client import ControlClient
+from promptster.session_folder.folder import SessionFolder
 
 _COMMAND = re.compile(r'"(promptster [a-z][a-z -]*)"')
 _AGENT = "5b1c7a52-9d0e-4a53-8f0b-2f6f0c8c1d11"
@@ -220,9 +220,9 @@ async def _time_passes(running: Running, clock: HandClock) -> None:
     """A minute goes by, and then the computer's clock is set."""
     parts = await assemble(running.folder, running.certified.secrets, clock, Log(-1), start_anew=lambda: None)
     clock.pass_by(61_000)
-    parts.pulse.beat()
+    parts.heartbeat.beat()
     clock.wall += 3_600_000
-    parts.pulse.beat()
+    parts.heartbeat.beat()
     await parts.recording.end(stopped=True, withdrawn=False)
     await parts.collector.aclose()
 

@@ -26,7 +26,7 @@ import promptster_hooks
 from promptster.commands import GROUPS, run
 from promptster.errors import LaunchError
 from promptster.protocol import verdict
-from promptster.session import launcher
+from promptster.session.launch import launcher
 from promptster_collector.__main__ import app
 
 ROOT = Path(__file__).parents[2]

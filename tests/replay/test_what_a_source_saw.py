@@ -14,7 +14,7 @@ import pytest
 from tests.helpers.capturing import Bench
 from tests.helpers.sessions import CLAUDE, Script
 
-from promptster.capture.agents import agent_named
+from promptster.agents.registry import agent_named
 from promptster.capture.providers.interface import ToolResult, ToolUse
 from promptster.replay.edits import edit_diff
 from promptster.replay.model import Extent

@@ -6,7 +6,7 @@ import difflib
 import re
 from typing import TYPE_CHECKING
 
-from promptster.capture.agents.interface import Finding
+from promptster.capture.agent import Finding
 from promptster.replay.differences import NO_NEWLINE, from_hunks, lines_of, unplaced
 
 if TYPE_CHECKING:

@@ -8,21 +8,22 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from promptster.capture.agents import agent_named
-from promptster.capture.agents.interface import Identity
-from promptster.capture.conversation import Asked, Turn, read_turn
-from promptster.capture.exchange import Exchange, ReadRequest, ReadResponse
-from promptster.capture.hooks import HookDesk, event_name, read_hook
+from promptster.agents.registry import agent_named
+from promptster.capture.agent import Identity
+from promptster.capture.draft_writer import DraftWriter, Stamp
+from promptster.capture.edits_on_disk import Disk
+from promptster.capture.hook_side.hook_queue import HookQueue, event_name, read_hook
+from promptster.capture.journal_replay import JournalReplay
 from promptster.capture.lanes import Lanes
-from promptster.capture.learning import Learner
-from promptster.capture.ledger import Ledger
-from promptster.capture.on_disk import Disk
 from promptster.capture.providers.interface import ModelCall
-from promptster.capture.scribe import Scribe, Stamp
-from promptster.capture.silence import SilenceWatch
-from promptster.capture.subagents import Subagents
-from promptster.capture.tools import ToolDesk
-from promptster.capture.typed import TypedWords
+from promptster.capture.proxy_side.conversation import Asked, Turn, read_turn
+from promptster.capture.proxy_side.conversations import Conversations
+from promptster.capture.proxy_side.observed_call import ObservedCall, ReadRequest, ReadResponse
+from promptster.capture.proxy_side.subagents import Subagents
+from promptster.capture.proxy_side.tools import ProxyTools
+from promptster.capture.proxy_side.typed_prompts import TypedPrompts
+from promptster.capture.silent_hooks import SilentHooks
+from promptster.capture.tool_calls import ToolCalls
 from promptster.protocol.events import KINDS
 from promptster_hooks.frame import PAYLOAD_LIMIT
 
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
     from pathlib import Path
 
-    from promptster.capture.agents.interface import Agent, HookReport, Prompt
+    from promptster.capture.agent import Agent, HookReport, Prompt
     from promptster.clock import Clock
     from promptster.protocol.events import Draft, OpenedEvent
     from promptster.proxy.observation import Observer, RequestInfo
@@ -61,40 +62,45 @@ class Capture:
             hooked_agents: agents whose silence on the hook side is worth an event.
             workspace: where files are looked at for the line ends of edits; without one, nowhere.
         """
-        self._scribe = Scribe(append, clock, allowed_kinds)
+        self._writer = DraftWriter(append, clock, allowed_kinds)
         self._lanes = Lanes()
-        self._ledger = Ledger()
-        self._subagents = Subagents(self._scribe, self._lanes)
-        self._typed = TypedWords()
-        self._silence = SilenceWatch(self._scribe, hooked_agents)
+        self._conversations = Conversations(self._lanes)
+        self._tool_calls = ToolCalls()
+        self._subagents = Subagents(self._writer, self._lanes)
+        self._typed = TypedPrompts()
+        self._silent_hooks = SilentHooks(self._writer, hooked_agents)
         self._disk = Disk(workspace)
-        self._tools = ToolDesk(self._scribe, self._lanes, self._ledger, self._subagents, self._silence, self._disk)
-        self._hooks = HookDesk(self._scribe, self._lanes, self._ledger, self._is_streaming)
-        self._learner = Learner(self._lanes, self._ledger, self._hooks, self._subagents)
-        self._open: dict[Exchange, Identity | None] = {}
+        self._tools = ProxyTools(
+            self._writer, self._lanes, self._tool_calls, self._subagents, self._silent_hooks, self._disk
+        )
+        self._hooks = HookQueue(self._writer, self._lanes, self._tool_calls, self._is_streaming)
+        self._journal_replay = JournalReplay(
+            self._lanes, self._conversations, self._tool_calls, self._hooks, self._subagents
+        )
+        self._open: dict[ObservedCall, Identity | None] = {}
         self._has_orphans = False
         self._faults = 0
 
     @property
     def counts(self) -> Counter[str]:
         """How much was written, by kind, and how much was passed over, by reason."""
-        return self._scribe.counts
+        return self._writer.counts
 
     @property
     def silent_agents(self) -> frozenset[str]:
         """Agents whose hooks have fallen silent."""
-        return self._silence.silent_agents
+        return self._silent_hooks.silent_agents
 
     def absorb(self, event: OpenedEvent) -> None:
         """Learn from an event that was recorded before this process began; call in order, before anything else."""
-        self._learner.learn(event)
+        self._journal_replay.learn(event)
         self._has_orphans = True
 
     def open_observer(self, info: RequestInfo) -> Observer:
         """Watch one exchange of the proxy's."""
         self._end_orphans()
-        self._scribe.credentials.learn(info.credentials)
-        exchange = Exchange(self, self._scribe, info)
+        self._writer.credentials.learn(info.credentials)
+        exchange = ObservedCall(self, self._writer, info)
         self._open[exchange] = None
         return exchange
 
@@ -107,18 +113,18 @@ class Capture:
             arrived: wall and monotonic milliseconds of its arrival, if that was not now.
         """
         self._end_orphans()
-        if self._scribe.paused:
-            self._scribe.counts["while_paused"] += 1
+        if self._writer.paused:
+            self._writer.counts["while_paused"] += 1
             return
-        at = Stamp(*arrived) if arrived else self._scribe.now()
+        at = Stamp(*arrived) if arrived else self._writer.now()
         report = read_hook(agent, payload)
         if report is None:
-            self._scribe.counts["hook_unreadable"] += 1
+            self._writer.counts["hook_unreadable"] += 1
             if len(payload) >= PAYLOAD_LIMIT:
                 self.hook_refused(agent, len(payload), payload)
             return
         report = self._on_disk(report)
-        self._silence.heard(report.identity)
+        self._silent_hooks.heard(report.identity)
         self._typed.report(report, at)
         self._hooks.take(report, at)
 
@@ -143,22 +149,22 @@ class Capture:
             size: bytes of the payload, as far as they are known.
             beginning: its first bytes, for the event's name.
         """
-        if self._scribe.paused:
-            self._scribe.counts["while_paused"] += 1
+        if self._writer.paused:
+            self._writer.counts["while_paused"] += 1
             return
         detail = f"{event_name(beginning)} of {agent}: a payload of {size} bytes or more is not read"
-        now = self._scribe.now().wall_ms
+        now = self._writer.now().wall_ms
         fields = {"source": "hook", "detail": detail, "lost": 1, "from_ms": now, "to_ms": now}
-        self._scribe.write("recorder", "capture_gap", fields)
+        self._writer.write("recorder", "capture_gap", fields)
 
     def tick(self) -> None:
         """Let time pass; to be called at least every half second."""
         self._end_orphans()
-        if self._scribe.paused:
+        if self._writer.paused:
             return
         self._tell_faults()
         self._hooks.release_all()
-        self._silence.tick()
+        self._silent_hooks.tick()
 
     def pause(self) -> None:
         """Capture nothing until ``resume``; what is under way ends here, as far as it came."""
@@ -166,13 +172,13 @@ class Capture:
         for exchange in list(self._open):
             exchange.abandon("paused")
         self._open.clear()
-        self._scribe.paused = True
+        self._writer.paused = True
 
     def resume(self) -> None:
         """Capture again, from the next request on."""
-        self._scribe.paused = False
+        self._writer.paused = False
         self._tools.after_pause = set(self._lanes.all())
-        self._silence.forget()
+        self._silent_hooks.forget()
 
     def finish(self) -> None:
         """The session ends: write what waits, and end what is under way."""
@@ -182,7 +188,7 @@ class Capture:
             exchange.abandon("the session ended")
         self._open.clear()
         self._tell_faults()
-        self._silence.tick(ending=True)
+        self._silent_hooks.tick(ending=True)
 
     def faulted(self) -> None:
         """Something that was seen could not be read, for a fault of ours: the next tick tells that it is missing."""
@@ -193,12 +199,12 @@ class Capture:
             detail = "a fault of the recorder's own: part of what the agent sent or got is not recorded"
             fields = {"source": "recorder", "detail": detail, "lost": self._faults}
             self._faults = 0
-            self._scribe.write("recorder", "capture_gap", fields)
+            self._writer.write("recorder", "capture_gap", fields)
 
-    def asked(self, exchange: Exchange, request: ReadRequest) -> None:
+    def asked(self, exchange: ObservedCall, request: ReadRequest) -> None:
         """An exchange's request is known."""
-        if self._scribe.paused:
-            self._scribe.counts["while_paused"] += 1
+        if self._writer.paused:
+            self._writer.counts["while_paused"] += 1
             self._open.pop(exchange, None)
             return
         agent = exchange.agent
@@ -212,7 +218,7 @@ class Capture:
             self._subagents.call(identity, agent.subagent_name(body))
         exchange.identity, exchange.purpose = identity, purpose
         self._open[exchange] = identity
-        conversation = self._lanes.conversation(identity)
+        conversation = self._conversations.of(identity)
         asked = conversation.retried(turn.fingerprint, request.sha256)
         if asked is not None and purpose == "work" and self._typed.has(agent, identity, turn.tail):
             conversation.typed_again(turn)
@@ -227,7 +233,7 @@ class Capture:
             conversation.remember(asked, turn.fingerprint, request.sha256)
         exchange.attempt = (asked, asked.attempts)
 
-    def answered(self, exchange: Exchange, response: ReadResponse) -> None:
+    def answered(self, exchange: ObservedCall, response: ReadResponse) -> None:
         """An exchange is over."""
         self._open.pop(exchange, None)
         identity, attempt = exchange.identity, exchange.attempt
@@ -235,19 +241,19 @@ class Capture:
             return
         asked, number = attempt
         complete = response.outcome == "complete"
-        self._lanes.conversation(identity).answer(asked, complete=complete, stop_reason=response.answer.stop_reason)
+        self._conversations.of(identity).answer(asked, complete=complete, stop_reason=response.answer.stop_reason)
         asked.answered = max(asked.answered, number)
         seq = self._response(identity, asked, number, response)
         for use in response.answer.calls if exchange.purpose == "work" else ():
             if complete:
                 self._tools.call(exchange.agent, identity, use, seq)
             else:
-                self._ledger.own(identity, use.id).response_seq = seq
+                self._tool_calls.own(identity, use.id).response_seq = seq
         if exchange.purpose == "work":
             self._tools.ran_there(identity, response.answer.ran, seq)
         self._hooks.release(identity)
 
-    def passed(self, exchange: Exchange, status: int | None) -> None:
+    def passed(self, exchange: ObservedCall, status: int | None) -> None:
         """A request that is no model call is over: that it happened is kept, not what it said."""
         self._open.pop(exchange, None)
         identity = exchange.agent.identify(exchange.headers, {})
@@ -255,11 +261,11 @@ class Capture:
         info = exchange.info
         payload = {"upstream": info.upstream, "method": info.method, "path": exchange.path, "status": status}
         fields = {"raw_kind": "http", "payload": payload, **identity.fields()}
-        self._scribe.write("proxy", "agent_other", fields, lane=lane)
+        self._writer.write("proxy", "agent_other", fields, lane=lane)
 
-    def lost(self, exchange: Exchange, detail: str, count: int) -> None:
+    def lost(self, exchange: ObservedCall, detail: str, count: int) -> None:
         """Something was forwarded that could not be observed."""
-        now = self._scribe.now()
+        now = self._writer.now()
         fields = {
             "source": "proxy",
             "detail": detail,
@@ -267,21 +273,21 @@ class Capture:
             "from_ms": exchange.began.wall_ms,
             "to_ms": now.wall_ms,
         }
-        self._scribe.write("proxy", "capture_gap", fields)
+        self._writer.write("proxy", "capture_gap", fields)
 
     def _is_streaming(self, identity: Identity) -> bool:
         return any(other == identity and exchange.purpose == "work" for exchange, other in self._open.items())
 
     def _new_words(self, agent: Agent, identity: Identity, turn: Turn) -> tuple[int | None, ...]:
         """Write the prompts, or the beginning of a subagent, that a request tells of; their ``seq``."""
-        conversation, lane = self._lanes.conversation(identity), self._lanes.number(identity)
+        conversation, lane = self._conversations.of(identity), self._lanes.number(identity)
         prompts: Sequence[Prompt] = conversation.new_prompts(turn)
         if identity.agent_id:
             return (self._subagents.began(identity, turn),)
-        if not self._silence.is_silent(identity):
+        if not self._silent_hooks.is_silent(identity):
             prompts = self._typed.judge(agent, identity, prompts)
         return tuple(
-            self._scribe.write(
+            self._writer.write(
                 "proxy",
                 "prompt",
                 {
@@ -296,7 +302,7 @@ class Capture:
         )
 
     def _request(
-        self, exchange: Exchange, call: ModelCall, request: ReadRequest, refs: tuple[int | None, ...]
+        self, exchange: ObservedCall, call: ModelCall, request: ReadRequest, refs: tuple[int | None, ...]
     ) -> int | None:
         identity = exchange.identity or Identity(agent="")
         fields: dict[str, object] = {
@@ -314,7 +320,7 @@ class Capture:
             fields["body_raw"] = request.raw
         if request.cut:
             self.lost(exchange, "a request was too long to be kept, or not all of it could be read", 0)
-        return self._scribe.write("proxy", "model_request", fields, lane=self._lanes.number(identity), refs=refs)
+        return self._writer.write("proxy", "model_request", fields, lane=self._lanes.number(identity), refs=refs)
 
     def _response(self, identity: Identity, asked: Asked, number: int, response: ReadResponse) -> int | None:
         answer = response.answer
@@ -336,16 +342,16 @@ class Capture:
             "content": answer.content or None,
             **identity.fields(),
         }
-        return self._scribe.write(
+        return self._writer.write(
             "proxy", "model_response", fields, lane=self._lanes.number(identity), refs=(asked.seq,)
         )
 
     def _end_orphans(self) -> None:
         """Attempts that a dead recorder left open ended with it; their retry is the next attempt."""
-        if not self._has_orphans or self._scribe.paused:
+        if not self._has_orphans or self._writer.paused:
             return
         self._has_orphans = False
-        for identity, asked in self._learner.orphans():
+        for identity, asked in self._journal_replay.orphans():
             fields = {
                 "attempt": asked.attempts,
                 "outcome": "cut",
@@ -353,7 +359,7 @@ class Capture:
                 **identity.fields(),
             }
             asked.answered = asked.attempts
-            self._scribe.write("proxy", "model_response", fields, lane=self._lanes.number(identity), refs=(asked.seq,))
+            self._writer.write("proxy", "model_response", fields, lane=self._lanes.number(identity), refs=(asked.seq,))
 
 
 __all__ = ["HOOKED_AGENTS", "Capture"]

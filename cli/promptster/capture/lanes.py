@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from promptster.capture.conversation import Conversation
-
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from promptster.capture.agents.interface import Identity
+    from promptster.capture.agent import Identity
 
 
 class Lanes:
-    """Numbers by conversation, and what is remembered of each."""
+    """The number of each conversation."""
 
     def __init__(self) -> None:
         self._numbers: dict[Identity, int] = {}
-        self._conversations: dict[Identity, Conversation] = {}
         self._highest = 0
 
     def number(self, identity: Identity) -> int:
@@ -41,10 +38,3 @@ class Lanes:
         if number > 0:
             self._numbers.setdefault(identity, number)
             self._highest = max(self._highest, number)
-
-    def conversation(self, identity: Identity) -> Conversation:
-        """The memory of a conversation."""
-        known = self._conversations.get(identity)
-        if known is None:
-            known = self._conversations[identity] = Conversation(lane=self.number(identity))
-        return known

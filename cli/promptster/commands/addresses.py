@@ -6,17 +6,17 @@ import sys
 from typing import TYPE_CHECKING
 
 from promptster.errors import ConfirmationNeededError
-from promptster.session.addresses import address_lines
-from promptster.session.consent import RefusedConsentError
-from promptster.session.words import one_line
+from promptster.session.joining.consent import RefusedConsentError
+from promptster.session_folder.provider_addresses import address_lines
+from promptster.session_folder.wording import one_line
 from promptster.ui.labels import sentence_lines
 from promptster.ui.questions import ask_yes, is_terminal
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from promptster.session.addresses import Address
-    from promptster.session.offer import Offer
+    from promptster.session.joining.offer import Offer
+    from promptster.session_folder.provider_addresses import Address
     from promptster.ui.output import Output
 
 

@@ -1,6 +1,6 @@
 """The lines after an agent ended: what was recorded of it and how to continue. Not a command of its own.
 
-``promptster.session.waiting`` calls it as ``python -m promptster.commands.agent_ended AGENT SINCE CODE`` if standard
+``promptster.system.agent_waiter`` calls it as ``python -m promptster.commands.agent_ended AGENT SINCE CODE`` if standard
 error is a terminal. It never fails, so that the agent's own exit code is kept.
 """
 
@@ -12,20 +12,20 @@ import sys
 from typing import TYPE_CHECKING
 
 from promptster import times
+from promptster.agents.launchers import find_agent
 from promptster.clock import SystemClock
 from promptster.errors import PromptsterError
 from promptster.paths import Paths
-from promptster.session.agents import find_agent
 from promptster.session.current import Current
-from promptster.session.launcher import SHIMS_VARIABLE
-from promptster.session.run_record import read_run
-from promptster.session.state import SessionState
-from promptster.session.words import doing
+from promptster.session.launch.launcher import SHIMS_VARIABLE
+from promptster.session.launch.run_record import read_run
+from promptster.session_folder.folder import SessionState
+from promptster.session_folder.wording import doing
 from promptster.ui.output import Output
 
 if TYPE_CHECKING:
-    from promptster.session.run_record import RunRecord
-    from promptster.session.state import SessionFacts
+    from promptster.session.launch.run_record import RunRecord
+    from promptster.session_folder.folder import SessionFacts
 
 
 def main(arguments: list[str]) -> int:

@@ -22,8 +22,8 @@ if TYPE_CHECKING or needed.work:
     from promptster.network import names_host
     from promptster.paths import Paths
     from promptster.protocol.policy import AGENTS
-    from promptster.session.git import git_text
-    from promptster.session.workspace import is_clonable
+    from promptster.session.workspace.preparing import is_clonable
+    from promptster.system.git import git_text
     from promptster.ui.escape import escape_line
     from promptster.ui.output import Output
     from promptster.ui.wrapping import cells, columns

@@ -80,7 +80,7 @@ def _of_program(name: str, words: Sequence[str]) -> list[str]:
     """Completions of the agent's name; later words are the agent's or the shell's, most often files."""
     if name == "shell" or len(words) > 1:
         return [FILES]
-    from promptster.session.agents import NAMES as AGENTS  # noqa: PLC0415 - only this word needs it
+    from promptster.agents.launchers import NAMES as AGENTS  # noqa: PLC0415 - only this word needs it
 
     found = [("--help", "show help")] if words[0].startswith("-") else [(agent, "recorded") for agent in AGENTS]
     return matching(found, words[0])

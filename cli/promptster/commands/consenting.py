@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 from promptster.clock import SystemClock
 from promptster.errors import ConfirmationNeededError
 from promptster.protocol.policy import PolicyV2
-from promptster.session.consent import DeclinedError
-from promptster.session.offer import in_short, policy_page
-from promptster.session.words import one_line
+from promptster.session.joining.consent import DeclinedError
+from promptster.session.joining.offer import in_short, policy_page
+from promptster.session_folder.wording import one_line
 from promptster.times import soon
 from promptster.ui.labels import labelled, sentence_lines
 from promptster.ui.questions import ask_word, is_terminal
@@ -22,7 +22,7 @@ from promptster.ui.reading import show_paged
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from promptster.session.offer import Offer
+    from promptster.session.joining.offer import Offer
     from promptster.ui.output import Output
 
 _AGREE = "agree"

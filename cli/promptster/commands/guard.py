@@ -33,13 +33,13 @@ def refuse_inside_agent(name: str, arguments: Sequence[str]) -> None:
     import os  # noqa: PLC0415 - commands that only read need none of this
 
     from promptster.paths import Paths  # noqa: PLC0415 - likewise
-    from promptster.session.inside_agent import agent_around  # noqa: PLC0415 - likewise
+    from promptster.system.inside_agent import agent_around  # noqa: PLC0415 - likewise
 
     paths = Paths.from_environment()
     agent = agent_around(os.getpid(), paths.state, os.environ)
     if agent is None:
         return
-    from promptster.session.agent_refusal import refusal  # noqa: PLC0415 - likewise
+    from promptster.recorder.agent_refusal import refusal  # noqa: PLC0415 - likewise
 
     raise refusal(f"promptster {name}", recorded=_record(name, agent, paths), asks=name in _HAS_YES)
 
@@ -54,8 +54,8 @@ def _asks_for_help(name: str, arguments: Sequence[str]) -> bool:
 
 def _record(name: str, agent: str, paths: Paths) -> bool:
     """Record the attempt; whether that worked, which needs a session that is recording."""
-    from promptster.session.control import ControlClient  # noqa: PLC0415 - only a refusal needs it
-    from promptster.session.state import SessionFolder  # noqa: PLC0415 - likewise
+    from promptster.session_folder.control_client import ControlClient  # noqa: PLC0415 - only a refusal needs it
+    from promptster.session_folder.folder import SessionFolder  # noqa: PLC0415 - likewise
 
     try:
         folder = SessionFolder.active(paths)

@@ -18,14 +18,14 @@ if TYPE_CHECKING or needed.work:
     from promptster.replay.exporters.jsonl import gap_object, line
     from promptster.replay.wording import counted
     from promptster.session.current import Current
+    from promptster.session.delivery_messages import undelivered
     from promptster.session.inspection import look
-    from promptster.session.undelivered import undelivered
     from promptster.ui.output import Output, write_bytes
     from promptster.ui.pager import show
     from promptster.ui.story import Layout, story
 
 if TYPE_CHECKING:
-    from promptster.replay.session import Replay
+    from promptster.replay.loading import Replay
 
 _STDOUT = "-"
 

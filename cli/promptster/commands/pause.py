@@ -12,8 +12,8 @@ if TYPE_CHECKING or needed.work:
     from promptster.errors import SessionError
     from promptster.paths import Paths
     from promptster.session.current import Current
-    from promptster.session.state import SessionState
-    from promptster.session.words import doing
+    from promptster.session_folder.folder import SessionState
+    from promptster.session_folder.wording import doing
     from promptster.times import until
     from promptster.ui.output import Output
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING or needed.work:
     from promptster.clock import SystemClock
     from promptster.config import Config
     from promptster.paths import Paths
-    from promptster.session.offer import fetch_offer, policy_document, policy_page
+    from promptster.session.joining.offer import fetch_offer, policy_document, policy_page
     from promptster.ui.output import Output
     from promptster.ui.reading import wrap
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING or needed.work:
     from promptster.errors import NotPrivateError, SessionError
     from promptster.paths import Paths
     from promptster.session.current import Current
-    from promptster.session.touched import describe
+    from promptster.session_folder.touched_files import describe
     from promptster.ui.output import Output
 
 

@@ -11,17 +11,17 @@ if TYPE_CHECKING or needed.work:
     from promptster.clock import SystemClock
     from promptster.errors import SessionError
     from promptster.paths import Paths
-    from promptster.replay.wording import counted
+    from promptster.replay.formatting import counted
     from promptster.session.current import Current
     from promptster.session.resuming import resume
-    from promptster.session.state import SessionState
-    from promptster.session.words import doing
+    from promptster.session_folder.folder import SessionState
+    from promptster.session_folder.wording import doing
     from promptster.times import until
     from promptster.ui.output import Output
 
 if TYPE_CHECKING:
-    from promptster.session.answers import RecorderStatus
-    from promptster.session.state import SessionFacts
+    from promptster.session_folder.control_messages import RecorderStatus
+    from promptster.session_folder.folder import SessionFacts
 
 
 def command(*, json: Json = False) -> None:

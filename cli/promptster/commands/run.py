@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from promptster.paths import Paths
-    from promptster.session.launcher import Prepared
+    from promptster.session.launch.launcher import Prepared
 
 OUR_FAILURE = 125
 HOOKS_MISSING = "cursor_hooks_missing"
@@ -60,7 +60,7 @@ def _agrees_to_hooks(paths: Paths) -> bool:
         return False
     confirm(question, yes=False, json=False, act="starting", code="cursor_hooks_missing")
     from promptster.session.current import Current  # noqa: PLC0415 - likewise
-    from promptster.session.ide import agree_later  # noqa: PLC0415 - likewise
+    from promptster.session.launch.editor_files import agree_later  # noqa: PLC0415 - likewise
 
     agree_later(Current.require(paths), "cursor")
     return True
@@ -68,8 +68,8 @@ def _agrees_to_hooks(paths: Paths) -> bool:
 
 def _start(name: str, arguments: tuple[str, ...], out: Output) -> NoReturn:
     from promptster.paths import Paths  # noqa: PLC0415 - its help needs none of this
-    from promptster.session.alongside import start  # noqa: PLC0415 - likewise
-    from promptster.session.launcher import prepare  # noqa: PLC0415 - likewise
+    from promptster.session.launch.child_process import start  # noqa: PLC0415 - likewise
+    from promptster.session.launch.launcher import prepare  # noqa: PLC0415 - likewise
 
     paths, words = Paths.from_environment(), arguments[1:] if arguments[:1] == ("--",) else arguments
     for note in _place_notes(name, words, paths):
@@ -90,10 +90,10 @@ def _place_notes(name: str, words: tuple[str, ...], paths: Paths) -> tuple[str, 
     import os  # noqa: PLC0415 - its help needs none of this
     from pathlib import Path  # noqa: PLC0415 - likewise
 
-    from promptster.session.agents import find_agent  # noqa: PLC0415 - likewise
-    from promptster.session.allowed import require_allowed  # noqa: PLC0415 - likewise
-    from promptster.session.launcher import find_program, recording_session  # noqa: PLC0415 - likewise
-    from promptster.session.place import require_inside  # noqa: PLC0415 - likewise
+    from promptster.agents.launchers import find_agent  # noqa: PLC0415 - likewise
+    from promptster.agents.working_folder import require_inside  # noqa: PLC0415 - likewise
+    from promptster.session.allowed_agents import require_allowed  # noqa: PLC0415 - likewise
+    from promptster.session.launch.launcher import find_program, recording_session  # noqa: PLC0415 - likewise
 
     agent = find_agent(name)
     folder = recording_session(paths)
@@ -106,8 +106,8 @@ def _place_notes(name: str, words: tuple[str, ...], paths: Paths) -> tuple[str, 
 def _words_after(prepared: Prepared, paths: Paths, out: Output) -> tuple[str, ...]:
     """The command that prints what was recorded after the agent ended; warns now if nothing will be."""
     from promptster.clock import SystemClock  # noqa: PLC0415 - likewise
-    from promptster.session.control import ControlClient  # noqa: PLC0415 - its help needs none of this
-    from promptster.session.state import SessionFolder, SessionState  # noqa: PLC0415 - likewise
+    from promptster.session_folder.control_client import ControlClient  # noqa: PLC0415 - its help needs none of this
+    from promptster.session_folder.folder import SessionFolder, SessionState  # noqa: PLC0415 - likewise
 
     folder = SessionFolder.active(paths)
     if folder is None or not prepared.launch.converses:

@@ -13,7 +13,7 @@ from promptster.ui.output import Output
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from promptster.session.state import SessionFolder
+    from promptster.session_folder.folder import SessionFolder
 
 OUR_FAILURE = 125
 
@@ -49,11 +49,11 @@ def _tell(folder: SessionFolder, out: Output) -> None:
     import contextlib  # noqa: PLC0415 - its help needs none of this
     from pathlib import Path  # noqa: PLC0415 - likewise
 
+    from promptster.agents.working_folder import is_inside  # noqa: PLC0415 - likewise
     from promptster.clock import SystemClock  # noqa: PLC0415 - likewise
-    from promptster.session.allowed import allowed_names  # noqa: PLC0415 - likewise
-    from promptster.session.place import is_inside  # noqa: PLC0415 - likewise
-    from promptster.session.state import SessionState  # noqa: PLC0415 - likewise
-    from promptster.session.words import shell_path  # noqa: PLC0415 - likewise
+    from promptster.session.allowed_agents import allowed_names  # noqa: PLC0415 - likewise
+    from promptster.session_folder.folder import SessionState  # noqa: PLC0415 - likewise
+    from promptster.session_folder.wording import shell_path  # noqa: PLC0415 - likewise
 
     facts = folder.facts()
     if facts.time_is_over(SystemClock().wall_ms()):
@@ -77,10 +77,10 @@ def _start(arguments: tuple[str, ...], out: Output) -> NoReturn:
     import os  # noqa: PLC0415 - its help needs none of this
     import sys  # noqa: PLC0415 - likewise
 
+    from promptster.agents.launching import Launch  # noqa: PLC0415 - likewise
     from promptster.paths import Paths  # noqa: PLC0415 - likewise
-    from promptster.session.agents.interface import Launch  # noqa: PLC0415 - likewise
-    from promptster.session.launcher import Prepared, become, recording_session  # noqa: PLC0415 - likewise
-    from promptster.session.shims import plan_shell  # noqa: PLC0415 - likewise
+    from promptster.session.launch.launcher import Prepared, become, recording_session  # noqa: PLC0415 - likewise
+    from promptster.session.launch.shims import plan_shell  # noqa: PLC0415 - likewise
 
     folder = recording_session(Paths.from_environment())
     plan = plan_shell(folder.run, arguments, os.environ)

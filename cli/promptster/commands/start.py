@@ -22,16 +22,16 @@ if TYPE_CHECKING or needed.work:
     from promptster.paths import Paths, home_path
     from promptster.protocol.confirmation import confirmation_code
     from promptster.protocol.invite import InviteCode
-    from promptster.session import attempt as attempts
-    from promptster.session import begin
-    from promptster.session.allowed import allowed_names, may_be_used
-    from promptster.session.consent import check_accepted_hash
-    from promptster.session.ending import tidy
-    from promptster.session.offer import fetch_offer
+    from promptster.session.allowed_agents import allowed_names, may_be_used
+    from promptster.session.joining import redeeming as attempts
+    from promptster.session.joining import starting
+    from promptster.session.joining.consent import check_accepted_hash
+    from promptster.session.joining.offer import fetch_offer
+    from promptster.session.leaving.withdrawing import tidy
     from promptster.session.resuming import prepare_editors
-    from promptster.session.trust import KEYS
-    from promptster.session.words import one_line, shell_path, utc
-    from promptster.session.workspace import prepare
+    from promptster.session.workspace.preparing import prepare
+    from promptster.session_folder.collector_keys import KEYS
+    from promptster.session_folder.wording import one_line, shell_path, utc
     from promptster.times import soon, until
     from promptster.ui.labels import sentence_lines
     from promptster.ui.output import Output
@@ -42,8 +42,8 @@ if TYPE_CHECKING:
 
     from promptster.protocol.consent import Certificate
     from promptster.protocol.policy import Policy
-    from promptster.session.offer import Offer
-    from promptster.session.workspace import Preparation
+    from promptster.session.joining.offer import Offer
+    from promptster.session.workspace.preparing import Preparation
 
 _STORES: dict[str, StoreKind] = {"keyring": "keyring", "file": "file"}
 _IDES = frozenset({"claude", "cursor"})
@@ -124,7 +124,7 @@ def command(
     text = read_code(code)
     config = Config.load(Paths.from_environment())
     begun = attempts.find_attempt(InviteCode.parse(text), config)
-    begin.refuse_second_session(config.paths, except_for=begun.folder if begun else None)
+    starting.refuse_second_session(config.paths, except_for=begun.folder if begun else None)
     if begun is None:
         try:
             offer = fetch_offer(text, collector, config, SystemClock())
@@ -149,7 +149,7 @@ def _agree_and_open(
     """Everything from the offer to the saved request; leaving changes nothing."""
     clock = SystemClock()
     _check_allowed(offer.policy, options)
-    plan = begin.plan_start(
+    plan = starting.plan_start(
         offer, workspace=options.workspace, overrides=options.overrides, paths=config.paths, network=config.network
     )
     _check_editors(plan, options)
@@ -168,16 +168,16 @@ def _agree_and_open(
         choices["ide"] = ",".join(options.ide)
     if plan.unusual:
         choices["accept_provider"] = ",".join(address.name for address in plan.unusual)
-    with begin.exclusive_start(config.paths):
+    with starting.exclusive_start(config.paths):
         made = prepare(plan.workspace)
         try:
             _check_editors(plan, options)  # a clone may have brought a file that cannot be taken
-            checks = begin.checks_document(begin.check_paths(plan.upstreams, config.network))
+            checks = starting.checks_document(starting.check_paths(plan.upstreams, config.network))
             _tell_checks(checks, out)
             session = attempts.new_session_id()
             store = choose_store(options.store, config.paths.sessions / session / "secrets.json", _wrapped(out))
             kept = {**choices, "path_check": checks}
-            facts = begin.facts_for(session, offer, plan, created_ms=decided_ms, secrets=store.kind, choices=kept)
+            facts = starting.facts_for(session, offer, plan, created_ms=decided_ms, secrets=store.kind, choices=kept)
             agreement = attempts.Agreement(offer=offer, choices=choices, shown_ms=shown_ms, decided_ms=decided_ms)
             return attempts.open_attempt(agreement, facts, store, config), made
         except BaseException:
@@ -206,11 +206,11 @@ def _check_allowed(policy: Policy, options: Options) -> None:
             )
 
 
-def _check_editors(plan: begin.StartPlan, options: Options) -> None:
+def _check_editors(plan: starting.StartPlan, options: Options) -> None:
     """Refuse early if a file of the editor could not be changed later."""
     if not options.ide:
         return
-    from promptster.session.ide import check_ide  # noqa: PLC0415 - needed for start --ide only
+    from promptster.session.launch.editor_files import check_ide  # noqa: PLC0415 - needed for start --ide only
 
     for ide in options.ide:
         check_ide(plan.workspace.root, ide)
@@ -219,8 +219,8 @@ def _check_editors(plan: begin.StartPlan, options: Options) -> None:
 def _go_on(begun: attempts.Attempt, code: InviteCode, made: Preparation | None, config: Config, out: Output) -> None:
     """Everything from the saved request to a running recorder; running the command again repeats it."""
     folder = begun.folder
-    with begin.exclusive_start(config.paths):
-        begin.refuse_second_session(config.paths, except_for=folder)
+    with starting.exclusive_start(config.paths):
+        starting.refuse_second_session(config.paths, except_for=folder)
         try:
             certificate = attempts.redeem(begun, code, config, SystemClock())
         except CollectorError:
@@ -228,7 +228,7 @@ def _go_on(begun: attempts.Attempt, code: InviteCode, made: Preparation | None, 
                 made.undo()
             raise
         facts = folder.facts()
-        started = begin.run_session(begun, certificate, config.paths)
+        started = starting.run_session(begun, certificate, config.paths)
     _pin(facts.collector_url, folder.read_document(KEYS), code, config, out)
     tidy(config.paths, SystemClock().wall_ms())
     ide_files = _prepare_editors(started, out)
@@ -251,7 +251,7 @@ def _go_on(begun: attempts.Attempt, code: InviteCode, made: Preparation | None, 
         _tell_next_step(started, certificate, ide_files, out)
 
 
-def _prepare_editors(started: begin.Started, out: Output) -> list[str]:
+def _prepare_editors(started: starting.Started, out: Output) -> list[str]:
     """Change the files of editors and return their paths; a failure only warns, because the session is running."""
     try:
         made = [str(path) for path in prepare_editors(started.current)]
@@ -263,11 +263,11 @@ def _prepare_editors(started: begin.Started, out: Output) -> list[str]:
     return made
 
 
-def _warn_of_tracked(started: begin.Started, out: Output) -> None:
+def _warn_of_tracked(started: starting.Started, out: Output) -> None:
     """Warn about files that git already tracks, because they cannot be kept out of commits."""
     if not started.current.facts.choices.get("ide"):
         return
-    from promptster.session.ide import tracked_files  # noqa: PLC0415 - needed for start --ide only
+    from promptster.session.launch.editor_files import tracked_files  # noqa: PLC0415 - needed for start --ide only
 
     for relative in tracked_files(started.current):
         out.note(f"warning: git tracks {relative}; do not commit it until the session ends")
@@ -281,7 +281,7 @@ def _pin(url: str, keyfile: bytes, code: InviteCode, config: Config, out: Output
         out.note(f"warning: could not save the collector's keys for promptster verify: {reason_of(error)}")
 
 
-def _settle_findings(plan: begin.StartPlan, options: Options, out: Output) -> list[str]:
+def _settle_findings(plan: starting.StartPlan, options: Options, out: Output) -> list[str]:
     """The agents that are recorded only through hooks, if the candidate agrees."""
     agents = sorted({finding.agent for finding in plan.findings})
     if not agents or options.hooks_only:
@@ -307,7 +307,7 @@ def _settle_findings(plan: begin.StartPlan, options: Options, out: Output) -> li
     )
 
 
-def _consent(offer: Offer, plan: begin.StartPlan, options: Options, out: Output) -> None:
+def _consent(offer: Offer, plan: starting.StartPlan, options: Options, out: Output) -> None:
     """Get consent by the word or the policy's hash, and a yes to every provider at an unusual address."""
     if options.accept_policy is not None:
         check_accepted_hash(offer, options.accept_policy)
@@ -334,7 +334,7 @@ def _tell_checks(checks: Mapping[str, Mapping[str, Any]], out: Output) -> None:
             out.note(line)
 
 
-def _tell_next_step(started: begin.Started, certificate: Certificate, ide_files: list[str], out: Output) -> None:
+def _tell_next_step(started: starting.Started, certificate: Certificate, ide_files: list[str], out: Output) -> None:
     now, record_until = SystemClock().wall_ms(), started.current.facts.record_until
     out.say(f"Recording {until(record_until, now)}." if record_until else "Recording.")
     who = one_line(certificate.organisation)

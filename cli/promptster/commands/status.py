@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 from promptster.clock import SystemClock
 from promptster.commands import needed
 from promptster.paths import Paths, home_path
-from promptster.replay.wording import counted
+from promptster.replay.formatting import counted
 from promptster.session.current import CERTIFICATE, TOMBSTONE, Current, finished_bundle
-from promptster.session.state import SessionState
-from promptster.session.undelivered import undelivered
-from promptster.session.words import last_thing, one_line, shell_path, utc
+from promptster.session.delivery_messages import undelivered
+from promptster.session_folder.folder import SessionState
+from promptster.session_folder.wording import last_thing, one_line, shell_path, utc
 from promptster.times import soon, span, until
 from promptster.ui.labels import labelled, sentence_lines
 from promptster.ui.output import Output
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from promptster.session.answers import RecorderStatus
-    from promptster.session.state import SessionFacts
+    from promptster.session_folder.control_messages import RecorderStatus
+    from promptster.session_folder.folder import SessionFacts
 
 _COLUMN = 11
 _NAMES = {

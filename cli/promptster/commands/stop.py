@@ -13,12 +13,12 @@ if TYPE_CHECKING or needed.work:
     from promptster.errors import SessionError
     from promptster.paths import Paths
     from promptster.protocol.policy import Policy
-    from promptster.session.attempt import POLICY
     from promptster.session.current import Current
-    from promptster.session.ending import stop
-    from promptster.session.state import SessionState
-    from promptster.session.touched import describe
-    from promptster.session.words import doing, one_line
+    from promptster.session.joining.redeeming import POLICY
+    from promptster.session.leaving.stopping import stop
+    from promptster.session_folder.folder import SessionState
+    from promptster.session_folder.touched_files import describe
+    from promptster.session_folder.wording import doing, one_line
     from promptster.ui.labels import sentence_lines
     from promptster.ui.output import Output
     from promptster.ui.questions import confirm

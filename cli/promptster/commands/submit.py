@@ -19,23 +19,23 @@ if TYPE_CHECKING or needed.work:
     from promptster.paths import Paths, home_path
     from promptster.protocol.policy import Policy
     from promptster.protocol.verdict import Effect
-    from promptster.replay.wording import counted
-    from promptster.session import submission
-    from promptster.session.attempt import POLICY
+    from promptster.replay.formatting import counted
     from promptster.session.current import Current, finished_bundle
-    from promptster.session.state import SessionState
-    from promptster.session.touched import describe
-    from promptster.session.words import one_line
+    from promptster.session.joining.redeeming import POLICY
+    from promptster.session.leaving import submitting
+    from promptster.session_folder.folder import SessionState
+    from promptster.session_folder.touched_files import describe
+    from promptster.session_folder.wording import one_line
     from promptster.times import date, soon, until
     from promptster.ui.labels import labelled, sentence_lines
     from promptster.ui.output import Output
     from promptster.ui.questions import confirm
 
 if TYPE_CHECKING:
-    from promptster.session.answers import RecorderStatus
-    from promptster.session.own_copy import OwnCopy
-    from promptster.session.state import SessionFacts
-    from promptster.session.touched import Restored
+    from promptster.session.leaving.own_copy import OwnCopy
+    from promptster.session_folder.control_messages import RecorderStatus
+    from promptster.session_folder.folder import SessionFacts
+    from promptster.session_folder.touched_files import Restored
 
 _FINDINGS = 3
 _DAY_MS = 24 * 60 * 60 * 1000
@@ -55,7 +55,7 @@ def command(
     out = Output(json)
     config = Config.load(Paths.from_environment())
     current = Current.require(config.paths)
-    submission.require_open(current)
+    submitting.require_open(current)
     try:
         _submit(current, config, out, yes=yes)
     except KeyboardInterrupt:
@@ -70,14 +70,14 @@ def _submit(current: Current, config: Config, out: Output, *, yes: bool) -> None
     if finished_bundle(current) is None:  # else only the last step was interrupted, or is looked at again
         try:
             files = _deliver(current, out, yes=yes)
-        except submission.UndeliveredError as error:
+        except submitting.UndeliveredError as error:
             out.progress_end()
             raise _kept(current, config, out, error) from error
     if not out.json:
         out.note("Everything was received. Waiting for the collector's checks...")
-    copy = submission.collect(current, config)
+    copy = submitting.collect(current, config)
     verified = copy.settled
-    restored = submission.conclude(current, verified=verified)
+    restored = submitting.conclude(current, verified=verified)
     url = current.facts.collector_url
     _, log_warnings = watch_log(out, config, url, seen=[copy.verification], notes=copy.notes)
     if not verified and not (copy.complete and copy.verification.verdict == "incomplete"):
@@ -98,11 +98,11 @@ def _deliver(current: Current, out: Output, *, yes: bool) -> int | None:
     files: int | None = None
     if state is SessionState.CLOSED:
         return files
-    submission.require_deliverable(state, None)
+    submitting.require_deliverable(state, None)
     current.ensure_recorder()
     status = current.control.status()
     if status.state.records:
-        prepared = submission.prepare(current)
+        prepared = submitting.prepare(current)
         if not out.json:
             _tell_summary(current, prepared, status, out)
         confirm(
@@ -113,9 +113,9 @@ def _deliver(current: Current, out: Output, *, yes: bool) -> int | None:
             refused=_not_submitted(current.facts, status.state),
             code="not_submitted",
         )
-        submission.close(current, prepared)
+        submitting.close(current, prepared)
         files = sum(change.status != "ignored" for change in prepared.changes)
-    submission.wait(current, _Telling(current.facts.collector_url, out))
+    submitting.wait(current, _Telling(current.facts.collector_url, out))
     out.progress_end()
     return files
 
@@ -128,7 +128,7 @@ def _not_submitted(facts: SessionFacts, state: SessionState) -> str:
     return f"Not submitted. {doing} {until(facts.record_until, now)}."
 
 
-def _tell_summary(current: Current, prepared: submission.Prepared, status: RecorderStatus, out: Output) -> None:
+def _tell_summary(current: Current, prepared: submitting.Prepared, status: RecorderStatus, out: Output) -> None:
     facts = current.facts
     now = SystemClock().wall_ms()
     title = f"{one_line(facts.title)}, for {one_line(facts.organisation)}. Before you submit:"
@@ -144,9 +144,9 @@ def _tell_summary(current: Current, prepared: submission.Prepared, status: Recor
     out.note()
 
 
-def _kept(current: Current, config: Config, out: Output, error: submission.UndeliveredError) -> PromptsterError:
+def _kept(current: Current, config: Config, out: Output, error: submitting.UndeliveredError) -> PromptsterError:
     """The error, after the candidate has a copy and their files as they were."""
-    copy, restored = submission.keep(current, config)
+    copy, restored = submitting.keep(current, config)
     _tell_restored(restored, out)
     watch_log(out, config, current.facts.collector_url, seen=[copy.verification], notes=copy.notes)
     out.note(f"{copy.received:,} of {counted(copy.verification.events, 'event')} received; the recorder has ended.")

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from promptster.errors import PromptsterError
 from promptster.protocol.gaps import is_outage
+from promptster.replay.formatting import counted
 from promptster.replay.model import GapKind
-from promptster.replay.wording import counted
 from promptster.session.inspection import look
-from promptster.session.words import one_line
+from promptster.session_folder.wording import one_line
 from promptster.times import span
 
 if TYPE_CHECKING:
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from promptster.replay.model import Timeline
     from promptster.session.current import Current
-    from promptster.session.snapshot import Change
-    from promptster.session.submission import Prepared
+    from promptster.session.leaving.submitting import Prepared
+    from promptster.session.workspace.snapshot import Change
 
 _NAMES_WIDTH = 60
 """The width for names of files; the rest are only counted."""

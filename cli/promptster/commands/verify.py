@@ -24,11 +24,11 @@ if TYPE_CHECKING or needed.work:
     from promptster.errors import PromptsterError, UsageError, reason_of
     from promptster.paths import Paths
     from promptster.protocol.errors import ProtocolError
-    from promptster.protocol.keys import parse_keyfile
+    from promptster.protocol.key_succession import parse_keyfile
     from promptster.protocol.verification import verify_bundle
-    from promptster.replay.unreadable import why_unreadable
-    from promptster.replay.verdict import told as all_told
-    from promptster.session.state import SessionState
+    from promptster.replay.file_diagnosis import why_unreadable
+    from promptster.replay.verdict_text import told as all_told
+    from promptster.session_folder.folder import SessionState
     from promptster.ui.checked import checked, unreadable
     from promptster.ui.escape import escape_line
     from promptster.ui.output import Output
@@ -138,7 +138,7 @@ def _completable(file: Path, verification: Verification) -> str | None:
     """The file's name, if it is the candidate's own copy and the collector may have what it lacks."""
     if verification.verdict == "verified":
         return None
-    from promptster.session.completing import find_own, may_be_completed  # noqa: PLC0415 - brings the network's library
+    from promptster.session.leaving.copy_completion import find_own, may_be_completed  # noqa: PLC0415 - brings the network's library
 
     if not may_be_completed(verification):
         return None

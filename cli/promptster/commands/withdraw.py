@@ -17,13 +17,13 @@ if TYPE_CHECKING or needed.work:
     from promptster.paths import Paths, home_path
     from promptster.protocol.policy import Policy, PolicyV2
     from promptster.protocol.signing import Envelope
-    from promptster.replay.wording import counted
-    from promptster.session.attempt import POLICY, finished, unanswered
+    from promptster.replay.formatting import counted
     from promptster.session.current import TOMBSTONE, Current, finished_bundle
-    from promptster.session.ending import save_certificate, withdraw, withdraw_again, withdraw_submitted
-    from promptster.session.state import SessionFolder, SessionState, sessions_here
-    from promptster.session.touched import describe
-    from promptster.session.words import one_line, utc
+    from promptster.session.joining.redeeming import POLICY, finished, unanswered
+    from promptster.session.leaving.withdrawing import save_certificate, withdraw, withdraw_again, withdraw_submitted
+    from promptster.session_folder.folder import SessionFolder, SessionState, sessions_here
+    from promptster.session_folder.touched_files import describe
+    from promptster.session_folder.wording import one_line, utc
     from promptster.times import day, soon
     from promptster.ui.labels import labelled, named, sentence_lines
     from promptster.ui.output import Output
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from promptster.protocol.privacy import Tombstone
-    from promptster.session.ending import Withdrawn
+    from promptster.session.leaving.withdrawing import Withdrawn
 
 
 _QUESTION = "Type withdraw to do it, anything else to keep it: "

@@ -14,17 +14,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from promptster.deliver.receipts import read_receipt
+from promptster.journal.disk import write_whole
 from promptster.protocol.batch import parse_batch, verify_batch_signature
 from promptster.protocol.encoding import b64u_decode, b64u_encode
 from promptster.protocol.errors import BatchError, ProtocolError
-from promptster.record.files import write_whole
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from promptster.deliver.trust import TrustedKeys
+    from promptster.journal.disk import Files
     from promptster.protocol.receipt import Receipt
-    from promptster.record.files import Files
 
 
 @dataclass(frozen=True, kw_only=True)

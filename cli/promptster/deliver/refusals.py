@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from promptster.deliver.sealer import Sealer
     from promptster.deliver.trust import TrustedKeys
     from promptster.deliver.uploader import Collector
-    from promptster.record.recorder import Recorder
+    from promptster.journal.writer import JournalWriter
 
 _CONFLICT = 409
 _GONE = 410
@@ -55,7 +55,7 @@ class Refusals:
         self,
         *,
         outbox: Outbox,
-        recorder: Recorder,
+        recorder: JournalWriter,
         sealer: Sealer,
         collector: Collector,
         session: str,

@@ -10,18 +10,18 @@ import asyncio
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from promptster.journal.writer import weight
 from promptster.protocol.batch import MAX_EVENTS, seal_batch
 from promptster.protocol.errors import BatchError
 from promptster.protocol.kinds import ends_session
-from promptster.record.recorder import weight
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from promptster.deliver.outbox import Outbox
+    from promptster.journal.writer import JournalWriter
     from promptster.protocol.events import RecordedEvent
     from promptster.protocol.signing import SigningKey
-    from promptster.record.recorder import Recorder
 
 BATCH_BYTES = 3 * 1024 * 1024
 """Plain bytes of events after which a batch is full; a single larger event stands alone."""
@@ -38,7 +38,7 @@ class Sealer:
     def __init__(
         self,
         *,
-        recorder: Recorder,
+        recorder: JournalWriter,
         outbox: Outbox,
         session: str,
         session_key: SigningKey,

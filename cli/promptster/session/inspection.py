@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from promptster.errors import SessionError
+from promptster.journal.disk import SystemFiles
+from promptster.journal.reading import read, scan
 from promptster.protocol.events import RecordedEvent
 from promptster.protocol.sealing import JournalCipher
-from promptster.record.files import SystemFiles
-from promptster.record.reading import read, scan
-from promptster.replay.session import Facts, Replay, from_bundle, from_opened
+from promptster.replay.loading import Facts, Replay, from_bundle, from_opened
 from promptster.session.current import finished_bundle
-from promptster.session.trust import trusted_keys
+from promptster.session_folder.collector_keys import trusted_keys
 
 if TYPE_CHECKING:
     from promptster.session.current import Current

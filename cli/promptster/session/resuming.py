@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from promptster.session.state import SessionState
+from promptster.session_folder.folder import SessionState
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from promptster.session.answers import RecorderStatus
     from promptster.session.current import Current
+    from promptster.session_folder.control_messages import RecorderStatus
 
 
 def resume(current: Current) -> RecorderStatus:
@@ -42,6 +42,6 @@ def prepare_editors(current: Current) -> list[Path]:
     named = current.facts.choices.get("ide")
     if not isinstance(named, str):
         return []
-    from promptster.session.ide import prepare_ide  # noqa: PLC0415 - needed after start --ide only
+    from promptster.session.launch.editor_files import prepare_ide  # noqa: PLC0415 - needed after start --ide only
 
     return [path for ide in named.split(",") for path in prepare_ide(current, ide)]

@@ -1,0 +1,226 @@
+"""What Claude Code's tools did to files: by what its hooks report of the whole file, else by the tools' arguments.
+
+As measured at version 2.1.330: a report holds the file before (``originalFile``, its line ends made line feeds) and a
+patch of the whole file (``structuredPatch``, with two spaces for each tab that a line begins with). The text after is
+not in it, and is not simply the one text in the place of the other: curly quotes are kept, and a passage that goes
+takes the rest of its line along.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from promptster.capture import actions
+from promptster.capture.providers.interface import mapping, optional_text, sequence, text_of
+from promptster.replay.differences import agrees, applied, lines_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from promptster.capture.agent import Finding
+    from promptster.capture.providers.interface import Json, ToolUse
+
+TOOLS = frozenset({"Edit", "MultiEdit", "Write", "NotebookEdit"})
+"""The tools that change files."""
+_BYTE_ORDER_MARK = "\ufeff"
+_FIRST_HUNK = 2
+"""Lines of a patch before its first hunk."""
+
+
+class _Change(NamedTuple):
+    """One text in the place of another."""
+
+    old: str
+    new: str
+    everywhere: bool
+
+    @property
+    def pair(self) -> tuple[str, str]:
+        """The two texts."""
+        return self.old, self.new
+
+
+def edits_done(call: ToolUse, response: Mapping[str, Json]) -> Sequence[Finding]:
+    """What a hook reports of a call that ran: the whole file, where the response tells it."""
+    if call.name == "NotebookEdit":
+        return _notebook(call, response)
+    path = text_of(response.get("filePath"))
+    if not path:
+        return edits_from_input(call)
+    patch = actions.hunks_as_patch(path, sequence(response.get("structuredPatch")))
+    original = response.get("originalFile", response.get("originalFileContents"))
+    before = original if isinstance(original, str) else None
+    if call.name == "Write":
+        contents = [told.get("content") for told in (response, mapping(call.input))]
+        after = next((content for content in contents if isinstance(content, str)), None)
+        is_told_new = "originalFile" in response and original is None and patch is None
+        created = response.get("type", "create" if is_told_new else "") == "create"
+    else:
+        given = mapping(call.input)
+        changes = _changes(response, everywhere=given.get("replace_all")) or _changes(given)
+        created = not before and bool(changes) and not changes[0].old
+        after = _after("" if created else before, changes, patch)
+        if patch is None and (before is None or after is None) and not created:
+            return edits_from_input(call)
+    if created and after is not None:
+        return [actions.created_file(tool_use_id=call.id, path=path, content=after)]
+    return [_whole(call, path, before, after, patch)]
+
+
+def _whole(call: ToolUse, path: str, before: str | None, after: str | None, patch: str | None) -> Finding:
+    """An edit of a file that was there; the patch is made of the two texts where they tell the same as the agent's."""
+    if before is not None and after is not None and (patch is None or agrees(before, after, patch)):
+        patch = actions.unified(path, before, after) or patch
+    return actions.file_edit(
+        tool_use_id=call.id, path=path, operation="modify", before=before, after=after, patch=patch
+    )
+
+
+def _after(before: str | None, changes: Sequence[_Change], patch: str | None) -> str | None:
+    """The whole text after an edit: one that the agent's own patch makes, too; without a patch the only one."""
+    if before is None:
+        return None
+    made = [_replaced(before, changes, whole_lines=whole, is_first=patch is not None) for whole in (False, True)]
+    if patch is None:
+        return made[0] if made[0] == made[1] else None
+    for after in made:
+        if after is not None and _makes(patch, before, after):
+            return after
+    return _patched(before, patch)
+
+
+def _replaced(before: str, changes: Sequence[_Change], *, whole_lines: bool, is_first: bool) -> str | None:
+    """One text in the place of the other, each in turn; what goes altogether may take its line's end along.
+
+    Args:
+        before: the text before.
+        changes: what is replaced, and by what.
+        whole_lines: whether a line's end is taken along.
+        is_first: whether the first of several places may be tried, because a patch tells if it was that one.
+    """
+    text = before
+    for change in changes:
+        end = "\r\n" if "\r\n" in text and text.count("\n") == text.count("\r\n") else "\n"
+        old, new = (part if end == "\n" else part.replace("\r\n", "\n").replace("\n", end) for part in change.pair)
+        if not old and text in {"", _BYTE_ORDER_MARK}:
+            text += new
+            continue
+        gone = f"{old}{end}" if whole_lines and not new and f"{old}{end}" in text else old
+        if not old or gone not in text or not (change.everywhere or is_first or _stands_once(gone, text)):
+            return None
+        text = text.replace(gone, new) if change.everywhere else text.replace(gone, new, 1)
+    return text
+
+
+def _stands_once(part: str, text: str) -> bool:
+    """Whether there is one place only where a part of a text can be."""
+    return text.find(part, text.find(part) + 1) < 0
+
+
+def _patched(before: str, patch: str) -> str | None:
+    """The text that a patch makes; ``None`` where it was not written for exactly this text, as with its tabs."""
+    rows = [line.removesuffix("\n") for line in lines_of(before)]
+    made = applied(rows, patch.removesuffix("\n").split("\n")[_FIRST_HUNK:])
+    if made is None:
+        return None
+    return "\n".join(made) + ("\n" if _is_ended(before, patch) and made else "")
+
+
+def _makes(patch: str, before: str, after: str) -> bool:
+    """Whether a patch makes the one text of the other, and ends it alike."""
+    return agrees(before, after, patch) and (not after or after.endswith("\n") == _is_ended(before, patch))
+
+
+def _is_ended(before: str, patch: str) -> bool:
+    """Whether a newline ends the text that a patch makes; what it does not say of the end stayed as it was."""
+    marks = [line[:1] for line in patch.removesuffix("\n").split("\n")[_FIRST_HUNK:]]
+    if "\\" not in marks:
+        return not before or before.endswith("\n")
+    return marks[-1] != "\\" or marks[-2] == "-"
+
+
+def _notebook(call: ToolUse, response: Mapping[str, Json]) -> Sequence[Finding]:
+    """The cell that a hook reports of; a version that tells the two files alone is read by these."""
+    path, mode = text_of(response.get("notebook_path")), text_of(response.get("edit_mode"))
+    old, new = response.get("old_source"), response.get("new_source")
+    if response.get("error"):
+        return []
+    if path and mode and (mode == "insert" or isinstance(old, str)):
+        return [
+            actions.edited_cell(
+                tool_use_id=call.id,
+                path=path,
+                cell=text_of(response.get("cell_id")),
+                mode=mode,
+                before=None if mode == "insert" else text_of(old),
+                after=None if mode == "delete" else text_of(new),
+            )
+        ]
+    before, after = optional_text(response.get("original_file")), optional_text(response.get("updated_file"))
+    if not path or before is None or after is None:
+        return edits_from_input(call)
+    return [_whole(call, path, before, after, None)]
+
+
+def edits_from_input(call: ToolUse, *, created: bool = False) -> Sequence[Finding]:
+    """The passages that a tool's arguments replace.
+
+    Args:
+        call: a call of one of the tools that edit files.
+        created: whether the tool said that the file is new.
+    """
+    given = mapping(call.input)
+    path = text_of(given.get("file_path")) or text_of(given.get("notebook_path"))
+    return list(_from_input(call, path, given, created=created)) if path else []
+
+
+def _from_input(call: ToolUse, path: str, given: Mapping[str, Json], *, created: bool) -> Iterator[Finding]:
+    if call.name == "Write" and created:
+        yield actions.created_file(tool_use_id=call.id, path=path, content=text_of(given.get("content")))
+    elif call.name == "Write":
+        yield _overwritten(call, path, text_of(given.get("content")))
+    elif call.name == "NotebookEdit":
+        yield _cell(call, path, given)
+    elif call.name in TOOLS and (changes := _changes(given)):
+        made = None if changes[0].old else _replaced("", changes, whole_lines=False, is_first=False)
+        if made is None:
+            pairs = [change.pair for change in changes]
+            yield actions.replaced_passages(tool_use_id=call.id, path=path, pairs=pairs)
+        else:
+            yield actions.created_file(tool_use_id=call.id, path=path, content=made)
+
+
+def _overwritten(call: ToolUse, path: str, after: str | None) -> Finding:
+    """A file written whole: what stood there before is not known, so the change has no patch."""
+    return actions.file_edit(tool_use_id=call.id, path=path, operation="modify", before=None, after=after, patch=None)
+
+
+def _cell(call: ToolUse, path: str, given: Mapping[str, Json]) -> Finding:
+    """A cell by a tool's arguments: what stood in it is not known, nor the id of a new one."""
+    source, mode = text_of(given.get("new_source")), text_of(given.get("edit_mode")) or "replace"
+    return actions.edited_cell(
+        tool_use_id=call.id,
+        path=path,
+        cell=text_of(given.get("cell_id")),
+        mode=mode,
+        before=None,
+        after=None if mode == "delete" else source,
+        is_known=False,
+    )
+
+
+def _changes(given: Mapping[str, Json], *, everywhere: Json = None) -> list[_Change]:
+    """What was replaced by what.
+
+    Args:
+        given: the arguments of a tool, or its response.
+        everywhere: whether every place was meant, where they do not say.
+    """
+    found: list[_Change] = []
+    for edit in [mapping(edit) for edit in sequence(given.get("edits"))] or [given]:
+        old = edit.get("old_string", edit.get("oldString"))
+        new = edit.get("new_string", edit.get("newString"))
+        every = edit.get("replace_all", edit.get("replaceAll", given.get("replaceAll", everywhere)))
+        if old is not None or new is not None:
+            found.append(_Change(text_of(old), text_of(new), every is True))
+    return found

@@ -1,0 +1,193 @@
+"""Claude Code's hook payloads."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from promptster.agents.claude import edits
+from promptster.agents.cut_output import by_claude, by_claudes_word
+from promptster.agents.tagged_passages import is_internal
+from promptster.capture import actions
+from promptster.capture.agent import Finding, HookReport, Identity, raw_finding
+from promptster.capture.providers.interface import ToolUse, mapping, optional_text, text_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from promptster.capture.providers.interface import Json
+
+_EXIT_CODE = re.compile(r"\AExit code (-?\d{1,10})(?:\n|\Z)")
+
+
+def read(payload: Mapping[str, Json]) -> HookReport:
+    """One payload; an event without a reader is kept raw."""
+    event = text_of(payload.get("hook_event_name"))
+    identity = Identity(
+        agent="claude", session=text_of(payload.get("session_id")), agent_id=text_of(payload.get("agent_id"))
+    )
+    reader = _READERS.get(event, _raw)
+    return reader(event, identity, payload)
+
+
+def _raw(event: str, identity: Identity, payload: Mapping[str, Json]) -> HookReport:
+    return HookReport(event=event, identity=identity, findings=[raw_finding(event or "unknown", payload)])
+
+
+def _prompt(event: str, identity: Identity, payload: Mapping[str, Json]) -> HookReport:
+    text = text_of(payload.get("prompt"))
+    prompt_id = text_of(payload.get("prompt_id"))
+    machine = text.lstrip().startswith(("<task-notification>", "<teammate-message"))
+    machine = machine or is_internal(text, is_submitted=True)
+    fields = {"text": text, "prompt_id": prompt_id or None, "machine": machine or None}
+    return HookReport(
+        event=event,
+        identity=identity,
+        findings=[Finding(kind="prompt", fields=fields)],
+        key=("prompt", prompt_id, text),
+        is_short_lived=True,
+    )
+
+
+def _call(payload: Mapping[str, Json]) -> ToolUse:
+    return ToolUse(
+        id=text_of(payload.get("tool_use_id")),
+        name=text_of(payload.get("tool_name")),
+        input=payload.get("tool_input"),
+    )
+
+
+def _tool_call(event: str, identity: Identity, payload: Mapping[str, Json]) -> HookReport:
+    call = _call(payload)
+    return HookReport(
+        event=event,
+        identity=identity,
+        findings=[actions.tool_call(tool_use_id=call.id, name=call.name, given=call.input)],
+        stage="call",
+        tool_use_id=call.id,
+        call=call,
+    )
+
+
+def _tool_result(event: str, identity: Identity, payload: Mapping[str, Json]) -> HookReport:
+    call, response = _call(payload), payload.get("tool_response")
+    result = actions.tool_result(
+        tool_use_id=call.id, name=call.name, content=response, is_error=False, duration_ms=payload.get("duration_ms")
+    )
+    return HookReport(
+        event=event,
+        identity=identity,
+        findings=[result, *_done(call, mapping(response), payload)],
+        stage="result",
+        tool_use_id=call.id,
+        call=call,
+    )
+
+
+def _done(call: ToolUse, response: Mapping[str, Json], payload: Mapping[str, Json]) -> Sequence[Finding]:
+    if call.name == "Bash":
+        background = response.get("backgroundTaskId") is not None
+        stopped = background or response.get("interrupted") is True
+        return [
+            actions.command(
+                tool_use_id=call.id,
+                command=text_of(mapping(call.input).get("command")),
+                cwd=text_of(payload.get("cwd")),
+                exit_code=None if stopped else _success_code(response),
+                output=text_of(response.get("stdout")),
+                error_output=text_of(response.get("stderr")),
+                is_error=False,
+                duration_ms=payload.get("duration_ms"),
+            ),
+            *by_claude(call.id, text_of(response.get("stdout")), kept_apart=_size(response)),
+        ]
+    if call.name in edits.TOOLS:
+        return edits.edits_done(call, response)
+    return by_claudes_word(call.id, response)
+
+
+def _size(response: Mapping[str, Json]) -> int | None:
+    """Bytes of an output that stands in a file, because it was too large to be handed on."""
+    size = response.get("persistedOutputSize")
+    return size if isinstance(size, int) and not isinstance(size, bool) else None
+
+
+def _success_code(response: Mapping[str, Json]) -> int:
+    """Claude Code calls code 1 of a few commands (grep without a match) a success, and says so in words."""
+    return 1 if response.get("returnCodeInterpretation") else 0
+
+
+def _tool_failure(event: str, identity: Identity, payload: Mapping[str, Json]) -> HookReport:
+    call, error = _call(payload), text_of(payload.get("error"))
+    findings = [
+        actions.tool_result(
+            tool_use_id=call.id, name=call.name, content=error, is_error=True, duration_ms=payload.get("duration_ms")
+        )
+    ]
+    if call.name == "Bash":
+        failed = _EXIT_CODE.match(error)
+        findings.append(
+            actions.command(
+                tool_use_id=call.id,
+                command=text_of(mapping(call.input).get("command")),
+                cwd=text_of(payload.get("cwd")),
+                exit_code=int(failed[1]) if failed else None,
+                output=error[failed.end() :] if failed else error,
+                is_error=True,
+                duration_ms=payload.get("duration_ms"),
+            )
+        )
+    findings.extend(by_claude(call.id, error))
+    return HookReport(event=event, identity=identity, findings=findings, stage="result", tool_use_id=call.id, call=call)
+
+
+def _subagent_start(event: str, identity: Identity, payload: Mapping[str, Json]) -> HookReport:
+    fields = {"agent_type": optional_text(payload.get("agent_type"))}
+    return HookReport(event=event, identity=identity, findings=[Finding(kind="subagent_started", fields=fields)])
+
+
+def _subagent_stop(event: str, identity: Identity, payload: Mapping[str, Json]) -> HookReport:
+    """``/compact`` makes a subagent of no type stop that nobody started: not the candidate's subagent."""
+    agent_type = optional_text(payload.get("agent_type"))
+    if agent_type is None:
+        return _raw(event, identity, payload)
+    fields = {"agent_type": agent_type, "text": optional_text(payload.get("last_assistant_message"))}
+    return HookReport(event=event, identity=identity, findings=[Finding(kind="subagent_stopped", fields=fields)])
+
+
+def _compaction(event: str, identity: Identity, payload: Mapping[str, Json]) -> HookReport:
+    fields = {"trigger": optional_text(payload.get("trigger")), "text": optional_text(payload.get("compact_summary"))}
+    return HookReport(event=event, identity=identity, findings=[Finding(kind="compaction", fields=fields)])
+
+
+def _permission(event: str, identity: Identity, payload: Mapping[str, Json]) -> HookReport:
+    """The question names no call; the answer, where there is a hook for it, does."""
+    call, asks = _call(payload), event == "PermissionRequest"
+    finding = actions.permission(
+        decision="asked" if asks else "denied",
+        call=call,
+        mode=optional_text(payload.get("permission_mode")),
+        is_named=not asks,
+    )
+    return HookReport(
+        event=event,
+        identity=identity,
+        findings=[finding],
+        tool_use_id=call.id,
+        key=("permission", event, call.id) if call.id else (),
+        call=call,
+        asks=asks,
+    )
+
+
+_READERS = {
+    "UserPromptSubmit": _prompt,
+    "PreToolUse": _tool_call,
+    "PostToolUse": _tool_result,
+    "PostToolUseFailure": _tool_failure,
+    "SubagentStart": _subagent_start,
+    "SubagentStop": _subagent_stop,
+    "PostCompact": _compaction,
+    "PermissionRequest": _permission,
+    "PermissionDenied": _permission,
+}

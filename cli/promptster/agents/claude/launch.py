@@ -1,0 +1,245 @@
+"""Claude Code: one ``--settings`` file carries the base URL, the hooks and the token.
+
+``--settings`` is the strongest layer that a user can set, and a second one replaces the first. Ours is a 0600 file in
+the run folder. Where the candidate gives own ones, both are merged in memory, because theirs may hold a key, and what
+is the candidate's is never written by us. No token stands in an argument, nor in a hook's URL (a dead hook URL is
+printed); the base URL carries it in its path because Claude Code has no other place.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from promptster.agents.claude import hook_events
+from promptster.agents.claude.settings import (
+    merge_settings,
+    read_settings,
+    settings_environment,
+    take_settings,
+)
+from promptster.agents.launching import Launch, LaunchRequest, draft, split_options, with_loopback
+from promptster.config import write_private
+from promptster.errors import LaunchError
+from promptster.paths import utf8
+from promptster.private import make_private_folder
+from promptster.system.memory_file import memory_file
+from promptster.system.plain_files import read_regular
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from promptster.session_folder.control_messages import LaunchTicket
+
+TOKEN_HEADER = "x-promptster-token"  # noqa: S105 - a header's name
+_OWN_HOUSEKEEPING = frozenset(
+    {
+        "agents", "attach", "auth", "auto-mode", "doctor", "gateway", "import", "install", "logs", "mcp", "plugin",
+        "plugins", "purge", "respawn", "rm", "setup-token", "stop", "kill", "update", "upgrade", "-v", "--version",
+        "-h", "--help",
+    }
+)  # fmt: skip
+"""First words that start no conversation: the agent runs as if we were not there."""
+_ELSEWHERE = {"--cloud": "in the cloud", "--teleport": "in the cloud", "--desktop": "in the desktop app"}
+_SERVED = "remote-control"
+"""A first word by which sessions are started that know nothing of our settings."""
+_LATER = ("--bg", "--background")
+"""Options by which another process does the work, after this one has ended."""
+_HOOKS_OFF_FLAGS = ("--bare", "--safe-mode")
+_HOOKS_OFF_VARIABLES = ("CLAUDE_CODE_SIMPLE", "CLAUDE_CODE_SAFE_MODE")
+_IS_ANTHROPIC = "_CLAUDE_CODE_ASSUME_FIRST_PARTY_BASE_URL"
+"""Tells Claude Code that behind the base URL is Anthropic itself, so that it behaves as without us."""
+_NO_PROXY = ("NO_PROXY", "no_proxy")
+_HOOK_URLS = ["http://127.0.0.1:*"]
+_OFF = frozenset({"", "0", "false", "no", "off"})
+
+
+class ClaudeCode:
+    """Claude Code, the command line program."""
+
+    name = "claude"
+    provider_agent = "claude"
+    resume_words = ("--resume",)
+
+    def converses(self, arguments: tuple[str, ...]) -> bool:
+        """Whatever does not begin with a word of its housekeeping."""
+        return not (arguments and arguments[0] in _OWN_HOUSEKEEPING)
+
+    def prepare(self, request: LaunchRequest) -> Launch:
+        """Put the settings, ours or merged with the candidate's own, first among the arguments.
+
+        Raises:
+            LaunchError: the candidate's own ``--settings`` cannot be read or merged, or the work would be done
+                elsewhere.
+        """
+        if not self.converses(request.arguments):
+            return Launch(arguments=request.arguments, environ=request.environ, converses=False)
+        options, rest = split_options(request.arguments)
+        if request.arguments[:1] == (_SERVED,):
+            raise LaunchError(
+                f"with {_SERVED} the work would be done by sessions of its own, where nothing is recorded"
+            )
+        for word in options:
+            if (place := _ELSEWHERE.get(word.partition("=")[0])) is not None:
+                raise LaunchError(f"with {word} the work would be done {place}, where nothing is recorded")
+        options, own = take_settings(options)
+        theirs = read_settings(own, Path.cwd())
+        variables = settings_environment(theirs)
+        excluded = {name: variables.get(name, _configured(request, name)) for name in _NO_PROXY}
+        ours = recorder_settings(request.ticket, excluded=excluded, hooks_only=request.hooks_only)
+        descriptors: tuple[int, ...] = ()
+        if own is None:
+            path = str(_write(request.run_folder, ours))
+        else:
+            path, descriptors = _keep_in_memory(merge_settings(theirs, ours), options)
+        notes, drafts = _watch(request, options)
+        return Launch(
+            arguments=("--settings", path, *options, *rest),
+            environ=request.environ,
+            descriptors=descriptors,
+            notes=notes,
+            drafts=drafts,
+        )
+
+    def environment(self, arguments: tuple[str, ...], environ: Mapping[str, str]) -> Mapping[str, str]:
+        """The candidate's own ``--settings`` set variables, above every other place that a user has.
+
+        Raises:
+            LaunchError: they cannot be read.
+        """
+        if not self.converses(arguments):
+            return environ
+        _, own = take_settings(split_options(arguments)[0])
+        return {**environ, **settings_environment(read_settings(own, Path.cwd()))}
+
+
+AGENT = ClaudeCode()
+
+
+def recorder_settings(ticket: LaunchTicket, *, excluded: Mapping[str, str], hooks_only: bool = False) -> dict[str, Any]:
+    """Our side of the settings: base URL, hooks, and what keeps both from being switched off.
+
+    Args:
+        ticket: how to reach the recorder.
+        excluded: what ``NO_PROXY`` and ``no_proxy`` say without us.
+        hooks_only: leave the base URL alone.
+    """
+    http = {
+        "type": "http",
+        "url": ticket.hook_url,
+        "headers": {TOKEN_HEADER: ticket.token},
+        "timeout": hook_events.TIMEOUT_S,
+    }
+    hooks: dict[str, Any] = {}
+    for event in hook_events.EVENTS:
+        matcher = {"matcher": "*"} if event in hook_events.MATCHER_EVENTS else {}
+        hooks[event] = [{**matcher, "hooks": [http]}]
+    env: dict[str, str] = {} if hooks_only else {"ANTHROPIC_BASE_URL": ticket.base_urls["claude"]}
+    if not hooks_only and "anthropic" in ticket.usual_addresses:
+        env[_IS_ANTHROPIC] = "1"
+    for name in _NO_PROXY:
+        env[name] = with_loopback(excluded.get(name, ""))
+    return {
+        "env": env,
+        "disableAllHooks": False,
+        "allowedHttpHookUrls": _HOOK_URLS,
+        "hooks": hooks,
+    }
+
+
+def settings_files(workspace: Path, environ: Mapping[str, str]) -> dict[str, Path]:
+    """The files that Claude Code reads besides ours, weakest first; ``managed`` stands above everything."""
+    home = Path(environ.get("CLAUDE_CONFIG_DIR") or Path(environ.get("HOME", "~")).expanduser() / ".claude")
+    managed = Path("/etc/claude-code")
+    if sys.platform == "darwin":
+        managed = Path("/Library/Application Support/ClaudeCode")
+    return {
+        "user": home / "settings.json",
+        "project": workspace / ".claude" / "settings.json",
+        "local": workspace / ".claude" / "settings.local.json",
+        "managed": managed / "managed-settings.json",
+    }
+
+
+def _layer(path: Path) -> dict[str, Any]:
+    """A settings file of somebody else; what cannot be read counts as empty, as it does for Claude Code."""
+    try:
+        value = json.loads(read_regular(path))
+    except (OSError, ValueError):
+        return {}
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
+
+
+def _configured(request: LaunchRequest, name: str) -> str:
+    """A variable as Claude Code would see it without us."""
+    found = request.environ.get(name, "")
+    for path in settings_files(request.workspace, request.environ).values():
+        env = _layer(path).get("env")
+        if isinstance(env, dict) and isinstance(env.get(name), str):  # pyright: ignore[reportUnknownMemberType]
+            found = cast("str", env[name])
+    return found
+
+
+def _write(folder: Path, settings: Mapping[str, Any]) -> Path:
+    make_private_folder(folder)
+    data = utf8(json.dumps(settings, ensure_ascii=False, indent=1))
+    path = folder / f"claude-{hashlib.sha256(data).hexdigest()[:16]}.json"
+    if not path.exists() or path.read_bytes() != data:
+        write_private(path, data)
+    return path
+
+
+def _keep_in_memory(settings: Mapping[str, Any], options: tuple[str, ...]) -> tuple[str, tuple[int, ...]]:
+    """A path at which the agent can read merged settings while it lives, and what it must inherit for that."""
+    if any(word in _LATER for word in options):
+        raise LaunchError(
+            "your own --settings are kept in memory as long as claude runs, and work in the background outlives it",
+            hint=f"Leave out {' and '.join(_LATER)}, or put the settings into ~/.claude/settings.json.",
+            code="own_settings",
+        )
+    kept = memory_file(utf8(json.dumps(settings, ensure_ascii=False)))
+    if kept is None:
+        raise LaunchError(
+            "your own --settings may hold a key, and this system offers no way to pass them on without writing them",
+            hint="Leave them out, or put them into ~/.claude/settings.json.",
+            code="own_settings",
+        )
+    return kept[1], (kept[0],)
+
+
+def _watch(request: LaunchRequest, options: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[dict[str, Any], ...]]:
+    """What will be missing from the recording, and which file of the repository tried to change it."""
+    notes: list[str] = []
+    drafts: list[dict[str, Any]] = []
+    files = settings_files(request.workspace, request.environ)
+    off = [flag for flag in _HOOKS_OFF_FLAGS if flag in options]
+    off += [name for name in _HOOKS_OFF_VARIABLES if request.environ.get(name, "").strip().lower() not in _OFF]
+    managed = _layer(files["managed"])
+    off += [f"{key} (managed)" for key in ("disableAllHooks", "allowManagedHooksOnly") if managed.get(key) is True]
+    if off:
+        notes.append(f"warning: {', '.join(off)} switches Claude Code's hooks off: only its API traffic is recorded")
+        drafts.append(draft("capture_degraded", detail=f"hooks off: {', '.join(off)}"))
+    for layer in ("project", "local"):
+        changed = _overruled(_layer(files[layer]), request.ticket)
+        if changed:
+            detail = f"overruled for this run: {', '.join(changed)}"
+            name = str(files[layer].relative_to(request.workspace))
+            drafts.append(draft("capture_config_changed", path_name=name, detail=detail))
+    return tuple(notes), tuple(drafts)
+
+
+def _overruled(settings: Mapping[str, Any], ticket: LaunchTicket) -> list[str]:
+    """What a settings file says against ours. The file that was made for an editor says the same as ours."""
+    env = settings.get("env")
+    base_url = ticket.base_urls["claude"]
+    asked: str = cast("dict[str, Any]", env).get("ANTHROPIC_BASE_URL", base_url) if isinstance(env, dict) else base_url
+    allowed = settings.get("allowedHttpHookUrls", _HOOK_URLS)
+    differs = {
+        "disableAllHooks": settings.get("disableAllHooks", False) is not False,
+        "allowedHttpHookUrls": not isinstance(allowed, list) or any(url not in allowed for url in _HOOK_URLS),
+        "env.ANTHROPIC_BASE_URL": asked != base_url,
+    }
+    return [key for key, is_so in differs.items() if is_so]

@@ -1,0 +1,102 @@
+"""The candidate's own ``--settings`` for Claude Code: taken out of the arguments, read, and merged under ours.
+
+Whatever stands in them (keys in ``env``, headers of hooks, commands that hold a password) is the candidate's: it is
+read, never written.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from promptster.errors import LaunchError
+from promptster.system.plain_files import read_regular
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+_FILE_RULE = re.compile(r"(Read|Edit|Write|MultiEdit|NotebookEdit|Glob|Grep|LS)\(/(?!/)(.*)\)", re.DOTALL)
+"""A permission rule whose path begins at the folder of the settings file that it stands in."""
+_WILD = re.compile(r"([\\*?\[\]])")
+
+
+def take_settings(options: tuple[str, ...]) -> tuple[tuple[str, ...], str | None]:
+    """The options without any ``--settings``, and the value of the last one: the one that Claude Code heeds."""
+    kept: list[str] = []
+    value: str | None = None
+    words = iter(options)
+    for word in words:
+        if word == "--settings":
+            value = next(words, None)
+            if value is None:
+                raise LaunchError("--settings needs a file or JSON text")
+        elif word.startswith("--settings="):
+            value = word.partition("=")[2]
+        else:
+            kept.append(word)
+    return tuple(kept), value
+
+
+def read_settings(value: str | None, folder: Path) -> dict[str, Any]:
+    """What a ``--settings`` says, meaning the same at another place.
+
+    Args:
+        value: a file, or JSON text; ``None`` says nothing.
+        folder: where a relative path begins.
+
+    Raises:
+        LaunchError: it cannot be read. As for Claude Code, a pipe is no file.
+    """
+    if value is None:
+        return {}
+    path = None if value.strip().startswith("{") else folder / value
+    try:
+        settings = json.loads(value if path is None else read_regular(path).decode())
+    except (OSError, ValueError) as error:
+        raise LaunchError("the --settings that you gave cannot be read", hint="Give a JSON file, or JSON.") from error
+    if not isinstance(settings, dict):
+        raise LaunchError("the --settings that you gave are not a JSON object")
+    read = cast("dict[str, Any]", settings)
+    return read if path is None else _anchored(read, path.resolve().parent)
+
+
+def settings_environment(settings: Mapping[str, Any]) -> dict[str, str]:
+    """The variables that settings set, as texts."""
+    env = settings.get("env")
+    given = cast("dict[str, Any]", env) if isinstance(env, dict) else {}
+    return {name: value if isinstance(value, str) else json.dumps(value) for name, value in given.items()}
+
+
+def merge_settings(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> dict[str, Any]:
+    """Deep merge: objects join, lists join (theirs first), and where both say something else, ours stays."""
+    merged = dict(theirs)
+    for key, value in ours.items():
+        other = merged.get(key)
+        if isinstance(value, dict) and isinstance(other, dict):
+            merged[key] = merge_settings(cast("dict[str, Any]", other), cast("dict[str, Any]", value))
+        elif isinstance(value, list) and isinstance(other, list):
+            merged[key] = [*other, *value]
+        else:
+            merged[key] = value
+    return merged
+
+
+def _anchored(settings: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """The same settings with the paths of rules, which begin at the file's own folder, made absolute."""
+    permissions = settings.get("permissions")
+    if not isinstance(permissions, dict):
+        return settings
+    place = _WILD.sub(r"\\\1", str(folder)).rstrip("/")
+    kept: dict[str, Any] = {}
+    for name, rules in cast("dict[str, Any]", permissions).items():
+        kept[name] = rules
+        if isinstance(rules, list):
+            kept[name] = [_absolute(rule, place) for rule in cast("Sequence[Any]", rules)]
+    return {**settings, "permissions": kept}
+
+
+def _absolute(rule: Any, place: str) -> Any:
+    found = _FILE_RULE.fullmatch(rule) if isinstance(rule, str) else None
+    return rule if found is None else f"{found[1]}(/{place}/{found[2]})"

@@ -1,0 +1,77 @@
+"""Cursor's command line agent: its calls go to Cursor's own backend, so its hooks are all that can be recorded.
+
+Cursor reads hooks only from files. They stand in the workspace's ``.cursor/hooks.json`` while the candidate agreed to
+that.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, cast
+
+from promptster.agents.launching import Launch, LaunchRequest, draft, split_options
+from promptster.errors import LaunchError
+from promptster.system.plain_files import read_regular
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+_PRINT = frozenset({"-p", "--print"})
+"""Without its terminal interface the agent starts no hook for prompts, answers and the end of a turn."""
+
+
+class CursorAgent:
+    """``cursor-agent``."""
+
+    name = "cursor-agent"
+    provider_agent = "cursor"
+    resume_words = ("--resume",)
+
+    def environment(self, arguments: tuple[str, ...], environ: Mapping[str, str]) -> Mapping[str, str]:
+        """As it is: no argument sets a variable."""
+        del arguments
+        return environ
+
+    def converses(self, arguments: tuple[str, ...]) -> bool:
+        """Always: which of its words are housekeeping is not known."""
+        del arguments
+        return True
+
+    def prepare(self, request: LaunchRequest) -> Launch:
+        """Start it as it is, if its hooks are in place.
+
+        Raises:
+            LaunchError: the workspace's hooks file does not hold our entries.
+        """
+        if not _hooked(request):
+            raise LaunchError(
+                "cursor-agent can be recorded only by hooks in .cursor/hooks.json of the workspace",
+                hint="Run it at a terminal and say yes, or start with --ide cursor. The file is put back at the end.",
+                code="cursor_hooks_missing",
+            )
+        options, _ = split_options(request.arguments)
+        details = ["cursor-agent: hooks are the only source; its calls go to Cursor's own backend"]
+        notes: list[str] = []
+        if any(word in _PRINT for word in options):
+            notes.append(
+                "warning: cursor-agent -p reports no prompts and no answers to hooks: only its tool calls are recorded"
+            )
+            details.append("cursor-agent -p: neither prompts nor answers reach the hooks, only tool calls do")
+        return Launch(
+            arguments=request.arguments,
+            environ=request.environ,
+            notes=tuple(notes),
+            drafts=tuple(draft("capture_degraded", detail=detail) for detail in details),
+        )
+
+
+AGENT = CursorAgent()
+
+
+def _hooked(request: LaunchRequest) -> bool:
+    try:
+        text = read_regular(request.workspace / ".cursor" / "hooks.json").decode()
+        return request.ticket.hook_socket in json.dumps(cast("object", json.loads(text)))
+    except (OSError, ValueError):
+        return False

@@ -1,0 +1,97 @@
+"""Passages that stand between an opening and a closing tag, found in one walk over the text.
+
+Much of what is looked through was written by others: a command's output may hold a tag a hundred thousand times. A
+pattern with a lazy middle would look at the rest of the text again for each of them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from typing import TYPE_CHECKING
+
+from promptster.capture.agent import Prompt
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from promptster.capture.providers.interface import UserText
+
+_OPENING = re.compile(r"\s*<([A-Za-z][\w.-]*)(?:\s[^<>]*)?>")
+_OWN = re.compile(r"(?:codex|internal|system|memory|artifact|subagent|routine|skill|mcp|multi_agent|rollout)[_-].*")
+"""Names of tags that agents put around what they tell the model themselves."""
+_LIKE_OWN = re.compile(
+    r".*[_-](?:context|instructions|reminder|notification|notice|caveat|budget|event|delegation|plugins|note)"
+)
+"""Names that such tags have, and that a person may put around words of their own too."""
+
+
+def passage(text: str, tag: str) -> str | None:
+    """What stands inside the first ``<tag>`` that is closed."""
+    inside, _ = passages(text, tag, most=1)
+    return inside[0] if inside else None
+
+
+def passages(text: str, tag: str, *, most: int | None = None) -> tuple[list[str], str]:
+    """What stands inside every ``<tag>``, up to ``most``, and the text without them and their tags."""
+    opening, closing = f"<{tag}>", f"</{tag}>"
+    inside: list[str] = []
+    around: list[str] = []
+    at = 0
+    while most is None or len(inside) < most:
+        begin = text.find(opening, at)
+        end = text.find(closing, begin + len(opening)) if begin >= 0 else -1
+        if end < 0:
+            break
+        around.append(text[at:begin])
+        inside.append(text[begin + len(opening) : end])
+        at = end + len(closing)
+    return inside, "".join([*around, text[at:]])
+
+
+def widest(text: str, tag: str) -> str | None:
+    """From the first ``<tag>`` to the last ``</tag>``, both included."""
+    begin, end = text.find(f"<{tag}>"), text.rfind(f"</{tag}>")
+    return text[begin : end + len(tag) + 3] if 0 <= begin < end else None
+
+
+def is_internal(text: str, *, is_submitted: bool = False) -> bool:
+    """Whether all of a text stands inside one tag of the kind that agents put around words of their own.
+
+    Args:
+        text: the text.
+        is_submitted: whether the agent calls it a submitted prompt: then only a name that nobody else uses counts.
+    """
+    opening = _OPENING.match(text)
+    if opening is None or not text.rstrip().endswith(f"</{opening[1]}>"):
+        return False
+    name = opening[1].lower()
+    return _OWN.fullmatch(name) is not None or (not is_submitted and _LIKE_OWN.fullmatch(name) is not None)
+
+
+def alone(item: UserText) -> Prompt:
+    """The prompt of images without words; what a tool attached is none of the candidate's."""
+    return Prompt(text="", images=item.images, machine=item.typed is False, is_hooked=False)
+
+
+def images_once(run: Sequence[UserText], found: Sequence[Prompt]) -> list[Prompt]:
+    """The prompts of a run, the images of each message with one of them: the last that a person may have typed.
+
+    Images beside which nothing was typed are a prompt of their own.
+    """
+    beside: dict[int, Sequence[UserText]] = {}
+    for item in run:
+        if item.images:
+            beside[id(item.images)] = [*beside.get(id(item.images), ()), item]
+    bearers: dict[int, int] = {}
+    for at, prompt in enumerate(found):
+        if prompt.images and not prompt.machine:
+            bearers[id(prompt.images)] = at
+    kept = [
+        prompt if bearers.get(id(prompt.images), at) == at else dataclasses.replace(prompt, images=())
+        for at, prompt in enumerate(found)
+    ]
+    for name, items in beside.items():
+        if name not in bearers and not any(prompt.images is items[0].images for prompt in found):
+            kept.append(dataclasses.replace(alone(items[0]), machine=all(item.typed is False for item in items)))
+    return kept

@@ -1,0 +1,97 @@
+"""Where an agent is about to work: inside the workspace, or elsewhere, where nothing may be recorded."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from promptster.agents.launching import split_options
+from promptster.errors import LaunchError
+from promptster.session_folder.wording import shell_path
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_MOVES: Final = {"codex": ("-C", "--cd"), "cursor-agent": ("--workspace",)}
+"""Options by which an agent works in another folder than the one it is started in."""
+_OWN_PLACES: Final = {"cursor-agent": ("-w", "--worktree")}
+"""Options by which an agent makes a folder of its own to work in, outside the workspace."""
+_MORE: Final = "--add-dir"
+"""The option by which Claude Code and Codex may read and write further folders."""
+
+
+def require_inside(name: str, arguments: tuple[str, ...], workspace: Path) -> tuple[str, ...]:
+    """Refuse an agent that would work outside the workspace.
+
+    Args:
+        name: the agent's program.
+        arguments: what the candidate typed after its name.
+        workspace: the session's.
+
+    Returns:
+        Lines for the candidate about other folders that the agent is given.
+
+    Raises:
+        LaunchError: it would.
+    """
+    go_there = f"Only work in your workspace is recorded: cd {shell_path(workspace)}"
+    try:
+        here = Path.cwd()
+    except FileNotFoundError:
+        raise LaunchError("the folder that you are in is gone", hint=go_there, code="outside_workspace") from None
+    options, _ = split_options(arguments)
+    for word, _ in _values(options, _OWN_PLACES.get(name, ())):
+        raise LaunchError(
+            f"with {word} {name} would work outside your workspace", hint="Leave it out.", code="outside_workspace"
+        )
+    moves = list(_values(options, _MOVES.get(name, ())))
+    place = _real(here / moves[-1][1]) if moves else here
+    if not is_inside(place, workspace):
+        hint = f"Leave out {moves[-1][0]}, or name a folder of your workspace." if moves else go_there
+        raise LaunchError(f"{name} would work in {place}, outside your workspace", hint=hint, code="outside_workspace")
+    more = [place for value in _further(options) if not is_inside(place := _real(here / value), workspace)]
+    if not more:
+        return ()
+    named = ", ".join(str(place) for place in more)
+    return (f"warning: what {name} does in {named} is recorded too, and files there are not submitted",)
+
+
+def is_inside(place: Path, workspace: Path) -> bool:
+    """Whether a folder is the workspace or lies in it, by whatever name or link it is reached."""
+    real = _real(place)
+    for folder in (real, *real.parents):
+        try:
+            if folder.samefile(workspace):
+                return True
+        except OSError:
+            continue
+    return False
+
+
+def _real(place: Path) -> Path:
+    return Path(os.path.realpath(place))
+
+
+def _further(options: tuple[str, ...]) -> Iterator[str]:
+    """The folders behind each option that names further ones; Claude Code takes several at once."""
+    named = False
+    for word in options:
+        option, equals, value = word.partition("=")
+        if word.startswith("-"):
+            named = option == _MORE
+            if named and equals:
+                yield value
+        elif named:
+            yield word
+
+
+def _values(options: tuple[str, ...], names: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    """Each use of these options with its value, in any spelling."""
+    for position, word in enumerate(options):
+        name, equals, value = word.partition("=")
+        if name in names:
+            following = options[position + 1] if position + 1 < len(options) else ""
+            yield name, value if equals else following
+        elif any(len(short) == len("-C") and word.startswith(short) for short in names):
+            yield word[: len("-C")], word[len("-C") :]

@@ -1,0 +1,225 @@
+"""Edits as they are on disk: line ends and byte order marks, which agents leave out of what they tell.
+
+Claude Code and Codex show the model a file with line feeds alone and write it back with the line ends that it has. So a
+file that is about to be edited is looked at, and again when it was. What an agent told is never added to: a text from
+the disk takes the place of one that was told only where the two differ in line ends and byte order mark and in nothing
+else. Only files below the workspace are looked at.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from bisect import bisect_left
+from collections import OrderedDict
+from typing import TYPE_CHECKING, NamedTuple
+
+from promptster.capture import actions
+from promptster.capture.agent import Finding
+from promptster.capture.providers.interface import text_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+_MARK = "\ufeff"
+_LARGEST = 4 << 20
+"""Bytes beyond which a file is not looked at."""
+_KEPT = 32 << 20
+"""Characters that are remembered at most, of all files."""
+_VERSIONS = 4
+"""States of one file that are remembered."""
+
+
+class Disk:
+    """The latest states of the files that agents edit."""
+
+    def __init__(self, workspace: Path | None = None) -> None:
+        """Look at files below ``workspace``; without one, at none."""
+        self._root = os.path.realpath(workspace) if workspace is not None else ""
+        self._states: OrderedDict[str, list[str]] = OrderedDict()
+        self._size = 0
+
+    def look(self, paths: Iterable[str], folder: str = "") -> None:
+        """Remember what these files hold now.
+
+        Args:
+            paths: files that a tool is about to edit.
+            folder: where paths that are not absolute begin; empty: at the workspace.
+        """
+        for path in paths:
+            self._look(path, folder)
+
+    def settle(self, finding: Finding, folder: str = "") -> Finding:
+        """An edit with the line ends that its texts have on disk; anything else as it is."""
+        path = text_of(finding.fields.get("path"))
+        if finding.kind != "file_edit" or not path or path.endswith(".ipynb"):
+            return finding
+        now = self._look(path, folder)
+        states = self._states.get(self._place(path, folder), [])
+        if not any("\r" in state or state.startswith(_MARK) for state in states):
+            return finding
+        return _settled(finding, [state for state in reversed(states) if state != now] or states, now)
+
+    def _look(self, path: str, folder: str) -> str | None:
+        place = self._place(path, folder)
+        text = _read(place) if place else None
+        if text is None:
+            return None
+        states = self._states.setdefault(place, [])
+        self._states.move_to_end(place)
+        if text in states:
+            states.remove(text)
+            self._size -= len(text)
+        states.append(text)
+        self._size += len(text)
+        if len(states) > _VERSIONS:
+            self._size -= len(states.pop(0))
+        while self._size > _KEPT and len(self._states) > 1:
+            _, gone = self._states.popitem(last=False)
+            self._size -= sum(map(len, gone))
+        return text
+
+    def _place(self, path: str, folder: str) -> str:
+        """The file that a path names; empty where it is not below the workspace."""
+        if not self._root or "\0" in path:
+            return ""
+        place = os.path.realpath(os.path.join(folder or self._root, path))  # noqa: PTH118 - pathlib resolves no more
+        return place if place.startswith(self._root + os.sep) else ""
+
+
+def _read(place: str) -> str | None:
+    """The text of a file; ``None`` where it is none, is too long, or cannot be read at once."""
+    try:
+        descriptor = os.open(place, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except (OSError, ValueError):
+        return None
+    with os.fdopen(descriptor, "rb") as file:
+        try:
+            told = os.fstat(file.fileno())
+            if not stat.S_ISREG(told.st_mode) or told.st_size > _LARGEST:
+                return None
+            return file.read(_LARGEST + 1).decode("utf-8")
+        except (OSError, ValueError):
+            return None
+
+
+class _Found(NamedTuple):
+    """A told text as it is on disk."""
+
+    text: str
+    is_whole: bool
+    """Whether it is all of the file."""
+
+
+def _settled(finding: Finding, before: Sequence[str], now: str | None) -> Finding:
+    told = [finding.fields.get(name) for name in ("before", "after")]
+    old_told, new_told = (text if isinstance(text, str) else None for text in told)
+    new = _first(new_told, [] if now is None else [now])
+    old = _first(old_told, before) or _as_its_file(old_told, before)
+    if (old_told and old is None) or (new_told and new is None):
+        return finding
+    old_text = old_told if old is None else old.text
+    new_text = new_told if new is None else new.text
+    if (old_text, new_text) == (old_told, new_told):
+        return finding
+    is_whole = all(found is None or found.is_whole for found in (old, new))
+    patch = _patch(finding, old_text, new_text, is_whole=is_whole)
+    return Finding(kind=finding.kind, fields={**finding.fields, "before": old_text, "after": new_text, "patch": patch})
+
+
+def _patch(finding: Finding, old: str | None, new: str | None, *, is_whole: bool) -> str | None:
+    """The patch of an edit, made again for the texts as they are on disk."""
+    patch, path = text_of(finding.fields.get("patch")), text_of(finding.fields.get("path"))
+    if not patch:
+        return None
+    if not patch.startswith("--- a/"):
+        return _with_ends(patch, old or "", new or "")
+    if is_whole:
+        return actions.unified(path, old or "", new or "")
+    pairs = [(old or "", new or "")]
+    return actions.passages(path, pairs)
+
+
+def _with_ends(patch: str, old: str, new: str) -> str:
+    """A patch in Codex's language, each of its lines as it is in the texts that were made of it."""
+    olds, news = iter(old.split("\n")), iter(new.split("\n"))
+    lines: list[str] = []
+    for line in patch.split("\n"):
+        if line.startswith(("@@", "***")):
+            lines.append(line)
+            continue
+        gone = next(olds, line[1:]) if not line.startswith("+") else ""
+        come = next(news, line[1:]) if not line.startswith("-") else ""
+        lines.append(line[:1] + (gone if line.startswith("-") else come))
+    return "\n".join(lines)
+
+
+def _first(told: str | None, states: Sequence[str]) -> _Found | None:
+    """A told text as the first of some states of its file has it."""
+    found = (_found(told, state) or _spread(told, state) for state in states if told is not None)
+    return next((each for each in found if each is not None), None)
+
+
+def _as_its_file(told: str | None, states: Sequence[str]) -> _Found | None:
+    """A text that stood in a file before it was looked at: agents write a file back with the line ends that it had."""
+    if told is None or not states or not _has_returns(states[0]):
+        return None
+    return _Found(_plain(told).replace("\n", "\r\n"), is_whole=False)
+
+
+def _spread(told: str, state: str) -> _Found | None:
+    """Several passages in a row, whose lines all stand in a file of one kind of line ends."""
+    first, *lines = _plain(told).split("\n")
+    if not lines:
+        return _Found(first, is_whole=False)
+    rows = _plain(state).split("\n")
+    is_there = any(row.endswith(first) for row in rows) and any(row.startswith(lines[-1]) for row in rows)
+    if not is_there or not set(lines[:-1]) <= set(rows):
+        return None
+    return _as_its_file(told, [state])
+
+
+def _found(told: str, state: str) -> _Found | None:
+    """A told text in a file: all of it, or a passage whose places there all have the same line ends."""
+    wanted, plain = _plain(told), _plain(state)
+    if wanted == plain:
+        return _Found(state, is_whole=True)
+    if not wanted.strip("\n"):
+        return None
+    raw = state.removeprefix(_MARK)
+    if "\r\n" not in raw:
+        return _Found(wanted, is_whole=False) if wanted in plain else None
+    found: set[str] = set()
+    at = plain.find(wanted)
+    ends = _ends(raw)
+    while at >= 0:
+        found.add(raw[_raw(at, ends) : _raw(at + len(wanted), ends)])
+        if len(found) > 1:
+            return None
+        at = plain.find(wanted, at + len(wanted))
+    return _Found(found.pop(), is_whole=False) if found else None
+
+
+def _ends(raw: str) -> list[int]:
+    """Where the carriage returns of line ends stand in a text, counted without those before them."""
+    found: list[int] = []
+    at = raw.find("\r\n")
+    while at >= 0:
+        found.append(at - len(found))
+        at = raw.find("\r\n", at + 2)
+    return found
+
+
+def _raw(at: int, ends: Sequence[int]) -> int:
+    """A place in the text with its carriage returns, told by the place without them."""
+    return at + bisect_left(ends, at)
+
+
+def _plain(text: str) -> str:
+    return text.removeprefix(_MARK).replace("\r\n", "\n")
+
+
+def _has_returns(text: str) -> bool:
+    """Whether every line of a text ends with a carriage return and a line feed."""
+    return "\r\n" in text and text.count("\n") == text.count("\r\n")

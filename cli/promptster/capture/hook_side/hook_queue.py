@@ -1,0 +1,288 @@
+"""Hook payloads on their way to drafts: read by the agent's module, told apart from duplicates, kept in order.
+
+A hook may be faster than our look at the stream that caused it. So a tool's first hook waits, two seconds at most,
+while a response of its conversation still streams that has not brought this call; what follows it waits behind it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections import OrderedDict, deque
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from promptster.agents.cursor.hooks import Cursor, twin_of
+from promptster.agents.registry import agent_named
+from promptster.capture import actions
+from promptster.capture.agent import SAME_WITHIN_MS, Finding
+from promptster.capture.hook_side.pairing import HookPairing
+from promptster.capture.providers.interface import ToolUse, canonical, load, mapping, text_of
+from promptster.capture.tool_calls import marks_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from promptster.capture.agent import HookReport, Identity
+    from promptster.capture.draft_writer import DraftWriter, Stamp
+    from promptster.capture.lanes import Lanes
+    from promptster.capture.providers.interface import Json
+    from promptster.capture.tool_calls import KnownCall, ToolCalls
+
+HOLD_MS = 2000
+"""How long a hook waits for the response that caused it."""
+
+_KEYS_KEPT = 20_000
+_MAX_HELD = 1_000
+_EVENT_NAME = re.compile(rb'"hook_event_name"\s*:\s*"([A-Za-z]{1,40})"')
+_HEAD = 4096
+"""Bytes in which an agent names its event."""
+
+
+def read_hook(agent: str, payload: bytes) -> HookReport | None:
+    """Read a payload by the module of the agent that sent it; ``None`` when it is no JSON object.
+
+    Cursor also runs hooks written for Claude Code; its payloads name its version.
+    """
+    body: Mapping[str, Json] = mapping(load(payload))
+    if not body:
+        return None
+    report = (Cursor() if "cursor_version" in body else agent_named(agent)).hook(body)
+    return replace(report, folder=text_of(body.get("cwd")))
+
+
+def event_name(beginning: bytes) -> str:
+    """The event's name out of a payload that cannot be read as a whole."""
+    found = _EVENT_NAME.search(beginning[:_HEAD])
+    return found[1].decode("ascii") if found is not None else "a hook"
+
+
+class HookQueue:
+    """Where hook reports wait, and from where they are written."""
+
+    def __init__(
+        self, writer: DraftWriter, lanes: Lanes, tool_calls: ToolCalls, streaming: Callable[[Identity], bool]
+    ) -> None:
+        self._writer = writer
+        self._lanes = lanes
+        self._tool_calls = tool_calls
+        self._streaming = streaming
+        self._held: dict[Identity, deque[tuple[HookReport, Stamp]]] = {}
+        self._keys: OrderedDict[tuple[str, ...], int] = OrderedDict()
+        self._pairing = HookPairing()
+        self._ran: dict[tuple[Identity, str], tuple[HookReport, Stamp]] = {}
+
+    @property
+    def waiting(self) -> frozenset[Stamp]:
+        """When the reports came that are not recorded yet."""
+        held = [at for queue in self._held.values() for _, at in queue]
+        return frozenset([*held, *(at for _, at in self._ran.values())])
+
+    def take(self, report: HookReport, at: Stamp) -> None:
+        """Record a report now, or hold it."""
+        queue = self._held.setdefault(report.identity, deque())
+        queue.append((report, at))
+        self.release(report.identity)
+
+    def release(self, identity: Identity) -> None:
+        """Record what no longer has to wait in one conversation."""
+        queue = self._held.get(identity)
+        while queue and not self._waits(*queue[0], crowded=len(queue) > _MAX_HELD):
+            report, at = queue.popleft()
+            self._record(report, at)
+        if queue is not None and not queue:
+            self._held.pop(identity, None)
+
+    def release_all(self) -> None:
+        """Look at every conversation again; time has passed."""
+        for identity in list(self._held):
+            self.release(identity)
+        for place, (_, at) in list(self._ran.items()):
+            if self._writer.now().mono_ms - at.mono_ms >= HOLD_MS:
+                self._write(*self._ran.pop(place))
+
+    def let_go(self) -> None:
+        """Record everything that waits, at once."""
+        held, self._held = self._held, {}
+        for queue in held.values():
+            for report, at in queue:
+                self._record(report, at)
+        ran, self._ran = self._ran, {}
+        for report, at in ran.values():
+            self._write(report, at)
+
+    def learn_key(self, identity: Identity, key: tuple[str, ...], wall_ms: int) -> None:
+        """Take over from the journal that something was recorded."""
+        self._remember((*_place(identity), *key), wall_ms)
+
+    def learn_call(self, identity: Identity, call: ToolUse) -> None:
+        """Take over from the journal that a hook told of a call."""
+        if identity.agent == Cursor.name:
+            self._pairing.begin(_place(identity), twin_of(call), call.id)
+
+    def learn_end(self, identity: Identity, tool_use_id: str) -> None:
+        """Take over from the journal that a hook told what a call did."""
+        self._pairing.end(_place(identity), tool_use_id)
+
+    def _waits(self, report: HookReport, at: Stamp, *, crowded: bool) -> bool:
+        if report.stage != "call" or crowded or self._writer.now().mono_ms - at.mono_ms >= HOLD_MS:
+            return False
+        return not self._is_seen(report) and self._streaming(report.identity)
+
+    def _is_seen(self, report: HookReport) -> bool:
+        """Whether the proxy has told of a call that a hook is about to run, or another hook has."""
+        known = self._tool_calls.find(report.identity, report.tool_use_id, report.call)
+        if known is None or report.call is None:
+            return False
+        return any(call.partner is None for call in known.by_proxy) or known.hooks_call(report.call) is not None
+
+    def _record(self, report: HookReport, at: Stamp) -> None:
+        report = self._named(report)
+        if self._is_repeated(report, at):
+            self._writer.counts["hook_repeated"] += 1
+            return
+        place = (report.identity, report.tool_use_id)
+        if report.awaits_end and report.tool_use_id:
+            self._ran[place] = (report, at)
+            return
+        if report.ended is not None and place in self._ran:
+            earlier, then = self._ran.pop(place)
+            told = [_with(finding, report.ended) for finding in earlier.findings]
+            self._write(replace(earlier, findings=told), then)
+        self._write(report, at)
+
+    def _write(self, report: HookReport, at: Stamp) -> None:
+        refs = self._question(report) if report.asks else self._refs(report)
+        lane = self._lanes.number(report.identity)
+        for finding in (*self._answer(report), *report.findings):
+            fields = {**finding.fields, **report.identity.fields()}
+            seq = self._writer.write("hook", finding.kind, fields, lane=lane, refs=refs, at=at)
+            if finding.kind == "tool_call" and report.tool_use_id:
+                told = self._tool_calls.entry(report.identity, report.tool_use_id, report.call).by_hook
+                told[-1].seq = seq if told else None
+            elif finding.kind == "agent_other":
+                self._writer.counts["hook_raw"] += 1
+
+    def _question(self, report: HookReport) -> tuple[int | None, ...]:
+        """The call that a question is about."""
+        named = report.tool_use_id
+        known = self._tool_calls.find(report.identity, named, report.call) if named else None
+        known = known or self._tool_calls.in_question(report.identity, _words(report))
+        if known is None:
+            return ()
+        known.is_asked = True
+        return (known.by_hook[-1].seq if known.by_hook else None,)
+
+    def _answer(self, report: HookReport) -> Sequence[Finding]:
+        """A tool that ran after a question was allowed to."""
+        if report.stage == "other" or not report.tool_use_id:
+            return ()
+        known = self._tool_calls.entry(report.identity, report.tool_use_id, report.call)
+        if report.stage == "call":
+            known.asks_as, known.identity = _words(report), report.identity
+            return ()
+        was_asked, known.is_asked, known.asks_as = known.is_asked, False, ""
+        return (actions.permission(decision="allowed", call=report.call),) if was_asked and report.call else ()
+
+    def _named(self, report: HookReport) -> HookReport:
+        """A report of what a call did, by the id of that call, where only the call's own report tells it."""
+        place = _place(report.identity)
+        if report.stage == "result" and report.tool_use_id:
+            self._pairing.end(place, report.tool_use_id)
+        if not report.twin or report.stage == "call" or report.tool_use_id:
+            return report
+        identifier = self._pairing.take(place, report.twin)
+        if not identifier:
+            return report
+        told = [_with(finding, {"tool_use_id": identifier}) for finding in report.findings]
+        return replace(report, tool_use_id=identifier, findings=told)
+
+    def _refs(self, report: HookReport) -> tuple[int | None, ...]:
+        if not report.tool_use_id:
+            return ()
+        known = self._tool_calls.entry(report.identity, report.tool_use_id, report.call)
+        known.name = known.name or (report.call.name if report.call else "")
+        if report.stage != "call":
+            return (_seq_of(known, report),)
+        partner = known.by_hook[-1].partner if known.by_hook else None
+        if partner is not None:
+            return (partner.seq,)
+        outer = self._tool_calls.running(report.identity, "exec") if report.tool_use_id.startswith("exec-") else None
+        return (outer.seq,) if outer else ()
+
+    def _is_repeated(self, report: HookReport, at: Stamp) -> bool:
+        if report.tool_use_id and report.twin and report.stage == "other":
+            return False
+        if report.tool_use_id and report.stage != "other":
+            told = _tells_again(self._tool_calls.entry(report.identity, report.tool_use_id, report.call), report)
+        else:
+            told = self._was_told(report, at)
+        if report.twin and report.stage == "call" and not told:
+            self._pairing.begin(_place(report.identity), report.twin, report.tool_use_id)
+        return told
+
+    def _was_told(self, report: HookReport, at: Stamp) -> bool:
+        """Whether a report that names no call repeats another one."""
+        place = _place(report.identity)
+        if report.twin and report.stage == "call" and self._pairing.confirm(place, report.twin):
+            return True
+        key = (*place, *(report.key or (report.event, _digest(report))))
+        last = self._keys.get(key)
+        self._remember(key, at.wall_ms)
+        is_lasting = bool(report.key) and not report.is_short_lived
+        return last is not None and (is_lasting or abs(at.wall_ms - last) < SAME_WITHIN_MS)
+
+    def _remember(self, key: tuple[str, ...], wall_ms: int) -> None:
+        self._keys[key] = wall_ms
+        self._keys.move_to_end(key)
+        if len(self._keys) > _KEYS_KEPT:
+            self._keys.popitem(last=False)
+
+
+def _tells_again(known: KnownCall, report: HookReport) -> bool:
+    """Whether a report of a call, or of its result, repeats another one; what it tells is remembered."""
+    use = report.call or ToolUse(id=report.tool_use_id, name=known.name, input=None)
+    if report.stage == "call":
+        if known.hooks_call(use) is not None:
+            return True
+        known.tell("hook", use, None)
+        return False
+    call = known.hooks_result(use)
+    if call is None and known.by_hook:
+        return True
+    call = call or known.tell("hook", use, None)
+    call.is_answered = True
+    return False
+
+
+def _seq_of(known: KnownCall, report: HookReport) -> int | None:
+    """The event of the call that a report tells the result of: the hook's own, else the proxy's."""
+    marks = marks_of(report.call)
+    same = [call for call in known.by_hook if call.marks == marks] or known.by_hook
+    answered = [call for call in same if call.is_answered]
+    call = next(reversed(answered or same), None)
+    if call is None:
+        return known.by_proxy[-1].seq if known.by_proxy else None
+    return call.seq if call.seq is not None or call.partner is None else call.partner.seq
+
+
+def _with(finding: Finding, told: Mapping[str, object]) -> Finding:
+    """A finding with fields that it has no value for itself."""
+    if finding.kind == "agent_other":
+        return finding
+    given = {name: value for name, value in told.items() if finding.fields.get(name) is None}
+    return Finding(kind=finding.kind, fields={**finding.fields, **given})
+
+
+def _words(report: HookReport) -> str:
+    """A report's call without its id."""
+    return canonical([report.call.name, report.call.input]) if report.call else ""
+
+
+def _place(identity: Identity) -> tuple[str, str, str]:
+    return identity.agent, identity.session, identity.agent_id
+
+
+def _digest(report: HookReport) -> str:
+    told = canonical([[finding.kind, dict(finding.fields)] for finding in report.findings])
+    return hashlib.sha256(told.encode()).hexdigest()

@@ -1,0 +1,1 @@
+"""What the proxied API traffic says."""

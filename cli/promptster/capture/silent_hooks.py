@@ -1,0 +1,60 @@
+"""Hooks that should have told of a tool and did not: switched off, or lost."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from promptster.capture.agent import Identity
+    from promptster.capture.draft_writer import DraftWriter
+    from promptster.capture.tool_calls import ReportedCall
+
+GRACE_MS = 3000
+"""How long after a tool's result its hook may still arrive."""
+
+
+class SilentHooks:
+    """Waits for the hooks of tools whose results the proxy saw; tells once until the session is heard again."""
+
+    def __init__(self, writer: DraftWriter, hooked_agents: Collection[str]) -> None:
+        self._writer = writer
+        self._hooked = frozenset(hooked_agents)
+        self._due: deque[tuple[int, str, Identity, ReportedCall]] = deque()
+        self._silent: set[tuple[str, str]] = set()
+
+    @property
+    def silent_agents(self) -> frozenset[str]:
+        """Agents with a session whose hooks are silent."""
+        return frozenset(agent for agent, _ in self._silent)
+
+    def is_silent(self, identity: Identity) -> bool:
+        """Whether the hooks of a session are known to be silent."""
+        return (identity.agent, identity.session) in self._silent
+
+    def heard(self, identity: Identity) -> None:
+        """A hook arrived."""
+        self._silent.discard((identity.agent, identity.session))
+
+    def expect(self, identity: Identity, call: ReportedCall, tool_use_id: str) -> None:
+        """A tool has run; its hooks must have been sent by now."""
+        if identity.agent in self._hooked and call.partner is None:
+            self._due.append((self._writer.now().mono_ms + GRACE_MS, tool_use_id, identity, call))
+
+    def tick(self, *, ending: bool = False) -> None:
+        """Tell of the calls whose time is up."""
+        now = self._writer.now().mono_ms
+        while self._due and (ending or self._due[0][0] <= now):
+            _, tool_use_id, identity, call = self._due.popleft()
+            place = (identity.agent, identity.session)
+            if call.partner is not None or place in self._silent:
+                continue
+            self._silent.add(place)
+            fields = {"tool_use_id": tool_use_id, "name": call.name, "agent": identity.agent}
+            self._writer.write("recorder", "capture_hook_silent", fields, refs=(call.seq,))
+
+    def forget(self) -> None:
+        """What ran while nothing was captured is not waited for."""
+        self._due.clear()

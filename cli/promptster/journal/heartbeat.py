@@ -1,0 +1,58 @@
+"""The recorder's pulse: a heartbeat every minute, and a note when the clock was set or the recorder stood still.
+
+A heartbeat is an ordinary event, so it is chained and signed with the rest: who takes it out is seen. A clock that was
+set is told from one that runs: wall clock and monotonic clock drift apart by more than drift can explain. A recorder
+that was stopped, or that got no time from the computer, sees it when it wakes: both clocks went on without it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from promptster.protocol.events import Kind
+from promptster.protocol.heartbeats import HEARTBEAT_MS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from promptster.clock import Clock
+    from promptster.journal.writer import JournalWriter
+
+JUMP_MS = 2_000
+STILL_MS = 10_000
+"""A recorder that looks at its clocks twice a second, and did not for this long, stood still."""
+STOOD_STILL = "the recorder stood still"
+
+
+class Heartbeat:
+    """Looks at the clocks whenever ``beat`` is called, which should be about twice a second."""
+
+    def __init__(self, recorder: JournalWriter, clock: Clock, counts: Callable[[], Mapping[str, object]]) -> None:
+        """``counts`` gives what a heartbeat tells beside the recorder's own numbers."""
+        self._recorder, self._clock, self._counts = recorder, clock, counts
+        self._offset = clock.wall_ms() - clock.mono_ms()
+        self._last = self._looked = clock.mono_ms()
+
+    def beat(self) -> None:
+        """Append what is due."""
+        mono = self._clock.mono_ms()
+        offset = self._clock.wall_ms() - mono
+        if abs(offset - self._offset) > JUMP_MS:
+            self._recorder.note(Kind.CAPTURE_CLOCK_JUMP, delta_ms=offset - self._offset)
+        self._offset = offset
+        self._tell_stillness(mono)
+        if mono - self._last >= HEARTBEAT_MS:
+            self._last = mono
+            own = {
+                "events": self._recorder.next_seq,
+                "sources": dict(self._recorder.sources),
+                "dropped": dict(self._recorder.dropped),
+            }
+            self._recorder.note(Kind.CAPTURE_HEARTBEAT, counts={**own, **self._counts()})
+
+    def _tell_stillness(self, mono: int) -> None:
+        still, self._looked = mono - self._looked, mono
+        if still >= STILL_MS:
+            now = self._clock.wall_ms()
+            span = {"from_ms": max(0, now - still), "to_ms": now}
+            self._recorder.note(Kind.CAPTURE_GAP, source="recorder", detail=STOOD_STILL, lost=0, **span)

@@ -1,0 +1,222 @@
+"""The journal: an append-only, encrypted, chained record of a session's events that survives what a disk can do.
+
+``append`` returns only when its records are durable, or raises; after it raised, ``reopen`` must succeed before the
+next try, and what was not promised as durable is written again into a new file. An fsync that failed is never repeated
+on the same descriptor: what it reports the second time is not the truth. The form on disk is that of
+``promptster.journal.reading``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from promptster.journal.disk import write_all, write_whole
+from promptster.journal.reading import (
+    FILE_HEADER,
+    RECORD_HEADER,
+    SUFFIX,
+    Cipher,
+    Extent,
+    Scan,
+    chain_after_header,
+    file_header,
+    holds,
+    journal_names,
+    link,
+    read,
+    scan,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    from promptster.journal.disk import Files
+
+ROTATE_AT = 8 * 1024 * 1024
+"""Bytes after which a new file is begun."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recovery:
+    """What opening a journal found out of order. All zero after an orderly end."""
+
+    torn_bytes: int = 0
+    """Bytes behind the last valid record, moved aside."""
+    refused_files: int = 0
+    """Files that continue nothing, moved aside."""
+
+    @property
+    def clean(self) -> bool:
+        """Whether nothing had to be moved aside."""
+        return not self.torn_bytes and not self.refused_files
+
+
+class Journal:
+    """The open journal of one session; one thread writes it."""
+
+    def __init__(
+        self, files: Files, folder: Path, cipher: Cipher, session: str, random: Callable[[int], bytes]
+    ) -> None:
+        """Open what is there, keep its longest valid prefix, and make that durable.
+
+        Raises:
+            OSError: the folder cannot be read or made durable.
+        """
+        self._files = files
+        self._folder = folder
+        self._cipher = cipher
+        self._session = session
+        self._random = random
+        self._handle: int | None = None
+        self._size = 0
+        files.make_folder(folder)
+        self._found = scan(files, folder, cipher, session)
+        self.next_seq = self._found.next_seq
+        """The seq of the next record."""
+        self._chain = self._found.last_chain
+        self.recovery = self._repair(self._found)
+        """What was moved aside."""
+
+    def records(self, *, start: int = 0) -> Iterator[tuple[int, bytes]]:
+        """Every durable record from ``start`` on; safe beside a thread that appends."""
+        return read(self._files, self._found, self._cipher, start=start)
+
+    def free_bytes(self) -> int:
+        """Room on the journal's disk."""
+        return self._files.free_bytes(self._folder)
+
+    def append(self, entries: Sequence[bytes]) -> None:
+        """Make the next records durable; they take the seqs from ``next_seq`` on.
+
+        Raises:
+            OSError: none of them may be taken as durable; ``reopen`` comes next.
+        """
+        pending = bytearray()
+        links, ends = [self._chain], list[int]()
+        for seq, data in enumerate(entries, start=self.next_seq):
+            sealed = self._cipher.seal(data, position=seq, random=self._random)
+            links.append(link(links[-1], seq, sealed))
+            pending += RECORD_HEADER.pack(len(sealed), seq, links[-1][:16])
+            pending += sealed
+            ends.append(len(pending))
+        handle = self._writable(len(pending))
+        write_all(self._files, handle, pending)
+        self._files.sync(handle)
+        extent = self._found.extents[-1]
+        extent.ends.extend(self._size + end for end in ends)
+        extent.chain.extend(links[1:])
+        self._size += len(pending)
+        self.next_seq, self._chain = self.next_seq + len(entries), links[-1]
+
+    def jump(self, *, base: int, first: int, entries: Sequence[bytes]) -> None:
+        """Go on at ``first`` with ``entries``; records from ``base`` on no longer count. All of it happens, or nothing.
+
+        Raises:
+            OSError: nothing changed.
+            ValueError: the journal does not reach ``base``, or numbers would run backwards.
+        """
+        self.close()
+        chain = scan(self._files, self._folder, self._cipher, self._session).chain_before(base)
+        if chain is None or first < base:
+            raise ValueError("a journal can go on only behind what it holds")
+        header = file_header(base=base, first=first, chain=chain)
+        content = bytearray(header)
+        last = chain_after_header(header, base=base, first=first, chain=chain)
+        for seq, data in enumerate(entries, start=first):
+            sealed = self._cipher.seal(data, position=seq, random=self._random)
+            last = link(last, seq, sealed)
+            content += RECORD_HEADER.pack(len(sealed), seq, last[:16])
+            content += sealed
+        write_whole(self._files, self._next_path(), bytes(content))
+        self._found = scan(self._files, self._folder, self._cipher, self._session)
+        self.next_seq, self._chain = self._found.next_seq, self._found.last_chain
+
+    def jumped(self, *, base: int, first: int) -> bool:
+        """Whether such a jump was made."""
+        return any((extent.base, extent.first) == (base, first) for extent in self._found.extents)
+
+    def reopen(self) -> None:
+        """After a failed ``append``: let go of the file, and see that what was promised is still there.
+
+        A disk that is full for an hour makes this happen again and again: only the last file's records are read.
+
+        Raises:
+            OSError: the disk cannot even be read.
+            JournalLostError: records that were durable cannot be read any more.
+        """
+        self.close()
+        if not holds(self._files, self._folder, self._found):
+            raise JournalLostError("records that were durable cannot be read any more")
+
+    def close(self) -> None:
+        """Let go of the file; a later ``append`` begins a new one."""
+        handle, self._handle, self._size = self._handle, None, 0
+        if handle is not None:
+            with contextlib.suppress(OSError):
+                self._files.close(handle)
+
+    def _writable(self, needed: int) -> int:
+        """The handle of the current file; a new file when there is none or this one is full."""
+        if self._handle is not None and self._size + needed <= ROTATE_AT:
+            return self._handle
+        if self._handle is not None and self._size <= FILE_HEADER.size:
+            return self._handle
+        self.close()
+        path = self._next_path()
+        handle = self._files.open_append(path, create=True)
+        self._handle, self._size = handle, FILE_HEADER.size
+        extent = Extent(path=path, base=self.next_seq, first=self.next_seq, before=self._chain)
+        write_all(self._files, handle, file_header(base=self.next_seq, first=self.next_seq, chain=self._chain))
+        self._files.sync_folder(self._folder)
+        self._found.extents.append(extent)
+        return handle
+
+    def _next_path(self) -> Path:
+        names = journal_names(self._files, self._folder)
+        index = int(names[-1].removesuffix(SUFFIX)) + 1 if names else 0
+        return self._folder / f"{index:08d}{SUFFIX}"
+
+    def _repair(self, found: Scan) -> Recovery:
+        """Make the prefix durable and take away what does not belong to it; what cannot be moved is ignored."""
+        torn = found.torn_bytes
+        kept = next((index for index in reversed(range(len(found.extents))) if found.extents[index].counts), -1)
+        behind = found.extents[kept + 1 :]
+        del found.extents[kept + 1 :]
+        old = self._write_anew(found.extents[kept]) if found.extents else None
+        for extent in (*behind, *([old] if old else ())):
+            self._take_away(extent)
+        for path in found.refused:
+            self._set_aside(path)
+        self._files.sync_folder(self._folder)
+        return Recovery(torn_bytes=torn, refused_files=len(found.refused))
+
+    def _write_anew(self, last: Extent) -> Extent:
+        """Copy the last file's valid records into a new file, which takes its place; the old one.
+
+        A mere sync would not do: after a failed one, the system shows records in that file which will never be written.
+        """
+        data = self._files.read(last.path)
+        copy = self._next_path()
+        write_whole(self._files, copy, data[: last.end])
+        old = replace(last)
+        last.path, last.size = copy, last.end
+        return old
+
+    def _take_away(self, extent: Extent) -> None:
+        """Remove a file whose records stand elsewhere, or that has none; keep aside one with something behind them."""
+        if extent.end < extent.size:
+            self._set_aside(extent.path)
+            return
+        with contextlib.suppress(OSError):
+            self._files.unlink(extent.path)
+
+    def _set_aside(self, path: Path) -> None:
+        with contextlib.suppress(OSError):
+            self._files.rename(path, path.with_name(path.name + ".torn"))
+
+
+class JournalLostError(Exception):
+    """Durable records cannot be read any more; only a new start, with its recovery, can go on."""

@@ -1,0 +1,253 @@
+"""The journal's form on disk, and how it is read: which records count, and where the longest valid prefix ends.
+
+A journal is a folder of files ``00000000.journal``, ``00000001.journal`` and so on::
+
+    file   = "PSJ1" || u64be base || u64be first || chain (32) || check (16) || record ...
+    record = u32be length || u64be seq || check (16) || sealed data (length bytes)
+
+A record's check is cut from the running chain value SHA256(previous value || seq || length || sealed data), a header's
+from the SHA256 of what stands before it. A file's header says that it continues after record ``base - 1``, whose chain
+value it repeats, and that its own first record is ``first``. So records from ``base`` on in earlier files are
+superseded: that is how a file begun after a failed write leaves behind what nobody was promised, and how numbering can
+move on when the collector holds other events under the same numbers.
+
+Reading here changes nothing on disk; ``promptster.journal.journal`` writes and repairs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from promptster.protocol.errors import ProtocolError
+from promptster.protocol.sealing import session_bytes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from promptster.journal.disk import Files
+
+MAGIC = b"PSJ1"
+SUFFIX = ".journal"
+FILE_HEADER = struct.Struct(">4sQQ32s16s")
+RECORD_HEADER = struct.Struct(">IQ16s")
+RECORD_LIMIT = 64 * 1024 * 1024
+"""Bytes of one record's sealed data; more is damage, not data."""
+
+_GENESIS = b"promptster/journal/1\x00"
+_CHAIN = struct.Struct(">QI")
+_CHECKED = struct.Struct(">4sQQ32s")
+
+
+class Cipher(Protocol):
+    """Seals the data of records; each is bound to its position. ``protocol.sealing.JournalCipher`` is one."""
+
+    def seal(self, data: bytes, *, position: int, random: Callable[[int], bytes]) -> bytes:
+        """Encrypt one record's data."""
+        ...
+
+    def open(self, sealed: bytes, *, position: int) -> bytes:
+        """Decrypt one record's data.
+
+        Raises:
+            ProtocolError: it was not sealed by this key for this position.
+        """
+        ...
+
+
+def file_header(*, base: int, first: int, chain: bytes) -> bytes:
+    """The header of a file that goes on at ``first`` behind the record before ``base``, whose chain value is given."""
+    checked = _CHECKED.pack(MAGIC, base, first, chain)
+    return checked + hashlib.sha256(checked).digest()[:16]
+
+
+def chain_after_header(header: bytes, *, base: int, first: int, chain: bytes) -> bytes:
+    """The chain's value before a file's first record; a jump in the numbers is part of the chain."""
+    return chain if base == first else link(chain, first, header)
+
+
+def genesis(session: str) -> bytes:
+    """The chain's value before the first record of a session."""
+    return hashlib.sha256(_GENESIS + session_bytes(session)).digest()
+
+
+def link(previous: bytes, seq: int, sealed: bytes) -> bytes:
+    """The chain's value after a record."""
+    return hashlib.sha256(previous + _CHAIN.pack(seq, len(sealed)) + sealed).digest()
+
+
+@dataclass(kw_only=True)
+class Extent:
+    """The records of one file that count."""
+
+    path: Path
+    base: int
+    first: int
+    before: bytes
+    """The chain's value before the file's first record."""
+    chain: list[bytes] = field(default_factory=list[bytes])
+    """The chain's value after each record."""
+    ends: list[int] = field(default_factory=list[int])
+    """The offset behind each record."""
+    size: int = 0
+    """The file's length."""
+
+    @property
+    def counts(self) -> bool:
+        """Whether the prefix needs this file: for its records, or for the jump in the numbers that its header tells."""
+        return bool(self.chain) or self.first != self.base
+
+    @property
+    def end(self) -> int:
+        """The offset behind the last record that counts."""
+        return self.ends[-1] if self.ends else FILE_HEADER.size
+
+    @property
+    def next_seq(self) -> int:
+        """The seq behind the last record that counts."""
+        return self.first + len(self.chain)
+
+    @property
+    def last_chain(self) -> bytes:
+        """The chain's value after the last record that counts."""
+        return self.chain[-1] if self.chain else self.before
+
+
+@dataclass(kw_only=True)
+class Scan:
+    """What a reading of the whole folder found."""
+
+    extents: list[Extent]
+    """The files of the longest valid prefix, in order."""
+    genesis: bytes
+    refused: list[Path]
+    """Files that continue nothing: no record in them counts."""
+
+    @property
+    def next_seq(self) -> int:
+        """The seq that the next record would have."""
+        return self.extents[-1].next_seq if self.extents else 0
+
+    @property
+    def last_chain(self) -> bytes:
+        """The chain's value at the end."""
+        return self.extents[-1].last_chain if self.extents else self.genesis
+
+    @property
+    def torn_bytes(self) -> int:
+        """Bytes behind the last valid record of the last file."""
+        return self.extents[-1].size - self.extents[-1].end if self.extents else 0
+
+    def chain_before(self, seq: int) -> bytes | None:
+        """The chain's value just before record ``seq`` would stand, or ``None`` if the prefix does not reach it."""
+        if not self.extents:
+            return self.genesis if seq == 0 else None
+        for extent in reversed(self.extents):
+            if seq == extent.first:
+                return extent.before
+            if extent.first < seq <= extent.next_seq:
+                return extent.chain[seq - extent.first - 1]
+        return None
+
+    def cut(self, seq: int) -> None:
+        """Let no record from ``seq`` on count."""
+        while self.extents and self.extents[-1].first >= seq and len(self.extents) > 1:
+            self.extents.pop()
+        if self.extents:
+            last = self.extents[-1]
+            kept = max(0, seq - last.first)
+            del last.chain[kept:], last.ends[kept:]
+
+
+def journal_names(files: Files, folder: Path) -> list[str]:
+    """The names of a folder's journal files, in order."""
+    return [name for name in files.names(folder) if name.endswith(SUFFIX) and name[: -len(SUFFIX)].isdigit()]
+
+
+def scan(files: Files, folder: Path, cipher: Cipher, session: str) -> Scan:
+    """Find the longest valid prefix; every record in it has been decrypted once."""
+    result = Scan(extents=[], genesis=genesis(session), refused=[])
+    for name in journal_names(files, folder):
+        path = folder / name
+        try:
+            data = files.read(path)
+        except FileNotFoundError:  # a recorder that starts puts a copy in a file's place
+            continue
+        extent = _begin(result, path, data)
+        if extent is None:
+            result.refused.append(path)
+            continue
+        for seq, sealed, chain in _records(data, extent):
+            try:
+                cipher.open(sealed, position=seq)
+            except ProtocolError:
+                break
+            extent.ends.append(extent.end + RECORD_HEADER.size + len(sealed))
+            extent.chain.append(chain)
+        result.extents.append(extent)
+    return result
+
+
+def read(files: Files, found: Scan, cipher: Cipher, *, start: int = 0) -> Iterator[tuple[int, bytes]]:
+    """The records of a prefix from ``start`` on: (seq, data), in order, each once."""
+    for extent in tuple(found.extents):
+        if not extent.chain or extent.next_seq <= start:
+            continue
+        count = len(extent.chain)
+        data = files.read(extent.path)
+        offset = FILE_HEADER.size
+        for _ in range(count):
+            length, seq, _check = RECORD_HEADER.unpack_from(data, offset)
+            offset += RECORD_HEADER.size + length
+            if seq >= start:
+                yield seq, cipher.open(data[offset - length : offset], position=seq)
+
+
+def holds(files: Files, folder: Path, found: Scan) -> bool:
+    """Whether the files of a prefix are still there, and the last one still has its records; reads that one only."""
+    needed = [extent for extent in found.extents if extent.counts]
+    if not needed:
+        return True
+    last, names = needed[-1], set(journal_names(files, folder))
+    if any(extent.path.name not in names for extent in needed):
+        return False
+    bare = Extent(path=last.path, base=last.base, first=last.first, before=last.before)
+    chain = [value for _seq, _sealed, value in _records(files.read(last.path), bare)]
+    return chain[: len(last.chain)] == last.chain
+
+
+def _begin(result: Scan, path: Path, data: bytes) -> Extent | None:
+    """The extent for a file whose header continues the prefix; what it supersedes no longer counts."""
+    if len(data) < FILE_HEADER.size:
+        return None
+    _magic, base, first, chain, _check = FILE_HEADER.unpack_from(data)
+    header = data[: FILE_HEADER.size]
+    if file_header(base=base, first=first, chain=chain) != header:
+        return None
+    if first < base or result.chain_before(base) != chain:
+        return None
+    if base < result.next_seq:
+        result.cut(base)
+    before = chain_after_header(header, base=base, first=first, chain=chain)
+    return Extent(path=path, base=base, first=first, before=before, size=len(data))
+
+
+def _records(data: bytes, extent: Extent) -> Iterator[tuple[int, bytes, bytes]]:
+    """The file's records while they are whole and linked: (seq, sealed data, chain value)."""
+    offset = FILE_HEADER.size
+    seq, chain = extent.first, extent.before
+    while offset + RECORD_HEADER.size <= len(data):
+        length, stored_seq, check = RECORD_HEADER.unpack_from(data, offset)
+        offset += RECORD_HEADER.size
+        if stored_seq != seq or length > RECORD_LIMIT or offset + length > len(data):
+            return
+        sealed = data[offset : offset + length]
+        chain = link(chain, seq, sealed)
+        if chain[:16] != check:
+            return
+        yield seq, sealed, chain
+        offset += length
+        seq += 1

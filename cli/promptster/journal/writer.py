@@ -1,0 +1,386 @@
+"""The recorder: one writer gives each event its place, and a thread of its own makes events durable in groups.
+
+``append`` answers with the event's seq at once and never waits for the disk; ``durable`` waits. An event counts as
+recorded only when it is durable: until then it is held in memory, and written again if the disk refused it. When the
+disk is nearly full or refuses, heavy values are left out and a ``capture_degraded`` event says so: the agent is never
+held up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import threading
+from collections import Counter, deque
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from promptster.journal.journal import JournalLostError
+from promptster.protocol.errors import EventError
+from promptster.protocol.events import Draft, Kind, RecordedEvent, Source, compose
+from promptster.protocol.kinds import AGENT_KINDS, FIELD_TYPES, SESSION_KINDS, ends_session
+from promptster.protocol.values import encode_value
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator
+
+    from promptster.clock import Clock
+    from promptster.journal.journal import Journal
+
+NOT_RECORDED = -1
+"""What ``append`` answers for a draft that was left out; no event has this seq."""
+
+_GATHER_S = 0.005
+_RETRY_S = (0.1, 0.5, 1.0, 2.0, 5.0)
+_LOW_SPACE = 64 * 1024 * 1024
+_HEAVY = 4096
+_PENDING_LIMIT = 32 * 1024 * 1024
+_FRESH_LIMIT = 6 * 1024 * 1024
+_GROUP_LIMIT = 1024 * 1024
+_SPACE_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_WHOLE_KINDS = SESSION_KINDS
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Pending:
+    draft: Draft
+    event: RecordedEvent
+    data: bytes
+
+
+class JournalWriter:
+    """The one writer of a session's journal."""
+
+    def __init__(
+        self,
+        *,
+        journal: Journal,
+        clock: Clock,
+        random: Callable[[int], bytes],
+        kinds: Collection[str],
+        record_until: int = 0,
+    ) -> None:
+        """Take over an open journal; ``recovered`` must be read to its end before anything is appended.
+
+        Args:
+            journal: where events become durable.
+            clock: stamps the recorder's own events.
+            random: source of salts.
+            kinds: the agent events that the policy allows.
+            record_until: wall clock in ms after which agent events are refused; 0 for none.
+        """
+        self._clock, self._random = clock, random
+        self._kinds = frozenset(kinds) | SESSION_KINDS
+        self._record_until = record_until
+        self.journal = journal
+        self.next_seq = journal.next_seq
+        """Events so far, durable or not."""
+        self.sources: Counter[str] = Counter()
+        """Events by source."""
+        self.dropped: Counter[str] = Counter()
+        """Drafts that were left out, by reason."""
+        self.failing: str | None = None
+        """The disk's last error by name, while it refuses."""
+        self.lost = False
+        """Durable records cannot be read any more: only a new start can go on."""
+        self.finished = False
+        """A ``closed`` event stands in the journal; nothing follows it."""
+        self._lock = threading.RLock()
+        self._pending: list[_Pending] = []
+        self._pending_bytes = 0
+        self._durable = journal.next_seq
+        self._fresh: deque[RecordedEvent] = deque()
+        self._fresh_bytes = 0
+        self._low_space = False
+        self._overflow: tuple[int, int] | None = None
+        """Since when (wall clock in ms) memory is full, and how many events were left out for it."""
+        self._time_over = False
+        self._work = threading.Event()
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._waiting: list[tuple[int, asyncio.Future[None]]] = []
+        self.grown = asyncio.Event()
+        """Set whenever events became durable; whoever waits clears it."""
+
+    @property
+    def durable_seq(self) -> int:
+        """Number of events that are durable: all with a smaller seq are."""
+        return self._durable
+
+    @property
+    def degraded(self) -> tuple[str, ...]:
+        """What keeps events from being recorded in full at the moment."""
+        words = {"disk_failing": self.failing, "disk_nearly_full": self._low_space, "time_limit": self._time_over}
+        return tuple(word for word, holds in words.items() if holds)
+
+    def recovered(self) -> Iterator[RecordedEvent]:
+        """The events that the journal held when it was opened; reading them restores the counters."""
+        for _seq, data in self.journal.records():
+            for event in RecordedEvent.parse_frames(data):
+                self._count(event)
+                yield event
+
+    def events(self, *, start: int = 0) -> Iterator[RecordedEvent]:
+        """The events on disk from ``start`` on, read anew."""
+        for seq, data in self.journal.records(start=start):
+            if seq >= self._durable:
+                return
+            yield from RecordedEvent.parse_frames(data)
+
+    def take_fresh(self, position: int) -> list[RecordedEvent] | None:
+        """Durable events from ``position`` on that are still in memory, or ``None`` if they must be read from disk."""
+        with self._lock:
+            while self._fresh and self._fresh[0].seq < position:
+                self._fresh_bytes -= weight(self._fresh.popleft())
+            if self._fresh and self._fresh[0].seq == position:
+                return list(self._fresh)
+            return [] if position >= self._durable else None
+
+    def append(self, draft: Draft) -> int:
+        """Give a draft its place; its seq, or ``NOT_RECORDED`` for what policy, time or memory leave out."""
+        with self._lock:
+            reason = self._refusal(draft)
+            if reason is not None:
+                self.dropped[reason] += 1
+                return NOT_RECORDED
+            seq = self.next_seq
+            kept = replace(draft, refs=tuple(ref for ref in draft.refs if 0 <= ref < seq))
+            if self._low_space:
+                kept = without_heavy_values(kept)
+            try:
+                event = compose(kept, seq=seq, src_seq=self.sources[kept.src], random=self._random)
+            except EventError:
+                self.dropped["malformed"] += 1
+                self._tell_malformed(kept)
+                return NOT_RECORDED
+            self._keep(kept, event)
+            self.next_seq = seq + 1
+            self._count(event)
+        self._work.set()
+        return seq
+
+    def append_next(self, draft: Draft, *, seq: int) -> bool:
+        """Append a draft only if it takes exactly this place; whether it did."""
+        with self._lock:
+            return self.next_seq == seq and self.append(draft) == seq
+
+    def note(self, kind: str, **fields: object) -> int:
+        """Append an event of the recorder itself, stamped now."""
+        clock = self._clock
+        return self.append(
+            Draft(src=Source.RECORDER, kind=kind, ms=clock.wall_ms(), mono_ms=clock.mono_ms(), fields=fields)
+        )
+
+    def commit(self) -> bool:
+        """Make what is pending durable; ``False`` if the disk refused. The writer's thread calls this."""
+        if self.lost:
+            return False
+        with self._lock:
+            group = self._next_group()
+        if not group:
+            return True
+        try:
+            self.journal.append([entry.data for entry in group])
+        except OSError as error:
+            self._refused(error)
+            return False
+        with self._lock:
+            del self._pending[: len(group)]
+            for entry in group:
+                self._pending_bytes -= len(entry.data)
+                self._keep_fresh(entry.event)
+            self._durable += len(group)
+            failed, self.failing = self.failing, None
+            overflow, self._overflow = self._overflow, None
+        if failed:
+            self.note(Kind.CAPTURE_DEGRADED, detail=f"writing works again after {failed}")
+        if overflow is not None:
+            self._tell_gap("more came than the disk took", since=overflow[0], lost=overflow[1])
+        self._watch_space()
+        self._tell_durable()
+        return True
+
+    def start(self) -> None:
+        """Begin to write in a thread of its own; the running loop hears of what became durable."""
+        self._loop = asyncio.get_running_loop()
+        self._thread = threading.Thread(target=self._write, name="journal", daemon=True)
+        self._thread.start()
+
+    async def durable(self, seq: int) -> None:
+        """Return when the event with this seq is durable; at once for what was not recorded.
+
+        Raises:
+            JournalLostError: it never will be.
+        """
+        if seq < self._durable:
+            return
+        if self.lost:
+            raise JournalLostError("the journal cannot be written any more")
+        future = asyncio.get_running_loop().create_future()
+        self._waiting.append((seq, future))
+        self._settle()
+        await future
+
+    async def close(self) -> None:
+        """Make everything durable if the disk allows, and let go of the files."""
+        self._stopping.set()
+        self._work.set()
+        if self._thread is not None:
+            await asyncio.to_thread(self._thread.join)
+            self._thread = None
+        while self._pending and self.commit():
+            pass
+        self.journal.close()
+        self._settle()
+
+    def _refusal(self, draft: Draft) -> str | None:
+        """Why a draft is left out, or ``None``."""
+        if self.finished or self.lost:
+            return "closed" if self.finished else "lost"
+        if draft.kind not in self._kinds:
+            return "policy"
+        if draft.kind in AGENT_KINDS and self._record_until and self._clock.wall_ms() > self._record_until:
+            if not self._time_over:
+                self._time_over = True
+                self.note(Kind.CAPTURE_DEGRADED, detail="the time limit is over: nothing more of agents is recorded")
+            return "time_limit"
+        if self._pending_bytes > _PENDING_LIMIT and draft.kind in AGENT_KINDS:
+            since, lost = self._overflow or (self._clock.wall_ms(), 0)
+            self._overflow = since, lost + 1
+            return "overload"
+        return None
+
+    def _tell_malformed(self, draft: Draft) -> None:
+        """An agent's event is missing by a fault of ours; about the session's own, whoever asked for it is told."""
+        if draft.kind in AGENT_KINDS:
+            self._tell_gap("an event did not have the form of one", since=self._clock.wall_ms(), lost=1)
+
+    def _tell_gap(self, detail: str, *, since: int, lost: int) -> None:
+        fields = {"source": "recorder", "detail": detail, "lost": lost}
+        self.note(Kind.CAPTURE_GAP, **fields, from_ms=since, to_ms=self._clock.wall_ms())
+
+    def _keep(self, draft: Draft, event: RecordedEvent) -> None:
+        data = event.frames()
+        self._pending.append(_Pending(draft=draft, event=event, data=data))
+        self._pending_bytes += len(data)
+
+    def _keep_fresh(self, event: RecordedEvent) -> None:
+        """Hold a durable event for the sealer while there is room; what does not fit is read from disk later."""
+        follows = not self._fresh or self._fresh[-1].seq + 1 == event.seq
+        if follows and (not self._fresh or self._fresh_bytes + weight(event) <= _FRESH_LIMIT):
+            self._fresh.append(event)
+            self._fresh_bytes += weight(event)
+
+    def _count(self, event: RecordedEvent) -> None:
+        self.sources[event.src] = max(self.sources[event.src], event.parsed.src_seq + 1)
+        if ends_session(event.kind, event.src):
+            self.finished = True
+
+    def _next_group(self) -> list[_Pending]:
+        """The first pending events, a few MiB of them at most."""
+        size, count = 0, 0
+        for entry in self._pending:
+            size += len(entry.data)
+            if count and size > _GROUP_LIMIT:
+                break
+            count += 1
+        return self._pending[:count]
+
+    def _write(self) -> None:
+        try:
+            self._write_until_stopped()
+        except Exception as error:  # noqa: BLE001 - whatever it was: without a writer, only a new start can go on
+            self.failing, self.lost = type(error).__name__, True
+            self._tell_durable()
+
+    def _write_until_stopped(self) -> None:
+        failures = 0
+        while not self._stopping.is_set() and not self.lost:
+            self._work.wait()
+            self._work.clear()
+            self._stopping.wait(_GATHER_S)
+            while self._pending and not self.lost:
+                failures = 0 if self.commit() else failures + 1
+                if failures and self._stopping.wait(_RETRY_S[min(failures, len(_RETRY_S)) - 1]):
+                    break
+
+    def _refused(self, error: OSError) -> None:
+        """The disk said no: let go of the file, look whether what was promised is there, and ask for less."""
+        self.failing = errno.errorcode.get(error.errno or 0, "OSError")
+        try:
+            self.journal.reopen()
+        except JournalLostError:
+            self.lost = True
+            self._tell_durable()
+        except OSError:
+            self.journal.close()
+        if error.errno in _SPACE_ERRORS:
+            self._lighten()
+
+    def _lighten(self) -> None:
+        """Compose pending events anew without their heavy values: nobody was promised them."""
+        with self._lock:
+            if not self._low_space:
+                self._low_space = True
+                self.note(Kind.CAPTURE_DEGRADED, detail="the disk is full: values over 4 KiB are left out")
+            pending, self._pending, self._pending_bytes = self._pending, [], 0
+            for entry in pending:
+                draft = without_heavy_values(entry.draft)
+                if draft == entry.draft:
+                    self._keep(entry.draft, entry.event)
+                    continue
+                parsed = entry.event.parsed
+                self._keep(draft, compose(draft, seq=parsed.seq, src_seq=parsed.src_seq, random=self._random))
+
+    def _watch_space(self) -> None:
+        with contextlib.suppress(OSError):
+            low = self.journal.free_bytes() < _LOW_SPACE
+            if low and not self._low_space:
+                self._low_space = True
+                self.note(Kind.CAPTURE_DEGRADED, detail="the disk is nearly full: values over 4 KiB are left out")
+            elif self._low_space and not low:
+                self._low_space = False
+                self.note(Kind.CAPTURE_DEGRADED, detail="the disk has room again: everything is kept")
+
+    def _tell_durable(self) -> None:
+        if self._loop is not None:
+            with contextlib.suppress(RuntimeError):  # the loop ended first
+                self._loop.call_soon_threadsafe(self._settle)
+
+    def _settle(self) -> None:
+        """Wake whoever waits for what is durable by now."""
+        self.grown.set()
+        still: list[tuple[int, asyncio.Future[None]]] = []
+        for seq, future in self._waiting:
+            if future.done():
+                continue
+            if seq < self._durable:
+                future.set_result(None)
+            elif self.lost:
+                future.set_exception(JournalLostError("the journal cannot be written any more"))
+            else:
+                still.append((seq, future))
+        self._waiting = still
+
+
+def without_heavy_values(draft: Draft) -> Draft:
+    """An agent's draft without its values over 4 KiB; events about the session itself stay whole."""
+    if draft.kind in _WHOLE_KINDS:
+        return draft
+    kept = {
+        name: value
+        for name, value in draft.fields.items()
+        if name not in FIELD_TYPES or len(encode_value(FIELD_TYPES[name], value)) <= _HEAVY
+    }
+    return draft if len(kept) == len(draft.fields) else replace(draft, fields=kept)
+
+
+def weight(event: RecordedEvent) -> int:
+    """About how many bytes an event has in a batch's plain body."""
+    return (
+        len(event.public)
+        + sum(len(secret.stored) for secret in event.secrets.values())
+        + sum(len(block.data) for block in event.blocks)
+    )

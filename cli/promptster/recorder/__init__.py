@@ -1,0 +1,1 @@
+"""The background program: it listens, captures, keeps the journal and delivers it."""

@@ -1,0 +1,90 @@
+"""The recorder's no to agents: what ends, pauses or changes a recording is not done for a process of an agent.
+
+The system tells which process asks (``SO_PEERCRED``), and ``promptster.system.inside_agent`` whose it is. Every
+refused attempt is recorded once: here where the recorder is asked directly, and by the request ``refused`` where a
+command of ours refused already.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from promptster.errors import InsideAgentError, SessionError
+from promptster.protocol.events import Kind, Source
+from promptster.replay.model import REFUSED_ATTEMPT
+from promptster.session_folder.control_calls import ControlCall, FlushCall, RecordCall, RefusedCall, StatusCall
+from promptster.session_folder.control_messages import Refused
+from promptster.session_folder.folder import SessionState
+from promptster.system.inside_agent import agent_around
+from promptster.system.processes import started
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from promptster.recorder.recording import Recording
+
+_HARMLESS = (StatusCall, FlushCall, RefusedCall)
+_AGENTS_MAY_RECORD = frozenset({Kind.NOTE.value})
+_CAPTURED_AS = {"claude": "claude", "codex": "codex", "cursor-agent": "cursor"}
+"""What the record calls the agents."""
+
+
+def refusal(command: str, *, recorded: bool, asks: bool) -> InsideAgentError:
+    """The error for whoever asked.
+
+    Args:
+        command: what was asked for, as it is typed.
+        recorded: whether the attempt stands in the record.
+        asks: whether this command has a ``--yes``.
+    """
+    first = "Nothing was changed, --yes or not." if asks else "Nothing was changed."
+    hint = f"{first} This attempt is recorded.\n" if recorded else f"{first}\n"
+    return InsideAgentError(f"{command} does not work inside an agent", hint=f"{hint}Use your own terminal.")
+
+
+class AgentRefusal:
+    """Looks at who asks before anything is done."""
+
+    def __init__(self, recording: Recording, state: Path) -> None:
+        """Guard one recording; ``state`` is the state folder that its session lies in."""
+        self._recording, self._state = recording, state
+
+    async def check(self, call: ControlCall, pid: int) -> None:
+        """Return if this process may ask for this.
+
+        Raises:
+            InsideAgentError: it is an agent's.
+            SessionError: it has ended since, so nobody can tell whose it was.
+        """
+        if isinstance(call, _HARMLESS) or pid in {0, os.getpid()} or _is_note(call):
+            return
+        agent = agent_around(pid, self._state)
+        if agent is None and started(pid):
+            return
+        if agent is None:
+            raise SessionError("whoever asked has ended", code="asker_gone")
+        recorded = await self.record({"request": call.op}, agent)
+        raise refusal(f"{call.op!r} of the recorder", recorded=recorded, asks=False)
+
+    async def refused(self, call: RefusedCall) -> Refused:
+        """Record that a command refused to work inside an agent."""
+        return Refused(recorded=await self.record({"command": call.command}, call.agent))
+
+    async def record(self, payload: Mapping[str, Any], agent: str) -> bool:
+        """Record one attempt; whether it stands in the record. While nothing is recorded, this is not either."""
+        if self._recording.state is not SessionState.RECORDING:
+            return False
+        named = _CAPTURED_AS.get(agent)
+        fields: dict[str, Any] = {"raw_kind": REFUSED_ATTEMPT, "payload": payload} | ({"agent": named} if named else {})
+        draft = {"src": Source.LAUNCHER, "kind": Kind.AGENT_OTHER, "fields": fields}
+        try:
+            await self._recording.record([draft])
+        except SessionError:
+            return False
+        return True
+
+
+def _is_note(call: ControlCall) -> bool:
+    return isinstance(call, RecordCall) and {draft.get("kind") for draft in call.drafts} <= _AGENTS_MAY_RECORD

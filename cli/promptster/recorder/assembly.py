@@ -1,0 +1,183 @@
+"""Puts the parts of one recording together: keys, journal, batches, capture, delivery."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from promptster.capture.engine import HOOKED_AGENTS
+from promptster.client import AsyncCollectorClient
+from promptster.config import Config
+from promptster.deliver.outbox import Outbox
+from promptster.deliver.refusals import Refusals
+from promptster.deliver.sealer import Sealer
+from promptster.deliver.uploader import Uploader
+from promptster.errors import ConfigurationError
+from promptster.journal.disk import SystemFiles
+from promptster.journal.heartbeat import Heartbeat
+from promptster.journal.journal import Journal
+from promptster.journal.writer import JournalWriter
+from promptster.network import Network
+from promptster.paths import Paths
+from promptster.protocol.consent import Certificate
+from promptster.protocol.events import Kind
+from promptster.protocol.policy import Policy
+from promptster.protocol.sealing import JournalCipher
+from promptster.protocol.signing import Envelope
+from promptster.recorder.journal_repair import align
+from promptster.recorder.outside_workspace import PlacedCapture
+from promptster.recorder.recording import Recording
+from promptster.session_folder.collector_keys import trusted_keys
+from promptster.watching.asking import remember
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from promptster.capture.engine import Capture
+    from promptster.clock import Clock
+    from promptster.keys import SessionSecrets
+    from promptster.recorder.process_log import Log
+    from promptster.session_folder.folder import SessionFolder
+
+
+_REASONS = {"while_paused": "paused", "outside_policy": "policy", "hook_unreadable": "unreadable_hook"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Assembly:
+    """The parts of a running recording."""
+
+    recording: Recording
+    recorder: JournalWriter
+    sealer: Sealer
+    outbox: Outbox
+    uploader: Uploader
+    collector: AsyncCollectorClient
+    heartbeat: Heartbeat
+
+    def take_hook(self, agent: str, payload: bytes, times: tuple[int, int]) -> None:
+        """A hook call that arrived at these times, now or before it waited in the spool."""
+        try:
+            self.recording.capture.hook(agent, payload, arrived=times)
+        except Exception:
+            self.recording.capture.faulted()
+            raise
+
+    def spool_unreadable(self) -> None:
+        """A hook call that waited in the spool and cannot be read any more."""
+        self.recorder.note(
+            Kind.CAPTURE_GAP, source="hook", detail="a hook call that had waited could not be read", lost=1
+        )
+
+
+def left_out(capture: Capture) -> dict[str, int]:
+    """How much capture passed over, by reason."""
+    counts = capture.counts
+    return {reason: counts[word] for word, reason in _REASONS.items() if counts[word]}
+
+
+async def assemble(
+    folder: SessionFolder, secrets: SessionSecrets, clock: Clock, log: Log, *, start_anew: Callable[[], None]
+) -> Assembly:
+    """Open, repair and join everything; the events that say how this start came about are durable.
+
+    Raises:
+        OSError: the disk refused.
+        PromptsterError: a document of the session cannot be used.
+    """
+    facts = folder.facts()
+    certificate_envelope = Envelope.decode(folder.read_document("certificate.json"))
+    certificate = Certificate.parse(certificate_envelope.payload)
+    keys = trusted_keys(folder)
+    policy = Policy.parse(folder.read_document("policy.json"))
+    files = SystemFiles()
+    outbox = Outbox(
+        files=files,
+        folder=folder.batches,
+        session=facts.session,
+        genesis=certificate_envelope.sha256,
+        session_public_key=certificate.session_public_key,
+        keys=keys,
+    )
+    cipher = JournalCipher(secrets.content_key, facts.session)
+    journal = Journal(files, folder.journal, cipher, facts.session, os.urandom)
+    repair = align(journal, outbox, secrets.content_key, os.urandom)
+    recorder = JournalWriter(
+        journal=journal,
+        clock=clock,
+        random=os.urandom,
+        kinds=policy.kinds,
+        record_until=facts.record_until or certificate.record_until,
+    )
+    sealer = Sealer(
+        recorder=recorder,
+        outbox=outbox,
+        session=facts.session,
+        session_key=secrets.signing_key,
+        content_key=secrets.content_key,
+        random=os.urandom,
+    )
+    collector = AsyncCollectorClient(facts.collector_url, token=secrets.access_token, network=_network(log))
+    refusals = Refusals(
+        outbox=outbox,
+        recorder=recorder,
+        sealer=sealer,
+        collector=collector,
+        session=facts.session,
+        keys=keys,
+        start_anew=start_anew,
+        showed=partial(remember, Paths.from_environment(), facts.collector_url),
+    )
+    uploader = Uploader(
+        outbox=outbox,
+        collector=collector,
+        session=facts.session,
+        keys=keys,
+        refused=refusals.decide,
+        stored=sealer.stored,
+    )
+    recording = Recording(
+        folder=folder,
+        clock=clock,
+        recorder=recorder,
+        sealer=sealer,
+        outbox=outbox,
+        uploader=uploader,
+        make_capture=lambda append: PlacedCapture(
+            append,
+            clock,
+            allowed_kinds=frozenset(policy.kinds),
+            hooked_agents=HOOKED_AGENTS if policy.hooks else (),
+            workspace=Path(facts.workspace),
+            tell=lambda detail: recorder.note(Kind.CAPTURE_DEGRADED, detail=detail),
+        ),
+    )
+    try:
+        await recording.begin(repair)
+    except BaseException:
+        await recorder.close()  # a second writer must never stand beside the next try
+        await collector.aclose()
+        raise
+    recorder.grown.set()
+    heartbeat = Heartbeat(recorder, clock, lambda: {"received": outbox.received_events, **left_out(recording.capture)})
+    return Assembly(
+        recording=recording,
+        recorder=recorder,
+        sealer=sealer,
+        outbox=outbox,
+        uploader=uploader,
+        collector=collector,
+        heartbeat=heartbeat,
+    )
+
+
+def _network(log: Log) -> Network:
+    """The way to the collector, from the environment that the session was started in."""
+    try:
+        return Config.load(Paths.from_environment()).network
+    except ConfigurationError as error:
+        log.fault("network", error)
+        return Network()

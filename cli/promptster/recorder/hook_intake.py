@@ -1,0 +1,239 @@
+"""Takes hook calls over: from the unix socket, over HTTP, and from the spool where they waited while nobody answered.
+
+A call is written into the spool before its sender is answered, and removed only when what it told is durable. So an
+answer always means that the call is in the record, or will be: a recorder that is killed in between finds the file at
+its next start, and its times tell whether its events are in the journal already. No two calls have the same times: a
+file that a hook process left gets its own, in its name, before capture sees it. The file is not forced to the drive,
+as the agent waits for the answer: what a loss of power takes of the last moments is told by the gap that the next
+start records. ``promptster_hooks.frame`` says how the answer itself decides who owns a call.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from promptster.recorder.unix_accept import accept_for_ever
+from promptster_hooks import spool
+from promptster_hooks.frame import ACK, FrameError, FrameReader
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable, Collection
+
+    from promptster.clock import Clock
+    from promptster.recorder.process_log import Log
+
+_PIECE = 256 * 1024
+_PATIENCE_S = 10.0
+_CLAIMED = f"{spool.CLAIM}0"
+
+
+class HookSocket:
+    """The receiving end of ``hooks.sock``."""
+
+    def __init__(self, sock: socket.socket, intake: HookIntake, log: Log) -> None:
+        """Hand each call to ``intake``."""
+        self._sock, self._intake, self._log = sock, intake, log
+
+    async def run(self) -> None:
+        """Accept for ever. The socket stays open when this ends: it belongs to the supervisor."""
+        await accept_for_ever(self._sock, self._receive, self._log, name="hook accept")
+
+    async def _receive(self, connection: socket.socket) -> None:
+        try:
+            async with asyncio.timeout(_PATIENCE_S):
+                call = await self._read(connection)
+            if call is not None:
+                self._answer(connection, self._intake.write_down(*call))
+        except (OSError, TimeoutError, FrameError):
+            pass  # the hook process keeps its call in the spool
+        except Exception as error:  # noqa: BLE001 - one call's fault must not stop the next one
+            self._log.fault("hook", error)
+        finally:
+            connection.close()
+
+    def _answer(self, connection: socket.socket, call: Call) -> None:
+        answered = False
+        try:
+            answered = connection.send(ACK) == len(ACK)
+        finally:
+            if answered:
+                self._intake.take(call)
+            else:
+                self._intake.give_back(call)
+
+    @staticmethod
+    async def _read(connection: socket.socket) -> tuple[str, bytes] | None:
+        loop = asyncio.get_running_loop()
+        reader = FrameReader()
+        while piece := await loop.sock_recv(connection, _PIECE):
+            call = reader.feed(piece)
+            if call is not None:
+                return call
+        return None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Call:
+    """One hook call that is written down."""
+
+    agent: str
+    payload: bytes
+    times: tuple[int, int]
+    """Wall and monotonic milliseconds of its arrival."""
+    path: str
+    """Its file; empty where it could not be written, or must not be."""
+
+
+class HookIntake:
+    """Where every hook call passes on its way to capture, and the spool folder that keeps it until it is recorded."""
+
+    def __init__(
+        self,
+        folder: Path,
+        key: bytes,
+        take: Callable[[str, bytes, tuple[int, int]], None],
+        unreadable: Callable[[], None],
+        *,
+        clock: Clock,
+        wanted: Callable[[], bool] = lambda: True,
+        recorded: frozenset[tuple[int, int]] = frozenset(),
+    ) -> None:
+        """Prepare the folder.
+
+        Args:
+            folder: the session's spool.
+            key: under which its files are sealed; it is put into the folder for the hook processes.
+            take: takes (agent, payload, (wall ms, monotonic ms)).
+            unreadable: hears of files that cannot be read.
+            clock: stamps what arrives.
+            wanted: whether anything of agents is recorded now; what is not is never written down.
+            recorded: times of hook events that the journal held at the start.
+        """
+        self._folder, self._key, self._take, self._unreadable = folder, key, take, unreadable
+        self._clock, self._wanted = clock, wanted
+        self._recorded = recorded
+        self._used = set(recorded)
+        """Times that no other call may have."""
+        self._taken: dict[str, tuple[int, int]] = {}
+        """Files whose calls capture has, with their times."""
+        self._written: set[str] = set()
+        """Files of calls whose senders are being answered."""
+        self._due: tuple[int, list[str]] = (0, [])
+        """How many events must be durable before these files can go."""
+        self._last_mono = 0
+        self._prepared = self._prepare()
+
+    def receive(self, agent: str, payload: bytes) -> None:
+        """Write a call down and take it; when this returns, its sender may be answered."""
+        self.take(self.write_down(agent, payload))
+
+    def write_down(self, agent: str, payload: bytes) -> Call:
+        """Put a call that just arrived into the spool; ``take`` or ``give_back`` comes next.
+
+        Where the disk refuses, it is held in memory as the events are then, and the status and the record say so.
+        """
+        times = self._unused(self._clock.wall_ms(), max(self._clock.mono_ms(), self._last_mono + 1))
+        self._last_mono = times[1]
+        path = ""
+        if self._wanted():
+            with suppress(OSError):
+                path = spool.write(str(self._folder), self._key, agent, payload, times, mark=_CLAIMED)
+                self._written.add(path)
+        return Call(agent=agent, payload=payload, times=times, path=path)
+
+    def take(self, call: Call) -> None:
+        """Its sender was answered, or will be for sure: hand it to capture."""
+        self._written.discard(call.path)
+        if call.path:
+            self._taken[call.path] = call.times
+        self._take(call.agent, call.payload, call.times)
+
+    def give_back(self, call: Call) -> None:
+        """Its sender could not be answered, and keeps it."""
+        self._written.discard(call.path)
+        if call.path:
+            Path(call.path).unlink(missing_ok=True)
+
+    def drain(self) -> int:
+        """Take what waits, what an earlier run had claimed first, and then the oldest first; how many calls."""
+        self._prepared = self._prepared or self._prepare()
+        count = 0
+        for path in sorted(spool.waiting(str(self._folder)), key=lambda path: spool.claimed(path) is None):
+            if path in self._taken or path in self._written:
+                continue
+            try:
+                call = spool.read(path, self._key)
+            except (OSError, spool.SpoolError):
+                self._taken[path] = (0, 0)
+                self._unreadable()
+                continue
+            count += self._take_spooled(path, call)
+        return count
+
+    def _take_spooled(self, path: str, call: spool.Spooled) -> bool:
+        """Take one call that waited, unless the journal holds it; whether it was taken."""
+        later = spool.claimed(path)
+        if later is None:
+            times = self._unused(call.wall_ms, call.mono_ms)
+            try:
+                path = spool.claim(path, times[1] - call.mono_ms)
+            except OSError:  # it waits on
+                self._used.discard(times)
+                return False
+        else:
+            times = call.wall_ms, call.mono_ms + later
+            self._used.add(times)
+        self._taken[path] = times
+        if later is not None and times in self._recorded:
+            return False
+        self._take(call.agent, call.payload, times)
+        return True
+
+    def _unused(self, wall_ms: int, mono_ms: int) -> tuple[int, int]:
+        """These times, or the next that no call has; nobody else gets them."""
+        while (wall_ms, mono_ms) in self._used:
+            mono_ms += 1
+        self._used.add((wall_ms, mono_ms))
+        return wall_ms, mono_ms
+
+    def settle(self, waiting: Collection[tuple[int, int]], *, recorded: int, durable: int) -> None:
+        """Remove files whose events are durable by now; to be called again and again, it waits for no disk.
+
+        Args:
+            waiting: times of the calls that capture still holds.
+            recorded: the number of events so far.
+            durable: how many of them are durable.
+        """
+        needed, paths = self._due
+        if durable >= needed:
+            self.remove(paths)
+            self._due = recorded, self.told(waiting)
+
+    def told(self, waiting: Collection[tuple[int, int]] = ()) -> list[str]:
+        """The files whose calls capture has written in full, but for those of these times."""
+        return [path for path, times in self._taken.items() if times not in waiting]
+
+    def remove(self, paths: Collection[str]) -> None:
+        """Remove files whose events are durable by now."""
+        for path in paths:
+            Path(path).unlink(missing_ok=True)
+            self._taken.pop(path, None)
+
+    def end(self) -> None:
+        """The session is over: with the folder gone, hook processes of agents that still run keep nothing either."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _prepare(self) -> bool:
+        """Make folder and key; a disk that refuses costs what hooks cannot leave there, never the recorder."""
+        try:
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            spool.write_key(str(self._folder), self._key)
+        except OSError:
+            return False
+        return True

@@ -1,0 +1,96 @@
+"""What stands between journal and batches after something was lost or put back in time.
+
+Both tell of the same events, so one can repair the other: a journal that lost its end is filled from sealed batches,
+and a journal whose numbers the collector knows otherwise goes on behind the collector's head, its events entered anew.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from promptster.protocol.batch import open_body, parse_batch
+from promptster.protocol.events import Draft, RecordedEvent, compose
+from promptster.protocol.kinds import ends_session
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from promptster.deliver.outbox import Adoption, Outbox
+    from promptster.journal.journal import Journal
+
+
+@dataclass(frozen=True, kw_only=True)
+class Repair:
+    """What was done; all zero if nothing had to be."""
+
+    filled: int = 0
+    """Events taken back from sealed batches."""
+    moved: int = 0
+    """Events entered anew behind the collector's head."""
+    skipped: int = 0
+    """Numbers whose events only the collector holds."""
+
+
+def align(journal: Journal, outbox: Outbox, content_key: bytes, random: Callable[[int], bytes]) -> Repair:
+    """Make the journal reach at least as far as the batches, under the same numbers.
+
+    Raises:
+        OSError: the disk refused; the next start tries again.
+        ProtocolError: a batch of ours cannot be opened.
+    """
+    adoption = outbox.last_adoption
+    if adoption is not None and adoption.base is not None:
+        base, first = adoption.base, adoption.next_seq
+        if not journal.jumped(base=base, first=first) and journal.next_seq >= base:
+            return _move(journal, adoption, base, random)
+    return _fill(journal, outbox, content_key)
+
+
+def _move(journal: Journal, adoption: Adoption, base: int, random: Callable[[int], bytes]) -> Repair:
+    """Enter our events from ``base`` on anew, behind the last event that the collector holds."""
+    places: dict[int, int] = {}
+    entries: list[bytes] = []
+    for _, data in journal.records(start=base):
+        for event in RecordedEvent.parse_frames(data):
+            if ends_session(event.kind, event.src):  # it counts batches that no longer stand; closing is done again
+                continue
+            seq = adoption.next_seq + len(entries)
+            places[event.seq] = seq
+            entries.append(_renumbered(event, seq, base, places, random).frames())
+    journal.jump(base=base, first=adoption.next_seq, entries=entries)
+    return Repair(moved=len(entries), skipped=adoption.next_seq - base)
+
+
+def _renumbered(
+    event: RecordedEvent, seq: int, base: int, places: dict[int, int], random: Callable[[int], bytes]
+) -> RecordedEvent:
+    opened = event.open()
+    refs = tuple(places.get(ref, ref) for ref in opened.refs if ref < base or ref in places)
+    draft = Draft(
+        src=opened.src,
+        kind=opened.kind,
+        ms=opened.ms,
+        mono_ms=opened.mono_ms,
+        lane=opened.lane,
+        refs=refs,
+        fields=opened.fields,
+    )
+    return compose(draft, seq=seq, src_seq=opened.src_seq, random=random)
+
+
+def _fill(journal: Journal, outbox: Outbox, content_key: bytes) -> Repair:
+    """Take back from the batches what the journal lost behind its valid prefix."""
+    filled = skipped = 0
+    for entry in outbox.chain:
+        if entry.next_seq <= journal.next_seq:
+            continue
+        if entry.adopted is not None:
+            skipped += entry.next_seq - journal.next_seq
+            journal.jump(base=journal.next_seq, first=entry.next_seq, entries=[])
+            continue
+        events = open_body(parse_batch(outbox.wire(entry.n)), content_key)
+        missing = [event.frames() for event in events if event.seq >= journal.next_seq]
+        journal.append(missing)
+        filled += len(missing)
+    return Repair(filled=filled, skipped=skipped)

@@ -1,0 +1,396 @@
+"""A session's recording as one thing with a state: begun, paused, resumed, closed, ended.
+
+Here capture, recorder, sealer and uploader meet, and every transition becomes an event. What listens and loops is
+``promptster.recorder.process``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from promptster.errors import SessionError, reason_of
+from promptster.journal.heartbeat import JUMP_MS
+from promptster.journal.writer import NOT_RECORDED
+from promptster.protocol.events import Draft, Kind, Source
+from promptster.protocol.kinds import OWN_SOURCES, is_own
+from promptster.recorder.last_activity import LastActivity
+from promptster.recorder.start_events import losses, opening
+from promptster.session_folder.folder import SessionState
+from promptster.session_folder.wording import doing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from promptster.capture.engine import Capture
+    from promptster.clock import Clock
+    from promptster.deliver.outbox import Outbox
+    from promptster.deliver.sealer import Sealer
+    from promptster.deliver.uploader import Uploader
+    from promptster.journal.writer import JournalWriter
+    from promptster.protocol.events import RecordedEvent
+    from promptster.recorder.journal_repair import Repair
+    from promptster.session_folder.folder import SessionFolder
+
+_STOPPED = "recorder_stopped"
+_STARTED = "recorder_started"
+_LONG_AWAY_MS = 5_000
+_PATIENCE_S = 15.0
+_COMMAND_SOURCES = frozenset({Source.CANDIDATE, Source.WORKSPACE, Source.LAUNCHER})
+_ONLY_ONCE = frozenset({Kind.SUBMISSION_BASELINE, Kind.SUBMISSION_FINAL})
+_OURS_ALONE = frozenset(OWN_SOURCES) - _ONLY_ONCE
+"""Kinds that say how the session goes: they are written here, where that happens, and never told by a command."""
+
+
+class Recording:
+    """What a session records, from its first event to its last."""
+
+    def __init__(
+        self,
+        *,
+        folder: SessionFolder,
+        clock: Clock,
+        recorder: JournalWriter,
+        sealer: Sealer,
+        outbox: Outbox,
+        uploader: Uploader,
+        make_capture: Callable[[Callable[[Draft], int]], Capture],
+    ) -> None:
+        """Join the parts; ``begin`` comes next."""
+        self._folder, self._clock = folder, clock
+        self.recorder, self._sealer, self._outbox, self._uploader = recorder, sealer, outbox, uploader
+        self.capture = make_capture(self._append_captured)
+        self.catch_up: Callable[[], None] = lambda: None
+        """Lets capture see everything that was forwarded so far."""
+        facts = folder.facts()
+        self.state = facts.state
+        """What the session is doing."""
+        self._refused = facts.refused
+        self.latest = LastActivity()
+        """What an agent did last."""
+        self.hook_times: set[tuple[int, int]] = set()
+        """Times of the hook events that the journal held at the start."""
+        self._seqs: dict[str, int] = {}
+        self._last_event: RecordedEvent | None = None
+        self._latest_ms = 0
+        self._last_change: tuple[str, str] = ("", "")
+        self._holding = False
+        self._closing = asyncio.Lock()
+
+    @property
+    def received(self) -> int:
+        """Events acknowledged by receipts."""
+        return self._outbox.received_events
+
+    @property
+    def finished(self) -> bool:
+        """Whether the journal ends with ``closed`` and every event is acknowledged."""
+        return self.recorder.finished and self.received == self.recorder.next_seq
+
+    @property
+    def records(self) -> bool:
+        """Whether the journal is still open for events."""
+        return self.state.records and not self._holding
+
+    @property
+    def must_close(self) -> bool:
+        """Whether a submission was begun and its last event is missing."""
+        begun = self.state is SessionState.CLOSING and Kind.SUBMISSION_FINAL in self._seqs
+        return begun and not self.recorder.finished
+
+    async def begin(self, repair: Repair) -> None:
+        """Recover what was recorded, and record how this start came about; durable when it returns."""
+        clean_end = self._take_clean_mark()
+        for event in self.recorder.recovered():
+            self._absorb(event)
+        self.recorder.start()
+        if self.recorder.next_seq == 0 or "opened" not in self._seqs:
+            self._record_opening()
+        elif not self.recorder.finished:
+            self._record_return(clean_end=clean_end, repair=repair)
+        self._settle_state()
+        with suppress(SessionError):  # a disk that refuses shows in the status; the agent works on
+            await self._durable(self.recorder.next_seq - 1)
+
+    async def pause(self, reason: str) -> int:
+        """Record nothing of agents until ``resume``.
+
+        Raises:
+            SessionError: the session has ended, or is paused already.
+        """
+        self._require(SessionState.RECORDING, "pause")
+        self.catch_up()
+        self.capture.pause()
+        seq = self._own(Kind.PAUSED, src=Source.CANDIDATE, reason=reason)
+        self._change(SessionState.PAUSED)
+        await self._durable(seq)
+        return seq
+
+    async def resume(self, reason: str) -> int:
+        """Record again.
+
+        Raises:
+            SessionError: the session is not paused.
+        """
+        self._require(SessionState.PAUSED, "resume")
+        seq = self._own(Kind.RESUMED, src=Source.CANDIDATE, reason=reason)
+        self.capture.resume()
+        self._change(SessionState.RECORDING)
+        await self._durable(seq)
+        return seq
+
+    async def record(self, drafts: Sequence[Mapping[str, Any]]) -> list[int]:
+        """Record events that a command of ours tells; durable when it returns.
+
+        Raises:
+            SessionError: the session takes nothing more, or a draft is not such an event.
+        """
+        if self._holding or not self.state.records:
+            raise SessionError(
+                "this session takes no more events", hint="`promptster status` says why.", code="session_ended"
+            )
+        seqs = [self._append_told(draft) for draft in drafts]
+        await self._durable(max(seqs, default=NOT_RECORDED))
+        return seqs
+
+    async def close(self, drafts: Sequence[Mapping[str, Any]]) -> int:
+        """Record the last events and ``closed``, seal everything; the number of events. May be repeated.
+
+        Raises:
+            SessionError: the session has ended otherwise, or the disk refused (try again).
+        """
+        async with self._closing:
+            if not self.recorder.finished:
+                if not (self.state.records or self.state is SessionState.CLOSING):
+                    raise SessionError(f"the session {doing(self.state)}", code="session_ended")
+                self._end_capture()
+                self._change(SessionState.CLOSING)
+                for draft in drafts:
+                    self._append_told(draft)
+                await self._append_closed()
+            await self._seal()
+            self._uploader.hurry()
+            return self.recorder.next_seq
+
+    async def flush(self, seconds: float, *, again: bool = False) -> None:
+        """Send everything so far, as far as that goes within ``seconds``.
+
+        ``again`` also sends what the collector refused for good.
+        """
+        wanted = self.recorder.next_seq
+        if again:
+            self._uploader.try_again()
+        with suppress(TimeoutError, SessionError):
+            async with asyncio.timeout(seconds):
+                await self._durable(wanted - 1)
+                await self._seal()
+                self._uploader.hurry()
+                while self.received < wanted and self._uploader.progress.halt is None:
+                    await self._uploader.moved()
+
+    async def end(self, *, stopped: bool, withdrawn: bool = False) -> None:
+        """Record that the recorder goes, and let go of the files.
+
+        Args:
+            stopped: the candidate ended the session without submitting.
+            withdrawn: nothing more may be written or sent.
+        """
+        if withdrawn:
+            self._holding = True
+            self._change(SessionState.WITHDRAWN)
+            await self.recorder.close()
+            return
+        if self.state is SessionState.RECORDING and not self._holding:
+            self.catch_up()
+            self.capture.finish()
+            self._own(Kind.PAUSED, reason=_STOPPED)
+        self._holding = True
+        await self.recorder.close()
+        with suppress(OSError, SessionError):
+            await self._seal()
+        if stopped and self.state.records:
+            self._change(SessionState.STOPPED)
+        with suppress(OSError):
+            self._folder.clean_end.write_text(str(self.recorder.next_seq), encoding="ascii")
+
+    def collector_ended(self, outcome: str) -> None:
+        """The collector signed that it takes nothing more: stop recording, and say so."""
+        self.capture.pause()
+        self._holding = True
+        if outcome == "submitted" and self.finished:
+            self._change(SessionState.CLOSED)
+        else:
+            self._change(SessionState.LAPSED if outcome in {"lapsed", "submitted"} else SessionState.WITHDRAWN)
+
+    def note_progress(self) -> None:
+        """Look whether everything of a closed session has arrived, and write down whether delivery stopped."""
+        if self.state is SessionState.CLOSING and self.finished:
+            self._change(SessionState.CLOSED)
+        progress = self._uploader.progress
+        refused = "" if progress.halt is None else progress.halt.code
+        if refused != self._refused and (refused or (progress.reachable and progress.last_error is None)):
+            self._refused = refused
+            with suppress(OSError, SessionError):
+                self._folder.update(refused=refused)
+
+    def _absorb(self, event: RecordedEvent) -> None:
+        self._seqs[event.kind] = event.seq
+        self._last_event = event
+        if event.src == Source.HOOK:
+            self.hook_times.add((event.parsed.ms, event.parsed.mono_ms))
+        else:
+            self._latest_ms = event.parsed.ms
+        opened = event.open()
+        self.latest.see(event.kind, event.parsed.ms, opened.fields)
+        if event.kind in {Kind.PAUSED, Kind.RESUMED}:
+            self._last_change = (event.kind, str(opened.fields.get("reason", "")))
+        self.capture.absorb(opened)
+
+    def _record_opening(self) -> None:
+        """The first events: what was agreed to, with what this begins, where traffic goes instead of to a provider."""
+        for entry in opening(self._folder, consented=Kind.CONSENT in self._seqs):
+            self._own(entry.kind, src=entry.src, **entry.fields)
+
+    def _record_return(self, *, clean_end: bool, repair: Repair) -> None:
+        """How the recorder came back: with a clock that was set back, in order, or after something was lost."""
+        if (ahead := self._latest_ms - self._clock.wall_ms()) > JUMP_MS:
+            self._own(Kind.CAPTURE_CLOCK_JUMP, delta_ms=-ahead)
+        details = losses(clean_end=clean_end, found=self.recorder.journal.recovery, repair=repair)
+        if details:
+            self._own(Kind.CAPTURE_RECOVERED, detail="; ".join(details), lost=0)
+            self._record_absence()
+        if self._last_change == (Kind.PAUSED, _STOPPED) and Kind.SUBMISSION_FINAL not in self._seqs:
+            self._own(Kind.RESUMED, reason=_STARTED)
+            self._last_change = (Kind.RESUMED, _STARTED)
+
+    def _record_absence(self) -> None:
+        now = self._clock.wall_ms()
+        last = self._last_event.parsed.ms if self._last_event is not None else now
+        if now - last > _LONG_AWAY_MS:
+            detail = "no recorder ran"
+            self._own(Kind.CAPTURE_GAP, source="recorder", detail=detail, lost=0, from_ms=last, to_ms=now)
+
+    def _settle_state(self) -> None:
+        """What the session is doing follows from its events, unless the collector ended it."""
+        if self.state in {SessionState.LAPSED, SessionState.WITHDRAWN}:
+            self.capture.pause()
+            self._holding = True
+        elif self.recorder.finished:
+            self.capture.pause()
+            self._holding = True
+            self._change(SessionState.CLOSED if self.finished else SessionState.CLOSING)
+        elif Kind.SUBMISSION_FINAL in self._seqs or self.state is SessionState.CLOSING:
+            self.capture.pause()
+            self._change(SessionState.CLOSING)
+        elif self._last_change[0] == Kind.PAUSED:
+            self.capture.pause()
+            self._change(SessionState.PAUSED)
+        else:
+            self._change(SessionState.RECORDING)
+
+    def _end_capture(self) -> None:
+        """Let what is under way between proxy and capture arrive, then take nothing more."""
+        self.catch_up()
+        self.capture.finish()
+        self.capture.pause()
+
+    async def _append_closed(self) -> None:
+        """``closed`` stands alone in the last batch, whose number it names; everything else is sealed before."""
+        self._holding = True
+        while not self.recorder.finished:
+            await self._durable(self.recorder.next_seq - 1)
+            await self._seal()
+            position = self._outbox.position
+            totals = dict(self.recorder.sources)
+            totals[Source.RECORDER] = totals.get(Source.RECORDER, 0) + 1
+            fields = {"totals": {str(source): count for source, count in totals.items()}, "batches": position.n + 1}
+            self.recorder.append_next(self._draft(Source.RECORDER, Kind.CLOSED, fields), seq=position.first)
+        await self._durable(self.recorder.next_seq - 1)
+
+    async def _durable(self, seq: int) -> None:
+        """Wait until an event is durable, as long as a person waits.
+
+        Raises:
+            SessionError: the disk refuses; the event is kept in memory and written as soon as it can be.
+        """
+        try:
+            async with asyncio.timeout(_PATIENCE_S):
+                await self.recorder.durable(seq)
+        except TimeoutError:
+            raise SessionError(
+                "cannot save what was recorded: the disk refuses",
+                hint="Free space now. Nothing is lost yet.",
+                code="disk",
+            ) from None
+
+    async def _seal(self) -> None:
+        try:
+            await self._sealer.seal_all()
+        except OSError as error:
+            raise SessionError(
+                f"cannot save the last batch: {reason_of(error)}", hint="Free space, then try again.", code="disk"
+            ) from error
+
+    def _append_captured(self, draft: Draft) -> int:
+        return NOT_RECORDED if self._holding else self._append(draft)
+
+    def _append(self, draft: Draft) -> int:
+        seq = self.recorder.append(draft)
+        if seq != NOT_RECORDED:
+            self.latest.see(draft.kind, draft.ms, draft.fields)
+        return seq
+
+    def _append_told(self, told: Mapping[str, Any]) -> int:
+        """One draft of a command; what can be there only once is not recorded twice."""
+        kind, src = str(told.get("kind")), str(told.get("src"))
+        if src not in _COMMAND_SOURCES:
+            raise SessionError("events told by a command come from candidate, workspace or launcher", code="bad_draft")
+        if kind in _OURS_ALONE or (kind in _ONLY_ONCE and not is_own(kind, src)):
+            raise SessionError(f"a command with the source {src} cannot tell the kind {kind}", code="bad_draft")
+        if kind in _ONLY_ONCE and kind in self._seqs:
+            return self._seqs[kind]
+        draft = self._draft(
+            src,
+            kind,
+            dict(told.get("fields", {})),
+            lane=int(told.get("lane", 0)),
+            refs=tuple(int(ref) for ref in told.get("refs", ())),
+        )
+        seq = self.recorder.append(draft)
+        if seq == NOT_RECORDED:
+            raise SessionError("the recorder did not take the event", code="not_recorded")
+        self._seqs[kind] = seq
+        return seq
+
+    def _own(self, kind: str, *, src: str = Source.RECORDER, **fields: Any) -> int:
+        seq = self._append(self._draft(src, kind, fields))
+        self._seqs[kind] = seq
+        return seq
+
+    def _draft(
+        self, src: str, kind: str, fields: Mapping[str, Any], *, lane: int = 0, refs: tuple[int, ...] = ()
+    ) -> Draft:
+        clock = self._clock
+        return Draft(
+            src=src, kind=kind, lane=lane, refs=refs, fields=fields, ms=clock.wall_ms(), mono_ms=clock.mono_ms()
+        )
+
+    def _take_clean_mark(self) -> bool:
+        """Whether the last run ended in order, right behind the journal's last event."""
+        try:
+            mark = self._folder.clean_end.read_text(encoding="ascii")
+            self._folder.clean_end.unlink()
+        except (OSError, UnicodeDecodeError):
+            return False
+        return mark == str(self.recorder.next_seq)
+
+    def _require(self, state: SessionState, what: str) -> None:
+        if self.state is not state or self._holding:
+            raise SessionError(f"cannot {what}: the session {doing(self.state)}", code=f"cannot_{what}")
+
+    def _change(self, state: SessionState) -> None:
+        if state is not self.state:
+            self.state = state
+            with suppress(OSError, SessionError):  # a full disk, or a folder that somebody deleted
+                self._folder.update(state=state)

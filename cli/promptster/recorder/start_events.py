@@ -1,0 +1,98 @@
+"""What a recorder has to say when it starts: how the session was opened, or what was lost before it came back."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+import sys
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+from promptster.protocol.consent import Certificate, Consent
+from promptster.protocol.events import Kind, Source
+from promptster.protocol.signing import Envelope
+from promptster.session_folder.folder import BRIEF
+from promptster.session_folder.provider_addresses import unusual_addresses
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from promptster.journal.journal import Recovery
+    from promptster.recorder.journal_repair import Repair
+    from promptster.session_folder.folder import SessionFolder
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """One event to record."""
+
+    kind: str
+    fields: Mapping[str, Any]
+    src: str = Source.RECORDER
+
+
+def opening(folder: SessionFolder, *, consented: bool) -> Iterator[Entry]:
+    """A session's first events: what was agreed to, with what it begins, where traffic goes instead of to a provider.
+
+    Args:
+        folder: the session, as ``promptster start`` left it.
+        consented: the consent is recorded already, by a start that was cut off behind it.
+
+    Raises:
+        SessionError: a document is missing.
+        ProtocolError: a document cannot be read.
+    """
+    facts = folder.facts()
+    if not consented:
+        yield _consent(folder)
+    choices = dict(facts.choices)
+    fields: dict[str, Any] = {
+        "cli_version": version("promptster"),
+        "platform": f"{sys.platform} {platform.machine()}",
+        "path_check": choices.pop("path_check", {}),
+        "choices": choices,
+    }
+    certificate = Certificate.parse(Envelope.decode(folder.read_document("certificate.json")).payload)
+    if certificate.continues:
+        fields["continues"] = certificate.continues
+    if folder.has_document(BRIEF):
+        brief = folder.read_document(BRIEF)
+        fields |= {"brief": brief.decode(), "brief_sha256": hashlib.sha256(brief).hexdigest()}
+    yield Entry(kind=Kind.OPENED, fields=fields)
+    for address in unusual_addresses(facts.upstreams):
+        yield Entry(kind=Kind.CAPTURE_UPSTREAM_OVERRIDDEN, fields={"upstream": address.name, "url": address.url})
+
+
+def _consent(folder: SessionFolder) -> Entry:
+    consent = Consent.parse(Envelope.decode(folder.read_document("consent.json")).payload)
+    fields = {
+        "policy_sha256": consent.policy_sha256,
+        "choices": dict(consent.choices),
+        "locale": consent.locale,
+        "decided_ms": consent.decided_ms,
+    }
+    return Entry(kind=Kind.CONSENT, src=Source.CANDIDATE, fields=fields)
+
+
+def losses(*, clean_end: bool, found: Recovery, repair: Repair) -> list[str]:
+    """What may be missing since the last run, for a person; empty if nothing is.
+
+    Args:
+        clean_end: the last run ended in order.
+        found: what opening the journal showed.
+        repair: what was put right between journal and batches.
+    """
+    details: list[str] = []
+    if not clean_end:
+        details.append("the recorder ended without notice: what was forwarded last may be missing")
+    if not found.clean:
+        details.append(f"{found.torn_bytes} bytes and {found.refused_files} files of the journal were moved aside")
+    if repair.filled:
+        details.append(f"{repair.filled} events were taken back from sealed batches")
+    if repair.moved or repair.skipped:
+        details.append(
+            f"{repair.skipped} numbers belong to events that only the collector holds; {repair.moved} events were "
+            "entered anew behind them"
+        )
+    return details

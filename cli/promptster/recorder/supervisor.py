@@ -1,0 +1,401 @@
+"""The supervisor: a small process that outlives its recorder.
+
+It holds the listening sockets, the proxy's token and the session's secrets, starts the recorder with them, and
+starts it again when it dies. So the port stays the same, and an agent sees at most one failed call. It imports next to
+nothing, does next to nothing and therefore seldom fails. Its life:
+
+1. ``spawn_recorder``, in a command, starts ``python -m promptster.recorder.supervisor`` in a session of its own, with
+   stdin and stdout on ``/dev/null``; what it needs to know goes through a pipe, never through arguments or environment.
+2. It forks once more, takes the folder's lock, binds 127.0.0.1 and two unix sockets, and makes the token.
+3. It starts ``python -m promptster.recorder.process`` with the sockets, and tells the command that it is ready.
+4. It waits. Exit code 0 or 78 of the recorder is the end, so is a session's folder that somebody deleted; anything
+   else is a new start, at once or after a growing pause.
+
+If the supervisor itself is killed, the recorder goes on alone, holding the same lock.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import select
+import signal
+import socket
+import sys
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from promptster.errors import RecorderRunningError, SessionError, reason_of
+from promptster.private import is_our_folder, make_private_folder, require_our_folder, require_our_socket
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from promptster.keys import SessionSecrets
+    from promptster.session_folder.folder import SessionFolder
+
+EXIT_RESTART = 75
+"""The recorder asks to be started again at once."""
+EXIT_REFUSED = 78
+"""The recorder cannot work with this session; starting it again would not help."""
+
+_FIRST_TRIES = 3
+_SETTLED_S = 2.0
+_LONGEST_PAUSE_S = 5.0
+_LONGEST_PAUSE_AFTER_KILL_S = 0.2
+"""Who is killed from outside did not fail by itself."""
+_SECRET_ENDINGS = ("_KEY", "_TOKEN", "_SECRET", "_PASSWORD", "_CREDENTIALS")
+
+
+def spawn_recorder(
+    folder: SessionFolder, secrets: SessionSecrets, *, token: str | None = None, timeout_s: float = 60.0
+) -> int:
+    """Start supervisor and recorder for a session; both outlive the caller and hold none of its files.
+
+    ``token`` is that of the recorder before, for agents that still run; a new one is made without it.
+
+    Returns:
+        The port on which the proxy listens.
+
+    Raises:
+        RecorderRunningError: one runs already.
+        SessionError: it did not start.
+    """
+    import subprocess  # noqa: PLC0415 - the supervisor itself does without it
+
+    packet = {
+        "folder": str(folder.path),
+        "run": str(folder.run),
+        "way_on": folder.way_on,
+        "control": str(folder.control_socket),
+        "hooks": str(folder.hook_socket),
+        "port": folder.facts().port,
+        "secrets": secrets.to_json(),
+        "token": token,
+    }
+    told, tell = os.pipe()
+    ready, say = os.pipe()
+    log = os.open(folder.logs / "supervisor.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    try:
+        child = subprocess.Popen(
+            [sys.executable, "-P", "-m", "promptster.recorder.supervisor", str(told), str(say)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=log,
+            pass_fds=(told, say),
+            start_new_session=True,
+            env=without_credentials(os.environ),
+        )
+        os.close(say)
+        say = -1
+        os.write(tell, json.dumps(packet).encode() + b"\n")
+        os.close(tell)
+        tell = -1
+        child.wait()
+        line = _read_line(ready, timeout_s)
+        if b'"port"' not in line:
+            _read_line(ready, timeout_s)
+        port = _read_ready(line)
+        folder.name_run()
+        return port
+    finally:
+        for handle in (told, tell, ready, say, log):
+            if handle >= 0:
+                os.close(handle)
+
+
+def without_credentials(environment: Mapping[str, str]) -> dict[str, str]:
+    """What a background process may inherit: provider keys are the agent's business."""
+    return {name: value for name, value in environment.items() if not name.upper().endswith(_SECRET_ENDINGS)}
+
+
+def _read_line(handle: int, timeout_s: float) -> bytes:
+    """One line, or less if its writer ended or the time is over."""
+    line = bytearray()
+    deadline = time.monotonic() + timeout_s
+    while not line.endswith(b"\n"):
+        if not select.select([handle], [], [], max(0.0, deadline - time.monotonic()))[0]:
+            break
+        piece = os.read(handle, 65536)
+        if not piece:
+            break
+        line += piece
+    return bytes(line)
+
+
+def _read_ready(line: bytes) -> int:
+    hint = "Run `promptster resume` to try again. The session's folder has more in logs/."
+    try:
+        answer: dict[str, Any] = json.loads(line)
+    except ValueError:
+        raise SessionError("the recorder did not start", hint=hint, code="recorder_not_started") from None
+    if "port" in answer:
+        return int(answer["port"])
+    message = str(answer.get("message", "the recorder did not start"))
+    if answer.get("code") == RecorderRunningError.default_code:
+        raise RecorderRunningError(message)
+    raise SessionError(message, hint=answer.get("hint") or hint, code=str(answer.get("code", "recorder_not_started")))
+
+
+def folder_gone(folder: str) -> bool:
+    """Whether a session's folder was deleted; one that cannot be looked at at the moment was not."""
+    try:
+        os.stat(f"{folder}/session.json")  # noqa: PTH116 - pathlib is not imported here, see the module's first lines
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    return False
+
+
+class Supervisor:
+    """Holds what must stay the same, and keeps one recorder running."""
+
+    def __init__(self, packet: Mapping[str, Any]) -> None:
+        """Take the folder's lock and bind the sockets.
+
+        Raises:
+            SessionError: a folder is not ours, another recorder holds the session, or a socket cannot be bound.
+        """
+        self._packet = packet
+        self._folder = str(packet["folder"])
+        require_our_folder(self._folder)
+        self._lock = self._take_lock()
+        self._prepare_run_folder()
+        self._tcp = self._listen_tcp(int(packet["port"]))
+        self._control = self._listen_unix(str(packet["control"]))
+        self._hooks = self._listen_unix(str(packet["hooks"]))
+        self._token = str(packet.get("token") or os.urandom(32).hex())
+        self._child = 0
+        self._ending = False
+        self._restarts = 0
+        self._wake_read, self._wake_write = os.pipe()
+        os.set_blocking(self._wake_write, False)
+
+    @property
+    def port(self) -> int:
+        """The proxy's port."""
+        return int(self._tcp.getsockname()[1])
+
+    def run(self, say: int) -> int:
+        """Keep a recorder running until it ends in order; returns the exit code of this process."""
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, self._end)
+        self._write_pid("supervisor.pid", os.getpid())
+        quick = 0
+        while True:
+            began = time.monotonic()
+            answer = self._start_recorder()
+            say = self._report(answer, say)
+            code = self._wait()
+            if self._ending or code in {0, EXIT_REFUSED} or folder_gone(self._folder):
+                break
+            quick = 0 if time.monotonic() - began > _SETTLED_S else quick + 1
+            if say >= 0 and quick >= _FIRST_TRIES:
+                break
+            self._restarts += 1
+            self._log(f"recorder ended code={code} restarts={self._restarts}")
+            if quick > 1 and code != EXIT_RESTART:
+                longest = _LONGEST_PAUSE_AFTER_KILL_S if code == -signal.SIGKILL else _LONGEST_PAUSE_S
+                self._pause(min(longest, 0.05 * 2**quick))
+        self._clean_up()
+        return 0
+
+    def _start_recorder(self) -> bytes:
+        """Start one, and wait until it says something or dies; what it said."""
+        told, tell = os.pipe()
+        ready, say = os.pipe()
+        handles = {
+            "tcp": self._tcp.fileno(),
+            "control": self._control.fileno(),
+            "hooks": self._hooks.fileno(),
+            "lock": self._lock,
+            "ready": say,
+        }
+        packet = {
+            "handles": handles,
+            "token": self._token,
+            "restarts": self._restarts,
+            "secrets": self._packet["secrets"],
+            "hooks_path": self._packet["hooks"],
+        }
+        child = os.fork()
+        if child == 0:
+            self._become_recorder(told, tuple(handles.values()))
+        self._child = child
+        os.close(told)
+        os.close(say)
+        os.write(tell, json.dumps(packet).encode() + b"\n")
+        os.close(tell)
+        if self._ending:
+            os.kill(child, signal.SIGTERM)
+        self._write_pid("recorder.pid", child)
+        line = b""
+        while not line.endswith(b"\n"):
+            piece = os.read(ready, 65536)
+            if not piece:
+                break
+            line += piece
+        os.close(ready)
+        return line
+
+    def _become_recorder(self, told: int, handles: tuple[int, ...]) -> NoReturn:
+        try:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            for handle in (told, *handles):
+                os.set_inheritable(handle, True)
+            log = os.open(f"{self._folder}/logs/recorder.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+            os.dup2(log, 2)
+            os.environ["MALLOC_ARENA_MAX"] = "1"  # glibc: threads share one heap, so that it stays small
+            os.execv(  # noqa: S606 - this very interpreter, with a fixed module
+                sys.executable,
+                [sys.executable, "-P", "-m", "promptster.recorder.process", self._folder, str(told)],
+            )
+        finally:
+            os._exit(EXIT_RESTART)
+
+    @staticmethod
+    def _report(answer: bytes, say: int) -> int:
+        """Tell the waiting command what the recorder said; -1 when nobody waits any more.
+
+        After bad news the pipe stays open until this process ends, so that the command returns when all is over.
+        """
+        if say < 0 or not answer:
+            return say
+        with suppress(OSError):
+            os.write(say, answer)
+        if b'"port"' not in answer:
+            return say
+        os.close(say)
+        return -1
+
+    def _wait(self) -> int:
+        _, status = os.waitpid(self._child, 0)
+        self._child = 0
+        return os.waitstatus_to_exitcode(status)
+
+    def _pause(self, seconds: float) -> None:
+        select.select([self._wake_read], [], [], seconds)
+
+    def _end(self, _number: int, _frame: object) -> None:
+        self._ending = True
+        with suppress(OSError):
+            os.write(self._wake_write, b"x")
+        if self._child:
+            with suppress(ProcessLookupError):
+                os.kill(self._child, signal.SIGTERM)
+
+    def _take_lock(self) -> int:
+        handle = os.open(f"{self._folder}/lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise RecorderRunningError("a recorder of this session is already running") from None
+        return handle
+
+    def _prepare_run_folder(self) -> None:
+        """Make the folder for sockets; one that others could have prepared is refused."""
+        run = str(self._packet["run"])
+        try:
+            make_private_folder(run, way_on=str(self._packet["way_on"]))
+        except OSError as error:
+            raise SessionError(f"cannot make {run}: {reason_of(error)}", code="run_folder") from None
+
+    @staticmethod
+    def _listen_tcp(port: int) -> socket.socket:
+        """Bind 127.0.0.1, at the last port again if it is free.
+
+        Closed connections of the recorder before may linger on that port: SO_REUSEADDR overlooks them, but no other
+        listener. A fresh port gets it once it is ours alone.
+        """
+        for wanted in (port, 0):
+            listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+            try:
+                if wanted:
+                    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                listener.bind(("127.0.0.1", wanted))
+                listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                listener.listen(512)
+            except OSError:
+                listener.close()
+                continue
+            return listener
+        raise SessionError("no port of 127.0.0.1 can be bound", code="no_port")
+
+    @staticmethod
+    def _listen_unix(path: str) -> socket.socket:
+        with suppress(FileNotFoundError):
+            os.unlink(path)  # noqa: PTH108 - pathlib is not imported here, see the module's first lines
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            listener.bind(path)
+            os.chmod(path, 0o600)  # noqa: PTH101 - see _listen_unix
+            require_our_socket(path)
+            listener.listen(512)
+        except (OSError, SessionError):
+            listener.close()
+            raise SessionError("a unix socket in the session's folder cannot be bound", code="no_socket") from None
+        return listener
+
+    def _write_pid(self, name: str, pid: int) -> None:
+        """Write a process id down; a full disk, or a folder that is gone, must not end the one who supervises."""
+        new = f"{self._folder}/{name}.new"
+        with suppress(OSError):
+            handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+            try:
+                os.write(handle, b"%d\n" % pid)
+            finally:
+                os.close(handle)
+            os.replace(new, f"{self._folder}/{name}")  # noqa: PTH105 - see _listen_unix
+
+    def _clean_up(self) -> None:
+        names = [f"{self._folder}/supervisor.pid", f"{self._folder}/recorder.pid"]
+        if is_our_folder(str(self._packet["run"])):
+            names += [str(self._packet["control"]), str(self._packet["hooks"])]
+        for path in names:
+            with suppress(OSError):
+                os.unlink(path)  # noqa: PTH108 - see _listen_unix
+        if folder_gone(self._folder):
+            self._clear_run_folder()
+
+    def _clear_run_folder(self) -> None:
+        """Nobody else will: what lies there holds a token that opens nothing any more."""
+        run = str(self._packet["run"])
+        if not is_our_folder(run):
+            return
+        with suppress(OSError):
+            for name in os.listdir(run):  # noqa: PTH208 - see _listen_unix
+                os.unlink(f"{run}/{name}")  # noqa: PTH108 - see _listen_unix
+            os.rmdir(run)  # noqa: PTH106 - see _listen_unix
+
+    @staticmethod
+    def _log(line: str) -> None:
+        with suppress(OSError):
+            os.write(2, f"{int(time.time())} {line}\n".encode())
+
+
+def main(arguments: list[str]) -> int:
+    """Become the supervisor: ``arguments`` name the pipe to read from and the pipe to answer on."""
+    told, say = (int(argument) for argument in arguments)
+    os.set_inheritable(told, False)
+    os.set_inheritable(say, False)
+    packet = json.loads(_read_line(told, 10.0))
+    os.close(told)
+    if os.fork():
+        os._exit(0)
+    os.umask(0o077)
+    os.chdir("/")
+    try:
+        supervisor = Supervisor(packet)
+    except SessionError as error:
+        refusal = {"code": error.code, "message": error.message, "hint": error.hint}
+        os.write(say, json.dumps(refusal).encode() + b"\n")
+        return 1
+    return supervisor.run(say)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,117 @@
+"""The proxy's place in the recorder: it forwards from the first moment, watched as soon as recording is possible."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from promptster.config import Config
+from promptster.errors import ConfigurationError
+from promptster.network import Network
+from promptster.paths import Paths
+from promptster.proxy.limits import Limits
+from promptster.proxy.observation import NullObserver
+from promptster.proxy.reverse_proxy import ReverseProxy
+from promptster.proxy.upstreams import Upstream
+from promptster_hooks import spool
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from promptster.capture.engine import Capture
+    from promptster.clock import Clock
+    from promptster.proxy.observation import Observer, RequestInfo
+    from promptster.recorder.process_log import Log
+    from promptster.session_folder.folder import SessionFacts
+
+_OBSERVED_BYTES = 32 * 1024 * 1024
+"""Payload held for capture at any time: the whole recorder is to stay below 80 MiB."""
+_HTTP_HOOK_AGENTS: Final = frozenset({"claude"})
+"""Agents whose hooks arrive by HTTP."""
+
+
+class WatchedProxy:
+    """The proxy, and whether capture watches it yet."""
+
+    def __init__(self, facts: SessionFacts, token: str, clock: Clock, log: Log, spool_folder: Path) -> None:
+        """Prepare the proxy for a session's upstreams."""
+        self._capture: Capture | None = None
+        self._receive: Callable[[str, bytes], None] = self._leave_in_spool
+        self._spool = str(spool_folder)
+        self._clock, self._log = clock, log
+        self._serving = False
+        self.last_call_ms: int | None = None
+        """Monotonic time of an agent's last call; ``None`` before the first."""
+        self._proxy = ReverseProxy(
+            token=token,
+            upstreams={name: Upstream(name, url) for name, url in facts.upstreams.items()},
+            open_observer=self._observe,
+            on_hook=self._hook,
+            hook_agents=_HTTP_HOOK_AGENTS,
+            on_hook_refused=self._hook_refused,
+            network=_network(log),
+            clock=clock,
+            on_fault=self._fault,
+            limits=Limits(observed_bytes=_OBSERVED_BYTES),
+        )
+
+    @property
+    def missed_bytes(self) -> int:
+        """Payload that was forwarded and could not be kept for capture."""
+        return self._proxy.stats.missed_bytes
+
+    async def serve(self, sock: socket.socket) -> None:
+        """Forward from now on; nothing happens if that has begun."""
+        if self._serving:
+            return
+        self._serving = True
+        sock.setblocking(False)
+        await self._proxy.serve(sock)
+
+    def attach(self, capture: Capture, receive: Callable[[str, bytes], None]) -> None:
+        """Let this capture watch from now on, and let ``receive`` take hook calls."""
+        self._capture, self._receive = capture, receive
+
+    def catch_up(self) -> None:
+        """Let capture see now everything that was forwarded so far."""
+        self._proxy.flush_observations()
+
+    async def aclose(self) -> None:
+        """Cut what is under way, and let capture see everything that was forwarded."""
+        await self._proxy.aclose()
+
+    def _observe(self, info: RequestInfo) -> Observer:
+        self.last_call_ms = self._clock.mono_ms()
+        return NullObserver() if self._capture is None else self._capture.open_observer(info)
+
+    def _hook(self, agent: str, payload: bytes) -> None:
+        self.last_call_ms = self._clock.mono_ms()
+        self._receive(agent, payload)
+
+    def _leave_in_spool(self, agent: str, payload: bytes) -> None:
+        """Nothing can be recorded yet: the call waits as those do whose recorder does not run."""
+        try:
+            spool.keep(self._spool, agent, payload)
+        except (OSError, spool.SpoolError) as error:
+            self._log.fault("spool", error)
+
+    def _hook_refused(self, agent: str, size: int, beginning: bytes) -> None:
+        self.last_call_ms = self._clock.mono_ms()
+        if self._capture is not None:
+            self._capture.hook_refused(agent, size, beginning)
+
+    def _fault(self, error: Exception) -> None:
+        """An observer or a hook raised: traffic goes on, and the recording says that something is missing."""
+        self._log.fault("capture", error)
+        if self._capture is not None:
+            self._capture.faulted()
+
+
+def _network(log: Log) -> Network:
+    """The way to the providers, from the environment that the session was started in."""
+    try:
+        return Config.load(Paths.from_environment()).network
+    except ConfigurationError as error:
+        log.fault("network", error)
+        return Network()

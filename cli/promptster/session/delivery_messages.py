@@ -1,0 +1,28 @@
+"""Words for a session of which the collector takes nothing more: what that means, and what to do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from promptster.session_folder.folder import SessionState
+from promptster.session_folder.wording import one_line
+
+if TYPE_CHECKING:
+    from promptster.session_folder.folder import SessionFacts
+
+_KEPT = "Everything recorded is kept on this computer. `promptster submit` writes your own copy of it."
+
+
+def undelivered(facts: SessionFacts) -> list[str]:
+    """What to tell about a session whose delivery stopped; empty as long as it goes on, or was completed."""
+    organisation = one_line(facts.organisation)
+    if facts.state is SessionState.LAPSED:
+        return [f"The time for upload is over: {organisation} no longer accepts uploads for this session.", _KEPT]
+    if facts.refused and (facts.state.records or facts.state is SessionState.CLOSING):
+        return [
+            f"warning: {organisation} no longer accepts uploads for this session ({one_line(facts.refused)})",
+            f"Tell {organisation}: they may be able to make room for it.",
+            _KEPT,
+            "`promptster submit` and `promptster resume` ask again; `promptster stop` ends without submitting.",
+        ]
+    return []

@@ -1,0 +1,1 @@
+"""From an invite link to a running recorder."""

@@ -1,0 +1,243 @@
+"""From a consent to a running recorder, in steps that can each be repeated.
+
+1. ``plan_start`` looks at workspace, agents' settings and upstreams; it changes nothing.
+2. After consent, ``workspace.prepare`` clones or makes the repository, ``check_paths`` tries the way to the providers,
+   and ``attempt.open_attempt`` makes keys and request durable: all before the clock.
+3. ``attempt.redeem`` starts the clock at the collector.
+4. ``run_session`` takes the baseline, starts the recorder and records the baseline.
+
+After a crash anywhere behind 2, the same ``promptster start`` continues with the same consent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from promptster.config import is_loopback, make_private_folder
+from promptster.errors import ConfigurationError, SessionError, UsageError
+from promptster.private import require_our_folder
+from promptster.proxy.reachability import check_reachability
+from promptster.proxy.upstreams import Upstream
+from promptster.session.current import BUNDLE, Current
+from promptster.session.joining.redeeming import finished
+from promptster.session.launch.company_providers import Finding, find_company_providers
+from promptster.session.workspace.preparing import WorkspacePlan, plan_workspace
+from promptster.session.workspace.snapshot import Snapshot
+from promptster.session_folder.folder import SessionFacts, SessionFolder, SessionState
+from promptster.session_folder.provider_addresses import require_encrypted, unusual_addresses
+from promptster.session_folder.wording import one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Mapping, Sequence
+
+    from promptster.network import Network
+    from promptster.paths import Paths
+    from promptster.protocol.consent import Certificate
+    from promptster.proxy.reachability import Reachability
+    from promptster.session.joining.offer import Offer
+    from promptster.session.joining.redeeming import Attempt
+    from promptster.session_folder.provider_addresses import Address
+
+BASELINE = "baseline"
+"""Name of the baseline in the session's vault."""
+_MANIFEST_FILES = 20_000
+_CHECK_TIMEOUT_S = 10.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class StartPlan:
+    """What a start would do, found out without changing anything."""
+
+    workspace: WorkspacePlan
+    findings: Sequence[Finding]
+    """Agents that would not cross the recorder."""
+    upstreams: Mapping[str, Upstream]
+    overrides: tuple[str, ...]
+    """Upstreams that the command line set."""
+    unusual: tuple[Address, ...] = ()
+    """Providers that the policy has at another address than their usual one, and the command line has not elsewhere."""
+    overridden: tuple[Address, ...] = ()
+    """Where the command line sends traffic instead of to a usual address."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Started:
+    """A session that records."""
+
+    current: Current
+    port: int
+    baseline: Snapshot
+
+
+def refuse_second_session(paths: Paths, *, except_for: SessionFolder | None = None) -> None:
+    """One session at a time, because there is one candidate.
+
+    Raises:
+        SessionError: another one is active.
+    """
+    folder = SessionFolder.active(paths)
+    if folder is None or (except_for is not None and folder.path == except_for.path):
+        return
+    facts = folder.facts()
+    unfinished = facts.state is SessionState.CLOSED and not folder.has_document(BUNDLE)  # submit was cut off
+    if facts.state.ended and not unfinished:
+        return
+    doing = "is being submitted" if unfinished or facts.state is SessionState.CLOSING else "is running"
+    raise SessionError(
+        f"a session {doing} already: {' '.join(facts.title.split())}",
+        hint="See it with `promptster status`. Submit, stop or withdraw it first.",
+        code="session_active",
+    )
+
+
+@contextlib.contextmanager
+def exclusive_start(paths: Paths) -> Generator[None]:
+    """Let only one ``promptster start`` of this user pass at a time.
+
+    Raises:
+        SessionError: another one is at it.
+    """
+    make_private_folder(paths.state)
+    require_our_folder(paths.state)
+    handle = os.open(paths.state / "start.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise SessionError(
+                "another promptster start is running", hint="Wait until it has ended.", code="start_running"
+            ) from None
+        yield
+    finally:
+        os.close(handle)
+
+
+def plan_start(
+    offer: Offer,
+    *,
+    workspace: Path,
+    overrides: Mapping[str, str],
+    paths: Paths,
+    network: Network,
+    environ: Mapping[str, str] = os.environ,
+) -> StartPlan:
+    """Find out what a start would do.
+
+    Raises:
+        WorkspaceError: the workspace is not suitable.
+        SessionError: the policy sends a provider's traffic away in clear.
+        ConfigurationError: an address of the policy cannot be used.
+        UsageError: an override is no loopback address or names no upstream.
+        ConfigurationError: a provider would have to be reached through a proxy that cannot be used.
+    """
+    try:
+        upstreams = upstream_table(offer.policy.providers, overrides)
+    except ConfigurationError as error:
+        hint = f"Nothing was changed. Tell {one_line(offer.policy.organisation)} that its policy names this address."
+        raise ConfigurationError(error.message, hint=hint, code=error.code) from error
+    require_encrypted(offer.policy)
+    for upstream in upstreams.values():
+        network.proxy_for(upstream.base_url)
+    plan = plan_workspace(workspace, offer.assessment.repository, paths, local_allowed=is_loopback(offer.collector_url))
+    known = [upstream.base_url for upstream in upstreams.values()]
+    findings = find_company_providers(plan.root, environ, known_urls=known)
+    unusual = unusual_addresses({name: upstream.base_url for name, upstream in upstreams.items()})
+    return StartPlan(
+        workspace=plan,
+        findings=findings,
+        upstreams=upstreams,
+        overrides=tuple(sorted(overrides)),
+        unusual=tuple(address for address in unusual if address.name not in overrides),
+        overridden=tuple(address for address in unusual if address.name in overrides),
+    )
+
+
+def upstream_table(policy_providers: Mapping[str, str], overrides: Mapping[str, str]) -> dict[str, Upstream]:
+    """The providers that the policy names, and no other; the command line may set a practice provider for one of them.
+
+    Raises:
+        ConfigurationError: an address of the policy cannot be used.
+        UsageError: an override is no loopback address or names no upstream.
+    """
+    table = {name: Upstream(name, url) for name, url in policy_providers.items()}
+    for name, url in overrides.items():
+        if name not in table:
+            named = f"Use one of {', '.join(sorted(table))}." if table else "Leave --upstream out."
+            raise UsageError(f"the policy names no provider {name!r}", hint=named)
+        if not is_loopback(url):
+            raise UsageError(
+                f"--upstream {name}= takes an address of this computer only",
+                hint=f"For example --upstream {name}=http://127.0.0.1:8080.",
+            )
+        table[name] = Upstream(name, url)
+    return table
+
+
+def check_paths(upstreams: Mapping[str, Upstream], network: Network) -> dict[str, Reachability]:
+    """Try the way to every provider through the proxy's own code, all at once, without any credentials."""
+
+    async def check_all() -> list[Reachability]:
+        calls = (check_reachability(upstream, network, timeout_s=_CHECK_TIMEOUT_S) for upstream in upstreams.values())
+        return await asyncio.gather(*calls)
+
+    return dict(zip(upstreams, asyncio.run(check_all()), strict=True))
+
+
+def run_session(attempt: Attempt, certificate: Certificate, paths: Paths) -> Started:
+    """Take the baseline, start the recorder, record the baseline. May be repeated after a crash."""
+    current = Current(attempt.folder)
+    kept = current.vault.get(BASELINE)
+    recorded = bool(kept and kept["recorded"])
+    baseline = Snapshot.from_json(kept["snapshot"]) if kept else current.tree.snapshot()
+    current.vault.put(BASELINE, {"snapshot": baseline.to_json(), "recorded": recorded})
+    current.folder.activate(paths)
+    port = current.ensure_recorder()
+    if not recorded:
+        current.control.record([baseline_draft(baseline, attempt.repository)])
+        current.vault.put(BASELINE, {"snapshot": baseline.to_json(), "recorded": True})
+    finished(certificate.invite_id, paths)
+    return Started(current=current, port=port, baseline=baseline)
+
+
+def baseline_draft(baseline: Snapshot, repository: str | None) -> dict[str, Any]:
+    """The event that says from where the candidate started."""
+    files = [
+        {"path": path.decode("utf-8", "backslashreplace"), "size": entry.size, "sha256": entry.sha256}
+        for path, entry in sorted(baseline.files.items())
+    ]
+    manifest: dict[str, Any] = {"count": len(files)}
+    if len(files) <= _MANIFEST_FILES:
+        manifest["files"] = files
+    fields: dict[str, Any] = {"commit": baseline.commit, "tree": baseline.tree, "manifest": manifest}
+    if repository is not None:
+        fields["repository"] = repository
+    return {"src": "workspace", "kind": "submission_baseline", "fields": fields}
+
+
+def facts_for(
+    session: str, offer: Offer, plan: StartPlan, *, created_ms: int, secrets: str, choices: Mapping[str, Any]
+) -> SessionFacts:
+    """The session's small facts, as they stand at consent."""
+    return SessionFacts(
+        session=session,
+        collector_url=offer.collector_url,
+        organisation=offer.invite.organisation,
+        title=offer.policy.title,
+        workspace=str(plan.workspace.root),
+        created_ms=created_ms,
+        secrets=secrets,
+        upstreams={name: upstream.base_url for name, upstream in plan.upstreams.items()},
+        overrides=plan.overrides,
+        choices=dict(choices),
+    )
+
+
+def checks_document(checks: Mapping[str, Reachability]) -> dict[str, Any]:
+    """The path checks as JSON."""
+    return {name: asdict(check) for name, check in checks.items()}

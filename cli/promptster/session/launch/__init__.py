@@ -1,0 +1,1 @@
+"""Starting agents with recording on."""

@@ -1,0 +1,101 @@
+"""Starting an agent as a child, so that something of ours is there when it ends and knows what belongs to it.
+
+``promptster run`` forks. The child becomes the agent, with the terminal, the process group, the files and the signals
+of the command that was typed. The parent becomes ``promptster.system.agent_waiter``, which ends as the agent ends; if
+it cannot become that program, the parent waits itself.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from promptster.errors import LaunchError, reason_of
+from promptster.session.launch.launcher import NOT_EXECUTABLE, bare_python
+from promptster.system import agent_waiter
+from promptster.system.inside_agent import MARK, register
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from promptster.paths import Paths
+    from promptster.session.launch.launcher import Prepared
+
+_SET_DEATH_SIGNAL = 1
+_SET_CHILD_SUBREAPER = 36
+_UNTOUCHED = ("SIGPIPE", "SIGXFSZ")
+"""Ignored by Python; an ignored signal would be inherited."""
+
+
+def start(prepared: Prepared, paths: Paths, words: Sequence[str]) -> NoReturn:
+    """Start the agent and take its place; ``words`` is the command that speaks after its end.
+
+    Raises:
+        LaunchError: the program cannot be executed (126).
+    """
+    control = _process_control()
+    control(_SET_CHILD_SUBREAPER, 1)
+    entry = register(paths.state, os.getpid(), prepared.name)
+    for name in _UNTOUCHED:
+        signal.signal(getattr(signal, name), signal.SIG_DFL)
+    on_child = signal.getsignal(signal.SIGCHLD)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # ignored, it would hide how the agent ended
+    for descriptor in prepared.launch.descriptors:
+        os.set_inheritable(descriptor, True)  # the agent may read them by our number, so we keep them too
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, agent_waiter.WATCHED)
+    told, tell = os.pipe()
+    child = os.fork()
+    if child == 0:
+        if on_child is signal.SIG_IGN:
+            signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+        control(_SET_DEATH_SIGNAL, signal.SIGKILL)  # killed for sure, as when both were one process
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        _execute(prepared, tell)
+    os.close(tell)
+    refused = os.read(told, 16)
+    os.close(told)
+    if refused:
+        os.waitpid(child, 0)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        with contextlib.suppress(OSError):
+            Path(entry).unlink()
+        raise LaunchError(
+            f"cannot execute {prepared.program}: {reason_of(OSError(int(refused), ''))}",
+            code="not_executable",
+            exit_code=NOT_EXECUTABLE,
+        )
+    os.environ[MARK] = prepared.name  # tells whose the orphans are if the agent deletes the list
+    _wait(child, entry, words)
+
+
+def _execute(prepared: Prepared, tell: int) -> NoReturn:
+    """In the child: become the agent, or say why not."""
+    environ = {**prepared.launch.environ, MARK: prepared.name}
+    try:
+        os.execve(str(prepared.program), [prepared.name, *prepared.launch.arguments], environ)  # noqa: S606 - the agent
+    except OSError as error:
+        os.write(tell, str(error.errno).encode())
+    finally:
+        os._exit(NOT_EXECUTABLE)
+
+
+def _wait(child: int, entry: str, words: Sequence[str]) -> NoReturn:
+    arguments = [str(child), entry, *words]
+    python, script = bare_python(), agent_waiter.__file__
+    with contextlib.suppress(OSError):
+        os.execv(python, [python, "-I", "-S", script, *arguments])  # noqa: S606 - this very interpreter
+    sys.exit(agent_waiter.main(arguments))
+
+
+def _process_control() -> Callable[[int, int], object]:
+    """Linux's ``prctl``; nothing elsewhere, or where the interpreter cannot reach it."""
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError, AttributeError):
+            call = ctypes.CDLL(None).prctl
+            return lambda what, value: call(what, value, 0, 0, 0)
+    return lambda _what, _value: None

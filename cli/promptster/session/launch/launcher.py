@@ -1,0 +1,204 @@
+"""Starting an agent with recording on: finds the program and asks the agent's plug-in how to start it.
+
+``promptster.session.launch.child_process`` then starts the agent. A shell needs no process to wait for it: this process
+becomes the shell, by ``execve``. No file of the agent or of the user is changed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+import promptster_hooks
+from promptster.agents.launchers import find_agent
+from promptster.agents.launching import LaunchRequest, draft
+from promptster.clock import SystemClock
+from promptster.errors import LaunchError, PromptsterError, SessionError, reason_of
+from promptster.session.allowed_agents import require_allowed
+from promptster.session.launch.company_providers import find_company_providers
+from promptster.session_folder.control_client import ControlClient
+from promptster.session_folder.folder import SessionFolder
+from promptster.session_folder.wording import doing
+from promptster.times import soon
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from promptster.agents.launching import Agent, Launch
+    from promptster.paths import Paths
+    from promptster.session_folder.folder import SessionFacts
+
+SHIMS_VARIABLE = "PROMPTSTER_SHIMS"
+"""Names the folder of shims inside ``promptster shell``, which is passed over when the real agent is looked for."""
+
+NOT_EXECUTABLE = 126
+NOT_FOUND = 127
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """An agent that is ready to be started."""
+
+    program: Path
+    launch: Launch
+    name: str
+
+
+def prepare(name: str, arguments: tuple[str, ...], paths: Paths, environ: Mapping[str, str] = os.environ) -> Prepared:
+    """Everything before the start: session, program, recipe; events about the launch are recorded.
+
+    Raises:
+        LaunchError: exit code 125 (ours), 126 (not executable) or 127 (not found).
+    """
+    agent = find_agent(name)
+    folder = recording_session(paths)
+    facts = folder.facts()
+    require_allowed(name, folder)
+    program = find_program(name, environ)
+    control = ControlClient(folder)
+    hooks_only = _company_provider(agent, facts, environ, agent.environment(arguments, environ))
+    try:
+        ticket = control.launch()
+    except SessionError as error:
+        raise LaunchError(error.message, hint=error.hint, code=error.code) from error
+    request = LaunchRequest(
+        program=program,
+        arguments=arguments,
+        environ=environ,
+        workspace=Path(facts.workspace),
+        ticket=ticket,
+        run_folder=folder.run,
+        state_folder=paths.state,
+        hook_command=hook_command(),
+        hooks_only=hooks_only,
+    )
+    launch = agent.prepare(request)
+    if hooks_only:
+        detail = f"{agent.provider_agent}: recorded by hooks only, as the candidate chose"
+        launch = replace(launch, drafts=(*launch.drafts, draft("capture_degraded", detail=detail)))
+    now = SystemClock().wall_ms()
+    if facts.time_is_over(now):
+        over = f"warning: time was up at {soon(facts.record_until, now)}, so nothing in {name} is recorded"
+        launch = replace(launch, notes=(*launch.notes, over, "To submit what was recorded: promptster submit"))
+    elif launch.drafts:
+        with contextlib.suppress(SessionError):  # the agent works whatever happens; the recorder shows its own gap
+            control.record(launch.drafts)
+    return Prepared(program=program, launch=launch, name=name)
+
+
+def become(
+    prepared: Prepared, execute: Callable[[str, list[str], Mapping[str, str]], NoReturn] = os.execve
+) -> NoReturn:
+    """Turn this process into the program: exit code, standard input, output and error are its own.
+
+    Raises:
+        LaunchError: the program cannot be executed (126).
+    """
+    for name in ("SIGPIPE", "SIGXFSZ"):  # ignored by Python, and an ignored signal would be inherited
+        signal.signal(getattr(signal, name), signal.SIG_DFL)
+    for descriptor in prepared.launch.descriptors:
+        os.set_inheritable(descriptor, True)
+    try:
+        execute(str(prepared.program), [prepared.name, *prepared.launch.arguments], prepared.launch.environ)
+    except OSError as error:
+        raise LaunchError(
+            f"cannot execute {prepared.program}: {reason_of(error)}", code="not_executable", exit_code=NOT_EXECUTABLE
+        ) from error
+
+
+def find_program(name: str, environ: Mapping[str, str]) -> Path:
+    """The agent's program on PATH, our own shims passed over.
+
+    Raises:
+        LaunchError: not found (127), or only a file that may not be executed (126).
+    """
+    shims = environ.get(SHIMS_VARIABLE)
+    refused: Path | None = None
+    for entry in environ.get("PATH", os.defpath).split(os.pathsep):
+        if shims and entry and Path(entry) == Path(shims):
+            continue
+        path = Path(entry or ".").absolute() / name
+        if path.is_file():
+            if os.access(path, os.X_OK):
+                return path
+            refused = refused or path
+    if refused is not None:
+        raise LaunchError(f"{refused} is not executable", code="not_executable", exit_code=NOT_EXECUTABLE)
+    raise LaunchError(
+        f"{name} is not installed",
+        hint=f"Install it, or add its folder to PATH. Then: promptster run {name}",
+        code="not_found",
+        exit_code=NOT_FOUND,
+    )
+
+
+def hook_command() -> tuple[str, ...]:
+    """The forwarder's command line up to the agent's name: absolute paths only, and never a version manager's shim."""
+    return (bare_python(), "-I", "-S", str(Path(promptster_hooks.__file__).resolve().parent / "forward.py"))
+
+
+def bare_python() -> str:
+    """The interpreter itself by its absolute path, outside any virtual environment."""
+    return str(Path(getattr(sys, "_base_executable", "") or sys.executable).resolve())
+
+
+def recording_session(paths: Paths) -> SessionFolder:
+    """The session that agents started now belong to.
+
+    Raises:
+        LaunchError: there is none, or it records nothing any more.
+    """
+    folder = SessionFolder.active(paths)
+    if folder is None:
+        raise LaunchError(
+            "there is no session on this computer", hint="Start one: promptster start LINK", code="no_session"
+        )
+    try:
+        facts = folder.facts()
+    except PromptsterError as error:
+        raise LaunchError(error.message, hint=error.hint, code=error.code) from error
+    if not facts.state.records:
+        raise LaunchError(
+            f"nothing would be recorded: the session {doing(facts.state)}",
+            hint="To work unrecorded, start the agent without promptster.",
+            code="not_recording",
+        )
+    return folder
+
+
+def _company_provider(agent: Agent, facts: SessionFacts, environ: Mapping[str, str], seen: Mapping[str, str]) -> bool:
+    """Whether a company provider is in the way and the candidate agreed to be recorded by hooks only.
+
+    A base URL that stands in the repository's own settings is overruled for the run and recorded; it is no company's.
+
+    Args:
+        agent: the one to be started.
+        facts: the session's.
+        environ: the candidate's environment.
+        seen: the same as the agent will see it, with what its own arguments set.
+    """
+    workspace = Path(facts.workspace)
+    found = [
+        finding
+        for finding in find_company_providers(workspace, seen, known_urls=facts.upstreams.values())
+        if finding.agent == agent.provider_agent
+        and not (str(workspace) in finding.where and finding.where.startswith("ANTHROPIC_BASE_URL"))
+    ]
+    if not found:
+        return False
+    if agent.provider_agent in str(facts.choices.get("hooks_only", "")).split(","):
+        return True
+    first = found[0]
+    name = first.where.partition(" ")[0]
+    if seen.get(name) != environ.get(name):
+        first = replace(first, where=f"{name} in your own settings for this call")
+    raise LaunchError(
+        first.sentence(),
+        hint="Its calls would not be recorded. Unset that and use your own account.",
+        code="company_provider",
+    )

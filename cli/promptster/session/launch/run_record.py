@@ -1,0 +1,100 @@
+"""What is on record of one run of an agent, read from the encrypted journal on this computer."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from promptster.errors import SessionError
+from promptster.journal.disk import SystemFiles
+from promptster.journal.reading import read, scan
+from promptster.protocol.errors import ProtocolError
+from promptster.protocol.events import Kind, RecordedEvent
+from promptster.protocol.sealing import JournalCipher
+from promptster.replay.timeline import build
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from promptster.protocol.events import OpenedEvent
+    from promptster.session.current import Current
+
+_PATIENCE_S = 3.0
+_AGAIN_S = 0.05
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunRecord:
+    """What is on record since an agent was started."""
+
+    prompts: int
+    tool_calls: int
+    files: int
+    """Files that were edited."""
+    conversation: str
+    """The agent's own name for its last conversation; empty where no event tells it."""
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing was recorded."""
+        return not (self.prompts or self.tool_calls or self.files or self.conversation)
+
+
+def read_run(current: Current, since: int, agent: str) -> RunRecord:
+    """What one agent did since the event of that number; of two that ran at once, both.
+
+    Args:
+        current: the session.
+        since: the number of the first event that counts.
+        agent: the agent's name in the record.
+
+    Raises:
+        SessionError: the session's keys are gone.
+    """
+    _await_durable(current)
+    events = [event for event in _events(current, since) if event.lane == 0 or _is(event, agent)]
+    entries = [entry for entry in build(events).entries if entry.fields.get("agent") == agent]
+    edited = {str(entry.fields.get("path")) for entry in entries if entry.kind == Kind.FILE_EDIT}
+    return RunRecord(
+        prompts=sum(entry.kind == Kind.PROMPT and not entry.fields.get("machine") for entry in entries),
+        tool_calls=sum(entry.kind == Kind.TOOL_CALL for entry in entries),
+        files=len(edited),
+        conversation=_conversation([event for event in events if _is(event, agent)]),
+    )
+
+
+def _is(event: OpenedEvent, agent: str) -> bool:
+    return event.fields.get("agent") == agent
+
+
+def _events(current: Current, since: int) -> Iterator[OpenedEvent]:
+    session = current.facts.session
+    cipher, files = JournalCipher(current.secrets.content_key, session), SystemFiles()
+    found = scan(files, current.folder.journal, cipher, session)
+    for _, data in read(files, found, cipher):
+        for event in RecordedEvent.parse_frames(data):
+            if event.seq >= since:
+                try:
+                    yield event.open()
+                except ProtocolError:  # leans on something before the run: no prompt, tool call or edit does
+                    continue
+
+
+def _conversation(events: list[OpenedEvent]) -> str:
+    """The conversation that ended last, else the one heard of last; a subagent's is none to go on with."""
+    named = [event for event in events if event.fields.get("agent_session") and not event.fields.get("agent_id")]
+    ended = [event for event in named if event.fields.get("raw_kind") == "SessionEnd"]
+    last = (ended or named)[-1:]
+    return str(last[0].fields["agent_session"]) if last else ""
+
+
+def _await_durable(current: Current) -> None:
+    """Give the recorder a moment to bring to the disk what it has heard."""
+    deadline = time.monotonic() + _PATIENCE_S
+    try:
+        wanted = current.control.status().events
+        while current.control.status().durable < wanted and time.monotonic() < deadline:
+            time.sleep(_AGAIN_S)  # another process's disk; there is no event to wait for
+    except SessionError:
+        return

@@ -1,0 +1,97 @@
+"""The folder that makes plain ``claude`` and ``codex`` the recorded ones, and a shell that finds it first.
+
+A shell's own start-up files may put other folders first on PATH again, or define aliases, so the shells that we know
+run a few lines of ours after theirs. Those lines stand in the session's run folder; no file of the user is changed.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from promptster.agents.launchers import NAMES
+from promptster.errors import LaunchError
+from promptster.private import ELSEWHERE, MOVED_AWAY, make_private_folder
+from promptster.session.launch.launcher import NOT_EXECUTABLE, NOT_FOUND, SHIMS_VARIABLE
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShellStart:
+    """How to start the shell."""
+
+    program: Path
+    arguments: tuple[str, ...]
+    environ: Mapping[str, str]
+
+
+def write_shims(run_folder: Path) -> Path:
+    """Make the folder of shims; each calls ``promptster run`` with what it was given."""
+    folder = run_folder / "shims"
+    make_private_folder(run_folder, way_on=ELSEWHERE if run_folder.name != "run" else MOVED_AWAY)
+    make_private_folder(folder)
+    for name in NAMES:
+        command = shlex.join((sys.executable, "-P", "-m", "promptster", "run", name, "--"))
+        _write(folder / name, f'#!/bin/sh\nexec {command} "$@"\n', 0o700)
+    return folder
+
+
+def plan_shell(run_folder: Path, arguments: tuple[str, ...], environ: Mapping[str, str]) -> ShellStart:
+    """The user's own shell, with the shims in front.
+
+    Raises:
+        LaunchError: $SHELL is no program (127) or not executable (126).
+    """
+    program = _shell(environ)
+    shims = write_shims(run_folder)
+    path = f"{shims}{os.pathsep}{environ.get('PATH', os.defpath)}"
+    inner = {**environ, "PATH": path, SHIMS_VARIABLE: str(shims)}
+    kind = program.name
+    if arguments or kind not in {"bash", "zsh", "fish"}:
+        return ShellStart(program=program, arguments=arguments, environ=inner)
+    first = f'PATH={shlex.quote(str(shims))}":$PATH"; unalias {" ".join(NAMES)} 2>/dev/null; hash -r\n'
+    if kind == "bash":
+        rc = run_folder / "shell.bash"
+        _write(rc, f"[ -f ~/.bashrc ] && . ~/.bashrc\n{first}", 0o600)
+        return ShellStart(program=program, arguments=("--rcfile", str(rc)), environ=inner)
+    if kind == "zsh":
+        return ShellStart(program=program, arguments=(), environ={**inner, **_zsh(run_folder, first, environ)})
+    set_path = f"set -gx PATH {shlex.quote(str(shims))} $PATH"
+    return ShellStart(program=program, arguments=("--init-command", set_path), environ=inner)
+
+
+def _zsh(run_folder: Path, first: str, environ: Mapping[str, str]) -> dict[str, str]:
+    """Zsh takes its files from ZDOTDIR: ours run the user's own and then put the shims first."""
+    theirs = environ.get("ZDOTDIR") or environ.get("HOME", "~")
+    ours = run_folder / "zsh"
+    make_private_folder(ours)
+    for name in (".zshenv", ".zprofile", ".zshrc"):
+        own = shlex.quote(f"{theirs}/{name}")
+        text = f"ZDOTDIR={shlex.quote(theirs)}\n[ -f {own} ] && . {own}\n"
+        text += first if name == ".zshrc" else f"ZDOTDIR={shlex.quote(str(ours))}\n"
+        _write(ours / name, text, 0o600)
+    return {"ZDOTDIR": str(ours)}
+
+
+def _shell(environ: Mapping[str, str]) -> Path:
+    path = Path(environ.get("SHELL") or "/bin/sh")
+    if not path.is_file():
+        raise LaunchError(
+            f"there is no shell {path}", hint="Set SHELL to the path of one.", code="not_found", exit_code=NOT_FOUND
+        )
+    if not os.access(path, os.X_OK):
+        raise LaunchError(f"the shell {path} is not executable", code="not_executable", exit_code=NOT_EXECUTABLE)
+    return path
+
+
+def _write(path: Path, text: str, mode: int) -> None:
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, mode)
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write(text)
+    path.chmod(mode)

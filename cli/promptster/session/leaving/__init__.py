@@ -1,0 +1,1 @@
+"""Ending a session: submitting, stopping, withdrawing, and the candidate's own copy."""

@@ -1,0 +1,237 @@
+"""The candidate's own copy, completed later: what the collector signed since is added to the bundle that lies here.
+
+A copy can lack log proofs or checks because its session was handed in a moment ago. The events stay the candidate's
+own; what the collector signs is fetched, with the access token that outlives the keys. The file is replaced at
+once and as a whole, and only by one that is not worse.
+"""
+
+from __future__ import annotations
+
+import shlex
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+from promptster.client import CollectorClient, RefusedError
+from promptster.config import write_private
+from promptster.errors import CollectorError, NotSignedInError, PromptsterError, SessionError, reason_of
+from promptster.protocol.bundle import read_bundle, write_bundle
+from promptster.protocol.consent import Certificate
+from promptster.protocol.errors import ProtocolError
+from promptster.protocol.signing import Envelope
+from promptster.protocol.verdict import Effect
+from promptster.protocol.verification import verify_bundle
+from promptster.session.current import CERTIFICATE, Current
+from promptster.session.leaving.own_copy import Signed, closes
+from promptster.session_folder.collector_keys import trusted_keys
+from promptster.session_folder.folder import SessionFolder, SessionState
+from promptster.system.plain_files import read_regular
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
+    from pathlib import Path
+
+    from promptster.config import Config
+    from promptster.paths import Paths
+    from promptster.protocol.verdict import Verification
+
+_GONE: Final = 410
+_FETCHABLE: Final = frozenset(
+    {"not_in_log", "receipt_missing", "check_missing", "open_ended", "gap", "truncated", "value_missing"}
+)
+"""What a copy can lack and the collector may have."""
+
+
+class StillIncompleteError(CollectorError):
+    """The collector has nothing yet that the copy lacks."""
+
+    default_code = "still_incomplete"
+    exit_code = 11
+
+
+@dataclass(frozen=True, kw_only=True)
+class Completed:
+    """What became of a copy."""
+
+    verification: Verification
+    size: int
+    changed: bool
+
+
+def may_be_completed(verification: Verification) -> bool:
+    """Whether a bundle is genuine and lacks what its collector may have."""
+    return verification.verdict in {"incomplete", "consistent"} and any(
+        finding.effect is Effect.INCOMPLETE and finding.code in _FETCHABLE for finding in verification.findings
+    )
+
+
+def find_own(paths: Paths, verification: Verification) -> Current | None:
+    """The session on this computer whose certificate a bundle bears; ``None`` for a stranger's."""
+    certificate = verification.certificate
+    if certificate is None:
+        return None
+    folder = SessionFolder(paths.sessions / certificate.session)
+    try:
+        own = Certificate.parse(Envelope.decode(folder.read_document(CERTIFICATE)).payload)
+    except (SessionError, ProtocolError, OSError):
+        return None
+    return Current(folder) if own == certificate else None
+
+
+def complete(current: Current, file: Path, data: bytes, config: Config) -> Completed:
+    """Fetch what the copy lacks and replace the file.
+
+    Raises:
+        SessionError: the copy is not what was signed, or the session's access token is gone.
+        StillIncompleteError: the collector has nothing to add yet.
+        CollectorError: the collector cannot be reached, refuses, or sends what does not fit the copy.
+        PromptsterError: the file cannot be written.
+    """
+    now = verify_bundle(data, trusted=trusted_keys(current.folder).fingerprints)
+    if now.verdict == "verified":
+        return Completed(verification=now, size=len(data), changed=False)
+    if now.verdict != "incomplete":
+        raise SessionError(
+            f"{file} is {now.verdict}, so nothing can be added to it",
+            hint=f"Nothing was changed. What is wrong with it: promptster verify {shlex.quote(str(file))}",
+            code=f"bundle_{now.verdict}",
+        )
+    place = file.resolve()
+    better = _fetch_better(current, file, data, now, config)
+    verification = verify_bundle(better, trusted=trusted_keys(current.folder).fingerprints)
+    try:
+        if read_regular(place, limit=len(data)) != data:
+            raise SessionError(
+                f"{file} changed meanwhile",
+                hint="Nothing was changed. Run the same command again.",
+                code="file_changed",
+            )
+        write_private(place, better)
+    except OSError as error:
+        raise PromptsterError(f"cannot write {file}: {reason_of(error)}", code="file") from error
+    return Completed(verification=verification, size=len(better), changed=True)
+
+
+def _fetch_better(current: Current, file: Path, data: bytes, now: Verification, config: Config) -> bytes:
+    """The best that the copy and the collector's word make together."""
+    facts = current.facts
+    token = current.access_token
+    if facts.state is SessionState.WITHDRAWN:
+        raise _no_longer_there(facts.organisation)
+    if token is None:
+        raise SessionError(
+            "the access token of this session is no longer on this computer",
+            hint=f"Nothing was changed. Ask {facts.organisation} for a complete copy.",
+            code="token_gone",
+        )
+    best: bytes | None = None
+    fits = False
+    client = CollectorClient(facts.collector_url, token=token, network=config.network)
+    with _asking(facts.organisation), client:
+        for made in _made(current, client, data):
+            verification = verify_bundle(made, trusted=trusted_keys(current.folder).fingerprints)
+            if _is_worse(verification, now):
+                continue
+            fits = True
+            if _is_better(verification, now):
+                best, now = made, verification
+            if now.verdict == "verified":
+                break
+    if best is not None:
+        return best
+    if not fits:
+        raise _no_fit()
+    raise StillIncompleteError(
+        f"{facts.organisation}'s collector has nothing yet that your copy lacks",
+        hint=f"Nothing was changed. Try again later: promptster export {shlex.quote(str(file))}",
+    )
+
+
+@contextmanager
+def _asking(organisation: str) -> Generator[None]:
+    """Ask the collector inside this; its refusals say what they mean for the copy."""
+    try:
+        yield
+    except (ProtocolError, LookupError, TypeError) as error:
+        raise _no_fit() from error
+    except NotSignedInError as error:
+        raise SessionError(
+            f"{organisation}'s collector no longer accepts this session's access token",
+            hint=f"Nothing was changed. Ask {organisation} for a complete copy.",
+            code="token_refused",
+        ) from error
+    except RefusedError as error:
+        if error.status != _GONE:
+            raise
+        raise _no_longer_there(organisation) from error
+
+
+def _made(current: Current, client: CollectorClient, data: bytes) -> Iterator[bytes]:
+    """Bundles that may be better, the likelier first: this one with today's signatures, then the collector's own."""
+    parts = read_bundle(data)
+    session = current.facts.session
+    signed = Signed.from_evidence(client.evidence(session))
+    keys = trusted_keys(current.folder)
+    continued = signed.keyfile is not None and keys.take_over(signed.keyfile)
+    close = signed.close if closes(signed.close, len(parts.headers)) else None
+    yield write_bundle(
+        replace(
+            parts,
+            keys=signed.keyfile if continued and signed.keyfile is not None else parts.keys,
+            receipts=signed.receipts,
+            checks=signed.checks,
+            close=close or parts.close,
+            redactions=signed.redactions or parts.redactions,
+            checkpoint=signed.checkpoint,
+            proofs=signed.proofs,
+        )
+    )
+    with suppress(CollectorError):  # what it signed is here already: the rest can be asked for another time
+        yield client.bundle(session)
+
+
+def _no_longer_there(organisation: str) -> SessionError:
+    return SessionError(
+        f"{organisation} no longer has this session",
+        hint="Nothing was changed: your copy stays as it is.",
+        code="session_gone",
+    )
+
+
+def _no_fit() -> CollectorError:
+    return CollectorError(
+        "what the collector sent does not fit your copy",
+        hint="Nothing was changed. Keep your copy, and tell the hiring team.",
+        code="does_not_fit",
+    )
+
+
+def _lacks(verification: Verification) -> set[str]:
+    return {finding.code for finding in verification.findings if finding.effect is Effect.INCOMPLETE}
+
+
+def _unlogged(verification: Verification) -> int:
+    return sum(span.last - span.first + 1 for span in verification.log.missing) if verification.log else 0
+
+
+def _is_worse(made: Verification, now: Verification) -> bool:
+    """Whether anything that the copy has would be lost."""
+    return (
+        made.verdict not in {"verified", "incomplete"}
+        or made.certificate != now.certificate
+        or made.events < now.events
+        or made.shown < now.shown
+        or not _lacks(made) <= _lacks(now)
+        or _unlogged(made) > _unlogged(now)
+    )
+
+
+def _is_better(made: Verification, now: Verification) -> bool:
+    """Whether something is there that the copy lacks; it is not worse."""
+    return (
+        made.verdict != now.verdict
+        or made.events > now.events
+        or made.shown > now.shown
+        or _lacks(made) < _lacks(now)
+        or _unlogged(made) < _unlogged(now)
+    )

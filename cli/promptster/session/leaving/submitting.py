@@ -1,0 +1,278 @@
+"""Handing in: the final diff, the wait for every receipt, the candidate's own bundle. Each step can be repeated.
+
+1. ``prepare`` compares the work tree with the baseline and changes nothing.
+2. ``close`` records the diff and ends the recording; from here on only the delivery is left.
+3. ``wait`` returns when every event is acknowledged, or says why not; calling it again goes on.
+4. ``collect`` fetches what the collector signed, checks all of it and writes the bundle, whatever the checks say.
+5. ``conclude`` puts files back, ends the recorder and, if all is well, deletes the keys.
+
+Where the collector takes nothing more, ``keep`` stands in for the last two: the candidate gets out with everything.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from promptster.errors import CollectorError, SessionError
+from promptster.paths import home_path
+from promptster.session.current import BUNDLE, VAULT, finished_bundle
+from promptster.session.joining.starting import BASELINE
+from promptster.session.leaving.own_copy import write_copy
+from promptster.session.leaving.stopping import end_recorder
+from promptster.session.leaving.withdrawing import delete_local
+from promptster.session.workspace.snapshot import Snapshot
+from promptster.session_folder.folder import SessionState
+from promptster.session_folder.wording import doing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from promptster.config import Config
+    from promptster.session.current import Current
+    from promptster.session.leaving.own_copy import OwnCopy
+    from promptster.session.workspace.snapshot import Change
+    from promptster.session_folder.control_messages import RecorderStatus
+    from promptster.session_folder.touched_files import Restored
+
+PATIENCE_S: Final = 45.0
+"""Seconds without any progress after which waiting ends with a word; nothing is lost by it."""
+UNREACHABLE_PATIENCE_S: Final = 15.0
+"""The same while the collector cannot be reached at all."""
+ASK_THEM: Final = "Everything is kept on this computer. Ask the hiring team; you can send them your own copy."
+"""What to do when the collector accepts nothing more; where the copy is follows."""
+DIFF_LIMIT: Final = 16 * 1024 * 1024
+"""Characters of a difference that are handed in; every file stands in the manifest in any case."""
+_HUNK = re.compile(r"@@ -\d+(?:,(\d+))? \+\d+(?:,(\d+))? @@")
+_STEP_S = 1.0
+_PAUSE_S = 0.2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """What will be handed in."""
+
+    changes: tuple[Change, ...]
+    final: Snapshot
+    diff: str
+    lines: tuple[int, int]
+    """Lines added and removed in all of it, whether or not they fit into ``diff``."""
+    repository: bool = True
+    """Whether the workspace still has a repository of its own."""
+
+    def draft(self) -> dict[str, Any]:
+        """The last event of the candidate's work."""
+        fields = {
+            "commit": self.final.commit,
+            "tree": self.final.tree,
+            "manifest": [change.manifest() for change in self.changes],
+            "diff": self.diff,
+        }
+        return {"src": "workspace", "kind": "submission_final", "fields": fields}
+
+
+class UndeliveredError(CollectorError):
+    """The collector does not take the rest of this session; everything is kept, and there is nothing to wait for."""
+
+    default_code = "undelivered"
+
+
+def prepare(current: Current) -> Prepared:
+    """Compare the work tree with the baseline; our own workspace files are taken as they will be put back.
+
+    Raises:
+        SessionError: there is no baseline, or the session is over.
+        WorkspaceError: the work tree cannot be read.
+    """
+    kept = current.vault.get(BASELINE)
+    if kept is None:
+        raise SessionError(
+            "this session has no baseline", hint="Run the same `promptster start` again.", code="no_baseline"
+        )
+    baseline = Snapshot.from_json(kept["snapshot"])
+    final = current.tree.snapshot(current.touched.as_restored(), before=baseline)
+    changes = tuple(current.tree.changes(baseline, final))
+    diff = current.tree.diff(changes)
+    lines = changed_lines(diff)
+    if len(diff) > DIFF_LIMIT:
+        diff = diff[:DIFF_LIMIT] + "\n... the rest of the difference is left out\n"
+    has_own = current.tree.is_repository
+    return Prepared(changes=changes, final=final, diff=diff, lines=lines, repository=has_own)
+
+
+def changed_lines(diff: str) -> tuple[int, int]:
+    """Lines added and removed by a unified diff; its headers, and text that looks like one, are told apart."""
+    added = removed = old = new = 0
+    for line in diff.split("\n"):
+        if old <= 0 and new <= 0:
+            if (hunk := _HUNK.match(line)) is not None:
+                old, new = (1 if count is None else int(count) for count in hunk.groups())
+        elif line.startswith("+"):
+            added, new = added + 1, new - 1
+        elif line.startswith("-"):
+            removed, old = removed + 1, old - 1
+        elif not line.startswith("\\"):
+            old, new = old - 1, new - 1
+    return added, removed
+
+
+def close(current: Current, prepared: Prepared) -> int:
+    """Record the diff and end the recording; returns the number of all events."""
+    return current.control.close([prepared.draft()])
+
+
+def wait(current: Current, tell: Callable[[RecorderStatus], None], *, patience_s: float = PATIENCE_S) -> None:
+    """Return when the collector has acknowledged every event.
+
+    What the collector refused for good is sent once more first: somebody may have made room there.
+
+    Args:
+        current: a session that is closing.
+        tell: called with each new status.
+        patience_s: seconds without progress after which this gives up.
+
+    Raises:
+        UndeliveredError: the collector takes nothing more.
+        CollectorError: the collector cannot be reached.
+        SessionError: the recorder does not answer.
+    """
+    with suppress(SessionError):  # whether it runs at all is looked at below
+        current.control.flush(seconds=0.0, again=True)
+    best, since = -1, time.monotonic()
+    while (status := _look(current)) is not None:
+        tell(status)
+        if status.state is SessionState.CLOSED or (
+            status.state is SessionState.CLOSING and status.events > 0 and status.received >= status.events
+        ):
+            return
+        require_deliverable(status.state, status.refused)
+        if status.received > best:
+            best, since = status.received, time.monotonic()
+        elif time.monotonic() - since > _patience(status, patience_s):
+            raise _stuck(status, current)
+        asked = time.monotonic()
+        with suppress(SessionError):
+            current.control.flush(seconds=_STEP_S)
+        if time.monotonic() - asked < _PAUSE_S:  # it had nothing to send: what is missing is an answer
+            time.sleep(_PAUSE_S)
+
+
+def _look(current: Current) -> RecorderStatus | None:
+    """How the recorder stands; ``None`` once it ended by itself because all had arrived.
+
+    Raises:
+        UndeliveredError: it ended because the collector takes nothing more.
+        SessionError: it does not answer for another reason.
+    """
+    try:
+        return current.control.status()
+    except SessionError:
+        state = current.facts.state
+        if state is SessionState.CLOSED:
+            return None
+        require_deliverable(state, None)
+        raise
+
+
+def require_deliverable(state: SessionState, refused: Mapping[str, str] | None) -> None:
+    """Refuse to wait for what will not happen.
+
+    Args:
+        state: what the session is doing.
+        refused: ``code`` and ``message`` of the collector's refusal for good, if there is one.
+
+    Raises:
+        UndeliveredError: the collector takes nothing more.
+    """
+    if state.ended and state is not SessionState.CLOSED:
+        raise UndeliveredError(
+            f"uploads are no longer accepted for this session: it {doing(state)}",
+            hint=ASK_THEM,
+            code=f"session_{state.value}",
+        )
+    if refused is not None:
+        raise UndeliveredError(
+            f"uploads are no longer accepted for this session: {refused['message']}",
+            hint=f"{ASK_THEM} If they make room for it, run `promptster submit` again.",
+            code=refused["code"],
+        )
+
+
+def _patience(status: RecorderStatus, patience_s: float) -> float:
+    reachable = status.collector.get("reachable") is not False
+    return patience_s if reachable else min(patience_s, UNREACHABLE_PATIENCE_S)
+
+
+def _stuck(status: RecorderStatus, current: Current) -> CollectorError:
+    why = status.collector.get("last_error") or "no answer"
+    return CollectorError(
+        f"{status.received} of {status.events} events received; {current.facts.collector_url} does not take more "
+        f"now ({why.replace('_', ' ')})",
+        hint="Everything is kept, and sending continues in the background. Run `promptster submit` again later.",
+        code="collector_unreachable",
+    )
+
+
+def collect(current: Current, config: Config) -> OwnCopy:
+    """Write the candidate's own copy of a session that arrived whole; from now on it counts as handed in.
+
+    Raises:
+        SessionError: the session's keys are gone.
+    """
+    copy = write_copy(current, config)
+    current.folder.write_document(BUNDLE, os.fsencode(copy.path))
+    return copy
+
+
+def conclude(current: Current, *, verified: bool) -> list[Restored]:
+    """Put files back and end the recorder. If the copy verifies, delete keys and working data too.
+
+    Otherwise they stay, so that nothing is lost whatever the matter is; handing in again looks whether it is settled.
+    The access token stays in any case.
+
+    Raises:
+        WorkspaceError: a file cannot be put back; handing in can be repeated.
+    """
+    restored = current.touched.restore()
+    end_recorder(current)
+    current.folder.update(state=SessionState.CLOSED)
+    if verified:
+        delete_local(current, keep_batches=True)
+    return restored
+
+
+def keep(current: Current, config: Config) -> tuple[OwnCopy, list[Restored]]:
+    """What is done when the collector takes nothing more: a copy for the candidate, files put back, no recorder.
+
+    Journal, batches and keys stay, and the session as it is: handing in may still go on.
+
+    Raises:
+        SessionError: the session's keys are gone.
+        WorkspaceError: a file cannot be put back.
+    """
+    copy = write_copy(current, config, patience_s=0.0)
+    restored = current.touched.restore()
+    end_recorder(current, for_another=True)
+    return copy, restored
+
+
+def require_open(current: Current) -> None:
+    """Refuse sessions that cannot be handed in any more.
+
+    Raises:
+        SessionError: it was stopped, withdrawn, or handed in to its end.
+    """
+    state = current.facts.state
+    bundle = finished_bundle(current)
+    if bundle is not None and not (current.folder.path / VAULT).is_dir():
+        raise SessionError(
+            "you already submitted this session", hint=f"Your copy:\n{home_path(bundle)}", code="already_submitted"
+        )
+    if state in {SessionState.STOPPED, SessionState.WITHDRAWN}:
+        raise SessionError(
+            f"cannot submit: the session {doing(state)}", hint="Ask the hiring team.", code="session_over"
+        )

@@ -1,0 +1,248 @@
+"""Withdrawing: the recording is deleted here and its keys are destroyed at the collector."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import time
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+from promptster.client import CollectorClient, RefusedError
+from promptster.config import make_private_folder
+from promptster.errors import CollectorError, PromptsterError, SessionError
+from promptster.keys import keep_access_token_only, load_access_token
+from promptster.paths import slug
+from promptster.protocol.privacy import Tombstone, Withdrawal
+from promptster.protocol.signing import Envelope, open_envelope
+from promptster.session.current import BUNDLE, TOMBSTONE, VAULT, Current
+from promptster.session.joining.redeeming import REQUEST
+from promptster.session.leaving.stopping import clear_run, end_recorder
+from promptster.session_folder.collector_keys import believing
+from promptster.session_folder.folder import SessionFolder, SessionState
+from promptster.session_folder.touched_files import Outcome, describe
+from promptster.session_folder.wording import one_line
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from promptster.config import Config
+    from promptster.paths import Paths
+    from promptster.session_folder.folder import SessionFacts
+    from promptster.session_folder.touched_files import Restored
+
+WITHDRAWAL = "withdrawal.json"
+NOT_PUT_BACK = "not-put-back"
+"""Folder of the session in which stays what files held that could not be put back."""
+KEPT_BATCHES_MS = 8 * 24 * 60 * 60 * 1000
+"""Milliseconds that batches stay after handing in: a collector that was restored from a backup may ask for them."""
+_GONE = 410
+_NOT_FOUND = 404
+
+
+@dataclass(frozen=True, kw_only=True)
+class Withdrawn:
+    """A finished withdrawal."""
+
+    tombstone: Tombstone | None
+    """The collector's signed word; ``None`` where it never knew the session."""
+    envelope: Envelope | None
+    restored: list[Restored]
+
+
+def withdraw(current: Current, config: Config) -> Withdrawn:
+    """Take consent back. Every step may be repeated; after the first nothing is recorded any more.
+
+    The signed withdrawal is kept until the collector has answered, so that it can be handed in again.
+
+    Raises:
+        CollectorError: the collector cannot be reached; here everything is deleted already.
+        SessionError: the keys are gone, as after handing in.
+    """
+    folder = current.folder
+    restored: list[Restored] = []
+    if not folder.has_document(WITHDRAWAL):
+        key = current.secrets.signing_key
+        end_recorder(current, withdrawn=True)
+        restored = current.touched.restore(leave=folder.path / NOT_PUT_BACK)
+        withdrawal = key.sign(Withdrawal(session=current.facts.session, at_ms=time.time_ns() // 1_000_000))
+        folder.write_document(WITHDRAWAL, withdrawal.encode())
+    folder.update(state=SessionState.WITHDRAWN)
+    delete_local(current, keep_batches=False)
+    current.store.delete(current.facts.session)
+    try:
+        envelope = _hand_in(current, config)
+    except CollectorError as error:  # said now, for the next try knows nothing of it
+        left = describe([entry for entry in restored if entry.outcome is Outcome.NOT_PUT_BACK])
+        raise CollectorError(error.message, hint="\n".join([*left, error.hint or ""]), code=error.code) from error
+    if envelope is None:
+        return Withdrawn(tombstone=None, envelope=None, restored=restored)
+    tombstone = check_tombstone(current, config, envelope)
+    folder.write_document(TOMBSTONE, envelope.encode())
+    return Withdrawn(tombstone=tombstone, envelope=envelope, restored=restored)
+
+
+def withdraw_submitted(current: Current, config: Config) -> Withdrawn:
+    """Take consent back after handing in: the collector destroys the session's keys on the access token's right.
+
+    The candidate's own bundle stays; everything else of the session is deleted here too.
+
+    Raises:
+        SessionError: the access token is gone.
+        CollectorError: the collector cannot be reached or refused.
+    """
+    folder = current.folder
+    token = load_access_token(current.store, current.facts.session)
+    if token is None:
+        raise SessionError(
+            "this computer no longer holds the right to withdraw this session",
+            hint=f"Write to {one_line(current.facts.organisation)} to have it deleted.",
+            code="session_over",
+        )
+    end_recorder(current)  # handing in may have been cut off before its last step
+    leave = folder.path / NOT_PUT_BACK
+    restored = current.touched.restore(leave=leave) if any(folder.touched.glob("*")) else []
+    facts = current.facts
+    with CollectorClient(facts.collector_url, token=token, network=config.network) as client:
+        try:
+            answer: Any = client.delete_session(facts.session).get("tombstone")
+        except RefusedError as error:
+            # Asked before, and the answer was lost: the refusal carries the same tombstone.
+            answer = error.problem.get("tombstone")
+            if error.status != _GONE or answer is None:
+                raise
+    envelope = Envelope.from_json(answer)
+    tombstone = check_tombstone(current, config, envelope)
+    folder.write_document(TOMBSTONE, envelope.encode())
+    folder.update(state=SessionState.WITHDRAWN)
+    delete_local(current, keep_batches=False)
+    current.store.delete(facts.session)
+    return Withdrawn(tombstone=tombstone, envelope=envelope, restored=restored)
+
+
+def withdraw_again(current: Current, config: Config) -> Withdrawn:
+    """Ask the collector about a session that is withdrawn: it may have been put back from a backup since.
+
+    Its own signed word is handed in again, so that it destroys again what came back, also where it has forgotten that
+    it ever gave this word.
+
+    Raises:
+        CollectorError: the collector cannot be reached or refused; the certificate is kept.
+        SessionError: the answer is about another session.
+    """
+    folder, facts = current.folder, current.facts
+    kept = Envelope.decode(folder.read_document(TOMBSTONE))
+    body: dict[str, Any] = {"tombstone": kept.to_json()}
+    if folder.has_document(WITHDRAWAL):
+        body |= Envelope.decode(folder.read_document(WITHDRAWAL)).to_json()
+    try:
+        with CollectorClient(facts.collector_url, network=config.network) as client:
+            answer: Any = client.withdraw(facts.session, body).get("tombstone")
+    except CollectorError as error:
+        answer = error.problem.get("tombstone") if isinstance(error, RefusedError) and error.status == _GONE else None
+        if answer is None:
+            raise CollectorError(
+                f"{one_line(facts.organisation)} confirmed this earlier, and could not be asked again: {error.message}",
+                hint="Your certificate is kept. Run `promptster withdraw` again later.",
+                code=error.code,
+            ) from error
+    envelope = Envelope.from_json(answer)
+    tombstone = check_tombstone(current, config, envelope)
+    folder.write_document(TOMBSTONE, envelope.encode())
+    return Withdrawn(tombstone=tombstone, envelope=None if envelope == kept else envelope, restored=[])
+
+
+def save_certificate(paths: Paths, facts: SessionFacts, envelope: Envelope) -> Path:
+    """Keep the collector's signed word about a withdrawal as a file of the candidate's; no file is ever replaced.
+
+    Raises:
+        OSError: it cannot be written; the session's folder holds the same bytes.
+    """
+    make_private_folder(paths.data)
+    title = slug(facts.title) or "assessment"
+    name = f"withdrawn-{datetime.now().astimezone():%Y-%m-%d}-{title}"
+    for number in count(1):
+        path = paths.data / f"{name}{'' if number == 1 else f'-{number}'}.json"
+        try:
+            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        except FileExistsError:
+            continue
+        with os.fdopen(handle, "wb") as file:
+            file.write(envelope.encode() + b"\n")
+            file.flush()
+            os.fsync(handle)
+        return path
+    raise AssertionError  # numbers do not end
+
+
+def _hand_in(current: Current, config: Config) -> Envelope | None:
+    withdrawal = Envelope.decode(current.folder.read_document(WITHDRAWAL))
+    facts = current.facts
+    try:
+        with CollectorClient(facts.collector_url, network=config.network) as client:
+            answer: Any = client.withdraw(facts.session, withdrawal.to_json()).get("tombstone")
+    except CollectorError as error:
+        refused = error if isinstance(error, RefusedError) else None
+        if refused is not None and refused.status == _NOT_FOUND:
+            return None
+        if refused is not None and refused.status == _GONE and refused.problem.get("tombstone") is not None:
+            return Envelope.from_json(refused.problem["tombstone"])
+        raise CollectorError(
+            f"deleted here, but not yet at {one_line(facts.organisation)}: {error.message}",
+            hint="Run `promptster withdraw` again.",
+            code=error.code,
+        ) from error
+    return Envelope.from_json(answer)
+
+
+def check_tombstone(current: Current, config: Config, envelope: Envelope) -> Tombstone:
+    """The tombstone, if it is the collector's word about this session.
+
+    Raises:
+        ProtocolError: no believed key signed it.
+        SessionError: it is another session's.
+    """
+    kid = Tombstone.parse(envelope.payload).kid
+    tombstone = believing(
+        current.folder, config.network, lambda keys: open_envelope(Tombstone, envelope, keys.find(kid))
+    )
+    if tombstone.session != current.facts.session:
+        raise SessionError("the certificate is another session's", hint="Tell the hiring team.", code="tombstone")
+    return tombstone
+
+
+def delete_local(current: Current, *, keep_batches: bool) -> None:
+    """Delete what only the running session needed; batches stay after handing in, for a collector that lost data.
+
+    With ``keep_batches`` the access token stays too, all other secrets go.
+    """
+    folder = current.folder
+    parts = [folder.journal, folder.spool, folder.touched, folder.path / "worktree"]
+    if not keep_batches:
+        parts.append(folder.batches)
+    for part in parts:
+        shutil.rmtree(part, ignore_errors=True)
+    (folder.documents / REQUEST).unlink(missing_ok=True)
+    if keep_batches:
+        keep_access_token_only(current.store, current.facts.session)
+    shutil.rmtree(folder.path / VAULT, ignore_errors=True)
+    clear_run(folder)
+
+
+def tidy(paths: Paths, now_ms: int) -> None:
+    """Delete what is left of sessions that were handed in more than eight days ago: no collector asks for it now.
+
+    The candidate's own copy and the access token stay.
+    """
+    for path in sorted(paths.sessions.glob("*")):
+        folder = SessionFolder(path)
+        bundle = folder.documents / BUNDLE
+        if not bundle.is_file() or now_ms - bundle.stat().st_mtime_ns // 1_000_000 <= KEPT_BATCHES_MS:
+            continue
+        with contextlib.suppress(PromptsterError):  # a keyring that does not answer now does another time
+            if (folder.path / VAULT).is_dir():  # its copy did not verify, so keys and journal stayed for another look
+                delete_local(Current(folder), keep_batches=True)
+            shutil.rmtree(folder.batches, ignore_errors=True)

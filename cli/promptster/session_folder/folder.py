@@ -1,0 +1,338 @@
+"""One session's folder: where each file stands, and the small facts that every command may read without a secret.
+
+Here live the names of files and the content of ``session.json``. What is recorded lies in ``journal/`` and is read
+through ``promptster.journal``; what was sent lies in ``batches/`` and is read through ``promptster.deliver``.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, field, fields, replace
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from promptster.errors import SessionError
+from promptster.journal.disk import SystemFiles, write_whole
+from promptster.paths import RUN_NAMED, as_here, socket_folder
+from promptster.private import ELSEWHERE, MOVED_AWAY, require_our_folder, require_private_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Mapping
+
+    from promptster.paths import Paths
+
+_FILES = SystemFiles()
+
+
+BRIEF = "brief.txt"
+"""The document that holds the assessment's task."""
+
+
+class SessionState(StrEnum):
+    """What a session is doing, as its recorder last wrote it down."""
+
+    PREPARING = "preparing"
+    """Consent is given, the recorder has not been ready yet."""
+    RECORDING = "recording"
+    PAUSED = "paused"
+    CLOSING = "closing"
+    """The candidate submitted; batches are still on their way."""
+    CLOSED = "closed"
+    """Every event is acknowledged by a receipt."""
+    STOPPED = "stopped"
+    """Ended by the candidate without submitting."""
+    LAPSED = "lapsed"
+    """The collector takes nothing more: the time for upload is over."""
+    WITHDRAWN = "withdrawn"
+
+    @property
+    def records(self) -> bool:
+        """Whether new events of an agent can belong to a session in this state."""
+        return self in {SessionState.PREPARING, SessionState.RECORDING, SessionState.PAUSED}
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing is left to be recorded or sent."""
+        return self in {SessionState.CLOSED, SessionState.STOPPED, SessionState.LAPSED, SessionState.WITHDRAWN}
+
+
+@dataclass(frozen=True, kw_only=True)
+class SessionFacts:
+    """The content of ``session.json``: no personal data, no secret."""
+
+    session: str
+    """The session's id, 16 bytes as base64url."""
+    collector_url: str
+    organisation: str
+    title: str
+    """The assessment's title."""
+    workspace: str
+    """Absolute path of the candidate's work tree."""
+    created_ms: int
+    secrets: str
+    """Where the session's secrets are kept: ``keyring`` or ``file``."""
+    upstreams: Mapping[str, str]
+    """Provider name to base URL, as the proxy forwards."""
+    overrides: tuple[str, ...] = ()
+    """Names in ``upstreams`` that the candidate's command line set."""
+    choices: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """What the candidate chose at the start: agents, IDE files, optional layers."""
+    port: int = 0
+    """The proxy's port when it last listened; asked for again after a restart."""
+    record_until: int = 0
+    """Wall clock in ms after which nothing new of an agent is recorded; 0 for none."""
+    upload_until: int = 0
+    """Wall clock in ms after which the collector takes nothing more; 0 for none."""
+    state: SessionState = SessionState.PREPARING
+    code: str = ""
+    """The confirmation code of the certificate's key; empty before there is one, and in a session of version 0.1."""
+    agents: tuple[str, ...] = ()
+    """What may stand after ``promptster run``, to be shown: what is enforced is read from the policy."""
+    refused: str = ""
+    """The collector's word for why it takes nothing more, such as ``session_full``; empty while delivery goes on."""
+
+    def time_is_over(self, now_ms: int) -> bool:
+        """Whether nothing new of an agent is recorded any more, because the time for that is over."""
+        return bool(self.record_until) and now_ms >= self.record_until
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> SessionFacts:
+        """Read what ``to_json`` wrote; keys of a newer program are left aside.
+
+        Raises:
+            SessionError: a needed key is missing or the state is unknown.
+        """
+        known = {entry.name for entry in fields(cls)}
+        values = {name: value for name, value in data.items() if name in known}
+        try:
+            values["workspace"] = as_here(values["workspace"])
+            for name in ("overrides", "agents"):
+                values[name] = tuple(values.get(name, ()))
+            values["state"] = SessionState(values.get("state", SessionState.PREPARING))
+            return cls(**values)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise SessionError("the session's own file cannot be read", code="session_unreadable") from error
+
+    def to_json(self) -> dict[str, Any]:
+        """The facts as plain JSON values."""
+        return asdict(self)
+
+
+class SessionFolder:
+    """Typed names for everything in one session's folder."""
+
+    def __init__(self, path: Path) -> None:
+        """Name the folder; nothing is read or made."""
+        self.path = path
+
+    def __repr__(self) -> str:
+        return f"SessionFolder({str(self.path)!r})"
+
+    @classmethod
+    def create(cls, paths: Paths, facts: SessionFacts) -> SessionFolder:
+        """Make the folder of a new session (0700) with its parts and its ``session.json``."""
+        folder = cls(paths.sessions / facts.session)
+        parts = (folder.journal, folder.batches, folder.documents, folder.touched, folder.spool, folder.logs)
+        for part in (folder.path, *parts):
+            _FILES.make_folder(part)
+        folder._write(facts)
+        return folder
+
+    @classmethod
+    def active(cls, paths: Paths) -> SessionFolder | None:
+        """The session that commands act on, or ``None``.
+
+        Raises:
+            NotPrivateError: the folder that holds it is somebody else's.
+        """
+        require_our_folder(paths.state)
+        try:
+            name = (paths.state / "current").read_text(encoding="ascii").strip()
+        except (FileNotFoundError, UnicodeDecodeError):
+            return None
+        folder = cls(paths.sessions / name)
+        return folder if name and "/" not in name and folder.facts_file.is_file() else None
+
+    def activate(self, paths: Paths) -> None:
+        """Make this the session that commands act on."""
+        write_whole(_FILES, paths.state / "current", self.path.name.encode("ascii") + b"\n")
+
+    @staticmethod
+    def deactivate(paths: Paths) -> None:
+        """Let no session be the current one; its folder stays."""
+        _FILES.unlink(paths.state / "current")
+
+    @property
+    def facts_file(self) -> Path:
+        """``session.json``."""
+        return self.path / "session.json"
+
+    @property
+    def lock_file(self) -> Path:
+        """Locked by the supervisor and its recorder as long as either lives."""
+        return self.path / "lock"
+
+    @property
+    def journal(self) -> Path:
+        """Encrypted events, in files of 8 MiB."""
+        return self.path / "journal"
+
+    @property
+    def batches(self) -> Path:
+        """Sealed batches and their receipts."""
+        return self.path / "batches"
+
+    def arrived_ms(self, received: int) -> int | None:
+        """When the last of so many batches was acknowledged, by this computer's clock: when its receipt was written.
+
+        ``None`` where nothing was, or nobody knows any more.
+        """
+        try:
+            return int((self.batches / f"{received - 1:08d}.receipt").stat().st_mtime * 1000) if received > 0 else None
+        except OSError:
+            return None
+
+    @property
+    def documents(self) -> Path:
+        """Invite, policy, consent, certificate, keys: the bytes that were signed."""
+        return self.path / "documents"
+
+    @property
+    def touched(self) -> Path:
+        """Encrypted copies of files that will be put back."""
+        return self.path / "touched"
+
+    @property
+    def spool(self) -> Path:
+        """Where hooks leave what they could not hand over."""
+        return self.path / "spool"
+
+    @property
+    def logs(self) -> Path:
+        """Content-free logs of supervisor and recorder."""
+        return self.path / "logs"
+
+    @property
+    def run(self) -> Path:
+        """Sockets and files of the running recorder (0700); elsewhere if this path is too long for a socket."""
+        return socket_folder(self.path)
+
+    @property
+    def way_on(self) -> str:
+        """What to do when something of somebody else's stands in the place of ``run``."""
+        return MOVED_AWAY if self.run == self.path / "run" else ELSEWHERE
+
+    def require_run(self) -> None:
+        """Return if ``run`` is ours alone; asked before anything is written into it.
+
+        Raises:
+            OSError: there is none.
+            NotPrivateError: it is not ours alone.
+        """
+        require_private_folder(self.run, way_on=self.way_on)
+
+    def name_run(self) -> None:
+        """Let commands in other environments find that folder, if it is elsewhere."""
+        if self.run != self.path / "run":
+            with suppress(OSError):  # without it, commands look where their own environment says
+                write_whole(_FILES, self.path / RUN_NAMED, os.fsencode(self.run) + b"\n")
+
+    @property
+    def hook_socket(self) -> Path:
+        """The unix socket that hook processes write to."""
+        return self.run / "hooks.sock"
+
+    @property
+    def control_socket(self) -> Path:
+        """The unix socket that our own commands use."""
+        return self.run / "control.sock"
+
+    @property
+    def supervisor_pid(self) -> Path:
+        """The supervisor's process id, while it runs."""
+        return self.path / "supervisor.pid"
+
+    @property
+    def recorder_pid(self) -> Path:
+        """The recorder's process id, while it runs."""
+        return self.path / "recorder.pid"
+
+    @property
+    def clean_end(self) -> Path:
+        """There only while the recorder is down after an orderly end."""
+        return self.path / "ended"
+
+    @property
+    def secrets_file(self) -> Path:
+        """The session's secrets when no keyring keeps them (0600)."""
+        return self.path / "secrets.json"
+
+    def facts(self) -> SessionFacts:
+        """Read ``session.json``.
+
+        Raises:
+            SessionError: it is missing or cannot be read.
+        """
+        try:
+            data = json.loads(self.facts_file.read_bytes())
+            if isinstance(data, dict):
+                return SessionFacts.from_json(data)  # pyright: ignore[reportUnknownArgumentType] -- checked field by field there
+        except (OSError, ValueError, SessionError) as error:
+            raise self._unreadable() from error
+        raise self._unreadable()
+
+    def _unreadable(self) -> SessionError:
+        return SessionError(
+            "the session's own file cannot be read",
+            hint=f"Restore {self.facts_file}, or move {self.path} away to start another session.",
+            code="session_unreadable",
+        )
+
+    def update(self, **changes: Any) -> SessionFacts:
+        """Change some facts durably; two programs may do so at once."""
+        with self._exclusive():
+            facts = replace(self.facts(), **changes)
+            self._write(facts)
+        return facts
+
+    def write_document(self, name: str, data: bytes) -> Path:
+        """Keep a document's exact bytes durably (0600)."""
+        path = self.documents / name
+        write_whole(_FILES, path, data)
+        return path
+
+    def read_document(self, name: str) -> bytes:
+        """A document's exact bytes.
+
+        Raises:
+            SessionError: it was never kept.
+        """
+        try:
+            return (self.documents / name).read_bytes()
+        except FileNotFoundError as error:
+            raise SessionError(f"the session's {name} is missing", code="document_missing") from error
+
+    def has_document(self, name: str) -> bool:
+        """Whether a document was kept."""
+        return (self.documents / name).is_file()
+
+    def _write(self, facts: SessionFacts) -> None:
+        write_whole(_FILES, self.facts_file, json.dumps(facts.to_json(), sort_keys=True).encode() + b"\n")
+
+    @contextmanager
+    def _exclusive(self) -> Generator[None]:
+        handle = os.open(self.path / "session.json.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(handle)
+
+
+def sessions_here(paths: Paths) -> dict[str, SessionFolder]:
+    """Every session of this user, by name."""
+    return {path.parent.name: SessionFolder(path.parent) for path in sorted(paths.sessions.glob("*/session.json"))}

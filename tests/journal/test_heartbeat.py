@@ -1,0 +1,90 @@
+"""The pulse: a heartbeat a minute, and clocks that were set are told from clocks that run."""
+
+from __future__ import annotations
+
+import pytest
+from tests.helpers.certified import Certified
+from tests.helpers.disk import MemoryDisk
+from tests.helpers.recorders import Bench, HandClock, note
+
+from promptster.journal.heartbeat import Heartbeat
+from promptster.protocol.kinds import Kind
+
+
+def beating(clock: HandClock) -> tuple[Bench, Heartbeat]:
+    """A recorder with a pulse."""
+    bench = Bench(Certified(), MemoryDisk(), clock=clock)
+    return bench, Heartbeat(bench.recorder, clock, lambda: {"received": 3})
+
+
+def told(bench: Bench) -> list[tuple[str, dict[str, object]]]:
+    """What is on disk."""
+    bench.recorder.commit()
+    return [(event.kind, event.open().fields) for event in bench.recorder.events()]
+
+
+def test_a_heartbeat_every_minute() -> None:
+    """Ten minutes of beats are ten heartbeats, each with the counts of its moment."""
+    clock = HandClock()
+    bench, pulse = beating(clock)
+    bench.record(note("a"))
+    for _ in range(1200):
+        clock.pass_by(500)
+        pulse.beat()
+    assert Kind.CAPTURE_GAP not in {kind for kind, _ in told(bench)}
+    beats = [fields["counts"] for kind, fields in told(bench) if kind == Kind.CAPTURE_HEARTBEAT]
+    assert len(beats) == 10
+    assert beats[0] == {"events": 1, "sources": {"candidate": 1}, "dropped": {}, "received": 3}
+
+
+@pytest.mark.parametrize("jump", [86_400_000, -86_400_000, 2_001, -2_001])
+def test_a_clock_that_was_set_is_noted(jump: int) -> None:
+    """A day off, backwards, or a sleep that the monotonic clock did not count: the difference is recorded once."""
+    clock = HandClock()
+    bench, pulse = beating(clock)
+    clock.wall += jump
+    pulse.beat()
+    pulse.beat()
+    assert told(bench) == [(Kind.CAPTURE_CLOCK_JUMP, {"delta_ms": jump})]
+
+
+def test_a_clock_that_drifts_is_left_alone() -> None:
+    """Slow corrections of the clock are no jumps, however far they lead in the end."""
+    clock = HandClock()
+    bench, pulse = beating(clock)
+    for _ in range(100):
+        clock.pass_by(500)
+        clock.wall += 100
+        pulse.beat()
+    assert told(bench) == []
+
+
+@pytest.mark.parametrize(("still", "is_told"), [(9_999, False), (10_000, True), (100_000, True)])
+def test_a_recorder_that_stood_still_says_so_when_it_wakes(still: int, *, is_told: bool) -> None:
+    """Stopped, or without time from the computer: both clocks went on, and the span is told once."""
+    clock = HandClock()
+    bench, pulse = beating(clock)
+    pulse.beat()
+    stopped = clock.wall
+    clock.pass_by(still)
+    pulse.beat()
+    clock.pass_by(500)
+    pulse.beat()
+    gap = {
+        "source": "recorder",
+        "detail": "the recorder stood still",
+        "lost": 0,
+        "from_ms": stopped,
+        "to_ms": stopped + still,
+    }
+    assert [fields for kind, fields in told(bench) if kind == Kind.CAPTURE_GAP] == ([gap] if is_told else [])
+
+
+def test_a_computer_that_slept_is_a_jump_of_its_clock_and_no_stillness() -> None:
+    """The monotonic clock does not count a sleep: the recorder missed nothing of what it could have seen."""
+    clock = HandClock()
+    bench, pulse = beating(clock)
+    clock.wall += 8 * 3_600_000
+    clock.pass_by(500)
+    pulse.beat()
+    assert [kind for kind, _ in told(bench)] == [Kind.CAPTURE_CLOCK_JUMP]

@@ -1,0 +1,333 @@
+"""The recorder gives every draft one place, and says what it left out."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.helpers.certified import NOW_MS, Certified
+from tests.helpers.disk import MemoryDisk
+from tests.helpers.recorders import Bench, HandClock, call, note
+from tests.journal.test_journal import nth
+
+from promptster.journal import writer as recorder_module
+from promptster.journal.journal import JournalLostError
+from promptster.journal.writer import NOT_RECORDED, without_heavy_values
+from promptster.protocol.events import Draft, RecordedEvent
+from promptster.protocol.kinds import AGENT_KINDS, Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def kinds(bench: Bench) -> list[str]:
+    """The kinds on disk, in order."""
+    return [event.kind for event in bench.recorder.events()]
+
+
+def details(bench: Bench) -> list[str]:
+    """What the degraded notes say."""
+    events = [event.open() for event in bench.recorder.events()]
+    return [event.fields["detail"] for event in events if event.kind == Kind.CAPTURE_DEGRADED]
+
+
+def failing(disk: MemoryDisk, number: int, *, times: int, word: str = "sync") -> Callable[[str, int], None]:
+    """A disturbance that makes a kind of call fail so many times."""
+    left = times
+
+    def disturb(name: str, _call: int) -> None:
+        nonlocal left
+        if name == word and left:
+            left -= 1
+            if not left:
+                disk.on_call = None
+            raise OSError(number, "refused")
+
+    return disturb
+
+
+def test_seqs_are_gapless_and_sources_count_apart() -> None:
+    """Every event has the next seq, and the next number of its own source."""
+    bench = Bench(Certified(), MemoryDisk())
+    assert bench.record(note("a"), call(1), note("b"), call(2)) == [0, 1, 2, 3]
+    found = [(event.seq, event.src, event.parsed.src_seq) for event in bench.recorder.events()]
+    assert found == [(0, "candidate", 0), (1, "hook", 0), (2, "candidate", 1), (3, "hook", 1)]
+
+
+def test_counters_go_on_after_a_restart() -> None:
+    """A new recorder continues seq and source counts from the journal alone."""
+    disk, certified = MemoryDisk(), Certified()
+    Bench(certified, disk).record(note("a"), call(1))
+    again = Bench(certified, disk)
+    assert [event.seq for event in again.recovered] == [0, 1]
+    again.record(call(2))
+    last = list(again.recorder.events())[-1]
+    assert (last.seq, last.parsed.src_seq) == (2, 1)
+
+
+def test_nothing_is_durable_before_the_commit() -> None:
+    """A seq is given at once, the promise comes with the disk's answer."""
+    bench = Bench(Certified(), MemoryDisk())
+    assert bench.recorder.append(note("a")) == 0
+    assert bench.recorder.durable_seq == 0
+    assert bench.recorder.commit()
+    assert bench.recorder.durable_seq == 1
+
+
+async def test_whoever_waits_hears_of_durability() -> None:
+    """``durable`` returns when the writer's thread has synced, also for many waiters at once."""
+    bench = Bench(Certified(), MemoryDisk())
+    bench.recorder.start()
+    seqs = [bench.recorder.append(note(str(number))) for number in range(50)]
+    await asyncio.gather(*(bench.recorder.durable(seq) for seq in seqs))
+    assert bench.recorder.durable_seq == 50
+    await bench.recorder.close()
+
+
+async def test_close_makes_the_rest_durable() -> None:
+    """What was appended last is on disk after an orderly end."""
+    disk, certified = MemoryDisk(), Certified()
+    bench = Bench(certified, disk)
+    bench.recorder.start()
+    for number in range(20):
+        bench.recorder.append(note(str(number)))
+    await bench.recorder.close()
+    assert len(Bench(certified, disk).recovered) == 20
+
+
+def test_kinds_outside_the_policy_are_left_out_and_counted() -> None:
+    """What the candidate did not agree to is not recorded; events about the session itself always are."""
+    bench = Bench(Certified(), MemoryDisk(), kinds=("prompt",))
+    assert bench.recorder.append(call(1)) == NOT_RECORDED
+    assert bench.recorder.append(note("about the session")) == 0
+    assert bench.recorder.dropped == {"policy": 1}
+
+
+def test_a_malformed_draft_costs_itself_only() -> None:
+    """A draft that cannot become an event is counted, and takes no number; that an agent's is missing is told."""
+    bench = Bench(Certified(), MemoryDisk())
+    odd = Draft(src="hook", kind=Kind.COMMAND, ms=1, mono_ms=1, fields={"no_such_field": "x"})
+    assert bench.recorder.append(odd) == NOT_RECORDED
+    assert bench.recorder.append(Draft(src="nobody", kind=Kind.NOTE, ms=1, mono_ms=1)) == NOT_RECORDED
+    assert bench.record(note("next")) == [1]
+    assert kinds(bench) == ["capture_gap", "note"]
+    assert bench.recorder.dropped == {"malformed": 2}
+
+
+def test_refs_to_what_was_not_recorded_fall_away() -> None:
+    """An event may point only to events before it that are there."""
+    bench = Bench(Certified(), MemoryDisk())
+    bench.record(note("a"))
+    draft = Draft(src="hook", kind=Kind.COMMAND, ms=1, mono_ms=1, refs=(NOT_RECORDED, 0, 7), fields={"command": "ls"})
+    bench.record(draft)
+    assert list(bench.recorder.events())[-1].parsed.refs == (0,)
+
+
+@pytest.mark.parametrize("kind", sorted(AGENT_KINDS))
+def test_after_the_time_limit_nothing_of_agents_is_recorded(kind: str) -> None:
+    """The certificate's end is kept by the recorder, and said once; the session's own events go on."""
+    bench = Bench(Certified(record_until=NOW_MS + 10), MemoryDisk())
+    draft = Draft(src="proxy", kind=kind, ms=NOW_MS, mono_ms=1)
+    assert bench.recorder.append(draft) == 0
+    bench.clock.pass_by(11)
+    assert bench.recorder.append(draft) == bench.recorder.append(draft) == NOT_RECORDED
+    bench.record(note("still mine"))
+    assert kinds(bench) == [kind, "capture_degraded", "note"]
+    assert bench.recorder.dropped == {"time_limit": 2}
+    assert bench.recorder.degraded == ("time_limit",)
+
+
+def test_nothing_follows_closed() -> None:
+    """``closed`` is the last event, also for a recorder that starts later."""
+    disk, certified = MemoryDisk(), Certified()
+    bench = Bench(certified, disk)
+    bench.recorder.note(Kind.CLOSED, totals={}, batches=1)
+    assert bench.recorder.append(note("late")) == NOT_RECORDED
+    bench.recorder.commit()
+    again = Bench(certified, disk)
+    assert again.recorder.finished
+    assert again.recorder.append(note("later")) == NOT_RECORDED
+
+
+@pytest.mark.parametrize("src", ["hook", "candidate", "proxy", "launcher", "workspace"])
+def test_nobody_but_the_recorder_closes(src: str) -> None:
+    """A ``closed`` of another source is an event like any other, also for a recorder that starts later."""
+    disk, certified = MemoryDisk(), Certified()
+    bench = Bench(certified, disk)
+    bench.record(Draft(src=src, kind=Kind.CLOSED, ms=1, mono_ms=1, fields={}), note("a"))
+    assert kinds(bench) == ["closed", "note"]
+    assert not Bench(certified, disk).recorder.finished
+
+
+def test_an_event_can_demand_its_place() -> None:
+    """``closed`` must be the next one after what was sealed, or not be at all."""
+    bench = Bench(Certified(), MemoryDisk())
+    bench.record(note("a"))
+    assert not bench.recorder.append_next(note("b"), seq=0)
+    assert bench.recorder.append_next(note("b"), seq=1)
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.EROFS])
+def test_a_disk_that_fails_for_a_while_loses_nothing(number: int) -> None:
+    """Events wait in memory while the disk refuses, keep their places, and a note tells of it afterwards."""
+    disk = MemoryDisk()
+    bench = Bench(Certified(), disk)
+    bench.record(note("before"))
+    disk.on_call = failing(disk, number, times=2)
+    bench.recorder.append(call(1, "x" * 100))
+    assert not bench.recorder.commit()
+    assert bench.recorder.degraded == ("disk_failing",)
+    bench.recorder.append(note("meanwhile"))
+    assert not bench.recorder.commit()
+    assert bench.recorder.commit()
+    assert bench.recorder.commit()
+    assert kinds(bench) == ["note", "command", "note", "capture_degraded"]
+    assert errno.errorcode[number] in details(bench)[0]
+    assert not list(bench.recorder.degraded)
+
+
+def test_a_full_disk_costs_heavy_values_first() -> None:
+    """On ENOSPC events that wait are composed anew without their heavy values, in the same places, and it is said."""
+    disk = MemoryDisk()
+    bench = Bench(Certified(), disk)
+    bench.record(note("before"))
+    disk.on_call = failing(disk, errno.ENOSPC, times=1, word="write")
+    disk.free = 1000
+    bench.recorder.append(call(1, "x" * 100_000))
+    assert not bench.recorder.commit()
+    assert bench.recorder.commit()
+    opened = [event.open() for event in bench.recorder.events()]
+    assert [event.seq for event in opened] == [0, 1, 2]
+    assert "output" not in opened[1].fields
+    assert opened[1].fields["command"] == "ls"
+    assert "left out" in details(bench)[0]
+
+
+def test_a_nearly_full_disk_is_noticed_before_it_is_full() -> None:
+    """Below the reserve, heavy values are left out; above it everything is kept again; both are said."""
+    disk = MemoryDisk()
+    bench = Bench(Certified(), disk)
+    disk.free = 1000
+    bench.record(call(1, "x" * 9000))
+    assert bench.recorder.degraded == ("disk_nearly_full",)
+    bench.record(call(2, "x" * 9000))
+    disk.free = 1 << 40
+    bench.record(call(3, "short"))
+    bench.record(call(4, "x" * 9000))
+    outputs = [event.open().fields.get("output") for event in bench.recorder.events() if event.kind == Kind.COMMAND]
+    assert [None if output is None else len(output) for output in outputs] == [9000, None, 5, 9000]
+    assert len(details(bench)) == 2
+
+
+def test_memory_is_bounded_while_the_disk_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond the bound agents' events are dropped and counted, never the session's own; a gap tells afterwards."""
+    monkeypatch.setattr(recorder_module, "_PENDING_LIMIT", 20_000)
+    disk = MemoryDisk()
+    bench = Bench(Certified(), disk)
+    disk.on_call = failing(disk, errno.EIO, times=1)
+    for number in range(8):
+        bench.recorder.append(call(number, "x" * 4000))
+    assert bench.recorder.dropped["overload"] > 0
+    bench.clock.pass_by(5000)
+    assert bench.recorder.append(note("mine")) != NOT_RECORDED
+    assert not bench.recorder.commit()
+    while bench.recorder.durable_seq < bench.recorder.next_seq:
+        assert bench.recorder.commit()
+    assert kinds(bench)[-2:] == ["capture_degraded", "capture_gap"]
+    gap = list(bench.recorder.events())[-1].open().fields
+    assert (gap["source"], gap["lost"]) == ("recorder", bench.recorder.dropped["overload"])
+    assert (gap["from_ms"], gap["to_ms"]) == (NOW_MS, NOW_MS + 5000)
+
+
+def test_the_session_s_own_events_stay_whole() -> None:
+    """Leaving out heavy values never touches consent, submission or notes."""
+    heavy = Draft(
+        src="workspace", kind=Kind.SUBMISSION_FINAL, ms=1, mono_ms=1, fields={"commit": "c", "diff": "x" * 10_000}
+    )
+    assert without_heavy_values(heavy) is heavy
+    agent = call(1, "x" * 10_000)
+    assert set(without_heavy_values(agent).fields) == {"tool_use_id", "command"}
+    light = call(1, "x")
+    assert without_heavy_values(light) is light
+
+
+async def test_a_journal_that_vanished_ends_the_recorder() -> None:
+    """When durable records are gone, nobody is told that anything is durable any more."""
+    disk = MemoryDisk()
+    bench = Bench(Certified(), disk)
+    bench.record(note("a"))
+    disk.on_call = failing(disk, errno.EIO, times=1)
+    disk.vanish()
+    bench.recorder.append(note("b"))
+    assert not bench.recorder.commit()
+    assert bench.recorder.lost
+    assert bench.recorder.append(note("c")) == NOT_RECORDED
+    with pytest.raises(JournalLostError):
+        await bench.recorder.durable(1)
+    await bench.recorder.close()
+    assert bench.recorder.durable_seq == 1
+    with pytest.raises(JournalLostError):
+        await bench.recorder.durable(1)
+
+
+async def test_a_writer_that_breaks_ends_the_recorder() -> None:
+    """An error that no disk raises is not waited out in silence: whoever waits hears of it, and a new start follows."""
+    disk = MemoryDisk()
+    bench = Bench(Certified(), disk)
+    bench.record(note("a"))
+    disk.on_call = nth("sync", 1, MemoryError())
+    bench.recorder.start()
+    seq = bench.recorder.append(note("b"))
+    with pytest.raises(JournalLostError):
+        await bench.recorder.durable(seq)
+    assert (bench.recorder.lost, bench.recorder.failing) == (True, "MemoryError")
+    await bench.recorder.close()
+    assert bench.recorder.durable_seq == 1
+
+
+def test_fresh_events_are_handed_out_without_reading_the_disk() -> None:
+    """The sealer gets what just became durable from memory, and is told when it must read."""
+    bench = Bench(Certified(), MemoryDisk())
+    bench.record(note("a"), note("b"))
+    fresh = bench.recorder.take_fresh(0)
+    assert fresh is not None
+    assert [event.seq for event in fresh] == [0, 1]
+    assert [event.seq for event in bench.recorder.take_fresh(1) or []] == [1]
+    assert bench.recorder.take_fresh(2) == []
+    assert bench.recorder.take_fresh(0) is None
+
+
+def test_fresh_events_do_not_pile_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While nobody seals, memory holds the oldest events only; the others are read from disk when their turn comes."""
+    monkeypatch.setattr(recorder_module, "_FRESH_LIMIT", 5_000)
+    bench = Bench(Certified(), MemoryDisk())
+    for number in range(5):
+        bench.record(call(number, "x" * 2000))
+    fresh = bench.recorder.take_fresh(0) or []
+    assert [event.seq for event in fresh] == [0, 1]
+    assert bench.recorder.take_fresh(2) is None
+    assert [event.seq for event in bench.recorder.events(start=2)] == [2, 3, 4]
+
+
+def test_events_end_where_durability_ends() -> None:
+    """A reader never sees what could still be lost."""
+    disk = MemoryDisk()
+    bench = Bench(Certified(), disk)
+    bench.record(note("a"))
+    disk.on_call = failing(disk, errno.EIO, times=1)
+    bench.recorder.append(note("b"))
+    assert not bench.recorder.commit()
+    assert [event.seq for event in bench.recorder.events()] == [0]
+    assert all(isinstance(event, RecordedEvent) for event in bench.recorder.events())
+
+
+def test_own_notes_are_stamped_by_the_clock() -> None:
+    """The recorder's own events carry both clocks."""
+    clock = HandClock(wall=5, mono=7)
+    bench = Bench(Certified(), MemoryDisk(), clock=clock)
+    bench.recorder.note(Kind.CAPTURE_DEGRADED, detail="x")
+    bench.recorder.commit()
+    parsed = next(iter(bench.recorder.events())).parsed
+    assert (parsed.src, parsed.ms, parsed.mono_ms) == ("recorder", 5, 7)

@@ -1,0 +1,108 @@
+"""A real collector and a real recorder, killed again and again while answers get lost."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.helpers.disk import seeded
+from tests.helpers.hiring import Invited, Stage, stage
+from tests.helpers.relay import Relay
+from tests.helpers.running import kill_and_wait, pid_of
+
+from promptster.client import CollectorClient
+from promptster.errors import SessionError
+from promptster.protocol.verification import verify_bundle
+from promptster.session_folder.control_client import ControlClient
+from promptster.session_folder.folder import SessionFolder
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+class Fight:
+    """One session between two ends that die."""
+
+    def __init__(self, hiring: Stage, invited: Invited, relay: Relay, chance: random.Random) -> None:
+        started = invited.start("--collector", relay.url)
+        self.hiring, self.relay, self.chance = hiring, relay, chance
+        self.folder = SessionFolder(invited.state / "sessions" / started["session"])
+        self.control = ControlClient(self.folder)
+        self.promised: list[str] = []
+        self.told = 0
+        self.kills = {"recorder": 0, "collector": 0}
+
+    def record(self) -> None:
+        """Some events; those whose answer came are promised."""
+        for _ in range(self.chance.randint(1, 5)):
+            text = f"note {self.told}"
+            self.told += 1
+            with suppress(SessionError):
+                self.control.record([{"src": "launcher", "kind": "capture_degraded", "fields": {"detail": text}}])
+                self.promised.append(text)
+
+    def kill(self) -> None:
+        """One end, at whatever it is doing just now."""
+        if self.chance.random() < 0.3:
+            self.relay.lose_answer_to(b"PUT ")
+        if self.chance.random() < 0.75:
+            kill_and_wait(pid_of(self.folder.recorder_pid))
+            self.kills["recorder"] += 1
+        else:
+            self.hiring.running.kill()
+            self.record()
+            self.hiring.running.start()
+            self.kills["collector"] += 1
+
+    def close(self) -> int:
+        """Submit; the number of events, all of them received."""
+        events = self.control.close([])
+        received = 0
+        while received < events:
+            received, _ = self.control.flush(seconds=30)
+        return events
+
+
+@pytest.fixture
+def fight(tmp_path: Path) -> Iterator[Fight]:
+    """A session that records, with a wire that loses answers."""
+    with stage(tmp_path) as hiring, hiring.invited("carla") as invited, Relay(hiring.running.url) as relay:
+        yield Fight(hiring, invited, relay, seeded(11))
+
+
+def _judge(fight: Fight) -> None:
+    """What is promised stands in the collector's bundle once, in order, and the bundle holds."""
+    events = fight.close()
+    session = fight.folder.path.name
+    while fight.control.status().checked < events:
+        fight.control.flush(seconds=1)
+    with CollectorClient(fight.hiring.running.url, token=fight.hiring.running.token) as client:
+        bundle = client.bundle(session)
+    verdict = verify_bundle(bundle, trusted={fight.hiring.running.fingerprint})
+    assert verdict.verdict == "verified", verdict.findings
+    texts = [event.fields["detail"] for event in verdict.opened if event.src == "launcher"]
+    assert len(texts) == len(set(texts))
+    assert [text for text in texts if text in set(fight.promised)] == fight.promised
+    assert verdict.events == events
+    assert fight.control.status().state == "closed"
+
+
+def test_a_few_kills(fight: Fight) -> None:
+    """The short form of the long fight below, for every day."""
+    for _ in range(4):
+        fight.record()
+        fight.kill()
+    _judge(fight)
+
+
+@pytest.mark.kills
+def test_a_hundred_kills(fight: Fight) -> None:
+    """At least a hundred kills over both ends, with lost answers on the way."""
+    while sum(fight.kills.values()) < 110:
+        fight.record()
+        fight.kill()
+    assert min(fight.kills.values()) > 10
+    _judge(fight)

@@ -1,0 +1,299 @@
+"""The recorder's process, whole: what it records, when it stops, what it delivers, what it survives."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import subprocess
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.helpers.certified import Certified
+from tests.helpers.recorders import Shelf
+from tests.helpers.recording_agent import PROMPT, ask_model, hook, provider, until
+from tests.helpers.running import FAR, kill_and_wait, prepared
+from tests.helpers.shelf_server import serving
+
+from promptster.errors import SessionError
+from promptster.protocol.encoding import b64u_decode
+from promptster.session.launch.launcher import hook_command
+from promptster.session_folder.folder import SessionState
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.helpers.running import Running
+
+
+FINAL = [{"src": "workspace", "kind": "submission_final", "fields": {"commit": "c", "diff": "+1"}}]
+
+
+@pytest.fixture
+def running(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Running]:
+    """A recorder without a collector."""
+    with prepared(tmp_path, monkeypatch) as running:
+        running.spawn()
+        yield running
+
+
+def test_the_first_events_tell_what_was_agreed_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Consent, opening, and where traffic goes instead of to the provider, in this order, once."""
+    certified = Certified(
+        record_until=FAR,
+        upload_until=FAR,
+        upstreams={"anthropic": "http://127.0.0.1:9", "openai": "https://api.openai.com/v1"},
+        overrides=("anthropic",),
+    )
+    with prepared(tmp_path, monkeypatch, certified=certified) as running:
+        running.folder.update(choices={"ide": "claude", "path_check": {"anthropic": {"ok": True}}})
+        running.spawn()
+        consent, opened, overridden = running.events()
+        assert (consent.kind, consent.src, consent.fields["locale"]) == ("consent", "candidate", "en")
+        assert opened.fields["choices"] == {"ide": "claude"}
+        assert opened.fields["path_check"] == {"anthropic": {"ok": True}}
+        assert overridden.fields == {"upstream": "anthropic", "url": "http://127.0.0.1:9"}
+
+
+def test_events_of_commands_are_durable_when_answered(running: Running) -> None:
+    """The answer to ``record`` comes after the disk's; a baseline is there once however often it is told."""
+    baseline = [{"src": "workspace", "kind": "submission_baseline", "fields": {"commit": "c"}}]
+    seqs = running.control.record(
+        [*baseline, {"src": "launcher", "kind": "capture_degraded", "fields": {"detail": "x"}}]
+    )
+    assert [event.kind for event in running.events()][-2:] == ["submission_baseline", "capture_degraded"]
+    assert running.control.record(baseline) == seqs[:1]
+    kill_and_wait(running.recorder_pid)
+    assert running.control.record(baseline) == seqs[:1]
+
+
+@pytest.mark.parametrize(
+    "draft",
+    [
+        {"src": "recorder", "kind": "note", "fields": {"text": "x"}},
+        {"src": "proxy", "kind": "prompt", "fields": {"text": "x"}},
+        {"src": "candidate", "kind": "unheard", "fields": {}},
+        {"src": "candidate", "kind": "note", "fields": {"unheard": "x"}},
+        {"src": "candidate", "kind": "closed", "fields": {"batches": 1}},
+        {"src": "launcher", "kind": "capture_heartbeat", "fields": {}},
+        {"src": "candidate", "kind": "paused", "fields": {}},
+        {"src": "candidate", "kind": "consent", "fields": {}},
+        {"src": "launcher", "kind": "submission_final", "fields": {"diff": ""}},
+    ],
+)
+def test_commands_cannot_speak_for_others(running: Running, draft: dict[str, Any]) -> None:
+    """What a command tells is checked: its own sources, known kinds and fields."""
+    before = running.kinds()
+    with pytest.raises(SessionError):
+        running.control.record([draft])
+    assert running.kinds() == before
+
+
+def test_pauses_are_events_and_outlast_a_crash(running: Running) -> None:
+    """While paused no agent event is recorded; a new recorder is still paused."""
+    running.control.pause()
+    assert running.control.status().state is SessionState.PAUSED
+    with pytest.raises(SessionError) as error:
+        running.control.pause()
+    assert error.value.code == "cannot_pause"
+    hook(running, PROMPT)
+    kill_and_wait(running.recorder_pid)
+    hook(running, PROMPT)
+    assert running.control.status().state is SessionState.PAUSED
+    running.control.resume()
+    with pytest.raises(SessionError):
+        running.control.resume()
+    hook(running, {**PROMPT, "prompt": "after"})
+    until(running, lambda status: status.sources.get("hook", 0) == 1)
+    running.control.flush(seconds=0.1)
+    kinds = running.kinds()
+    assert kinds.index("paused") < kinds.index("resumed") < kinds.index("prompt")
+    assert kinds.count("prompt") == 1
+
+
+def test_a_hook_process_is_heard(running: Running) -> None:
+    """The real forwarder process hands over by the socket, the event is the candidate's prompt, and no file is left."""
+    hook(running, PROMPT)
+    until(running, lambda status: status.sources.get("hook", 0) == 1)
+    running.control.flush(seconds=0.1)
+    (prompt,) = [event for event in running.events() if event.kind == "prompt"]
+    assert (prompt.fields["text"], prompt.src) == ("write a test", "hook")
+    running.control.stop()
+    assert not list(running.folder.spool.glob("*.hook"))
+
+
+def test_what_waited_in_the_spool_is_recorded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hook calls made while no recorder ran are recorded at its start with their own times, and then gone."""
+    with prepared(tmp_path, monkeypatch) as running:
+        running.spawn()
+        ticket = running.control.launch()
+        for pid in (running.supervisor_pid, running.recorder_pid):
+            kill_and_wait(pid)
+        command = [*hook_command(), "claude", ticket.hook_socket, ticket.spool]
+        for text in ("one", "two"):
+            subprocess.run(command, input=json.dumps({**PROMPT, "prompt": text}).encode(), check=True, timeout=60)
+        assert len(list(running.folder.spool.glob("*.hook"))) == 2
+        running.spawn()
+        until(running, lambda status: status.sources.get("hook", 0) == 2)
+        running.control.flush(seconds=0.1)
+        kill_and_wait(running.recorder_pid)
+        until(running, lambda _status: not list(running.folder.spool.glob("*.hook")))
+        assert [event.fields["text"] for event in running.events() if event.kind == "prompt"] == ["one", "two"]
+
+
+def test_a_model_call_is_forwarded_and_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Through the real proxy to a provider and back; both sides become events, the key stays with the agent."""
+    with provider() as url:
+        upstreams = {"anthropic": url}
+        certified = Certified(record_until=FAR, upload_until=FAR, upstreams=upstreams, overrides=("anthropic",))
+        with prepared(tmp_path, monkeypatch, certified=certified) as running:
+            port = running.spawn()
+            assert ask_model(port, running.control.launch().token) == "msg_1"
+            until(running, lambda status: status.sources.get("proxy", 0) >= 3)
+            running.control.flush(seconds=0.1)
+            kinds = [event.kind for event in running.events() if event.src == "proxy"]
+            assert kinds == ["prompt", "model_request", "model_response"]
+            running.control.stop()
+            for path in running.folder.path.rglob("*"):
+                assert not path.is_file() or b"sk-plant-1" not in path.read_bytes()
+
+
+def test_a_submitted_session_ends_with_every_event_received(delivering: tuple[Running, Shelf]) -> None:
+    """Closing records the last events and ``closed``, alone in the last batch, with true totals; all of it arrives."""
+    running, shelf = delivering
+    running.record("work")
+    events = running.control.close(FINAL)
+    status = until(running, lambda status: status.state is SessionState.CLOSED)
+    assert (status.received, status.events, events) == (5, 5, 5)
+    until(running, lambda status: status.checked == events)
+    assert shelf.public()
+    *_, final, closed = running.events()
+    assert (final.kind, closed.kind) == ("submission_final", "closed")
+    assert closed.fields["batches"] == len(shelf.stored)
+    assert shelf.stored[-1][0].header.count == 1
+    assert closed.fields["totals"] == {"candidate": 2, "recorder": 2, "workspace": 1}
+    assert running.control.close(FINAL) == events
+    with pytest.raises(SessionError):
+        running.record("too late")
+    assert running.folder.facts().state is SessionState.CLOSED
+
+
+def test_a_submission_survives_a_crash_and_an_absent_collector(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A whole session offline: closed without a collector, killed, started again; when there is one, all arrives."""
+    with prepared(tmp_path, monkeypatch) as running:
+        running.spawn()
+        running.record("offline")
+        events = running.control.close(FINAL)
+        assert running.control.status().state is SessionState.CLOSING
+        kill_and_wait(running.recorder_pid)
+        assert running.control.status().events == events
+        running.control.stop()
+        shelf = Shelf(running.certified)
+        with serving(shelf) as server:
+            running.folder.update(collector_url=server.url)
+            running.spawn()
+            status = until(running, lambda status: status.state is SessionState.CLOSED)
+            assert status.received == events
+        assert running.kinds()[-1] == "closed"
+
+
+def test_flush_sends_what_there_is(delivering: tuple[Running, Shelf]) -> None:
+    """After a flush everything recorded so far has its receipt; the session goes on."""
+    running, shelf = delivering
+    running.record("x")
+    received, events = running.control.flush()
+    assert received == events == shelf.events == 3
+    assert running.control.status().collector == {"reachable": True, "last_error": None, "refused": None}
+
+
+def test_a_flush_without_a_collector_ends_in_time(running: Running) -> None:
+    """Asking for delivery while offline costs the asked-for patience and no more."""
+    assert running.control.flush(seconds=0.2) == (0, 2)
+    assert (
+        until(running, lambda s: s.collector["reachable"] is False).collector["last_error"] == "collector_unreachable"
+    )
+
+
+def test_a_withdrawn_session_writes_nothing_more(running: Running) -> None:
+    """After a withdrawal no event is added, not even the end's own, and the files can be deleted."""
+    before = running.kinds()
+    running.control.stop(withdrawn=True)
+    assert running.folder.facts().state is SessionState.WITHDRAWN
+    assert running.kinds() == before
+
+
+def test_a_damaged_journal_costs_its_tail_and_is_told(running: Running) -> None:
+    """Flipped bits on the candidate's disk never stop the recorder; what was sealed comes back from the batches."""
+    for number in range(6):
+        running.record(f"note {number}")
+    running.control.flush(seconds=0.1)
+    running.control.stop()
+    (path,) = running.folder.journal.glob("*.journal")
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    running.spawn()
+    running.record("after")
+    events = running.events()
+    assert [event.seq for event in events] == list(range(len(events)))
+    texts = [event.fields["text"] for event in events if event.kind == "note"]
+    assert texts == [*(f"note {number}" for number in range(6)), "after"]
+    (told,) = [event.fields["detail"] for event in events if event.kind == "capture_recovered"]
+    assert "moved aside" in told
+    assert "taken back" in told
+
+
+def test_deleted_journal_is_filled_from_the_batches(running: Running) -> None:
+    """Even without any journal, numbering goes on behind what was sealed."""
+    running.record("a")
+    running.control.flush(seconds=0.1)
+    running.control.stop()
+    sealed = len(running.events())
+    for path in running.folder.journal.iterdir():
+        path.unlink()
+    running.spawn()
+    assert running.control.status().events > sealed
+    assert "a" in [event.fields.get("text") for event in running.events()]
+
+
+def test_a_disk_that_fails_at_the_start_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a journal nothing is begun: the command gets the reason, and no process stays."""
+    with prepared(tmp_path, monkeypatch) as running:
+        running.folder.batches.rmdir()
+        running.folder.batches.write_bytes(b"in the way")
+        with pytest.raises(SessionError) as error:
+            running.spawn()
+        assert error.value.code == "disk"
+        assert not running.folder.supervisor_pid.exists()
+
+
+def test_agents_work_on_while_the_disk_fails(running: Running) -> None:
+    """A recorder that comes back to an unreadable disk forwards, unrecorded, and records again when it can."""
+    running.record("before")
+    hidden = running.folder.path / "hidden"
+    running.folder.journal.rename(hidden)
+    running.folder.journal.write_bytes(b"in the way")
+    kill_and_wait(running.recorder_pid)
+    with closing(http.client.HTTPConnection("127.0.0.1", running.port, timeout=60)) as agent:
+        agent.request("GET", "/nowhere")
+        assert agent.getresponse().status in range(400, 500)
+    running.folder.journal.unlink()
+    hidden.rename(running.folder.journal)
+    running.record("after")
+    kinds = [kind for kind in running.kinds() if kind != "capture_gap"]
+    assert kinds[-3:] == ["note", "capture_recovered", "note"]
+
+
+def test_status_is_complete(running: Running) -> None:
+    """Everything a person is shown is there, with plain values."""
+    status = running.control.status()
+    assert status.session == running.certified.session
+    assert len(b64u_decode(status.session)) == 16
+    assert (status.events, status.durable, status.received, status.checked) == (2, 2, 0, 0)
+    assert status.record_until == status.upload_until == FAR
+    assert (status.restarts, status.silent_hooks, status.degraded) == (0, (), ())
+    ticket = running.control.launch()
+    assert ticket.base_urls["claude"] == f"http://127.0.0.1:{status.port}/{ticket.token}/anthropic"
+    assert ticket.base_urls["codex"] == f"http://127.0.0.1:{status.port}/openai"
+    assert len(ticket.token) >= 43

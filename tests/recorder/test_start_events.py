@@ -1,0 +1,64 @@
+"""What a recorder says when it starts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.helpers.certified import Certified, paths_below
+
+from promptster.errors import SessionError
+from promptster.journal.journal import Recovery
+from promptster.recorder.journal_repair import Repair
+from promptster.recorder.start_events import losses, opening
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+CLEAN = Recovery(torn_bytes=0, refused_files=0)
+
+
+def test_an_opening_tells_consent_choices_and_other_addresses(tmp_path: Path) -> None:
+    """In this order, each once; what the path check found stands apart from what was chosen."""
+    certified = Certified(
+        upstreams={"anthropic": "http://127.0.0.1:1", "openai": "https://api.openai.com/v1"}, overrides=("anthropic",)
+    )
+    folder = certified.folder(paths_below(tmp_path))
+    folder.update(choices={"ide": "claude", "path_check": {"openai": {"ok": True}}})
+    consent, opened, overridden = opening(folder, consented=False)
+    assert (consent.kind, consent.src, consent.fields["locale"]) == ("consent", "candidate", "en")
+    assert (opened.kind, opened.src, opened.fields["choices"]) == ("opened", "recorder", {"ide": "claude"})
+    assert opened.fields["path_check"] == {"openai": {"ok": True}}
+    assert "continues" not in opened.fields
+    assert overridden.fields == {"upstream": "anthropic", "url": "http://127.0.0.1:1"}
+
+
+def test_a_consent_that_stands_already_is_not_told_twice(tmp_path: Path) -> None:
+    """A first start that was cut off behind it is taken up where it was."""
+    folder = Certified().folder(paths_below(tmp_path))
+    assert [entry.kind for entry in opening(folder, consented=True)] == ["opened"]
+
+
+def test_an_opening_needs_the_documents(tmp_path: Path) -> None:
+    """Nothing is made up in their place."""
+    folder = Certified().folder(paths_below(tmp_path))
+    (folder.documents / "consent.json").unlink()
+    with pytest.raises(SessionError):
+        list(opening(folder, consented=False))
+
+
+@pytest.mark.parametrize(
+    ("clean_end", "found", "repair", "words"),
+    [
+        (True, CLEAN, Repair(), []),
+        (False, CLEAN, Repair(), ["without notice"]),
+        (True, Recovery(torn_bytes=7, refused_files=1), Repair(), ["7 bytes and 1 files"]),
+        (True, CLEAN, Repair(filled=3), ["3 events were taken back"]),
+        (False, CLEAN, Repair(moved=2, skipped=5), ["without notice", "5 numbers"]),
+    ],
+)
+def test_every_loss_is_told(*, clean_end: bool, found: Recovery, repair: Repair, words: list[str]) -> None:
+    """And nothing is told where nothing was lost."""
+    told = losses(clean_end=clean_end, found=found, repair=repair)
+    assert len(told) == len(words)
+    assert all(word in text for word, text in zip(words, told, strict=True))

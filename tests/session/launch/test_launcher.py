@@ -1,0 +1,297 @@
+"""Starting agents: found by name, refused with the shells' own codes, and then the process is the agent."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+import pytest
+from tests.helpers.launching import TICKET, desk
+from tests.helpers.terminal import Terminal
+
+from promptster.agents.launchers import NAMES, find_agent
+from promptster.commands import run
+from promptster.errors import LaunchError
+from promptster.protocol.policy import AGENTS, make_policy
+from promptster.proxy.upstreams import DEFAULT_UPSTREAMS
+from promptster.session.allowed_agents import allowed_names
+from promptster.session.launch.launcher import SHIMS_VARIABLE, become, find_program, hook_command, prepare
+from promptster.session_folder.folder import SessionState
+from promptster.times import soon
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from tests.helpers.launching import Desk
+
+
+def _install(folder: Path, name: str, text: str = "#!/bin/sh\nexit 0\n", mode: int = 0o755) -> Path:
+    folder.mkdir(exist_ok=True)
+    program = folder / name
+    program.write_text(text)
+    program.chmod(mode)
+    return program
+
+
+def _environ(root: Path, **more: str) -> dict[str, str]:
+    return {"PATH": f"{root / 'bin'}:/usr/bin:/bin", "HOME": str(root / "home"), **more}
+
+
+def test_each_name_has_a_recipe() -> None:
+    """The names that ``run`` takes are the names that the recipes carry."""
+    assert tuple(find_agent(name).name for name in NAMES) == NAMES
+
+
+def test_policies_name_the_agents_that_there_are(tmp_path: Path) -> None:
+    """Each name that ``run`` takes is allowed by its own name in a policy, and by no other."""
+    for name in NAMES:
+        agent = find_agent(name).provider_agent
+        assert agent in AGENTS
+        usual = {provider: upstream.base_url for provider, upstream in DEFAULT_UPSTREAMS.items()}
+        policy = make_policy(organisation="Acme", title="A task", providers=usual, agents=[agent])
+        (tmp_path / name).mkdir()
+        with desk(tmp_path / name, answering=False, policy=policy) as made:
+            assert allowed_names(made.folder) == (name,)
+    assert len(AGENTS) == len(NAMES)
+
+
+def test_an_agent_whose_provider_the_policy_does_not_name_is_not_started(tmp_path: Path) -> None:
+    """Its calls would be recorded although nobody agreed to where they go."""
+    only = {"anthropic": "https://api.anthropic.com"}
+    with desk(tmp_path, answering=False, policy=make_policy(organisation="Acme", title="T", providers=only)) as made:
+        assert allowed_names(made.folder) == ("claude", "cursor-agent")
+
+
+def test_where_no_agent_here_is_allowed_the_team_is_asked(tmp_path: Path) -> None:
+    """A policy may name only agents that a later version records."""
+    policy = make_policy(organisation="Acme", title="A task", providers={}, agents=["later-agent"])
+    with desk(tmp_path, policy=policy) as made, pytest.raises(LaunchError) as caught:
+        prepare("claude", (), made.paths, _environ(tmp_path))
+    assert (caught.value.code, caught.value.exit_code) == ("agent_not_allowed", 125)
+    assert caught.value.hint == "Ask the hiring team: it allows no agent that can be recorded here."
+
+
+def test_an_unknown_agent_is_our_failure(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A name without a recipe is refused with 125 and the names that there are, even where such a program exists.
+
+    As with env, nohup and timeout, 125 says that the wrapper itself refused and nothing was started. 127 would say that
+    a program is missing, which installing it would mend; here it would not. And 2, our code for usage elsewhere, is a
+    code that agents end with themselves: behind ``run`` it could not be told from theirs.
+    """
+    with pytest.raises(LaunchError, match="gemini") as caught:
+        find_agent("gemini")
+    assert (caught.value.exit_code, caught.value.code) == (125, "unknown_agent")
+    _install(tmp_path, "gemini")
+    assert run.main(["gemini", "-p", "x"]) == 125
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert shown.err.startswith("error: cannot record gemini\nUse claude, codex or cursor-agent.\n")
+    assert all(name in shown.err for name in NAMES)
+
+
+def test_programs_are_found_as_a_shell_would(tmp_path: Path) -> None:
+    """The first executable on PATH; 127 if there is none, 126 if the only one may not run; shims passed over."""
+    with pytest.raises(LaunchError) as missing:
+        find_program("claude", _environ(tmp_path))
+    plain = _install(tmp_path / "bin", "claude", mode=0o644)
+    with pytest.raises(LaunchError) as plain_file:
+        find_program("claude", _environ(tmp_path))
+    assert (missing.value.exit_code, plain_file.value.exit_code) == (127, 126)
+    plain.chmod(0o755)
+    assert find_program("claude", _environ(tmp_path)) == plain
+    shims = tmp_path / "shims"
+    _install(shims, "claude")
+    environ = {"PATH": f"{shims}:{tmp_path / 'bin'}", SHIMS_VARIABLE: str(shims)}
+    assert find_program("claude", environ) == plain
+
+
+def test_the_hook_command_is_absolute(tmp_path: Path) -> None:
+    """Interpreter and forwarder are named by absolute path, outside any workspace, and work as they stand."""
+    python, *flags, forward = hook_command()
+    assert Path(python).is_absolute()
+    assert Path(forward).is_absolute()
+    assert flags == ["-I", "-S"]
+    done = subprocess.run([*hook_command(), "claude", str(tmp_path / "s"), str(tmp_path)], input=b"", check=False)
+    assert done.returncode == 0
+
+
+def test_without_a_session_nothing_starts(tmp_path: Path) -> None:
+    """No session, an ended one, or a recorder that is gone: each is refused by name with 125."""
+    _install(tmp_path / "bin", "claude")
+    with desk(tmp_path, answering=False) as made:
+        with pytest.raises(LaunchError) as unreachable:
+            prepare("claude", (), made.paths, _environ(tmp_path))
+        made.folder.update(state=SessionState.CLOSED)
+        with pytest.raises(LaunchError) as ended:
+            prepare("claude", (), made.paths, _environ(tmp_path))
+        made.folder.deactivate(made.paths)
+        with pytest.raises(LaunchError) as none:
+            prepare("claude", (), made.paths, _environ(tmp_path))
+    errors = [unreachable.value, ended.value, none.value]
+    assert [error.code for error in errors] == ["recorder_unreachable", "not_recording", "no_session"]
+    assert {error.exit_code for error in errors} == {125}
+
+
+def test_events_about_the_launch_are_recorded(tmp_path: Path) -> None:
+    """What the recipe has to tell goes to the recorder before the agent starts."""
+    _install(tmp_path / "bin", "claude")
+    with desk(tmp_path) as made:
+        prepared = prepare("claude", ("--bare",), made.paths, _environ(tmp_path))
+    assert [event["kind"] for event in made.recorded] == ["capture_degraded"]
+    assert made.recorded[0]["src"] == "launcher"
+    assert prepared.program == tmp_path / "bin" / "claude"
+
+
+def test_a_company_provider_is_refused_unless_the_candidate_agreed(tmp_path: Path) -> None:
+    """A gateway in the environment stops the launch; with the candidate's earlier yes, hooks record alone."""
+    _install(tmp_path / "bin", "claude")
+    environ = _environ(tmp_path, ANTHROPIC_BASE_URL="https://gateway.example")
+    (tmp_path / "refused").mkdir()
+    with desk(tmp_path / "refused") as made:
+        with pytest.raises(LaunchError, match=r"gateway\.example") as caught:
+            prepare("claude", (), made.paths, environ)
+        assert caught.value.code == "company_provider"
+    (tmp_path / "agreed").mkdir()
+    with desk(tmp_path / "agreed", choices={"hooks_only": "claude,codex"}) as made:
+        prepare("claude", (), made.paths, environ)
+    assert "hooks only" in made.recorded[-1]["fields"]["detail"]
+
+
+def test_an_agent_started_after_the_time_is_told_that_nothing_is_recorded(tmp_path: Path) -> None:
+    """It starts, with a line that says so as people tell the time, and nothing about it is recorded either."""
+    _install(tmp_path / "bin", "claude")
+    with desk(tmp_path) as made:
+        assert prepare("claude", ("--bare",), made.paths, _environ(tmp_path)).launch.drafts
+        told = len(made.recorded)
+        made.folder.update(record_until=1)
+        late = prepare("claude", ("--bare",), made.paths, _environ(tmp_path))
+    *_, over, step = late.launch.notes
+    assert over == f"warning: time was up at {soon(1, 86_400_000 * 400)}, so nothing in claude is recorded"
+    assert step == "To submit what was recorded: promptster submit"
+    assert len(made.recorded) == told > 0
+
+
+def test_a_repositorys_base_url_is_no_company(tmp_path: Path) -> None:
+    """A base URL in the project's own settings does not stop the launch: it is overruled and recorded."""
+    _install(tmp_path / "bin", "claude")
+    with desk(tmp_path) as made:
+        (made.workspace / ".claude").mkdir()
+        (made.workspace / ".claude" / "settings.json").write_text('{"env":{"ANTHROPIC_BASE_URL":"http://evil"}}')
+        prepare("claude", (), made.paths, _environ(tmp_path))
+    assert [event["kind"] for event in made.recorded] == ["capture_config_changed"]
+
+
+def test_cursor_needs_its_workspace_file(tmp_path: Path) -> None:
+    """Without our entries in the hooks file nothing would be recorded, so cursor-agent is not started.
+
+    Printing one answer (``-p``) it starts no hooks for prompts and answers; that is said and recorded.
+    """
+    _install(tmp_path / "bin", "cursor-agent")
+    with desk(tmp_path) as made:
+        with pytest.raises(LaunchError) as caught:
+            prepare("cursor-agent", ("x",), made.paths, _environ(tmp_path))
+        (made.workspace / ".cursor").mkdir()
+        (made.workspace / ".cursor" / "hooks.json").write_text(f'{{"hooks":{{"a":"{TICKET.hook_socket}"}}}}')
+        prepared = prepare("cursor-agent", ("x",), made.paths, _environ(tmp_path))
+        printing = prepare("cursor-agent", ("-p", "x"), made.paths, _environ(tmp_path))
+    assert caught.value.code == "cursor_hooks_missing"
+    assert prepared.launch.arguments == ("x",)
+    assert "only source" in made.recorded[0]["fields"]["detail"]
+    assert prepared.launch.notes == ()
+    assert "no prompts and no answers" in printing.launch.notes[0]
+    assert "neither prompts nor answers" in made.recorded[-1]["fields"]["detail"]
+
+
+def test_the_process_becomes_the_agent(tmp_path: Path) -> None:
+    """The program is executed with its own name and environment, with the signals as a shell leaves them."""
+    calls: list[tuple[str, list[str], Mapping[str, str]]] = []
+
+    class ReplacedError(Exception):
+        """Stands for the end of our own program."""
+
+    def execute(path: str, words: list[str], environ: Mapping[str, str]) -> NoReturn:
+        calls.append((path, words, environ))
+        raise ReplacedError
+
+    program = _install(tmp_path / "bin", "claude")
+    before = signal.getsignal(signal.SIGPIPE)
+    with desk(tmp_path) as made:
+        prepared = prepare("claude", ("-p", "x"), made.paths, _environ(tmp_path))
+    try:
+        with contextlib.suppress(ReplacedError):
+            become(prepared, execute)
+        assert signal.getsignal(signal.SIGPIPE) is signal.SIG_DFL
+    finally:
+        signal.signal(signal.SIGPIPE, before)
+    ((path, words, environ),) = calls
+    assert path == str(program)
+    assert words[0] == "claude"
+    assert words[-2:] == ["-p", "x"]
+    assert environ == _environ(tmp_path)
+
+
+def _run(made: Desk, *words: str, given: bytes = b"", cwd: Path | None = None) -> subprocess.CompletedProcess[bytes]:
+    environ = made.environ(**_environ(made.workspace.parent))
+    return subprocess.run(
+        [sys.executable, "-P", "-m", "promptster", "run", *words],
+        env=environ,
+        input=given,
+        capture_output=True,
+        check=False,
+        cwd=cwd or made.workspace,
+    )
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Iterator[Desk]:
+    """A session that a real process finds."""
+    with desk(tmp_path) as one:
+        yield one
+
+
+def test_streams_and_exit_code_are_the_agents_own(tmp_path: Path, made: Desk) -> None:
+    """A real ``promptster run``: streams, arguments and exit code pass untouched; one ``--`` is dropped."""
+    script = '#!/bin/sh\nshift 2\nprintf "out:%s|" "$@"\ncat\necho err >&2\nexit 42\n'
+    _install(tmp_path / "bin", "claude", script)
+    done = _run(made, "claude", "--", "-p", "two words", "--json", "--help", given=b"\x00in")
+    assert done.stdout == b"out:-p|out:two words|out:--json|out:--help|\x00in"
+    assert done.stderr == b"err\n"
+    assert done.returncode == 42
+
+
+def test_our_own_failures_have_the_shells_codes(tmp_path: Path, made: Desk) -> None:
+    """127 not installed, 126 not executable (also a broken interpreter line), 125 ours."""
+    assert _run(made, "claude").returncode == 127
+    _install(tmp_path / "bin", "claude", mode=0o600)
+    assert _run(made, "claude").returncode == 126
+    _install(tmp_path / "bin", "claude", "#!/no/such/interpreter\n")
+    assert _run(made, "claude").returncode == 126
+    refused = _run(made, "claude", "--settings", "/no/such")
+    assert refused.returncode == 125
+    assert refused.stderr.startswith(b"error: ")
+    assert _run(made, "gemini").returncode == 125
+    assert _run(made).returncode == 125
+
+
+def test_help_is_ours_only_before_the_agents_name(capsys: pytest.CaptureFixture[str]) -> None:
+    """``run --help`` explains run."""
+    assert run.main(["--help"]) == 0
+    assert "Usage: promptster run" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("typed", "code"), [("yes", 0), ("no", 3)])
+def test_cursors_file_is_made_only_after_a_typed_yes(tmp_path: Path, made: Desk, typed: str, code: int) -> None:
+    """At a terminal ``run cursor-agent`` asks; anything but yes changes nothing and starts nothing."""
+    _install(tmp_path / "bin", "cursor-agent", "#!/bin/sh\necho started\n")
+    words = [sys.executable, "-m", "promptster", "run", "cursor-agent", "hello"]
+    environ = made.environ(**_environ(tmp_path), TERM="dumb")
+    with Terminal(words, environ=environ, cwd=made.workspace) as terminal:
+        terminal.wait_for("yes/no")
+        terminal.type(typed)
+        assert terminal.end() == code
+    assert ("started" in terminal.shown) == (typed == "yes")
+    assert (made.workspace / ".cursor" / "hooks.json").exists() == (typed == "yes")
