@@ -1,7 +1,7 @@
 """The lines after an agent ended: what was recorded of it and how to continue. Not a command of its own.
 
-``promptster.system.agent_waiter`` calls it as ``python -m promptster.commands.agent_ended AGENT SINCE CODE`` if standard
-error is a terminal. It never fails, so that the agent's own exit code is kept.
+``promptster.system.agent_waiter`` runs ``python -m promptster.commands.agent_ended AGENT SINCE CODE`` if standard error
+is a terminal. It never fails, so that the agent's own exit code is kept.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 r"""Escaping: all captured or received text passes through here before it reaches a terminal.
 
-The characters that ``promptster.replay.invisible_characters`` lists are escaped: C0 and C1 controls including ESC (so no terminal
-sequence survives), DEL, bidirectional controls, line and paragraph separators, lone surrogates, and invisible
-characters except those that a word, an emoji or an ideograph needs in its place. Escaped characters stay visible, as
-Python writes them: ``\x1b``, ``\u202e``.
+The characters that ``promptster.replay.invisible_characters`` lists are escaped: C0 and C1 controls including ESC (so
+no terminal sequence survives), DEL, bidirectional controls, line and paragraph separators, lone surrogates, and
+invisible characters except those that a word, an emoji or an ideograph needs in its place. Escaped characters stay
+visible, as Python writes them: ``\x1b``, ``\u202e``.
 """
 
 from __future__ import annotations
