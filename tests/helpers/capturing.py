@@ -9,6 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from promptster.agents.registry import readers
 from promptster.capture.engine import Capture
 from promptster.protocol.events import Draft, compose
 from promptster.proxy.observation import RequestInfo, part
@@ -51,7 +52,7 @@ class Bench:
 
     def __post_init__(self) -> None:
         """Start the first engine."""
-        self.capture = Capture(self._append, self.clock, **self.options)
+        self.capture = Capture(self._append, self.clock, agents=readers(), **self.options)
 
     def _append(self, draft: Draft) -> int:
         self.drafts.append(draft)
@@ -60,7 +61,7 @@ class Bench:
     def restart(self, *, lost: int = 0) -> None:
         """A new engine learns from what the old one recorded; the last few events did not reach the disk."""
         del self.drafts[len(self.drafts) - lost :]
-        self.capture = Capture(self._append, self.clock, **self.options)
+        self.capture = Capture(self._append, self.clock, agents=readers(), **self.options)
         for event in self.recorded():
             self.capture.absorb(event)
 

@@ -1,13 +1,15 @@
-"""``promptster shell``: a shell in which plain ``claude`` and ``codex`` are the recorded ones; ``exit`` returns.
+"""``promptster shell``: a shell in which agents are recorded by their plain names; ``exit`` returns.
 
 Anything after ``shell`` goes to the shell itself, so ``promptster shell -c "claude -p hello"`` works in a script.
 """
 
 from __future__ import annotations
 
+from textwrap import fill
 from typing import TYPE_CHECKING, NoReturn
 
 from promptster.errors import LaunchError, PromptsterError
+from promptster.protocol.agents import PROGRAMS, all_of
 from promptster.ui.output import Output
 
 if TYPE_CHECKING:
@@ -17,13 +19,20 @@ if TYPE_CHECKING:
 
 OUR_FAILURE = 125
 
-_HELP = """\
+_AGENTS = fill(
+    f"{all_of(PROGRAMS)} are recorded when you start them in it, as with promptster run. Nothing else that you do "
+    "in it is recorded. exit returns.",
+    width=79,
+    initial_indent="  ",
+    subsequent_indent="  ",
+    break_on_hyphens=False,
+)
+_HELP = f"""\
 Usage: promptster shell [ARGUMENTS FOR THE SHELL...]
 
   Open your own shell inside your assessment.
 
-  claude, codex and cursor-agent are recorded when you start them in it, as with
-  promptster run. Nothing else that you do in it is recorded. exit returns.
+{_AGENTS}
 
 Options, before the shell's arguments:
   -h, --help  Show this message and exit.
@@ -66,8 +75,7 @@ def _tell(folder: SessionFolder, out: Output) -> None:
         out.note("To record them, run `promptster resume`.")
     else:
         names = allowed_names(folder)
-        listed = " and ".join(part for part in (", ".join(names[:-1]), *names[-1:]) if part)
-        recorded = f"{listed} {'is' if len(names) == 1 else 'are'}" if names else "no agent is"
+        recorded = f"{all_of(names)} {'is' if len(names) == 1 else 'are'}" if names else "no agent is"
         out.note(f"In this shell {recorded} recorded. Type exit to leave.")
     with contextlib.suppress(FileNotFoundError):
         if not is_inside(Path.cwd(), Path(facts.workspace)):

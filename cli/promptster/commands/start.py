@@ -10,6 +10,7 @@ import typer
 
 from promptster.commands import needed
 from promptster.commands.options import Code, Collector, Json, read_code
+from promptster.protocol.agents import CATALOGUE, EDITORS, one_of
 
 if TYPE_CHECKING or needed.work:
     from promptster.clock import SystemClock
@@ -46,9 +47,8 @@ if TYPE_CHECKING:
     from promptster.session.workspace.preparing import Preparation
 
 _STORES: dict[str, StoreKind] = {"keyring": "keyring", "file": "file"}
-_IDES = frozenset({"claude", "cursor"})
-_OFTEN = frozenset({"claude", "codex"})
-"""Agents that are named in a line of their own after a start; the others need words of explanation."""
+_OFTEN = frozenset(agent.program for agent in CATALOGUE if agent.upstreams)
+"""Agents that are named after a start; the others need an explanation."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,7 +93,7 @@ def command(
     ide: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="claude|cursor", help="Prepare the workspace for the agent inside your editor; may be repeated."
+            metavar="|".join(EDITORS), help="Prepare the workspace for the agent inside your editor; may be repeated."
         ),
     ] = None,
     hooks_only: Annotated[
@@ -359,8 +359,8 @@ def _store(text: str | None) -> StoreKind | None:
 
 def _ides(words: list[str]) -> tuple[str, ...]:
     for word in words:
-        if word not in _IDES:
-            raise UsageError(f"--ide takes claude or cursor, not {word!r}")
+        if word not in EDITORS:
+            raise UsageError(f"--ide takes {one_of(EDITORS)}, not {word!r}")
     return tuple(sorted(set(words)))
 
 

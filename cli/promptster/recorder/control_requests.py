@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from promptster.agents.registry import base_urls
 from promptster.deliver.uploader import Ended
 from promptster.errors import SessionError
 from promptster.proxy.upstreams import at_usual_address
@@ -125,17 +126,11 @@ class ControlRequests:
         }
 
     async def _launch(self, _request: Mapping[str, Any]) -> Mapping[str, Any]:
-        base = f"http://127.0.0.1:{self._port}"
         return {
             "port": self._port,
             "token": self._token,
-            "base_urls": {
-                "claude": f"{base}/{self._token}/anthropic",
-                "codex": f"{base}/openai",
-                "chatgpt": f"{base}/chatgpt",
-            },
+            "base_urls": base_urls(self._port, self._token),
             "usual_addresses": at_usual_address(self._facts.upstreams),
-            "hook_url": f"{base}/hooks/claude",
             "hook_socket": str(self._folder.hook_socket),
             "spool": str(self._folder.spool),
         }

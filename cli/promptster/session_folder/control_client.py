@@ -8,7 +8,7 @@ A request is ``{"op": NAME, ...arguments}``; the answer is ``{"ok": true, ...}``
 | op | arguments | answer |
 |---|---|---|
 | status | | ``RecorderStatus`` as JSON |
-| launch | | ``port``, ``token``, ``base_urls``, ``usual_addresses``, ``hook_url``, ``hook_socket``, ``spool`` |
+| launch | | ``port``, ``token``, ``base_urls``, ``usual_addresses``, ``hook_socket``, ``spool`` |
 | record | ``drafts``: [{src, kind, fields, lane?, refs?}] | ``seqs``, durable when the answer comes |
 | pause, resume | ``reason``? | ``seq`` |
 | close | ``drafts`` | ``events``; then poll ``status`` until ``received`` equals it |

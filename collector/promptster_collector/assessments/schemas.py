@@ -15,7 +15,7 @@ class AssessmentRequest:
     retention_days: int = 30
     """How long sessions are kept; 180 at most."""
     agents: list[str] | None = None
-    """The agents that may be used, of claude, codex and cursor; ``None`` for all of them."""
+    """The ids of the agents that may be used; ``None`` for all of them."""
     contact: str | None = None
     """To whom candidates write; ``None`` for the organisation."""
     alternative: str | None = None
