@@ -20,7 +20,7 @@ from promptster.errors import CollectorError, ConfigurationError
 from promptster.network import Network, read_network
 from promptster.protocol.encoding import b64u_decode, b64u_encode
 from promptster.protocol.errors import ProtocolError
-from promptster.protocol.keys import KeySuccession, parse_keyfile
+from promptster.protocol.key_succession import KeySuccession, parse_keyfile
 from promptster.protocol.signing import kid
 
 if TYPE_CHECKING:

@@ -11,7 +11,9 @@
 ├── ``CollectorError``       the collector refused, or could not be reached
 ├── ``StorageError``         a folder or a disk refused
 ├── ``SessionError``         the session's state does not allow what was asked
-│   └── ``NotPrivateError``  a folder or socket of ours is, or could be, somebody else's
+│   ├── ``NotPrivateError``  a folder or socket of ours belongs, or could belong, to someone else
+│   ├── ``RecorderUnreachableError``  no recorder answers
+│   └── ``RecorderRunningError``      another recorder of the session runs
 ├── ``WorkspaceError``       the workspace cannot be used, or a file could not be put back
 ├── ``LaunchError``          an agent could not be launched captured (exit 125, 126 or 127)
 ├── ``PlatformError``        this operating system is not supported
@@ -192,6 +194,25 @@ class NotPrivateError(SessionError):
     """A folder, a socket or a process in the place of one of ours is somebody else's, so nothing was told to it."""
 
     default_code = "not_private"
+
+
+class RecorderUnreachableError(SessionError):
+    """No recorder of the session answers."""
+
+    default_code = "recorder_unreachable"
+
+    def __init__(self) -> None:
+        """Say so, and how to continue."""
+        super().__init__(
+            "the recorder is not responding",
+            hint="Run `promptster resume` to start it again. Nothing that was recorded is lost.",
+        )
+
+
+class RecorderRunningError(SessionError):
+    """A recorder of the session runs, so no other can start."""
+
+    default_code = "recorder_running"
 
 
 class WorkspaceError(PromptsterError):

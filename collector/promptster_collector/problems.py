@@ -14,8 +14,8 @@ from sqlalchemy.exc import OperationalError
 
 from promptster.protocol.errors import LimitError, ProtocolError
 from promptster_collector.errors import PROBLEM_TYPE, Refusal
-from promptster_collector.store.reserve import StorageFullError, is_full
-from promptster_collector.store.sealing import UnsealError
+from promptster_collector.store.at_rest import UnsealError
+from promptster_collector.store.disk_reserve import StorageFullError, is_full
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -12,7 +12,7 @@ import logging
 import traceback
 from typing import TYPE_CHECKING, Self, TypeVar
 
-from promptster_collector.store.reserve import StorageFullError, is_full
+from promptster_collector.store.disk_reserve import StorageFullError, is_full
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Generator, Sequence

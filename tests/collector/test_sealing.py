@@ -18,17 +18,18 @@ from tests.helpers.site import Site, Template, copy_data, running_site
 from promptster.protocol.invite import InviteCode
 from promptster.protocol.verification import verify_bundle
 from promptster_collector.review import reading as reading_module
-from promptster_collector.review import sealer as sealer_module
+from promptster_collector.review import segment_sealer as sealer_module
+from promptster_collector.review.helper_messages import Piece
+from promptster_collector.review.helper_process import HelperProcess
 from promptster_collector.review.rows import row_of
-from promptster_collector.review.sealer import SegmentSealer, WrittenSegment
-from promptster_collector.review.segment_process import Piece, SegmentProcess
 from promptster_collector.review.segment_reader import ReadingFailedError
+from promptster_collector.review.segment_sealer import SegmentSealer, WrittenSegment
 from promptster_collector.settings import Limits
+from promptster_collector.store.at_rest import Sealer
 from promptster_collector.store.keys.keystore import KeyDestroyedError
 from promptster_collector.store.keys.names import segment_key
-from promptster_collector.store.parquet import write_parquet
+from promptster_collector.store.parquet import write_rows
 from promptster_collector.store.schema import Alarm, Batch, Segment, Session
-from promptster_collector.store.sealing import Sealer
 from promptster_collector.store.segments import SegmentDraft, SegmentFolder
 
 MB = 1_000_000
@@ -58,7 +59,7 @@ def sealer_of(site: Site) -> SegmentSealer:
 
 def write(sealer: SegmentSealer, organisation: str, session: str) -> WrittenSegment:
     """Write a segment and do not list it."""
-    with SegmentProcess() as process:
+    with HelperProcess() as process:
         return sealer.write(organisation, session, process)
 
 
@@ -252,7 +253,7 @@ def test_a_segment_from_before_there_were_pieces_is_read(site: Site) -> None:
     site.drain()
     rows = [row_of(event.seq // 2, event) for event in candidate.events]
     key = site.store.keys.get(segment_key(organisation, candidate.session, 1))
-    old = Sealer(key, organisation=organisation, session=candidate.session).seal(write_parquet(rows), "segment/1")
+    old = Sealer(key, organisation=organisation, session=candidate.session).seal(write_rows(rows), "segment/1")
     (path,) = (site.data / "segments").iterdir()
     path.write_bytes(old)
     listed = update(Segment).values(file_sha256=hashlib.sha256(old).digest())
@@ -292,7 +293,7 @@ def test_sealing_takes_no_more_memory_for_a_larger_session() -> None:
         candidate = Candidate(InviteCode(invite_id="i", secret=bytes(32), pin="p"))
         candidate.prev = bytes(32)
         said = hexadecimal(1 * MB) + "and again " * 160_000
-        with SegmentProcess() as process:
+        with HelperProcess() as process:
             process.begin(candidate.content_key, ["note"], piece_bytes=8 << 20)
             made: list[Piece] = []
             for _ in range(requests):

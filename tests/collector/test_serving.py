@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from promptster_collector.errors import SetupError
-from promptster_collector.serving import Listening, WithoutContent, ready_words, serve
+from promptster_collector.listening import Listening
+from promptster_collector.serving import WithoutContent, ready_words, serve
 from promptster_collector.settings import Settings
 
 

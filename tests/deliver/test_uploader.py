@@ -14,7 +14,7 @@ from promptster.client import RefusedError, UnreachableError
 from promptster.deliver import uploader as uploader_module
 from promptster.deliver.refusals import Refusals
 from promptster.deliver.uploader import Ended, Halt, Pace, Uploader
-from promptster.protocol.keys import first_key, next_key, write_keyfile
+from promptster.protocol.key_succession import first_key, next_key, write_keyfile
 from promptster.protocol.privacy import Tombstone
 from promptster.protocol.receipt import LAPSED, Close
 from promptster.protocol.signing import SigningKey

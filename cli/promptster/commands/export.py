@@ -24,7 +24,7 @@ if TYPE_CHECKING or needed.work:
     from promptster.paths import Paths
     from promptster.protocol.verification import verify_bundle
     from promptster.replay.errors import ExportError
-    from promptster.replay.verdict import findings, log
+    from promptster.replay.verdict_text import findings, log
     from promptster.session.leaving.copy_completion import StillIncompleteError, complete, find_own, may_be_completed
     from promptster.ui.escape import escape_line
     from promptster.ui.output import Output, write_bytes
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from promptster.replay.exporters.interface import Exporter
-    from promptster.replay.session import Replay
+    from promptster.replay.loading import Replay
     from promptster.session.leaving.copy_completion import Completed
 
 _STDOUT = "-"

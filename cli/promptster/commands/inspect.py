@@ -24,7 +24,7 @@ if TYPE_CHECKING or needed.work:
     from promptster.ui.story import Layout, story
 
 if TYPE_CHECKING:
-    from promptster.replay.session import Replay
+    from promptster.replay.loading import Replay
 
 _STDOUT = "-"
 

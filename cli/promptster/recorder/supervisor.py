@@ -27,7 +27,7 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from promptster.errors import SessionError, reason_of
+from promptster.errors import RecorderRunningError, SessionError, reason_of
 from promptster.private import is_our_folder, make_private_folder, require_our_folder, require_our_socket
 
 if TYPE_CHECKING:
@@ -60,7 +60,8 @@ def spawn_recorder(
         The port on which the proxy listens.
 
     Raises:
-        SessionError: it did not start; code ``recorder_running`` if one holds this session already.
+        RecorderRunningError: one runs already.
+        SessionError: it did not start.
     """
     import subprocess  # noqa: PLC0415 - the supervisor itself does without it
 
@@ -133,6 +134,8 @@ def _read_ready(line: bytes) -> int:
     if "port" in answer:
         return int(answer["port"])
     message = str(answer.get("message", "the recorder did not start"))
+    if answer.get("code") == RecorderRunningError.default_code:
+        raise RecorderRunningError(message)
     raise SessionError(message, hint=answer.get("hint") or hint, code=str(answer.get("code", "recorder_not_started")))
 
 
@@ -290,7 +293,7 @@ class Supervisor:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            raise SessionError("a recorder holds this session already", code="recorder_running") from None
+            raise RecorderRunningError("a recorder of this session is already running") from None
         return handle
 
     def _prepare_run_folder(self) -> None:

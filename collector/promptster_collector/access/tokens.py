@@ -13,12 +13,12 @@ from sqlalchemy import insert, select, update
 from promptster.protocol.encoding import b64u_encode
 from promptster_collector.access.principal import Principal, Role
 from promptster_collector.errors import ConflictError, NotFoundError, UnauthorizedError
-from promptster_collector.store.ended import What
-from promptster_collector.store.records import Entry
-from promptster_collector.store.reserve import Need
+from promptster_collector.store.disk_reserve import WritePriority
+from promptster_collector.store.ending_lines import EndingKind
+from promptster_collector.store.endings import Ending
 from promptster_collector.store.schema import Session, Token
 from promptster_collector.store.store import new_id
-from promptster_collector.store.tombstones import buried
+from promptster_collector.store.tombstones import erased_refusal
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -141,13 +141,13 @@ class Tokens:
         if found is None:
             raise NotFoundError("there is no such token")
         # Written down outside the database first: one that is put back must not give the token its power again.
-        entry = Entry(what=What.TOKEN, organisation=organisation, id=token, at_ms=now)
-        await asyncio.to_thread(self._store.records.add, [entry])
+        entry = Ending(what=EndingKind.TOKEN, organisation=organisation, id=token, at_ms=now)
+        await asyncio.to_thread(self._store.endings.add, [entry])
 
         def job(connection: Connection) -> None:
             connection.execute(update(Token).where(mine & Token.revoked_ms.is_(None)).values(revoked_ms=now))
 
-        await self._store.database.write(job, need=Need.ENDING)
+        await self._store.database.write(job, priority=WritePriority.ENDING)
 
     async def principal(self, bearer: str, *, session: object = None) -> Principal:
         """Who holds this bearer token; ``session`` is the one that the request names.
@@ -185,6 +185,6 @@ class Tokens:
             erased = select(Session.state, Session.tombstone).where(Session.id == str(session))
             found = await self._store.database.read(lambda connection: connection.execute(erased).one_or_none())
             if found is not None and found.tombstone is not None:
-                raise buried(found.state, found.tombstone)
+                raise erased_refusal(found.state, found.tombstone)
             raise TokenRejectedError("the access token opens no session")
         return Principal(organisation=row.organisation, session=row.id)

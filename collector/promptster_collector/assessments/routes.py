@@ -14,7 +14,7 @@ from promptster_collector.assessments.schemas import AssessmentAnswer, Assessmen
 from promptster_collector.assessments.service import AssessmentDraft, AssessmentFacts, Assessments
 from promptster_collector.clock import rfc3339
 from promptster_collector.errors import InvalidError
-from promptster_collector.typed import tidied, wrong_with
+from promptster_collector.input_text import normalised_text, text_fault
 
 _MAX_TITLE = 200
 _MAX_REPOSITORY = 2000
@@ -24,8 +24,8 @@ _MAX_STATEMENT = 200
 
 
 def _draft(data: JSONBody[AssessmentRequest]) -> AssessmentDraft:
-    title = tidied(data.title)
-    if (wrong := wrong_with(title, "a title", most=_MAX_TITLE)) is not None:
+    title = normalised_text(data.title)
+    if (wrong := text_fault(title, "a title", most=_MAX_TITLE)) is not None:
         raise InvalidError(wrong, code="title")
     repository = data.repository or None
     if repository is not None and (len(repository) > _MAX_REPOSITORY or not repository.isprintable()):
@@ -53,8 +53,8 @@ def _stated(text: str | None, what: str, code: str) -> str | None:
     """A phrase that goes into a sentence of the policy, which brings the full stop."""
     if text is None:
         return None
-    phrase = tidied(text).rstrip(".")
-    if (wrong := wrong_with(phrase, what, most=_MAX_STATEMENT)) is not None:
+    phrase = normalised_text(text).rstrip(".")
+    if (wrong := text_fault(phrase, what, most=_MAX_STATEMENT)) is not None:
         raise InvalidError(wrong, code=code)
     return phrase
 

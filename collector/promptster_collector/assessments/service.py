@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from sqlalchemy import insert, select
 
 from promptster.protocol.policy import AGENTS
+from promptster_collector.assessments.backup_terms import require_policy_kept
 from promptster_collector.assessments.policies import PolicySettings, policy_bytes
-from promptster_collector.assessments.promises import require_promise
 from promptster_collector.errors import NotFoundError
 from promptster_collector.store.schema import Assessment
 from promptster_collector.store.store import new_id
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from promptster_collector.clock import Clock
     from promptster_collector.orgs.service import Organisations
+    from promptster_collector.store.at_rest import Sealer
     from promptster_collector.store.database import AnyRow
-    from promptster_collector.store.sealing import Sealer
     from promptster_collector.store.store import Store
 
 
@@ -129,7 +129,7 @@ class Assessments:
             ConflictError: backups of keys are kept longer by now.
         """
         facts = await self.get(organisation, assessment)
-        require_promise(facts.policy, self._key_backup_days)
+        require_policy_kept(facts.policy, self._key_backup_days)
         return facts
 
     async def list(self, organisation: str) -> list[AssessmentFacts]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import insert, select
 
 from promptster_collector.errors import NotFoundError
-from promptster_collector.store.reserve import Need
+from promptster_collector.store.disk_reserve import WritePriority
 from promptster_collector.store.schema import Read, Session
 
 if TYPE_CHECKING:
@@ -57,4 +57,4 @@ class Audit:
                 raise NotFoundError("there is no such session", code="unknown_session")
             connection.execute(insert(Read), values)
 
-        await self._store.database.write(job, need=Need.READING)
+        await self._store.database.write(job, priority=WritePriority.READING)

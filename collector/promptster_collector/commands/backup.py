@@ -27,7 +27,7 @@ def command(
     from promptster_collector.settings import Settings  # noqa: PLC0415 - likewise
     from promptster_collector.store.backup import make_backup  # noqa: PLC0415 - likewise
     from promptster_collector.store.backup_keys import MOST_DAYS, BackupKeys  # noqa: PLC0415 - likewise
-    from promptster_collector.store.store import as_stated, require_data_folder  # noqa: PLC0415 - likewise
+    from promptster_collector.store.data_folder import as_stated, require_data_folder  # noqa: PLC0415 - likewise
 
     os.umask(0o077)
     settings = Settings(data=data.absolute())

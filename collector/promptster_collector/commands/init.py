@@ -20,10 +20,10 @@ _EMAIL = re.compile(r"[^\s@<>]{1,200}@[^\s@<>]{1,200}")
 
 def _checked(org: str, owner_email: str) -> str:
     """The organisation's name as it is kept."""
-    from promptster_collector.typed import tidied, wrong_with  # noqa: PLC0415 - costs start-up time
+    from promptster_collector.input_text import normalised_text, text_fault  # noqa: PLC0415 - costs start-up time
 
-    name = tidied(org)
-    if (wrong := wrong_with(name, "an organisation's name", most=_MAX_NAME)) is not None:
+    name = normalised_text(org)
+    if (wrong := text_fault(name, "an organisation's name", most=_MAX_NAME)) is not None:
         raise OptionError(wrong, hint="Check --org. Nothing was created.", code="organisation")
     if _EMAIL.fullmatch(owner_email) is None or not owner_email.isprintable():
         hint = "--owner-email looks like owner@example.com. Nothing was created."
@@ -44,7 +44,8 @@ def command(
     """
     from promptster_collector.app import build_services, system_clock  # noqa: PLC0415 - costs start-up time
     from promptster_collector.settings import Settings  # noqa: PLC0415 - likewise
-    from promptster_collector.store.store import Store, mark_ready  # noqa: PLC0415 - likewise
+    from promptster_collector.store.data_folder import mark_ready  # noqa: PLC0415 - likewise
+    from promptster_collector.store.store import Store  # noqa: PLC0415 - likewise
 
     name = _checked(org, owner_email)
     os.umask(0o077)

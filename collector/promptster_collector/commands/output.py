@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 def _printable(text: str) -> str:
     if text.isascii() and text.replace("\n", "").isprintable():
         return text
-    from promptster.replay.unseen import replace_unseen  # noqa: PLC0415 - its pattern costs start-up time
+    from promptster.replay.invisible_characters import replace_invisible  # noqa: PLC0415 - its pattern costs start-up time
 
-    return replace_unseen(text, lambda _: "\ufffd")
+    return replace_invisible(text, lambda _: "\ufffd")
 
 
 def _cells(text: str) -> int:
@@ -98,7 +98,7 @@ def write_named(path: Path, data: bytes, *, force: bool) -> None:
         UsageError: the place is taken, or is none for a file.
         OSError: the system refused it.
     """
-    from promptster_collector.store.files import Durability, write_atomically  # noqa: PLC0415 - not on every system
+    from promptster_collector.store.durable_files import Durability, write_atomically  # noqa: PLC0415 - not on every system
 
     if path.is_dir():
         raise UsageError(f"{path} is a folder", hint="Name a file.", code="file")

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from promptster_collector.commands.asking import confirm_by_word, require_person
 from promptster_collector.commands.output import document, say
+from promptster_collector.commands.prompts import confirm_by_word, require_person
 
 if TYPE_CHECKING:
     from promptster_collector.settings import Settings
@@ -36,13 +36,13 @@ def command(
     """
     from promptster_collector.app import system_clock  # noqa: PLC0415 - costs start-up time
     from promptster_collector.settings import Settings  # noqa: PLC0415 - likewise
-    from promptster_collector.store.backup import Source  # noqa: PLC0415 - likewise
+    from promptster_collector.store.backup_source import BackupSource  # noqa: PLC0415 - likewise
+    from promptster_collector.store.data_folder import FolderLock  # noqa: PLC0415 - likewise
     from promptster_collector.store.restore import Restore  # noqa: PLC0415 - likewise
-    from promptster_collector.store.store import FolderLock  # noqa: PLC0415 - likewise
 
     os.umask(0o077)
     settings = Settings(data=data.absolute())
-    found = Source.find(source.absolute(), None if keys is None else keys.absolute(), keep_keys=keep_keys)
+    found = BackupSource.find(source.absolute(), None if keys is None else keys.absolute(), keep_keys=keep_keys)
     copy = None if tombstones_copy is None else tombstones_copy.absolute()
     restore = Restore.prepare(settings, found, copy)
     if not yes:

@@ -42,7 +42,8 @@ def command(
 
     Plain HTTP is for 127.0.0.1 only; every other address needs a certificate.
     """
-    from promptster_collector.serving import Listening, serve  # noqa: PLC0415 - costs start-up time
+    from promptster_collector.listening import Listening  # noqa: PLC0415 - costs start-up time
+    from promptster_collector.serving import serve  # noqa: PLC0415 - costs start-up time
     from promptster_collector.settings import Settings  # noqa: PLC0415 - likewise
 
     if (tls_cert is None) != (tls_key is None):

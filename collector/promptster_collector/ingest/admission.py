@@ -20,10 +20,10 @@ from promptster.protocol.signing import Envelope, SigningKey, verify
 from promptster_collector.errors import InvalidError, NotFoundError, Refusal
 from promptster_collector.ingest.outcome import Facts
 from promptster_collector.store.schema import Session
-from promptster_collector.store.tombstones import buried
+from promptster_collector.store.tombstones import erased_refusal
 
 if TYPE_CHECKING:
-    from promptster_collector.access.budgets import Strangers
+    from promptster_collector.access.rate_limits import FailureLimits
     from promptster_collector.settings import Limits
     from promptster_collector.store.database import AnyRow
     from promptster_collector.store.store import Store
@@ -37,11 +37,11 @@ _FACTS = 4096
 class Admission:
     """Lets through what a session's key signed."""
 
-    def __init__(self, store: Store, limits: Limits, *, strangers: Strangers) -> None:
-        """Tell ``strangers`` what nobody signed."""
+    def __init__(self, store: Store, limits: Limits, *, failures: FailureLimits) -> None:
+        """Tell ``failures`` what nobody signed."""
         self._store = store
         self._limits = limits
-        self._strangers = strangers
+        self._failures = failures
         self._nobody = SigningKey.generate(os.urandom).public_key
         """Checked against where there is no session, so that it takes as long as where there is one."""
         self._facts: OrderedDict[str, Facts] = OrderedDict()
@@ -60,7 +60,7 @@ class Admission:
         try:
             header, head = parse_head(start)
         except ProtocolError as error:
-            raise self._strangers.unsigned(sender, error) from None
+            raise self._failures.unsigned(sender, error) from None
         self._require_place(header, session, n, sender=sender)
         await self._signed_by(session, head, sender=sender)
 
@@ -74,7 +74,7 @@ class Admission:
         try:
             batch = self._parse(wire)
         except (Refusal, ProtocolError) as error:
-            raise self._strangers.unsigned(sender, error) from None
+            raise self._failures.unsigned(sender, error) from None
         self._require_place(batch.header, session, n, sender=sender)
         facts = await self._signed_by(session, batch.envelope, sender=sender)
         try:
@@ -83,7 +83,7 @@ class Admission:
             else:
                 verify_batch_body(batch)
         except BatchError as error:  # somebody holds no more of a batch than its signed header
-            raise self._strangers.unsigned(sender, error) from None
+            raise self._failures.unsigned(sender, error) from None
         return batch, facts
 
     async def facts_of(self, session: str) -> Facts | None:
@@ -98,7 +98,7 @@ class Admission:
             if row is None:
                 return None
             if row.public_key is None:
-                raise buried(row.state, row.tombstone)
+                raise erased_refusal(row.state, row.tombstone)
             facts = self._facts[session] = Facts(organisation=row.organisation, public_key=row.public_key)
             if len(self._facts) > _FACTS:
                 self._facts.popitem(last=False)
@@ -122,7 +122,7 @@ class Admission:
     def _require_place(self, header: BatchHeader, session: str, n: int, *, sender: str) -> None:
         if (header.session, header.n) != (session, n):
             refused = InvalidError("the batch was made for another place", code="wrong_place")
-            raise self._strangers.unsigned(sender, refused)
+            raise self._failures.unsigned(sender, refused)
 
     async def _signed_by(self, session: str, head: Envelope, *, sender: str) -> Facts:
         remembered = session in self._facts
@@ -136,5 +136,5 @@ class Admission:
             if remembered:
                 await self._read(session)  # as much work as for a session that nobody remembers
             refused = NotFoundError("there is no such session", code="unknown_session")
-            raise self._strangers.unsigned(sender, refused)
+            raise self._failures.unsigned(sender, refused)
         return facts

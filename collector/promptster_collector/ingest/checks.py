@@ -22,11 +22,11 @@ from promptster.protocol.kinds import Source, ends_session
 from promptster.protocol.receipt import SUBMITTED, Check
 from promptster_collector.assessments.policies import policy_of
 from promptster_collector.sessions.states import State
+from promptster_collector.store.at_rest import UnsealError
 from promptster_collector.store.inbox import size_of, wire_of
 from promptster_collector.store.keys.keystore import KeyDestroyedError
 from promptster_collector.store.keys.names import content_key
 from promptster_collector.store.schema import BATCHES, Batch, Session
-from promptster_collector.store.sealing import UnsealError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -14,10 +14,10 @@ from litestar.di import NamedDependency
 from litestar.params import JSONBody, QueryParameter
 
 from promptster.protocol.encoding import b64u_encode
-from promptster_collector.access.budgets import sender_of
 from promptster_collector.access.guard import ACCESS
 from promptster_collector.access.principal import ANYONE, SIGNED
-from promptster_collector.ingest.log import Log
+from promptster_collector.access.rate_limits import sender_of
+from promptster_collector.ingest.transparency_log import TransparencyLog
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +32,7 @@ class ConsistencyAnswer:
 
 
 @get("/v1/log/checkpoint", opt={ACCESS: ANYONE}, media_type=MediaType.TEXT)
-async def log_checkpoint(receipt_log: NamedDependency[Log]) -> Response[str]:
+async def log_checkpoint(receipt_log: NamedDependency[TransparencyLog]) -> Response[str]:
     """The log's newest checkpoint, a signed note's exact text."""
     note = await asyncio.to_thread(receipt_log.ask, receipt_log.newest)
     return Response(note, media_type=MediaType.TEXT)
@@ -56,7 +56,7 @@ class StandingAnswer:
 
 @post("/v1/log/checkpoint", opt={ACCESS: SIGNED}, status_code=200)
 async def hand_in_checkpoint(
-    request: Request[Any, Any, Any], receipt_log: NamedDependency[Log], data: JSONBody[CheckpointHandedIn]
+    request: Request[Any, Any, Any], receipt_log: NamedDependency[TransparencyLog], data: JSONBody[CheckpointHandedIn]
 ) -> StandingAnswer:
     """Take a checkpoint of this log; one that the log does not continue ends it, and another one is begun with it."""
     standing = await receipt_log.hand_in(data.note, sender=sender_of(request))
@@ -65,7 +65,7 @@ async def hand_in_checkpoint(
 
 @get("/v1/log/consistency", opt={ACCESS: ANYONE})
 async def log_consistency(
-    receipt_log: NamedDependency[Log],
+    receipt_log: NamedDependency[TransparencyLog],
     old: Annotated[int, QueryParameter(name="from", description="size of the smaller tree, from 1")],
     new: Annotated[int, QueryParameter(name="to", description="size of the larger tree, at most the log's own")],
 ) -> ConsistencyAnswer:

@@ -10,11 +10,11 @@ from promptster.protocol.encoding import b64u_encode
 from promptster.protocol.signing import Envelope
 from promptster_collector.errors import ConflictError, GoneError, InvalidError, NotFoundError, Refusal
 from promptster_collector.store.inbox import read_head
-from promptster_collector.store.tombstones import buried
+from promptster_collector.store.tombstones import erased_refusal
 
 if TYPE_CHECKING:
     from promptster.protocol.batch import WireBatch
-    from promptster_collector.store.sealing import Sealer
+    from promptster_collector.store.at_rest import Sealer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,4 +84,4 @@ def refusal(prepared: Prepared, outcome: Outcome) -> Refusal:
             signed = None if close is None else Envelope.decode(close).to_json()
             return GoneError("the session has ended", code="closed", extra={"close": signed})
         case state:
-            return buried(state, outcome.tombstone)
+            return erased_refusal(state, outcome.tombstone)

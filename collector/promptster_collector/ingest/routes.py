@@ -8,9 +8,9 @@ from litestar.params import FromPath
 
 from promptster.protocol.batch import MAX_HEADER, MAX_WIRE
 from promptster.protocol.signing import SIGNATURE_SIZE
-from promptster_collector.access.budgets import sender_of
 from promptster_collector.access.guard import ACCESS
 from promptster_collector.access.principal import SIGNED
+from promptster_collector.access.rate_limits import sender_of
 from promptster_collector.ingest.service import Ingest, Taken
 
 CHECKED_HEADER = "promptster-checked"

@@ -14,13 +14,13 @@ from sqlalchemy import bindparam, func, insert, select, update
 
 from promptster.protocol.encoding import b64u_decode
 from promptster.protocol.errors import ProtocolError
-from promptster.protocol.log import log_leaf
 from promptster.protocol.receipt import Receipt
 from promptster.protocol.signing import Envelope, open_envelope
+from promptster.protocol.transparency_log import log_leaf
+from promptster_collector.access.rate_limits import RateLimiter
 from promptster_collector.errors import BusyError, InvalidError
 from promptster_collector.ingest.admission import THREAD_ABOVE, Admission
 from promptster_collector.ingest.outcome import Facts, Outcome, Prepared, refusal
-from promptster_collector.ingest.pace import Pace
 from promptster_collector.sessions.states import GONE, State
 from promptster_collector.store.alarms import AlarmKind, raise_alarm
 from promptster_collector.store.inbox import head_bytes
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from promptster.protocol.batch import WireBatch
-    from promptster_collector.access.budgets import Strangers
+    from promptster_collector.access.rate_limits import FailureLimits
     from promptster_collector.clock import Clock
     from promptster_collector.sessions.lifecycle import Lifecycle
     from promptster_collector.settings import Limits
@@ -45,7 +45,7 @@ _CONFLICTS = 4
 """Second headers kept for a session."""
 
 
-class Behind(Protocol):
+class BackgroundWork(Protocol):
     """The work behind ingest: woken by every stored batch, held back a moment while a batch is being stored."""
 
     def wake(self) -> None:
@@ -77,8 +77,8 @@ class Ingest:
         limits: Limits,
         *,
         lifecycle: Lifecycle,
-        behind: Behind,
-        strangers: Strangers,
+        background: BackgroundWork,
+        failures: FailureLimits,
         on_returned: Callable[[Connection, int], None],
     ) -> None:
         """Keep what a batch is held against.
@@ -88,8 +88,8 @@ class Ingest:
             clock: what time it is.
             limits: how much a session may send.
             lifecycle: what a session's state allows.
-            behind: is told about each new batch.
-            strangers: is told about what nobody signed.
+            background: is told about each new batch.
+            failures: is told about what nobody signed.
             on_returned: is told about each receipt that the database had lost.
         """
         self._on_returned = on_returned
@@ -97,9 +97,9 @@ class Ingest:
         self._clock = clock
         self._limits = limits
         self._lifecycle = lifecycle
-        self._behind = behind
-        self._admission = Admission(store, limits, strangers=strangers)
-        self._pace = Pace(clock, per_second=limits.batches_per_second)
+        self._background = background
+        self._admission = Admission(store, limits, failures=failures)
+        self._rate = RateLimiter(clock, amount=limits.batches_per_second, seconds=1.0)
 
     def forget(self, session: str) -> None:
         """Drop what is remembered of a session that was erased."""
@@ -124,9 +124,9 @@ class Ingest:
             ProtocolError: the bytes or the earlier receipt are off.
         """
         batch, facts = await self._admission.whole(session, n, wire, sender=sender)
-        self._pace.take(session)
+        self._require_rate(session)
         try:
-            with self._behind.urgent():
+            with self._background.urgent():
                 if len(wire) > THREAD_ABOVE:
                     prepared = await asyncio.to_thread(self._prepare, session, facts, batch, earlier_receipt)
                 else:
@@ -140,6 +140,16 @@ class Ingest:
             self.forget(session)
             await self._admission.facts_of(session)
             raise BusyError("the session's keys are not there", code="keys_missing", status=503) from None
+
+    def _require_rate(self, session: str) -> None:
+        """Count one batch that the session's key signed.
+
+        Raises:
+            BusyError: the session sends too fast.
+        """
+        wait = self._rate.take(session)
+        if wait:
+            raise BusyError("the session sends batches too fast", retry_after=wait)
 
     def _prepare(self, session: str, facts: Facts, batch: WireBatch, earlier_receipt: str | None) -> Prepared:
         now = self._clock.wall_ms()
@@ -288,7 +298,7 @@ class Ingest:
     async def _answer(self, prepared: Prepared, outcome: Outcome) -> Taken:
         n, word = prepared.batch.header.n, outcome.word
         if word == "stored":
-            self._behind.wake()
+            self._background.wake()
             return Taken(receipt=prepared.receipt, checked_n=outcome.checked_n)
         if word == "known" and outcome.receipt_sealed is not None:
             receipt = prepared.sealer.unseal(outcome.receipt_sealed, f"receipt/{n}")

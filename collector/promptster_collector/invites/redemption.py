@@ -28,12 +28,12 @@ from promptster_collector.access.tokens import token_sha256
 from promptster_collector.errors import ConflictError, GoneError, InvalidError
 from promptster_collector.sessions.states import State
 from promptster_collector.settings import MINUTE_MS
-from promptster_collector.store.ended import What
+from promptster_collector.store.at_rest import Sealer
+from promptster_collector.store.ending_lines import EndingKind
+from promptster_collector.store.endings import Ending
 from promptster_collector.store.keys.keystore import KeyDestroyedError
 from promptster_collector.store.keys.names import content_key, sealing_key, session_key
-from promptster_collector.store.records import Entry
 from promptster_collector.store.schema import Invite, Session
-from promptster_collector.store.sealing import Sealer
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -157,8 +157,8 @@ class Redemption:
     async def _write_down(self, facts: InviteFacts) -> None:
         """Before the answer: no database that is put back lets the invite be used a second time."""
         now = self._clock.wall_ms()
-        entry = Entry(what=What.INVITE, organisation=facts.organisation, id=facts.id, at_ms=now)
-        await asyncio.to_thread(self._store.records.add, [entry])
+        entry = Ending(what=EndingKind.INVITE, organisation=facts.organisation, id=facts.id, at_ms=now)
+        await asyncio.to_thread(self._store.endings.add, [entry])
 
     async def _again(self, facts: InviteFacts, request: Request) -> Envelope:
         """The answer for a used invite: the stored certificate to the same request, an alarm to any other."""

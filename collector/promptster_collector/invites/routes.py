@@ -10,12 +10,13 @@ from litestar.params import FromPath, JSONBody
 from promptster.protocol.encoding import b64u_decode, b64u_encode
 from promptster.protocol.policy import POLICY_HEADER
 from promptster.protocol.signing import Envelope
-from promptster_collector.access.budgets import sender_of
 from promptster_collector.access.guard import ACCESS, bearer_of, principal_of
 from promptster_collector.access.principal import INVITED, INVITERS
+from promptster_collector.access.rate_limits import sender_of
 from promptster_collector.assessments.policies import require_reader
 from promptster_collector.clock import rfc3339
 from promptster_collector.errors import InvalidError
+from promptster_collector.input_text import normalised_text, text_fault
 from promptster_collector.invites.redemption import Redemption
 from promptster_collector.invites.redemption import Request as Redeeming
 from promptster_collector.invites.schemas import (
@@ -27,23 +28,22 @@ from promptster_collector.invites.schemas import (
     RedeemRequest,
 )
 from promptster_collector.invites.service import Invites
-from promptster_collector.orgs.persons import Identity
+from promptster_collector.orgs.persons import PersonDetails
 from promptster_collector.store.keys.identity import PublicKeys
-from promptster_collector.typed import tidied, wrong_with
 
 _MAX_NAME = 200
 _EMAIL = re.compile(r"[^\s@<>]{1,200}@[^\s@<>]{1,200}")
 _MAX_BOX = 1000
 
 
-def _who(data: JSONBody[InviteRequest]) -> Identity:
-    name = tidied(data.name)
-    if (wrong := wrong_with(name, "a name", most=_MAX_NAME)) is not None:
+def _who(data: JSONBody[InviteRequest]) -> PersonDetails:
+    name = normalised_text(data.name)
+    if (wrong := text_fault(name, "a name", most=_MAX_NAME)) is not None:
         raise InvalidError(wrong, code="name")
     email = data.email.strip()
     if _EMAIL.fullmatch(email) is None or not email.isprintable():
         raise InvalidError("not an e-mail address", code="email", hint="It looks like name@example.com.")
-    return Identity(name=name, email=email)
+    return PersonDetails(name=name, email=email)
 
 
 @post("/v1/assessments/{assessment:str}/invites", opt={ACCESS: INVITERS})

@@ -17,22 +17,22 @@ from promptster.protocol.invite import Invite as InviteDocument
 from promptster.protocol.invite import InviteCode, new_invite_code, secret_sha256
 from promptster.protocol.sealing import SealingKey
 from promptster.protocol.signing import Envelope
-from promptster_collector.access.budgets import Buckets
+from promptster_collector.access.rate_limits import RateLimiter
 from promptster_collector.errors import BusyError, ConflictError, GoneError, NotFoundError
 from promptster_collector.invites.openings import note_opening
 from promptster_collector.settings import HOUR_MS
 from promptster_collector.store.alarms import AlarmKind, raise_alarm
+from promptster_collector.store.disk_reserve import WritePriority
 from promptster_collector.store.keys.names import sealing_key
-from promptster_collector.store.reserve import Need
 from promptster_collector.store.schema import Invite
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-    from promptster_collector.access.budgets import Strangers
+    from promptster_collector.access.rate_limits import FailureLimits
     from promptster_collector.assessments.service import AssessmentFacts, Assessments
     from promptster_collector.clock import Clock
-    from promptster_collector.orgs.persons import Identity, Persons
+    from promptster_collector.orgs.persons import PersonDetails, Persons
     from promptster_collector.orgs.service import Organisations
     from promptster_collector.settings import Limits
     from promptster_collector.store.store import Store
@@ -78,11 +78,11 @@ class Invites:
         organisations: Organisations,
         persons: Persons,
         public_url: str,
-        strangers: Strangers,
+        failures: FailureLimits,
     ) -> None:
-        """Keep where they are stored, and whom they are made of; ``strangers`` hears of wrong secrets."""
-        self._strangers = strangers
-        self._made = Buckets(clock, amount=limits.invites_per_hour, seconds=HOUR_MS / 1000)
+        """Keep where they are stored, and whom they are made of; ``failures`` hears of wrong secrets."""
+        self._failures = failures
+        self._made = RateLimiter(clock, amount=limits.invites_per_hour, seconds=HOUR_MS / 1000)
         self._public_url = public_url
         self._store = store
         self._clock = clock
@@ -98,7 +98,9 @@ class Invites:
             if not code.invite_id.startswith("-"):
                 return code
 
-    async def create(self, organisation: str, assessment: str, who: Identity, *, by: str, base_url: str) -> NewInvite:
+    async def create(
+        self, organisation: str, assessment: str, who: PersonDetails, *, by: str, base_url: str
+    ) -> NewInvite:
         """Invite one person to one assessment; the link names the public URL, or ``base_url`` when none is set.
 
         Raises:
@@ -134,7 +136,7 @@ class Invites:
                     id=code.invite_id,
                     organisation=organisation,
                     assessment=assessment,
-                    person=self._persons.name(connection, organisation, who),
+                    person=self._persons.ensure(connection, organisation, who),
                     secret_sha256=secret_sha256(code.secret),
                     document_sealed=sealed,
                     sealing_key_id=pair.key_id,
@@ -168,7 +170,7 @@ class Invites:
             BusyError: too many wrong secrets came from there; a right one is never refused for that.
         """
         hint = "Copy all of the link, also after #."
-        unknown = self._strangers.wrong_secret
+        unknown = self._failures.wrong_secret
         refused = NotFoundError("there is no such invite", code="unknown_invite", hint=hint)
         try:
             secret = b64u_decode(secret_text[:_MAX_SECRET])
@@ -206,7 +208,7 @@ class Invites:
             raise await self.used_again(facts)
         now = self._clock.wall_ms()
         job = partial(note_opening, invite=facts.id, at_ms=now)
-        await self._store.database.write(job, need=Need.READING)
+        await self._store.database.write(job, priority=WritePriority.READING)
         self.require_unexpired(facts)
         return facts, await self._assessments.get(facts.organisation, facts.assessment)
 
@@ -228,7 +230,7 @@ class Invites:
                 session=facts.session,
             )
 
-        await self._store.database.write(job, need=Need.READING)
+        await self._store.database.write(job, priority=WritePriority.READING)
         hint = "If it was not you, tell the hiring team. They can invite you again."
         return ConflictError("this invite was already used", code="invite_used", hint=hint)
 

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import delete, insert, select, update
 
+from promptster_collector.store.at_rest import Sealer
 from promptster_collector.store.keys.keystore import KeyDestroyedError
 from promptster_collector.store.keys.names import index_key, person_key
 from promptster_collector.store.schema import Invite, Member, Person, Session
-from promptster_collector.store.sealing import Sealer
 from promptster_collector.store.store import new_id
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Identity:
+class PersonDetails:
     """One person's direct identifiers, in clear."""
 
     name: str
@@ -62,7 +62,7 @@ class Persons:
         inner = Sealer(self._store.keys.get(person_key(organisation, person)), organisation=organisation)
         return inner.unseal(once, f"person.{purpose}/{person}").decode()
 
-    def name(self, connection: Connection, organisation: str, who: Identity) -> str:
+    def ensure(self, connection: Connection, organisation: str, who: PersonDetails) -> str:
         """The id of a person, made if the organisation does not know the address yet.
 
         Call it inside a write; where somebody could be erased meanwhile, hold the store's person lock.
@@ -91,13 +91,13 @@ class Persons:
         )
         return person
 
-    def identities(self, connection: Connection, organisation: str, persons: Iterable[str]) -> dict[str, Identity]:
+    def identities(self, connection: Connection, organisation: str, persons: Iterable[str]) -> dict[str, PersonDetails]:
         """Names and addresses of people; who was erased is left out."""
         statement = select(Person).where(Person.organisation == organisation, Person.id.in_(set(persons)))
-        found: dict[str, Identity] = {}
+        found: dict[str, PersonDetails] = {}
         for row in connection.execute(statement).all():
             try:
-                found[row.id] = Identity(
+                found[row.id] = PersonDetails(
                     name=self._unseal(organisation, row.id, row.name_sealed, "name"),
                     email=self._unseal(organisation, row.id, row.email_sealed, "email"),
                 )

@@ -11,10 +11,10 @@ from promptster_collector.access.principal import OWNERS, TEAM, Role
 from promptster_collector.access.tokens import ListedToken, Tokens
 from promptster_collector.clock import rfc3339
 from promptster_collector.errors import InvalidError
+from promptster_collector.input_text import normalised_text, text_fault
 from promptster_collector.orgs.schemas import Me, TokenAnswer, TokenEntry, TokenList, TokenRequest
 from promptster_collector.orgs.service import Organisations
 from promptster_collector.settings import DAY_MS
-from promptster_collector.typed import tidied, wrong_with
 
 _MAX_LABEL = 200
 _MAX_DAYS = 365
@@ -37,8 +37,8 @@ def _role(word: str) -> Role:
 
 
 def _label(text: str) -> str:
-    label = tidied(text)
-    if (wrong := wrong_with(label, "a label", least=0, most=_MAX_LABEL)) is not None:
+    label = normalised_text(text)
+    if (wrong := text_fault(label, "a label", least=0, most=_MAX_LABEL)) is not None:
         raise InvalidError(wrong, code="label")
     return label
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import insert, select
 
 from promptster_collector.access.principal import Role
-from promptster_collector.orgs.persons import Identity, Persons
+from promptster_collector.orgs.persons import PersonDetails, Persons
 from promptster_collector.store.keys.names import index_key, organisation_key
 from promptster_collector.store.schema import Member, Organisation
 from promptster_collector.store.store import new_id
@@ -51,7 +51,7 @@ class Organisations:
 
         def job(connection: Connection) -> NewToken:
             connection.execute(insert(Organisation).values(id=organisation, name_sealed=sealed, created_ms=now))
-            owner = self._persons.name(connection, organisation, Identity(name="", email=owner_email))
+            owner = self._persons.ensure(connection, organisation, PersonDetails(name="", email=owner_email))
             connection.execute(
                 insert(Member).values(
                     id=new_id(), organisation=organisation, person=owner, role=Role.OWNER.value, created_ms=now

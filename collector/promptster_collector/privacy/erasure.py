@@ -31,17 +31,17 @@ from promptster_collector.errors import InvalidError, NotFoundError
 from promptster_collector.orgs import persons
 from promptster_collector.sessions.states import GONE, State
 from promptster_collector.settings import DAY_MS
-from promptster_collector.store.records import own_tombstone
-from promptster_collector.store.reserve import Need, StorageFullError
+from promptster_collector.store.disk_reserve import StorageFullError, WritePriority
+from promptster_collector.store.endings import own_tombstone
 from promptster_collector.store.schema import Alarm, Batch, Conflict, Invite, Read, Segment, Session
-from promptster_collector.store.tombstones import Grave, grave
+from promptster_collector.store.tombstones import ErasedSession, erased_session
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from sqlalchemy import Connection
 
-    from promptster_collector.access.budgets import Strangers
+    from promptster_collector.access.rate_limits import FailureLimits
     from promptster_collector.clock import Clock
     from promptster_collector.store.store import Store
 
@@ -81,7 +81,7 @@ class Erasure:
         store: Store,
         clock: Clock,
         *,
-        strangers: Strangers,
+        failures: FailureLimits,
         forget: Iterable[Callable[[str], None]] = (),
         key_backup_days: int | None = None,
     ) -> None:
@@ -90,13 +90,13 @@ class Erasure:
         Args:
             store: what the collector keeps.
             clock: what time it is.
-            strangers: is told about what nobody signed.
+            failures: is told about what nobody signed.
             forget: is called with each session that was erased.
             key_backup_days: days that a backup of the key store can be used, where something is stated about that.
         """
         self._key_backup_days = key_backup_days
         self._store = store
-        self._strangers = strangers
+        self._failures = failures
         self._nobody = SigningKey.generate(os.urandom).public_key
         """Checked against where there is no session, so that it takes as long as where there is one."""
         self._clock = clock
@@ -124,8 +124,8 @@ class Erasure:
         row = await self._store.database.read(lambda connection: connection.execute(columns).one_or_none())
         if row is not None and row.tombstone is not None:
             return Envelope.decode(row.tombstone)
-        if row is None and (buried := await self._bury_unknown(session, own, stone)) is not None:
-            return buried
+        if row is None and (known := await self._erase_unknown(session, own, stone)) is not None:
+            return known
         if row is not None and own is not None:
             log.warning("a tombstone was handed back for a session that is here: the data folder was put back")
             return await self.erase(row.organisation, session, own.outcome, stone=stone)
@@ -135,7 +135,7 @@ class Erasure:
                 named = open_envelope(Withdrawal, request, self._nobody if row is None else row.public_key)
         if row is None or named is None:
             refused = NotFoundError("there is no such session", code="unknown_session")
-            raise self._strangers.unsigned(sender, refused)
+            raise self._failures.unsigned(sender, refused)
         if named.session != session:
             raise InvalidError("the withdrawal names another session", code="wrong_session")
         return await self.erase(row.organisation, session, WITHDRAWN)
@@ -144,25 +144,25 @@ class Erasure:
         own = own_tombstone(stone, self._store.identity)
         if own is None:
             refused = InvalidError("this collector did not sign the tombstone", code="tombstone_unknown")
-            raise self._strangers.unsigned(sender, refused)
+            raise self._failures.unsigned(sender, refused)
         if own.session != session:
             raise InvalidError("the tombstone names another session", code="wrong_session")
         return own
 
-    async def _bury_unknown(self, session: str, own: Tombstone | None, stone: Envelope | None) -> Envelope | None:
+    async def _erase_unknown(self, session: str, own: Tombstone | None, stone: Envelope | None) -> Envelope | None:
         """A session that the database does not know: one that was erased stays so, and its tombstone is the answer."""
-        found = self._store.records.grave(session)
+        found = self._store.endings.erased_session(session)
         if found is None:
             if own is None or stone is None:
                 return None
-            found = grave(
+            found = erased_session(
                 organisation=None,
                 session=session,
                 person=None,
                 state=_STATES[own.outcome].value,
                 envelope=stone.encode(),
             )
-            await asyncio.to_thread(self._store.records.bury, found, at_ms=self._clock.wall_ms())
+            await asyncio.to_thread(self._store.endings.add_erased, found, at_ms=self._clock.wall_ms())
         await asyncio.to_thread(self._store.keys.destroy_session, found.organisation, session, person=found.person)
         await asyncio.to_thread(self._clear_files, session)
         return Envelope.decode(found.envelope)
@@ -175,16 +175,16 @@ class Erasure:
         """
         async with self._store.person_lock:
             found = await self._store.database.read(
-                lambda connection: self.dig(connection, organisation, session, outcome)
+                lambda connection: self.to_be_erased(connection, organisation, session, outcome)
             )
             if stone is not None:
                 found = replace(found, tombstone=b64u_encode(stone.encode()))
-            if (written := self._store.records.grave(session)) is not None:
+            if (written := self._store.endings.erased_session(session)) is not None:
                 # An earlier erasure was cut off behind its first step: its tombstone is the one that counts.
                 found = replace(found, tombstone=written.tombstone, state=written.state)
-            await asyncio.to_thread(self._store.records.bury, found, at_ms=self._clock.wall_ms())
+            await asyncio.to_thread(self._store.endings.add_erased, found, at_ms=self._clock.wall_ms())
             await asyncio.to_thread(self._store.keys.destroy_session, organisation, session, person=found.person)
-            await self._store.database.write(lambda connection: shred(connection, found), need=Need.ENDING)
+            await self._store.database.write(lambda connection: shred(connection, found), priority=WritePriority.ENDING)
         for forget in self._forget:
             forget(session)
         try:
@@ -196,17 +196,17 @@ class Erasure:
 
     async def _remove_batches(self, session: str) -> None:
         job = partial(remove_some_batches, session=session)
-        while await self._store.database.write(job, need=Need.ENDING):
+        while await self._store.database.write(job, priority=WritePriority.ENDING):
             pass
 
     async def finish(self) -> None:
         """Remove what is left of batches whose session has ended; one of the things done now and then."""
         for session in await self._store.database.read(with_batches_left):
             await self._remove_batches(session)
-            await self._store.database.fold_log()
+            await self._store.database.checkpoint_wal()
 
-    def dig(self, connection: Connection, organisation: str, session: str, outcome: str) -> Grave:
-        """What is buried of a session; nothing is changed yet."""
+    def to_be_erased(self, connection: Connection, organisation: str, session: str, outcome: str) -> ErasedSession:
+        """What is known of a session; nothing is changed yet."""
         mine = (Session.id == session) & (Session.organisation == organisation)
         row = connection.execute(select(Session).where(mine)).one_or_none()
         if row is None:
@@ -218,7 +218,7 @@ class Erasure:
             envelope, state = row.tombstone, row.state
         else:
             envelope, state = self._sign(connection, row.id, row.next_n, outcome).encode(), _STATES[outcome].value
-        return grave(organisation=organisation, session=session, person=person, state=state, envelope=envelope)
+        return erased_session(organisation=organisation, session=session, person=person, state=state, envelope=envelope)
 
     def _sign(self, connection: Connection, session: str, batches: int, outcome: str) -> Envelope:
         # Also what was only read: whoever got a bundle may have kept it, and a count must not be too low.
@@ -266,7 +266,7 @@ def with_batches_left(connection: Connection) -> list[str]:
     return list(connection.execute(select(Session.id).where(gone, left)).scalars())
 
 
-def shred(connection: Connection, found: Grave) -> None:
+def shred(connection: Connection, found: ErasedSession) -> None:
     """Remove every row of a session inside somebody's write, but its batches: see ``remove_some_batches``."""
     session = found.session
     locked = select(Session.id).where(Session.id == session).with_for_update()

@@ -15,8 +15,8 @@ from promptster.protocol.privacy import EXPIRED
 from promptster_collector.orgs import persons
 from promptster_collector.sessions.states import ENDED
 from promptster_collector.settings import DAY_MS
+from promptster_collector.store.disk_reserve import WritePriority
 from promptster_collector.store.keys.names import person_key, sealing_key
-from promptster_collector.store.reserve import Need
 from promptster_collector.store.schema import Assessment, Invite, Session
 
 if TYPE_CHECKING:
@@ -60,7 +60,9 @@ class RetentionRule:
         if names:
             await asyncio.to_thread(self._store.keys.destroy, names)
         async with self._store.person_lock:
-            await self._store.database.write(lambda connection: self._remove_invites(connection, now), need=Need.ENDING)
+            await self._store.database.write(
+                lambda connection: self._remove_invites(connection, now), priority=WritePriority.ENDING
+            )
 
     def _remove_invites(self, connection: Connection, now: int) -> None:
         """Rows are only gone when the keys are: a crash between the two leaves rows that the next sweep finds again."""

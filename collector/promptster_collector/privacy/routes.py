@@ -8,9 +8,9 @@ from litestar.params import FromPath, JSONBody
 
 from promptster.protocol.privacy import ERASED, WITHDRAWN
 from promptster.protocol.signing import Envelope
-from promptster_collector.access.budgets import sender_of
 from promptster_collector.access.guard import ACCESS, principal_of
 from promptster_collector.access.principal import ERASERS, SIGNED
+from promptster_collector.access.rate_limits import sender_of
 from promptster_collector.privacy.erasure import Erasure
 from promptster_collector.privacy.schemas import TombstoneAnswer, WithdrawalRequest
 

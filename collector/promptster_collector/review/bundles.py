@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Any
 from promptster.protocol.bundle import BundleBatch, parts_from_batches, write_bundle
 from promptster.protocol.encoding import b64u_encode
 from promptster.replay.exporters import find
-from promptster_collector.review.export_job import ExportTerms
-from promptster_collector.review.segment_process import SegmentProcess, SegmentProcessError
+from promptster_collector.review.helper_messages import ExportTerms
+from promptster_collector.review.helper_process import HelperProcess, HelperProcessError
 from promptster_collector.review.segment_reader import ReadingFailedError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Generator, Iterator
 
     from promptster.replay.exporters.interface import Exporter
-    from promptster_collector.ingest.log import Log, Logged
+    from promptster_collector.ingest.transparency_log import Logged, TransparencyLog
     from promptster_collector.review.reading import Reading, SessionRecord
-    from promptster_collector.store.parquet import EventRow
+    from promptster_collector.store.event_row import EventRow
     from promptster_collector.store.store import Store
 
 
@@ -36,7 +36,7 @@ class Export:
 class Bundles:
     """Makes bundles, evidence and exports."""
 
-    def __init__(self, store: Store, reading: Reading, log: Log) -> None:
+    def __init__(self, store: Store, reading: Reading, log: TransparencyLog) -> None:
         """Keep where sessions and proofs come from."""
         self._store = store
         self._reading = reading
@@ -101,7 +101,7 @@ class Bundles:
             trusted=list(self._store.identity.succession.fingerprints),
             candidate=candidate,
         )
-        process = SegmentProcess()
+        process = HelperProcess()
         chunks = self._chunks(
             process, terms, self._signed(record, logged), self._reading.events_of(organisation, session)
         )
@@ -115,14 +115,14 @@ class Bundles:
 
     @staticmethod
     def _chunks(
-        process: SegmentProcess, terms: ExportTerms, signed: bytes, events: Iterator[bytes | list[EventRow]]
+        process: HelperProcess, terms: ExportTerms, signed: bytes, events: Iterator[bytes | list[EventRow]]
     ) -> Generator[bytes]:
         try:
             process.begin_export(terms, signed)
             for some in events:
                 process.give(some)
             yield from process.export()
-        except SegmentProcessError as error:
+        except HelperProcessError as error:
             raise ReadingFailedError("the session cannot be read right now", retry_after=30) from error
 
     def _signed(self, record: SessionRecord, logged: Logged) -> bytes:
@@ -144,7 +144,7 @@ class Bundles:
         return write_bundle(parts)
 
 
-async def _following(first: bytes, chunks: Iterator[bytes], process: SegmentProcess) -> AsyncGenerator[bytes]:
+async def _following(first: bytes, chunks: Iterator[bytes], process: HelperProcess) -> AsyncGenerator[bytes]:
     """All chunks. Whoever stops listening ends the process too."""
     try:
         chunk = first

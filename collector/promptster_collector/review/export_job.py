@@ -2,46 +2,23 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from promptster.protocol.bundle import BundleBatch, BundleParts, parts_from_batches, read_bundle, write_bundle
 from promptster.protocol.verification import verify_parts
 from promptster.replay.exporters import find
-from promptster.replay.session import Facts, from_verification
+from promptster.replay.loading import Facts, from_verification
 from promptster_collector.review.rows import by_batch
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Sequence
+    from collections.abc import Generator, Iterable
 
     from promptster.protocol.events import RecordedEvent
-    from promptster_collector.store.parquet import EventRow
+    from promptster_collector.review.helper_messages import ExportTerms
+    from promptster_collector.store.event_row import EventRow
 
 _CHUNK: Final = 1 << 20
 """Bytes of an answer that are handed on at once."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class ExportTerms:
-    """What is wanted."""
-
-    format: str
-    batches: Sequence[int]
-    """The number of each batch, in the order of the headers."""
-    trusted: Sequence[str]
-    """Fingerprints of the collector's own keys."""
-    candidate: str
-
-    def encode(self) -> bytes:
-        """As JSON."""
-        return json.dumps([self.format, list(self.batches), list(self.trusted), self.candidate]).encode()
-
-    @classmethod
-    def decode(cls, data: bytes) -> ExportTerms:
-        """What ``encode`` made."""
-        name, batches, trusted, candidate = json.loads(data)
-        return cls(format=name, batches=batches, trusted=trusted, candidate=candidate)
 
 
 class ExportJob:

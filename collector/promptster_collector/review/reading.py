@@ -23,11 +23,11 @@ from promptster_collector.errors import NotFoundError
 from promptster_collector.review.rows import event_of, row_of, within_policy
 from promptster_collector.review.segment_reader import ReadingFailedError, SegmentReader
 from promptster_collector.sessions.states import GONE
+from promptster_collector.store.at_rest import Sealer
 from promptster_collector.store.inbox import check_of, head_of, receipt_of, size_of, wire_of
 from promptster_collector.store.keys.names import content_key, segment_key
 from promptster_collector.store.schema import Batch, Segment, Session
-from promptster_collector.store.sealing import Sealer
-from promptster_collector.store.tombstones import buried
+from promptster_collector.store.tombstones import erased_refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from promptster.protocol.events import OpenedEvent, RecordedEvent
     from promptster_collector.settings import Limits
     from promptster_collector.store.database import AnyRow
-    from promptster_collector.store.parquet import EventRow
+    from promptster_collector.store.event_row import EventRow
     from promptster_collector.store.segment_file import PieceReader
     from promptster_collector.store.store import Store
 
@@ -177,7 +177,7 @@ class Reading:
         if row is None:
             raise NotFoundError("there is no such session", code="unknown_session")
         if row.state in GONE:
-            raise buried(row.state, row.tombstone)
+            raise erased_refusal(row.state, row.tombstone)
         return row
 
     def _open(self, row: AnyRow, key: bytes) -> list[RecordedEvent]:

@@ -14,7 +14,7 @@ from promptster.protocol.fields import (
     frame,
     iterate_frames,
 )
-from promptster_collector.store.parquet import EventRow
+from promptster_collector.store.event_row import EventRow
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence

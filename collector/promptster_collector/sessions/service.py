@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from promptster_collector.access.principal import Principal
     from promptster_collector.assessments.service import Assessments
     from promptster_collector.clock import Clock
-    from promptster_collector.orgs.persons import Identity, Persons
+    from promptster_collector.orgs.persons import PersonDetails, Persons
     from promptster_collector.store.database import AnyRow
     from promptster_collector.store.store import Store
 
@@ -180,5 +180,5 @@ class Sessions:
         return None
 
 
-def _of(identity: Identity | None, part: str) -> str | None:
+def _of(identity: PersonDetails | None, part: str) -> str | None:
     return None if identity is None else str(getattr(identity, part))

@@ -17,7 +17,7 @@ from promptster.protocol.encoding import b64u_decode, b64u_encode
 from promptster.protocol.errors import EncodingError
 from promptster_collector.errors import SetupError
 from promptster_collector.settings import DAY_MS
-from promptster_collector.store.files import remove_durably, sync, write_durably
+from promptster_collector.store.durable_files import remove_durably, sync, write_durably
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -18,15 +18,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from promptster_collector.errors import BusyError
+from promptster_collector.store.disk_reserve import STORAGE_FAULTS, StorageFullError, WritePriority
 from promptster_collector.store.engine import Use, control_engine, truncate_wal
-from promptster_collector.store.reserve import STORAGE_FAULTS, Need, StorageFullError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sqlalchemy import Connection, Row
 
-    from promptster_collector.store.reserve import Reserve
+    from promptster_collector.store.disk_reserve import DiskReserve
 
     AnyRow = Row[*tuple[Any, ...]]
     """A row whose columns the reader knows."""
@@ -51,7 +51,7 @@ class _Write:
     future: Future[Any] | asyncio.Future[Any]
     loop: asyncio.AbstractEventLoop | None
     """Where the future must be settled; ``None`` for a future of threads."""
-    need: Need = Need.ORDINARY
+    priority: WritePriority = WritePriority.ORDINARY
     """How much of the reserve it may take."""
     value: Any = None
     error: BaseException | None = None
@@ -87,7 +87,7 @@ def _unavailable() -> StorageUnavailableError:
 class Database:
     """One control database, opened by one process."""
 
-    def __init__(self, url: str, reserve: Reserve | None = None) -> None:
+    def __init__(self, url: str, reserve: DiskReserve | None = None) -> None:
         """Open nothing yet but the writer's thread."""
         self._url = url
         self._reserve = reserve
@@ -113,7 +113,13 @@ class Database:
         except STORAGE_FAULTS as error:
             raise _unavailable() from error
 
-    async def write(self, job: Callable[[Connection], T], *, savepoint: bool = True, need: Need = Need.ORDINARY) -> T:
+    async def write(
+        self,
+        job: Callable[[Connection], T],
+        *,
+        savepoint: bool = True,
+        priority: WritePriority = WritePriority.ORDINARY,
+    ) -> T:
         """Run a job in the next group commit; returns after the commit is durable.
 
         A job that raises before its first statement that changes anything may go without a savepoint. One that may take
@@ -132,7 +138,7 @@ class Database:
             if not gathered:
                 # Handing over wakes the writer's thread: once for all that this turn of the loop brings, not for each.
                 loop.call_soon(self._hand_over, loop)
-            gathered.append(_Write(job, savepoint, future, loop, need))
+            gathered.append(_Write(job, savepoint, future, loop, priority))
         return await future
 
     def _hand_over(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -141,13 +147,13 @@ class Database:
         if writes:
             self._queue.put(writes)
 
-    def write_now(self, job: Callable[[Connection], T], *, need: Need = Need.ORDINARY) -> T:
+    def write_now(self, job: Callable[[Connection], T], *, priority: WritePriority = WritePriority.ORDINARY) -> T:
         """The same, waiting here; for the command line and for threads."""
         future: Future[T] = Future()
         with self._turn:
             if self._closed:
                 raise _unavailable()
-            self._queue.put([_Write(job, savepoint=True, future=future, loop=None, need=need)])
+            self._queue.put([_Write(job, savepoint=True, future=future, loop=None, priority=priority)])
         return future.result()
 
     def truncate_wal(self) -> bool:
@@ -155,11 +161,11 @@ class Database:
         if self._reserve is None:
             return truncate_wal(self._url)
         try:
-            return self._reserve.use(Need.ENDING, lambda: truncate_wal(self._url))
+            return self._reserve.use(WritePriority.ENDING, lambda: truncate_wal(self._url))
         except StorageFullError:
             return False
 
-    async def fold_log(self) -> None:
+    async def checkpoint_wal(self) -> None:
         """The same on a thread, as one of the things done now and then."""
         await asyncio.to_thread(self.truncate_wal)
 
@@ -218,7 +224,7 @@ class Database:
         """What may be tried: while the reserve is not whole, nothing that is new and can wait."""
         if self._reserve is None or not self._reserve.is_low:
             return group
-        return _refused(group, [write for write in group if write.need is not Need.ORDINARY])
+        return _refused(group, [write for write in group if write.priority is not WritePriority.ORDINARY])
 
     def _after(self, error: Exception, group: list[_Write]) -> list[_Write]:
         """Tell those who wait why nothing was written; answers what the reserve has made room for."""
@@ -228,9 +234,9 @@ class Database:
             return []
         with contextlib.suppress(*STORAGE_FAULTS):  # what the failed writes left in the log takes room that others need
             truncate_wal(self._url)
-        for need in (Need.ENDING, Need.READING):
-            kept = [write for write in group if write.need.value >= need.value]
-            if kept and self._reserve.give(need):
+        for priority in (WritePriority.ENDING, WritePriority.READING):
+            kept = [write for write in group if write.priority.value >= priority.value]
+            if kept and self._reserve.give(priority):
                 return _refused(group, kept)
         return _refused(group, [])
 

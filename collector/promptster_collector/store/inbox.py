@@ -9,8 +9,8 @@ from promptster.protocol.signing import SIGNATURE_SIZE, Envelope
 
 if TYPE_CHECKING:
     from promptster.protocol.events import RecordedEvent
+    from promptster_collector.store.at_rest import Sealer
     from promptster_collector.store.database import AnyRow
-    from promptster_collector.store.sealing import Sealer
     from promptster_collector.store.store import Store
 
 

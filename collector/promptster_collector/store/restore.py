@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Final
 
 from promptster_collector.errors import OptionError, SetupError
 from promptster_collector.store.backup_keys import BackupKeys
-from promptster_collector.store.ended import NAME, read_lines, require_continuation
-from promptster_collector.store.files import remove_durably, sync_folder, write_durably
+from promptster_collector.store.durable_files import remove_durably, sync_folder, write_durably
+from promptster_collector.store.ending_lines import NAME, read_lines, require_continuation
 from promptster_collector.store.keys.keystore import read_ended_head
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from promptster_collector.settings import Settings
-    from promptster_collector.store.backup import Source
+    from promptster_collector.store.backup_source import BackupSource
 
 _CHECKPOINT: Final = "checkpoint.json"
 _PARTS: Final = ("control", "segments", "keystore")
@@ -36,12 +36,12 @@ class Restore:
     """One restore, with everything that it needs."""
 
     settings: Settings
-    source: Source
+    source: BackupSource
     copy: Path
     """Where the newest tombstones are."""
 
     @classmethod
-    def prepare(cls, settings: Settings, source: Source, copy: Path | None) -> Restore:
+    def prepare(cls, settings: Settings, source: BackupSource, copy: Path | None) -> Restore:
         """Demand what a restore cannot do without; nothing is changed yet.
 
         Raises:

@@ -14,12 +14,12 @@ import struct
 from dataclasses import astuple, dataclass
 from typing import TYPE_CHECKING, BinaryIO, Final
 
-from promptster_collector.store.sealing import UnsealError
+from promptster_collector.store.at_rest import UnsealError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from promptster_collector.store.sealing import Sealer
+    from promptster_collector.store.at_rest import Sealer
 
 MAGIC: Final = b"PSSEG2\x00\n"
 _LENGTH: Final = struct.Struct(">I")

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 from promptster_collector.errors import BusyError
-from promptster_collector.store.files import remove_durably, sync, sync_folder
+from promptster_collector.store.durable_files import remove_durably, sync, sync_folder
 from promptster_collector.store.segment_file import PieceReader, PieceWriter
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from io import BufferedReader
     from pathlib import Path
 
-    from promptster_collector.store.sealing import Sealer
+    from promptster_collector.store.at_rest import Sealer
 
 _DIGEST: Final = "sha256"
 

@@ -14,7 +14,7 @@ from promptster.protocol.encoding import b64u_decode, b64u_encode
 from promptster.protocol.privacy import WITHDRAWN
 from promptster.protocol.signing import Envelope
 from promptster_collector.errors import GoneError, SetupError
-from promptster_collector.store.files import Durability, write_atomically
+from promptster_collector.store.durable_files import Durability, write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,7 +27,7 @@ _SUFFIX = ".tombstone"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Grave:
+class ErasedSession:
     """One erased session: ids and the signed tombstone, nothing about anybody."""
 
     organisation: str | None
@@ -46,14 +46,16 @@ class Grave:
         return b64u_decode(self.tombstone)
 
 
-def grave(*, organisation: str | None, session: str, person: str | None, state: str, envelope: bytes) -> Grave:
+def erased_session(
+    *, organisation: str | None, session: str, person: str | None, state: str, envelope: bytes
+) -> ErasedSession:
     """A grave around the tombstone's exact bytes."""
-    return Grave(
+    return ErasedSession(
         organisation=organisation, session=session, person=person, state=state, tombstone=b64u_encode(envelope)
     )
 
 
-def buried(state: str, tombstone: bytes | None) -> GoneError:
+def erased_refusal(state: str, tombstone: bytes | None) -> GoneError:
     """The refusal for an erased session, with its tombstone."""
     envelope = None if tombstone is None else Envelope.decode(tombstone).to_json()
     what = "withdrawn" if state == WITHDRAWN else "deleted"
@@ -81,7 +83,7 @@ class TombstoneFolder:
         self._folder = folder
         self._copy = copy
 
-    def old_graves(self) -> Iterator[Grave]:
+    def old_erased_sessions(self) -> Iterator[ErasedSession]:
         """Every session whose tombstone is a file of its own.
 
         Raises:
@@ -89,7 +91,7 @@ class TombstoneFolder:
         """
         for path in sorted(self._folder.glob(f"*{_SUFFIX}")):
             try:
-                yield Grave(**json.loads(path.read_bytes()))
+                yield ErasedSession(**json.loads(path.read_bytes()))
             except (OSError, ValueError, TypeError) as error:
                 hint = "Restore the tombstones folder. Without it erased sessions could come back."
                 raise SetupError(f"the tombstone {path.name} cannot be read", hint=hint, code="tombstone") from error

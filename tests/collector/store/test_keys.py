@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from promptster_collector.errors import SetupError
+from promptster_collector.store.at_rest import Sealer, UnsealError, associated_data, seal, unseal
 from promptster_collector.store.keys.keystore import KeyDestroyedError, KeyStore
 from promptster_collector.store.keys.master import MasterKey
 from promptster_collector.store.keys.names import (
@@ -22,7 +23,6 @@ from promptster_collector.store.keys.names import (
     session_key,
 )
 from promptster_collector.store.migrate import migrate_all
-from promptster_collector.store.sealing import Sealer, UnsealError, associated_data, seal, unseal
 
 
 @pytest.fixture

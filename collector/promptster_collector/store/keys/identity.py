@@ -6,7 +6,14 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from promptster.protocol.keys import KeySuccession, first_key, keyfile_object, log_key, parse_keyfile, write_keyfile
+from promptster.protocol.key_succession import (
+    KeySuccession,
+    first_key,
+    keyfile_object,
+    log_key,
+    parse_keyfile,
+    write_keyfile,
+)
 from promptster.protocol.signing import Envelope, SigningKey, fingerprint
 from promptster_collector.errors import SetupError
 from promptster_collector.store.keys.names import KeyName, Purpose
@@ -34,7 +41,7 @@ class PublicKeys:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Identity:
+class CollectorIdentity:
     """The collector's current private keys, opened, and the public succession."""
 
     signer: SigningKey
@@ -52,7 +59,7 @@ class Identity:
         return fingerprint(self.signer.public_key)
 
     @classmethod
-    def create(cls, keys: KeyStore, *, now_ms: int) -> Identity:
+    def create(cls, keys: KeyStore, *, now_ms: int) -> CollectorIdentity:
         """Make the first collector key and the first log key."""
         signer = SigningKey.generate(os.urandom)
         log = SigningKey.generate(os.urandom)
@@ -70,7 +77,7 @@ class Identity:
         return cls.load(keys)
 
     @classmethod
-    def load(cls, keys: KeyStore) -> Identity:
+    def load(cls, keys: KeyStore) -> CollectorIdentity:
         """Open the newest key of each purpose.
 
         Raises:

@@ -14,19 +14,19 @@ from sqlalchemy import ColumnElement, Engine, and_, delete, func, insert, select
 from sqlalchemy.exc import DBAPIError
 
 from promptster_collector.errors import GoneError
-from promptster_collector.store.ended import EMPTY, Head
+from promptster_collector.store.disk_reserve import WritePriority
+from promptster_collector.store.ending_lines import EMPTY, EndingsHead
 from promptster_collector.store.engine import Use, keystore_engine
 from promptster_collector.store.keys.names import KeyName, Purpose
 from promptster_collector.store.keys.schema import EndedHead, KeyRecordRow, WrappedKey
-from promptster_collector.store.reserve import Need
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from sqlalchemy import Connection, Executable
 
+    from promptster_collector.store.disk_reserve import DiskReserve
     from promptster_collector.store.keys.master import MasterKey
-    from promptster_collector.store.reserve import Reserve
 
 _OPENED = 4096
 """Opened keys kept in memory."""
@@ -51,7 +51,7 @@ def _is(name: KeyName) -> ColumnElement[bool]:
 class KeyStore:
     """The key store of one collector."""
 
-    def __init__(self, url: str, master: MasterKey, reserve: Reserve | None = None) -> None:
+    def __init__(self, url: str, master: MasterKey, reserve: DiskReserve | None = None) -> None:
         """Open nothing yet."""
         self._reserve = reserve
         self._engine = keystore_engine(url, Use.READ)
@@ -60,7 +60,7 @@ class KeyStore:
         self._opened: OrderedDict[KeyName, bytes] = OrderedDict()
         self._lock = threading.RLock()
 
-    def _write(self, job: Callable[[Connection], None], need: Need) -> None:
+    def _write(self, job: Callable[[Connection], None], priority: WritePriority) -> None:
         """Run a job in one transaction; again, where the reserve makes room for it.
 
         Raises:
@@ -74,7 +74,7 @@ class KeyStore:
         if self._reserve is None:
             once()
         else:
-            self._reserve.use(need, once)
+            self._reserve.use(priority, once)
 
     def put(self, keys: Mapping[KeyName, bytes], *, created_ms: int, pending: bool = False) -> None:
         """Store keys in one transaction; a key of the same name is replaced.
@@ -100,7 +100,7 @@ class KeyStore:
                 )
 
         with self._lock:
-            self._write(job, Need.ORDINARY)
+            self._write(job, WritePriority.ORDINARY)
             for name in keys:
                 self._opened.pop(name, None)
 
@@ -137,7 +137,7 @@ class KeyStore:
                 for name in gone:
                     connection.execute(delete(WrappedKey).where(_is(name)))
 
-            self._write(job, Need.ENDING)
+            self._write(job, WritePriority.ENDING)
             for name in gone:
                 self._opened.pop(name, None)
 
@@ -157,7 +157,7 @@ class KeyStore:
                 connection.execute(delete(WrappedKey).where(_is(name)))
 
         with self._lock:
-            self._write(job, Need.ENDING)
+            self._write(job, WritePriority.ENDING)
             for name in [name for name in self._opened if name.session == session or name.person == person]:
                 self._opened.pop(name, None)
 
@@ -167,14 +167,14 @@ class KeyStore:
         with self._lock:
             self._write(
                 lambda connection: _run(connection, update(WrappedKey).where(of_session).values(pending=False)),
-                Need.ENDING,
+                WritePriority.ENDING,
             )
 
-    def ended_head(self) -> Head:
+    def ended_head(self) -> EndingsHead:
         """How far the record of what ended had come when it was last written down here."""
         return _ended_head(self._engine)
 
-    def note_ended(self, head: Head) -> None:
+    def note_ended(self, head: EndingsHead) -> None:
         """Write down how far the record of what ended has come."""
 
         def job(connection: Connection) -> None:
@@ -182,7 +182,7 @@ class KeyStore:
             connection.execute(insert(EndedHead).values(id=0, entries=head.count, sha256=head.sha256))
 
         with self._lock:
-            self._write(job, Need.ENDING)
+            self._write(job, WritePriority.ENDING)
 
     def pending(self) -> list[tuple[str, str]]:
         """Organisation and session of keys whose redemption was not seen to its end."""
@@ -232,13 +232,13 @@ def _records(engine: Engine) -> list[tuple[Purpose, str, bytes]]:
     return [(Purpose(row.purpose), row.kid, row.record) for row in rows]
 
 
-def _ended_head(engine: Engine) -> Head:
+def _ended_head(engine: Engine) -> EndingsHead:
     with engine.connect() as connection:
         row = connection.execute(select(EndedHead.entries, EndedHead.sha256)).one_or_none()
-    return EMPTY if row is None else Head(row.entries, row.sha256)
+    return EMPTY if row is None else EndingsHead(row.entries, row.sha256)
 
 
-def read_ended_head(url: str) -> Head:
+def read_ended_head(url: str) -> EndingsHead:
     """The same of a key store that is not opened; one that cannot be read says nothing."""
     engine = keystore_engine(url, Use.READ)
     try:

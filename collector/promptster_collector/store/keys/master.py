@@ -7,8 +7,8 @@ import stat
 from typing import TYPE_CHECKING
 
 from promptster_collector.errors import SetupError
-from promptster_collector.store.files import write_durably
-from promptster_collector.store.sealing import associated_data, seal, unseal
+from promptster_collector.store.at_rest import associated_data, seal, unseal
+from promptster_collector.store.durable_files import write_durably
 
 if TYPE_CHECKING:
     from pathlib import Path

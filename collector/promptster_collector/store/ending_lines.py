@@ -1,0 +1,198 @@
+"""The record of what has ended for good: deleted sessions, revoked tokens, used invites.
+
+One file outside the databases, a signed line for each. Every line names the hash of the one before, so that the last
+signature speaks for all. How far it had come also stands in the key store: a file that is shorter was cut or put back.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final
+
+from promptster.protocol.documents import Record, binary, choice, identifier, integer, text
+from promptster.protocol.errors import ProtocolError
+from promptster.protocol.signing import Envelope, verify_message
+from promptster_collector.errors import SetupError
+from promptster_collector.store.durable_files import sync, sync_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from promptster.protocol.key_succession import KeySuccession
+    from promptster.protocol.signing import SigningKey
+
+CONTEXT: Final = b"promptster/ended/1\x00"
+"""What a signature of a line covers before the line's document: no document of the wire begins so."""
+NAME: Final = "ended.jsonl"
+START: Final = bytes(32)
+"""What the first line names as its predecessor."""
+_CHANGED = "Put the tombstones folder back from its newest copy."
+
+
+class EndingKind(StrEnum):
+    """What ended."""
+
+    SESSION = "session"
+    TOKEN = "token"  # noqa: S105 - a word
+    INVITE = "invite"
+
+
+@dataclass(frozen=True, kw_only=True)
+class EndingLine(Record):
+    """One line: ids, and the signed tombstone of a session; nothing about anybody."""
+
+    LIMIT = 16 << 10
+
+    kid: str = identifier()
+    """The collector's key that signed."""
+    i: int = integer()
+    """The line's number, from 0."""
+    prev: bytes = binary()
+    """SHA-256 of the line before, its signature included."""
+    what: str = choice(*EndingKind)
+    """What ended."""
+    organisation: str | None = text(64, null=True)
+    """Whose it was; ``None`` for a session that only its tombstone still tells of."""
+    id: str = text(64)
+    """Its name."""
+    person: str | None = text(64, null=True)
+    """The person whose last session this was."""
+    state: str | None = text(16, null=True)
+    """A session's state: ``withdrawn`` or ``erased``."""
+    tombstone: str | None = text(8192, null=True)
+    """A session's signed tombstone, base64url."""
+    at_ms: int = integer()
+    """When it was written down; milliseconds since the epoch."""
+
+
+@dataclass(frozen=True)
+class EndingsHead:
+    """How far a record goes."""
+
+    count: int
+    """Lines."""
+    sha256: bytes
+    """Of the last one; ``START`` when there is none."""
+
+
+EMPTY: Final = EndingsHead(0, START)
+
+
+def line_of(document: EndingLine, signer: SigningKey) -> bytes:
+    """A signed line, without its line feed."""
+    payload = document.payload()
+    return Envelope(payload, signer.sign_message(CONTEXT + payload)).encode()
+
+
+def hash_of(line: bytes) -> bytes:
+    """By which the next line names this one."""
+    return hashlib.sha256(line).digest()
+
+
+def head_of(lines: Sequence[bytes]) -> EndingsHead:
+    """How far lines go."""
+    return EndingsHead(len(lines), hash_of(lines[-1])) if lines else EMPTY
+
+
+def read_lines(path: Path) -> tuple[list[bytes], int]:
+    """The whole lines of a file, and how many bytes they take: what is behind them was never finished.
+
+    Raises:
+        OSError: it is there, and cannot be read.
+    """
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        return [], 0
+    size = data.rfind(b"\n") + 1
+    return data[:size].split(b"\n")[:-1], size
+
+
+def check_lines(lines: Sequence[bytes], succession: KeySuccession, *, where: str) -> list[EndingLine]:
+    """Read lines and demand that nothing in them was changed.
+
+    Args:
+        lines: a record from its beginning.
+        succession: the collector's own keys.
+        where: how to call it in an error.
+
+    Raises:
+        SetupError: a line was changed, taken out or put in.
+    """
+    found: list[EndingLine] = []
+    prev = START
+    for number, line in enumerate(lines):
+        try:
+            document = EndingLine.parse(Envelope.decode(line).payload)
+        except ProtocolError as error:
+            raise _changed(where, number) from error
+        if (document.i, document.prev) != (number, prev):
+            raise _changed(where, number)
+        found.append(document)
+        prev = hash_of(line)
+    if lines:
+        last = Envelope.decode(lines[-1])
+        key = succession.find(found[-1].kid)
+        try:
+            if key is None:
+                raise _changed(where, len(lines) - 1)
+            verify_message(key, CONTEXT + last.payload, last.signature)
+        except ProtocolError as error:
+            raise _changed(where, len(lines) - 1) from error
+    return found
+
+
+def _changed(where: str, number: int) -> SetupError:
+    return SetupError(
+        f"{where} were changed: entry {number + 1} is not what this collector wrote",
+        hint=_CHANGED,
+        code="tombstones_changed",
+    )
+
+
+def require_continuation(lines: Sequence[bytes], head: EndingsHead, *, where: str) -> None:
+    """Refuse a record that ends before ``head``, or holds something else there.
+
+    Raises:
+        SetupError: lines are missing, or others stand in their place.
+    """
+    if len(lines) < head.count:
+        raise SetupError(
+            f"{where} lack {head.count - len(lines)} of {head.count} entries that this collector wrote: what they "
+            "ended could come back",
+            hint="Put the tombstones folder back from its newest copy, or add --tombstones-copy FOLDER.",
+            code="tombstones_missing",
+        )
+    if head.count and hash_of(lines[head.count - 1]) != head.sha256:
+        raise _changed(where, head.count - 1)
+
+
+def append_lines(path: Path, lines: Sequence[bytes], *, size: int) -> int:
+    """Write lines behind the first ``size`` bytes and return when they are on the disk; answers the new size.
+
+    Raises:
+        OSError: they are not; the file is as it was.
+    """
+    made = not path.exists()
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    data = memoryview(b"".join(line + b"\n" for line in lines))
+    try:
+        os.ftruncate(descriptor, size)
+        os.lseek(descriptor, size, os.SEEK_SET)
+        try:
+            written = 0
+            while written < len(data):
+                written += os.write(descriptor, data[written:])
+            sync(descriptor)
+        except OSError:
+            os.ftruncate(descriptor, size)
+            raise
+    finally:
+        os.close(descriptor)
+    if made:
+        sync_folder(path.parent)
+    return size + len(data)
