@@ -40,9 +40,9 @@ def test_every_package_is_named_once_and_no_other(title: str, root: Path) -> Non
 
 
 def test_single_modules_are_named() -> None:
-    """What stands beside the packages is listed below each table."""
+    """Modules that are in no package are listed below each table."""
     for root, text in (
-        (CANDIDATE, PAGE.partition("Single modules beside them:")[2].partition("\n\n")[0]),
+        (CANDIDATE, PAGE.partition("Single modules next to them:")[2].partition("\n\n")[0]),
         (COLLECTOR, PAGE.partition("The rest, from top to bottom:")[2].partition("\n\n")[0]),
     ):
         modules = {file.stem for file in root.glob("*.py")} - {"__init__", "__main__", "typed"}
