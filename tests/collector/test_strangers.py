@@ -266,7 +266,7 @@ def test_too_many_requests_is_described_wherever_strangers_can_cause_it(site: Si
     """A route that answers a flood of unsigned requests or wrong secrets with 429 has it in its description."""
     wrong, path = {"authorization": f"Bearer {b64u_encode(bytes(32))}"}, f"/v1/sessions/{NOBODY}"
     withdrawal = SigningKey.generate(os.urandom).sign(Withdrawal(session=NOBODY, at_ms=1)).to_json()
-    body = {"consent": {}, "redeem": {}, "box": ""}
+    body: dict[str, Any] = {"consent": {}, "redeem": {}, "box": ""}
     note = "collector.example/log\n1\nAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n\n— x AAAA\n"
     floods: dict[tuple[str, str], Callable[[], httpx.Response]] = {
         ("get", "/v1/invites/{invite}"): lambda: site.client.get(f"/v1/invites/{NOBODY}", headers=wrong),
