@@ -14,6 +14,7 @@ CANDIDATE = ROOT / "cli" / "promptster"
 COLLECTOR = ROOT / "collector" / "promptster_collector"
 _STILL_THERE = {"promptster.session.daemon", "promptster.session.workspace", "promptster.protocol.events"}
 """Names of 0.1 that still lead somewhere: a door kept open for old supervisors, and packages of a module's name."""
+_TEXT = re.compile(r"text_(\d+)\.py")
 _MIGRATIONS = "migrations"
 """Alembic's own folders, one below each database."""
 
@@ -91,6 +92,17 @@ def test_every_folder_that_is_named_for_an_extension_exists() -> None:
     """What is written for a new agent, provider, format or command goes into a package of the tree."""
     for name in re.findall(r"one (?:file|folder) in `([a-z_/]+)`", PAGE):
         assert (CANDIDATE / name / "__init__.py").is_file(), name
+
+
+def test_the_newest_text_of_a_policy_is_named() -> None:
+    """The file that the page calls the newest is the one with the highest number."""
+    (number,) = re.findall(r"the newest is `protocol/policies/text_(\d+)\.py`", PAGE)
+    numbers = [
+        int(found[1])
+        for file in (CANDIDATE / "protocol" / "policies").glob("*.py")
+        if (found := _TEXT.match(file.name))
+    ]
+    assert int(number) == max(numbers)
 
 
 def test_things_of_0_1_are_where_the_page_says() -> None:
