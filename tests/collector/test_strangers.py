@@ -260,3 +260,26 @@ def test_an_erased_session_keeps_neither_code_nor_openings(site: Site) -> None:
     assert openings(site, candidate.session) == (None, None, [], 0)
     row = site.rows(select(Invite.opened_ms, Invite.reopened, Invite.reopened_ms))[0]
     assert tuple(row) == (None, 0, "[]")
+
+
+def test_too_many_requests_is_described_wherever_strangers_can_cause_it(site: Site) -> None:
+    """A route that answers a flood of unsigned requests or wrong secrets with 429 has it in its description."""
+    wrong, path = {"authorization": f"Bearer {b64u_encode(bytes(32))}"}, f"/v1/sessions/{NOBODY}"
+    withdrawal = SigningKey.generate(os.urandom).sign(Withdrawal(session=NOBODY, at_ms=1)).to_json()
+    body: dict[str, Any] = {"consent": {}, "redeem": {}, "box": ""}
+    note = "collector.example/log\n1\nAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n\n— x AAAA\n"
+    floods: dict[tuple[str, str], Callable[[], httpx.Response]] = {
+        ("get", "/v1/invites/{invite}"): lambda: site.client.get(f"/v1/invites/{NOBODY}", headers=wrong),
+        ("post", "/v1/invites/{invite}/redeem"): lambda: site.client.post(
+            f"/v1/invites/{NOBODY}/redeem", headers=wrong, json=body
+        ),
+        ("put", "/v1/sessions/{session}/batches/{n}"): lambda: site.client.put(f"{path}/batches/0", content=b"PSB1"),
+        ("post", "/v1/sessions/{session}/withdraw"): lambda: site.client.post(f"{path}/withdraw", json=withdrawal),
+        ("post", "/v1/log/checkpoint"): lambda: site.client.post("/v1/log/checkpoint", json={"note": note}),
+    }
+    paths = site.client.get("/schema/openapi.json").json()["paths"]
+    for (method, template), ask in floods.items():
+        answers = [ask() for _ in range(Limits().wrong_secrets_per_minute + 1)]
+        assert answers[-1].status_code == 429, (template, answers[-1].text)
+        assert "429" in paths[template][method]["responses"], template
+        site.clock.pass_ms(HOUR_MS)
