@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -81,13 +82,13 @@ def tests_on(session: nox.Session, version: str) -> None:
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Check style, spelling, docstrings, dependencies, who may import whom, and the page's scripts."""
+    """Check style, spelling, wording, dependencies, who may import whom, and the page's scripts."""
     _install(session, "lint")
     session.run("ruff", "check", *CODE)
     session.run("ruff", "format", "--check", *CODE)
     session.run("lint-imports", "--no-cache")
-    session.run("codespell", "--quiet-level=3", *CODE, "docs", "README.md", "CONTRIBUTING.md", "SECURITY.md")
-    session.run("interrogate", "cli", "collector", "hooks")
+    session.run("codespell", "--quiet-level=3", *CODE, "docs", "README.md", "CONTRIBUTING.md", "SECURITY.md", "changes")
+    session.run("python", "-m", "tests.checks.wording")
     session.run("deptry", "cli", "collector", "hooks")
     session.run("validate-pyproject", "pyproject.toml")
     session.run("python", "-m", "tests.checks")
@@ -107,9 +108,25 @@ def types(session: nox.Session) -> None:
 
 @nox.session
 def docs(session: nox.Session) -> None:
-    """Build the documentation; a warning is an error."""
+    """Build the documentation with its diagrams; a warning, or a diagram that cannot be drawn, is an error."""
     _install(session, "docs")
-    session.run("sphinx-build", "-b", "html", "-n", "-W", "--keep-going", "-q", "docs", "docs/_build/html")
+    words = ["-b", "html", "-E", "-a", "-n", "-W", "--keep-going", "-q", "docs", "docs/_build/html"]
+    session.run("sphinx-build", *words, env={"MMDC": str(_diagram_program(session))})
+
+
+def _diagram_program(session: nox.Session) -> Path:
+    """Mermaid's command line in the locked versions, installed into the clone's cache unless it is there already."""
+    folder, source = ROOT / ".cache" / "mermaid", ROOT / "docs" / "diagrams"
+    locked, installed = source / "package-lock.json", folder / "installed"
+    if not installed.exists() or installed.read_bytes() != locked.read_bytes():
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        for file in (source / "package.json", locked):
+            shutil.copy(file, folder)
+        words = ["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix", str(folder)]
+        session.run(*words, external=True, silent=True, env={"PUPPETEER_SKIP_DOWNLOAD": "1"})
+        shutil.copy(locked, installed)  # last, so that an interrupted installation is not taken for a whole one
+    return folder / "node_modules" / ".bin" / "mmdc"
 
 
 @nox.session

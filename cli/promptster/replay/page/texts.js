@@ -4,7 +4,7 @@ const shownText = (() => {
   const LONG_CODE = 12000;
   /** @type {Index} */
   const index = JSON.parse(document.getElementById("index")?.textContent ?? "");
-  /* The one rule of replay/unseen.py, for texts that are shown by this script. */
+  /* The one rule of replay/invisible_characters.py, for texts that are shown by this script. */
   const UNSEEN = new RegExp(index.unseen, "gu");
   /** @type {State} */
   const state = { all: false, groups: 0, lane: -1, words: "", open: false };
