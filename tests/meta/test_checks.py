@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from tests.checks import module_circles, module_length
@@ -33,9 +34,18 @@ def test_every_check_runs() -> None:
     assert {check.__name__.rpartition(".")[2] for check in CHECKS} == names
 
 
-def test_the_repository_passes(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("check", [module_length, module_circles])
+def test_the_repository_passes(check: ModuleType) -> None:
     """There is nothing to report about this tree."""
-    assert (main(), capsys.readouterr().out) == (0, "")
+    assert list(check.problems(ROOT)) == []
+
+
+def test_each_problem_is_a_line_and_a_failure(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The program prints what the checks find, and ends with 1; with 0 if they find nothing."""
+    assert (main(tree), capsys.readouterr().out) == (0, "")
+    write(tree, "long", "x = 1\n" * 401)
+    assert main(tree) == 1
+    assert capsys.readouterr().out == "cli/promptster/long.py has 401 lines; the most is 400. Split it.\n"
 
 
 def test_a_module_of_400_lines_is_the_longest(tree: Path) -> None:
