@@ -8,9 +8,9 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from tests.checks import module_circles, module_length, wording
+from tests.checks import locks, module_circles, module_length, wording
 
-CHECKS = (module_length, module_circles, wording)
+CHECKS = (module_length, module_circles, locks, wording)
 ROOT = Path(__file__).parents[2]
 
 
