@@ -103,7 +103,9 @@ def test_an_unknown_authority_is_named_as_what_it_may_be(tmp_path: Path) -> None
         assert "Someone may be intercepting" in hint
         assert "PROMPTSTER_CA_FILE" in hint
         trusting = Network(ca_files=(authority,))
-        assert said_by(f"https://localhost:{port}", trusting)[0].endswith(": its certificate is for a different host name")
+        assert said_by(f"https://localhost:{port}", trusting)[0].endswith(
+            ": its certificate is for a different host name"
+        )
 
 
 @pytest.mark.parametrize(

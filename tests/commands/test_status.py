@@ -47,7 +47,9 @@ def hook(invited: Invited, event: str, **payload: Any) -> None:
     """Report something as Claude Code's hooks do."""
     ticket = ControlClient(invited.session).launch()
     body = {"session_id": "s1", "cwd": str(invited.workspace), "hook_event_name": event, **payload}
-    answer = httpx.post(ticket.hook_url, json=body, headers={"x-promptster-token": ticket.token}, trust_env=False)
+    answer = httpx.post(
+        ticket.hook_url("claude"), json=body, headers={"x-promptster-token": ticket.token}, trust_env=False
+    )
     assert answer.status_code == 200
 
 

@@ -18,13 +18,17 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+from promptster.protocol.agents import PROGRAMS, one_of
+
 if TYPE_CHECKING:
     from types import ModuleType
+
+_AGENTS = one_of(PROGRAMS) if len(one_of(PROGRAMS)) <= 45 else "an agent"  # noqa: PLR2004 - what fits in a line
 
 CANDIDATES: dict[str, str] = {
     "policy": "read what would be recorded; changes nothing",
     "start": "read the policy, agree or refuse, start recording",
-    "run": "start claude, codex or cursor-agent with recording on",
+    "run": f"start {_AGENTS} with recording on",
     "shell": "open a shell in which these agents are recorded",
     "status": "see whether it is recording and what was received",
     "inspect": "see exactly what has been recorded so far",

@@ -12,7 +12,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from promptster import times
-from promptster.agents.launchers import find_agent
+from promptster.agents.registry import launches, program_facts
 from promptster.clock import SystemClock
 from promptster.errors import PromptsterError
 from promptster.paths import Paths
@@ -50,8 +50,8 @@ def _lines(name: str, since: int) -> list[str]:
             f"{name} ended. Not recording: the recorder has stopped. What it recorded is kept.",
             "Run `promptster resume` to continue.",
         ]
-    agent = find_agent(name)
-    found = read_run(current, since, agent.provider_agent)
+    agent = launches(name)
+    found = read_run(current, since, program_facts(name).id)
     paused = facts.state is SessionState.PAUSED
     over = facts.time_is_over(SystemClock().wall_ms())
     lines = [f"{name} ended. {_told(found, off=paused or over)}"]

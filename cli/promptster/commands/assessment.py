@@ -9,6 +9,7 @@ import typer
 
 from promptster.commands import needed
 from promptster.commands.options import Json, TeamCollector
+from promptster.protocol.agents import IDS, one_of
 
 if TYPE_CHECKING or needed.work:
     from promptster.commands.cells import counted_days, length
@@ -21,7 +22,6 @@ if TYPE_CHECKING or needed.work:
     from promptster.errors import UsageError
     from promptster.network import names_host
     from promptster.paths import Paths
-    from promptster.protocol.policy import AGENTS
     from promptster.session.workspace.preparing import is_clonable
     from promptster.system.git import git_text
     from promptster.ui.escape import escape_line
@@ -56,7 +56,7 @@ def create(
     ] = None,
     agent: Annotated[
         list[str] | None,
-        typer.Option(metavar="claude|codex|cursor", help="Allow only this agent; all by default. Can be repeated."),
+        typer.Option(metavar="|".join(IDS), help="Allow only this agent; all by default. Can be repeated."),
     ] = None,
     contact: Annotated[
         str | None,
@@ -106,8 +106,8 @@ def create(
 
 def _agents(words: list[str] | None) -> list[str] | None:
     for word in words or ():
-        if word not in AGENTS:
-            raise UsageError(f"--agent takes {', '.join(AGENTS[:-1])} or {AGENTS[-1]}, not {word!r}")
+        if word not in IDS:
+            raise UsageError(f"--agent takes {one_of(IDS)}, not {word!r}")
     return words or None
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 from promptster.commands import GROUPS, NAMES, load, needed
 from promptster.completion import FILES, SHELLS, matching, of_command, script, typed
+from promptster.protocol.agents import PROGRAMS
 
 if TYPE_CHECKING or needed.signature:
     import typer
@@ -80,9 +81,7 @@ def _of_program(name: str, words: Sequence[str]) -> list[str]:
     """Completions of the agent's name; later words are the agent's or the shell's, most often files."""
     if name == "shell" or len(words) > 1:
         return [FILES]
-    from promptster.agents.launchers import NAMES as AGENTS  # noqa: PLC0415 - only this word needs it
-
-    found = [("--help", "show help")] if words[0].startswith("-") else [(agent, "recorded") for agent in AGENTS]
+    found = [("--help", "show help")] if words[0].startswith("-") else [(agent, "recorded") for agent in PROGRAMS]
     return matching(found, words[0])
 
 

@@ -1,13 +1,15 @@
-"""``promptster shell``: a shell in which ``claude`` and ``codex`` start with recording on.
+"""``promptster shell``: a shell in which agents start with recording on, by their plain names.
 
 Everything after ``shell`` is passed to the shell, so ``promptster shell -c "claude -p hello"`` works in a script.
 """
 
 from __future__ import annotations
 
+from textwrap import fill
 from typing import TYPE_CHECKING, NoReturn
 
 from promptster.errors import LaunchError, PromptsterError
+from promptster.protocol.agents import PROGRAMS, all_of
 from promptster.ui.output import Output
 
 if TYPE_CHECKING:
@@ -17,13 +19,20 @@ if TYPE_CHECKING:
 
 OUR_FAILURE = 125
 
-_HELP = """\
+_AGENTS = fill(
+    f"{all_of(PROGRAMS)} are recorded when you start them in it, as with promptster run. Nothing else that you do "
+    "in it is recorded. Type exit to leave.",
+    width=79,
+    initial_indent="  ",
+    subsequent_indent="  ",
+    break_on_hyphens=False,
+)
+_HELP = f"""\
 Usage: promptster shell [ARGUMENTS FOR THE SHELL...]
 
   Open your own shell, in which agents are recorded.
 
-  claude, codex and cursor-agent are recorded when you start them in it, as with
-  promptster run. Nothing else that you do in it is recorded. Type exit to leave.
+{_AGENTS}
 
 Options, before the shell's arguments:
   -h, --help  Show this message and exit.
@@ -64,8 +73,7 @@ def _tell(folder: SessionFolder, out: Output) -> None:
         out.note("To record them, run `promptster resume`.")
     else:
         names = allowed_names(folder)
-        listed = " and ".join(part for part in (", ".join(names[:-1]), *names[-1:]) if part)
-        recorded = f"{listed} {'is' if len(names) == 1 else 'are'}" if names else "no agent is"
+        recorded = f"{all_of(names)} {'is' if len(names) == 1 else 'are'}" if names else "no agent is"
         out.note(f"In this shell {recorded} recorded. Type exit to leave.")
     with contextlib.suppress(FileNotFoundError):
         if not is_inside(Path.cwd(), Path(facts.workspace)):

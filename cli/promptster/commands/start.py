@@ -10,6 +10,7 @@ import typer
 
 from promptster.commands import needed
 from promptster.commands.options import Code, Collector, Json, read_code
+from promptster.protocol.agents import CATALOGUE, EDITORS, one_of
 
 if TYPE_CHECKING or needed.work:
     from promptster.clock import SystemClock
@@ -46,9 +47,8 @@ if TYPE_CHECKING:
     from promptster.session.workspace.preparing import Preparation
 
 _STORES: dict[str, StoreKind] = {"keyring": "keyring", "file": "file"}
-_IDES = frozenset({"claude", "cursor"})
-_OFTEN = frozenset({"claude", "codex"})
-"""Agents that the lines after a start name; the others need an explanation."""
+_OFTEN = frozenset(agent.program for agent in CATALOGUE if agent.upstreams)
+"""Agents that are named after a start; the others need an explanation."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,7 +94,7 @@ def command(
     ] = None,
     ide: Annotated[
         list[str] | None,
-        typer.Option(metavar="claude|cursor", help="Also record the agent inside this editor. Can be repeated."),
+        typer.Option(metavar="|".join(EDITORS), help="Also record the agent inside this editor. Can be repeated."),
     ] = None,
     hooks_only: Annotated[
         bool,
@@ -364,8 +364,8 @@ def _store(text: str | None) -> StoreKind | None:
 
 def _ides(words: list[str]) -> tuple[str, ...]:
     for word in words:
-        if word not in _IDES:
-            raise UsageError(f"--ide takes claude or cursor, not {word!r}")
+        if word not in EDITORS:
+            raise UsageError(f"--ide takes {one_of(EDITORS)}, not {word!r}")
     return tuple(sorted(set(words)))
 
 

@@ -367,7 +367,9 @@ def without_heavy_values(draft: Draft, heavy: int) -> Draft:
     """An agent's draft without its values over ``heavy`` bytes; events about the session itself stay whole."""
     if draft.kind in _WHOLE_KINDS:
         return draft
-    left_out = {name: None for name, value in draft.fields.items() if len(encode_value(FIELD_TYPES[name], value)) > heavy}
+    left_out = {
+        name: None for name, value in draft.fields.items() if len(encode_value(FIELD_TYPES[name], value)) > heavy
+    }
     return replace(draft, event=structs.replace(draft.event, **left_out)) if left_out else draft
 
 
