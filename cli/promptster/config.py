@@ -7,21 +7,20 @@ new.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import os
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeGuard
 from urllib.parse import urlsplit
 
+from promptster.durable import write_private
 from promptster.errors import CollectorError, ConfigurationError
 from promptster.network import Network, read_network
 from promptster.protocol.encoding import b64u_decode, b64u_encode
 from promptster.protocol.errors import ProtocolError
-from promptster.protocol.keys import KeySuccession, parse_keyfile
+from promptster.protocol.key_succession import KeySuccession, parse_keyfile
 from promptster.protocol.signing import kid
 
 if TYPE_CHECKING:
@@ -32,48 +31,9 @@ if TYPE_CHECKING:
 _LOOPBACK = frozenset({"127.0.0.1", "::1"})
 
 
-def write_private(path: Path, data: bytes, *, new: bool = False) -> None:
-    """Write or replace one of our files durably, with mode 0600 from its first byte, in folders of mode 0700.
-
-    Raises:
-        FileExistsError: ``new`` is set and the path already exists.
-    """
-    make_private_folder(path.parent)
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        if new:  # take the name first: not every disk can rename without replacing
-            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
-        Path(temporary).replace(path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            Path(temporary).unlink()
-        raise
-    sync_folder(path.parent)
-
-
-def make_private_folder(folder: Path) -> None:
-    """Make a folder and its missing parents, each with mode 0700, as the XDG specification asks."""
-    missing = [folder, *folder.parents]
-    for each in reversed(missing[: next((n for n, place in enumerate(missing) if place.is_dir()), len(missing))]):
-        each.mkdir(mode=0o700, exist_ok=True)
-
-
 def is_object(value: object) -> TypeGuard[dict[str, Any]]:
     """Return whether a value read from JSON is an object."""
     return isinstance(value, dict)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make a folder's entries durable after a file was created, renamed or removed."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def is_loopback(url: str) -> bool:

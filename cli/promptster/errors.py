@@ -11,7 +11,9 @@
 ├── ``CollectorError``       the collector refused a request or could not be reached
 ├── ``StorageError``         a folder or disk cannot be read or written
 ├── ``SessionError``         the session's state does not allow what was asked
-│   └── ``NotPrivateError``  one of our folders or sockets belongs, or may belong, to another user
+│   ├── ``NotPrivateError``  a folder or socket of ours belongs, or could belong, to someone else
+│   ├── ``RecorderUnreachableError``  no recorder answers
+│   └── ``RecorderRunningError``      another recorder of the session runs
 ├── ``WorkspaceError``       the workspace cannot be used, or a file could not be put back
 ├── ``LaunchError``          an agent could not be started with recording on (exit 125, 126 or 127)
 ├── ``PlatformError``        this operating system is not supported
@@ -191,6 +193,25 @@ class NotPrivateError(SessionError):
     """Another user owns a folder, socket or process in the place of ours, so nothing was sent to it."""
 
     default_code = "not_private"
+
+
+class RecorderUnreachableError(SessionError):
+    """No recorder of the session answers."""
+
+    default_code = "recorder_unreachable"
+
+    def __init__(self) -> None:
+        """Say so, and how to continue."""
+        super().__init__(
+            "the recorder is not responding",
+            hint="Run `promptster resume` to start it again. Nothing that was recorded is lost.",
+        )
+
+
+class RecorderRunningError(SessionError):
+    """A recorder of the session runs, so no other can start."""
+
+    default_code = "recorder_running"
 
 
 class WorkspaceError(PromptsterError):

@@ -14,7 +14,8 @@ import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
-from promptster.config import is_object, sync_folder, write_private
+from promptster.config import is_object
+from promptster.durable import sync_folder, write_private
 from promptster.errors import ConfigurationError, SessionError
 from promptster.paths import home_path
 from promptster.protocol.encoding import b64u_decode, b64u_encode

@@ -22,7 +22,7 @@ from tests.helpers.people import Person
 from promptster.client import CollectorClient
 from promptster.config import PinnedKeys
 from promptster.paths import Paths
-from promptster.protocol.keys import parse_keyfile
+from promptster.protocol.key_succession import parse_keyfile
 from promptster.protocol.verification import verify_bundle
 
 if TYPE_CHECKING:

@@ -24,7 +24,7 @@ from promptster.paths import Paths
 from promptster.protocol.archive import Member, read_archive, write_archive
 from promptster.protocol.bundle import read_bundle, write_bundle
 from promptster.protocol.documents import DocumentType
-from promptster.protocol.keys import first_key, next_key, write_keyfile
+from promptster.protocol.key_succession import first_key, next_key, write_keyfile
 from promptster.protocol.signing import Envelope
 
 if TYPE_CHECKING:

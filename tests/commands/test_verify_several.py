@@ -19,7 +19,7 @@ from promptster.__main__ import main
 from promptster.paths import Paths
 from promptster.protocol import merkle
 from promptster.protocol.bundle import read_bundle, write_bundle
-from promptster.protocol.log import LogProof, log_leaf, sign_checkpoint
+from promptster.protocol.transparency_log import LogProof, log_leaf, sign_checkpoint
 from promptster.protocol.verification import verify_bundle
 from promptster.watching.kept import KeptLogs
 

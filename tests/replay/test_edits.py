@@ -13,9 +13,9 @@ from promptster.agents.registry import agent_named
 from promptster.capture.providers.interface import ToolResult, ToolUse
 from promptster.replay.edits import edit_diff
 from promptster.replay.exporters import find
+from promptster.replay.loading import from_opened
 from promptster.replay.model import Extent
 from promptster.replay.narration import Style, narrate
-from promptster.replay.session import from_opened
 from promptster.replay.timeline import build
 
 if TYPE_CHECKING:

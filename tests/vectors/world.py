@@ -21,13 +21,13 @@ from promptster.protocol.encoding import b64u_encode
 from promptster.protocol.events import Draft, RecordedEvent, compose
 from promptster.protocol.fields import BLOCK, CUT, Block, Secret, commitment
 from promptster.protocol.invite import InviteCode, new_invite_code
-from promptster.protocol.keys import first_key, log_key, write_keyfile
+from promptster.protocol.key_succession import first_key, log_key, write_keyfile
 from promptster.protocol.kinds import Kind
-from promptster.protocol.log import LogProof, log_leaf, sign_checkpoint
 from promptster.protocol.policy import Policy, PolicyV2, make_policy, policy_sha256, render_text
 from promptster.protocol.privacy import RedactionRecord
 from promptster.protocol.receipt import Check, Close, Receipt
 from promptster.protocol.signing import Envelope, SigningKey, fingerprint
+from promptster.protocol.transparency_log import LogProof, log_leaf, sign_checkpoint
 
 START = 1_790_000_000_000
 """When the session starts; milliseconds since the epoch."""

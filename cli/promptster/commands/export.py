@@ -19,12 +19,13 @@ if TYPE_CHECKING or needed.work:
     from promptster.commands.signed_in import team_url
     from promptster.commands.source import find_source, read_file, read_replay, require_readable
     from promptster.commands.summary import size
-    from promptster.config import Config, PinnedKeys, write_private
+    from promptster.config import Config, PinnedKeys
+    from promptster.durable import write_private
     from promptster.errors import PromptsterError, UsageError, reason_of
     from promptster.paths import Paths
     from promptster.protocol.verification import verify_bundle
     from promptster.replay.errors import ExportError
-    from promptster.replay.verdict import findings, log
+    from promptster.replay.verdict_text import findings, log
     from promptster.session.leaving.copy_completion import StillIncompleteError, complete, find_own, may_be_completed
     from promptster.ui.escape import escape_line
     from promptster.ui.output import Output, write_bytes
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from promptster.replay.exporters.interface import Exporter
-    from promptster.replay.session import Replay
+    from promptster.replay.loading import Replay
     from promptster.session.leaving.copy_completion import Completed
 
 _STDOUT = "-"

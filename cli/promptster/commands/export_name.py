@@ -11,7 +11,7 @@ from promptster.paths import slug
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from promptster.replay.session import Replay
+    from promptster.replay.loading import Replay
 
 _ID = 8
 

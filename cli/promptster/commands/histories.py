@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from promptster.protocol.encoding import b64u_encode
+from promptster.protocol.log_consistency import Relation, compare
 from promptster.protocol.signing import kid
-from promptster.protocol.views import Relation, compare
-from promptster.replay.wording import counted
+from promptster.replay.formatting import counted
 from promptster.ui.escape import escape_line
 from promptster.ui.wrapping import columns, fold
 from promptster.watching.kept import KeptLogs
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from promptster.paths import Paths
+    from promptster.protocol.log_consistency import Pair, View
     from promptster.protocol.verdict import Verification
-    from promptster.protocol.views import Pair, View
     from promptster.ui.output import Output
 
 KEPT: Final = "kept on this computer"

@@ -11,7 +11,7 @@ from promptster.commands import needed
 from promptster.commands.options import Json
 
 if TYPE_CHECKING or needed.work:
-    from promptster.config import write_private
+    from promptster.durable import write_private
     from promptster.errors import PromptsterError, UsageError, reason_of
     from promptster.paths import Paths
     from promptster.replay import exporters
@@ -24,7 +24,7 @@ if TYPE_CHECKING or needed.work:
     from promptster.ui.story import Layout, story
 
 if TYPE_CHECKING:
-    from promptster.replay.session import Replay
+    from promptster.replay.loading import Replay
 
 _STDOUT = "-"
 

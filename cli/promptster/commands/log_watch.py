@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from promptster.paths import home_path
 from promptster.protocol.errors import LogError
-from promptster.protocol.log import Checkpoint
-from promptster.replay.wording import counted
+from promptster.protocol.transparency_log import Checkpoint
+from promptster.replay.formatting import counted
 from promptster.ui.escape import escape_line
 from promptster.watching.asking import CONTRADICTIONS, Kind, watch
 

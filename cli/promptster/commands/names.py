@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from promptster.errors import CollectorError, UsageError
-from promptster.replay.unseen import is_encodable
+from promptster.replay.invisible_characters import is_encodable
 from promptster.ui.escape import escape_line
 
 if TYPE_CHECKING:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from promptster.commands.source import Begun
-    from promptster.replay.session import Replay
+    from promptster.replay.loading import Replay
     from promptster.ui.blocks import Block
 
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING or needed.work:
     from promptster.clock import SystemClock
     from promptster.errors import SessionError
     from promptster.paths import Paths
-    from promptster.replay.wording import counted
+    from promptster.replay.formatting import counted
     from promptster.session.current import Current
     from promptster.session.resuming import resume
     from promptster.session_folder.folder import SessionState

@@ -9,7 +9,7 @@ from promptster.client import CollectorClient, RefusedError
 from promptster.config import collector_url
 from promptster.errors import ConfigurationError, NotSignedInError, UsageError
 from promptster.keys import FileStore, KeyringStore, choose_store
-from promptster.replay.unseen import is_encodable
+from promptster.replay.invisible_characters import is_encodable
 from promptster.ui.output import Output
 
 if TYPE_CHECKING:

@@ -16,14 +16,14 @@ from promptster.errors import NotSignedInError, PromptsterError, UsageError, rea
 if TYPE_CHECKING or needed.work:
     from promptster.config import PinnedKeys
     from promptster.protocol.archive import MAX_SIZE
-    from promptster.replay.session import Opening, from_bundle
-    from promptster.replay.unreadable import ZIP, why_unreadable
+    from promptster.replay.file_diagnosis import ZIP, why_unreadable
+    from promptster.replay.loading import Opening, from_bundle
 
 if TYPE_CHECKING:
     from promptster.client import CollectorClient
     from promptster.config import Config
     from promptster.protocol.verdict import Verification
-    from promptster.replay.session import Replay
+    from promptster.replay.loading import Replay
 
 SourceArgument = Annotated[
     str, typer.Argument(metavar="SESSION_OR_FILE", help="A session, as sessions shows it, or a .promptster file.")

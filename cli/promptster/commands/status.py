@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from promptster.clock import SystemClock
 from promptster.commands import needed
 from promptster.paths import Paths, home_path
-from promptster.replay.wording import counted
+from promptster.replay.formatting import counted
 from promptster.session.current import CERTIFICATE, TOMBSTONE, Current, finished_bundle
 from promptster.session.delivery_messages import undelivered
 from promptster.session_folder.folder import SessionState

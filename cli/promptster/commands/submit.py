@@ -19,7 +19,7 @@ if TYPE_CHECKING or needed.work:
     from promptster.paths import Paths, home_path
     from promptster.protocol.policy import Policy
     from promptster.protocol.verdict import Effect
-    from promptster.replay.wording import counted
+    from promptster.replay.formatting import counted
     from promptster.session.current import Current, finished_bundle
     from promptster.session.joining.redeeming import POLICY
     from promptster.session.leaving import submitting

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from promptster.errors import PromptsterError
 from promptster.protocol.gaps import is_outage
+from promptster.replay.formatting import counted
 from promptster.replay.model import GapKind
-from promptster.replay.wording import counted
 from promptster.session.inspection import look
 from promptster.session_folder.wording import one_line
 from promptster.times import span

@@ -24,10 +24,10 @@ if TYPE_CHECKING or needed.work:
     from promptster.errors import PromptsterError, UsageError, reason_of
     from promptster.paths import Paths
     from promptster.protocol.errors import ProtocolError
-    from promptster.protocol.keys import parse_keyfile
+    from promptster.protocol.key_succession import parse_keyfile
     from promptster.protocol.verification import verify_bundle
-    from promptster.replay.unreadable import why_unreadable
-    from promptster.replay.verdict import told as all_told
+    from promptster.replay.file_diagnosis import why_unreadable
+    from promptster.replay.verdict_text import told as all_told
     from promptster.session_folder.folder import SessionState
     from promptster.ui.checked import checked, unreadable
     from promptster.ui.escape import escape_line

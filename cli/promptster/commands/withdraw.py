@@ -17,7 +17,7 @@ if TYPE_CHECKING or needed.work:
     from promptster.paths import Paths, home_path
     from promptster.protocol.policy import Policy, PolicyV2
     from promptster.protocol.signing import Envelope
-    from promptster.replay.wording import counted
+    from promptster.replay.formatting import counted
     from promptster.session.current import TOMBSTONE, Current, finished_bundle
     from promptster.session.joining.redeeming import POLICY, finished, unanswered
     from promptster.session.leaving.withdrawing import save_certificate, withdraw, withdraw_again, withdraw_submitted

@@ -45,7 +45,6 @@ _CONFLICT = 409
 _GONE = 410
 _TOO_LARGE = 413
 _FOR_GOOD = frozenset({400, 404, 410, 413, 422})
-_SMALLEST_BATCH = 64 * 1024
 
 
 class Refusals:
@@ -163,7 +162,7 @@ class Refusals:
         entry = self._outbox.unsent
         if entry is None or entry.n != n or entry.next_seq - entry.first == 1:
             return False
-        self._sealer.batch_bytes = max(_SMALLEST_BATCH, self._sealer.batch_bytes // 2)
+        self._sealer.make_smaller()
         self._outbox.set_aside(n)
         self._recorder.grown.set()
         self._sealer.hurry()

@@ -10,8 +10,9 @@ import asyncio
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from promptster.deliver.limits import SealingLimits
 from promptster.journal.writer import weight
-from promptster.protocol.batch import MAX_EVENTS, seal_batch
+from promptster.protocol.batch import seal_batch
 from promptster.protocol.errors import BatchError
 from promptster.protocol.kinds import ends_session
 
@@ -22,14 +23,6 @@ if TYPE_CHECKING:
     from promptster.journal.writer import JournalWriter
     from promptster.protocol.events import RecordedEvent
     from promptster.protocol.signing import SigningKey
-
-BATCH_BYTES = 3 * 1024 * 1024
-"""Plain bytes of events after which a batch is full; a larger event has a batch to itself."""
-BACKLOG = 4
-"""Number of batches without receipts from which on new ones are delayed."""
-BACKLOG_FACTOR = 20
-"""How much longer events are then collected."""
-_RETRY_S = 2.0
 
 
 class Sealer:
@@ -44,16 +37,16 @@ class Sealer:
         session_key: SigningKey,
         content_key: bytes,
         random: Callable[[int], bytes],
-        interval_s: float = 1.0,
+        limits: SealingLimits | None = None,
     ) -> None:
-        """Seal what ``recorder`` made durable into ``outbox``, ``interval_s`` after the first event."""
+        """Seal what ``recorder`` made durable into ``outbox``, ``limits.gather_s`` after there is something."""
+        self._limits = limits or SealingLimits()
         self._recorder, self._outbox = recorder, outbox
         self._session, self._session_key, self._content_key = session, session_key, content_key
-        self._random, self.interval_s = random, interval_s
+        self._random, self._gather_s = random, self._limits.gather_s
         self._lock = asyncio.Lock()
         self._hurry = asyncio.Event()
-        self.batch_bytes = BATCH_BYTES
-        """Halved when the collector reports that a batch was too large."""
+        self._batch_bytes = self._limits.batch_bytes
         self.stored = asyncio.Event()
         """Set whenever a batch was stored; the waiting task clears it."""
         self.failing = False
@@ -72,7 +65,7 @@ class Sealer:
                 self.failing = False
             except (OSError, BatchError):  # the disk refused, or the chain changed meanwhile
                 self.failing = True
-                await asyncio.sleep(_RETRY_S)
+                await asyncio.sleep(self._limits.retry_s)
                 self._recorder.grown.set()
 
     async def seal_all(self) -> None:
@@ -87,13 +80,17 @@ class Sealer:
                 await asyncio.to_thread(self.seal_one)
                 self.stored.set()
 
+    def make_smaller(self) -> None:
+        """Halve the size of batches: the collector says that one was too large."""
+        self._batch_bytes = max(self._limits.smallest_batch, self._batch_bytes // 2)
+
     def hurry(self) -> None:
         """Seal the next batch without waiting for more events."""
         self._hurry.set()
 
     async def _gather(self) -> None:
-        """Wait for more events, longer while many batches have no receipt."""
-        pause = self.interval_s * (BACKLOG_FACTOR if self._outbox.backlog >= BACKLOG else 1)
+        """Let more come together, longer while the collector is behind."""
+        pause = self._gather_s * (self._limits.backlog_factor if self._outbox.backlog >= self._limits.backlog else 1)
         with suppress(TimeoutError):
             async with asyncio.timeout(pause):  # wait_for of 3.11 loses a cancellation that comes with a hurry
                 await self._hurry.wait()
@@ -132,7 +129,7 @@ class Sealer:
         size = 0
         for event in source:
             size += weight(event)
-            full = size > self.batch_bytes or len(events) >= MAX_EVENTS
+            full = size > self._batch_bytes or len(events) >= self._limits.batch_events
             if events and (full or ends_session(event.kind, event.src)):
                 break
             events.append(event)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from promptster.errors import CollectorError
 from promptster.protocol.errors import KeyringError, ProtocolError, SignatureError
-from promptster.protocol.keys import KeySuccession, parse_keyfile
+from promptster.protocol.key_succession import KeySuccession, parse_keyfile
 
 if TYPE_CHECKING:
     from collections.abc import Callable

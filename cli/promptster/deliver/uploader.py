@@ -15,6 +15,7 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING, Protocol
 
 from promptster.client import PutAnswer, RefusedError
+from promptster.deliver.limits import UploadTiming
 from promptster.deliver.trust import UNKNOWN_SIGNER, KeySource
 from promptster.errors import CollectorError
 from promptster.protocol.errors import ProtocolError, SignatureError
@@ -25,13 +26,6 @@ if TYPE_CHECKING:
 
     from promptster.deliver.outbox import Outbox
     from promptster.deliver.trust import TrustedKeys
-
-FIRST_PAUSE_S = 0.5
-LONGEST_PAUSE_S = 60.0
-_LONGEST_RETRY_AFTER_S = 300.0
-_BETWEEN_S = 0.055
-"""The collector accepts 20 batches a second from a session."""
-_POLL_S = 1.0
 
 
 class Collector(KeySource, Protocol):
@@ -97,9 +91,11 @@ class Ended(Exception):  # noqa: N818 - an outcome, not an error
 class Pace:
     """The pauses between tries: full jitter, doubling from half a second to a minute."""
 
-    def __init__(self, *, spread: Callable[[float, float], float] = random.uniform) -> None:
-        """Use ``spread`` to pick a number between two."""
-        self._spread = spread
+    def __init__(
+        self, *, spread: Callable[[float, float], float] = random.uniform, timing: UploadTiming | None = None
+    ) -> None:
+        """``spread`` picks a number between two."""
+        self._spread, self._timing = spread, timing or UploadTiming()
         self._failures = 0
 
     def succeeded(self) -> None:
@@ -107,11 +103,11 @@ class Pace:
         self._failures = 0
 
     def pause(self, retry_after_s: float | None = None) -> float:
-        """Return the seconds until the next try."""
-        ceiling = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2**self._failures)
+        """Seconds until the next try."""
+        ceiling = min(self._timing.longest_pause_s, self._timing.first_pause_s * 2**self._failures)
         self._failures = min(self._failures + 1, 16)
         chosen = self._spread(0.0, ceiling)
-        return max(chosen, min(retry_after_s or 0.0, _LONGEST_RETRY_AFTER_S))
+        return max(chosen, min(retry_after_s or 0.0, self._timing.longest_retry_after_s))
 
 
 class Uploader:
@@ -126,7 +122,7 @@ class Uploader:
         keys: TrustedKeys,
         refused: Callable[[RefusedError, int], Awaitable[Next]],
         stored: asyncio.Event,
-        pace: Pace | None = None,
+        timing: UploadTiming | None = None,
     ) -> None:
         """Prepare to send.
 
@@ -137,10 +133,12 @@ class Uploader:
             keys: the trusted keys of the collector.
             refused: decides what a refusal of batch n means.
             stored: set by the sealer when there is a new batch.
-            pace: the pauses between tries.
+            timing: how long it waits; as usual if not given.
         """
         self._outbox, self._collector, self._session = outbox, collector, session
-        self._keys, self._refused, self._stored, self._pace = keys, refused, stored, pace or Pace()
+        self._keys, self._refused, self._stored = keys, refused, stored
+        self._timing = timing or UploadTiming()
+        self._pace = Pace(timing=self._timing)
         self._hurry = asyncio.Event()
         self._again = asyncio.Event()
         self._moved = asyncio.Event()
@@ -179,7 +177,7 @@ class Uploader:
     async def watch_checks(self) -> None:
         """Poll until the collector has opened and checked everything that it received."""
         while self.progress.checked < self._outbox.received - 1:
-            await asyncio.sleep(_POLL_S)
+            await asyncio.sleep(self._timing.poll_s)
             with suppress(CollectorError):
                 self._note_checked((await self._collector.head(self._session)).get("checked"))
 
@@ -208,7 +206,7 @@ class Uploader:
             self._note_checked(answer.checked)
             self._note(reachable=True, error=None)
             if self._outbox.unsent is not None:
-                await asyncio.sleep(_BETWEEN_S)
+                await asyncio.sleep(self._timing.between_s)
 
     async def _accept(self, n: int, receipt: bytes) -> None:
         """Keep a receipt; if its key is unknown, fetch the collector's current keys first.

@@ -18,10 +18,10 @@ from promptster.protocol.errors import BundleError, DocumentError, EventError
 from promptster.protocol.events import RecordedEvent
 from promptster.protocol.fields import MAX_EVENT, SALT_SIZE, Block, Secret, decode_secrets, encode_secrets, read_stored
 from promptster.protocol.kinds import Kind
-from promptster.protocol.log import LogProof
 from promptster.protocol.policy import Policy
 from promptster.protocol.privacy import RedactionRecord
 from promptster.protocol.signing import Envelope
+from promptster.protocol.transparency_log import LogProof
 
 SUFFIX: Final = ".promptster"
 """How a bundle's file name ends."""

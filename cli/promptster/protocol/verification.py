@@ -24,7 +24,7 @@ from promptster.protocol.evidence import (
     read_redactions,
 )
 from promptster.protocol.gaps import read_gaps
-from promptster.protocol.keys import KeySuccession
+from promptster.protocol.key_succession import KeySuccession
 from promptster.protocol.plausibility import read_presence, read_times
 from promptster.protocol.verdict import BatchFacts, Effect, Report, Signer, Span, Verification, spans
 

@@ -10,7 +10,7 @@ from promptster.journal.disk import SystemFiles
 from promptster.journal.reading import read, scan
 from promptster.protocol.events import RecordedEvent
 from promptster.protocol.sealing import JournalCipher
-from promptster.replay.session import Facts, Replay, from_bundle, from_opened
+from promptster.replay.loading import Facts, Replay, from_bundle, from_opened
 from promptster.session.current import finished_bundle
 from promptster.session_folder.collector_keys import trusted_keys
 

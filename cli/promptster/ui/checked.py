@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from promptster.protocol.gaps import PAUSE_LEAD, PAUSED, is_outage
 from promptster.protocol.receipt import LAPSED
 from promptster.protocol.verdict import UNTIMED, spoken
-from promptster.replay.verdict import SHORT_CLAIM, findings, log, notes, words
+from promptster.replay.verdict_text import SHORT_CLAIM, findings, log, notes, words
 from promptster.times import moment, soon, span
 from promptster.ui.escape import escape_line
 from promptster.ui.wrapping import columns, fold

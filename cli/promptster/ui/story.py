@@ -14,10 +14,10 @@ from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from promptster.replay.differences import Kind, classify
+from promptster.replay.formatting import counted, duration, offset
 from promptster.replay.model import GapKind, Role
 from promptster.replay.narration import Style, narrate
-from promptster.replay.verdict import Tone, emptiness, facts, findings, words
-from promptster.replay.wording import counted, duration, offset
+from promptster.replay.verdict_text import Tone, emptiness, facts, findings, words
 from promptster.times import moment
 from promptster.ui.blocks import Block
 from promptster.ui.escape import escape_line, escape_text
@@ -26,9 +26,9 @@ from promptster.ui.wrapping import USUAL_WIDTH, columns, fold
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from promptster.replay.loading import Facts, Replay
     from promptster.replay.model import Entry, Gap, Timeline
     from promptster.replay.narration import Narration, Passage
-    from promptster.replay.session import Facts, Replay
 
 _TONES = {Tone.GOOD: "bold green", Tone.NEUTRAL: "bold", Tone.WARN: "bold yellow", Tone.BAD: "bold red"}
 _LABELS = {"prompt": "bold blue", "note": "bold blue", "file_edit": "green", "command": "cyan", "tool_call": "cyan"}

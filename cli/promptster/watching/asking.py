@@ -17,9 +17,9 @@ from promptster.config import PinnedKeys
 from promptster.errors import CollectorError, ConfigurationError, reason_of
 from promptster.protocol.encoding import b64u_encode
 from promptster.protocol.errors import LogError, ProtocolError
-from promptster.protocol.log import Checkpoint
+from promptster.protocol.log_consistency import Relation, View, compare
 from promptster.protocol.merkle import leaf_hash, verify_consistency
-from promptster.protocol.views import Relation, View, compare
+from promptster.protocol.transparency_log import Checkpoint
 from promptster.watching.kept import Kept, KeptLog, KeptLogs, Standing
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from promptster.config import Config
     from promptster.paths import Paths
-    from promptster.protocol.keys import KeySuccession
+    from promptster.protocol.key_succession import KeySuccession
 
 MOST_ASKED: Final = 16
 """Proofs that are asked for at one time; the others another time."""

@@ -24,11 +24,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
-from promptster.config import make_private_folder, sync_folder, write_private
+from promptster.durable import make_private_folder, sync_folder, write_private
 from promptster.protocol.errors import LogError
-from promptster.protocol.log import Checkpoint
+from promptster.protocol.log_consistency import View
 from promptster.protocol.signing import kid
-from promptster.protocol.views import View
+from promptster.protocol.transparency_log import Checkpoint
 
 if TYPE_CHECKING:
     from collections.abc import Generator

@@ -18,7 +18,7 @@ from promptster.errors import LaunchError
 if TYPE_CHECKING:
     from promptster.agents.launching import Launch
 
-_FAKE = Path(__file__).resolve().parents[1] / "helpers" / "fake_codex.py"
+_FAKE = Path(__file__).resolve().parents[2] / "helpers" / "fake_codex.py"
 
 
 def _program(folder: Path, mode: str = "answers") -> Path:

@@ -110,7 +110,7 @@ def test_a_dishonest_offer_is_refused(server: Answering, config: Config, positio
     assert isinstance(caught.value, SessionError | SignatureError)
 
 
-KEPT = Path(__file__).resolve().parents[1] / "protocol" / "policies"
+KEPT = Path(__file__).resolve().parents[2] / "protocol" / "policies"
 """Policies of each version, exactly as they were offered."""
 
 

@@ -20,7 +20,7 @@ from promptster.paths import Paths
 from promptster.protocol.consent import Consent, Redeem
 from promptster.protocol.encoding import b64u_decode
 from promptster.protocol.errors import SignatureError
-from promptster.protocol.keys import first_key, next_key
+from promptster.protocol.key_succession import first_key, next_key
 from promptster.protocol.policy import make_policy
 from promptster.protocol.sealing import open_box
 from promptster.protocol.signing import Envelope, SigningKey, open_envelope

@@ -22,7 +22,7 @@ from promptster.agents.claude.settings import (
     take_settings,
 )
 from promptster.agents.launching import Launch, LaunchRequest, draft, split_options, with_loopback
-from promptster.config import write_private
+from promptster.durable import write_private
 from promptster.errors import LaunchError
 from promptster.paths import utf8
 from promptster.private import make_private_folder

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from promptster.clock import Clock
     from promptster.config import Config
     from promptster.paths import Paths
-    from promptster.protocol.keys import KeySuccession
+    from promptster.protocol.key_succession import KeySuccession
 
 
 @dataclass(frozen=True, kw_only=True)
