@@ -13,7 +13,7 @@ from tests.helpers.recorders import Bench, Shelf, call, note
 from promptster.deliver.limits import SealingLimits
 from promptster.journal.limits import JournalLimits
 from promptster.protocol.batch import MAX_WIRE, open_body, parse_batch
-from promptster.protocol.kinds import Kind
+from promptster.protocol.events.kinds import Closed
 
 
 def batches(bench: Bench) -> list[list[int]]:
@@ -45,7 +45,7 @@ def test_closed_stands_alone_in_the_last_batch() -> None:
     """``closed`` names the number of batches, so nothing shares its batch."""
     bench = Bench(Certified(), MemoryDisk())
     bench.record(note("a"), note("b"))
-    bench.recorder.note(Kind.CLOSED, totals={}, batches=2)
+    bench.recorder.append_own(Closed(totals={}, batches=2))
     bench.recorder.commit()
     bench.seal()
     assert batches(bench) == [[0, 1], [2]]

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from promptster.agents.registry import readers
 from promptster.capture.engine import Capture
 from promptster.protocol.events import Draft, compose
 from promptster.proxy.header_fields import split_credentials
@@ -92,7 +93,7 @@ class Bench:
 
     def __post_init__(self) -> None:
         """Start the first engine."""
-        self.capture = Capture(self._append, self.clock, **self.options)
+        self.capture = Capture(self._append, self.clock, agents=readers(), **self.options)
 
     def _append(self, draft: Draft) -> int:
         self.drafts.append(draft)
@@ -101,7 +102,7 @@ class Bench:
     def restart(self, *, lost: int = 0) -> None:
         """A new engine learns from what the old one recorded; the last few events did not reach the disk."""
         del self.drafts[len(self.drafts) - lost :]
-        self.capture = Capture(self._append, self.clock, **self.options)
+        self.capture = Capture(self._append, self.clock, agents=readers(), **self.options)
         for event in self.recorded():
             self.capture.absorb(event)
 

@@ -12,6 +12,7 @@ import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from promptster.agents.hook_command import hook_command
 from promptster.agents.launching import LaunchRequest
 from promptster.keys import FileStore, SessionSecrets, save_secrets
 from promptster.paths import Paths
@@ -19,7 +20,6 @@ from promptster.protocol.policy import make_policy
 from promptster.proxy.upstreams import DEFAULT_UPSTREAMS
 from promptster.recorder.control_server import ControlServer
 from promptster.recorder.process_log import Log
-from promptster.session.launch.launcher import hook_command
 from promptster.session_folder.control_calls import ControlCall, LaunchCall, RecordCall
 from promptster.session_folder.control_messages import LaunchTicket, Recorded, Reply
 from promptster.session_folder.folder import SessionFacts, SessionFolder, SessionState
@@ -34,9 +34,12 @@ TOKEN = "tok-" + "x" * 39
 TICKET = LaunchTicket(
     port=4711,
     token=TOKEN,
-    base_urls={"claude": f"http://127.0.0.1:4711/{TOKEN}/anthropic", "codex": "http://127.0.0.1:4711/openai"},
+    base_urls={
+        "claude": f"http://127.0.0.1:4711/{TOKEN}/anthropic",
+        "codex": "http://127.0.0.1:4711/openai",
+        "chatgpt": "http://127.0.0.1:4711/chatgpt",
+    },
     usual_addresses=("anthropic",),
-    hook_url="http://127.0.0.1:4711/hooks/claude",
     hook_socket="/run/s p/hooks.sock",
     spool="/state/spool",
 )

@@ -197,7 +197,7 @@ GOOD: dict[str, dict[str, Any]] = {
     },
     "launch": {
         "port": 1, "token": "t", "base_urls": {"claude": "http://127.0.0.1:1/t"}, "usual_addresses": ["anthropic"],
-        "hook_url": "http://127.0.0.1:1/hooks", "hook_socket": "/s", "spool": "/p",
+        "hook_socket": "/s", "spool": "/p",
     },
     "record": {"seqs": [1]},
     "pause": {"seq": 1},

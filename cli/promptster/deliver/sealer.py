@@ -14,7 +14,7 @@ from promptster.deliver.limits import SealingLimits
 from promptster.journal.writer import weight
 from promptster.protocol.batch import seal_batch
 from promptster.protocol.errors import BatchError
-from promptster.protocol.kinds import ends_session
+from promptster.protocol.events.sources import ends_session
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

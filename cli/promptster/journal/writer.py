@@ -16,12 +16,15 @@ from collections import Counter, deque
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from msgspec import structs
+
 from promptster.journal.journal import JournalLostError
 from promptster.journal.limits import JournalLimits
 from promptster.protocol.errors import EventError
-from promptster.protocol.events import Draft, Kind, RecordedEvent, Source, compose
-from promptster.protocol.kinds import AGENT_KINDS, FIELD_TYPES, SESSION_KINDS, ends_session
-from promptster.protocol.values import encode_value
+from promptster.protocol.events import Draft, RecordedEvent, Source, compose, read_body
+from promptster.protocol.events.kinds import AGENT_KINDS, FIELD_TYPES, SESSION_KINDS, CaptureDegraded, CaptureGap, Event
+from promptster.protocol.events.sources import ends_session
+from promptster.protocol.events.values import encode_value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
@@ -115,7 +118,7 @@ class JournalWriter:
     def recovered(self) -> Iterator[RecordedEvent]:
         """The events that the journal held when it was opened; reading them restores the counters."""
         for _seq, data in self.journal.records():
-            for event in RecordedEvent.parse_frames(data):
+            for event in read_body(data):
                 self._count(event)
                 yield event
 
@@ -124,7 +127,7 @@ class JournalWriter:
         for seq, data in self.journal.records(start=start):
             if seq >= self._durable:
                 return
-            yield from RecordedEvent.parse_frames(data)
+            yield from read_body(data)
 
     def take_fresh(self, position: int) -> list[RecordedEvent] | None:
         """Durable events from ``position`` on that are still in memory, or ``None`` if they must be read from disk."""
@@ -163,12 +166,10 @@ class JournalWriter:
         with self._lock:
             return self.next_seq == seq and self.append(draft) == seq
 
-    def note(self, kind: str, **fields: object) -> int:
+    def append_own(self, event: Event) -> int:
         """Append an event of the recorder itself, stamped now."""
         clock = self._clock
-        return self.append(
-            Draft(src=Source.RECORDER, kind=kind, ms=clock.wall_ms(), mono_ms=clock.mono_ms(), fields=fields)
-        )
+        return self.append(Draft(src=Source.RECORDER, event=event, ms=clock.wall_ms(), mono_ms=clock.mono_ms()))
 
     def commit(self) -> bool:
         """Make what is pending durable; ``False`` if the disk refused. The writer's thread calls this."""
@@ -192,7 +193,7 @@ class JournalWriter:
             failed, self.failing = self.failing, None
             overflow, self._overflow = self._overflow, None
         if failed:
-            self.note(Kind.CAPTURE_DEGRADED, detail=f"writing works again after {failed}")
+            self.append_own(CaptureDegraded(detail=f"writing works again after {failed}"))
         if overflow is not None:
             self._tell_gap("more came than the disk took", since=overflow[0], lost=overflow[1])
         self._watch_space()
@@ -241,7 +242,7 @@ class JournalWriter:
         if draft.kind in AGENT_KINDS and self._record_until and self._clock.wall_ms() > self._record_until:
             if not self._time_over:
                 self._time_over = True
-                self.note(Kind.CAPTURE_DEGRADED, detail="the time limit is over: nothing more of agents is recorded")
+                self.append_own(CaptureDegraded(detail="the time limit is over: nothing more of agents is recorded"))
             return "time_limit"
         if self._pending_bytes > self._limits.pending and draft.kind in AGENT_KINDS:
             since, lost = self._overflow or (self._clock.wall_ms(), 0)
@@ -255,8 +256,8 @@ class JournalWriter:
             self._tell_gap("an event did not have the form of one", since=self._clock.wall_ms(), lost=1)
 
     def _tell_gap(self, detail: str, *, since: int, lost: int) -> None:
-        fields = {"source": "recorder", "detail": detail, "lost": lost}
-        self.note(Kind.CAPTURE_GAP, **fields, from_ms=since, to_ms=self._clock.wall_ms())
+        now = self._clock.wall_ms()
+        self.append_own(CaptureGap(source="recorder", detail=detail, lost=lost, from_ms=since, to_ms=now))
 
     def _keep(self, draft: Draft, event: RecordedEvent) -> None:
         data = event.frames()
@@ -321,7 +322,7 @@ class JournalWriter:
         with self._lock:
             if not self._low_space:
                 self._low_space = True
-                self.note(Kind.CAPTURE_DEGRADED, detail="the disk is full: values over 4 KiB are left out")
+                self.append_own(CaptureDegraded(detail="the disk is full: values over 4 KiB are left out"))
             pending, self._pending, self._pending_bytes = self._pending, [], 0
             for entry in pending:
                 draft = without_heavy_values(entry.draft, self._limits.heavy)
@@ -336,10 +337,10 @@ class JournalWriter:
             low = self.journal.free_bytes() < self._limits.low_space
             if low and not self._low_space:
                 self._low_space = True
-                self.note(Kind.CAPTURE_DEGRADED, detail="the disk is nearly full: values over 4 KiB are left out")
+                self.append_own(CaptureDegraded(detail="the disk is nearly full: values over 4 KiB are left out"))
             elif self._low_space and not low:
                 self._low_space = False
-                self.note(Kind.CAPTURE_DEGRADED, detail="the disk has room again: everything is kept")
+                self.append_own(CaptureDegraded(detail="the disk has room again: everything is kept"))
 
     def _tell_durable(self) -> None:
         if self._loop is not None:
@@ -366,12 +367,10 @@ def without_heavy_values(draft: Draft, heavy: int) -> Draft:
     """An agent's draft without its values over ``heavy`` bytes; events about the session itself stay whole."""
     if draft.kind in _WHOLE_KINDS:
         return draft
-    kept = {
-        name: value
-        for name, value in draft.fields.items()
-        if name not in FIELD_TYPES or len(encode_value(FIELD_TYPES[name], value)) <= heavy
+    left_out = {
+        name: None for name, value in draft.fields.items() if len(encode_value(FIELD_TYPES[name], value)) > heavy
     }
-    return draft if len(kept) == len(draft.fields) else replace(draft, fields=kept)
+    return replace(draft, event=structs.replace(draft.event, **left_out)) if left_out else draft
 
 
 def weight(event: RecordedEvent) -> int:

@@ -12,8 +12,9 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Final
 
+from promptster.protocol.agents import IDS
 from promptster.protocol.errors import DocumentError, NewerVersionError
-from promptster.protocol.kinds import Kind
+from promptster.protocol.events.kinds import Kind
 from promptster.protocol.policies import text_1, text_2, text_3, text_first
 from promptster.protocol.policies.settings import (
     MAX_KEY_BACKUP_DAYS,
@@ -53,7 +54,7 @@ __all__ = [
 MAX_WORDS: Final = 600
 """The greatest number of words in a policy's text."""
 DEFAULT_RETENTION_DAYS: Final = 30
-AGENTS: Final = ("claude", "codex", "cursor")
+AGENTS: Final = IDS
 """The agents that can be recorded, as a policy names them."""
 LEGAL_BASIS: Final = "your consent"
 """The legal basis if the organisation states no other."""

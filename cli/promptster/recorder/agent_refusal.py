@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from promptster.errors import InsideAgentError, SessionError
-from promptster.protocol.events import Kind, Source
+from promptster.protocol.agents import BY_PROGRAM
+from promptster.protocol.events import Source
+from promptster.protocol.events.kinds import Kind
 from promptster.replay.model import REFUSED_ATTEMPT
 from promptster.session_folder.control_calls import ControlCall, FlushCall, RecordCall, RefusedCall, StatusCall
 from promptster.session_folder.control_messages import Refused
@@ -27,8 +29,6 @@ if TYPE_CHECKING:
 
 _HARMLESS = (StatusCall, FlushCall, RefusedCall)
 _AGENTS_MAY_RECORD = frozenset({Kind.NOTE.value})
-_CAPTURED_AS = {"claude": "claude", "codex": "codex", "cursor-agent": "cursor"}
-"""What the record calls the agents."""
 
 
 def refusal(command: str, *, recorded: bool, asks: bool) -> InsideAgentError:
@@ -76,8 +76,9 @@ class AgentRefusal:
         """Record one attempt; whether it stands in the record. While nothing is recorded, this is not either."""
         if self._recording.state is not SessionState.RECORDING:
             return False
-        named = _CAPTURED_AS.get(agent)
-        fields: dict[str, Any] = {"raw_kind": REFUSED_ATTEMPT, "payload": payload} | ({"agent": named} if named else {})
+        known = BY_PROGRAM.get(agent)
+        named = {"agent": known.id} if known else {}
+        fields: dict[str, Any] = {"raw_kind": REFUSED_ATTEMPT, "payload": payload, **named}
         draft = {"src": Source.LAUNCHER, "kind": Kind.AGENT_OTHER, "fields": fields}
         try:
             await self._recording.record([draft])

@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import asdict
 from typing import TYPE_CHECKING, assert_never
 
+from promptster.agents.registry import base_urls
 from promptster.deliver.uploader import Ended
 from promptster.errors import SessionError
 from promptster.proxy.upstreams import at_usual_address
@@ -144,17 +145,11 @@ class ControlRequests:
 
     def ticket(self) -> LaunchTicket:
         """How an agent reaches this recorder."""
-        base = f"http://127.0.0.1:{self._port}"
         return LaunchTicket(
             port=self._port,
             token=self._token,
-            base_urls={
-                "claude": f"{base}/{self._token}/anthropic",
-                "codex": f"{base}/openai",
-                "chatgpt": f"{base}/chatgpt",
-            },
+            base_urls=base_urls(self._port, self._token),
             usual_addresses=tuple(at_usual_address(self._facts.upstreams)),
-            hook_url=f"{base}/hooks/claude",
             hook_socket=str(self._folder.hook_socket),
             spool=str(self._folder.spool),
         )

@@ -251,7 +251,7 @@ class RecorderProcess:
         named = facts.choices.get("ide")
         if not isinstance(named, str):
             return
-        from promptster.session.launch.editor_files import EditorWatch  # noqa: PLC0415 - needed after start --ide only
+        from promptster.recorder.editor_watch import EditorWatch  # noqa: PLC0415 - needed after start --ide only
 
         ticket = operations.ticket()
         watch = EditorWatch(Path(facts.workspace), named.split(","), ticket)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
+from promptster.agents.registry import http_hooked
 from promptster.config import Config
 from promptster.errors import ConfigurationError
 from promptster.network import Network
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
 
 _OBSERVED_BYTES = 32 * 1024 * 1024
 """Payload held for capture at any time: the whole recorder is to stay below 80 MiB."""
-_HTTP_HOOK_AGENTS: Final = frozenset({"claude"})
-"""Agents whose hooks arrive by HTTP."""
 
 
 class WatchedProxy:
@@ -48,7 +47,7 @@ class WatchedProxy:
             upstreams={name: Upstream(name, url) for name, url in facts.upstreams.items()},
             open_observer=self._observe,
             on_hook=self._hook,
-            hook_agents=_HTTP_HOOK_AGENTS,
+            hook_agents=http_hooked(),
             on_hook_refused=self._hook_refused,
             network=_network(log),
             clock=clock,

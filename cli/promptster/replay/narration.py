@@ -9,7 +9,7 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from promptster.protocol.kinds import OWN_SOURCES, is_own
+from promptster.protocol.events.sources import OWN_SOURCES, is_own
 from promptster.replay.differences import count_changes, from_hunks, unplaced
 from promptster.replay.edits import TEXTS, edit_diff, shown_diff
 from promptster.replay.formatting import counted, one_line
@@ -44,8 +44,8 @@ _TOOL_SUBJECTS = (
 """Input fields of tools that say best what a call is about, the best first."""
 _CELL = re.compile(r"^@@ ((?:a new |a )?cell\b.*)$", re.MULTILINE)
 """What a hunk begins with that tells of one cell of a notebook."""
-_CODEX_FILE = "*** Update File: "
-"""What a section of Codex's patch language begins with that changes or moves a file."""
+_PATCHED_FILE = "*** Update File: "
+"""How a section of an ``apply_patch`` patch begins that changes or moves a file."""
 
 
 def narrate(entry: Entry) -> Narration:
@@ -229,10 +229,10 @@ def _path(entry: Entry) -> str:
     path, patch = text_of(entry, "path"), text_of(entry, "patch")
     if path.endswith(".ipynb") and (cell := _CELL.search(patch)):
         return f"{path}, {cell[1]}"
-    if text_of(entry, "operation") != "rename" or not patch.startswith(_CODEX_FILE):
+    if text_of(entry, "operation") != "rename" or not patch.startswith(_PATCHED_FILE):
         return path
     head, _, _ = patch.partition("\n")
-    return f"{head.removeprefix(_CODEX_FILE).strip()} → {path}"
+    return f"{head.removeprefix(_PATCHED_FILE).strip()} → {path}"
 
 
 def _command(entry: Entry) -> Narration:

@@ -256,14 +256,19 @@ class LaunchTicket(Reply):
     port: int
     token: str
     base_urls: Mapping[str, str]
-    """``claude``: with the token in its path; ``codex``: the token goes into a header."""
+    """By an agent's id, where its usual provider is; by a provider's name, where that one is.
+
+    The token is in the path for agents that can send no header of ours.
+    """
     usual_addresses: tuple[str, ...]
     """Upstreams that the recorder reaches where everybody does: their names."""
-    hook_url: str
-    """Where Claude Code's HTTP hooks post to; the token goes into a header."""
     hook_socket: str
     spool: str
     """The folder where hook processes leave what they could not hand over."""
+
+    def hook_url(self, agent: str) -> str:
+        """Where the HTTP hooks of the agent of this id post to; the token goes into a header."""
+        return f"http://127.0.0.1:{self.port}/hooks/{agent}"
 
     @classmethod
     def read(cls, answer: Answer) -> LaunchTicket:
@@ -277,7 +282,6 @@ class LaunchTicket(Reply):
             token=answer.text("token"),
             base_urls=answer.texts("base_urls"),
             usual_addresses=answer.words("usual_addresses"),
-            hook_url=answer.text("hook_url"),
             hook_socket=answer.text("hook_socket"),
             spool=answer.text("spool"),
         )

@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol, assert_never
 
-from promptster.agents.registry import agent_of
 from promptster.capture.providers import provider_of
 from promptster.capture.providers.interface import Answer, Json, load, mapping
 from promptster.proxy.decoding import ContentDecoder, content_encoding
@@ -25,10 +24,11 @@ from promptster.proxy.observation import (
 from promptster.proxy.sse import SseParser
 
 if TYPE_CHECKING:
-    from promptster.capture.agent import Agent, Identity
+    from promptster.capture.agent import Identity, ReadsRequests
     from promptster.capture.draft_writer import DraftWriter, Stamp
     from promptster.capture.providers.interface import Provider
     from promptster.capture.proxy_side.conversation import Asked
+    from promptster.capture.readers import AgentReaders
     from promptster.proxy.header_fields import Headers
     from promptster.proxy.observation import Observation, Outcome, RequestInfo
 
@@ -94,12 +94,12 @@ class CallReceiver(Protocol):
 class ObservedCall:
     """An observer of the proxy's; see ``promptster.proxy.observation.Observer``."""
 
-    def __init__(self, receiver: CallReceiver, writer: DraftWriter, info: RequestInfo) -> None:
+    def __init__(self, receiver: CallReceiver, writer: DraftWriter, info: RequestInfo, agents: AgentReaders) -> None:
         self.info = info
         self.path = info.target.partition("?")[0]
         self.headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in info.headers}
         self.provider: Provider | None = provider_of(info.method, self.path)
-        self.agent: Agent = agent_of(self.headers, self.provider.name if self.provider else "")
+        self.agent: ReadsRequests = agents.of_request(self.headers, self.provider.name if self.provider else "")
         self.identity: Identity | None = None
         """The conversation, once the request was read."""
         self.attempt: tuple[Asked, int] | None = None

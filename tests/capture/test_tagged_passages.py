@@ -7,9 +7,9 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from promptster.agents.claude.requests import ClaudeCode
-from promptster.agents.tagged_passages import passage, passages, widest
+from promptster.agents.claude.requests import ClaudeRequests
 from promptster.capture.providers.interface import UserText
+from promptster.capture.tagged_passages import passage, passages, widest
 
 TEXTS = st.lists(st.sampled_from(["<t>", "</t>", "a", "\n", "<", "t>"])).map("".join)
 LAZY = re.compile(r"<t>(.*?)</t>", re.DOTALL)
@@ -29,7 +29,7 @@ def test_the_same_is_found_as_by_a_pattern(text: str) -> None:
 
 def test_hostile_output_is_looked_through_once() -> None:
     """Megabytes of tags that are never closed end this test soon; a walk for each of them would take hours."""
-    claude = ClaudeCode()
+    claude = ClaudeRequests()
     tags = "<task-notification><task-id><result>" * MANY
     assert claude.ended(tags) is None
     assert claude.ended(f"<status>completed</status>{tags}</task-notification>") is None
