@@ -127,7 +127,7 @@ class Journal:
         self.close()
         chain = scan(self._files, self._folder, self._cipher, self._session).chain_before(base)
         if chain is None or first < base:
-            raise ValueError("a journal can go on only behind what it holds")
+            raise ValueError("a journal can continue only after what it holds")
         header = file_header(base=base, first=first, chain=chain)
         content = bytearray(header)
         last = chain_after_header(header, base=base, first=first, chain=chain)
@@ -151,11 +151,11 @@ class Journal:
 
         Raises:
             OSError: the disk cannot even be read.
-            JournalLostError: records that were durable cannot be read any more.
+            JournalLostError: records that were durable can no longer be read.
         """
         self.close()
         if not holds(self._files, self._folder, self._found):
-            raise JournalLostError("records that were durable cannot be read any more")
+            raise JournalLostError("records that were durable can no longer be read")
 
     def close(self) -> None:
         """Let go of the file; a later ``append`` begins a new one."""

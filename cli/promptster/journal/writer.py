@@ -215,7 +215,7 @@ class JournalWriter:
         if seq < self._durable:
             return
         if self.lost:
-            raise JournalLostError("the journal cannot be written any more")
+            raise JournalLostError("the journal can no longer be written")
         future = asyncio.get_running_loop().create_future()
         self._waiting.append((seq, future))
         self._settle()
@@ -357,7 +357,7 @@ class JournalWriter:
             if seq < self._durable:
                 future.set_result(None)
             elif self.lost:
-                future.set_exception(JournalLostError("the journal cannot be written any more"))
+                future.set_exception(JournalLostError("the journal can no longer be written"))
             else:
                 still.append((seq, future))
         self._waiting = still

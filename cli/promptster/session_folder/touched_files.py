@@ -221,7 +221,7 @@ class TouchedFiles:
         try:
             now = read_regular(path)
         except OSError:
-            return [f"{named} are not in {path} any more. Where you keep the file that was there, take them out."]
+            return [f"{named} are no longer in {path}. If you keep the file that was there, remove them from it."]
         data, outcome = self._resolve(record, now)
         real = Path(os.path.realpath(path))
         if outcome is Outcome.LEFT:
