@@ -83,9 +83,9 @@ class JournalWriter:
         self.failing: str | None = None
         """The disk's last error by name, while it refuses."""
         self.lost = False
-        """Durable records cannot be read any more: only a new start can go on."""
+        """Durable records can no longer be read: only a new start can continue."""
         self.finished = False
-        """A ``closed`` event stands in the journal; nothing follows it."""
+        """A ``closed`` event is in the journal; nothing follows it."""
         self._lock = threading.RLock()
         self._pending: list[_Pending] = []
         self._pending_bytes = 0
@@ -289,7 +289,7 @@ class JournalWriter:
     def _write(self) -> None:
         try:
             self._write_until_stopped()
-        except Exception as error:  # noqa: BLE001 - whatever it was: without a writer, only a new start can go on
+        except Exception as error:  # noqa: BLE001 - whatever it was: without a writer, only a new start can continue
             self.failing, self.lost = type(error).__name__, True
             self._tell_durable()
 
