@@ -1,4 +1,4 @@
-"""``python -m tests.checks``: the checks that ruff and import-linter do not have.
+"""``python -m tests.checks``: what this repository checks about its own code, in addition to ruff and import-linter.
 
 Each module here is one check: a function ``problems(root)`` that yields a sentence for each problem.
 """

@@ -118,9 +118,9 @@ def test_silence_absence_and_times_that_cannot_be_true_are_told(home: Path, caps
     lines = capsys.readouterr().out.splitlines()
     assert lines[:5] == [
         "VERIFIED: nothing was changed, and nothing that was received is missing",
-        "  consent_missing: no event tells that the candidate agreed to be recorded",
+        "  consent_missing: no event shows that the candidate agreed to be recorded",
         "  backwards: by the computer's clock, events 5 to 6 happened before earlier",
-        "    ones, and nothing tells that the clock was set",
+        "    ones, and nothing shows that the clock was set",
         "Session  Take-home, for Acme; submitted 25 November 2026, 10:51",
     ]
     gap = "Gaps     10:47 the recorder was silent: no heartbeat came, and one was due every"

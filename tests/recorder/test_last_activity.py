@@ -15,7 +15,7 @@ from promptster.session_folder.wording import last_thing
     ("kind", "fields", "words"),
     [
         (Kind.PROMPT, {"agent": "claude", "text": "a secret plan"}, "you asked claude"),
-        (Kind.PROMPT, {"agent": "claude", "machine": True}, "claude went on by itself"),
+        (Kind.PROMPT, {"agent": "claude", "machine": True}, "claude continued by itself"),
         (Kind.FILE_EDIT, {"agent": "codex", "path": "src/errors.py"}, "codex edited errors.py"),
         (Kind.COMMAND, {"agent": "claude", "command": "pytest -q\n"}, "claude ran pytest -q"),
         (Kind.TOOL_CALL, {"agent": "claude", "name": "Read"}, "claude used Read"),

@@ -77,7 +77,7 @@ def stage(entry: Mapping[str, Any]) -> str:
         return str(entry.get("outcome") or "ended")
     if state != "open":
         return state
-    activity = str(entry.get("activity"))  # not told by collectors of version 0.1
+    activity = str(entry.get("activity"))  # not sent by collectors of version 0.1
     return activity if activity in _OPEN else "started"
 
 
@@ -116,7 +116,7 @@ def codes(entries: Sequence[tuple[str, Mapping[str, Any]]], now_ms: int) -> Iter
 
 
 def _again(entry: Mapping[str, Any]) -> list[object]:
-    later: list[object] | None = entry.get("opened_again_at")  # not told by collectors of version 0.1
+    later: list[object] | None = entry.get("opened_again_at")  # not sent by collectors of version 0.1
     return later or []
 
 

@@ -349,7 +349,7 @@ class Recording:
         """One draft of a command; what can be there only once is not recorded twice."""
         kind, src = str(told.get("kind")), str(told.get("src"))
         if src not in _COMMAND_SOURCES:
-            raise SessionError("events told by a command come from candidate, workspace or launcher", code="bad_draft")
+            raise SessionError("events from a command come from candidate, workspace or launcher", code="bad_draft")
         if kind in _OURS_ALONE or (kind in _ONLY_ONCE and not is_own(kind, src)):
             raise SessionError(f"a command with the source {src} cannot tell the kind {kind}", code="bad_draft")
         if kind in _ONLY_ONCE and kind in self._seqs:

@@ -95,7 +95,7 @@ class Output:
         self._progress = text
         if self._stderr.isatty():
             with contextlib.suppress(OSError):
-                line = shortened(escape_line(text), columns(self._stderr) - 1)  # a second line would stay behind
+                line = shortened(escape_line(text), columns(self._stderr) - 1)  # a second line would remain
                 self._stderr.write(f"\r\x1b[2K{line}")
                 self._stderr.flush()
         else:

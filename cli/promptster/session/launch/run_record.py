@@ -34,7 +34,7 @@ class RunRecord:
     files: int
     """Files that were edited."""
     conversation: str
-    """The agent's own name for its last conversation; empty where no event tells it."""
+    """The agent's own name for its last conversation; empty where no event shows it."""
 
     @property
     def empty(self) -> bool:
