@@ -65,6 +65,7 @@ def command(
     say(f"Created {made.name}'s collector in {folder}.")
     say(f"Owner's token, shown once: {made.token.token}")
     say(f"Key fingerprint:\n  {fingerprint}")
-    say("Keep a copy of master.key elsewhere: no backup contains it. Then start and sign in:")
+    say("Keep a copy of master.key elsewhere: no backup contains it.")
+    say("Then start the collector and sign in:")
     say(f"  promptster-collector serve --data {quote(folder)}")
     say(f"  promptster login --collector http://127.0.0.1:{PORT} --token-stdin")
