@@ -302,7 +302,7 @@ def test_another_collectors_parts_are_not_put_together(site: Site, tmp_path: Pat
             candidate.put(running.client, n)
         running.drain()
     shutil.copy(other / "tombstones" / "checkpoint.json", copy)
-    with pytest.raises(SetupError, match="not this collector's"), running_site(mine, site.token, copy=copy):
+    with pytest.raises(SetupError, match="belongs to another collector"), running_site(mine, site.token, copy=copy):
         pass
 
 

@@ -124,7 +124,7 @@ def test_a_stranger_s_tombstone_file_is_not_taken(site: Site) -> None:
     forged = erased_session(
         organisation="o", session=candidate.session, person=None, state="erased", envelope=stone.encode()
     )
-    with pytest.raises(SetupError, match="not this collector's"):
+    with pytest.raises(SetupError, match="belongs to another collector"):
         site.store.endings.adopt([forged], at_ms=1)
     path = f"/v1/sessions/{candidate.session}/bundle"
     assert site.client.get(path, headers=bearer(site.token)).status_code == 200
@@ -230,7 +230,7 @@ def test_the_copy_outside_gives_back_what_is_missing(
     with running_site(backup, site.token, clock=site.clock, copy=copy) as restored:
         path = f"/v1/sessions/{candidate.session}/events"
         assert restored.client.get(path, headers=bearer(site.token)).status_code == 410
-        assert "it takes over what only the copy of the tombstones has (1)" in caplog.text
+        assert "adding what only the copy of the tombstones has (1)" in caplog.text
         withdraw(restored, ended(restored, seal=False, email="next@example.com"))
         assert (copy / RECORD).read_bytes() == (backup / "tombstones" / RECORD).read_bytes()
 
