@@ -151,7 +151,7 @@ class TransparencyLog:
             return
         self._restart(connection, self._newest(connection, newest.number, newest.size))
 
-    async def hand_in(self, note: str, *, sender: str) -> Standing:
+    async def submit_checkpoint(self, note: str, *, sender: str) -> Standing:
         """Receive a checkpoint; if the stored log does not begin with it, the log continues under a new name.
 
         Args:
