@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from promptster.config import Config, PinnedKeys, collector_url, write_private
+from promptster.config import Config, PinnedKeys, collector_url
+from promptster.durable import write_private
 from promptster.errors import CollectorError, ConfigurationError
 from promptster.paths import Paths
-from promptster.protocol.keys import first_key, log_key, next_key, write_keyfile
+from promptster.protocol.key_succession import first_key, log_key, next_key, write_keyfile
 from promptster.protocol.signing import SigningKey, fingerprint
 
 URL = "https://collector.example"

@@ -10,7 +10,7 @@ import re
 import unicodedata
 
 from promptster.protocol.documents import is_printable
-from promptster.replay.unseen import is_encodable, replace_unseen
+from promptster.replay.invisible_characters import is_encodable, replace_invisible
 
 _EMAIL = re.compile(r"[^\s@<>]{1,200}@[^\s@<>]{1,200}")
 
@@ -40,6 +40,6 @@ def text_fault(text: str, what: str, *, least: int = 1, most: int) -> str | None
         )
     if not is_encodable(text):
         return f"{what} contains bytes that are not UTF-8"
-    if not is_printable(text) or replace_unseen(text, lambda _: "") != text:
+    if not is_printable(text) or replace_invisible(text, lambda _: "") != text:
         return f"{what} must be one line without control or invisible characters"
     return None

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from promptster.replay.loading import from_bundle
 from promptster.replay.narration import narrate
-from promptster.replay.session import from_bundle
 from promptster.ui.escape import escape_text
 
 

@@ -26,7 +26,7 @@ from tests.helpers.candidate import bearer, started
 from tests.helpers.collector import COMMAND, OWNER, RunningCollector, collector, run_command
 from tests.helpers.terminal import Terminal
 
-from promptster.protocol.keys import parse_keyfile
+from promptster.protocol.key_succession import parse_keyfile
 from promptster_collector.commands.serve import PORT
 
 

@@ -22,9 +22,9 @@ from tests.helpers.candidate import (
 )
 from tests.helpers.site import Site, copy_data, running_site
 
-from promptster.protocol.log import Checkpoint
 from promptster.protocol.privacy import Tombstone
 from promptster.protocol.signing import SigningKey
+from promptster.protocol.transparency_log import Checkpoint
 from promptster.protocol.verification import verify_bundle
 from promptster_collector.errors import OptionError, SetupError
 from promptster_collector.settings import DAY_MS

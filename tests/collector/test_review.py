@@ -17,8 +17,8 @@ from tests.helpers.site import Site, Template, copy_data, running_site
 
 from promptster.protocol.documents import encode
 from promptster.protocol.encoding import b64u_encode
-from promptster.protocol.events import RecordedEvent, Secret
-from promptster.protocol.fields import commitment
+from promptster.protocol.events import RecordedEvent
+from promptster.protocol.events.fields import Secret, commitment
 from promptster.protocol.verification import verify_bundle
 from promptster_collector.settings import Limits
 from promptster_collector.store.event_row import EventRow

@@ -12,9 +12,9 @@ from tests.helpers.site import Site, copy_data, running_site
 
 from promptster.protocol import merkle
 from promptster.protocol.encoding import b64u_decode
-from promptster.protocol.log import Checkpoint, log_leaf
 from promptster.protocol.merkle import verify_inclusion
 from promptster.protocol.signing import Envelope
+from promptster.protocol.transparency_log import Checkpoint, log_leaf
 from promptster.protocol.verification import verify_bundle
 from promptster_collector.ingest.merkle_tree import MerkleTree
 from promptster_collector.store.schema import Alarm, Base, LogCheckpoint, LogNode, LogOrigin

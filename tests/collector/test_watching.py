@@ -10,9 +10,9 @@ from tests.helpers.candidate import bearer, started
 from tests.helpers.site import Site, copy_data, running_site
 
 from promptster.protocol.encoding import b64u_decode
-from promptster.protocol.log import Checkpoint, sign_checkpoint
 from promptster.protocol.merkle import leaf_hash, verify_consistency
 from promptster.protocol.signing import SigningKey
+from promptster.protocol.transparency_log import Checkpoint, sign_checkpoint
 from promptster_collector.ingest.transparency_log import Standing
 from promptster_collector.store.schema import Alarm, LogCheckpoint, LogOrigin
 

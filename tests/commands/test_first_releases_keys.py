@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tests.helpers.hiring import stage
 
-from promptster.replay.shapes import items, table
+from promptster.replay.json_values import as_list, as_object
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,10 +21,10 @@ KEYS_OF_0_1 = Path(__file__).parent / "made_by_0_1" / "json_keys.json"
 
 def keys(value: Any, place: str = "") -> Iterator[str]:
     """Where each key of a document stands; the entries of a list count as one."""
-    for key, inner in (table(value) or {}).items():
+    for key, inner in (as_object(value) or {}).items():
         yield f"{place}.{key}"
         yield from keys(inner, f"{place}.{key}")
-    for entry in items(value):
+    for entry in as_list(value):
         yield from keys(entry, f"{place}[]")
 
 

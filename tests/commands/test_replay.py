@@ -111,5 +111,5 @@ def test_a_file_is_read_without_the_networks_library(folder: Path) -> None:
     words = [sys.executable, "-X", "importtime", "-m", "promptster", "replay", "ada.promptster"]
     done = subprocess.run(words, cwd=folder, capture_output=True, text=True, check=True)
     loaded = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
-    assert "promptster.replay.session" in loaded
+    assert "promptster.replay.loading" in loaded
     assert loaded.isdisjoint({"httpx", "h11", "promptster.client"})

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from tests.helpers.collector import run_command
 from tests.helpers.hiring import Invited
 
-from promptster.protocol.log import Checkpoint
+from promptster.protocol.transparency_log import Checkpoint
 from promptster.protocol.verification import verify_bundle
 
 if TYPE_CHECKING:

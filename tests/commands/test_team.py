@@ -22,7 +22,7 @@ from tests.helpers.people import Person
 from promptster.client import CollectorClient
 from promptster.config import PinnedKeys
 from promptster.paths import Paths
-from promptster.protocol.keys import parse_keyfile
+from promptster.protocol.key_succession import parse_keyfile
 from promptster.protocol.verification import verify_bundle
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def test_login_never_tells_to_sign_in(acme: Stage, stranger: Person) -> None:
     acme.owner.result("token", "revoke", revoked["id"])
     for token, said in {
         "pt_nobody": "error: the collector does not know this token\nCopy all of it; it starts with pt_.",
-        revoked["token"]: "error: this token was revoked\nAsk an owner for a new token.\n",
+        revoked["token"]: "error: this token has been revoked\nAsk an owner for a new token.\n",
         "pa_candidate": "error: not a token\nCopy all of it; it starts with pt_.\n",
     }.items():
         answer = stranger.call(*words, given=token)

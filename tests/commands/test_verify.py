@@ -24,7 +24,7 @@ from promptster.paths import Paths
 from promptster.protocol.archive import Member, read_archive, write_archive
 from promptster.protocol.bundle import read_bundle, write_bundle
 from promptster.protocol.documents import DocumentType
-from promptster.protocol.keys import first_key, next_key, write_keyfile
+from promptster.protocol.key_succession import first_key, next_key, write_keyfile
 from promptster.protocol.signing import Envelope
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ Events   80, all received and checked
 Sources  proxy 46, hook 25, candidate 4, recorder 3, workspace 2
 Gaps     10:48 paused for 3 min: the doorbell
          10:52 the proxy saw a call of Edit that no hook reported
-Signer   {Certified().keys.fingerprints[0][:16]} (known to this computer, or from the key file)
+Signer   {Certified().keys.fingerprints[0][:16]} (known to this computer or from the key file)
 Time     the collector's word; no witness
 Log      0 of 4 receipts shown to be in the collector's log
 Signatures prove custody (order and integrity), not truth: the session key was

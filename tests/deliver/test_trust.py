@@ -10,7 +10,7 @@ from tests.helpers.certified import NOW_MS, SeededBytes
 from promptster.deliver.trust import TrustedKeys
 from promptster.errors import CollectorError
 from promptster.protocol.errors import KeyringError, SignatureError
-from promptster.protocol.keys import first_key, next_key, write_keyfile
+from promptster.protocol.key_succession import first_key, next_key, write_keyfile
 from promptster.protocol.signing import SigningKey, fingerprint
 
 

@@ -13,13 +13,13 @@ from promptster.keys import SessionSecrets
 from promptster.protocol import merkle
 from promptster.protocol.consent import Certificate, Consent
 from promptster.protocol.encoding import b64u_encode
+from promptster.protocol.events.kinds import Kind
 from promptster.protocol.invite import Invite
-from promptster.protocol.keys import first_key, log_key, parse_keyfile, write_keyfile
-from promptster.protocol.kinds import Kind
-from promptster.protocol.log import LogProof, log_leaf, sign_checkpoint
+from promptster.protocol.key_succession import first_key, log_key, parse_keyfile, write_keyfile
 from promptster.protocol.policy import make_policy, policy_sha256
 from promptster.protocol.sealing import SealingKey
 from promptster.protocol.signing import Envelope, SigningKey
+from promptster.protocol.transparency_log import LogProof, log_leaf, sign_checkpoint
 from promptster.session_folder.folder import SessionFacts, SessionFolder, SessionState
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from promptster.paths import Paths
-    from promptster.protocol.keys import KeySuccession
+    from promptster.protocol.key_succession import KeySuccession
 
 NOW_MS = 1_795_600_000_000
 

@@ -11,7 +11,7 @@ from typing import Any
 from promptster.protocol.consent import Certificate, Consent
 from promptster.protocol.encoding import b64u_encode
 from promptster.protocol.invite import Invite, InviteCode, new_invite_code
-from promptster.protocol.keys import first_key, keyfile_object, next_key
+from promptster.protocol.key_succession import first_key, keyfile_object, next_key
 from promptster.protocol.policy import Policy, make_policy, policy_sha256
 from promptster.protocol.sealing import SealingKey
 from promptster.protocol.signing import Envelope, SigningKey

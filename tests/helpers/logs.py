@@ -15,10 +15,10 @@ from tests.helpers.certified import NOW_MS, SeededBytes
 
 from promptster.protocol import merkle
 from promptster.protocol.encoding import b64u_encode
-from promptster.protocol.keys import first_key, log_key, write_keyfile
-from promptster.protocol.log import Checkpoint, sign_checkpoint
+from promptster.protocol.key_succession import first_key, log_key, write_keyfile
+from promptster.protocol.log_consistency import View
 from promptster.protocol.signing import SigningKey
-from promptster.protocol.views import View
+from promptster.protocol.transparency_log import Checkpoint, sign_checkpoint
 
 if TYPE_CHECKING:
     from collections.abc import Generator

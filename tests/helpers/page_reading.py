@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from tests.helpers.sessions import CLAUDE, Script
 
 from promptster.replay.exporters import find
-from promptster.replay.session import from_opened
+from promptster.replay.loading import from_opened
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tests.helpers.chromium import Browser, Page
 
     from promptster.protocol.events import OpenedEvent
-    from promptster.replay.session import Facts
+    from promptster.replay.loading import Facts
 
 
 def open_page(

@@ -14,17 +14,18 @@ from hypothesis import strategies as st
 from tests.vectors.good import succession
 from tests.vectors.world import ORIGIN, START, World, drafts, public_with, with_block, with_stored
 
-from promptster.protocol import keys, signing
+from promptster.protocol import key_succession, signing
 from promptster.protocol.archive import Member, read_archive, write_archive
 from promptster.protocol.batch import MAX_EVENTS, parse_batch
 from promptster.protocol.bundle import BundleParts, write_bundle
 from promptster.protocol.chain import ProvenEvent
 from promptster.protocol.documents import DocumentType, decode, encode
 from promptster.protocol.events import Draft, PublicEvent, RecordedEvent
-from promptster.protocol.fields import BLOCK, MAX_BLOCK, Block, Secret
-from promptster.protocol.log import cosign
+from promptster.protocol.events.fields import BLOCK, MAX_BLOCK, Block, Secret
+from promptster.protocol.events.kinds import Closed, event_of
 from promptster.protocol.plausibility import ABSENCES
 from promptster.protocol.signing import Envelope, SigningKey, kid
+from promptster.protocol.transparency_log import cosign
 from promptster.protocol.verdict import (
     CLAIM,
     MAX_FINDINGS_OF_A_CODE,
@@ -121,9 +122,9 @@ def test_a_pin_at_or_before_the_signing_key_is_trust(pinned: int | None, trusted
     world = World()
     second, records = succession(world)
     third = SigningKey.generate(world.random)
-    world.key_records = [*records, keys.next_key(second, third.public_key, created_ms=START)]
+    world.key_records = [*records, key_succession.next_key(second, third.public_key, created_ms=START)]
     world.certificate = second.sign(world.certificate_document(kid=second.kid))
-    fingerprints = keys.parse_keyfile(world.keyfile).fingerprints
+    fingerprints = key_succession.parse_keyfile(world.keyfile).fingerprints
     parts = world.parts(key=second)
     result = verify_parts(parts, trusted=[] if pinned is None else [fingerprints[pinned]])
     assert result.signer is not None
@@ -158,7 +159,7 @@ def test_malformed_documents_cost_one_check_each(monkeypatch: pytest.MonkeyPatch
     newest = world.collector
     for _ in range(20):
         newest, older = SigningKey.generate(world.random), newest
-        world.key_records.append(keys.next_key(older, newest.public_key, created_ms=START))
+        world.key_records.append(key_succession.next_key(older, newest.public_key, created_ms=START))
     parts = world.parts()
     broken = [Envelope(b"%d" % n, parts.receipts[0].signature) for n in range(50)]
     checked: list[bytes] = []
@@ -179,19 +180,19 @@ def test_a_log_of_a_key_in_front_of_the_pinned_one_is_no_log() -> None:
     """Anybody can put themselves in front of a known key; logs are believed from the pinned key on only."""
     stranger = World("stranger")
     world = World()
-    promoted = keys.next_key(stranger.collector, world.collector.public_key, created_ms=START)
+    promoted = key_succession.next_key(stranger.collector, world.collector.public_key, created_ms=START)
     world.key_records = [*stranger.key_records, promoted]
     world.log = stranger.log
     assert _codes(world, world.parts()) == (0, {"not_in_log"})
     second, records = succession(world)
     world.key_records, world.log = records, SigningKey.generate(world.random)
-    own = keys.log_key(second, world.log.public_key, created_ms=START, previous=_last_log(records))
+    own = key_succession.log_key(second, world.log.public_key, created_ms=START, previous=_last_log(records))
     world.key_records = [*records, own]
     assert _codes(world, world.parts()) == (0, set())
 
 
 def _last_log(records: list[Envelope]) -> str:
-    return kid(keys.parse_keyfile(keys.write_keyfile(records)).log[-1].public_key)
+    return kid(key_succession.parse_keyfile(key_succession.write_keyfile(records)).log[-1].public_key)
 
 
 def _bad_root(parts: BundleParts) -> BundleParts:
@@ -301,8 +302,10 @@ def test_what_happened_to_events_is_told_apart_by_name(sizes: list[int], seed: i
 
 
 def _plain(count: int) -> list[Draft]:
-    told = [Draft(src="proxy", kind="note", ms=START + i, mono_ms=i, fields={"text": str(i)}) for i in range(count - 1)]
-    return [*told, Draft(src="recorder", kind="closed", ms=START + count, mono_ms=count)]
+    told = [
+        Draft(src="proxy", event=event_of("note", {"text": str(i)}), ms=START + i, mono_ms=i) for i in range(count - 1)
+    ]
+    return [*told, Draft(src="recorder", event=event_of("closed", {}), ms=START + count, mono_ms=count)]
 
 
 @settings(max_examples=60)
@@ -449,10 +452,10 @@ def test_totals_may_leave_out_what_is_not_there() -> None:
     """A source without events may be counted as none, and the closing event may count itself or not."""
     for recorder in (2, 3):
         totals = {"recorder": recorder, "hook": 2, "proxy": 3, "candidate": 5, "workspace": 2, "other": 0}
-        last = dataclasses.replace(drafts()[-1], fields={"totals": totals})
+        last = dataclasses.replace(drafts()[-1], event=Closed(totals=totals))
         world = World(told=[*drafts()[:-1], last])
         assert _codes(world, world.parts()) == (0, set())
-    odd = dataclasses.replace(drafts()[-1], fields={"totals": "fifteen"})
+    odd = dataclasses.replace(drafts()[-1], event=Closed(totals="fifteen"))
     world = World(told=[*drafts()[:-1], odd])
     assert _codes(world, world.parts()) == (11, {"totals"})
 

@@ -13,7 +13,7 @@ from tests.helpers.running import FAR, alive, kill_and_wait, prepared
 from tests.helpers.shelf_server import serving
 
 from promptster.errors import SessionError
-from promptster.protocol.keys import first_key, next_key, write_keyfile
+from promptster.protocol.key_succession import first_key, next_key, write_keyfile
 from promptster.protocol.privacy import Tombstone
 from promptster.protocol.signing import SigningKey
 from promptster.session_folder.folder import SessionState

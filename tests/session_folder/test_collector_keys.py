@@ -12,7 +12,7 @@ from tests.helpers.certified import NOW_MS, Certified, paths_below
 from promptster.errors import CollectorError
 from promptster.network import Network
 from promptster.protocol.errors import SignatureError
-from promptster.protocol.keys import first_key, keyfile_object, next_key, write_keyfile
+from promptster.protocol.key_succession import first_key, keyfile_object, next_key, write_keyfile
 from promptster.protocol.signing import SigningKey
 from promptster.session_folder.collector_keys import KEYS, believing, trusted_keys
 

@@ -13,7 +13,7 @@ from tests.helpers.sessions import Script, frozen
 
 from promptster.commands.replay import told
 from promptster.commands.source import Begun, Source
-from promptster.replay.session import Facts, Opening, Replay, from_bundle, from_opened
+from promptster.replay.loading import Facts, Opening, Replay, from_bundle, from_opened
 from promptster.ui.story import Layout, story, title
 from promptster.ui.wrapping import cells
 

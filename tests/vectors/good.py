@@ -14,19 +14,19 @@ from tests.vectors.common import Named, bundle_vector, vector
 from tests.vectors.running import DOCUMENTS
 from tests.vectors.world import START, World, small_policy, with_block
 
-from promptster.protocol import keys, merkle, sealing
+from promptster.protocol import key_succession, merkle, sealing
 from promptster.protocol.batch import parse_batch
 from promptster.protocol.bundle import write_bundle
 from promptster.protocol.consent import Redeem
 from promptster.protocol.documents import Document
 from promptster.protocol.encoding import b64u_encode
 from promptster.protocol.events import RecordedEvent
-from promptster.protocol.fields import block_id, commitment
+from promptster.protocol.events.fields import block_id, commitment
 from promptster.protocol.invite import Invite
-from promptster.protocol.log import cosign
 from promptster.protocol.policy import policy_sha256
 from promptster.protocol.privacy import Tombstone, Withdrawal
 from promptster.protocol.signing import Envelope, SigningKey, fingerprint, kid
+from promptster.protocol.transparency_log import cosign
 
 
 def vectors() -> Iterator[Named]:
@@ -94,7 +94,7 @@ def documents(world: World) -> dict[str, Document]:
         **{name: DOCUMENTS[name].parse(envelope.payload) for name, envelope in signed.items()},
         "withdrawal": Withdrawal(session=world.session, at_ms=START + 50_000),
         "tombstone": tombstone,
-        "key": keys.KeyRecord.parse(world.key_records[0].payload),
+        "key": key_succession.KeyRecord.parse(world.key_records[0].payload),
     }
 
 
@@ -131,8 +131,8 @@ def succession(world: World) -> tuple[SigningKey, list[Envelope]]:
     second, log = SigningKey.generate(world.random), SigningKey.generate(world.random)
     records = [
         *world.key_records,
-        keys.next_key(world.collector, second.public_key, created_ms=START + 1),
-        keys.log_key(second, log.public_key, created_ms=START + 2, previous=world.log.kid),
+        key_succession.next_key(world.collector, second.public_key, created_ms=START + 1),
+        key_succession.log_key(second, log.public_key, created_ms=START + 2, previous=world.log.kid),
     ]
     return second, records
 
@@ -142,8 +142,8 @@ def _keys() -> Iterator[Named]:
     one = {"fingerprints": world.trusted, "log": [world.log.kid]}
     yield vector("keyfile", "one collector key, one log key", "keyfile", {"data": b64u_encode(world.keyfile)}, one)
     second, records = succession(world)
-    data = b64u_encode(keys.write_keyfile(records))
-    log = kid(keys.KeyRecord.parse(records[-1].payload).public_key)
+    data = b64u_encode(key_succession.write_keyfile(records))
+    log = kid(key_succession.KeyRecord.parse(records[-1].payload).public_key)
     both = {"fingerprints": [*world.trusted, fingerprint(second.public_key)], "log": [world.log.kid, log]}
     yield vector("keyfile-succession", "a key signed by the one before it", "keyfile", {"data": data}, both)
 

@@ -11,7 +11,7 @@ from tests.vectors.world import ORIGIN, World
 
 from promptster.protocol import merkle
 from promptster.protocol.encoding import b64u_encode
-from promptster.protocol.log import sign_checkpoint
+from promptster.protocol.transparency_log import sign_checkpoint
 
 
 def view_of(leaves: list[bytes], *shown: int, world: World | None = None, origin: str = ORIGIN) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from tests.vectors.common import ALTERED, CONSISTENT, UNREADABLE, Named, bundle_
 from tests.vectors.good import succession
 from tests.vectors.world import START, World, public_with, small_policy
 
-from promptster.protocol import keys
+from promptster.protocol import key_succession
 from promptster.protocol.archive import Member, read_archive, write_archive
 from promptster.protocol.batch import parse_batch
 from promptster.protocol.bundle import BundleParts, write_bundle
@@ -116,8 +116,8 @@ def _identity() -> Iterator[Named]:
         verdict=CONSISTENT,
     )
     _, records = succession(world)
-    newer = [keys.parse_keyfile(keys.write_keyfile(records)).fingerprints[1]]
-    grown = dataclasses.replace(parts, keys=keys.write_keyfile(records))
+    newer = [key_succession.parse_keyfile(key_succession.write_keyfile(records)).fingerprints[1]]
+    grown = dataclasses.replace(parts, keys=key_succession.write_keyfile(records))
     yield parts_vector(
         "signer-older",
         "the pinned key came after the one that signed",
@@ -129,7 +129,9 @@ def _identity() -> Iterator[Named]:
     )
     swapped = dataclasses.replace(parts, keys=stranger.keyfile)
     yield _void("foreign-signer", "another collector's keys", world, swapped, "foreign_signer")
-    forged_keys = dataclasses.replace(parts, keys=keys.write_keyfile([*world.key_records[:1], *stranger.key_records]))
+    forged_keys = dataclasses.replace(
+        parts, keys=key_succession.write_keyfile([*world.key_records[:1], *stranger.key_records])
+    )
     yield _void("keys", "a foreign key behind the collector's", world, forged_keys, "keys")
     no_keys = dataclasses.replace(parts, keys=b"{}")
     yield _void("keys-malformed", "a key file without keys", world, no_keys, "keys_malformed", verdict=UNREADABLE)

@@ -13,7 +13,7 @@ from tests.vectors.common import Named, refused
 from tests.vectors.good import documents, succession
 from tests.vectors.world import START, World
 
-from promptster.protocol import keys
+from promptster.protocol import key_succession
 from promptster.protocol.documents import encode
 from promptster.protocol.encoding import b64u_encode
 from promptster.protocol.signing import Envelope, SigningKey, pre_authentication_encoding
@@ -277,18 +277,18 @@ def _succession() -> Iterator[Named]:
     yield _keyfile("log-first", "a log key before any collector key", records[1:], "key_order")
     yield _keyfile("swapped", "a successor before its predecessor", [records[2], records[0]], "key_order")
     yield _keyfile("repeated", "the first key twice", [records[0], records[0]], "key_order")
-    again = keys.next_key(world.collector, world.collector.public_key, created_ms=START)
+    again = key_succession.next_key(world.collector, world.collector.public_key, created_ms=START)
     yield _keyfile("own-successor", "a key that follows itself", [records[0], again], "key_repeated")
-    foreign = keys.next_key(stranger, stranger.public_key, created_ms=START)
+    foreign = key_succession.next_key(stranger, stranger.public_key, created_ms=START)
     yield _keyfile("foreign-successor", "a successor signed by itself", [records[0], foreign], "key_order")
-    record = keys.KeyRecord(
+    record = key_succession.KeyRecord(
         kid=world.collector.kid, purpose="collector", public_key=stranger.public_key, created_ms=START,
         previous=world.collector.kid,
     )  # fmt: skip
     yield _keyfile(
         "forged-successor", "a stranger signs in the key's name", [records[0], stranger.sign(record)], "key_signature"
     )
-    no_previous = keys.KeyRecord(
+    no_previous = key_succession.KeyRecord(
         kid=world.collector.kid, purpose="collector", public_key=stranger.public_key, created_ms=START, previous=None
     )
     signed = world.collector.sign(no_previous)
@@ -305,11 +305,11 @@ def _succession() -> Iterator[Named]:
     )
     data = encode({"v": 2, "keys": []})
     yield refused("keyfile-version", "a key file of another version", "keyfile", {"data": b64u_encode(data)}, "keyfile")
-    promoted = keys.next_key(world.collector, world.log.public_key, created_ms=START)
+    promoted = key_succession.next_key(world.collector, world.log.public_key, created_ms=START)
     yield _keyfile(
         "log-key-again", "a log key that becomes a collector key", [*world.key_records, promoted], "key_repeated"
     )
-    demoted = keys.log_key(world.collector, world.collector.public_key, created_ms=START)
+    demoted = key_succession.log_key(world.collector, world.collector.public_key, created_ms=START)
     yield _keyfile(
         "collector-key-again", "a collector key that becomes a log key", [records[0], demoted], "key_repeated"
     )

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from tests.vectors.common import CONSISTENT, INCOMPLETE, UNREADABLE, Named, parts_vector
 from tests.vectors.world import ORIGIN, START, World
 
-from promptster.protocol import keys, merkle
+from promptster.protocol import key_succession, merkle
 from promptster.protocol.encoding import b64u_encode
-from promptster.protocol.log import LogProof, cosign, log_leaf, sign_checkpoint
 from promptster.protocol.signing import Envelope, SigningKey
+from promptster.protocol.transparency_log import LogProof, cosign, log_leaf, sign_checkpoint
 
 
 def vectors() -> Iterator[Named]:
@@ -153,7 +153,7 @@ def _promise_gone() -> Iterator[Named]:
     )
     foreign = World(log=1)
     foreign.collector = SigningKey.generate(foreign.random)
-    foreign.key_records = [keys.first_key(foreign.collector, created_ms=START)]
+    foreign.key_records = [key_succession.first_key(foreign.collector, created_ms=START)]
     foreign.limits = {"body": 4 << 20}
     foreign.certificate = foreign.collector.sign(foreign.certificate_document())
     yield parts_vector(
@@ -166,7 +166,7 @@ def _promise_gone() -> Iterator[Named]:
         verdict=CONSISTENT,
     )
     world = World(log=1)
-    promoted = keys.next_key(stranger.collector, world.collector.public_key, created_ms=START)
+    promoted = key_succession.next_key(stranger.collector, world.collector.public_key, created_ms=START)
     world.key_records = [*stranger.key_records, promoted]
     world.log = stranger.log
     yield parts_vector(

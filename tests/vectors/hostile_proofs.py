@@ -11,8 +11,8 @@ from tests.vectors.world import START, World
 
 from promptster.protocol import merkle
 from promptster.protocol.encoding import b64u_encode
-from promptster.protocol.log import cosign
 from promptster.protocol.signing import SigningKey
+from promptster.protocol.transparency_log import cosign
 
 
 def vectors() -> Iterator[Named]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from promptster.protocol import keys, merkle, sealing
+from promptster.protocol import key_succession, merkle, sealing
 from promptster.protocol.batch import BatchHeader, open_body, parse_batch, verify_batch_signature
 from promptster.protocol.confirmation import confirmation_code
 from promptster.protocol.consent import Certificate, Consent, Redeem
@@ -13,24 +13,24 @@ from promptster.protocol.documents import Document, DocumentType
 from promptster.protocol.encoding import b64u_decode, b64u_encode
 from promptster.protocol.errors import ProtocolError
 from promptster.protocol.events import PublicEvent
-from promptster.protocol.fields import block_id, commitment
+from promptster.protocol.events.fields import block_id, commitment
+from promptster.protocol.events.values import decode_value
 from promptster.protocol.heartbeats import SILENCE
 from promptster.protocol.invite import Invite, InviteCode
-from promptster.protocol.log import Checkpoint
+from promptster.protocol.log_consistency import Shown, View, compare
 from promptster.protocol.policy import Policy, policy_sha256
 from promptster.protocol.privacy import RedactionRecord, Tombstone, Withdrawal
 from promptster.protocol.receipt import Check, Close, Receipt
 from promptster.protocol.signing import fingerprint, kid, verify
-from promptster.protocol.values import decode_value
+from promptster.protocol.transparency_log import Checkpoint
 from promptster.protocol.verdict import Effect
 from promptster.protocol.verification import verify_bundle
-from promptster.protocol.views import Shown, View, compare
 
 DOCUMENTS: Mapping[str, type[Document]] = {
     cls.TYPE.value: cls
     for cls in (
         Invite, Consent, Redeem, Certificate, BatchHeader, Receipt, Check, RedactionRecord, Withdrawal, Tombstone,
-        Close, keys.KeyRecord,
+        Close, key_succession.KeyRecord,
     )
 }  # fmt: skip
 
@@ -64,7 +64,7 @@ def _invite(given: Facts) -> Facts:
 
 
 def _keyfile(given: Facts) -> Facts:
-    succession = keys.parse_keyfile(b64u_decode(given["data"]))
+    succession = key_succession.parse_keyfile(b64u_decode(given["data"]))
     return {"fingerprints": list(succession.fingerprints), "log": [kid(record.public_key) for record in succession.log]}
 
 

@@ -19,15 +19,15 @@ from promptster.protocol.consent import Certificate, Consent
 from promptster.protocol.documents import decode, encode
 from promptster.protocol.encoding import b64u_encode
 from promptster.protocol.events import Draft, RecordedEvent, compose
-from promptster.protocol.fields import BLOCK, CUT, Block, Secret, commitment
+from promptster.protocol.events.fields import BLOCK, CUT, Block, Secret, commitment
+from promptster.protocol.events.kinds import Kind, event_of
 from promptster.protocol.invite import InviteCode, new_invite_code
-from promptster.protocol.keys import first_key, log_key, write_keyfile
-from promptster.protocol.kinds import Kind
-from promptster.protocol.log import LogProof, log_leaf, sign_checkpoint
-from promptster.protocol.policy import Policy, PolicyV2, make_policy, policy_sha256
+from promptster.protocol.key_succession import first_key, log_key, write_keyfile
+from promptster.protocol.policy import Policy, PolicyV2, make_policy, policy_sha256, render_text
 from promptster.protocol.privacy import RedactionRecord
 from promptster.protocol.receipt import Check, Close, Receipt
 from promptster.protocol.signing import Envelope, SigningKey, fingerprint
+from promptster.protocol.transparency_log import LogProof, log_leaf, sign_checkpoint
 
 START = 1_790_000_000_000
 """When the session starts; milliseconds since the epoch."""
@@ -79,9 +79,15 @@ def small_policy(kinds: Iterable[str] = tuple(Kind), **changes: Any) -> Policy:
 
 
 def second_policy(**changes: Any) -> PolicyV2:
-    """The same policy in version 2, its text rendered from it."""
+    """The same policy in version 2, with text 2 rendered from its settings."""
+    second = dataclasses.replace(newest_policy(), text_version=2)
+    return dataclasses.replace(second, **{"text": render_text(second), **changes})
+
+
+def newest_policy() -> PolicyV2:
+    """The same policy as it is made today, with the newest text."""
     small = {name: getattr(small_policy(), name) for name in ("organisation", "title", "kinds", "providers")}
-    return dataclasses.replace(make_policy(**small, retention_days=30, time_limit_minutes=90), **changes)
+    return make_policy(**small, retention_days=30, time_limit_minutes=90)
 
 
 def drafts() -> list[Draft]:
@@ -113,12 +119,11 @@ def drafts() -> list[Draft]:
     return [
         Draft(
             src=src,
-            kind=kind,
+            event=event_of(kind, fields),
             ms=START + 1000 * seq,
             mono_ms=1000 * seq,
             lane=int(src in {"hook", "proxy"}),
             refs=(2,) if kind == "model_response" else (),
-            fields=fields,
         )
         for seq, (src, kind, fields) in enumerate(told)
     ]

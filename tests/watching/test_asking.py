@@ -13,8 +13,8 @@ from tests.helpers.logs import ServedLog, leaves, serving_log
 from promptster.config import Config, PinnedKeys
 from promptster.protocol import merkle
 from promptster.protocol.encoding import b64u_encode
-from promptster.protocol.log import Checkpoint, cosign, sign_checkpoint
-from promptster.protocol.views import Relation, Shown, View, relate
+from promptster.protocol.log_consistency import Relation, Shown, View, relate
+from promptster.protocol.transparency_log import Checkpoint, cosign, sign_checkpoint
 from promptster.watching.asking import CONTRADICTIONS, PATIENCE, Kind, Split, remember, watch
 from promptster.watching.kept import MOST, MOST_EVIDENCE, KeptLogs, Standing
 

@@ -11,9 +11,9 @@ from typing import Final, Literal
 
 from promptster.protocol.consent import Certificate, Consent
 from promptster.protocol.events import OpenedEvent
+from promptster.protocol.log_consistency import View
 from promptster.protocol.policy import Policy
 from promptster.protocol.receipt import Close
-from promptster.protocol.views import View
 
 CLAIM: Final = (
     "Signatures prove order, integrity and, after a receipt, that nothing received was changed, inserted, reordered or "

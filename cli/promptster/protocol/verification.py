@@ -24,7 +24,7 @@ from promptster.protocol.evidence import (
     read_redactions,
 )
 from promptster.protocol.gaps import read_gaps
-from promptster.protocol.keys import KeySuccession
+from promptster.protocol.key_succession import KeySuccession
 from promptster.protocol.plausibility import read_presence, read_times
 from promptster.protocol.verdict import BatchFacts, Effect, Report, Signer, Span, Verification, spans
 
@@ -106,7 +106,7 @@ def _conclude(
         gaps=read_gaps(content.opened),
         untimed=_untimed(batches, chain),
         coverage=dict(sorted(Counter(event.src for event in content.opened).items())),
-        shown=sum(len(event.fields) for event in content.opened),
+        shown=sum(len(event.shown) for event in content.opened),
         withheld=sum(len(event.withheld) for event in content.opened),
         redacted=content.redacted,
         batches=batches,

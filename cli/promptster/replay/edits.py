@@ -13,6 +13,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from promptster.protocol.agents import CATALOGUE
 from promptster.replay.differences import (
     Kind,
     agrees,
@@ -23,8 +24,8 @@ from promptster.replay.differences import (
     unplaced,
     without_names,
 )
+from promptster.replay.json_values import as_list, as_object
 from promptster.replay.model import Extent
-from promptster.replay.shapes import items, table
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -46,8 +47,8 @@ _ORIGINALS = ("originalFile", "originalFileContents", "original_file")
 """Where Claude Code's hooks tell the file that was there before."""
 _PATHS = ("filePath", "notebook_path")
 """Where they name it."""
-_SEE_NO_FILE = frozenset({"codex", "cursor"})
-"""Agents that tell of a file that was there no more than what changed in it, whoever reports it."""
+_SEE_NO_FILE = frozenset(agent.id for agent in CATALOGUE if not agent.sees_whole_files)
+"""Agents that report of an existing file only what changed in it."""
 _RANKS = {None: 0, Extent.PASSAGES: 1, Extent.WRITTEN: 2, Extent.FILE: 3}
 
 
@@ -71,7 +72,7 @@ def calls_of(events: Iterable[OpenedEvent]) -> Calls:
         if event.kind == "tool_call":
             found.asked[name].append(dict(event.fields))
         elif event.kind == "tool_result" and event.src == "hook":
-            answer = table(event.fields.get("content"))
+            answer = as_object(event.fields.get("content"))
             found.answered[name] += [answer] if answer is not None else []
     return found
 
@@ -126,8 +127,8 @@ def _repeats(event: OpenedEvent, calls: Calls) -> bool:
     if (isinstance(patch, str) and _COUNTED.search(patch)) or {"before", "after"} <= event.withheld:
         return False
     for call in calls.asked.get(_text(event.fields, "tool_use_id") or "", ()):
-        given = table(call.get("input")) or {}
-        edits = [(_string(edit, "old_string"), _string(edit, "new_string")) for edit in items(given.get("edits"))]
+        given = as_object(call.get("input")) or {}
+        edits = [(_string(edit, "old_string"), _string(edit, "new_string")) for edit in as_list(given.get("edits"))]
         joined = [("\n".join(old for old, _ in edits), "\n".join(new for _, new in edits))] if edits else []
         for old, new in [(_string(given, "old_string"), _string(given, "new_string")), *edits, *joined]:
             if _may_be(event, "before", {old}) and _may_be(event, "after", {new}):
@@ -141,7 +142,7 @@ def _may_be(event: OpenedEvent, name: str, texts: Collection[str]) -> bool:
 
 
 def _string(given: object, name: str) -> str:
-    return _text(table(given) or {}, name) or ""
+    return _text(as_object(given) or {}, name) or ""
 
 
 def _of_notebook(event: OpenedEvent, calls: Calls) -> bool:

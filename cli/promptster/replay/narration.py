@@ -9,13 +9,14 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from promptster.protocol.kinds import OWN_SOURCES, is_own
+from promptster.protocol.events.sources import OWN_SOURCES, is_own
 from promptster.replay.differences import count_changes, from_hunks, unplaced
 from promptster.replay.edits import TEXTS, edit_diff, shown_diff
-from promptster.replay.lanes import AGENT_NAMES
+from promptster.replay.formatting import counted, one_line
+from promptster.replay.json_values import as_list, as_object
+from promptster.replay.lane_names import AGENT_NAMES
 from promptster.replay.model import REFUSED_ATTEMPT, Extent
-from promptster.replay.shapes import items, table
-from promptster.replay.told import (
+from promptster.replay.narration_parts import (
     Narration,
     Passage,
     Style,
@@ -29,7 +30,6 @@ from promptster.replay.told import (
     text_of,
     time_of,
 )
-from promptster.replay.wording import counted, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -44,8 +44,8 @@ _TOOL_SUBJECTS = (
 """Input fields of tools that say best what a call is about, the best first."""
 _CELL = re.compile(r"^@@ ((?:a new |a )?cell\b.*)$", re.MULTILINE)
 """What a hunk begins with that tells of one cell of a notebook."""
-_CODEX_FILE = "*** Update File: "
-"""What a section of Codex's patch language begins with that changes or moves a file."""
+_PATCHED_FILE = "*** Update File: "
+"""How a section of an ``apply_patch`` patch begins that changes or moves a file."""
 
 
 def narrate(entry: Entry) -> Narration:
@@ -80,7 +80,7 @@ def _view(entry: Entry, view: Mapping[str, Any], shown: str) -> str:
 
 def _prompt(entry: Entry) -> Narration:
     machine = entry.fields.get("machine") is True
-    images = items(entry.fields.get("images"))
+    images = as_list(entry.fields.get("images"))
     note = counted(len(images), "image") if images else ""
     return Narration(
         label="Notification to the agent" if machine else "Prompt",
@@ -92,7 +92,7 @@ def _prompt(entry: Entry) -> Narration:
 
 
 def _model_request(entry: Entry) -> Narration:
-    attempts = [table(attempt) or {} for attempt in items(entry.fields.get("attempts"))]
+    attempts = [as_object(attempt) or {} for attempt in as_list(entry.fields.get("attempts"))]
     count = len(attempts)
     facts = facts_of(
         "request",
@@ -136,7 +136,7 @@ def _model_response(entry: Entry) -> Narration:
     status = int_of(entry, "status")
     notes = {"cut": "broke off", "error": f"error {status}" if status else "error"}
     text = text_of(entry, "text")
-    count = len(items(entry.fields.get("tool_use_ids")))
+    count = len(as_list(entry.fields.get("tool_use_ids")))
     called = f"called {counted(count, 'tool')}" if count else ""
     return Narration(
         label="Answer",
@@ -153,11 +153,11 @@ def _model_response(entry: Entry) -> Narration:
 
 
 def _error_type(entry: Entry) -> str:
-    return str((table(entry.fields.get("error")) or {}).get("type"))
+    return str((as_object(entry.fields.get("error")) or {}).get("type"))
 
 
 def _tool_call(entry: Entry) -> Narration:
-    tool_input = table(entry.fields.get("input"))
+    tool_input = as_object(entry.fields.get("input"))
     if tool_input is None:
         subject = text_of(entry, "input")
     else:
@@ -168,7 +168,7 @@ def _tool_call(entry: Entry) -> Narration:
 
 
 def _subject(value: object) -> str:
-    return value if isinstance(value, str) else " ".join(str(part) for part in items(value))
+    return value if isinstance(value, str) else " ".join(str(part) for part in as_list(value))
 
 
 def _tool_result(entry: Entry) -> Narration:
@@ -189,8 +189,8 @@ def _content(entry: Entry) -> Passage | None:
 
 def _with_patch(value: object) -> str | None:
     """What an agent reports of its edit, the hunks of its patch as a difference; ``None`` where there are none."""
-    found = table(value)
-    lines = from_hunks(items(found.get("structuredPatch"))) if found is not None else None
+    found = as_object(value)
+    lines = from_hunks(as_list(found.get("structuredPatch"))) if found is not None else None
     if found is None or not lines:
         return None
     return facts_of(
@@ -229,10 +229,10 @@ def _path(entry: Entry) -> str:
     path, patch = text_of(entry, "path"), text_of(entry, "patch")
     if path.endswith(".ipynb") and (cell := _CELL.search(patch)):
         return f"{path}, {cell[1]}"
-    if text_of(entry, "operation") != "rename" or not patch.startswith(_CODEX_FILE):
+    if text_of(entry, "operation") != "rename" or not patch.startswith(_PATCHED_FILE):
         return path
     head, _, _ = patch.partition("\n")
-    return f"{head.removeprefix(_CODEX_FILE).strip()} → {path}"
+    return f"{head.removeprefix(_PATCHED_FILE).strip()} → {path}"
 
 
 def _command(entry: Entry) -> Narration:
@@ -297,7 +297,7 @@ def _note(entry: Entry) -> Narration:
 
 
 def _submission_final(entry: Entry) -> Narration:
-    count = len(items(entry.fields.get("manifest")))
+    count = len(as_list(entry.fields.get("manifest")))
     return Narration(
         label="Work submitted",
         subject=f"{counted(count, 'file')} changed",
@@ -312,7 +312,7 @@ def _rest(entry: Entry, *without: str) -> Passage:
 
 
 def _input(entry: Entry, label: str) -> Passage | None:
-    found = table(entry.fields.get("input"))
+    found = as_object(entry.fields.get("input"))
     return field_of(entry, "input", label) if found is None else facts_of(label, found.items())
 
 
@@ -328,7 +328,7 @@ def _agent_other(entry: Entry) -> Narration:
 
 
 def _refused_attempt(entry: Entry, agent: str) -> Narration:
-    asked = table(entry.fields.get("payload")) or {}
+    asked = as_object(entry.fields.get("payload")) or {}
     command = f"promptster {pretty(asked['command'])}" if "command" in asked else pretty(asked.get("request", ""))
     return Narration(
         label=f"{agent} tried", subject=command, note="refused", bad=True, passages=passages_of(_rest(entry))

@@ -7,16 +7,16 @@ from collections import defaultdict
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from promptster.replay.annotations import RUN_BY_PROVIDER, left_out, run_by_provider
 from promptster.replay.attempts import fold_attempts
+from promptster.replay.correlation import CORRELATED_BY_TOOL, clusters
 from promptster.replay.coverage import by_kind, by_source
 from promptster.replay.edits import calls_of
-from promptster.replay.gaps import find_gaps
-from promptster.replay.joining import JOINED_BY_TOOL, clusters
-from promptster.replay.lanes import find_lanes
-from promptster.replay.merging import merge
+from promptster.replay.entry_merging import merge
+from promptster.replay.lane_names import find_lanes
 from promptster.replay.model import REFUSED_ATTEMPT, Entry, Gap, Role, Timeline
-from promptster.replay.submission import find_submission
-from promptster.replay.told_beside import RUN_BY_PROVIDER, left_out, run_by_provider
+from promptster.replay.session_gaps import find_gaps
+from promptster.replay.submitted_files import find_submission
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -125,7 +125,7 @@ def _with_what_was_left_out(entries: Sequence[Entry]) -> list[Entry]:
 
 def _tool_use_id(entry: Entry) -> str:
     value = entry.fields.get("tool_use_id")
-    return value if entry.kind in JOINED_BY_TOOL and isinstance(value, str) else ""
+    return value if entry.kind in CORRELATED_BY_TOOL and isinstance(value, str) else ""
 
 
 def _head(calls: Sequence[int], seq: int) -> int:

@@ -15,7 +15,7 @@ class AssessmentRequest:
     retention_days: int = 30
     """How long sessions are kept; 180 at most."""
     agents: list[str] | None = None
-    """The allowed agents, of claude, codex and cursor; ``None`` for all of them."""
+    """The ids of the allowed agents; ``None`` for all of them."""
     contact: str | None = None
     """Whom candidates can write to; ``None`` for the organisation."""
     alternative: str | None = None

@@ -22,7 +22,7 @@ def command(
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Write the collector's public keys, current and earlier ones."""
-    from promptster.protocol.keys import parse_keyfile  # noqa: PLC0415 - costs start-up time
+    from promptster.protocol.key_succession import parse_keyfile  # noqa: PLC0415 - costs start-up time
     from promptster_collector.settings import Settings  # noqa: PLC0415 - likewise
     from promptster_collector.store.data_folder import require_data_folder  # noqa: PLC0415 - likewise
     from promptster_collector.store.keys.identity import public_keyfile  # noqa: PLC0415 - likewise

@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 def _printable(text: str) -> str:
     if text.isascii() and text.replace("\n", "").isprintable():
         return text
-    from promptster.replay.unseen import replace_unseen  # noqa: PLC0415 - its pattern costs start-up time
+    from promptster.replay.invisible_characters import replace_invisible  # noqa: PLC0415 - its pattern costs start-up time
 
-    return replace_unseen(text, lambda _: "\ufffd")
+    return replace_invisible(text, lambda _: "\ufffd")
 
 
 def _cells(text: str) -> int:

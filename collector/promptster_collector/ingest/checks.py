@@ -18,7 +18,7 @@ from sqlalchemy import bindparam, func, select, update
 
 from promptster.protocol.batch import WireBatch, open_body
 from promptster.protocol.errors import ProtocolError
-from promptster.protocol.kinds import Source, ends_session
+from promptster.protocol.events.sources import Source, ends_session
 from promptster.protocol.receipt import SUBMITTED, Check
 from promptster_collector.assessments.policies import policy_of
 from promptster_collector.sessions.states import State

@@ -14,9 +14,9 @@ from sqlalchemy import bindparam, func, insert, select, update
 
 from promptster.protocol.encoding import b64u_decode
 from promptster.protocol.errors import ProtocolError
-from promptster.protocol.log import log_leaf
 from promptster.protocol.receipt import Receipt
 from promptster.protocol.signing import Envelope, open_envelope
+from promptster.protocol.transparency_log import log_leaf
 from promptster_collector.access.rate_limits import RateLimiter
 from promptster_collector.errors import BusyError, InvalidError
 from promptster_collector.ingest.admission import THREAD_ABOVE, Admission

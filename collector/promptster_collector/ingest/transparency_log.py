@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, TypeVar
 from sqlalchemy import bindparam, func, insert, select, update
 
 from promptster.protocol.errors import LogError
-from promptster.protocol.log import Checkpoint, LogProof, sign_checkpoint
 from promptster.protocol.merkle import leaf_hash
+from promptster.protocol.transparency_log import Checkpoint, LogProof, sign_checkpoint
 from promptster_collector.errors import InvalidError, NotFoundError, Refusal, SetupError
 from promptster_collector.ingest.merkle_tree import MerkleTree
 from promptster_collector.sessions.states import State

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from promptster.protocol.bundle import BundleBatch, BundleParts, parts_from_batches, read_bundle, write_bundle
 from promptster.protocol.verification import verify_parts
 from promptster.replay.exporters import find
-from promptster.replay.session import Facts, from_verification
+from promptster.replay.loading import Facts, from_verification
 from promptster_collector.review.rows import by_batch
 
 if TYPE_CHECKING:

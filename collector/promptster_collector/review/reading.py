@@ -16,7 +16,7 @@ from sqlalchemy import select
 
 from promptster.protocol.batch import join_wire, open_body
 from promptster.protocol.errors import ProtocolError
-from promptster.protocol.fields import read_stored
+from promptster.protocol.events.fields import read_stored
 from promptster.protocol.signing import Envelope
 from promptster_collector.assessments.policies import policy_of
 from promptster_collector.errors import UnknownSessionError

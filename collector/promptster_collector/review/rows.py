@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from promptster.protocol.events import RecordedEvent
-from promptster.protocol.fields import (
+from promptster.protocol.events.fields import (
     FRAME_BLOCK,
     SALT_SIZE,
     Block,

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from promptster.protocol.keys import KeySuccession
+    from promptster.protocol.key_succession import KeySuccession
     from promptster.protocol.signing import SigningKey
 
 CONTEXT: Final = b"promptster/ended/1\x00"

@@ -54,7 +54,11 @@ _INVITE: Final = "/v1/invites/{invite}"
 _EXTRA: Final[Mapping[tuple[str, str], tuple[int, ...]]] = {
     ("PUT", _BATCHES): (409, 413, 422, 429),
     ("DELETE", "/v1/tokens/{token}"): (409,),
-    ("GET", _INVITE): (426,),
+    ("POST", "/v1/assessments/{assessment}/invites"): (409, 429),
+    ("GET", _INVITE): (426, 429),
+    ("POST", f"{_INVITE}/redeem"): (429,),
+    ("POST", "/v1/sessions/{session}/withdraw"): (429,),
+    ("POST", "/v1/log/checkpoint"): (429,),
     ("GET", "/v1/sessions/{session}/events"): (422,),
     ("GET", "/v1/sessions/{session}/export"): (422,),
     ("GET", "/v1/log/checkpoint"): (404,),

@@ -12,7 +12,7 @@ from tests.helpers.sessions import CLAUDE, Script
 
 from promptster.replay import exporters
 from promptster.replay.errors import ExportError
-from promptster.replay.session import from_bundle, from_opened
+from promptster.replay.loading import from_bundle, from_opened
 
 
 def _lines(events: list[Any]) -> list[dict[str, Any]]:

@@ -10,8 +10,8 @@ from tests.helpers.plausible import plausible
 from tests.helpers.sessions import CLAUDE, Script
 
 from promptster.replay.exporters import find
+from promptster.replay.loading import Facts, from_opened
 from promptster.replay.page.markup import visible
-from promptster.replay.session import Facts, from_opened
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -20,14 +20,14 @@ from tests.helpers.plausible import plausible
 from tests.helpers.sessions import CLAUDE, Script, frozen
 
 from promptster.replay.exporters import find
+from promptster.replay.loading import Facts, from_bundle, from_opened
 from promptster.replay.page.markup import element, escaped, island, visible
 from promptster.replay.page.rows import Budget, rows
-from promptster.replay.session import Facts, from_bundle, from_opened
 from promptster.replay.timeline import build
 
 if TYPE_CHECKING:
     from promptster.protocol.events import OpenedEvent
-    from promptster.replay.session import Replay
+    from promptster.replay.loading import Replay
 
 ALLOWED = frozenset(
     [

@@ -14,8 +14,8 @@ from tests.helpers.plausible import plausible
 from tests.helpers.sessions import START_MS, Script
 
 from promptster.replay.exporters import find
+from promptster.replay.loading import from_bundle, from_opened
 from promptster.replay.page.instants import instant
-from promptster.replay.session import from_bundle, from_opened
 from promptster.times import moment
 
 if TYPE_CHECKING:

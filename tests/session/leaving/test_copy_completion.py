@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from promptster.protocol.log import LogProof
+    from promptster.protocol.transparency_log import LogProof
 
 EVENTS = plausible()
 

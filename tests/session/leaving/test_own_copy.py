@@ -17,7 +17,7 @@ from promptster.config import Config
 from promptster.keys import FileStore, save_secrets
 from promptster.protocol.bundle import read_bundle
 from promptster.protocol.encoding import b64u_encode
-from promptster.protocol.keys import first_key, keyfile_object, next_key
+from promptster.protocol.key_succession import first_key, keyfile_object, next_key
 from promptster.protocol.receipt import LAPSED, SUBMITTED, Close
 from promptster.protocol.signing import SigningKey
 from promptster.session.current import Current

@@ -13,7 +13,7 @@ import pytest
 from tests.helpers.git_repositories import run_git
 from tests.helpers.trees import Session, commit_all, make
 
-from promptster.replay.submission import split_diff
+from promptster.replay.submitted_files import split_diff
 from promptster.session.workspace.snapshot import Hidden
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from promptster.replay.page.document import document
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from promptster.replay.session import Replay
+    from promptster.replay.loading import Replay
 
 
 class HtmlExporter:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from promptster.replay.session import Replay
+    from promptster.replay.loading import Replay
 
 
 class Exporter(Protocol):

@@ -21,8 +21,8 @@ from promptster.replay.model import Role
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from promptster.replay.loading import Replay
     from promptster.replay.model import Entry, Gap
-    from promptster.replay.session import Replay
 
 
 def line(entry: Entry) -> dict[str, Any]:

@@ -8,17 +8,17 @@ from collections import Counter
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
+from promptster.replay.formatting import one_line
+from promptster.replay.invisible_characters import for_script
 from promptster.replay.page import rows, summary
 from promptster.replay.page.markup import Html, element
-from promptster.replay.unseen import for_script
-from promptster.replay.verdict import emptiness
-from promptster.replay.wording import one_line
+from promptster.replay.verdict_text import emptiness
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from promptster.replay.loading import Replay
     from promptster.replay.model import Timeline
-    from promptster.replay.session import Replay
 
 
 def _asset(name: str) -> str:
@@ -39,7 +39,7 @@ def content_security_policy(style: str, script: str) -> str:
 def document(replay: Replay) -> Iterator[str]:
     """The page's text, in pieces."""
     timeline = replay.timeline
-    scripts = ("times.js", "texts.js", "place.js", "page.js") if timeline.entries else ("times.js",)
+    scripts = ("times.js", "texts.js", "place.js", "rows.js", "page.js") if timeline.entries else ("times.js",)
     style, script = _asset("page.css"), "".join(map(_asset, scripts))
     yield "<!doctype html>\n"
     yield '<html lang="en">\n'

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 
-from promptster.replay.unseen import replace_unseen
+from promptster.replay.invisible_characters import replace_invisible
 
 _VOID = frozenset({"meta", "br", "hr", "input"})
 _SHAPES = frozenset({"rect", "line"})
@@ -18,7 +18,7 @@ class Html(str):
 
 def visible(text: str) -> str:
     """Text with its unseen characters written as codes."""
-    return replace_unseen(text.replace("\r\n", "\n"), lambda code: f"\\u{{{code:x}}}")
+    return replace_invisible(text.replace("\r\n", "\n"), lambda code: f"\\u{{{code:x}}}")
 
 
 def escaped(text: str) -> Html:
@@ -59,7 +59,7 @@ def island(text: str) -> str:
     turns the direction of writing, stands there as JSON's own escape, and is the same text again for the script.
     """
     safe = text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
-    return replace_unseen(safe, _escape)
+    return replace_invisible(safe, _escape)
 
 
 def _escape(code: int) -> str:

@@ -11,10 +11,10 @@ from collections import defaultdict, deque
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from promptster.replay.differences import Kind, classify
+from promptster.replay.formatting import duration
 from promptster.replay.model import Gap, GapKind, Role
 from promptster.replay.narration import Style, narrate
 from promptster.replay.page.markup import island
-from promptster.replay.wording import duration
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

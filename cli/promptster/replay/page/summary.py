@@ -6,18 +6,18 @@ from typing import TYPE_CHECKING
 
 from promptster.protocol.gaps import is_outage
 from promptster.replay.differences import count_changes
+from promptster.replay.formatting import counted, duration, offset, one_line
 from promptster.replay.model import GapKind, Role
 from promptster.replay.page.instants import instant
 from promptster.replay.page.markup import Html, element, join
 from promptster.replay.page.strip import strip
-from promptster.replay.verdict import CLAIM, Instant, Tone, doubts, facts_in_parts, findings, words
-from promptster.replay.wording import counted, duration, offset, one_line
+from promptster.replay.verdict_text import CLAIM, Instant, Tone, doubts, facts_in_parts, findings, words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from promptster.replay.loading import Replay
     from promptster.replay.model import Gap, KindCoverage, SubmittedFile, Timeline
-    from promptster.replay.session import Replay
 
 _MOST_LISTED = 200
 """Lines of a list in the margin; the rest is counted."""

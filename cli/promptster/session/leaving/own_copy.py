@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from promptster.client import CollectorClient
-from promptster.config import write_private
+from promptster.durable import write_private
 from promptster.errors import CollectorError
 from promptster.paths import slug
 from promptster.protocol.batch import open_body, parse_batch
@@ -21,9 +21,9 @@ from promptster.protocol.bundle import SUFFIX, BundleBatch, BundleParts, parts_f
 from promptster.protocol.documents import encode
 from promptster.protocol.encoding import b64u_decode
 from promptster.protocol.errors import ProtocolError
-from promptster.protocol.log import LogProof
 from promptster.protocol.receipt import Check, Close
 from promptster.protocol.signing import Envelope
+from promptster.protocol.transparency_log import LogProof
 from promptster.protocol.verdict import Effect
 from promptster.protocol.verification import verify_bundle
 from promptster.session.current import CERTIFICATE

@@ -6,7 +6,14 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from promptster.protocol.keys import KeySuccession, first_key, keyfile_object, log_key, parse_keyfile, write_keyfile
+from promptster.protocol.key_succession import (
+    KeySuccession,
+    first_key,
+    keyfile_object,
+    log_key,
+    parse_keyfile,
+    write_keyfile,
+)
 from promptster.protocol.signing import Envelope, SigningKey, fingerprint
 from promptster_collector.errors import SetupError
 from promptster_collector.store.keys.names import KeyName, Purpose

@@ -1,0 +1,93 @@
+"""Facts about entries that stand in other events: which tools the provider ran, and what an agent left out.
+
+Both are told with the fields that the wire has: a tool that the provider ran stands in the answer that its call or its
+result refers to; an ``agent_other`` says how much of a tool's output its agent did not keep.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any
+
+from promptster.replay.formatting import one_line
+from promptster.replay.json_values import as_list, as_object
+from promptster.replay.model import OUTPUT_CUT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from promptster.protocol.events import OpenedEvent
+    from promptster.replay.model import Entry
+
+RUN_BY_PROVIDER = "run by the provider"
+"""The mark on a tool that the provider ran itself, and on what it brought."""
+_RUN_THERE = frozenset({"server_tool_use", "mcp_tool_use"})
+_RUN_HERE = frozenset({"function_call", "custom_tool_call", "local_shell_call"})
+
+
+def run_by_provider(events: Iterable[OpenedEvent]) -> frozenset[int]:
+    """``seq`` of every call and result of a tool that the provider ran."""
+    answers: dict[int, OpenedEvent] = {}
+    found: set[int] = set()
+    for event in events:
+        if event.kind == "model_response":
+            answers[event.seq] = event
+        elif event.src != "proxy" or not event.refs:
+            continue
+        elif event.kind == "tool_result" and any(ref in answers for ref in event.refs):
+            found.update(event.seq if ref in answers else ref for ref in event.refs)
+        elif event.kind == "tool_call":
+            told = (answers[ref].fields.get("content") for ref in event.refs if ref in answers)
+            if any(_ran(block, event.fields.get("tool_use_id")) for content in told for block in as_list(content)):
+                found.add(event.seq)
+    return frozenset(found)
+
+
+def _ran(block: object, name: object) -> bool:
+    """Whether a piece of an answer is the call of this name, run by whoever sent it."""
+    piece = as_object(block) or {}
+    kind = str(piece.get("type"))
+    if not name or name not in {piece.get("id"), piece.get("call_id")}:
+        return False
+    is_here = bool(piece.get("call_id")) and piece.get("execution") != "server"
+    return kind in _RUN_THERE or (kind.endswith("_call") and kind not in _RUN_HERE and not is_here)
+
+
+def left_out(entries: Sequence[Entry]) -> Mapping[int, str]:
+    """What to say beside an entry whose output its agent did not keep whole, by its ``seq``."""
+    told: dict[int, list[Mapping[str, Any]]] = defaultdict(list)
+    owner = {seq: entry.seq for entry in entries for seq in entry.seqs}
+    for entry in entries:
+        if entry.kind == "agent_other" and entry.fields.get("raw_kind") == OUTPUT_CUT:
+            for ref in entry.refs:
+                told[owner.get(ref, ref)].append(as_object(entry.fields.get("payload")) or {})
+    bearers: dict[int, Entry] = {}
+    for entry in entries:
+        call = entry.action
+        if call in told and (entry.kind == "command" or (entry.kind == "tool_result" and call not in bearers)):
+            bearers[call] = entry
+    return {entry.seq: _words(told[call]) for call, entry in bearers.items()}
+
+
+_WORDS = {
+    ("kept", "size"): "cut by the agent: {0} of {1} {unit} kept",
+    ("size",): "cut by the agent: all of it was {0} {unit}",
+    ("told",): "cut by the agent: all of it was {0}",
+    ("left_out",): "cut by the agent: {0} {unit} left out",
+}
+"""What is said for what is known, the most telling first."""
+
+
+def _words(facts: Sequence[Mapping[str, Any]]) -> str:
+    for names, words in _WORDS.items():
+        for fact in facts:
+            numbers = [_worded(fact.get(name)) for name in names]
+            if all(numbers):
+                return words.format(*numbers, unit=fact.get("unit") or "characters")
+    return "cut by the agent"
+
+
+def _worded(value: object) -> str:
+    if isinstance(value, str):
+        return one_line(value)
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else ""

@@ -1,0 +1,226 @@
+"""Which wire events report the same thing.
+
+The proxy and the hooks see most actions both. They are joined by what the agent itself gives them in common: the
+tool-use id, the subagent's id, or, for prompts, the same text in the same conversation, in order. A *viewpoint* is a
+source together with the agent that it speaks for, so that one action reported by two hook layers is one action too. Two
+events of one viewpoint are never one action: an agent that asks twice, asked twice.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from promptster.protocol.events import OpenedEvent
+
+CORRELATED_BY_TOOL = frozenset({"tool_call", "tool_result", "file_edit", "command", "permission"})
+CORRELATED_BY_AGENT = frozenset({"subagent_started", "subagent_stopped"})
+CORRELATED_KINDS = CORRELATED_BY_TOOL | CORRELATED_BY_AGENT | {"prompt"}
+"""Kinds that more than one source can report."""
+
+_MOST_PATHS = 2000
+"""Files of one call up to which a shorter path is looked for in longer ones; beyond, only equal paths are one."""
+_MOST_CHOICES = 4_000_000
+"""Effort that finding partners by time may take; beyond, they go one by one."""
+
+
+class Viewpoint(NamedTuple):
+    """A source and the agent that it speaks for."""
+
+    source: str
+    agent: str
+
+
+def viewpoint(event: OpenedEvent) -> Viewpoint:
+    """The viewpoint of an event; one that names no agent speaks for any."""
+    return Viewpoint(event.src, _text(event, "agent"))
+
+
+def clusters(events: Sequence[OpenedEvent]) -> list[list[OpenedEvent]]:
+    """Events grouped by what they report: every event in exactly one group, groups and members ascending by ``seq``."""
+    ordered = sorted(events, key=lambda event: event.seq)
+    groups: dict[tuple[str, ...], list[OpenedEvent]] = defaultdict(list)
+    found: list[list[OpenedEvent]] = []
+    prompt_sessions = _sessions_by_prompt(ordered)
+    for event in ordered:
+        key = _join_key(event, prompt_sessions)
+        if key:
+            groups[key].append(event)
+        else:
+            found.append([event])
+    calls: dict[int, int] = {}
+    """Per event that tells of a call, the first one that does."""
+    for (kind, *_), group in sorted(groups.items(), key=lambda each: each[0][0] != "tool_call"):
+        for same in [group] if kind == "prompt" else _by_conversation(group):
+            for one in _by_call(same, calls):
+                for part in _by_path(one) if kind == "file_edit" else [one]:
+                    joined = _join_calls(part) if kind == "tool_call" else _align_viewpoints(part)
+                    if kind == "tool_call":
+                        calls |= {event.seq: cluster[0].seq for cluster in joined for event in cluster}
+                    found += joined
+    return sorted(found, key=lambda cluster: cluster[0].seq)
+
+
+def _text(event: OpenedEvent, name: str) -> str:
+    value = event.fields.get(name)
+    return value if isinstance(value, str) else ""
+
+
+def _sessions_by_prompt(events: Iterable[OpenedEvent]) -> dict[str, set[str]]:
+    """Per prompt text, the agent sessions in which it was seen."""
+    sessions: dict[str, set[str]] = defaultdict(set)
+    for event in events:
+        if event.kind == "prompt" and (session := _text(event, "agent_session")):
+            sessions[_text(event, "text").strip()].add(session)
+    return sessions
+
+
+def _join_key(event: OpenedEvent, prompt_sessions: dict[str, set[str]]) -> tuple[str, ...]:
+    """What an event shares with the other reports of the same thing, its kind first; empty where it stands alone."""
+    kind = event.kind
+    if kind in CORRELATED_BY_TOOL and (tool_use_id := _text(event, "tool_use_id")):
+        return kind, tool_use_id
+    if kind in CORRELATED_BY_AGENT and (agent_id := _text(event, "agent_id")):
+        return kind, agent_id
+    if kind == "prompt" and (text := _text(event, "text").strip()):
+        # A source that does not know the agent's session can still be joined while only one session has that text.
+        several = len(prompt_sessions[text]) > 1
+        return kind, text, _text(event, "agent_session") if several else ""
+    return ()
+
+
+def _by_conversation(group: list[OpenedEvent]) -> list[list[OpenedEvent]]:
+    """Reports of one id, apart by agent session and subagent: ids need not be ones that no other conversation has.
+
+    Only where two viewpoints agree on a session, or on a subagent in it. Where they do not, they name one conversation
+    differently.
+    """
+    sessions = _parts(group, "agent_session")
+    if "" in sessions or not _is_agreed(sessions):
+        sessions = {"": group}
+    found: list[list[OpenedEvent]] = []
+    for same in sessions.values():
+        subagents = _parts(same, "agent_id")
+        found += subagents.values() if _is_agreed(subagents) else [same]
+    return found
+
+
+def _parts(group: list[OpenedEvent], name: str) -> dict[str, list[OpenedEvent]]:
+    parts: dict[str, list[OpenedEvent]] = defaultdict(list)
+    for event in group:
+        parts[_text(event, name)].append(event)
+    return parts
+
+
+def _is_agreed(parts: Mapping[str, list[OpenedEvent]]) -> bool:
+    """Whether any of them is told by two viewpoints."""
+    return any(len({viewpoint(event) for event in part}) > 1 for part in parts.values())
+
+
+def _join_calls(group: list[OpenedEvent]) -> list[list[OpenedEvent]]:
+    """Calls of one id: a report that refers to another one tells of the same call, the rest goes by order."""
+    by_seq = {event.seq: event for event in group}
+    partner: dict[int, OpenedEvent] = {}
+    """Per call, the report of another source that refers to it."""
+    if len({viewpoint(event) for event in group}) < len(group):
+        for event in group:
+            told = next((by_seq[ref] for ref in event.refs if ref in by_seq), None)
+            if told is not None and viewpoint(told) != viewpoint(event) and told.seq not in partner:
+                partner[told.seq] = event
+    paired = {event.seq for event in partner.values()} | partner.keys()
+    pairs = [[by_seq[seq], event] for seq, event in partner.items()]
+    rest = [event for event in group if event.seq not in paired]
+    return pairs + (_align_viewpoints(rest) if rest else [])
+
+
+def _by_call(group: list[OpenedEvent], actions: Mapping[int, int]) -> list[list[OpenedEvent]]:
+    """Reports of one id, apart by the call that they refer to: providers may give one id to the calls of every turn.
+
+    Only where every report refers to a call of this id.
+    """
+    parts: dict[int, list[OpenedEvent]] = defaultdict(list)
+    for event in group:
+        call = next((actions[ref] for ref in event.refs if ref in actions), None)
+        if call is None:
+            return [group]
+        parts[call].append(event)
+    return list(parts.values())
+
+
+def _by_path(group: list[OpenedEvent]) -> list[list[OpenedEvent]]:
+    """Edits of one tool call, one group per file; a shorter path joins the longer one that ends with it.
+
+    Of several that do, the shortest: the others lie in folders below. No viewpoint calls one file by two names, and no
+    longer path takes in two shorter ones.
+    """
+    reported: dict[str, list[OpenedEvent]] = defaultdict(list)
+    for event in group:
+        reported[_text(event, "path").removeprefix("./")].append(event)
+    seen_by = {path: {viewpoint(event) for event in events} for path, events in reported.items()}
+    whole: dict[str, str] = {}
+    taken: set[str] = set()
+    for path in sorted(reported, key=lambda name: (-len(name), name)):
+        fitting = [
+            other
+            for other in (whole if len(reported) <= _MOST_PATHS else ())
+            if other.endswith("/" + path) and other not in taken and seen_by[path].isdisjoint(seen_by[other])
+        ]
+        if fitting:
+            taken.add(longer := min(fitting, key=len))
+            whole[path] = whole[longer]
+        else:
+            whole[path] = path
+    parts: dict[str, list[OpenedEvent]] = defaultdict(list)
+    for event in group:
+        parts[whole[_text(event, "path").removeprefix("./")]].append(event)
+    return list(parts.values())
+
+
+def _align_viewpoints(group: list[OpenedEvent]) -> list[list[OpenedEvent]]:
+    """One group per action: the n-th report of one viewpoint goes with the n-th of another."""
+    by_viewpoint: dict[Viewpoint, list[OpenedEvent]] = defaultdict(list)
+    for event in group:
+        by_viewpoint[viewpoint(event)].append(event)
+    reports = sorted(by_viewpoint.values(), key=len, reverse=True)
+    actions = [[event] for event in reports[0]]
+    for others in reports[1:]:
+        for index, event in zip(_places(others, [action[0] for action in actions]), others, strict=True):
+            actions[index].append(event)
+    for action in actions:
+        action.sort(key=lambda event: event.seq)
+    return actions
+
+
+def _places(fewer: Sequence[OpenedEvent], more: Sequence[OpenedEvent]) -> list[int]:
+    """For each of ``fewer``, its partner's index in ``more``: ascending, and closest in time altogether.
+
+    With equal counts that is one by one. With unequal counts a source missed some, and the distance in time says which;
+    this is the classic minimum-cost monotone assignment by dynamic programming.
+    """
+    count, spare = len(fewer), len(more) - len(fewer)
+    if not spare or count * spare > _MOST_CHOICES:
+        return list(range(count))
+    cost = [0] * (spare + 1)
+    """``cost[s]``: least cost so far after skipping ``s`` of ``more``."""
+    choices: list[list[int]] = []
+    for position, event in enumerate(fewer):
+        best_skip = 0
+        choice: list[int] = []
+        following: list[int] = []
+        for skipped in range(spare + 1):
+            if cost[skipped] < cost[best_skip]:
+                best_skip = skipped
+            choice.append(best_skip)
+            following.append(cost[best_skip] + abs(event.ms - more[position + skipped].ms))
+        choices.append(choice)
+        cost = following
+    skipped = min(range(spare + 1), key=cost.__getitem__)
+    places: list[int] = []
+    for position in range(count - 1, -1, -1):
+        places.append(position + skipped)
+        skipped = choices[position][skipped]
+    places.reverse()
+    return places

@@ -1,0 +1,55 @@
+"""A text that does not say what its policy's settings would do is told to whoever checks or reads the session."""
+
+from __future__ import annotations
+
+import pytest
+from tests.vectors.world import World, second_policy, small_policy
+
+from promptster.commands.verify import document
+from promptster.protocol.bundle import write_bundle
+from promptster.protocol.policy import NEWEST_TEXT, Policy
+from promptster.protocol.verdict import Verification
+from promptster.protocol.verification import verify_bundle
+from promptster.replay.exporters import find
+from promptster.replay.loading import from_verification
+from promptster.ui.checked import checked
+
+DIFFERS = "the policy's text, which the candidate agreed to, is not the one that its settings have"
+UNKNOWN = (
+    "only a newer version of Promptster can tell whether the policy's text, which the candidate agreed to, is the one "
+    "that its settings have"
+)
+
+
+def _verified(policy: Policy) -> Verification:
+    world = World(policy=policy, log=1)
+    return verify_bundle(write_bundle(world.parts()), trusted=world.trusted)
+
+
+@pytest.mark.parametrize(
+    ("policy", "code", "text"),
+    [
+        (small_policy(), "policy_text", DIFFERS),
+        (second_policy(text="Nothing is recorded.\n"), "policy_text", DIFFERS),
+        (second_policy(retention_days=180), "policy_text", DIFFERS),
+        (second_policy(text_version=NEWEST_TEXT + 1), "policy_text_unknown", UNKNOWN),
+        (second_policy(at_limit="submit"), "policy_text_unknown", UNKNOWN),
+    ],
+)
+def test_a_text_that_is_not_that_of_its_settings_is_told_beside_the_verdict(
+    policy: Policy, code: str, text: str
+) -> None:
+    """In the terminal, for scripts and on the page, as a note: what was agreed to is the text that is there."""
+    verification = _verified(policy)
+    assert (verification.verdict, verification.exit_code) == ("verified", 0)
+    assert {"code": code, "text": text, "effect": "note"} in document(verification)["findings"]
+    assert text in " ".join(" ".join(checked(verification)).split())
+    page = b"".join(find("html").export(from_verification(verification))).decode()
+    assert f"<code>{code}</code>" in page
+
+
+def test_a_text_of_its_settings_needs_no_word() -> None:
+    """Nothing is said where nothing is to be said."""
+    verification = _verified(second_policy())
+    assert not [finding for finding in document(verification)["findings"] if finding["code"].startswith("policy_text")]
+    assert "policy_text" not in "\n".join(checked(verification))
