@@ -1,4 +1,4 @@
-"""What somebody can do who knows an id and holds no key: nothing to the session, and learn nothing of it."""
+"""Someone who knows an id and has no key can do nothing to the session and learns nothing about it."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def test_what_is_not_signed_has_a_budget_by_address(site: Site) -> None:
 
 
 def test_a_session_that_there_is_looks_like_none(site: Site) -> None:
-    """Every answer to whoever cannot sign is the same in status, headers and bytes, whatever the budget has left."""
+    """Every answer to an unsigned request is the same in status, headers and bytes, whatever the rate limit is."""
     candidate = started(site.client, site.token)
     candidate.say("stored")
     assert candidate.put(site.client, 0).status_code == 200
@@ -146,7 +146,7 @@ def test_wrong_secrets_have_a_budget_by_address_and_right_ones_do_not(site: Site
 
 
 def test_invites_an_hour_are_counted_by_token(template: Template, data: Path) -> None:
-    """One more than the limit is told when to go on, keeps no one else from inviting, and is made then."""
+    """An invite above the limit is told when to try again, blocks nobody else, and succeeds then."""
     with running_site(data, template.token, limits=replace(Limits(), invites_per_hour=3)) as site:
         path = f"/v1/assessments/{new_assessment(site.client, site.token)}/invites"
         body = {"name": "Ina", "email": "ina@example.com"}
@@ -193,14 +193,14 @@ def test_one_sender_is_one_address_or_one_network(address: str, network: str) ->
 
 
 def openings(site: Site, session: str) -> tuple[str | None, str | None, list[str], int]:
-    """What the hiring team is told of a session's code and of when its invite was opened."""
+    """What the hiring team sees of a session's code and of when its invite was opened."""
     entries = site.client.get("/v1/sessions", headers=bearer(site.token)).json()["sessions"]
     entry = next(entry for entry in entries if entry["session"] == session)
     return entry["confirmation_code"], entry["opened_at"], entry["opened_again_at"], entry["openings"]
 
 
 def test_openings_are_told_with_their_times(site: Site) -> None:
-    """The first right secret is the opening; later ones are told too, wrong ones never, and an address nowhere."""
+    """The first right secret counts as the opening; later ones are listed, wrong ones and addresses never."""
     candidate = Candidate(new_invite(site.client, site.token, new_assessment(site.client, site.token)))
     path, right = f"/v1/invites/{candidate.code.invite_id}", secret_header(candidate.code)
     site.client.get(path, headers=bearer("A" * 43))
@@ -251,7 +251,7 @@ def test_who_redeems_without_looking_has_opened_it_then(site: Site) -> None:
 
 
 def test_an_erased_session_keeps_neither_code_nor_openings(site: Site) -> None:
-    """What is left of a session tells nothing of when its invite was opened, nor by what code it was known."""
+    """What is left of an erased session shows neither when its invite was opened nor its code."""
     candidate = started(site.client, site.token)
     site.client.get(f"/v1/invites/{candidate.code.invite_id}", headers=secret_header(candidate.code))
     assert openings(site, candidate.session)[3] == 2
