@@ -1,8 +1,8 @@
-"""Completion in bash, zsh and fish, for both programs: the scripts, and what may stand in the place of a word.
+"""Completion in bash, zsh and fish for both programs: the scripts, and the possible completions of a word.
 
-A script asks its own program, ``PROGRAM __complete WORD...``, on every press of Tab. The answer is one line a
-possibility, ``word<TAB>what it does``; the lines ``:files`` and ``:folders`` stand for names that the shell knows best.
-Nothing here asks the network, and nothing is written.
+A script calls its own program, ``PROGRAM __complete WORD...``, on every press of Tab. The answer has one possibility a
+line, ``word<TAB>what it does``; the lines ``:files`` and ``:folders`` leave the names to the shell. Completion uses no
+network and writes nothing.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ SHELLS = tuple(_SCRIPTS)
 
 
 class Parameter(Protocol):
-    """An option or an argument, as typer's parser holds it."""
+    """An option or an argument in typer's parser."""
 
     name: str | None
     opts: list[str]
@@ -108,7 +108,7 @@ class Parameter(Protocol):
 
 
 class Command(Protocol):
-    """A command, as typer's parser holds it; one with sub-commands has ``commands`` as well."""
+    """A command in typer's parser; one with sub-commands also has ``commands``."""
 
     params: list[Parameter]
     help: str | None
@@ -121,12 +121,12 @@ def script(shell: str, program: str) -> str:
 
 
 def matching(found: Iterable[tuple[str, str]], word: str) -> list[str]:
-    """The lines for what begins like ``word``: each word with what it does."""
+    """The lines for the possibilities that begin with ``word``: each with what it does."""
     return [f"{text}\t{_first_sentence(about)}" for text, about in found if text.startswith(word)]
 
 
 def typed(words: Sequence[str]) -> list[str]:
-    """The words as every shell hands them over: bash makes three words of ``--format=html``, here they are two."""
+    """The words as all shells pass them: bash splits ``--format=html`` into three words, and here it becomes two."""
     kept: list[str] = []
     for place, word in enumerate(words):
         if word == "=" and place and words[place - 1].startswith("--"):
@@ -140,12 +140,12 @@ def typed(words: Sequence[str]) -> list[str]:
 def of_command(
     command: Command, words: Sequence[str], values: Mapping[str, Callable[[], Iterable[str]]] | None = None
 ) -> list[str]:
-    """What may stand in the place of the last word behind a command.
+    """The possible completions of the last word after a command.
 
     Args:
         command: the command, or the one with sub-commands.
-        words: everything behind its name, the word at the cursor last.
-        values: by metavar, where the values of an argument or option come from.
+        words: everything after its name, ending with the word at the cursor.
+        values: functions that list the values of an argument or option, by metavar.
     """
     commands: Mapping[str, Command] | None = getattr(command, "commands", None)
     if commands is None:

@@ -1,6 +1,6 @@
-"""How both programs read a command line with typer: one way of asking for help, one wording of what is wrong.
+"""How both programs read a command line with typer: one way to ask for help, and one wording for errors.
 
-Whatever cannot be parsed is told as a ``UsageError`` that names the word at fault and the command that explains it.
+Whatever cannot be parsed raises a ``UsageError`` that names the wrong word and the command that explains it.
 """
 
 from __future__ import annotations
@@ -43,11 +43,11 @@ _WORDS: tuple[tuple[re.Pattern[str], str], ...] = (
     ),
     (re.compile(r"Invalid value for '([^']*)': (.*)", re.DOTALL), "invalid value for {0}: {1}"),
 )
-"""The library's sentences and ours."""
+"""The library's messages, and ours in their place."""
 
 
 def make_app(about: str) -> typer.Typer:
-    """A command with sub-commands, as every one of ours is made."""
+    """A command with sub-commands, configured like all of ours."""
     return typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False, help=about)
 
 
@@ -55,9 +55,9 @@ def run(app: typer.Typer, words: Sequence[str], program: str) -> int:
     """Run one command line of ``program``, such as ``promptster start``; returns the command's exit code.
 
     Raises:
-        UsageError: the words are not understood.
+        UsageError: the command line is invalid.
         InterruptError: Ctrl-C.
-        OSError: help was asked for, and could not be written.
+        OSError: help could not be written.
     """
     command, rest = get_command(app), list(words)
     while rest and rest[0] in (below := getattr(command, "commands", {})):  # else a group reads options, and costs time
@@ -74,7 +74,7 @@ def run(app: typer.Typer, words: Sequence[str], program: str) -> int:
 
 
 def asks_for_help(words: Sequence[str]) -> bool:
-    """Whether help is what these words ask for, so that no command does its work."""
+    """Whether these words ask for help, so that the command is not run."""
     before_separator = words[: words.index("--")] if "--" in words else words
     return any(word in HELP_OPTIONS for word in before_separator)
 
@@ -98,6 +98,6 @@ def _usage(error: typer.TyperException, program: str) -> UsageError:
 
 
 def _behind(path: str) -> str:
-    """The words between the program's name and a sub-command, such as ``assessment ``."""
+    """The words between the program's name and a sub-command, such as ``assessment``."""
     _, _, rest = path.partition(" ")
     return f"{rest} " if rest else ""

@@ -37,8 +37,8 @@ def acme(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     ("reads", "told"),
     [
         ([], None),
-        (["replay"], "handed out once, to be read or saved"),
-        (["replay", "export"], "handed out 2 times, to be read or saved"),
+        (["replay"], "fetched once, to be read or saved"),
+        (["replay", "export"], "fetched 2 times, to be read or saved"),
     ],
 )
 def test_a_replay_is_not_called_an_exported_copy(

@@ -36,7 +36,9 @@ def test_a_new_log_that_may_have_a_reason_changes_no_exit_code(config: Config, l
     log.number, log.entries = 1, leaves(2, fork=0)
     code, said = _told(config, log)
     assert code == 0
-    assert said.startswith(f"warning: {log.url} started a new log, and did not show that it continues the previous one\n")
+    assert said.startswith(
+        f"warning: {log.url} started a new log, and did not show that it continues the previous one\n"
+    )
     assert "  before: 5 entries, root " in said
     assert "  now:    2 entries, root " in said
     assert _told(config, log) == (0, "")
@@ -49,7 +51,7 @@ def test_a_missing_proof_changes_no_exit_code(config: Config, log: ServedLog) ->
     assert said[:-1] == [(0, "")] * (PATIENCE - 1)
     code, words = said[-1]
     assert code == 0
-    assert words.startswith(f"warning: {log.url} was asked several times to prove that its log only grew")
+    assert words.startswith(f"warning: {log.url} has answered several times without proving that its log only grew")
     assert "before:" not in words
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING or needed.work:
     from promptster.paths import Paths
     from promptster.replay import exporters
     from promptster.replay.exporters.jsonl import gap_object, line
-    from promptster.replay.wording import counted
+    from promptster.replay.formatting import counted
     from promptster.session.current import Current
     from promptster.session.delivery_messages import undelivered
     from promptster.session.inspection import look

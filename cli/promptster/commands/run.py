@@ -25,14 +25,18 @@ Usage: promptster run AGENT [ARGUMENTS...]
 
   Start claude, codex or cursor-agent in your assessment, with recording on.
 
-  Everything after the agent's name is passed to the agent unchanged, except one
-  leading --. Input, output and exit code are the agent's own. Nothing is written
-  to the agent's configuration.
+  Everything after the agent's name is passed to the agent unchanged, except for
+  one leading --. Input, output and exit code are the agent's own. Nothing is
+  written to the agent's configuration.
 
 Options, before the agent's name:
   -h, --help  Show this message and exit.
 
-Example: promptster run claude -p 'Explain the tests'"""
+Example: promptster run claude -p 'Explain the tests'
+
+Exit code: the agent's. 6 inside another agent, where this does not work; 125 if
+it could not be started with recording on, 126 if it is not executable, 127 if
+it is not installed."""
 
 
 def main(arguments: Sequence[str]) -> int:

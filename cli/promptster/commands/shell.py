@@ -23,12 +23,16 @@ Usage: promptster shell [ARGUMENTS FOR THE SHELL...]
   Open your own shell, in which agents are recorded.
 
   claude, codex and cursor-agent are recorded when you start them in it, as with
-  promptster run. Nothing else that you do in it is recorded. Type exit to leave.
+  promptster run. Nothing else that you do in it is recorded. To leave it: exit
 
 Options, before the shell's arguments:
   -h, --help  Show this message and exit.
 
-Example: promptster shell -c 'claude -p hello'"""
+Example: promptster shell -c 'claude -p hello'
+
+Exit code: the shell's. 6 inside an agent, where this does not work; 125 if
+agents could not be recorded in it, 126 if the shell is not executable, 127 if
+it is not installed."""
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -63,8 +63,8 @@ _USUAL = Layout()
 
 def title(known: Facts, layout: Layout = _USUAL) -> Iterator[Block]:
     """The first line: the title and the organisation."""
-    by = f"  {known.organisation}" if known.organisation else ""
-    yield _line((known.title or "session", "bold"), (by, "dim"), layout=layout)
+    by = f", for {known.organisation}" if known.organisation else ""
+    yield _line((known.title or "Session", "bold"), (by, "dim"), layout=layout)
 
 
 def story(replay: Replay, layout: Layout = _USUAL) -> Iterator[Block]:

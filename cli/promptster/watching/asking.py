@@ -265,7 +265,7 @@ class _Watch:
             Whether it could be checked, so that it is reported only once.
         """
         if last is None or any(split.origin == last.view.checkpoint.origin for split in self._found):
-            return True  # what was just told of the log before is graver, and may be why it was left
+            return True  # what was just reported about the previous log is more serious, and may be why it was left
         size, begun = head.checkpoint.size, leaf_hash(last.view.checkpoint.note.encode())
         proof = self._proof(head.checkpoint.origin, 1, size) if size else []
         if proof is None:
@@ -354,7 +354,9 @@ class _Watch:
         )
         self._found.append(split)
         if kind is not Kind.FOREIGN_KEY and notes[0]:
-            with suppress(CollectorError):  # its operator should know, and no log goes on that has forgotten something
+            with suppress(
+                CollectorError
+            ):  # its operator should know, and no log that has forgotten something continues
                 self._client.hand_in_checkpoint(notes[0])
 
 
