@@ -220,6 +220,10 @@ def test_an_answer_of_another_form_is_an_error_of_its_own(
     with pytest.raises(CollectorError) as caught:
         client.redeem("ID", SECRET, b"{}")
     assert caught.value.code == "collector_answer"
+    assert caught.value.message in {
+        f"{server.url} is not a Promptster collector",
+        "the collector's answer has no certificate",
+    }
 
 
 def test_an_endless_answer_is_cut_off(

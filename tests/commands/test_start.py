@@ -113,6 +113,7 @@ def test_leaving_changes_nothing(invited: Invited, word: str) -> None:
         screen.wait_for(QUESTION)
         screen.type(word)
         screen.wait_for(f"You did not agree. {NOTHING}")
+        screen.wait_for(r"Acme can see that the invite was opened, but not this answer\.")
         screen.wait_for(r"Your invite stays valid until \d+ \w+, \d\d:\d\d\.")
         assert screen.end() == 3
     assert "error:" not in screen.shown

@@ -107,7 +107,7 @@ def test_what_is_shown_before_submitting_is_what_inspect_shows(invited: Invited)
     assert "  Recording    1 prompt, 1 tool call, " in shown
     assert "  Not covered  paused for less than 1 min\n" in shown
     assert "  Not sent     .env (ignored by git: only name, size and hash)\n" in shown
-    assert "warning: claude was active less than a minute ago; what it does after this is not recorded\n" in shown
+    assert "warning: claude was active just now; what it does after this is not recorded\n" in shown
     assert all(len(line) <= 80 for line in shown.splitlines())
 
 
@@ -117,6 +117,7 @@ def test_the_last_minutes_and_the_end_of_the_time_name_the_next_step(invited: In
     folder.update(record_until=SystemClock().wall_ms() + 4 * 60_000)
     shown = invited.person.call("status").stdout
     assert "recording ends. Nothing is submitted unless you submit it." in shown
+    assert "then recording ends" not in shown
     assert shown.endswith("Next       promptster submit\n")
     folder.update(record_until=SystemClock().wall_ms() - 60_000)
     shown = invited.person.call("status").stdout

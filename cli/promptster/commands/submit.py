@@ -140,7 +140,7 @@ def _tell_summary(current: Current, prepared: submitting.Prepared, status: Recor
         out.note("Its files are compared with those that Promptster kept at the start.")
     if status.last and now - status.last["ms"] < _JUST_NOW_MS:
         agent = one_line(str(status.last.get("agent") or "")) or "an agent"
-        out.note(f"warning: {agent} was active less than a minute ago; what it does after this is not recorded")
+        out.note(f"warning: {agent} was active just now; what it does after this is not recorded")
     out.note()
 
 
