@@ -102,7 +102,7 @@ def _place_notes(name: str, words: tuple[str, ...], paths: Paths) -> tuple[str, 
     agent = find_agent(name)
     folder = recording_session(paths)
     workspace = Path(folder.facts().workspace)
-    require_allowed(name, folder)  # before anybody is told to install what may not be used
+    require_allowed(name, folder)  # before advice to install what may not be used
     find_program(name, os.environ)
     return require_inside(name, words, workspace) if agent.converses(words) else ()
 
@@ -124,6 +124,6 @@ def _words_after(prepared: Prepared, paths: Paths, out: Output) -> tuple[str, ..
         return ()
     try:
         since = ControlClient(folder).status().events
-    except SessionError:  # the recorder died since it gave the ticket; its supervisor starts another
+    except SessionError:  # the recorder has died since then; its supervisor starts another
         return ()
     return (sys.executable, "-P", "-m", "promptster.commands.agent_ended", prepared.name, str(since))

@@ -67,7 +67,7 @@ def command(
 
 def _submit(current: Current, config: Config, out: Output, *, yes: bool) -> None:
     files: int | None = None
-    if finished_bundle(current) is None:  # else only the last step was interrupted, or is looked at again
+    if finished_bundle(current) is None:  # otherwise only the last step is missing or repeated
         try:
             files = _deliver(current, out, yes=yes)
         except submitting.UndeliveredError as error:

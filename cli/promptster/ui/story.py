@@ -146,7 +146,9 @@ def _passage(passage: Passage, layout: Layout) -> Iterator[Block]:
     if passage.style is Style.DIFF:
         lines = text.split("\n")
         styles = (_DIFF_STYLES.get(kind, "") for kind in classify(passage.text.split("\n")))
-        styled = groupby(zip(styles, lines, strict=False), itemgetter(0))  # the text after a last newline is no line
+        styled = groupby(
+            zip(styles, lines, strict=False), itemgetter(0)
+        )  # the text after the last newline is not a line
         runs = [(style, [line for _, line in run]) for style, run in styled]
         runs = [(style, fold("\n".join(run), room)) for style, run in runs] if layout.folds else runs
     else:
