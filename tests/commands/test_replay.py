@@ -32,7 +32,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_the_story_is_told_in_order(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Verdict, prompts, actions with who saw them, gaps where they were, coverage at the end."""
+    """Verdict, prompts, actions with their sources, gaps in their places, coverage at the end."""
     assert folder.is_dir()
     assert main(["replay", "ada.promptster"]) == 0
     shown = capsys.readouterr().out

@@ -36,7 +36,7 @@ AWAY: dict[str, Any] = {"reachable": False}
 
 @pytest.fixture
 def invited(acme: Stage, person_name: str) -> Iterator[Invited]:
-    """A candidate at work, in a time zone of their own."""
+    """A candidate at work, in another time zone."""
     limited = acme.assessment("Limiter", "--time-limit", "90m")
     with acme.invited(person_name, assessment=limited, TZ="Asia/Tokyo") as person:
         person.start()
@@ -131,7 +131,7 @@ def test_the_last_minutes_and_the_end_of_the_time_name_the_next_step(invited: In
 
 
 def test_a_recorder_that_was_ended_is_not_told_as_the_candidates_pause(invited: Invited) -> None:
-    """Before submitting, and in the verdict on what was submitted; a pause of one's own stands beside it."""
+    """It is shown before submitting and in the verdict after it, next to the candidate's own pause."""
     kill_and_wait(invited.processes()[0], signal.SIGTERM)
     invited.person.result("resume")
     invited.person.result("pause")
@@ -254,7 +254,7 @@ def test_a_receipt_that_is_gone_makes_no_moment_up(acme: Stage) -> None:
 def test_what_waits_is_told_in_whole_words(
     collector: dict[str, Any], received: int, state: SessionState, told: list[str]
 ) -> None:
-    """Nothing arrived yet, nothing waits, one event, no room there; no advice to go on working once it is submitted."""
+    """Nothing arrived yet, nothing waits, one event, no room there; no advice to keep working after submitting."""
     facts = SessionFacts(
         session="A" * 22,
         collector_url="https://c.example",

@@ -1,4 +1,4 @@
-"""What a person is told of a collector's log, and the exit code that follows from it."""
+"""What a person reads about a collector's log, and the exit code."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def config(config: Config, log: ServedLog) -> Config:
-    """The settings of somebody who knows the collector and was shown its log."""
+    """The settings of a user who knows the collector and has seen its log."""
     assert _told(config, log) == (0, "")
     return config
 

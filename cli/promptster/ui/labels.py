@@ -29,7 +29,10 @@ def labelled(rows: Sequence[tuple[str, str]], *, indent: str = "", column: int =
     lines: list[str] = []
     for label, text in rows:
         if (label in _WHOLE or " " not in text) and len(indent) + wide + cells(text) > width:
-            lines += [f"{indent}{label}", text]  # a long path or command stands alone, to be copied whole
+            lines += [
+                f"{indent}{label}",
+                text,
+            ]  # a long path or command gets a line to itself, so that it can be copied
             continue
         lines += sentence_lines(text, first=f"{indent}{label:<{wide}}", later=indent + " " * wide)
     return lines

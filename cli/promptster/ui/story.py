@@ -35,7 +35,7 @@ _LABELS = {"prompt": "bold blue", "note": "bold blue", "file_edit": "green", "co
 _REPORTED = frozenset(GapKind) - {
     GapKind.SOURCE_LOSS, GapKind.SILENCE, GapKind.ABSENT, GapKind.UNTIMED, GapKind.MISSING,
 }  # fmt: skip
-"""Gaps that have an entry of their own, which is left out because the line of the gap says the same."""
+"""Gaps for which an entry exists too; it is left out because the line of the gap says the same."""
 _INDENT = " " * 10
 _PASSAGE_LINES = 16
 _DIFF_STYLES = {Kind.ADDED: "green", Kind.REMOVED: "red", Kind.HEAD: "dim", Kind.HUNK: "dim", Kind.NOTE: "dim"}
