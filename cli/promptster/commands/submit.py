@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from promptster.session_folder.folder import SessionFacts
     from promptster.session_folder.touched_files import Restored
 
+_UNFINISHED = "Not finished. Everything is kept. Run `promptster submit`."
 _FINDINGS = 3
 _DAY_MS = 24 * 60 * 60 * 1000
 _JUST_NOW_MS = 60 * 1000
@@ -60,9 +61,7 @@ def command(
         _submit(current, config, out, yes=yes)
     except KeyboardInterrupt:
         sys.stderr.write("\n")
-        raise ChoiceError(
-            "Not finished. Everything is kept. Run `promptster submit`.", code="interrupted", interrupted=True
-        ) from None
+        raise ChoiceError(_UNFINISHED, code="interrupted", interrupted=True) from None
 
 
 def _submit(current: Current, config: Config, out: Output, *, yes: bool) -> None:
