@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from tests.helpers.terminal import Terminal
 
-from promptster.agents.launchers import NAMES as AGENTS
 from promptster.commands import NAMES
 from promptster.completion import SHELLS, script
+from promptster.protocol.agents import PROGRAMS as AGENTS
 from promptster.replay import exporters
 
 SESSION = "q0RtY2xpbmVzLWFyZS1pdA"

@@ -1,4 +1,4 @@
-"""Puts the parts together: services from a store, routes from the nouns, one guard, one table of problems."""
+"""Assembles the application: services, routes, one guard, one table of problems."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from litestar.datastructures import State as AppState
 from litestar.di import Provide
 from litestar.openapi import OpenAPIConfig
 
-from promptster_collector.access.budgets import Strangers
 from promptster_collector.access.guard import ACCESS, Guard
 from promptster_collector.access.principal import ANYONE, Access
+from promptster_collector.access.rate_limits import FailureLimits
 from promptster_collector.access.tokens import Tokens
 from promptster_collector.assessments import routes as assessment_routes
 from promptster_collector.assessments.service import Assessments
@@ -24,8 +24,8 @@ from promptster_collector.clock import SystemClock
 from promptster_collector.ingest import log_routes
 from promptster_collector.ingest import routes as ingest_routes
 from promptster_collector.ingest.checks import Checks
-from promptster_collector.ingest.log import Log
 from promptster_collector.ingest.service import Ingest
+from promptster_collector.ingest.transparency_log import TransparencyLog
 from promptster_collector.invites import routes as invite_routes
 from promptster_collector.invites.redemption import Redemption, finish_interrupted
 from promptster_collector.invites.service import Invites
@@ -34,19 +34,19 @@ from promptster_collector.orgs.persons import Persons
 from promptster_collector.orgs.service import Organisations
 from promptster_collector.privacy import routes as privacy_routes
 from promptster_collector.privacy.erasure import Erasure
-from promptster_collector.privacy.replay import replay
+from promptster_collector.privacy.reapply import reapply_endings
 from promptster_collector.privacy.retention import RetentionRule
 from promptster_collector.problems import HANDLERS, problem_for_missing
 from promptster_collector.review import routes as review_routes
 from promptster_collector.review.bundles import Bundles
 from promptster_collector.review.reading import Reading
-from promptster_collector.review.sealer import SegmentSealer
+from promptster_collector.review.segment_sealer import SegmentSealer
 from promptster_collector.sessions import routes as session_routes
 from promptster_collector.sessions.lifecycle import Lifecycle
 from promptster_collector.sessions.service import Sessions
 from promptster_collector.web import routes as web_routes
-from promptster_collector.web.description import Description
 from promptster_collector.web.headers import secured
+from promptster_collector.web.openapi import OpenApiDocument
 from promptster_collector.worker import Worker, give_memory_back
 
 if TYPE_CHECKING:
@@ -95,11 +95,11 @@ class Services:
 
 
 def build_services(settings: Settings, store: Store, clock: Clock) -> Services:
-    """Wire the services together; nothing runs yet."""
+    """Create the services; nothing runs yet."""
     limits = settings.limits
-    worker = Worker(clock, sweep_seconds=settings.sweep_seconds)
+    worker = Worker(clock, settings.timing, sweep_seconds=settings.sweep_seconds)
     tokens = Tokens(store, clock, life_ms=limits.token_ms)
-    strangers = Strangers(
+    failures = FailureLimits(
         clock, unsigned_per_second=limits.unsigned_per_second, secrets_per_minute=limits.wrong_secrets_per_minute
     )
     persons = Persons(store, clock)
@@ -113,32 +113,32 @@ def build_services(settings: Settings, store: Store, clock: Clock) -> Services:
         organisations=organisations,
         persons=persons,
         public_url=settings.public_url,
-        strangers=strangers,
+        failures=failures,
     )
     lifecycle = Lifecycle(store, clock, on_closed=worker.wake)
-    log = Log(store, clock, strangers=strangers)
+    log = TransparencyLog(store, clock, failures=failures)
     ingest = Ingest(
         store,
         clock,
         limits,
         lifecycle=lifecycle,
-        behind=worker,
-        strangers=strangers,
+        background=worker,
+        failures=failures,
         on_returned=log.note_returned,
     )
     reading = Reading(store, limits)
     checks = Checks(store, clock, limits, lifecycle)
     erasure = Erasure(
-        store, clock, strangers=strangers, forget=(ingest.forget,), key_backup_days=settings.key_backup_days
+        store, clock, failures=failures, forget=(ingest.forget,), key_backup_days=settings.key_backup_days
     )
     worker.add(log.sequence)
     worker.add(checks.run)
-    worker.add(SegmentSealer(store, clock, reading, piece_bytes=limits.piece_bytes).run, aside=True)
+    worker.add(SegmentSealer(store, clock, reading, limits, settings.timing).run, aside=True)
     worker.add_sweep(lifecycle.lapse_overdue)
     worker.add_sweep(RetentionRule(store, clock, erasure).run)
     worker.add_sweep(erasure.finish)
-    worker.add_sweep(store.database.fold_log)
-    worker.add_sweep(store.records.look_after_copy)
+    worker.add_sweep(store.database.checkpoint_wal)
+    worker.add_sweep(store.endings.look_after_copy)
     worker.add_sweep(lambda: asyncio.to_thread(destroy_old_backups, store, clock))
     worker.add_sweep(store.reserve.look_after)
     worker.add_sweep(give_memory_back)
@@ -164,13 +164,13 @@ def build_services(settings: Settings, store: Store, clock: Clock) -> Services:
 
 
 def destroy_old_backups(store: Store, clock: Clock) -> None:
-    """Destroy the keys of backups whose time is over."""
+    """Destroy the keys of expired backups."""
     store.backup_keys.destroy_due(clock.wall_ms())
 
 
 def prepare(services: Services, *, restored: bool = False) -> None:
-    """What must be done before a collector listens: replay what ended, finish cut redemptions, continue the log."""
-    replay(services.store, services.clock)
+    """Prepare a collector to listen: reapply endings, finish interrupted redemptions, continue the log."""
+    reapply_endings(services.store, services.clock)
     finish_interrupted(services.store)
     services.bundles.log.continue_after_restore(restored=restored)
 
@@ -205,7 +205,7 @@ def _openapi() -> OpenAPIConfig:
     return OpenAPIConfig(
         title="Promptster collector",
         version=version("promptster"),
-        render_plugins=[Description()],
+        render_plugins=[OpenApiDocument()],
         openapi_router=Router(
             "/schema",
             route_handlers=[],
@@ -217,7 +217,7 @@ def _openapi() -> OpenAPIConfig:
 
 
 def require_rules(app: Litestar) -> None:
-    """Every route says who may use it, or the collector does not start."""
+    """Demand that every route declares who may use it."""
     for route in app.routes:
         for handler in getattr(route, "route_handlers", []):
             ruled = isinstance(handler.opt.get(ACCESS), Access)
@@ -228,7 +228,7 @@ def require_rules(app: Litestar) -> None:
 def build_app(services: Services, *, background: bool = True) -> Litestar:
     """The ASGI application; starting it starts the background work, stopping it closes the store.
 
-    Without ``background`` nothing runs behind the requests but what is asked for by ``Worker.drain``.
+    Without ``background``, background work runs only in ``Worker.drain``.
     """
 
     @asynccontextmanager
@@ -256,5 +256,5 @@ def build_app(services: Services, *, background: bool = True) -> Litestar:
 
 
 def system_clock() -> Clock:
-    """The clock of a real collector."""
+    """The system clock."""
     return SystemClock()

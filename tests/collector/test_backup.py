@@ -20,11 +20,12 @@ from tests.helpers.site import Site, copy_data, make_template, running_site
 
 from promptster_collector.errors import OptionError, SetupError
 from promptster_collector.settings import DAY_MS, Settings
-from promptster_collector.store.backup import DATA, KEYS, Source, make_backup
+from promptster_collector.store.backup import DATA, KEYS, make_backup
 from promptster_collector.store.backup_keys import BackupKeys
+from promptster_collector.store.backup_source import BackupSource
+from promptster_collector.store.data_folder import as_stated, require_data_folder, state_days
 from promptster_collector.store.restore import finish_restore
 from promptster_collector.store.schema import LogOrigin
-from promptster_collector.store.store import as_stated, require_data_folder, state_days
 
 
 def backed_up(site: Site, target: Path, *, days: int = 7) -> Path:
@@ -101,7 +102,7 @@ def test_a_backup_of_keys_ends_with_its_days(site: Site, tmp_path: Path, days: i
     ended(site)
     backup = backed_up(site, tmp_path / "backup", days=days)
     keys = BackupKeys(site.settings.backup_keys)
-    source = Source.find(backup, None)
+    source = BackupSource.find(backup, None)
     site.clock.pass_ms(days * DAY_MS - 1)
     site.drain()
     assert source.open_keystore(site.settings, keys, site.clock.ms).startswith(b"SQLite format 3")
@@ -121,7 +122,7 @@ def test_a_restore_destroys_keys_whose_days_are_over(site: Site, tmp_path: Path)
     backup = backed_up(site, tmp_path / "backup", days=1)
     keys = BackupKeys(site.settings.backup_keys)
     with pytest.raises(SetupError) as refused:
-        Source.find(backup, None).open_keystore(site.settings, keys, site.clock.ms + DAY_MS)
+        BackupSource.find(backup, None).open_keystore(site.settings, keys, site.clock.ms + DAY_MS)
     assert refused.value.code == "expired"
     assert keys.all() == []
 
@@ -207,7 +208,7 @@ def test_a_restore_that_is_killed_leaves_the_old_data_or_the_new(site: Site, tmp
             [sys.executable, "-c", _KILLED_AT, target, str(step), *map(str, words)], capture_output=True, check=False
         )
         if (target / "restoring").exists():
-            with pytest.raises(SetupError, match="was cut off"):
+            with pytest.raises(SetupError, match="was interrupted"):
                 require_data_folder(Settings(data=target))
         finish_restore(Settings(data=target))
         assert list(target.glob(".restore.*")) == []

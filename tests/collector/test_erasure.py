@@ -222,12 +222,12 @@ def test_a_crash_after_the_tombstone_is_finished_at_the_next_start(site: Site, t
     candidate = ended(site)
     organisation = site.rows(select(Session.organisation))[0].organisation
     found = site.store.database.read_now(
-        lambda c: site.services.erasure.dig(c, organisation, candidate.session, WITHDRAWN)
+        lambda c: site.services.erasure.to_be_erased(c, organisation, candidate.session, WITHDRAWN)
     )
     target = tmp_path / "crashed"
     copy_data(site.data, target)
     (target / "tombstones").mkdir(exist_ok=True)
-    site.store.records.bury(found, at_ms=site.clock.ms)
+    site.store.endings.add_erased(found, at_ms=site.clock.ms)
     shutil.copy(site.data / "tombstones" / "ended.jsonl", target / "tombstones")
     with running_site(target, site.token, clock=site.clock) as again:
         assert again.rows(select(Session.state))[0].state == "withdrawn"
@@ -240,9 +240,9 @@ def test_an_erasure_that_was_cut_off_keeps_its_tombstone(site: Site) -> None:
     candidate = ended(site, seal=False)
     organisation = site.rows(select(Session.organisation))[0].organisation
     found = site.store.database.read_now(
-        lambda c: site.services.erasure.dig(c, organisation, candidate.session, WITHDRAWN)
+        lambda c: site.services.erasure.to_be_erased(c, organisation, candidate.session, WITHDRAWN)
     )
-    site.store.records.bury(found, at_ms=site.clock.ms)
+    site.store.endings.add_erased(found, at_ms=site.clock.ms)
     site.clock.pass_ms(1000)
     assert withdraw(site, candidate).payload() == Envelope.decode(found.envelope).payload
     assert site.rows(select(Session.tombstone))[0].tombstone == found.envelope

@@ -19,7 +19,7 @@ from tests.helpers.site import Site, copy_data, running_site
 from tests.helpers.small_disk import fill, small_disk, use_up_files
 
 from promptster_collector.store.database import Database, StorageUnavailableError
-from promptster_collector.store.reserve import FOR_READING, PIECES, Need, Reserve, StorageFullError
+from promptster_collector.store.disk_reserve import FOR_READING, PIECES, DiskReserve, StorageFullError, WritePriority
 from promptster_collector.store.schema import Batch
 
 MIB = 1 << 20
@@ -178,7 +178,7 @@ def test_a_disk_without_any_room_and_no_reserve_is_named(tmp_path: Path) -> None
 
 def test_what_ends_takes_all_of_the_reserve_and_reading_a_part(tmp_path: Path) -> None:
     """An ending is tried as often as a piece makes room; a reading for some; what is new never if one is missing."""
-    reserve = Reserve(tmp_path / "reserve", 4 * MIB)
+    reserve = DiskReserve(tmp_path / "reserve", 4 * MIB)
     reserve.open()
     assert not reserve.is_low
     tries: list[int] = []
@@ -187,28 +187,32 @@ def test_what_ends_takes_all_of_the_reserve_and_reading_a_part(tmp_path: Path) -
         tries.append(1)
         raise OSError(errno.ENOSPC, "no room")
 
-    tried = ((Need.ORDINARY, 1), (Need.READING, FOR_READING + 1), (Need.ENDING, PIECES - FOR_READING + 1))
-    for need, expected in (*tried, (Need.ORDINARY, 0)):
+    tried = (
+        (WritePriority.ORDINARY, 1),
+        (WritePriority.READING, FOR_READING + 1),
+        (WritePriority.ENDING, PIECES - FOR_READING + 1),
+    )
+    for priority, expected in (*tried, (WritePriority.ORDINARY, 0)):
         tries.clear()
         with pytest.raises(StorageFullError):
-            reserve.use(need, act)
-        assert len(tries) == expected, need
+            reserve.use(priority, act)
+        assert len(tries) == expected, priority
     assert list((tmp_path / "reserve").iterdir()) == []
     assert reserve.make()
     assert sum(path.stat().st_blocks * 512 for path in (tmp_path / "reserve").iterdir()) >= 4 * MIB
-    assert reserve.use(Need.ORDINARY, lambda: 7) == 7
+    assert reserve.use(WritePriority.ORDINARY, lambda: 7) == 7
 
 
 def test_a_reserve_that_was_copied_with_holes_is_filled(tmp_path: Path) -> None:
     """A tool that leaves out zeros copies files that take no room: they get their blocks before anything is served."""
     folder = tmp_path / "reserve"
-    reserve = Reserve(folder, 4 * MIB)
+    reserve = DiskReserve(folder, 4 * MIB)
     reserve.open()
     for piece in folder.iterdir():
         piece.unlink()
         with piece.open("wb") as file:
             file.truncate(4 * MIB // PIECES)
-    copied = Reserve(folder, 4 * MIB)
+    copied = DiskReserve(folder, 4 * MIB)
     assert sum(path.stat().st_blocks for path in folder.iterdir()) == 0
     copied.open()
     assert not copied.is_low
@@ -250,20 +254,20 @@ def test_batches_that_were_left_are_removed_later(site: Site, tmp_path: Path, ho
 
 def test_other_faults_take_nothing_of_the_reserve(tmp_path: Path) -> None:
     """What is no lack of room stays what it is."""
-    reserve = Reserve(tmp_path / "reserve", 4 * MIB)
+    reserve = DiskReserve(tmp_path / "reserve", 4 * MIB)
     reserve.open()
 
     def act() -> None:
         raise PermissionError(errno.EACCES, "not yours")
 
     with pytest.raises(PermissionError):
-        reserve.use(Need.ENDING, act)
+        reserve.use(WritePriority.ENDING, act)
     assert not reserve.is_low
 
 
 def test_a_full_database_refuses_what_is_new_and_runs_endings_again(tmp_path: Path) -> None:
     """Of one group commit that found no room, the ending is done with the reserve's room, and the rest is refused."""
-    reserve = Reserve(tmp_path / "reserve", 4 * MIB)
+    reserve = DiskReserve(tmp_path / "reserve", 4 * MIB)
     reserve.open()
     database = Database(f"sqlite:///{tmp_path / 'test.sqlite3'}", reserve)
     database.write_now(lambda connection: connection.execute(text("create table t (x)")))
@@ -276,7 +280,7 @@ def test_a_full_database_refuses_what_is_new_and_runs_endings_again(tmp_path: Pa
         connection.execute(text("insert into t values (zeroblob(100000))"))
         return "done"
 
-    assert database.write_now(ending, need=Need.ENDING) == "done"
+    assert database.write_now(ending, priority=WritePriority.ENDING) == "done"
     assert runs == ["ending", "ending"]
     assert reserve.is_low
     with pytest.raises(StorageFullError):

@@ -18,8 +18,8 @@ from promptster.protocol.consent import Certificate
 from promptster.protocol.encoding import b64u_decode, b64u_encode
 from promptster.protocol.policy import NEWEST, POLICY_HEADER, Policy, PolicyV2, policy_sha256, require_own_text
 from promptster.protocol.verification import verify_bundle
+from promptster_collector.assessments.backup_terms import require_policies_kept
 from promptster_collector.assessments.policies import PolicySettings, policy_bytes
-from promptster_collector.assessments.promises import require_promises
 from promptster_collector.errors import OptionError
 from promptster_collector.settings import DAY_MS
 
@@ -85,7 +85,7 @@ def test_what_the_team_states_is_in_the_policy_and_in_the_answer(site: Site) -> 
     policy = offered(site, candidate_of(site, **stated))
     assert isinstance(policy, PolicyV2)
     require_own_text(policy)
-    assert "Acme then offers instead: a pairing session.\n" in policy.text
+    assert "If you refuse, Acme offers instead: a pairing session.\n" in policy.text
     assert "write to hiring@acme.example." in policy.text
     (entry,) = site.client.get("/v1/assessments", headers=bearer(site.token)).json()["assessments"]
     shown = {name: entry[name] for name in ("policy_version", *stated)}
@@ -141,14 +141,14 @@ def test_days_are_not_raised_over_what_somebody_was_told(template: Template, dat
         assert error["message"] == "candidates were told that backups of their keys end after 3 days"
     with running_site(data, template.token, key_backup_days=3) as site:
         for fewer in (3, 0):
-            require_promises(site.store, fewer, now_ms=site.clock.ms)
+            require_policies_kept(site.store, fewer, now_ms=site.clock.ms)
         invited.redeem_at(site.client)
         site.clock.pass_ms(30 * DAY_MS)
         with pytest.raises(OptionError):
-            require_promises(site.store, 7, now_ms=site.clock.ms)
+            require_policies_kept(site.store, 7, now_ms=site.clock.ms)
         path = f"/v1/sessions/{invited.session}/withdraw"
         assert site.client.post(path, json=invited.withdrawal()).status_code == 200
-        require_promises(site.store, 7, now_ms=site.clock.ms)
+        require_policies_kept(site.store, 7, now_ms=site.clock.ms)
     with running_site(data, template.token, key_backup_days=7) as site:
         path = f"/v1/assessments/{old}/invites"
         body = {"name": "Eve", "email": "eve@example.com"}

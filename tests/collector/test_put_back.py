@@ -28,12 +28,12 @@ from promptster.protocol.transparency_log import Checkpoint
 from promptster.protocol.verification import verify_bundle
 from promptster_collector.errors import OptionError, SetupError
 from promptster_collector.settings import DAY_MS
-from promptster_collector.store.ended import What
+from promptster_collector.store.ending_lines import EndingKind
 from promptster_collector.store.keys.keystore import KeyDestroyedError
 from promptster_collector.store.keys.names import session_key
 from promptster_collector.store.schema import LogCheckpoint, LogOrigin, Session
 from promptster_collector.store.store import Store
-from promptster_collector.store.tombstones import grave
+from promptster_collector.store.tombstones import erased_session
 
 RECORD = "ended.jsonl"
 
@@ -85,7 +85,7 @@ def test_what_ended_before_there_was_a_record_is_written_down(site: Site, tmp_pa
     token_id, _ = revoke(site).split()
     site.client.delete(f"/v1/tokens/{token_id}", headers=bearer(site.token))
     stone = withdraw(site, candidate)
-    found = site.store.records.grave(candidate.session)
+    found = site.store.endings.erased_session(candidate.session)
     assert found is not None
     old = tmp_path / "old"
     site.copy_to(old)
@@ -95,10 +95,10 @@ def test_what_ended_before_there_was_a_record_is_written_down(site: Site, tmp_pa
         keystore.execute("delete from ended_head")
     keystore.close()
     with running_site(old, site.token, clock=site.clock) as again:
-        kept = {(entry.what, entry.id) for what in What for entry in again.store.records.all(what)}
+        kept = {(entry.what, entry.id) for what in EndingKind for entry in again.store.endings.all(what)}
         assert {("session", candidate.session), ("token", token_id)} <= kept
         assert {what for what, _ in kept} == {"session", "token", "invite"}
-        grave_now = again.store.records.grave(stone.session)
+        grave_now = again.store.endings.erased_session(stone.session)
         assert grave_now is not None
         assert grave_now.envelope == found.envelope
 
@@ -121,9 +121,11 @@ def test_a_stranger_s_tombstone_file_is_not_taken(site: Site) -> None:
     body = {"tombstone": stone.to_json()}
     answer = site.client.post(f"/v1/sessions/{candidate.session}/withdraw", json=body)
     assert (answer.status_code, answer.json()["code"]) == (422, "tombstone_unknown")
-    forged = grave(organisation="o", session=candidate.session, person=None, state="erased", envelope=stone.encode())
+    forged = erased_session(
+        organisation="o", session=candidate.session, person=None, state="erased", envelope=stone.encode()
+    )
     with pytest.raises(SetupError, match="not this collector's"):
-        site.store.records.adopt([forged], at_ms=1)
+        site.store.endings.adopt([forged], at_ms=1)
     path = f"/v1/sessions/{candidate.session}/bundle"
     assert site.client.get(path, headers=bearer(site.token)).status_code == 200
 
@@ -207,7 +209,7 @@ def test_an_entry_that_was_never_finished_is_written_again(site: Site, tmp_path:
     with running_site(target, site.token, clock=site.clock) as again:
         withdraw(again, ended(again, seal=False, email="next@example.com"))
     with running_site(target, site.token, clock=site.clock) as once_more:
-        assert len(once_more.store.records.all(What.SESSION)) == 2
+        assert len(once_more.store.endings.all(EndingKind.SESSION)) == 2
 
 
 def test_the_copy_outside_gives_back_what_is_missing(

@@ -7,7 +7,6 @@ import json
 import logging
 import os
 import zipfile
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,8 @@ from promptster.protocol.events import RecordedEvent
 from promptster.protocol.events.fields import Secret, commitment
 from promptster.protocol.verification import verify_bundle
 from promptster_collector.settings import Limits
-from promptster_collector.store.parquet import EventRow, read_parquet, sandbox, write_parquet
+from promptster_collector.store.event_row import EventRow
+from promptster_collector.store.parquet import query_page, read_rows, sandbox, write_rows
 from promptster_collector.store.schema import Batch, Read, Segment
 
 
@@ -119,7 +119,7 @@ def test_sealing_changes_no_byte(site: Site) -> None:
 
 
 def test_sealed_events_come_in_pages_too(site: Site) -> None:
-    """A page of a sealed session is cut by the query, and its blocks are found."""
+    """A page of a sealed session's file is truncated by the query, and its blocks are found."""
     candidate = a_session(site)
     candidate.close()
     candidate.put(site.client, 3)
@@ -182,6 +182,10 @@ def test_every_read_is_written_down(site: Site) -> None:
     assert [row.token is None for row in rows] == [False, True] * 4
 
 
+DUCKDB_TYPES = ["INTEGER", "BIGINT", "VARCHAR", "VARCHAR", "BIGINT", "BIGINT", "BIGINT", "BLOB", "BLOB", "BLOB"]
+"""Of an event's columns, as they have been since the first version."""
+
+
 def row(seq: int, text: bytes) -> EventRow:
     """An event's row."""
     return EventRow(
@@ -201,11 +205,45 @@ def row(seq: int, text: bytes) -> EventRow:
 def test_parquet_gives_back_what_it_got() -> None:
     """Rows come back in order, whole or in part, also when there are none."""
     rows = [row(seq, bytes([seq % 256]) * 50) for seq in range(5001)]
-    data = write_parquet(rows)
+    data = write_rows(rows)
     assert data.startswith(b"PAR1")
-    assert read_parquet(data) == rows
-    assert read_parquet(data, after=4989, limit=5) == rows[4990:4995]
-    assert read_parquet(write_parquet([])) == []
+    assert read_rows(data) == rows
+    assert query_page(data, after=4989, limit=5, size=1 << 20) == rows[4990:4995]
+    assert query_page(data, after=-1, limit=500, size=250) == rows[:2]
+    assert query_page(data, after=-1, limit=500, size=0) == rows[:1]
+    assert read_rows(write_rows([])) == query_page(write_rows([]), after=-1, limit=9, size=9) == []
+
+
+def test_duckdb_reads_what_is_written(tmp_path: Path) -> None:
+    """Any program that reads Parquet finds the events, in columns of the types that they have."""
+    import duckdb  # noqa: PLC0415 - costs start-up time
+
+    rows = [row(seq, bytes([seq]) * seq) for seq in range(200)]
+    path = tmp_path / "piece.parquet"
+    path.write_bytes(write_rows(rows))
+    with duckdb.connect(":memory:") as connection:
+        found = connection.execute(f"SELECT * FROM read_parquet('{path}')").fetchall()  # noqa: S608 - our own path
+        types = connection.execute(f"DESCRIBE SELECT * FROM read_parquet('{path}')").fetchall()  # noqa: S608 - likewise
+    assert found == [tuple(getattr(one, name) for name in EventRow.__struct_fields__) for one in rows]
+    assert [kind for _, kind, *_ in types] == DUCKDB_TYPES
+
+
+def test_segments_that_duckdb_wrote_are_read(tmp_path: Path) -> None:
+    """Earlier versions wrote their pieces with DuckDB; they are read whole and in pages as before."""
+    import duckdb  # noqa: PLC0415 - costs start-up time
+
+    rows = [row(seq, bytes([seq]) * seq) for seq in range(200)]
+    path = tmp_path / "piece.parquet"
+    columns = ", ".join(f"{name} {kind}" for name, kind in zip(EventRow.__struct_fields__, DUCKDB_TYPES, strict=True))
+    with duckdb.connect(":memory:") as connection:
+        connection.execute(f"CREATE TABLE events ({columns})")
+        values = [[getattr(one, name) for name in EventRow.__struct_fields__] for one in rows]
+        connection.executemany("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
+        connection.execute(f"COPY events TO '{path}' (FORMAT parquet, COMPRESSION zstd)")
+        connection.execute(f"COPY (FROM events LIMIT 0) TO '{tmp_path / 'none'}' (FORMAT parquet, COMPRESSION zstd)")
+    assert read_rows(path.read_bytes()) == rows
+    assert query_page(path.read_bytes(), after=9, limit=3, size=1 << 20) == rows[10:13]
+    assert read_rows((tmp_path / "none").read_bytes()) == []
 
 
 @pytest.mark.parametrize(
@@ -216,7 +254,7 @@ def test_parquet_gives_back_what_it_got() -> None:
         "ATTACH '/tmp/promptster-leak.db'",
         "INSTALL httpfs",
         "LOAD httpfs",
-        "SET disabled_filesystems=''",
+        "SET enable_external_access=true",
         "SET temp_directory='/tmp'",
     ],
 )
@@ -224,20 +262,17 @@ def test_the_sandbox_reaches_nothing(statement: str) -> None:
     """A query can neither read nor write a file, load an extension, nor change its own walls."""
     import duckdb  # noqa: PLC0415 - costs start-up time
 
-    from promptster_collector.store.parquet import memory_files  # noqa: PLC0415 - the sandbox's own
-
-    with sandbox(memory_files(), 0) as connection, pytest.raises(duckdb.Error):
+    with sandbox(0) as connection, pytest.raises(duckdb.Error):
         connection.execute(statement)
 
 
 def test_sandboxes_share_nothing() -> None:
-    """What one call stores in memory is not there for the next one, nor for anybody else in the process."""
-    from promptster_collector.store.parquet import memory_files  # noqa: PLC0415 - the sandbox's own
+    """What one query works on is not there for the next one."""
+    import duckdb  # noqa: PLC0415 - costs start-up time
 
-    memory: Any = import_module("fsspec.implementations.memory")
-    write_parquet([row(0, b"secret text of a session")])
-    assert memory.MemoryFileSystem.store == {}
-    assert memory_files().store == {}
+    assert query_page(write_rows([row(0, b"secret text of a session")]), after=-1, limit=1, size=1)
+    with sandbox(0) as connection, pytest.raises(duckdb.Error):
+        connection.execute("SELECT * FROM events")
 
 
 def test_nothing_of_a_session_is_logged(site: Site, caplog: pytest.LogCaptureFixture) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+from collections.abc import Generator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,17 +19,17 @@ from tests.helpers.site import Site, Template, copy_data, running_site
 from promptster.protocol.invite import InviteCode
 from promptster.protocol.verification import verify_bundle
 from promptster_collector.review import reading as reading_module
-from promptster_collector.review import sealer as sealer_module
+from promptster_collector.review.helper_messages import Piece
+from promptster_collector.review.helper_process import HelperProcess
 from promptster_collector.review.rows import row_of
-from promptster_collector.review.sealer import SegmentSealer, WrittenSegment
-from promptster_collector.review.segment_process import Piece, SegmentProcess
 from promptster_collector.review.segment_reader import ReadingFailedError
+from promptster_collector.review.segment_sealer import SegmentSealer, WrittenSegment
 from promptster_collector.settings import Limits
+from promptster_collector.store.at_rest import Sealer
 from promptster_collector.store.keys.keystore import KeyDestroyedError
 from promptster_collector.store.keys.names import segment_key
-from promptster_collector.store.parquet import write_parquet
+from promptster_collector.store.parquet import write_rows
 from promptster_collector.store.schema import Alarm, Batch, Segment, Session
-from promptster_collector.store.sealing import Sealer
 from promptster_collector.store.segments import SegmentDraft, SegmentFolder
 
 MB = 1_000_000
@@ -53,12 +54,12 @@ def send(site: Site, candidate: Candidate) -> None:
 
 def sealer_of(site: Site) -> SegmentSealer:
     """A sealer that the test drives."""
-    return SegmentSealer(site.store, site.clock, site.services.reading, piece_bytes=site.settings.limits.piece_bytes)
+    return SegmentSealer(site.store, site.clock, site.services.reading, site.settings.limits, site.settings.timing)
 
 
 def write(sealer: SegmentSealer, organisation: str, session: str) -> WrittenSegment:
     """Write a segment and do not list it."""
-    with SegmentProcess() as process:
+    with HelperProcess() as process:
         return sealer.write(organisation, session, process)
 
 
@@ -104,6 +105,19 @@ def test_listing_twice_changes_nothing(site: Site) -> None:
         portal.call(sealer.enlist, organisation, candidate.session, written)
     assert len(site.rows(select(Segment.id))) == 1
     assert get(site, candidate, "bundle").status_code == 200
+
+
+@contextmanager
+def limited(template: Template, folder: Path, limits: Limits) -> Generator[Site]:
+    """A collector with these limits."""
+    copy_data(template.data, folder)
+    with running_site(folder, template.token, limits=limits) as site:
+        yield site
+
+
+def small_pieces(template: Template, folder: Path, piece_bytes: int) -> AbstractContextManager[Site]:
+    """A collector whose segments have many pieces."""
+    return limited(template, folder, Limits(piece_bytes=piece_bytes, page_bytes=700_000))
 
 
 def full_disk(monkeypatch: pytest.MonkeyPatch, session: str) -> list[str]:
@@ -160,15 +174,17 @@ def test_attempts_become_rare_and_the_alarm_is_one(site: Site, monkeypatch: pyte
     assert state_of(site, broken) == "sealed"
 
 
-def test_many_that_fail_leave_room_for_others(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_that_fail_leave_room_for_others(
+    template: Template, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """More sessions than one round takes cannot be sealed, and were closed first: the next round takes others."""
-    monkeypatch.setattr(sealer_module, "_GROUP", 2)
-    for n in range(3):
-        full_disk(monkeypatch, checked_and_closed(site, f"{n}@example.com")[0].session)
-    fine, _ = checked_and_closed(site, "fine@example.com")
-    site.drain()
-    site.drain()
-    assert state_of(site, fine) == "sealed"
+    with limited(template, tmp_path / "data", Limits(seal_sessions=2)) as site:
+        for n in range(3):
+            full_disk(monkeypatch, checked_and_closed(site, f"{n}@example.com")[0].session)
+        fine, _ = checked_and_closed(site, "fine@example.com")
+        site.drain()
+        site.drain()
+        assert state_of(site, fine) == "sealed"
 
 
 def test_sealing_that_was_cut_off_is_gone_on_with(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -194,9 +210,8 @@ def test_sealing_that_was_cut_off_is_gone_on_with(site: Site, monkeypatch: pytes
     assert get(site, candidate, "events").json()["events"] == before
 
 
-def test_bodies_are_emptied_some_at_a_time(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bodies_are_emptied_some_at_a_time(template: Template, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No write empties more than its share; with the last body the session is sealed."""
-    candidate, _ = checked_and_closed(site)
     left: list[int] = []
     step: Any = vars(SegmentSealer)["_empty_some"]
 
@@ -205,20 +220,12 @@ def test_bodies_are_emptied_some_at_a_time(site: Site, monkeypatch: pytest.Monke
         left.append(len(connection.execute(select(Batch.n).where(Batch.body_sealed.is_not(None))).all()))
         return more
 
-    monkeypatch.setattr(sealer_module, "_EMPTIED_BYTES", 1)
     monkeypatch.setattr(SegmentSealer, "_empty_some", noting)
-    site.drain()
-    assert left == [3, 2, 1, 0, 0]
-    assert state_of(site, candidate) == "sealed"
-
-
-@contextmanager
-def small_pieces(template: Template, folder: Path, piece_bytes: int) -> Any:
-    """A collector whose segments have many pieces."""
-    copy_data(template.data, folder)
-    limits = Limits(piece_bytes=piece_bytes, page_bytes=700_000)
-    with running_site(folder, template.token, limits=limits) as site:
-        yield site
+    with limited(template, tmp_path / "data", Limits(empty_bytes=1)) as site:
+        candidate, _ = checked_and_closed(site)
+        site.drain()
+        assert left == [3, 2, 1, 0, 0]
+        assert state_of(site, candidate) == "sealed"
 
 
 @pytest.mark.parametrize("piece_bytes", [1, 1000, 400_000, 100 * MB])
@@ -252,7 +259,7 @@ def test_a_segment_from_before_there_were_pieces_is_read(site: Site) -> None:
     site.drain()
     rows = [row_of(event.seq // 2, event) for event in candidate.events]
     key = site.store.keys.get(segment_key(organisation, candidate.session, 1))
-    old = Sealer(key, organisation=organisation, session=candidate.session).seal(write_parquet(rows), "segment/1")
+    old = Sealer(key, organisation=organisation, session=candidate.session).seal(write_rows(rows), "segment/1")
     (path,) = (site.data / "segments").iterdir()
     path.write_bytes(old)
     listed = update(Segment).values(file_sha256=hashlib.sha256(old).digest())
@@ -292,7 +299,7 @@ def test_sealing_takes_no_more_memory_for_a_larger_session() -> None:
         candidate = Candidate(InviteCode(invite_id="i", secret=bytes(32), pin="p"))
         candidate.prev = bytes(32)
         said = hexadecimal(1 * MB) + "and again " * 160_000
-        with SegmentProcess() as process:
+        with HelperProcess() as process:
             process.begin(candidate.content_key, ["note"], piece_bytes=8 << 20)
             made: list[Piece] = []
             for _ in range(requests):

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-import io
 import os
+import pickle
 import signal
 import threading
+from multiprocessing.connection import Pipe
 from pathlib import Path
 
+import msgspec
 import pytest
 from sqlalchemy import select
 from tests.helpers.candidate import bearer, started
 from tests.helpers.segment_helpers import helpers
 from tests.helpers.site import Site
 
-from promptster_collector.review.packing import pack, unpack
-from promptster_collector.review.segment_process import SegmentProcess, SegmentProcessError, obey
+from promptster_collector.review.helper_main import Helper
+from promptster_collector.review.helper_messages import ANSWERS, Rows, receive, send
+from promptster_collector.review.helper_process import HelperProcess, HelperProcessError
 from promptster_collector.review.segment_reader import ReadingFailedError, SegmentReader
-from promptster_collector.store.parquet import EventRow, read_parquet, write_parquet
+from promptster_collector.store.event_row import EventRow
+from promptster_collector.store.parquet import query_page, write_rows
 from promptster_collector.store.schema import Session
 from promptster_collector.store.segment_file import Span
 
@@ -53,19 +57,32 @@ def ready(site: Site) -> tuple[str, str]:
 
 
 def test_rows_survive_their_way() -> None:
-    """Packing loses nothing, also of nothing."""
+    """A message loses nothing of its rows, whether there are many or none."""
     for count in (0, 1, 40):
-        assert unpack(pack(rows(count))) == rows(count)
+        ours, theirs = Pipe()
+        with ours, theirs:
+            send(ours, Rows(rows(count)))
+            assert receive(theirs, ANSWERS) == Rows(rows(count))
+
+
+def test_a_helper_can_say_only_what_answers_are() -> None:
+    """Anything else that comes over the pipe is an error, and never an object of another type."""
+    for data in (b"", b"\xc1", msgspec.msgpack.encode({"type": "AddBatch", "wire": b""}), pickle.dumps(Rows([]))):
+        ours, theirs = Pipe()
+        with ours, theirs:
+            ours.send_bytes(data)
+            with pytest.raises(msgspec.MsgspecError):
+                receive(theirs, ANSWERS)
 
 
 def test_the_process_reads_as_the_library_does() -> None:
     """Whole files and pages of every kind are the same through the process."""
-    data = write_parquet(rows(50))
+    data = write_rows(rows(50))
     reader = SegmentReader()
     try:
-        assert list(reader.whole([data, write_parquet([]), data])) == [rows(50), [], rows(50)]
+        assert list(reader.whole([data, write_rows([]), data])) == [rows(50), [], rows(50)]
         for after, limit, size in ((-1, 500, 1 << 20), (10, 5, 1 << 20), (10, 500, 1000), (49, 10, 10), (-1, 3, 0)):
-            expected = read_parquet(data, after=after, limit=limit, size=size)
+            expected = query_page(data, after=after, limit=limit, size=size)
             assert reader.page(data, after=after, limit=limit, size=size) == expected
     finally:
         reader.close()
@@ -74,7 +91,7 @@ def test_the_process_reads_as_the_library_does() -> None:
 @linux
 def test_pages_share_a_process_that_ends_when_nobody_asks() -> None:
     """One process for one page after another; it ends by itself, and the next page starts another."""
-    data = write_parquet(rows(3))
+    data = write_rows(rows(3))
     staying = SegmentReader(stay=3600.0)
     staying.page(data, after=-1, limit=1, size=1)
     first = staying.pid
@@ -103,7 +120,7 @@ def test_a_file_that_is_none_is_a_refusal() -> None:
             assert (caught.value.status, caught.value.headers) == (503, {"retry-after": "30"})
         with pytest.raises(ReadingFailedError):
             list(reader.whole([b"nor is this"]))
-        assert reader.page(write_parquet(rows(1)), after=-1, limit=1, size=1) == rows(1)
+        assert reader.page(write_rows(rows(1)), after=-1, limit=1, size=1) == rows(1)
     finally:
         reader.close()
 
@@ -111,12 +128,12 @@ def test_a_file_that_is_none_is_a_refusal() -> None:
 def test_a_helper_that_ends_early_is_said_and_replaced(site: Site) -> None:
     """A process that is killed in the middle, as for want of memory, fails one attempt; the next gets another."""
     organisation, session = ready(site)
-    with SegmentProcess() as process:
+    with HelperProcess() as process:
         stored = site.services.reading.stored(organisation, session)
         process.begin(stored.content_key, stored.kinds, piece_bytes=1 << 20)
         assert process.pid is not None
         os.kill(process.pid, signal.SIGKILL)
-        with pytest.raises(SegmentProcessError):
+        with pytest.raises(HelperProcessError):
             process.finish()
         again = site.services.reading.stored(organisation, session)
         process.begin(again.content_key, again.kinds, piece_bytes=1 << 20)
@@ -125,7 +142,7 @@ def test_a_helper_that_ends_early_is_said_and_replaced(site: Site) -> None:
         (piece,) = process.finish()
         assert piece.span == Span(first=0, last=1, events=2)
         assert process.holds(0, piece.data)
-        assert not process.holds(0, write_parquet([]))
+        assert not process.holds(0, write_rows([]))
 
 
 @linux
@@ -141,7 +158,20 @@ def test_sealing_leaves_no_process_behind(site: Site) -> None:
 
 
 def test_half_an_order_ends_the_work() -> None:
-    """Orders that break off, because the collector is gone, are not obeyed half."""
-    answers = io.BytesIO()
-    obey(io.BytesIO(b"W" + (10).to_bytes(8, "big") + b"short"), answers)
-    assert answers.getvalue() == b""
+    """Orders that break off, because the collector is gone, are not obeyed halfway."""
+    ours, theirs = Pipe()
+    with theirs:
+        with ours:
+            os.write(ours.fileno(), (10).to_bytes(4, "big") + b"short")
+        Helper(theirs).run()
+        with pytest.raises((EOFError, OSError)):
+            theirs.recv_bytes()
+
+
+def test_orders_of_no_job_end_the_process() -> None:
+    """An order that comes before the one that begins its job is not obeyed."""
+    with HelperProcess() as process:
+        process.read(write_rows(rows(1)))
+        with pytest.raises(HelperProcessError):
+            process.finish()
+        assert process.pid is None

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from promptster_collector.errors import SetupError
-from promptster_collector.serving import Listening, WithoutContent, ready_words, serve
+from promptster_collector.listening import Listening
+from promptster_collector.serving import WithoutContent, ready_words, serve
 from promptster_collector.settings import Settings
 
 
@@ -55,7 +56,7 @@ def test_links_name_no_plain_address(url: str, settings: Settings) -> None:
 @pytest.mark.parametrize("url", ["https://a.example/x?y=1", "https://a.example#x", "https://me@a.example"])
 def test_links_can_be_made_of_the_public_address(url: str, settings: Settings) -> None:
     """An address that goes on behind a question mark or a number sign would make links that nobody can open."""
-    with pytest.raises(SetupError, match="--public-url takes an address only"):
+    with pytest.raises(SetupError, match="--public-url takes only an address"):
         serve(Settings(data=settings.data, public_url=url), Listening(host="127.0.0.1", port=0), tell=print)
 
 

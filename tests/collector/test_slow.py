@@ -21,8 +21,8 @@ from tests.helpers.collector import collector
 
 from promptster.protocol.batch import MAX_BODY, join_wire, parse_batch
 from promptster.protocol.signing import SigningKey
-from promptster_collector.connections import Connection, counted
-from promptster_collector.places import Doing, Listener, Place, Places
+from promptster_collector.connection_slots import ConnectionSlot, ConnectionSlots, Listener, SlotState
+from promptster_collector.http_connection import HttpConnection, with_slots
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -61,11 +61,11 @@ def test_hundreds_of_slow_connections_keep_nobody_out(tmp_path: Path, begun: byt
                 candidate.say(f"{n}")
                 assert candidate.put(client, n).status_code == 200
         gone = sum(gave_way(connection) for connection in slow)
-        assert SLOW - DESCRIPTORS <= gone < SLOW, "as many as there is no place for, and nobody waited for their time"
+        assert SLOW - DESCRIPTORS <= gone < SLOW, "as many as there is no slot for, and nobody waited for their time"
 
 
 def test_hundreds_of_silent_connections_keep_tls_free(tmp_path: Path) -> None:
-    """A place is taken before the handshake, and given up by those who do not begin it."""
+    """A slot is taken before the handshake, and given up by those who do not begin it."""
     ca_file, _ = make_server(tmp_path, "collector.example")
     options = ("--tls-cert", str(tmp_path / "server.pem"), "--tls-key", str(tmp_path / "server.key"))
     with collector(tmp_path, descriptors=DESCRIPTORS, options=options) as running, ExitStack() as stack:
@@ -97,7 +97,7 @@ def test_a_large_batch_of_a_stranger_is_refused_by_its_head(tmp_path: Path) -> N
             assert answer.status == 404
 
 
-class _Hurried(Connection):
+class _Hurried(HttpConnection):
     """A connection whose windows are short, and told when one has passed."""
 
     patience = 0.05
@@ -149,26 +149,28 @@ async def _brief(scope: Any, receive: Any, send: Any) -> None:
     await send({"type": "http.response.body", "body": bytes(60000)})
 
 
-def listener(places: Places | None) -> socket.socket:
-    """A socket that listens here, with places or without."""
+def listener(slots: ConnectionSlots | None) -> socket.socket:
+    """A socket that listens here, with slots or without."""
     server = Listener(socket.AF_INET, socket.SOCK_STREAM)
     # Whoever is accepted has as small a buffer: the system takes less of an answer.
     server.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
     server.bind(("127.0.0.1", 0))
     server.listen()
     server.setblocking(False)
-    server.places = places
+    server.slots = slots
     return server
 
 
 @asynccontextmanager
-async def served(app: Any, http: type[Connection] = _Hurried, places: Places | None = None) -> AsyncGenerator[int]:
+async def served(
+    app: Any, http: type[HttpConnection] = _Hurried, slots: ConnectionSlots | None = None
+) -> AsyncGenerator[int]:
     """A server of this application; yields its port."""
     config = uvicorn.Config(app, http=http, ws="none", lifespan="off", log_config=None, loop="asyncio")
     config.load()
     server = uvicorn.Server(config)
     server.lifespan = config.lifespan_class(config)
-    with closing(listener(places)) as listening:
+    with closing(listener(slots)) as listening:
         await server.startup(sockets=[listening])
         try:
             yield listening.getsockname()[1]
@@ -183,7 +185,7 @@ async def served(app: Any, http: type[Connection] = _Hurried, places: Places | N
     ids=["head", "body"],
 )
 async def test_who_drips_is_let_go(begun: bytes) -> None:
-    """A byte now and then keeps no place: a head has its time, and a body its pace."""
+    """A byte now and then keeps no slot: a head has its time, and a body its pace."""
     async with served(_echo) as port:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(begun)
@@ -214,7 +216,7 @@ async def test_a_slow_body_that_goes_on_is_taken() -> None:
 
 @pytest.mark.parametrize("app", [_endless, _brief], ids=["endless", "brief"])
 async def test_who_reads_nothing_of_the_answer_is_let_go(app: Any) -> None:
-    """An answer that nobody takes does not hold its place for ever, however little of it is left."""
+    """An answer that nobody takes does not hold its slot for ever, however little of it is left."""
     gone = asyncio.Event()
 
     class Told(_Hurried):
@@ -240,17 +242,17 @@ def asking(address: str, port: int) -> socket.socket:
 
 
 async def test_who_does_not_read_the_answer_gives_way() -> None:
-    """Answers that nobody takes fill no places: the next one is answered, also at the same address."""
+    """Answers that nobody takes fill no slots: the next one is answered, also at the same address."""
     waiting: asyncio.Queue[None] = asyncio.Queue()
 
-    class Told(counted(Places(limit=4))):  # type: ignore[misc]
+    class Told(with_slots(ConnectionSlots(limit=4))):  # type: ignore[misc]
         """Says when nobody reads."""
 
         def pause_writing(self) -> None:
             super().pause_writing()
             waiting.put_nowait(None)
 
-    async with served(_endless, Told, Told.places) as port:
+    async with served(_endless, Told, Told.slots) as port:
         with ExitStack() as stack:
             for _ in range(6):
                 connection = stack.enter_context(closing(asking("127.0.0.1", port)))
@@ -260,7 +262,7 @@ async def test_who_does_not_read_the_answer_gives_way() -> None:
 
 
 async def test_who_keeps_all_connections_busy_keeps_out_nobody_elsewhere() -> None:
-    """One address has three quarters of the places at most, and those elsewhere have theirs and keep it."""
+    """One address has three quarters of the slots at most, and those elsewhere have theirs and keep it."""
     asked: asyncio.Queue[str] = asyncio.Queue()
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -268,8 +270,8 @@ async def test_who_keeps_all_connections_busy_keeps_out_nobody_elsewhere() -> No
             asked.put_nowait(scope["client"][0])
         await _silent(scope, receive, send)
 
-    places = Places(limit=8)
-    async with served(app, counted(places), places) as port:
+    slots = ConnectionSlots(limit=8)
+    async with served(app, with_slots(slots), slots) as port:
         with ExitStack() as stack:
             for _ in range(6):
                 stack.enter_context(closing(asking("127.0.0.1", port)))
@@ -287,51 +289,51 @@ async def test_who_keeps_all_connections_busy_keeps_out_nobody_elsewhere() -> No
             assert not gave_way(idle)
 
 
-def placed(places: Places, sender: str, stack: ExitStack) -> Place:
+def placed(slots: ConnectionSlots, sender: str, stack: ExitStack) -> ConnectionSlot:
     """One more connection of this sender."""
     ours, theirs = socket.socketpair()
     stack.enter_context(closing(ours))
     stack.enter_context(closing(theirs))
-    return places.take(ours, sender)
+    return slots.take(ours, sender)
 
 
 def test_whoever_holds_most_gives_way_and_who_is_answered_never_does() -> None:
-    """One network cannot take the places of another; of its own, the one that is furthest behind goes."""
+    """One network cannot take the slots of another; of its own, the one that is furthest behind goes."""
     now = 0.0
     with ExitStack() as stack:
-        places = Places(limit=5, clock=lambda: now)
-        assert places.share == 3
-        old = placed(places, "honest", stack)
-        answered = placed(places, "many", stack)
-        answered.begin(Doing.ANSWERED, now)
+        slots = ConnectionSlots(limit=5, clock=lambda: now)
+        assert slots.share == 3
+        old = placed(slots, "honest", stack)
+        answered = placed(slots, "many", stack)
+        answered.begin(SlotState.ANSWERED, now)
         now = 1.0
-        first, second = placed(places, "many", stack), placed(places, "many", stack)
-        sending = placed(places, "many", stack)
-        sending.begin(Doing.SENDING, now)
+        first, second = placed(slots, "many", stack), placed(slots, "many", stack)
+        sending = placed(slots, "many", stack)
+        sending.begin(SlotState.SENDING, now)
         now = 10.0
         sending.received = 1 << 20
-        order: list[Place] = []
+        order: list[ConnectionSlot] = []
         for _ in range(3):
-            assert places.make_room("many")
-            gone = next(place for place in (first, second, sending) if place.leaving and place not in order)
-            crowded = [places.crowded]
-            places.leave(gone)
-            assert [*crowded, places.crowded] == [True, False]
+            assert slots.make_room("many")
+            gone = next(slot for slot in (first, second, sending) if slot.leaving and slot not in order)
+            crowded = [slots.crowded]
+            slots.leave(gone)
+            assert [*crowded, slots.crowded] == [True, False]
             order.append(gone)
-            placed(places, "third", stack).begin(Doing.ANSWERED, now)
-        assert [id(place) for place in order] == [id(first), id(second), id(sending)]
-        assert not places.make_room("many"), "nobody who holds fewer places gives way"
-        assert places.make_room("new")
+            placed(slots, "third", stack).begin(SlotState.ANSWERED, now)
+        assert [id(slot) for slot in order] == [id(first), id(second), id(sending)]
+        assert not slots.make_room("many"), "nobody who holds fewer slots gives way"
+        assert slots.make_room("new")
         assert old.leaving
-        places.leave(old)
-        assert places.make_room("many"), "there is room"
-        assert len(places) == 4
+        slots.leave(old)
+        assert slots.make_room("many"), "there is room"
+        assert len(slots) == 4
 
 
 def test_an_answer_waits_for_nothing() -> None:
     """What is written is sent: no second write waits until the other side has confirmed the first."""
     with ExitStack() as stack:
-        server = stack.enter_context(closing(listener(Places(limit=4))))
+        server = stack.enter_context(closing(listener(ConnectionSlots(limit=4))))
         stack.enter_context(closing(socket.create_connection(server.getsockname())))
         server.setblocking(True)
         accepted = stack.enter_context(closing(server.accept()[0]))
@@ -341,15 +343,15 @@ def test_an_answer_waits_for_nothing() -> None:
 def test_one_sender_has_its_share_and_no_more() -> None:
     """Beyond three quarters its own connections give way though there is room, and others come in."""
     with ExitStack() as stack:
-        places = Places(limit=8, clock=lambda: 0.0)
-        mine = [placed(places, "many", stack) for _ in range(6)]
-        assert places.make_room("many")
-        assert [place.leaving for place in mine] == [True] + [False] * 5
-        assert not places.crowded
-        places.leave(mine[0])
-        mine.append(placed(places, "many", stack))
-        for place in mine[1:]:
-            place.begin(Doing.ANSWERED, 0.0)
-        assert not places.make_room("many")
-        assert places.make_room("new")
-        assert len(places) == 6
+        slots = ConnectionSlots(limit=8, clock=lambda: 0.0)
+        mine = [placed(slots, "many", stack) for _ in range(6)]
+        assert slots.make_room("many")
+        assert [slot.leaving for slot in mine] == [True] + [False] * 5
+        assert not slots.crowded
+        slots.leave(mine[0])
+        mine.append(placed(slots, "many", stack))
+        for slot in mine[1:]:
+            slot.begin(SlotState.ANSWERED, 0.0)
+        assert not slots.make_room("many")
+        assert slots.make_room("new")
+        assert len(slots) == 6

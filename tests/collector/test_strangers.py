@@ -20,7 +20,7 @@ from promptster.protocol.confirmation import confirmation_code
 from promptster.protocol.encoding import b64u_encode
 from promptster.protocol.privacy import Withdrawal
 from promptster.protocol.signing import Envelope, SigningKey
-from promptster_collector.access.budgets import Buckets, network_of
+from promptster_collector.access.rate_limits import RateLimiter, network_of
 from promptster_collector.clock import rfc3339
 from promptster_collector.settings import HOUR_MS, Limits
 from promptster_collector.store.schema import Invite
@@ -170,7 +170,7 @@ def test_invites_an_hour_are_counted_by_token(template: Template, data: Path) ->
 
 def test_budgets_remember_no_more_than_they_may(site: Site) -> None:
     """However many addresses come, the memory of them is bounded, and who came last is still known."""
-    buckets = Buckets(site.clock, amount=1, seconds=60)
+    buckets = RateLimiter(site.clock, amount=1, seconds=60)
     assert [buckets.take(f"{number}") for number in range(25_000)] == [0] * 25_000
     assert len(buckets) == 10_000
     assert buckets.take("24999") == 60

@@ -55,7 +55,7 @@ def person(tmp_path: Path) -> Person:
     return Person(name="ada", home=tmp_path / "home")
 
 
-@pytest.mark.parametrize("name", ["version-1", "version-2"])
+@pytest.mark.parametrize("name", ["version-1", "version-2", "version-2-text-3"])
 def test_a_collector_whose_text_says_less_than_it_would_do_is_refused(
     server: Answering, person: Person, tmp_path: Path, name: str
 ) -> None:
@@ -105,7 +105,7 @@ def test_an_agent_that_is_not_allowed_is_refused_by_name(acme: Stage, tmp_path: 
     with acme.invited("only-codex", assessment=assessment) as invited:
         person = Person(name="only-codex", home=invited.person.home, tools=tmp_path)
         text = person.result("policy", invited.link)["text"]
-        assert "You may use Codex. Started with" in text
+        assert "You may use Codex. Agents started with" in text
         refused = person.call(*invited.start_words("--ide", "claude", "--json"))
         assert (refused.code, refused.document["error"]["code"]) == (2, "agent_not_allowed")
         assert not list(invited.state.glob("sessions/*"))
@@ -160,10 +160,10 @@ def test_what_a_team_states_is_what_a_candidate_reads(acme: Stage) -> None:
             screen.wait_for("read for the full policy, or leave: ")
             screen.type("leave")
             assert screen.end() == 3
-            assert screen.shown.splitlines()[-1] == "Acme offers instead: a pairing session."
+            assert screen.shown.splitlines()[-1] == "Acme offers a pairing session instead."
         assert "You may use Claude Code or Cursor." in text
         assert "write to hiring@acme.example." in text
-        assert "Acme then offers instead: a pairing session." in text
+        assert "If you refuse, Acme offers instead: a pairing session." in text
     odd = acme.owner.call("assessment", "create", "--title", "x", "--agent", "gemini", "--json")
     assert (odd.code, odd.document["error"]["message"]) == (
         2, "--agent takes claude, codex or cursor, not 'gemini'",

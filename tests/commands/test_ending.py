@@ -13,8 +13,8 @@ from tests.helpers.people import BIN
 from tests.helpers.relay import Relay
 from tests.helpers.running import kill_and_wait
 
+from promptster.agents.hook_command import hook_command
 from promptster.protocol.bundle import read_bundle
-from promptster.session.launch.launcher import hook_command
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

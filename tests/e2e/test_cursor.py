@@ -13,7 +13,7 @@ from tests.e2e.world import Candidate
 from tests.helpers.provider.script import Script
 from tests.helpers.provider.server import running
 
-from promptster.session.launch.editor_files import check_cursor
+from promptster.agents.cursor.editor import check_cursor
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,14 +9,25 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from promptster.agents.registry import readers
 from promptster.capture.engine import Capture
 from promptster.protocol.events import Draft, compose
-from promptster.proxy.observation import RequestInfo, part
+from promptster.proxy.header_fields import split_credentials
+from promptster.proxy.observation import (
+    DataMissed,
+    ExchangeEnd,
+    RequestData,
+    RequestEnd,
+    RequestInfo,
+    ResponseData,
+    ResponseStart,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from promptster.protocol.events import OpenedEvent
+    from promptster.proxy.header_fields import Headers
     from promptster.proxy.observation import Observer, Outcome
 
 RECORDINGS = Path(__file__).parent.parent / "recordings"
@@ -41,6 +52,37 @@ class HandClock:
         return self.now_ms
 
 
+@dataclass(frozen=True)
+class Reports:
+    """Reports one exchange to an observer, as the proxy does."""
+
+    observer: Observer
+
+    def request_body(self, data: bytes) -> None:
+        """A piece of the request's body."""
+        self.observer.observe(RequestData(data))
+
+    def request_end(self) -> None:
+        """The request's end."""
+        self.observer.observe(RequestEnd())
+
+    def response_head(self, status: int, headers: Headers) -> None:
+        """The response's head."""
+        self.observer.observe(ResponseStart(status, headers))
+
+    def response_body(self, data: bytes) -> None:
+        """A piece of the response's body."""
+        self.observer.observe(ResponseData(data))
+
+    def missed(self, size: int) -> None:
+        """Bytes that were not observed."""
+        self.observer.observe(DataMissed(size))
+
+    def finished(self, outcome: Outcome, reason: str) -> None:
+        """The exchange's end."""
+        self.observer.observe(ExchangeEnd(outcome, reason))
+
+
 @dataclass
 class Bench:
     """A capture engine with its drafts; ``seq`` is the place in ``drafts``."""
@@ -51,7 +93,7 @@ class Bench:
 
     def __post_init__(self) -> None:
         """Start the first engine."""
-        self.capture = Capture(self._append, self.clock, **self.options)
+        self.capture = Capture(self._append, self.clock, agents=readers(), **self.options)
 
     def _append(self, draft: Draft) -> int:
         self.drafts.append(draft)
@@ -60,7 +102,7 @@ class Bench:
     def restart(self, *, lost: int = 0) -> None:
         """A new engine learns from what the old one recorded; the last few events did not reach the disk."""
         del self.drafts[len(self.drafts) - lost :]
-        self.capture = Capture(self._append, self.clock, **self.options)
+        self.capture = Capture(self._append, self.clock, agents=readers(), **self.options)
         for event in self.recorded():
             self.capture.absorb(event)
 
@@ -75,19 +117,20 @@ class Bench:
         upstream: str = "anthropic",
         method: str = "POST",
         agent: Mapping[str, str] = MappingProxyType({}),
-    ) -> Observer:
-        """Watch a new exchange of the agent that sends these header fields."""
-        headers, credentials = part(tuple((name.encode(), value.encode()) for name, value in agent.items()))
-        return self.capture.open_observer(
-            RequestInfo(
-                upstream=upstream,
-                method=method,
-                target=target,
-                headers=headers,
-                received_ms=self.clock.wall_ms(),
-                credentials=credentials,
-            )
+    ) -> Reports:
+        """Report a new exchange of the agent that sends these header fields."""
+        headers, credentials = split_credentials(
+            tuple((name.encode(), value.encode()) for name, value in agent.items())
         )
+        info = RequestInfo(
+            upstream=upstream,
+            method=method,
+            target=target,
+            headers=headers,
+            received_ms=self.clock.wall_ms(),
+            credentials=credentials,
+        )
+        return Reports(self.capture.open_observer(info))
 
     def hook(self, agent: str, **payload: Any) -> None:
         """One hook payload."""
@@ -127,7 +170,7 @@ def play(
     without_hooks: bool = False,
 ) -> None:
     """Play a recording to an engine: each step at its time, bodies in pieces."""
-    open_: dict[int, Observer] = {}
+    open_: dict[int, Reports] = {}
     for index, step in enumerate(steps):
         bench.clock.now_ms = max(bench.clock.now_ms, step["ms"])
         if "hook" in step:
@@ -140,16 +183,15 @@ def play(
         bench.capture.tick()
 
 
-def _ask(bench: Bench, request: Mapping[str, Any], cut: Callable[[bytes], Sequence[bytes]]) -> Observer:
-    observer = bench.capture.open_observer(
-        RequestInfo(
-            upstream=request["upstream"],
-            method=request["method"],
-            target=request["target"],
-            headers=tuple((name.encode(), value.encode()) for name, value in request["headers"]),
-            received_ms=bench.clock.wall_ms(),
-        )
+def _ask(bench: Bench, request: Mapping[str, Any], cut: Callable[[bytes], Sequence[bytes]]) -> Reports:
+    info = RequestInfo(
+        upstream=request["upstream"],
+        method=request["method"],
+        target=request["target"],
+        headers=tuple((name.encode(), value.encode()) for name, value in request["headers"]),
+        received_ms=bench.clock.wall_ms(),
     )
+    observer = Reports(bench.capture.open_observer(info))
     body = request["body"]
     for piece in cut(b"" if body is None else json.dumps(body).encode()):
         observer.request_body(piece)
@@ -157,7 +199,7 @@ def _ask(bench: Bench, request: Mapping[str, Any], cut: Callable[[bytes], Sequen
     return observer
 
 
-def _answer(observer: Observer, step: Mapping[str, Any], cut: Callable[[bytes], Sequence[bytes]]) -> None:
+def _answer(observer: Reports, step: Mapping[str, Any], cut: Callable[[bytes], Sequence[bytes]]) -> None:
     observer.response_head(step["status"], tuple((name.encode(), value.encode()) for name, value in step["headers"]))
     for piece in cut(step["body"].encode()):
         observer.response_body(piece)

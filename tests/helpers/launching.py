@@ -9,9 +9,10 @@ import shutil
 import socket
 import sys
 import threading
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from promptster.agents.hook_command import hook_command
 from promptster.agents.launching import LaunchRequest
 from promptster.keys import FileStore, SessionSecrets, save_secrets
 from promptster.paths import Paths
@@ -19,8 +20,8 @@ from promptster.protocol.policy import make_policy
 from promptster.proxy.upstreams import DEFAULT_UPSTREAMS
 from promptster.recorder.control_server import ControlServer
 from promptster.recorder.process_log import Log
-from promptster.session.launch.launcher import hook_command
-from promptster.session_folder.control_messages import LaunchTicket
+from promptster.session_folder.control_calls import ControlCall, LaunchCall, RecordCall
+from promptster.session_folder.control_messages import LaunchTicket, Recorded, Reply
 from promptster.session_folder.folder import SessionFacts, SessionFolder, SessionState
 
 if TYPE_CHECKING:
@@ -33,9 +34,12 @@ TOKEN = "tok-" + "x" * 39
 TICKET = LaunchTicket(
     port=4711,
     token=TOKEN,
-    base_urls={"claude": f"http://127.0.0.1:4711/{TOKEN}/anthropic", "codex": "http://127.0.0.1:4711/openai"},
+    base_urls={
+        "claude": f"http://127.0.0.1:4711/{TOKEN}/anthropic",
+        "codex": "http://127.0.0.1:4711/openai",
+        "chatgpt": "http://127.0.0.1:4711/chatgpt",
+    },
     usual_addresses=("anthropic",),
-    hook_url="http://127.0.0.1:4711/hooks/claude",
     hook_socket="/run/s p/hooks.sock",
     spool="/state/spool",
 )
@@ -122,12 +126,12 @@ def desk(
 def _control(made: Desk) -> Generator[None]:
     """The recorder's own control server on a thread, with two operations of ours."""
 
-    async def launch(_: Mapping[str, Any]) -> Mapping[str, Any]:
-        return asdict(TICKET)
-
-    async def record(request: Mapping[str, Any]) -> Mapping[str, Any]:
-        made.recorded.extend(request["drafts"])
-        return {"seqs": list(range(len(request["drafts"])))}
+    async def answer(call: ControlCall) -> Reply:
+        if isinstance(call, LaunchCall):
+            return TICKET
+        assert isinstance(call, RecordCall)
+        made.recorded.extend(dict(draft) for draft in call.drafts)
+        return Recorded(seqs=tuple(range(len(call.drafts))))
 
     listening = socket.socket(socket.AF_UNIX)
     listening.bind(str(made.folder.control_socket))
@@ -139,7 +143,7 @@ def _control(made: Desk) -> Generator[None]:
     async def live() -> None:
         stop, loop = asyncio.Event(), asyncio.get_running_loop()
         calls["stop"] = lambda: loop.call_soon_threadsafe(stop.set)
-        server = ControlServer(listening, {"launch": launch, "record": record}, Log(log))
+        server = ControlServer(listening, answer, Log(log))
         task = loop.create_task(server.run())
         ready.set()
         await stop.wait()

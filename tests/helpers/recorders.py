@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 from tests.helpers.certified import NOW_MS
 
 from promptster.client import PutAnswer, RefusedError
+from promptster.deliver.limits import SealingLimits
 from promptster.deliver.outbox import Outbox
 from promptster.deliver.sealer import Sealer
 from promptster.journal.journal import Journal
+from promptster.journal.limits import JournalLimits
 from promptster.journal.writer import JournalWriter
 from promptster.protocol.batch import WireBatch, open_body, parse_batch, verify_batch_signature
 from promptster.protocol.encoding import b64u_encode
@@ -76,6 +78,8 @@ class Bench:
     files: Files
     clock: HandClock = field(default_factory=HandClock)
     kinds: Collection[str] = tuple(Kind)
+    limits: JournalLimits = field(default_factory=JournalLimits)
+    sealing: SealingLimits = field(default_factory=lambda: SealingLimits(gather_s=0.0))
 
     def __post_init__(self) -> None:
         """Open what is on the disk, as the recorder's process does."""
@@ -90,7 +94,9 @@ class Bench:
             keys=self.trusted,
         )
         cipher = JournalCipher(certified.secrets.content_key, certified.session)
-        self.journal = Journal(self.files, JOURNAL, cipher, certified.session, certified.random)
+        self.journal = Journal(
+            self.files, JOURNAL, cipher, certified.session, certified.random, file_limit=self.limits.file
+        )
         self.repair: Repair = align(self.journal, self.outbox, certified.secrets.content_key, certified.random)
         self.recorder = JournalWriter(
             journal=self.journal,
@@ -98,6 +104,7 @@ class Bench:
             random=certified.random,
             kinds=self.kinds,
             record_until=certified.record_until,
+            limits=self.limits,
         )
         self.recovered = list(self.recorder.recovered())
         self.sealer = Sealer(
@@ -107,7 +114,7 @@ class Bench:
             session_key=certified.secrets.signing_key,
             content_key=certified.secrets.content_key,
             random=certified.random,
-            interval_s=0.0,
+            limits=self.sealing,
         )
 
     def record(self, *drafts: Draft) -> list[int]:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
-from promptster.session.launch.launcher import hook_command
+from promptster.agents.hook_command import hook_command
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator

@@ -17,7 +17,7 @@ from promptster.journal.disk import SystemFiles
 from promptster.journal.reading import read, scan
 from promptster.protocol.events import OpenedEvent, read_body
 from promptster.protocol.sealing import JournalCipher
-from promptster.recorder.supervisor import spawn_recorder
+from promptster.recorder.spawning import spawn_recorder
 from promptster.session_folder.control_client import ControlClient
 
 if TYPE_CHECKING:

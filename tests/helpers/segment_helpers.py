@@ -8,7 +8,7 @@ from pathlib import Path
 
 def helpers() -> list[bytes]:
     """Command lines of the helping processes that run now and that this one started."""
-    return [line for number in _children() if b"segment_process" in (line := _read(Path(f"/proc/{number}/cmdline")))]
+    return [line for number in _children() if b"helper_main" in (line := _read(Path(f"/proc/{number}/cmdline")))]
 
 
 def _children() -> list[str]:

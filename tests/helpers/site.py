@@ -20,7 +20,8 @@ from tests.helpers.candidate import now_ms
 from promptster_collector.app import Services, build_app, build_services, prepare
 from promptster_collector.orgs.service import NewOrganisation
 from promptster_collector.settings import Limits, Settings
-from promptster_collector.store.store import Store, mark_ready
+from promptster_collector.store.data_folder import mark_ready
+from promptster_collector.store.store import Store
 
 OWNER = "olga.owner@example.com"
 

@@ -176,7 +176,7 @@ def _tell(folder: SessionFolder, event: str, **fields: Any) -> None:
     """Fire one hook of Claude Code's."""
     ticket = ControlClient(folder).launch()
     payload = {"hook_event_name": event, "session_id": _AGENT, "cwd": "/w", "transcript_path": "/t", **fields}
-    _post(ticket.hook_url, {TOKEN_HEADER: ticket.token}, json.dumps(payload).encode())
+    _post(ticket.hook_url("claude"), {TOKEN_HEADER: ticket.token}, json.dumps(payload).encode())
 
 
 def _work_without_hooks(folder: SessionFolder, stage: Assessment, prompt: str) -> None:

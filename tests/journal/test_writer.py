@@ -12,8 +12,8 @@ from tests.helpers.disk import MemoryDisk
 from tests.helpers.recorders import Bench, HandClock, call, note
 from tests.journal.test_journal import nth
 
-from promptster.journal import writer as recorder_module
 from promptster.journal.journal import JournalLostError
+from promptster.journal.limits import JournalLimits
 from promptster.journal.writer import NOT_RECORDED, without_heavy_values
 from promptster.protocol.events import Draft, RecordedEvent
 from promptster.protocol.events.kinds import AGENT_KINDS, CaptureDegraded, Closed, Kind, event_of
@@ -223,11 +223,10 @@ def test_a_nearly_full_disk_is_noticed_before_it_is_full() -> None:
     assert len(details(bench)) == 2
 
 
-def test_memory_is_bounded_while_the_disk_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_memory_is_bounded_while_the_disk_refuses() -> None:
     """Beyond the bound agents' events are dropped and counted, never the session's own; a gap tells afterwards."""
-    monkeypatch.setattr(recorder_module, "_PENDING_LIMIT", 20_000)
     disk = MemoryDisk()
-    bench = Bench(Certified(), disk)
+    bench = Bench(Certified(), disk, limits=JournalLimits(pending=20_000))
     disk.on_call = failing(disk, errno.EIO, times=1)
     for number in range(8):
         bench.recorder.append(call(number, "x" * 4000))
@@ -248,11 +247,11 @@ def test_the_session_s_own_events_stay_whole() -> None:
     heavy = Draft(
         src="workspace", event=event_of(Kind.SUBMISSION_FINAL, {"commit": "c", "diff": "x" * 10_000}), ms=1, mono_ms=1
     )
-    assert without_heavy_values(heavy) is heavy
+    assert without_heavy_values(heavy, 4096) is heavy
     agent = call(1, "x" * 10_000)
-    assert set(without_heavy_values(agent).fields) == {"tool_use_id", "command"}
+    assert set(without_heavy_values(agent, 4096).fields) == {"tool_use_id", "command"}
     light = call(1, "x")
-    assert without_heavy_values(light) is light
+    assert without_heavy_values(light, 4096) is light
 
 
 async def test_a_journal_that_vanished_ends_the_recorder() -> None:
@@ -301,10 +300,9 @@ def test_fresh_events_are_handed_out_without_reading_the_disk() -> None:
     assert bench.recorder.take_fresh(0) is None
 
 
-def test_fresh_events_do_not_pile_up(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fresh_events_do_not_pile_up() -> None:
     """While nobody seals, memory holds the oldest events only; the others are read from disk when their turn comes."""
-    monkeypatch.setattr(recorder_module, "_FRESH_LIMIT", 5_000)
-    bench = Bench(Certified(), MemoryDisk())
+    bench = Bench(Certified(), MemoryDisk(), limits=JournalLimits(fresh=5_000))
     for number in range(5):
         bench.record(call(number, "x" * 2000))
     fresh = bench.recorder.take_fresh(0) or []

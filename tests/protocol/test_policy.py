@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from tests.helpers.readability import count
 
 from promptster.protocol.documents import encode
 from promptster.protocol.errors import DocumentError, NewerVersionError
@@ -17,6 +18,7 @@ from promptster.protocol.policies import text_first
 from promptster.protocol.policy import (
     CAPTURED_FIELDS,
     MAX_WORDS,
+    NEWEST_TEXT,
     NOT_YET_RECORDED,
     RECORDED_KINDS,
     SUBMIT,
@@ -81,15 +83,19 @@ def test_what_nothing_records_is_neither_asked_for_nor_announced() -> None:
         ({}, "no language model reads it.", "A language model may"),
         ({"analysis_by_llm": True}, "A language model may", "no language model"),
         ({"hooks": False}, "hooks are not used", "for this session only"),
-        ({"agents": ["codex"]}, "You may use Codex. Started", "Cursor"),
+        ({"agents": ["codex"]}, "You may use Codex. Agents started", "Cursor"),
         ({"agents": ["claude", "cursor"]}, "You may use Claude Code or Cursor.", "Codex trusts"),
         ({"agents": ["claude", "codex"]}, "hooks report to it too. Codex trusts", "Cursor"),
         ({"agents": ["claude", "later-agent"]}, "You may use Claude Code or later-agent.", "Codex"),
-        ({}, "You may use Claude Code, Codex or Cursor.", "Acme then offers"),
-        ({"alternative": "a pairing session"}, "Acme then offers instead: a pairing session.", "no alternative"),
+        ({}, "You may use Claude Code, Codex or Cursor.", "offers instead"),
+        (
+            {"alternative": "a pairing session"},
+            "If you refuse, Acme offers instead: a pairing session.\n",
+            "no alternative",
+        ),
         ({"contact": "hiring@acme.example"}, "write to hiring@acme.example.", "write to Acme"),
         ({"legal_basis": "its legitimate interest"}, "legal basis is its legitimate interest.", "your consent."),
-        ({}, 'Nothing is submitted then: "promptster submit" does that, also later.', "as it is. To prevent"),
+        ({}, 'Nothing is submitted then. You can still run "promptster submit" later.', "as it is. To prevent"),
         ({}, "destroyed. Exported copies, backups and your own copy are not affected.", "later their backups"),
         ({"key_backup_days": 7}, "destroyed, and at most 7 days later their backups. Exported", "copies, backups"),
         ({"key_backup_days": 1}, "at most 1 day later their backups.", "1 days"),
@@ -98,19 +104,23 @@ def test_what_nothing_records_is_neither_asked_for_nor_announced() -> None:
         ({}, "Codex trusts these hooks for this session only", "hooks are not used"),
         (
             {},
-            "The agents' hooks report to it too (Cursor's only these).",
+            "The agents' hooks report to it too (for Cursor, only the hooks do).",
             "send their traffic through it to the provider",
         ),
         ({}, "Not encrypted: your own copy and, until the end, copies of task files.", "stored or sent;"),
-        ({}, "what else it reports, and what it is refused\n", "and what else it reports"),
-        ({"hooks": False}, "send their traffic for these providers through it:", "Cursor's"),
-        ({"time_limit_minutes": 90}, "Recording ends 90 minutes after you agree", "your invite allows"),
-        ({}, "Recording ends when the time that your invite allows is over.", "minutes after"),
+        ({}, "what else it reports or is refused\n", "and what else it reports"),
+        ({"hooks": False}, "send their traffic for these providers through the recorder:", "for Cursor"),
+        ({"time_limit_minutes": 90}, "Recording ends 90 minutes after you agree", "on your invite"),
+        ({}, "Recording ends when the time on your invite is over.", "minutes after"),
         ({"providers": {}}, "are recorded, but not their traffic to the model.", "for these providers"),
         ({}, "anthropic (https://api.anthropic.com)", "not their traffic"),
         ({"retention_days": 17}, "For 17 days after the session ends.", "30 days"),
-        ({"readers": ("recruiter", "hiring_lead")}, "At Acme: hiring leads, recruiters.", "owner"),
-        ({"readers": ()}, "At Acme: nobody.", "owner"),
+        (
+            {"readers": ("recruiter", "hiring_lead")},
+            "Hiring leads and recruiters at Acme, to judge this one assessment.",
+            "owner",
+        ),
+        ({"readers": ()}, "Nobody at Acme.", "owner"),
     ],
 )
 def test_the_text_says_what_the_settings_are(changes: dict[str, Any], said: str, unsaid: str) -> None:
@@ -125,11 +135,11 @@ def test_the_text_says_what_the_settings_are(changes: dict[str, Any], said: str,
     [
         "WHAT IS RECORDED",
         "WHAT IS NOT RECORDED",
-        "A recorder runs on your computer",
+        "a recorder runs on your computer",
         "Acme's legal basis is your consent.",
         "HOW LONG IT IS KEPT",
         "WHAT YOU CAN DO",
-        "About backups, a correction, an objection or who read it, write to Acme",
+        "About backups, corrections, objections or who read it, write to Acme.",
         "data protection authority",
         "WHO READS IT",
     ],
@@ -139,16 +149,46 @@ def test_the_text_names_what_it_must(words: str) -> None:
     assert words in _policy().text
 
 
+LONGEST: dict[str, Any] = {
+    "kinds": list(Kind),
+    "retention_days": 180,
+    "time_limit_minutes": 0,
+    "analysis_by_llm": True,
+    "contact": "hiring@acme.example",
+    "alternative": "a pairing session",
+    "legal_basis": "your consent (GDPR, Article 6)",
+    "key_backup_days": 7,
+}
+"""Of each setting, the value that adds the most words to the text."""
+
+
 def test_the_text_is_short() -> None:
-    """At most 600 words, with room for long names; names that would make it longer are refused."""
+    """The text has at most 600 words with every setting at its longest, and also with long names.
+
+    Names that would make it longer are refused.
+    """
+    assert len(_policy(**LONGEST).text.split()) <= MAX_WORDS
     settings: dict[str, Any] = {"analysis_by_llm": True, "time_limit_minutes": 90}
-    stated = {"contact": "hiring@example.com", "alternative": "a pairing session", "key_backup_days": 7}
-    assert len(_policy(**settings, **stated).text.split()) <= MAX_WORDS
     long_names = _policy(organisation="The Royal Bank of Example Group", title="wordy " * 19 + "end", **settings)
     assert len(long_names.text.split()) <= MAX_WORDS
     with pytest.raises(DocumentError) as caught:
         _policy(organisation=" ".join("A" * 100))
     assert caught.value.code == "policy_words"
+
+
+@pytest.mark.parametrize("name", [None, *LONGEST])
+def test_no_other_value_of_a_setting_makes_the_text_longer(name: str | None) -> None:
+    """``LONGEST`` holds what its name says: leaving a setting at its default never adds a word."""
+    longest = len(_policy(**LONGEST).text.split())
+    without = {key: value for key, value in LONGEST.items() if key != name}
+    assert len(_policy(**without).text.split()) <= longest
+    assert len(_policy(**without, hooks=False, readers=()).text.split()) < longest
+
+
+@pytest.mark.parametrize("settings", [{}, LONGEST, {"hooks": False, "providers": {}, "readers": ()}], ids=str)
+def test_the_text_is_easy_to_read(settings: dict[str, Any]) -> None:
+    """Its Flesch-Kincaid grade is 9 or below; see ``tests/helpers/readability.py`` for the formula and its source."""
+    assert 0 < count(_policy(**settings).text).grade <= 9
 
 
 def test_a_policy_is_named_by_its_bytes() -> None:
@@ -200,7 +240,7 @@ def test_a_policy_of_each_version_that_was_ever_written_still_has_its_own_text(p
 def test_what_is_written_today_is_what_is_kept() -> None:
     """The kept policies of the newest version are this program's, so that a changed text cannot keep its number."""
     plain = _policy(title="Rate limiter", time_limit_minutes=90)
-    assert _kept("version-2") == plain
+    assert _kept("version-2-text-3") == plain
     stated = _policy(
         organisation="Süd & Söhne",
         title="Slugs",
@@ -216,7 +256,7 @@ def test_what_is_written_today_is_what_is_kept() -> None:
         legal_basis="its legitimate interest",
         key_backup_days=7,
     )
-    assert _kept("version-2-other") == stated
+    assert _kept("version-2-text-3-other") == stated
 
 
 def test_a_policy_of_version_1_leaves_all_agents_open() -> None:
@@ -226,7 +266,7 @@ def test_a_policy_of_version_1_leaves_all_agents_open() -> None:
     assert not _policy(agents=("codex",)).allows_agent("claude")
 
 
-@pytest.mark.parametrize("name", ["version-1-first", "version-1", "version-2"])
+@pytest.mark.parametrize("name", ["version-1-first", "version-1", "version-2", "version-2-text-3"])
 @pytest.mark.parametrize(
     ("setting", "value"),
     [
@@ -265,7 +305,7 @@ def test_what_version_2_adds_is_in_its_text(changes: dict[str, Any]) -> None:
     assert caught.value.code == "policy_text"
 
 
-@pytest.mark.parametrize("name", ["version-1", "version-2"])
+@pytest.mark.parametrize("name", ["version-1", "version-2", "version-2-text-3"])
 def test_a_kind_that_a_text_knows_no_line_for_is_refused(name: str) -> None:
     """A later kind of event cannot ride on an older text."""
     with pytest.raises(DocumentError) as caught:
@@ -273,19 +313,20 @@ def test_a_kind_that_a_text_knows_no_line_for_is_refused(name: str) -> None:
     assert caught.value.code == "policy_text"
 
 
+@pytest.mark.parametrize("name", ["version-2", "version-2-text-3"])
 @pytest.mark.parametrize(
     "changes",
     [
-        {"text_version": 3},
+        {"text_version": NEWEST_TEXT + 1},
         {"at_limit": SUBMIT},
         {"models": ("claude-opus-4-1",)},
         {"reader_scopes": ("sessions:read",)},
         {"reader_systems": ("ats",)},
     ],
 )
-def test_what_this_version_has_no_words_for_needs_a_newer_one(changes: dict[str, Any]) -> None:
-    """It is read, for verification, and nobody is asked to agree to it."""
-    policy = replace(_policy(), **changes)
+def test_what_a_text_does_not_explain_needs_a_newer_version(name: str, changes: dict[str, Any]) -> None:
+    """The policy can be read for verification, but no candidate is asked to agree to it."""
+    policy = replace(_kept(name), **changes)
     assert Policy.parse(policy.payload()) == policy
     with pytest.raises(NewerVersionError):
         require_own_text(policy)

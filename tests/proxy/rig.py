@@ -1,27 +1,39 @@
-"""Two real loopback ends for the forwarder: an agent that writes raw bytes, and a provider that answers by a script."""
+"""Two real loopback ends for the proxy: an agent that writes raw bytes, and a provider that answers by a script."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import re
 import socket
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, assert_never
 
 from promptster.network import Network
-from promptster.proxy.forward import Forwarder, Limits, Upstream
+from promptster.proxy.observation import (
+    DataMissed,
+    ExchangeEnd,
+    RequestData,
+    RequestEnd,
+    ResponseData,
+    ResponseStart,
+)
+from promptster.proxy.reverse_proxy import ReverseProxy
+from promptster.proxy.upstreams import Upstream
 
 if TYPE_CHECKING:
     import ssl
     from collections.abc import AsyncGenerator, Awaitable, Callable
 
-    from promptster.proxy.forward import Headers, Outcome, RequestInfo
-    from promptster.proxy.provider_side import ProviderConnection
+    from promptster.proxy.header_fields import Headers
+    from promptster.proxy.limits import Limits, Timing
+    from promptster.proxy.observation import Observation, Observer, Outcome, RequestInfo
+    from promptster.proxy.provider_connections import ProviderConnection
 
 # pyright: reportPrivateUsage=false
-# What the forwarder holds back, and for whom, shows only inside it.
+# What the proxy holds back, and for whom, shows only inside it.
 
 TOKEN = "a-token-of-these-tests-0123456789_-abcdefg"
 
@@ -127,10 +139,10 @@ async def provider(
 
 @dataclass
 class Seen:
-    """An observer that keeps what it is told."""
+    """An observer that keeps what the proxy reports."""
 
     info: RequestInfo
-    calls: list[str] = field(default_factory=list[str])
+    observations: list[type[Observation]] = field(default_factory=list["type[Observation]"])
     request: bytes = b""
     response: bytes = b""
     status: int | None = None
@@ -139,41 +151,31 @@ class Seen:
     endings: list[tuple[Outcome, str]] = field(default_factory=list["tuple[Outcome, str]"])
     over: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def request_body(self, data: bytes) -> None:
-        """Keep a piece of the request."""
-        self.calls.append("request_body")
-        self.request += data
-
-    def request_end(self) -> None:
-        """Note its end."""
-        self.calls.append("request_end")
-
-    def response_head(self, status: int, headers: Headers) -> None:
-        """Keep the head."""
-        self.calls.append("response_head")
-        self.status, self.headers = status, headers
-
-    def response_body(self, data: bytes) -> None:
-        """Keep a piece of the response."""
-        self.calls.append("response_body")
-        self.response += data
-
-    def missed(self, count_bytes: int) -> None:
-        """Count."""
-        self.calls.append("missed")
-        self.missing += count_bytes
-
-    def finished(self, outcome: Outcome, detail: str) -> None:
-        """Keep the end."""
-        self.calls.append("finished")
-        self.endings.append((outcome, detail))
-        self.over.set()
+    def observe(self, observation: Observation) -> None:
+        """Keep what the proxy reports."""
+        self.observations.append(type(observation))
+        match observation:
+            case RequestData(data):
+                self.request += data
+            case RequestEnd():
+                pass
+            case ResponseStart(status, headers):
+                self.status, self.headers = status, headers
+            case ResponseData(data):
+                self.response += data
+            case DataMissed(size):
+                self.missing += size
+            case ExchangeEnd(outcome, reason):
+                self.endings.append((outcome, reason))
+                self.over.set()
+            case _:
+                assert_never(observation)
 
     @property
     def outcome(self) -> Outcome:
         """How it ended; exactly once, and last."""
         assert len(self.endings) == 1
-        assert self.calls[-1] == "finished"
+        assert self.observations[-1] is ExchangeEnd
         return self.endings[0][0]
 
 
@@ -199,6 +201,19 @@ class Agent:
             % (method, TOKEN.encode(), target.encode(), self.port, fields, len(body), body)
         )
 
+    async def hook(self, fields: bytes, body: bytes = b"") -> None:
+        """A hook of Claude Code, with these framing fields."""
+        line = b"POST /hooks/claude HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n" % self.port
+        await self.send(line + b"X-Promptster-Token: %s\r\n%s\r\n%s" % (TOKEN.encode(), fields, body))
+
+    async def refusal(self) -> tuple[int, str]:
+        """The status and code of a refusal that ends the connection; its form is checked here."""
+        head, _, body = (await self.rest()).partition(b"\r\n\r\n")
+        assert b"\r\nConnection: close" in head
+        error = json.loads(body)["error"]
+        assert error["message"].startswith("promptster: ")
+        return int(head.split(b" ")[1]), error["code"]
+
     async def head(self) -> bytes:
         """The next response's head, as it came."""
         return await self.reader.readuntil(b"\r\n\r\n")
@@ -220,9 +235,9 @@ class Agent:
 
 @dataclass
 class Proxied:
-    """A forwarder that serves, and what it told."""
+    """A proxy that serves, and what it reported."""
 
-    forwarder: Forwarder
+    proxy: ReverseProxy
     port: int
     seen: list[Seen]
     hooks: list[tuple[str, bytes]]
@@ -238,28 +253,28 @@ class Proxied:
 
     async def settled(self) -> Seen:
         """The newest exchange, once it is over."""
-        await until(lambda: 0 < len(self.seen) == self.forwarder.stats.requests)
+        await until(lambda: 0 < len(self.seen) == self.proxy.stats.requests)
         await self.seen[-1].over.wait()
         return self.seen[-1]
 
     def buffered(self) -> int:
-        """The most bytes that any of the forwarder's connections holds back for its socket now."""
-        held = [one._transport for one in self.forwarder._agents] + [one._transport for one in self._to_providers()]
+        """The most bytes that any of the proxy's connections holds back for its socket now."""
+        held = [one._transport for one in self.proxy._agents] + [one._transport for one in self._to_providers()]
         return max((transport.get_write_buffer_size() for transport in held if transport is not None), default=0)
 
     def _to_providers(self) -> set[ProviderConnection]:
-        return self.forwarder._pool._open
+        return self.proxy._pool._open
 
     def narrow(self) -> None:
-        """Let the system hold next to nothing on the way to agents, and the forwarder up to a mebibyte instead."""
-        for one in self.forwarder._agents:
+        """Let the system hold next to nothing on the way to agents, and the proxy up to a mebibyte instead."""
+        for one in self.proxy._agents:
             assert one._transport is not None
             one._transport.set_write_buffer_limits(1024 * 1024)
             one._transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
 
-    def agents_connected(self, *, proven: bool = False) -> int:
-        """How many connections of agents are open; with ``proven``, of those that showed the token."""
-        return sum(one.proven or not proven for one in self.forwarder._agents)
+    def agents_connected(self, *, authenticated: bool = False) -> int:
+        """How many connections of agents are open; with ``authenticated``, of those that presented the token."""
+        return sum(one.authenticated or not authenticated for one in self.proxy._agents)
 
     def providers_connected(self) -> int:
         """How many connections to providers are open."""
@@ -267,16 +282,16 @@ class Proxied:
 
     def sent_ahead(self) -> list[int]:
         """How many bytes behind their current request the agents' connections hold, where reading has stopped."""
-        return [len(one._buffer) for one in self.forwarder._agents if one._pipelined]
+        return [len(one._buffer) for one in self.proxy._agents if one._too_far_ahead]
 
-    def untold(self) -> int:
-        """How many calls observers have yet to get."""
-        return len(self.forwarder._queue._items)
+    def undelivered(self) -> int:
+        """How many observations have yet to be delivered."""
+        return len(self.proxy._queue._items)
 
     def reuses_addresses(self) -> bool:
         """Whether the socket that accepts agents would share its port."""
-        assert self.forwarder._server is not None
-        return bool(self.forwarder._server.sockets[0].getsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR))
+        assert self.proxy._server is not None
+        return bool(self.proxy._server.sockets[0].getsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR))
 
 
 @asynccontextmanager
@@ -284,35 +299,39 @@ async def proxied(
     *upstreams: Upstream,
     network: Network | None = None,
     limits: Limits | None = None,
+    timing: Timing | None = None,
     on_hook: Callable[[str, bytes], None] | None = None,
-    observe: Callable[[RequestInfo], Seen] = Seen,
+    observe: Callable[[RequestInfo], Observer] = Seen,
 ) -> AsyncGenerator[Proxied]:
-    """Serve a forwarder on an ephemeral port; at the end every exchange must have been told to its end once."""
+    """Serve a proxy on an ephemeral port; at the end every exchange must have been reported to its end, once."""
     seen: list[Seen] = []
     hooks: list[tuple[str, bytes]] = []
     faults: list[Exception] = []
     refused: list[tuple[str, int, bytes]] = []
 
-    def open_observer(info: RequestInfo) -> Seen:
+    def open_observer(info: RequestInfo) -> Observer:
         observer = observe(info)
-        seen.append(observer)
+        if isinstance(observer, Seen):
+            seen.append(observer)
         return observer
 
-    forwarder = Forwarder(
+    proxy = ReverseProxy(
         token=TOKEN,
         upstreams={upstream.name: upstream for upstream in upstreams},
         open_observer=open_observer,
+        hook_agents={"claude"},
         on_hook=on_hook or (lambda agent, payload: hooks.append((agent, payload))),
         network=network,
         on_fault=faults.append,
         on_hook_refused=lambda agent, size, beginning: refused.append((agent, size, beginning)),
         limits=limits,
+        timing=timing,
     )
     sock = socket.socket()
     sock.bind(("127.0.0.1", 0))
     port = sock.getsockname()[1]
-    await forwarder.serve(sock)
-    state = Proxied(forwarder, port, seen, hooks, faults, [], refused)
+    await proxy.serve(sock)
+    state = Proxied(proxy, port, seen, hooks, faults, [], refused)
     try:
         yield state
     finally:
@@ -320,8 +339,8 @@ async def proxied(
             agent.writer.close()
             with contextlib.suppress(OSError):
                 await agent.writer.wait_closed()
-        await forwarder.aclose()
+        await proxy.aclose()
         await _handed_over()
     assert all(len(one.endings) == 1 for one in seen)
-    stats = forwarder.stats
+    stats = proxy.stats
     assert stats.requests == stats.complete + stats.cut_by_agent + stats.cut_by_provider + stats.failed

@@ -11,6 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.proxy.rig import TOKEN, Talk, provider, proxied
 
+from promptster.proxy.observation import ExchangeEnd, RequestData, RequestEnd, ResponseData, ResponseStart
+
 CHUNKED = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
@@ -37,7 +39,7 @@ async def test_a_request_reaches_the_provider_and_its_answer_the_agent_unchanged
             % len(expected)
         )
         seen = await here.settled()
-        assert seen.calls == ["request_body", "request_end", "response_head", "response_body", "finished"]
+        assert seen.observations == [RequestData, RequestEnd, ResponseStart, ResponseData, ExchangeEnd]
         assert (seen.request, seen.response, seen.status, seen.outcome) == (b'{"a": 1}', expected, 207, "complete")
         assert (seen.info.upstream, seen.info.method, seen.info.target) == (
             "anthropic",
@@ -166,7 +168,7 @@ async def test_expect_100_continue_is_between_agent_and_provider(final: bytes) -
         assert await agent.head() == b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n"
         assert (await agent.answer())[0].startswith(final[:12])
         seen = await here.settled()
-        assert seen.calls.count("response_head") == 1
+        assert seen.observations.count(ResponseStart) == 1
         assert seen.outcome == "complete"
 
 
@@ -294,13 +296,13 @@ async def test_broken_chunks_cut_the_stream() -> None:
         (b"HTTP/1.1  200 OK", "it does not begin with a status line"),
         (b"HTTP/1.1 20 OK", "it does not begin with a status line"),
         (b"HTTP/1.1 099 OK", "it does not begin with a status line"),
-        (b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x", "it changes the protocol"),
-        (b"HTTP/2.0 200 OK", "it changes the protocol"),
-        (b"HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked", "HTTP/1.0 does not know"),
+        (b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x", "it switches to another protocol"),
+        (b"HTTP/2.0 200 OK", "it switches to another protocol"),
+        (b"HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked", "HTTP/1.0 does not have"),
     ],
 )
 async def test_an_unreadable_answer_is_a_bad_gateway(sent: bytes, why: str) -> None:
-    """A provider's head that the gate refuses becomes a 502 that says so, in words for people."""
+    """A provider's head that is refused becomes a 502 that says so, in words for people."""
 
     async def script(talk: Talk) -> None:
         await talk.request()
@@ -312,7 +314,7 @@ async def test_an_unreadable_answer_is_a_bad_gateway(sent: bytes, why: str) -> N
         await agent.ask()
         answer = await agent.rest()
         assert answer.startswith(b"HTTP/1.1 502 Bad Gateway\r\n")
-        assert b"promptster: the provider's answer" in answer
+        assert b"promptster: the provider's response" in answer
         assert why.encode() in answer
         assert (await here.settled()).outcome == "failed"
 
@@ -423,7 +425,7 @@ HELD = 1024 * 1024
 
 
 async def test_a_slow_agent_slows_the_provider_down() -> None:
-    """While an agent reads 48 MiB little by little, the forwarder never holds more than a socket's worth of it."""
+    """While an agent reads 48 MiB little by little, the proxy never holds more than a socket's worth of it."""
 
     async def script(talk: Talk) -> None:
         await talk.request()

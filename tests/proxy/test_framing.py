@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from promptster.proxy.framing import Body, ChunkedBody, FramingError, OpenBody, SizedBody
+from promptster.proxy.framing import Body, ChunkedBody, CloseDelimitedBody, FramingError, SizedBody
 
 CHUNKS = st.lists(
     st.tuples(st.binary(min_size=1, max_size=40), st.sampled_from([b"", b";a=b", b' ;q="x y"', b"; a = b ;c"]))
@@ -66,7 +66,7 @@ def test_a_body_cut_short_is_not_done() -> None:
     for tracker, data in ((SizedBody(5), b"four"), (ChunkedBody(), b"4\r\nfour\r\n"), (ChunkedBody(), b"0\r\n")):
         tracker.feed(data)
         assert not tracker.ends_at_eof()
-    opened = OpenBody()
+    opened = CloseDelimitedBody()
     assert opened.feed(b"any") == (b"any", b"any", b"")
     assert opened.ends_at_eof()
 

@@ -1,4 +1,4 @@
-"""Recorded streams of real providers, cut again anywhere, through the whole forwarder."""
+"""Recorded streams of real providers, cut again anywhere, through the whole proxy."""
 
 from __future__ import annotations
 

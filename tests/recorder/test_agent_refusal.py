@@ -15,6 +15,7 @@ import pytest
 from promptster.errors import InsideAgentError, SessionError
 from promptster.private import peer_pid
 from promptster.recorder.agent_refusal import AgentRefusal, refusal
+from promptster.session_folder.control_calls import FlushCall, RecordCall, StatusCall, StopCall
 
 NOTE = {"src": "candidate", "kind": "note", "fields": {"text": "x"}}
 FINAL: dict[str, Any] = {"src": "workspace", "kind": "submission_final", "fields": {}}
@@ -44,19 +45,19 @@ async def test_somebody_who_ended_gets_nothing_done(tmp_path: Path) -> None:
     ended = await asyncio.create_subprocess_exec(sys.executable, "-ISc", "")
     await ended.wait()
     with pytest.raises(SessionError) as caught:
-        await _guard(tmp_path).check({"op": "stop"}, ended.pid)
+        await _guard(tmp_path).check(StopCall(), ended.pid)
     assert caught.value.code == "asker_gone"
 
 
 async def test_what_reads_is_everybodys(tmp_path: Path) -> None:
-    """Status and notes are asked of nobody in particular; a note beside another event is no note."""
+    """Anyone may ask for the status or record a note; a note together with another event is refused."""
     guard, nobody = _guard(tmp_path), 2**22 + 1
-    for request in ({"op": "status"}, {"op": "flush"}, {"op": "record", "drafts": [NOTE]}):
-        await guard.check(request, nobody)
-    for drafts in ([NOTE, FINAL], [FINAL], ["note"], None):
+    for call in (StatusCall(), FlushCall(), RecordCall(drafts=[NOTE])):
+        await guard.check(call, nobody)
+    for drafts in ([NOTE, FINAL], [FINAL]):
         with pytest.raises(SessionError):
-            await guard.check({"op": "record", "drafts": drafts}, nobody)
-    await guard.check({"op": "stop"}, os.getpid())
+            await guard.check(RecordCall(drafts=drafts), nobody)
+    await guard.check(StopCall(), os.getpid())
 
 
 @pytest.mark.parametrize("recorded", [True, False])

@@ -12,7 +12,7 @@ import httpx
 import pytest
 from tests.helpers.running import kill_and_wait, prepared
 
-from promptster.session.launch.launcher import hook_command
+from promptster.agents.hook_command import hook_command
 from promptster_hooks import frame
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class Hooks:
         """As Claude Code reports."""
         prompt, payload = self._payload()
         answer = httpx.post(
-            self._ticket.hook_url,
+            self._ticket.hook_url("claude"),
             content=payload,
             headers={"x-promptster-token": self._ticket.token, "content-type": "application/json"},
             trust_env=False,

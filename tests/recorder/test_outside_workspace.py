@@ -9,7 +9,7 @@ import pytest
 from tests.helpers.recording_agent import PROMPT, hook, until
 from tests.helpers.running import prepared
 
-from promptster.capture.engine import HOOKED_AGENTS
+from promptster.agents.registry import readers
 from promptster.clock import SystemClock
 from promptster.protocol.events import KINDS
 from promptster.recorder.outside_workspace import PlacedCapture
@@ -42,7 +42,8 @@ def capture_in(workspace: Path) -> tuple[PlacedCapture, list[str], list[Draft]]:
         append,
         SystemClock(),
         allowed_kinds=tuple(KINDS),
-        hooked_agents=HOOKED_AGENTS,
+        agents=readers(),
+        hooked_agents=None,
         workspace=workspace,
         tell=told.append,
     )

@@ -15,9 +15,9 @@ from tests.helpers.recording_agent import PROMPT, ask_model, hook, provider, unt
 from tests.helpers.running import FAR, kill_and_wait, prepared
 from tests.helpers.shelf_server import serving
 
+from promptster.agents.hook_command import hook_command
 from promptster.errors import SessionError
 from promptster.protocol.encoding import b64u_decode
-from promptster.session.launch.launcher import hook_command
 from promptster.session_folder.folder import SessionState
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import pytest
 from tests.helpers.capturing import RECORDINGS, Bench
 from tests.helpers.sessions import CLAUDE, Script
 
-from promptster.agents.registry import agent_named
+from promptster.agents.registry import readers
 from promptster.capture.providers.interface import ToolResult, ToolUse
 from promptster.replay.edits import edit_diff
 from promptster.replay.exporters import find
@@ -61,7 +61,7 @@ def _of_old(session: str, sources: Collection[str] = BOTH) -> list[Entry]:
 def _of_now(sources: Collection[str] = BOTH) -> list[Entry]:
     """The edits that Claude Code's hooks reported, as they are recorded now, by the hooks and by the proxy."""
     script = Script()
-    claude, bench = agent_named("claude"), Bench()
+    claude, bench = readers().requests("claude"), Bench()
     for payload in REPORTED if "proxy" in sources else ():
         call = ToolUse(id=payload["tool_use_id"], name=payload["tool_name"], input=payload["tool_input"])
         for finding in claude.actions(call, ToolResult(id=call.id, text="The file has been updated")):

@@ -7,7 +7,7 @@ from tests.vectors.world import World, second_policy, small_policy
 
 from promptster.commands.verify import document
 from promptster.protocol.bundle import write_bundle
-from promptster.protocol.policy import Policy
+from promptster.protocol.policy import NEWEST_TEXT, Policy
 from promptster.protocol.verdict import Verification
 from promptster.protocol.verification import verify_bundle
 from promptster.replay.exporters import find
@@ -32,7 +32,7 @@ def _verified(policy: Policy) -> Verification:
         (small_policy(), "policy_text", DIFFERS),
         (second_policy(text="Nothing is recorded.\n"), "policy_text", DIFFERS),
         (second_policy(retention_days=180), "policy_text", DIFFERS),
-        (second_policy(text_version=3), "policy_text_unknown", UNKNOWN),
+        (second_policy(text_version=NEWEST_TEXT + 1), "policy_text_unknown", UNKNOWN),
         (second_policy(at_limit="submit"), "policy_text_unknown", UNKNOWN),
     ],
 )

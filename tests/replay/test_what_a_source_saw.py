@@ -14,7 +14,7 @@ import pytest
 from tests.helpers.capturing import Bench
 from tests.helpers.sessions import CLAUDE, Script
 
-from promptster.agents.registry import agent_named
+from promptster.agents.registry import readers
 from promptster.capture.providers.interface import ToolResult, ToolUse
 from promptster.replay.edits import edit_diff
 from promptster.replay.model import Extent
@@ -247,7 +247,7 @@ def _record(line: Told, sources: tuple[str, ...]) -> Script:
     if "proxy" in sources:
         call = ToolUse(id="t", name=line.tool, input=given)
         script.add("proxy", "tool_call", lane=1, tool_use_id="t", name=line.tool, input=given, **CLAUDE)
-        for finding in agent_named("claude").actions(call, ToolResult(id="t", text="The file has been updated")):
+        for finding in readers().requests("claude").actions(call, ToolResult(id="t", text="The file has been updated")):
             said: dict[str, Any] = {name: value for name, value in finding.fields.items() if value is not None}
             script.add("proxy", finding.kind, lane=1, **said, **CLAUDE)
     return script

@@ -8,34 +8,31 @@ import os
 import socket
 import threading
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any, get_args
 
 import pytest
 
-from promptster.errors import SessionError
+from promptster.errors import RecorderUnreachableError, SessionError
 from promptster.recorder.control_server import ControlServer
 from promptster.recorder.process_log import Log
+from promptster.session_folder.control_calls import ControlCall, PauseCall, RecordCall, read_call
 from promptster.session_folder.control_client import ControlClient
+from promptster.session_folder.control_messages import Recorded, Reply
 from promptster.session_folder.folder import SessionFolder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator, Mapping
+    from collections.abc import Callable, Generator, Iterator
     from pathlib import Path
 
 
-async def _echo(request: Mapping[str, Any]) -> Mapping[str, Any]:
-    return {"got": request["what"], "seqs": [1]}
-
-
-async def _refuse(_request: Mapping[str, Any]) -> Mapping[str, Any]:
-    raise SessionError("no", hint="so", code="because")
-
-
-async def _fail(_request: Mapping[str, Any]) -> Mapping[str, Any]:
+async def _answer(call: ControlCall) -> Reply:
+    """Count what is recorded, refuse a pause, fail at anything else."""
+    if isinstance(call, RecordCall):
+        return Recorded(seqs=(len(json.dumps(list(call.drafts))),))
+    if isinstance(call, PauseCall):
+        raise SessionError("no", hint="so", code="because")
     raise RuntimeError("a prompt that must not be told")
-
-
-OPERATIONS = {"echo": _echo, "refuse": _refuse, "fail": _fail}
 
 
 @contextmanager
@@ -54,7 +51,7 @@ def answering(folder: SessionFolder, log: Log) -> Generator[ControlClient]:
     """A control server in a thread of its own, and a client."""
     loop = asyncio.new_event_loop()
     with listening(folder) as sock:
-        task = loop.create_task(ControlServer(sock, OPERATIONS, log).run())
+        task = loop.create_task(ControlServer(sock, _answer, log).run())
         thread = threading.Thread(target=loop.run_forever)
         thread.start()
         try:
@@ -84,24 +81,59 @@ def client(tmp_path: Path, log_file: Path) -> Iterator[ControlClient]:
 
 def test_a_request_is_answered(client: ControlClient) -> None:
     """Arguments arrive, and the answer comes back, large ones too."""
-    large = "x" * 3_000_000
-    assert client.call("echo", what=large)["got"] == large
+    large: list[dict[str, Any]] = [{"kind": "x" * 3_000_000}]
+    assert client.record(large) == [len(json.dumps(large))]
 
 
 def test_a_refusal_carries_its_code_message_and_hint(client: ControlClient) -> None:
     """The recorder's typed error is the command's typed error."""
     with pytest.raises(SessionError) as error:
-        client.call("refuse")
+        client.pause()
     assert (error.value.code, error.value.message, error.value.hint) == ("because", "no", "so")
 
 
-@pytest.mark.parametrize(("op", "code"), [("unheard", "unknown_op"), ("echo", "bad_request"), ("fail", "internal")])
-def test_every_request_gets_a_typed_answer(client: ControlClient, log_file: Path, op: str, code: str) -> None:
-    """Unknown, incomplete or failing: the answer is an error with a code, and the log has no content."""
-    with pytest.raises(SessionError) as error:
-        client.call(op)
-    assert error.value.code == code
+@pytest.mark.parametrize(
+    ("line", "code"),
+    [
+        (b'{"op": "unheard"}', "unknown_op"),
+        (b'{"op": "record"}', "bad_request"),
+        (b'{"op": "record", "drafts": ["note"]}', "bad_request"),
+        (b'{"op": "record", "drafts": null}', "bad_request"),
+        (b'{"op": "flush", "seconds": true}', "bad_request"),
+        (b'{"op": "stop", "withdrawn": "no"}', "bad_request"),
+        (b'{"op": "refused", "command": "stop"}', "bad_request"),
+        (b'{"op": "flush", "seconds": 1}', "internal"),
+    ],
+)
+@pytest.mark.usefixtures("client")
+def test_every_request_gets_a_typed_answer(tmp_path: Path, log_file: Path, line: bytes, code: str) -> None:
+    """Unknown, incomplete, mistyped or failing: the answer is an error with a code, and the log has no content."""
+    answer = _exchange(tmp_path, line)
+    assert (answer["ok"], answer["error"]["code"]) == (False, code)
     assert "prompt" not in log_file.read_text()
+
+
+@pytest.mark.usefixtures("client")
+def test_fields_of_a_newer_command_are_left_aside(tmp_path: Path) -> None:
+    """What this recorder does not know does not stop it from doing the rest."""
+    assert _exchange(tmp_path, b'{"op": "record", "drafts": [], "urgent": 1}') == {"ok": True, "seqs": [2]}
+
+
+@pytest.mark.parametrize("call", get_args(ControlCall))
+def test_every_call_reads_back_as_it_was_written(call: type[ControlCall]) -> None:
+    """The recorder reads what commands write, for every class and every field."""
+    values: dict[str, Any] = {"drafts": [{"kind": "note"}], "seconds": 2.5, "reason": "r", "command": "c", "agent": "a"}
+    made = call(**{field.name: values.get(field.name, True) for field in fields(call)})
+    assert read_call(json.loads(json.dumps(made.document()))) == made
+
+
+def _exchange(tmp_path: Path, line: bytes) -> Any:
+    """One line to the server, one back."""
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.connect(str(SessionFolder(tmp_path / "s").control_socket))
+        connection.sendall(line + b"\n")
+        with connection.makefile("rb") as answers:
+            return json.loads(answers.readline())
 
 
 def test_a_line_that_is_no_request_is_refused(client: ControlClient, tmp_path: Path) -> None:
@@ -109,19 +141,19 @@ def test_a_line_that_is_no_request_is_refused(client: ControlClient, tmp_path: P
     with socket.socket(socket.AF_UNIX) as connection:
         connection.connect(str(SessionFolder(tmp_path / "s").control_socket))
         answers = connection.makefile("rb")
-        for line in (b"nonsense\n", b"[]\n", b'{"op": 7}\n', b'{"op": "echo", "what": 1}\n'):
+        for line in (b"nonsense\n", b"[]\n", b'{"op": 7}\n', b'{"op": "record", "drafts": []}\n'):
             connection.sendall(line)
             answer = json.loads(answers.readline())
-            assert answer["ok"] is line.startswith(b'{"op": "echo"')
+            assert answer["ok"] is line.startswith(b'{"op": "record"')
         answers.close()
-    assert client.call("echo", what=2)["got"] == 2
+    assert client.record([]) == [2]
 
 
 def test_nobody_there_is_told_as_such(tmp_path: Path) -> None:
     """No socket, or nobody behind it: one code that commands can act on."""
     folder = SessionFolder(tmp_path / "s")
-    with pytest.raises(SessionError) as error:
-        ControlClient(folder).call("status")
+    with pytest.raises(RecorderUnreachableError) as error:
+        ControlClient(folder).status()
     assert error.value.code == "recorder_unreachable"
 
 
@@ -150,8 +182,8 @@ def _dying(folder: SessionFolder, answers: list[bytes]) -> tuple[threading.Threa
 def test_a_recorder_that_died_is_asked_again(tmp_path: Path) -> None:
     """Its supervisor keeps the socket: what may be repeated is repeated to the next recorder."""
     folder = SessionFolder(tmp_path / "s")
-    thread, seen = _dying(folder, [b"", b"", b'{"ok": true, "got": 1}\n'])
-    assert ControlClient(folder).call("status")["got"] == 1
+    thread, seen = _dying(folder, [b"", b"", b'{"ok": true, "seq": 1}\n'])
+    assert ControlClient(folder).pause() == 1
     thread.join()
     assert len(seen) == 3
 
@@ -165,7 +197,7 @@ GOOD: dict[str, dict[str, Any]] = {
     },
     "launch": {
         "port": 1, "token": "t", "base_urls": {"claude": "http://127.0.0.1:1/t"}, "usual_addresses": ["anthropic"],
-        "hook_url": "http://127.0.0.1:1/hooks", "hook_socket": "/s", "spool": "/p",
+        "hook_socket": "/s", "spool": "/p",
     },
     "record": {"seqs": [1]},
     "pause": {"seq": 1},

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from tests.vectors.common import UNREADABLE, Named, bundle_vector, parts_vector, refused, vector
-from tests.vectors.world import World, drafts, second_policy
+from tests.vectors.world import World, drafts, newest_policy, second_policy
 
 from promptster.protocol.archive import Member, read_archive, write_archive
 from promptster.protocol.bundle import write_bundle
@@ -43,6 +43,15 @@ def good() -> Iterator[Named]:
     world = World(policy=second_policy(), log=1)
     data = write_bundle(world.parts())
     yield bundle_vector("bundle-policy-2", "a session of a policy of version 2: the format stands first", data, world)
+    newest = newest_policy().payload()
+    yield vector(
+        "policy-2-text-3", "a policy of version 2 with text 3", "policy",
+        {"data": b64u_encode(newest)}, {"sha256": policy_sha256(newest)},
+    )  # fmt: skip
+    world = World(policy=newest_policy(), log=1)
+    yield bundle_vector(
+        "bundle-policy-2-text-3", "a session whose policy has text 3", write_bundle(world.parts()), world
+    )
     world = World(policy=second_policy(text_version=3, at_limit="submit"), log=1)
     yield bundle_vector(
         "bundle-policy-2-later-text", "a text that is rendered in a later way is no reader's matter",

@@ -23,7 +23,7 @@ from promptster.protocol.events.fields import BLOCK, CUT, Block, Secret, commitm
 from promptster.protocol.events.kinds import Kind, event_of
 from promptster.protocol.invite import InviteCode, new_invite_code
 from promptster.protocol.key_succession import first_key, log_key, write_keyfile
-from promptster.protocol.policy import Policy, PolicyV2, make_policy, policy_sha256
+from promptster.protocol.policy import Policy, PolicyV2, make_policy, policy_sha256, render_text
 from promptster.protocol.privacy import RedactionRecord
 from promptster.protocol.receipt import Check, Close, Receipt
 from promptster.protocol.signing import Envelope, SigningKey, fingerprint
@@ -79,9 +79,15 @@ def small_policy(kinds: Iterable[str] = tuple(Kind), **changes: Any) -> Policy:
 
 
 def second_policy(**changes: Any) -> PolicyV2:
-    """The same policy in version 2, its text rendered from it."""
+    """The same policy in version 2, with text 2 rendered from its settings."""
+    second = dataclasses.replace(newest_policy(), text_version=2)
+    return dataclasses.replace(second, **{"text": render_text(second), **changes})
+
+
+def newest_policy() -> PolicyV2:
+    """The same policy as it is made today, with the newest text."""
     small = {name: getattr(small_policy(), name) for name in ("organisation", "title", "kinds", "providers")}
-    return dataclasses.replace(make_policy(**small, retention_days=30, time_limit_minutes=90), **changes)
+    return make_policy(**small, retention_days=30, time_limit_minutes=90)
 
 
 def drafts() -> list[Draft]:

@@ -1,4 +1,4 @@
-"""What an agent's file offers: how to start that agent behind the recorder, as plain values.
+"""How an agent is started with recording on, as plain values.
 
 Preparing may write files of our own (0600, in the session's run folder), with nothing of the candidate's in them, and
 never a file of the agent. It does not start anything; ``launcher`` does.
@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
+
+from promptster.errors import LaunchError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -58,18 +60,29 @@ class Launch:
     """Whether this can be a conversation; help, logins and the like have nothing that could be recorded."""
 
 
-class Agent(Protocol):
-    """One agent."""
+class EditorFileMissingError(LaunchError):
+    """The agent can be recorded only with its workspace file prepared, and a person may agree to that now."""
 
-    name: str
-    """What the candidate types."""
-    provider_agent: str
-    """Its name in findings about company providers, on hook frames and in events."""
-    resume_words: tuple[str, ...]
+    def __init__(self, message: str, *, agent: str, question: str, hint: str, code: str) -> None:
+        """``agent``: its id; ``question``: what to ask at a terminal."""
+        super().__init__(message, hint=hint, code=code)
+        self.agent, self.question = agent, question
+
+
+class Launches(Protocol):
+    """Starts one agent."""
+
+    resume_words: tuple[str, ...] = ()
     """What goes before a conversation's id to continue it."""
+    folder_options: tuple[str, ...] = ()
+    """Options that name the folder that the agent works in, instead of the one that it is started in."""
+    own_folder_options: tuple[str, ...] = ()
+    """Options by which the agent makes a folder of its own to work in, outside the workspace."""
+    further_folder_option: str = "--add-dir"
+    """The option that lets the agent read and write further folders."""
 
     def environment(self, arguments: tuple[str, ...], environ: Mapping[str, str]) -> Mapping[str, str]:
-        """The variables as this agent will see them, where its own arguments can set some.
+        """The variables as this agent will see them, if its own arguments can set some.
 
         Args:
             arguments: what the candidate typed after the agent's name.
@@ -78,11 +91,13 @@ class Agent(Protocol):
         Raises:
             LaunchError: the arguments cannot be read.
         """
-        ...
+        del arguments
+        return environ
 
     def converses(self, arguments: tuple[str, ...]) -> bool:
         """Whether a call can be a conversation; help, logins and the like have nothing that could be recorded."""
-        ...
+        del arguments
+        return True
 
     def prepare(self, request: LaunchRequest) -> Launch:
         """How to start this agent recorded.

@@ -1,35 +1,81 @@
-"""One module per agent: how it names its sessions, what it adds to the user's words, what its hooks report."""
+"""The agents that are here: for each line of the catalogue the ``AGENT`` of the folder of that name."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from functools import cache
+from importlib import import_module
+from typing import TYPE_CHECKING, cast
 
-from promptster.agents.claude.requests import ClaudeCode
-from promptster.agents.codex.requests import Codex
-from promptster.agents.cursor.hooks import Cursor
-from promptster.agents.unnamed import Generic, Unnamed
+from promptster.agents.plugin import HookTransport
+from promptster.errors import LaunchError
+from promptster.protocol.agents import BY_PROGRAM, CATALOGUE, PROGRAMS, one_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from promptster.capture.agent import Agent
-
-AGENTS: tuple[Agent, ...] = (ClaudeCode(), Codex(), Cursor())
-"""Every agent whose habits are known."""
-
-_UNNAMED: Mapping[str, Agent] = {
-    "anthropic": Unnamed(ClaudeCode()),
-    "openai": Unnamed(Codex()),
-    "openai_chat": Unnamed(Codex()),
-}
-_UNKNOWN: Agent = Generic()
+    from promptster.agents.launching import Launches
+    from promptster.agents.plugin import AgentPlugin
+    from promptster.capture.readers import AgentReaders
+    from promptster.protocol.agents import AgentFacts
 
 
-def agent_of(headers: Mapping[str, str], api: str = "") -> Agent:
-    """The agent that sent a request with these header fields (names in lower case) by the API of this name."""
-    return next((agent for agent in AGENTS if agent.recognises(headers)), agent_named("", api))
+@cache
+def plugin(agent: str) -> AgentPlugin:
+    """The plug-in of the agent of this id, which is in the catalogue."""
+    return cast("AgentPlugin", import_module(f"promptster.agents.{agent}").AGENT)
 
 
-def agent_named(name: str, api: str = "") -> Agent:
-    """The agent of this name; for any other one whoever else speaks the API."""
-    return next((agent for agent in AGENTS if agent.name == name), _UNNAMED.get(api, _UNKNOWN))
+def plugins() -> tuple[AgentPlugin, ...]:
+    """Every plug-in, in the order of the catalogue."""
+    return tuple(plugin(facts.id) for facts in CATALOGUE)
+
+
+def program_facts(program: str) -> AgentFacts:
+    """The agent that people start by this name.
+
+    Raises:
+        LaunchError: there is none (125: it is our refusal, whether or not such a program is installed).
+    """
+    facts = BY_PROGRAM.get(program)
+    if facts is None:
+        raise LaunchError(f"cannot record {program}", hint=f"Use {one_of(PROGRAMS)}.", code="unknown_agent")
+    return facts
+
+
+def launches(program: str) -> Launches:
+    """How the agent that people start by this name is started.
+
+    Raises:
+        LaunchError: there is none.
+    """
+    return plugin(program_facts(program).id).launch()
+
+
+@cache
+def readers() -> AgentReaders:
+    """Every agent as capture reads it."""
+    from promptster.capture.readers import AgentReader, AgentReaders  # noqa: PLC0415 - only the recorder reads
+
+    found: list[AgentReader] = []
+    for each in plugins():
+        reader = AgentReader(id=each.id)
+        if each.requests is not None:
+            reader = replace(reader, requests=each.requests())
+        if each.hooks is not None:
+            reader = replace(reader, hooks=each.hooks())
+        found.append(reader)
+    return AgentReaders(found, hooked=[each.id for each in plugins() if each.is_hooked])
+
+
+def http_hooked() -> frozenset[str]:
+    """The ids of the agents whose hooks arrive by HTTP."""
+    return frozenset(each.id for each in plugins() if each.hook_transport is HookTransport.HTTP)
+
+
+def base_urls(port: int, token: str) -> dict[str, str]:
+    """Where each agent reaches its usual provider through the proxy, by its id, and its other ones, by their names."""
+    found: dict[str, str] = {}
+    for each in plugins():
+        base = f"http://127.0.0.1:{port}{f'/{token}' if each.token_in_path else ''}"
+        for number, upstream in enumerate(each.facts.upstreams):
+            found[upstream if number else each.id] = f"{base}/{upstream}"
+    return found

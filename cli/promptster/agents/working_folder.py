@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from promptster.agents.launching import split_options
 from promptster.errors import LaunchError
@@ -13,19 +13,15 @@ from promptster.session_folder.wording import shell_path
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_MOVES: Final = {"codex": ("-C", "--cd"), "cursor-agent": ("--workspace",)}
-"""Options by which an agent works in another folder than the one it is started in."""
-_OWN_PLACES: Final = {"cursor-agent": ("-w", "--worktree")}
-"""Options by which an agent makes a folder of its own to work in, outside the workspace."""
-_MORE: Final = "--add-dir"
-"""The option by which Claude Code and Codex may read and write further folders."""
+    from promptster.agents.launching import Launches
 
 
-def require_inside(name: str, arguments: tuple[str, ...], workspace: Path) -> tuple[str, ...]:
+def require_inside(name: str, agent: Launches, arguments: tuple[str, ...], workspace: Path) -> tuple[str, ...]:
     """Refuse an agent that would work outside the workspace.
 
     Args:
         name: the agent's program.
+        agent: the options that it has.
         arguments: what the candidate typed after its name.
         workspace: the session's.
 
@@ -41,16 +37,20 @@ def require_inside(name: str, arguments: tuple[str, ...], workspace: Path) -> tu
     except FileNotFoundError:
         raise LaunchError("the folder that you are in is gone", hint=go_there, code="outside_workspace") from None
     options, _ = split_options(arguments)
-    for word, _ in _values(options, _OWN_PLACES.get(name, ())):
+    for word, _ in _values(options, agent.own_folder_options):
         raise LaunchError(
             f"with {word} {name} would work outside your workspace", hint="Leave it out.", code="outside_workspace"
         )
-    moves = list(_values(options, _MOVES.get(name, ())))
+    moves = list(_values(options, agent.folder_options))
     place = _real(here / moves[-1][1]) if moves else here
     if not is_inside(place, workspace):
         hint = f"Leave out {moves[-1][0]}, or name a folder of your workspace." if moves else go_there
         raise LaunchError(f"{name} would work in {place}, outside your workspace", hint=hint, code="outside_workspace")
-    more = [place for value in _further(options) if not is_inside(place := _real(here / value), workspace)]
+    more = [
+        place
+        for value in _further(options, agent.further_folder_option)
+        if not is_inside(place := _real(here / value), workspace)
+    ]
     if not more:
         return ()
     named = ", ".join(str(place) for place in more)
@@ -73,13 +73,13 @@ def _real(place: Path) -> Path:
     return Path(os.path.realpath(place))
 
 
-def _further(options: tuple[str, ...]) -> Iterator[str]:
-    """The folders behind each option that names further ones; Claude Code takes several at once."""
+def _further(options: tuple[str, ...], further: str) -> Iterator[str]:
+    """The folders after each option that names further ones; some agents take several at once."""
     named = False
     for word in options:
         option, equals, value = word.partition("=")
         if word.startswith("-"):
-            named = option == _MORE
+            named = option == further
             if named and equals:
                 yield value
         elif named:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from promptster.capture.agent import Finding
 from promptster.replay.differences import NO_NEWLINE, from_hunks, lines_of, unplaced
+from promptster.replay.model import OUTPUT_CUT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -222,6 +223,12 @@ def permission(*, decision: str, call: ToolUse, mode: str | None = None, is_name
             "mode": mode,
         },
     )
+
+
+def output_cut(tool_use_id: str, **facts: int | str) -> Finding:
+    """How much of a call's output the agent itself left out."""
+    payload = {"tool_use_id": tool_use_id, **facts}
+    return Finding(kind="agent_other", fields={"raw_kind": OUTPUT_CUT, "payload": payload})
 
 
 def whole_ms(value: Json) -> int | None:

@@ -1,4 +1,4 @@
-"""What the engine asks of an agent's module, and the nouns in which it answers."""
+"""What capture asks of an agent, as Protocols with defaults, and the nouns in which the answers are given."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
-from promptster.capture.providers.interface import Json, ModelCall, ToolResult, ToolUse, UserText
+from promptster.capture.providers.interface import Json, ModelCall, ToolResult, ToolUse, UserText, text_of
 
 Purpose = Literal["work", "title", "classifier", "compaction", "other"]
 """Why an agent calls a model; only ``work`` is the candidate's."""
@@ -92,71 +92,105 @@ class HookReport:
     """Where it happened, if the payload says so."""
 
 
-class Agent(Protocol):
-    """One agent's habits."""
-
-    name: str
-    """As in hook addresses and in events."""
-    tools: frozenset[str]
-    """The tools whose calls are understood; others are recorded as well, and counted."""
-    hooks_every_prompt: bool
-    """Whether everything that a person types is reported by a hook before it is sent."""
-
-    def recognises(self, headers: Mapping[str, str]) -> bool:
-        """Whether a request with these header fields comes from this agent."""
-        ...
-
-    def identify(self, headers: Mapping[str, str], body: Mapping[str, Json]) -> Identity:
-        """Which conversation a request belongs to."""
-        ...
-
-    def purpose(self, call: ModelCall, headers: Mapping[str, str], body: Mapping[str, Json]) -> Purpose:
-        """Why the agent sends this request."""
-        ...
-
-    def prompts(self, run: Sequence[UserText]) -> Sequence[Prompt]:
-        """The words in texts that follow each other in the user's role, without what the agent added."""
-        ...
-
-    def resumes(self, item: UserText) -> bool:
-        """Whether a user's text only asks the model to go on with an answer that was cut off."""
-        ...
-
-    def summarises(self, item: UserText) -> bool:
-        """Whether a user's text is the summary that replaces an earlier history."""
-        ...
-
-    def spawns(self, call: ToolUse) -> str | None:
-        """The first message of the subagent that a tool call starts, if it starts one."""
-        ...
-
-    def task(self, run: Sequence[UserText]) -> str:
-        """The words that start a subagent, in the first texts of its conversation."""
-        ...
-
-    def subagent_name(self, body: Mapping[str, Json]) -> str:
-        """What other agents of the session call the sender of a request, where that is not its id."""
-        ...
-
-    def ended(self, text: str) -> tuple[str, str] | None:
-        """The subagent (by id or name) that a text says has ended, and what it brought."""
-        ...
-
-    def hooks_tell(self, call: ToolUse, result: ToolResult) -> bool:
-        """Whether a call with this result has hooks, if the agent's hooks are on."""
-        ...
-
-    def actions(self, call: ToolUse, result: ToolResult) -> Sequence[Finding]:
-        """The file edits and commands behind a tool call and its result, as far as these two tell."""
-        ...
+class NamesFiles(Protocol):
+    """What both of an agent's readers may know."""
 
     def touches(self, call: ToolUse) -> Sequence[str]:
         """The files that a call may change, as far as its arguments name them."""
-        ...
+        del call
+        return ()
 
-    def hook(self, payload: Mapping[str, Json]) -> HookReport:
-        """Read one hook payload; an unknown event is kept raw."""
-        ...
+
+class ReadsRequests(NamesFiles, Protocol):
+    """How an agent uses a provider's API: whose request it is, and what of it a person typed.
+
+    The defaults are those of an unknown agent: every text is a prompt, and no tool call is understood.
+    """
+
+    tools: frozenset[str] = frozenset()
+    """The tools whose calls are understood; others are recorded as well, and counted."""
+    hooks_every_prompt: bool = False
+    """Whether everything that a person types is reported by a hook before it is sent."""
+    apis: tuple[str, ...] = ()
+    """The provider APIs whose unknown callers are read as if they were this agent."""
+
+    def recognises(self, headers: Mapping[str, str]) -> bool:
+        """Whether a request with these header fields (names in lower case) comes from this agent."""
+        del headers
+        return False
+
+    def identify(self, headers: Mapping[str, str], body: Mapping[str, Json]) -> Identity:
+        """Which conversation a request belongs to."""
+        del headers, body
+        return Identity(agent="")
+
+    def purpose(self, call: ModelCall, headers: Mapping[str, str], body: Mapping[str, Json]) -> Purpose:
+        """Why the agent sends this request."""
+        del call, headers, body
+        return "work"
+
+    def prompts(self, run: Sequence[UserText]) -> Sequence[Prompt]:
+        """The words in texts that follow each other in the user's role, without what the agent added."""
+        return [Prompt(text=item.text, images=item.images) for item in run if item.text or item.images]
+
+    def resumes(self, item: UserText) -> bool:
+        """Whether a user's text only asks the model to continue an answer that was cut off."""
+        del item
+        return False
+
+    def summarises(self, item: UserText) -> bool:
+        """Whether a user's text is the summary that replaces an earlier history."""
+        del item
+        return False
+
+    def spawns(self, call: ToolUse) -> str | None:
+        """The first message of the subagent that a tool call starts, if it starts one."""
+        del call
+        return None
+
+    def task(self, run: Sequence[UserText]) -> str:
+        """The words that start a subagent, in the first texts of its conversation."""
+        return "\n\n".join(prompt.text for prompt in self.prompts(run))
+
+    def subagent_name(self, body: Mapping[str, Json]) -> str:
+        """What other agents of the session call the sender of a request, if that is not its id."""
+        del body
+        return ""
+
+    def ended(self, text: str) -> tuple[str, str] | None:
+        """The subagent (by id or name) that a text says has ended, and its result."""
+        del text
+        return None
+
+    def hooks_tell(self, call: ToolUse, result: ToolResult) -> bool:
+        """Whether a call with this result has hooks, if the agent's hooks are on."""
+        del call, result
+        return False
+
+    def actions(self, call: ToolUse, result: ToolResult) -> Sequence[Finding]:
+        """The file edits and commands of a tool call, as far as the call and its result show them."""
+        del call, result
+        return ()
+
+
+class ReadsHooks(NamesFiles, Protocol):
+    """How an agent's hooks report what it does."""
+
+    def owns(self, payload: Mapping[str, Json]) -> bool:
+        """Whether a payload is this agent's by a mark of its own, whichever agent's hook delivered it."""
+        del payload
+        return False
+
+    def read(self, payload: Mapping[str, Json]) -> HookReport:
+        """Read one hook payload; an unknown event is kept as it came."""
+        event = text_of(payload.get("hook_event_name")) or "unknown"
+        identity = Identity(agent="", session=text_of(payload.get("session_id")))
+        return HookReport(event=event, identity=identity, findings=[raw_finding(event, payload)])
+
+    def twin(self, call: ToolUse) -> tuple[str, ...]:
+        """What all hook events about this call say alike, if some of them do not name it; empty elsewhere."""
+        del call
+        return ()
 
 
 def raw_finding(event: str, payload: Mapping[str, Json]) -> Finding:

@@ -8,11 +8,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from promptster.agents.registry import agent_named
 from promptster.capture.agent import Identity
 from promptster.capture.draft_writer import DraftWriter, Stamp
 from promptster.capture.edits_on_disk import Disk
-from promptster.capture.hook_side.hook_queue import HookQueue, event_name, read_hook
+from promptster.capture.hook_side.hook_queue import HookQueue, event_name
 from promptster.capture.journal_replay import JournalReplay
 from promptster.capture.lanes import Lanes
 from promptster.capture.providers.interface import ModelCall
@@ -32,13 +31,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
     from pathlib import Path
 
-    from promptster.capture.agent import Agent, HookReport, Prompt
+    from promptster.capture.agent import HookReport, Prompt, ReadsRequests
+    from promptster.capture.readers import AgentReaders
     from promptster.clock import Clock
     from promptster.protocol.events import Draft, OpenedEvent
     from promptster.proxy.observation import Observer, RequestInfo
-
-HOOKED_AGENTS = frozenset({"claude", "codex"})
-"""Agents that the launcher gives hooks to."""
 
 
 class Capture:
@@ -49,8 +46,9 @@ class Capture:
         append: Callable[[Draft], int],
         clock: Clock,
         *,
+        agents: AgentReaders,
         allowed_kinds: Collection[str] = tuple(KINDS),
-        hooked_agents: Collection[str] = HOOKED_AGENTS,
+        hooked_agents: Collection[str] | None = None,
         workspace: Path | None = None,
     ) -> None:
         """Capture into ``append``, which returns the event's ``seq`` at once.
@@ -59,23 +57,25 @@ class Capture:
             append: the recorder.
             clock: stamps everything that is not stamped on arrival.
             allowed_kinds: the policy's kinds; other findings are dropped and counted.
-            hooked_agents: agents whose silence on the hook side is worth an event.
+            agents: who can be read.
+            hooked_agents: agents whose silent hooks are recorded; all that have hooks if not given.
             workspace: where files are looked at for the line ends of edits; without one, nowhere.
         """
+        self._agents = agents
         self._writer = DraftWriter(append, clock, allowed_kinds)
         self._lanes = Lanes()
         self._conversations = Conversations(self._lanes)
         self._tool_calls = ToolCalls()
         self._subagents = Subagents(self._writer, self._lanes)
         self._typed = TypedPrompts()
-        self._silent_hooks = SilentHooks(self._writer, hooked_agents)
+        self._silent_hooks = SilentHooks(self._writer, agents.hooked if hooked_agents is None else hooked_agents)
         self._disk = Disk(workspace)
         self._tools = ProxyTools(
             self._writer, self._lanes, self._tool_calls, self._subagents, self._silent_hooks, self._disk
         )
-        self._hooks = HookQueue(self._writer, self._lanes, self._tool_calls, self._is_streaming)
+        self._hooks = HookQueue(self._writer, self._lanes, self._tool_calls, self._is_streaming, agents)
         self._journal_replay = JournalReplay(
-            self._lanes, self._conversations, self._tool_calls, self._hooks, self._subagents
+            self._lanes, self._conversations, self._tool_calls, self._hooks, self._subagents, agents
         )
         self._open: dict[ObservedCall, Identity | None] = {}
         self._has_orphans = False
@@ -100,7 +100,7 @@ class Capture:
         """Watch one exchange of the proxy's."""
         self._end_orphans()
         self._writer.credentials.learn(info.credentials)
-        exchange = ObservedCall(self, self._writer, info)
+        exchange = ObservedCall(self, self._writer, info, self._agents)
         self._open[exchange] = None
         return exchange
 
@@ -108,7 +108,7 @@ class Capture:
         """Take one hook payload.
 
         Args:
-            agent: claude, codex or cursor.
+            agent: the id of the agent whose hook delivered it.
             payload: what the agent gave to the hook, as it came.
             arrived: wall and monotonic milliseconds of its arrival, if that was not now.
         """
@@ -117,7 +117,7 @@ class Capture:
             self._writer.counts["while_paused"] += 1
             return
         at = Stamp(*arrived) if arrived else self._writer.now()
-        report = read_hook(agent, payload)
+        report = self._agents.read_hook(agent, payload)
         if report is None:
             self._writer.counts["hook_unreadable"] += 1
             if len(payload) >= PAYLOAD_LIMIT:
@@ -136,7 +136,7 @@ class Capture:
     def _on_disk(self, report: HookReport) -> HookReport:
         """A report with its edits as they are on disk; looked at now, since the agent waits for its hook."""
         if report.stage == "call" and report.call is not None:
-            self._disk.look(agent_named(report.identity.agent).touches(report.call), report.folder)
+            self._disk.look(self._agents.touches(report.identity.agent, report.call), report.folder)
         if not any(finding.kind == "file_edit" for finding in report.findings):
             return report
         return replace(report, findings=[self._disk.settle(finding, report.folder) for finding in report.findings])
@@ -241,7 +241,7 @@ class Capture:
             return
         asked, number = attempt
         complete = response.outcome == "complete"
-        self._conversations.of(identity).answer(asked, complete=complete, stop_reason=response.answer.stop_reason)
+        self._conversations.of(identity).answer(asked, complete=complete, is_answered=_is_answered(exchange, response))
         asked.answered = max(asked.answered, number)
         seq = self._response(identity, asked, number, response)
         for use in response.answer.calls if exchange.purpose == "work" else ():
@@ -278,7 +278,7 @@ class Capture:
     def _is_streaming(self, identity: Identity) -> bool:
         return any(other == identity and exchange.purpose == "work" for exchange, other in self._open.items())
 
-    def _new_words(self, agent: Agent, identity: Identity, turn: Turn) -> tuple[int | None, ...]:
+    def _new_words(self, agent: ReadsRequests, identity: Identity, turn: Turn) -> tuple[int | None, ...]:
         """Write the prompts, or the beginning of a subagent, that a request tells of; their ``seq``."""
         conversation, lane = self._conversations.of(identity), self._lanes.number(identity)
         prompts: Sequence[Prompt] = conversation.new_prompts(turn)
@@ -362,4 +362,7 @@ class Capture:
             self._writer.write("proxy", "model_response", fields, lane=self._lanes.number(identity), refs=(asked.seq,))
 
 
-__all__ = ["HOOKED_AGENTS", "Capture"]
+def _is_answered(exchange: ObservedCall, response: ReadResponse) -> bool:
+    """Whether the model said all that it wanted to say, by the provider's own reasons to stop."""
+    reason = response.answer.stop_reason
+    return reason is None or exchange.provider is None or reason in exchange.provider.answered_reasons

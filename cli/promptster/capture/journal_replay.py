@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import TYPE_CHECKING
 
-from promptster.agents.registry import agent_named
 from promptster.capture.agent import Identity
-from promptster.capture.providers import provider_of
+from promptster.capture.providers import ANSWERED_REASONS, provider_of
 from promptster.capture.providers.interface import ToolUse, canonical, mapping, sequence, text_of
 from promptster.capture.proxy_side.conversation import Asked, read_turn
 
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from promptster.capture.proxy_side.conversation import Turn
     from promptster.capture.proxy_side.conversations import Conversations
     from promptster.capture.proxy_side.subagents import Subagents
+    from promptster.capture.readers import AgentReaders
     from promptster.capture.tool_calls import ToolCalls
     from promptster.protocol.events import OpenedEvent
 
@@ -29,14 +29,21 @@ _OPEN_KEPT = 256
 class JournalReplay:
     """Fills lanes, ledger, hooks and subagents from events, in the order in which they were recorded."""
 
-    def __init__(
-        self, lanes: Lanes, conversations: Conversations, tool_calls: ToolCalls, hooks: HookQueue, subagents: Subagents
+    def __init__(  # noqa: PLR0917 - one part of the engine each
+        self,
+        lanes: Lanes,
+        conversations: Conversations,
+        tool_calls: ToolCalls,
+        hooks: HookQueue,
+        subagents: Subagents,
+        agents: AgentReaders,
     ) -> None:
         self._lanes = lanes
         self._conversations = conversations
         self._tool_calls = tool_calls
         self._hooks = hooks
         self._subagents = subagents
+        self._agents = agents
         self._requests: OrderedDict[int, tuple[Identity, Asked]] = OrderedDict()
         self._words: dict[Identity, list[str]] = {}
         """Prompts whose request did not reach the journal."""
@@ -105,19 +112,28 @@ class JournalReplay:
         self._words.pop(identity, None)
         asked = Asked(seq=event.seq)
         names = [text_of(fields.get("request_sha256"))]
-        turn = _turn(fields)
+        turn = self._turn(fields)
         if turn is not None:
             asked.position = turn.position
             names.append(turn.fingerprint)
             if fields.get("purpose") == "work":
                 self._conversations.of(identity).new_prompts(turn)
                 self._subagents.place(identity, turn)
-                name = agent_named(identity.agent).subagent_name(mapping(fields.get("body")))
+                name = self._agents.requests(identity.agent).subagent_name(mapping(fields.get("body")))
                 self._subagents.call(identity, name)
         self._conversations.of(identity).remember(asked, *filter(None, names))
         self._requests[event.seq] = (identity, asked)
         if len(self._requests) > _OPEN_KEPT:
             self._requests.popitem(last=False)
+
+    def _turn(self, fields: Mapping[str, Json]) -> Turn | None:
+        """The conversation of a recorded request, if its body is here and whole."""
+        body = mapping(fields.get("body"))
+        provider = provider_of("POST", text_of(fields.get("request_path")))
+        if not body or provider is None:
+            return None
+        agent = self._agents.requests(text_of(fields.get("agent")), provider.name)
+        return read_turn(provider.read(body), agent, purpose=text_of(fields.get("purpose")))
 
     def _response(self, event: OpenedEvent) -> None:
         found = self._requests.get(event.refs[0]) if event.refs else None
@@ -134,7 +150,7 @@ class JournalReplay:
         self._conversations.of(identity).answer(
             asked,
             complete=event.fields.get("outcome") == "complete",
-            stop_reason=reason if isinstance(reason, str) else None,
+            is_answered=not isinstance(reason, str) or reason in ANSWERED_REASONS,
         )
 
     def _tool(self, event: OpenedEvent, identity: Identity) -> None:
@@ -153,7 +169,7 @@ class JournalReplay:
             case "proxy", "tool_call":
                 known.tell("proxy", use, event.seq)
                 known.identity = identity
-                spawned = agent_named(identity.agent).spawns(use)
+                spawned = self._agents.requests(identity.agent).spawns(use)
                 if spawned:
                     self._subagents.expect(identity, spawned, tool_use_id, event.seq)
             case "proxy", _:
@@ -170,13 +186,3 @@ class JournalReplay:
                 (own or known.tell("hook", use, None)).is_answered = True
                 known.asks_as, known.is_asked = "", False
                 self._hooks.learn_end(identity, tool_use_id)
-
-
-def _turn(fields: Mapping[str, Json]) -> Turn | None:
-    """The conversation of a recorded request, if its body is here and whole."""
-    body = mapping(fields.get("body"))
-    provider = provider_of("POST", text_of(fields.get("request_path")))
-    if not body or provider is None:
-        return None
-    agent = agent_named(text_of(fields.get("agent")), provider.name)
-    return read_turn(provider.read(body), agent, purpose=text_of(fields.get("purpose")))

@@ -1,44 +1,51 @@
-"""``promptster run claude|codex|cursor-agent ARGS``: the real agent, recorded.
+"""``promptster run AGENT ARGS``: start the real agent with recording on.
 
-Everything after the agent's name is the agent's, down to ``--help`` and ``--json``; one leading ``--`` is dropped.
+Everything after the agent's name is passed to the agent, even ``--help`` and ``--json``; one leading ``--`` is dropped.
 """
 
 from __future__ import annotations
 
 import sys
+from textwrap import fill
 from typing import TYPE_CHECKING, NoReturn
 
 from promptster.errors import ChoiceError, InsideAgentError, LaunchError, PromptsterError, SessionError
+from promptster.protocol.agents import PROGRAMS, one_of
 from promptster.ui.output import Output
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from promptster.agents.launching import EditorFileMissingError
     from promptster.paths import Paths
     from promptster.session.launch.launcher import Prepared
 
 OUR_FAILURE = 125
-HOOKS_MISSING = "cursor_hooks_missing"
 
-_HELP = """\
+_AGENTS = fill(
+    f"Start {one_of(PROGRAMS)} in your assessment, with recording on.",
+    width=79,
+    initial_indent="  ",
+    subsequent_indent="  ",
+    break_on_hyphens=False,
+)
+_HELP = f"""\
 Usage: promptster run AGENT [ARGUMENTS...]
 
-  Start claude, codex or cursor-agent inside your assessment, recorded.
+{_AGENTS}
 
-  Everything after the agent's name goes to the agent as it is (one leading --
-  is dropped). Its input, output and exit code are its own. Nothing is written
+  Everything after the agent's name is passed to the agent unchanged, except one
+  leading --. Input, output and exit code are the agent's own. Nothing is written
   to the agent's configuration.
 
 Options, before the agent's name:
   -h, --help  Show this message and exit.
 
-Exit code: the agent's; 6 inside another agent, where this does not work; 125
-if it could not be started recorded, 126 if it is not executable, 127 if it is
-not installed."""
+Example: promptster run claude -p 'Explain the tests'"""
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Start the agent; returns only with help, or by an error."""
+    """Start the agent; returns only after printing help or an error."""
     out = Output(False)
     if not arguments or arguments[0] in {"-h", "--help"}:
         (out.say if arguments else out.note)(_HELP)
@@ -50,25 +57,23 @@ def main(arguments: Sequence[str]) -> int:
         return error.exit_code if isinstance(error, (LaunchError, InsideAgentError, ChoiceError)) else OUR_FAILURE
 
 
-def _agrees_to_hooks(paths: Paths) -> bool:
-    """Ask, where a person can be asked, whether Cursor's hooks file may be made; make it after a typed yes."""
+def _agrees_to_file(missing: EditorFileMissingError, paths: Paths) -> bool:
+    """Ask at a terminal whether the file that the agent needs may be made, and make it after a typed yes."""
     from promptster.ui.questions import confirm, is_terminal  # noqa: PLC0415 - its help needs none of this
 
-    question = (
-        "Cursor's agent can be recorded only by .cursor/hooks.json of the workspace, put back at the end. Make it?"
-    )
     if not is_terminal():
         return False
-    confirm(question, yes=False, json=False, act="starting", code="cursor_hooks_missing")
+    confirm(missing.question, yes=False, json=False, act="starting", code=missing.code)
     from promptster.session.current import Current  # noqa: PLC0415 - likewise
     from promptster.session.launch.editor_files import agree_later  # noqa: PLC0415 - likewise
 
-    agree_later(Current.require(paths), "cursor")
+    agree_later(Current.require(paths), missing.agent)
     return True
 
 
 def _start(name: str, arguments: tuple[str, ...], out: Output) -> NoReturn:
-    from promptster.paths import Paths  # noqa: PLC0415 - its help needs none of this
+    from promptster.agents.launching import EditorFileMissingError  # noqa: PLC0415 - its help needs none of this
+    from promptster.paths import Paths  # noqa: PLC0415 - likewise
     from promptster.session.launch.child_process import start  # noqa: PLC0415 - likewise
     from promptster.session.launch.launcher import prepare  # noqa: PLC0415 - likewise
 
@@ -77,8 +82,8 @@ def _start(name: str, arguments: tuple[str, ...], out: Output) -> NoReturn:
         out.note(note)
     try:
         prepared = prepare(name, words, paths)
-    except LaunchError as error:
-        if error.code != HOOKS_MISSING or not _agrees_to_hooks(paths):
+    except EditorFileMissingError as missing:
+        if not _agrees_to_file(missing, paths):
             raise
         prepared = prepare(name, words, paths)
     for note in prepared.launch.notes:
@@ -87,25 +92,25 @@ def _start(name: str, arguments: tuple[str, ...], out: Output) -> NoReturn:
 
 
 def _place_notes(name: str, words: tuple[str, ...], paths: Paths) -> tuple[str, ...]:
-    """Refuse a conversation outside the workspace; what to say about other folders that it is given."""
+    """Refuse a conversation outside the workspace; notes about other folders that the agent is given."""
     import os  # noqa: PLC0415 - its help needs none of this
     from pathlib import Path  # noqa: PLC0415 - likewise
 
-    from promptster.agents.launchers import find_agent  # noqa: PLC0415 - likewise
+    from promptster.agents.registry import launches  # noqa: PLC0415 - likewise
     from promptster.agents.working_folder import require_inside  # noqa: PLC0415 - likewise
     from promptster.session.allowed_agents import require_allowed  # noqa: PLC0415 - likewise
     from promptster.session.launch.launcher import find_program, recording_session  # noqa: PLC0415 - likewise
 
-    agent = find_agent(name)
+    agent = launches(name)
     folder = recording_session(paths)
     workspace = Path(folder.facts().workspace)
     require_allowed(name, folder)  # before anybody is told to install what may not be used
     find_program(name, os.environ)
-    return require_inside(name, words, workspace) if agent.converses(words) else ()
+    return require_inside(name, agent, words, workspace) if agent.converses(words) else ()
 
 
 def _words_after(prepared: Prepared, paths: Paths, out: Output) -> tuple[str, ...]:
-    """The command that tells what was recorded once the agent has ended; says before the start if nothing will be."""
+    """The command that prints what was recorded after the agent ended; warns now if nothing will be."""
     from promptster.clock import SystemClock  # noqa: PLC0415 - likewise
     from promptster.session_folder.control_client import ControlClient  # noqa: PLC0415 - its help needs none of this
     from promptster.session_folder.folder import SessionFolder, SessionState  # noqa: PLC0415 - likewise

@@ -1,13 +1,15 @@
-"""``promptster shell``: a shell in which plain ``claude`` and ``codex`` are the recorded ones; ``exit`` returns.
+"""``promptster shell``: a shell in which agents start with recording on, by their plain names.
 
-Anything after ``shell`` goes to the shell itself, so ``promptster shell -c "claude -p hello"`` works in a script.
+Everything after ``shell`` is passed to the shell, so ``promptster shell -c "claude -p hello"`` works in a script.
 """
 
 from __future__ import annotations
 
+from textwrap import fill
 from typing import TYPE_CHECKING, NoReturn
 
 from promptster.errors import LaunchError, PromptsterError
+from promptster.protocol.agents import PROGRAMS, all_of
 from promptster.ui.output import Output
 
 if TYPE_CHECKING:
@@ -17,24 +19,29 @@ if TYPE_CHECKING:
 
 OUR_FAILURE = 125
 
-_HELP = """\
+_AGENTS = fill(
+    f"{all_of(PROGRAMS)} are recorded when you start them in it, as with promptster run. Nothing else that you do "
+    "in it is recorded. Type exit to leave.",
+    width=79,
+    initial_indent="  ",
+    subsequent_indent="  ",
+    break_on_hyphens=False,
+)
+_HELP = f"""\
 Usage: promptster shell [ARGUMENTS FOR THE SHELL...]
 
-  Open your own shell inside your assessment.
+  Open your own shell, in which agents are recorded.
 
-  claude, codex and cursor-agent are recorded when you start them in it, as with
-  promptster run. Nothing else that you do in it is recorded. exit returns.
+{_AGENTS}
 
 Options, before the shell's arguments:
   -h, --help  Show this message and exit.
 
-Exit code: the shell's; 6 inside an agent, where this does not work; 125 if
-agents could not be recorded in it, 126 if the shell is not executable, 127 if
-it is not there."""
+Example: promptster shell -c 'claude -p hello'"""
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Become the shell; returns only with help, or by an error."""
+    """Become the shell; returns only after printing help or an error."""
     out = Output(False)
     if arguments and arguments[0] in {"-h", "--help"}:
         out.say(_HELP)
@@ -47,7 +54,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _tell(folder: SessionFolder, out: Output) -> None:
-    """Whether agents are recorded in the shell, and how to leave it."""
+    """Print whether agents are recorded in the shell, and how to leave it."""
     import contextlib  # noqa: PLC0415 - its help needs none of this
     from pathlib import Path  # noqa: PLC0415 - likewise
 
@@ -66,13 +73,12 @@ def _tell(folder: SessionFolder, out: Output) -> None:
         out.note("To record them, run `promptster resume`.")
     else:
         names = allowed_names(folder)
-        listed = " and ".join(part for part in (", ".join(names[:-1]), *names[-1:]) if part)
-        recorded = f"{listed} {'is' if len(names) == 1 else 'are'}" if names else "no agent is"
+        recorded = f"{all_of(names)} {'is' if len(names) == 1 else 'are'}" if names else "no agent is"
         out.note(f"In this shell {recorded} recorded. Type exit to leave.")
     with contextlib.suppress(FileNotFoundError):
         if not is_inside(Path.cwd(), Path(facts.workspace)):
-            inside = f"cd {shell_path(facts.workspace)}"
-            out.note(f"warning: you are outside your workspace, where they do not start: {inside}")
+            out.note("warning: you are outside your workspace, and agents start only inside it")
+            out.note(f"  cd {shell_path(facts.workspace)}")
 
 
 def _start(arguments: tuple[str, ...], out: Output) -> NoReturn:

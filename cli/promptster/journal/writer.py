@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from msgspec import structs
 
 from promptster.journal.journal import JournalLostError
+from promptster.journal.limits import JournalLimits
 from promptster.protocol.errors import EventError
 from promptster.protocol.events import Draft, RecordedEvent, Source, compose, read_body
 from promptster.protocol.events.kinds import AGENT_KINDS, FIELD_TYPES, SESSION_KINDS, CaptureDegraded, CaptureGap, Event
@@ -34,13 +35,6 @@ if TYPE_CHECKING:
 NOT_RECORDED = -1
 """What ``append`` answers for a draft that was left out; no event has this seq."""
 
-_GATHER_S = 0.005
-_RETRY_S = (0.1, 0.5, 1.0, 2.0, 5.0)
-_LOW_SPACE = 64 * 1024 * 1024
-_HEAVY = 4096
-_PENDING_LIMIT = 32 * 1024 * 1024
-_FRESH_LIMIT = 6 * 1024 * 1024
-_GROUP_LIMIT = 1024 * 1024
 _SPACE_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _WHOLE_KINDS = SESSION_KINDS
 
@@ -63,6 +57,7 @@ class JournalWriter:
         random: Callable[[int], bytes],
         kinds: Collection[str],
         record_until: int = 0,
+        limits: JournalLimits | None = None,
     ) -> None:
         """Take over an open journal; ``recovered`` must be read to its end before anything is appended.
 
@@ -72,7 +67,9 @@ class JournalWriter:
             random: source of salts.
             kinds: the agent events that the policy allows.
             record_until: wall clock in ms after which agent events are refused; 0 for none.
+            limits: sizes and times; the usual ones if not given.
         """
+        self._limits = limits or JournalLimits()
         self._clock, self._random = clock, random
         self._kinds = frozenset(kinds) | SESSION_KINDS
         self._record_until = record_until
@@ -151,7 +148,7 @@ class JournalWriter:
             seq = self.next_seq
             kept = replace(draft, refs=tuple(ref for ref in draft.refs if 0 <= ref < seq))
             if self._low_space:
-                kept = without_heavy_values(kept)
+                kept = without_heavy_values(kept, self._limits.heavy)
             try:
                 event = compose(kept, seq=seq, src_seq=self.sources[kept.src], random=self._random)
             except EventError:
@@ -247,7 +244,7 @@ class JournalWriter:
                 self._time_over = True
                 self.append_own(CaptureDegraded(detail="the time limit is over: nothing more of agents is recorded"))
             return "time_limit"
-        if self._pending_bytes > _PENDING_LIMIT and draft.kind in AGENT_KINDS:
+        if self._pending_bytes > self._limits.pending and draft.kind in AGENT_KINDS:
             since, lost = self._overflow or (self._clock.wall_ms(), 0)
             self._overflow = since, lost + 1
             return "overload"
@@ -270,7 +267,7 @@ class JournalWriter:
     def _keep_fresh(self, event: RecordedEvent) -> None:
         """Hold a durable event for the sealer while there is room; what does not fit is read from disk later."""
         follows = not self._fresh or self._fresh[-1].seq + 1 == event.seq
-        if follows and (not self._fresh or self._fresh_bytes + weight(event) <= _FRESH_LIMIT):
+        if follows and (not self._fresh or self._fresh_bytes + weight(event) <= self._limits.fresh):
             self._fresh.append(event)
             self._fresh_bytes += weight(event)
 
@@ -284,7 +281,7 @@ class JournalWriter:
         size, count = 0, 0
         for entry in self._pending:
             size += len(entry.data)
-            if count and size > _GROUP_LIMIT:
+            if count and size > self._limits.group:
                 break
             count += 1
         return self._pending[:count]
@@ -297,14 +294,14 @@ class JournalWriter:
             self._tell_durable()
 
     def _write_until_stopped(self) -> None:
-        failures = 0
+        failures, retry_s = 0, self._limits.retry_s
         while not self._stopping.is_set() and not self.lost:
             self._work.wait()
             self._work.clear()
-            self._stopping.wait(_GATHER_S)
+            self._stopping.wait(self._limits.gather_s)
             while self._pending and not self.lost:
                 failures = 0 if self.commit() else failures + 1
-                if failures and self._stopping.wait(_RETRY_S[min(failures, len(_RETRY_S)) - 1]):
+                if failures and self._stopping.wait(retry_s[min(failures, len(retry_s)) - 1]):
                     break
 
     def _refused(self, error: OSError) -> None:
@@ -328,7 +325,7 @@ class JournalWriter:
                 self.append_own(CaptureDegraded(detail="the disk is full: values over 4 KiB are left out"))
             pending, self._pending, self._pending_bytes = self._pending, [], 0
             for entry in pending:
-                draft = without_heavy_values(entry.draft)
+                draft = without_heavy_values(entry.draft, self._limits.heavy)
                 if draft == entry.draft:
                     self._keep(entry.draft, entry.event)
                     continue
@@ -337,7 +334,7 @@ class JournalWriter:
 
     def _watch_space(self) -> None:
         with contextlib.suppress(OSError):
-            low = self.journal.free_bytes() < _LOW_SPACE
+            low = self.journal.free_bytes() < self._limits.low_space
             if low and not self._low_space:
                 self._low_space = True
                 self.append_own(CaptureDegraded(detail="the disk is nearly full: values over 4 KiB are left out"))
@@ -366,12 +363,14 @@ class JournalWriter:
         self._waiting = still
 
 
-def without_heavy_values(draft: Draft) -> Draft:
-    """An agent's draft without its values over 4 KiB; events about the session itself stay whole."""
+def without_heavy_values(draft: Draft, heavy: int) -> Draft:
+    """An agent's draft without its values over ``heavy`` bytes; events about the session itself stay whole."""
     if draft.kind in _WHOLE_KINDS:
         return draft
-    heavy = {name: None for name, value in draft.fields.items() if len(encode_value(FIELD_TYPES[name], value)) > _HEAVY}
-    return replace(draft, event=structs.replace(draft.event, **heavy)) if heavy else draft
+    left_out = {
+        name: None for name, value in draft.fields.items() if len(encode_value(FIELD_TYPES[name], value)) > heavy
+    }
+    return replace(draft, event=structs.replace(draft.event, **left_out)) if left_out else draft
 
 
 def weight(event: RecordedEvent) -> int:

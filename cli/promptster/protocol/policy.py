@@ -1,20 +1,21 @@
-"""The policy: what a candidate is asked to agree to, as exact bytes, its text rendered from the enforced settings.
+"""The policy: what a candidate is asked to agree to, as exact bytes, with its text rendered from the enforced settings.
 
-The text is generated, never written by hand beside the settings, and whoever reads a policy can render it again. Every
-field that an event can carry belongs to a topic that the newest text names; ``TOPICS`` says which.
+The text is always generated, and every reader of a policy can render it again. Every field that an event can carry
+belongs to a topic of the newest text; ``TOPICS`` says to which.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Final
 
+from promptster.protocol.agents import IDS
 from promptster.protocol.errors import DocumentError, NewerVersionError
 from promptster.protocol.events.kinds import Kind
-from promptster.protocol.policies import text_1, text_2, text_first
+from promptster.protocol.policies import text_1, text_2, text_3, text_first
 from promptster.protocol.policies.settings import (
     MAX_KEY_BACKUP_DAYS,
     NEWEST,
@@ -24,7 +25,7 @@ from promptster.protocol.policies.settings import (
     Policy,
     PolicyV2,
 )
-from promptster.protocol.policies.text_2 import TOPICS
+from promptster.protocol.policies.text_3 import TOPICS
 from promptster.protocol.policies.topics import TEXT_DIFFERS
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "MAX_KEY_BACKUP_DAYS",
     "MAX_WORDS",
     "NEWEST",
+    "NEWEST_TEXT",
     "NOT_YET_RECORDED",
     "POLICY_HEADER",
     "RECORDED_KINDS",
@@ -50,23 +52,29 @@ __all__ = [
 ]
 
 MAX_WORDS: Final = 600
-"""Words of a policy's text."""
+"""The greatest number of words in a policy's text."""
 DEFAULT_RETENTION_DAYS: Final = 30
-AGENTS: Final = ("claude", "codex", "cursor")
+AGENTS: Final = IDS
 """The agents that can be recorded, as a policy names them."""
 LEGAL_BASIS: Final = "your consent"
-"""The legal basis where the organisation states no other."""
+"""The legal basis if the organisation states no other."""
+NEWEST_TEXT: Final = text_3.VERSION
+"""The text that new policies get."""
+_TEXTS: Final[Mapping[int, Callable[[PolicyV2], str]]] = MappingProxyType(
+    {text_2.VERSION: text_2.render, text_3.VERSION: text_3.render}
+)
+"""Every rendering that a policy of version 2 can name."""
 
 
 def policy_sha256(data: bytes) -> str:
-    """The name of a policy: the SHA-256 of its exact bytes, in hexadecimal digits."""
+    """Return the name of a policy: the SHA-256 of its exact bytes, in hexadecimal digits."""
     return hashlib.sha256(data).hexdigest()
 
 
 NOT_YET_RECORDED: Final = frozenset({Kind.NOTE, Kind.REDACTION, Kind.CAPTURE_BYPASS_SUSPECTED})
-"""Kinds that the wire knows and that no program records yet: a policy does not ask for them."""
+"""Kinds that the wire knows but no program records yet. A policy does not ask for them."""
 RECORDED_KINDS: Final = tuple(kind for kind in Kind if kind not in NOT_YET_RECORDED)
-"""Kinds that a policy asks for where nothing else is said."""
+"""The kinds that a policy asks for by default."""
 
 CAPTURED_FIELDS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
@@ -74,37 +82,38 @@ CAPTURED_FIELDS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         for name in sorted(frozenset[str]().union(*(topic.fields for topic in TOPICS)))
     }
 )
-"""The lines of the newest text that announce a field."""
+"""The lines of the newest text that announce each field."""
 
 
 def render_text(policy: Policy) -> str:
-    """The text that follows from a policy's settings, by the rendering that it names, whatever its own text says.
+    """Render a policy's text from its settings, whatever text the policy contains.
 
-    Version 1 names none: it is the last one that policies of version 1 had.
+    The policy names the rendering. A policy of version 1 names none and gets text 1.
 
     Raises:
-        DocumentError: the policy allows events that this text announces nowhere.
-        NewerVersionError: the rendering, or a setting, is not known here.
+        DocumentError: the policy allows events that no line of this text announces.
+        NewerVersionError: this program does not know the rendering or a setting.
     """
     if not isinstance(policy, PolicyV2):
         return text_1.render(policy)
-    if policy.text_version != text_2.VERSION:
-        raise NewerVersionError(f"the policy has text {policy.text_version}, and {text_2.VERSION} is the newest known")
-    return text_2.render(policy)
+    render = _TEXTS.get(policy.text_version)
+    if render is None:
+        raise NewerVersionError(f"the policy has text {policy.text_version}; the newest known here is {NEWEST_TEXT}")
+    return render(policy)
 
 
 def require_own_text(policy: Policy) -> None:
-    """Refuse a policy whose text says anything else than its settings, which are what is enforced.
+    """Refuse a policy whose text differs from the one rendered from its settings, which are what is enforced.
 
     Raises:
-        DocumentError: it does.
-        NewerVersionError: only a newer version of Promptster can tell.
+        DocumentError: the text differs.
+        NewerVersionError: only a newer version of Promptster can compare them.
     """
     own = [render_text(policy)]
-    if not isinstance(policy, PolicyV2):  # which does not name its text: it is one of those that there were
+    if not isinstance(policy, PolicyV2):  # does not name its text, and there were two
         own.append(text_first.render(policy))
     if policy.text not in own:
-        raise DocumentError("the policy's text is not the one that its settings have", code=TEXT_DIFFERS)
+        raise DocumentError("the policy's text does not match its settings", code=TEXT_DIFFERS)
 
 
 def make_policy(
@@ -124,13 +133,13 @@ def make_policy(
     legal_basis: str = LEGAL_BASIS,
     key_backup_days: int | None = None,
 ) -> PolicyV2:
-    """A policy of the newest version, whose text is rendered from its own settings.
+    """Make a policy of the newest version, with the newest text.
 
-    Whom a candidate writes to is the organisation, unless ``contact`` says more. Nothing is submitted at the limit, any
-    model may be used, and only roles read: there are no other choices yet.
+    Candidates are told to write to the organisation unless ``contact`` is given. Nothing is submitted at the limit, any
+    model may be used, and only roles can read: there are no other choices yet.
 
     Raises:
-        DocumentError: when names make the text longer than ``MAX_WORDS``.
+        DocumentError: the names make the text longer than ``MAX_WORDS``.
     """
     settings = PolicyV2(
         organisation=organisation,
@@ -143,7 +152,7 @@ def make_policy(
         hooks=hooks,
         analysis_by_llm=analysis_by_llm,
         readers=tuple(sorted(set(readers))),
-        text_version=text_2.VERSION,
+        text_version=NEWEST_TEXT,
         agents=tuple(sorted(set(agents))),
         models=(),
         contact=organisation if contact is None else contact,

@@ -1,4 +1,6 @@
-"""The loopback proxy between an agent and its provider: bytes first and unchanged, a bounded copy for observers behind.
+"""The loopback proxy between agents and providers: it forwards bytes unchanged, and then reports a bounded copy.
 
-``http1`` and ``framing`` are sans-io; ``forward`` is the shell that owns the sockets.
+From the bottom up: ``grammar``, ``header_fields``, ``http1``, ``framing``, ``decoding`` and ``sse`` are sans-io;
+``observation`` holds the messages for observers and ``observation_queue`` delivers them; ``provider_connections`` and
+``agent_connection`` are the two sides of an ``exchange``; ``reverse_proxy`` owns the sockets.
 """

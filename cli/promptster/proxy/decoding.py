@@ -1,34 +1,32 @@
-"""Content codings undone for observers, incrementally and within bounds; what is forwarded never passes here.
+"""Decodes content codings for observers, incrementally and within bounds; forwarded bytes do not pass through here.
 
-A stream that cannot be decoded is a result, not an exception: ``ContentDecoder.fault`` says what was wrong, and what
-was decoded before stays good.
+A stream that cannot be decoded is a result, not an exception: ``ContentDecoder.fault`` says what was wrong, and the
+bytes decoded before it stay valid.
 """
 
 from __future__ import annotations
 
 import zlib
-from typing import TYPE_CHECKING, Final, Literal, Protocol
+from collections.abc import Callable
+from typing import Final, Literal, Protocol
 
 import brotli  # type: ignore[import-untyped]  # its wheels carry no types
 import zstandard
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from promptster.proxy.observation import Headers
+from promptster.proxy.header_fields import Headers
 
 MAX_DECODED: Final = 16 * 1024 * 1024
-"""Decoded bytes per body; what lies beyond is left out."""
+"""Decoded bytes per body; the rest is left out."""
 MAX_WINDOW: Final = 8 * 1024 * 1024
-"""Window of a zstd frame; a larger one is refused."""
+"""Window size of a zstd frame; a larger one is refused."""
 
 Fault = Literal["too_large", "corrupt", "unsupported", "truncated"]
-"""Why a body could not be decoded, or not wholly."""
+"""Why a body could not be decoded completely."""
 
 _STEP: Final = 256 * 1024
 """Decoded bytes asked for at a time."""
 _ZSTD_STEP: Final = 64
-"""Encoded bytes given to zstd at a time: four bytes may become 128 KiB, so this many become 2 MiB at most."""
+"""Encoded bytes given to zstd at a time: four bytes may expand to 128 KiB, so this many expand to at most 2 MiB."""
 _ZLIB_METHOD: Final = 8
 
 
@@ -37,10 +35,10 @@ class _CorruptError(Exception):
 
 
 class _Coding(Protocol):
-    """Undoes one coding."""
+    """Decodes one coding."""
 
     def decode(self, data: bytes, room: int, out: list[bytes]) -> None:
-        """Append to ``out`` what ``data`` adds; may stop soon after ``room`` decoded bytes."""
+        """Decode ``data`` and append the result to ``out``; may stop soon after ``room`` decoded bytes."""
         ...
 
     def complete(self) -> bool:
@@ -57,7 +55,7 @@ class _Identity:
 
 
 class _Zlib:
-    """gzip (also several members in a row) and deflate (with a zlib header or, as some send it, without)."""
+    """gzip (also several members in a row), and deflate (with a zlib header or, as some servers send it, without)."""
 
     def __init__(self, *, gzip: bool) -> None:
         self._gzip = gzip
@@ -89,7 +87,7 @@ class _Zlib:
             data = self._stream.unused_data if self._stream.eof else self._stream.unconsumed_tail
 
     def _next_member(self, data: bytes) -> bytes:
-        """Begin another gzip member behind a finished one; zero bytes between them are padding."""
+        """Begin another gzip member after a complete one; zero bytes between them are padding."""
         if not self._stream.eof:
             return data
         if not self._gzip:
@@ -185,10 +183,10 @@ def _coding(name: str) -> _Coding | None:
 
 
 class ContentDecoder:
-    """Decodes one body as it comes; never raises."""
+    """Decodes one body as it arrives; never raises."""
 
     def __init__(self, encoding: str = "", *, limit: int = MAX_DECODED) -> None:
-        """Undo ``encoding``, the value of Content-Encoding; several codings at once are not undone."""
+        """Decode ``encoding``, the value of Content-Encoding; a list of several codings is not supported."""
         self.fault: Fault | None = None
         """What went wrong so far; from then on ``feed`` returns nothing."""
         self._left = limit
@@ -197,7 +195,7 @@ class ContentDecoder:
             self.fault = "unsupported"
 
     def feed(self, data: bytes) -> bytes:
-        """Decode the next bytes; what is beyond the limit is left out and makes the fault ``too_large``."""
+        """Decode the next bytes; bytes beyond the limit are left out, and the fault becomes ``too_large``."""
         if self.fault is not None or self._coding is None or not data:
             return b""
         pieces: list[bytes] = []
@@ -214,7 +212,7 @@ class ContentDecoder:
         return out
 
     def finish(self) -> Fault | None:
-        """The body is over; return what was wrong with it, if anything."""
+        """Note the end of the body, and return what was wrong with it, if anything."""
         if self.fault is None and self._coding is not None and not self._coding.complete():
             self.fault = "truncated"
         return self.fault

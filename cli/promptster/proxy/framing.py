@@ -1,18 +1,19 @@
-"""Where a message body ends, sans-io: bytes pass through as they are, the payload is copied out for observers.
+"""Where a message body ends (RFC 9112, section 6), sans-io: bytes are forwarded unchanged, and the content is copied.
 
-A tracker never holds content back. Of a chunked body it holds lines between chunks until they are whole, drops the
-trailer section, and of a request holds the last chunk until the trailers have proved sound.
+Content is never held back. Of a chunked body, the lines between chunks are held until they are complete, and the
+trailer section is dropped; of a chunked request, the last chunk is held until the trailers have proved valid.
 """
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final, Protocol
+from collections.abc import Callable
+from typing import Final, Protocol
+
+from typing_extensions import override
 
 from promptster.proxy import grammar
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from promptster.proxy.http1 import RequestHead, ResponseHead
 
 _MAX_LINE: Final = 4096
 _MAX_TRAILERS: Final = 64 * 1024
@@ -27,7 +28,7 @@ class FramingError(Exception):
 
 
 Piece = tuple[bytes, bytes, bytes]
-"""What one read means: bytes to forward now, unchanged; their content without transfer coding; bytes behind the end."""
+"""What one read holds: bytes to forward now, unchanged; their content without transfer coding; bytes after the end."""
 
 
 class Body(Protocol):
@@ -45,11 +46,11 @@ class Body(Protocol):
         ...
 
     def ends_at_eof(self) -> bool:
-        """Whether the end of the connection, now, is the body's proper end."""
+        """Whether the body is complete if the connection ends now."""
         ...
 
 
-class SizedBody:
+class SizedBody(Body):
     """A body of known length; 0 is a message without a body."""
 
     def __init__(self, length: int) -> None:
@@ -57,8 +58,8 @@ class SizedBody:
         self._left = length
         self.done = length == 0
 
+    @override
     def feed(self, data: bytes) -> Piece:
-        """Count bytes off."""
         size = len(data)
         left = self._left
         if size < left:
@@ -70,36 +71,36 @@ class SizedBody:
         mine = data[:left]
         return (mine, mine, data[left:])
 
+    @override
     def ends_at_eof(self) -> bool:
-        """Only when nothing is missing."""
         return self.done
 
 
-class OpenBody:
-    """A body that ends with its connection."""
+class CloseDelimitedBody(Body):
+    """A body that ends when its connection is closed."""
 
     def __init__(self) -> None:
         """Expect bytes until the connection ends."""
         self.done = False
 
+    @override
     def feed(self, data: bytes) -> Piece:
-        """Everything belongs to it."""
         return (data, data, b"")
 
+    @override
     def ends_at_eof(self) -> bool:
-        """Always."""
         return True
 
 
-class ChunkedBody:
-    """A body in chunks (RFC 9112, 7.1): extensions kept, trailers checked and dropped."""
+class ChunkedBody(Body):
+    """A body in chunks (RFC 9112, section 7.1): extensions are kept, trailers are checked and dropped."""
 
     def __init__(self, *, hold_last: bool = False) -> None:
         """Expect the first chunk's size line.
 
         Args:
-            hold_last: whether the last chunk is forwarded only behind sound trailers; before that nobody can take the
-                body for whole.
+            hold_last: whether the last chunk is forwarded only after the trailers have proved valid; until then no
+                recipient can take the body for complete.
         """
         self.done = False
         self._hold_last = hold_last
@@ -110,10 +111,12 @@ class ChunkedBody:
         self._held = b""
         self._trailers = self._trailer_fields = 0
 
+    @override
     def feed(self, data: bytes) -> Piece:
-        """Walk over the chunks; a read may hold parts of any number of them."""
         payload: list[bytes] = []
         at, size = self._whole_chunks(data, payload), len(data)
+        if at == size:
+            return data, payload[0] if len(payload) == 1 else b"".join(payload), b""
         wire = [data[:at]]
         while at < size and not self.done:
             if self._left:
@@ -127,27 +130,28 @@ class ChunkedBody:
             at = end
         return b"".join(wire), payload[0] if len(payload) == 1 else b"".join(payload), data[at:]
 
+    @override
     def ends_at_eof(self) -> bool:
-        """Only behind the last chunk."""
         return self.done
 
     def _whole_chunks(self, data: bytes, payload: list[bytes]) -> int:
-        """Skip chunks that lie whole in one read, as a stream's events mostly do; return where another kind begins."""
-        at = 0
+        """Skip chunks that one read holds completely, as streams mostly have; return where something else begins."""
+        at, size = 0, len(data)
         if self._take_line is not None or self._left or self._line:
             return at
-        while line := _LINE.match(data, at):
+        while at < size and (line := _LINE.match(data, at)):
             begin = line.end()
             end = begin + int(line[1], 16)
             if begin == end or begin - at > _MAX_LINE or data[end : end + 2] != b"\r\n":
                 break
-            self._count_extensions(line[2])
+            if line[2]:
+                self._count_extensions(line[2])
             payload.append(data[begin:end])
             at = end + 2
         return at
 
     def _collect(self, part: bytes) -> bytes:
-        """Take a line or a part of one; return what is to be forwarded of it."""
+        """Take a line or a part of one; return the bytes of it to forward."""
         line = self._line + part
         if len(line) > _MAX_LINE:
             raise FramingError("a line between chunks is too long")
@@ -193,11 +197,25 @@ class ChunkedBody:
             return self._held + line
         name = grammar.field_name(line[:-2])
         if name is None:
-            raise FramingError("the trailer section holds a line that is no header field")
+            raise FramingError("the trailer section contains a line that is not a header field")
         if name in _NEVER_TRAILERS:
-            raise FramingError(f"the trailer section holds {name.decode()}, which only a head may hold")
+            raise FramingError(f"the trailer section contains {name.decode()}, which is only allowed in a head")
         self._trailers += len(line)
         self._trailer_fields += 1
         if self._trailers > _MAX_TRAILERS or self._trailer_fields > _MAX_TRAILER_FIELDS:
             raise FramingError("the trailers are too long")
         return b""
+
+
+def request_body(head: RequestHead) -> Body:
+    """What follows the body of a request with this head."""
+    return ChunkedBody(hold_last=True) if head.chunked else SizedBody(head.length)
+
+
+def response_body(head: ResponseHead, method: bytes) -> Body:
+    """What follows the body of a response with this head to a request with this method."""
+    if not head.has_body(method):
+        return SizedBody(0)
+    if head.chunked:
+        return ChunkedBody()
+    return CloseDelimitedBody() if head.length is None else SizedBody(head.length)

@@ -1,4 +1,4 @@
-"""The parts of HTTP/1.1's grammar (RFC 9112) where h11 is more generous than a proxy may be, as patterns and checks."""
+"""Patterns and checks for the parts of the HTTP/1.1 grammar (RFC 9112) where h11 accepts more than a proxy may."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 from typing import Final
 
 MAX_SIZE: Final = 2**63 - 1
-"""A length or chunk size above this is refused: readers that count in 64 bits would take it for another number."""
+"""A length or chunk size above this is refused, because recipients that count in 64 bits would read another number."""
 MAX_METHOD: Final = 64
 """A method longer than this is refused; the longest registered one has 17 letters."""
 
@@ -18,7 +18,7 @@ _FIELD = re.compile(rb"(" + TOKEN + rb"):" + _TEXT)
 _SPACE_BEFORE_COLON = re.compile(rb"(" + TOKEN + rb")[ \t]+:")
 _FRAMING = re.compile(rb"(content-length|transfer-encoding):[ \t]*(.*?)[ \t]*", re.IGNORECASE | re.DOTALL)
 _PCHAR: Final = rb"A-Za-z0-9._~!$&'()*+,;=:@\-"
-# Brackets stand raw in queries such as include[]=, as OpenAI's reference writes them and no common client escapes them.
+# Brackets are not escaped in queries such as include[]=, in OpenAI's reference and by all common clients.
 _TARGET = re.compile(
     rb"/(?:[" + _PCHAR + rb"/]|%[0-9A-Fa-f]{2})*+(?:\?(?:[" + _PCHAR + rb"/?\[\]]|%[0-9A-Fa-f]{2})*+)?"
 )
@@ -46,17 +46,17 @@ def is_method(word: bytes) -> bool:
 
 
 def is_target(target: bytes) -> bool:
-    """Whether this is in origin-form: a path from a slash on, perhaps a query, no fragment."""
+    """Whether this is in origin-form: a path that begins with a slash, perhaps a query, no fragment."""
     return _TARGET.fullmatch(target) is not None
 
 
 def is_version(word: bytes) -> bool:
-    """Whether this names a version of HTTP, whichever."""
+    """Whether this names any version of HTTP."""
     return _VERSION.fullmatch(word) is not None
 
 
 def is_status_line(line: bytes) -> bool:
-    """Whether an answer may begin with this line: a version of HTTP, whichever, and a status of three digits."""
+    """Whether a response may begin with this line: any version of HTTP, and a status of three digits."""
     return _STATUS_LINE.fullmatch(line) is not None
 
 
@@ -73,31 +73,31 @@ def is_host(value: bytes) -> bool:
 
 
 def transfer_codings(value: bytes) -> list[tuple[bytes, bytes]]:
-    """The lower-case names of a list of transfer codings, each with its parameters; none when it is no such list."""
+    """The lower-case names in a list of transfer codings, each with its parameters; empty if it is not such a list."""
     if _CODINGS.fullmatch(value) is None:
         return []
     return [(one[1].lower(), one[2]) for one in _EACH_CODING.finditer(value)]
 
 
 def field_name(line: bytes) -> bytes | None:
-    """The lower-case name of a field line without its CR LF; ``None`` when the line is no field."""
+    """The lower-case name of a field line without its CR LF; ``None`` if it is not a field line."""
     match = _FIELD.fullmatch(line)
     return match[1].lower() if match else None
 
 
 def without_space_before_colon(line: bytes) -> bytes:
-    """A field line as a proxy has to pass it on when a server put whitespace behind the name."""
+    """A field line as a proxy must forward it if the server put whitespace after the name."""
     return _SPACE_BEFORE_COLON.sub(rb"\1:", line, count=1) if _SPACE_BEFORE_COLON.match(line) else line
 
 
 def without_space_around_framing(line: bytes) -> bytes:
-    """A field line that frames its message as every reader takes it: common ones see no ``chunked`` before a tab."""
+    """A framing field line that every recipient reads alike: common ones do not see ``chunked`` before a tab."""
     match = _FRAMING.fullmatch(line)
     return b"%s: %s" % match.groups() if match else line
 
 
 def number(digits: bytes) -> int | None:
-    """The decimal number, or ``None`` when it is above `MAX_SIZE`; digits only.
+    """The decimal number, or ``None`` if it is above `MAX_SIZE`; digits only.
 
     The digits are counted first: Python refuses to read thousands of them.
     """

@@ -1,24 +1,22 @@
-"""HTTP/1.1 heads, sans-io: a strict gate over the raw bytes, h11's grammar behind it, and the rewriting of a hop.
+"""HTTP/1.1 message heads (RFC 9112, sections 2 to 6), sans-io: strict checks of the raw bytes, h11, and rewriting.
 
-h11 reads every head, but it tolerates more than a proxy may pass on: a length beside a transfer coding, ``4, 4``,
-folded lines, bare line feeds, fragments, absolute-form targets. The gate refuses those first. Lines that pass are
-forwarded as the bytes they came in; only the request line, Host, hop-by-hop fields, the proxy's own token field and
-whitespace around lengths and codings are touched, and of an answer that behind names and behind a bare status.
+h11 reads every head, but it accepts more than a proxy may forward: a length together with a transfer coding, ``4, 4``,
+folded lines, bare line feeds, fragments, absolute-form targets. Those are refused before h11 sees them. Accepted lines
+are forwarded byte for byte. Only these change: the request line, Host, hop-by-hop fields, the proxy's own token field,
+whitespace around lengths and codings, and in a response also whitespace after a field's name and after a bare status.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import h11
 
 from promptster.proxy import grammar
-
-if TYPE_CHECKING:
-    from promptster.proxy.observation import Headers
-    from promptster.proxy.upstreams import Upstream
+from promptster.proxy.header_fields import Headers
+from promptster.proxy.upstreams import Upstream
 
 MAX_HEAD_BYTES: Final = 64 * 1024
 """A head longer than this is refused, on both sides."""
@@ -51,10 +49,10 @@ _NO_CONTENT, _NOT_MODIFIED, _SWITCHING, _FIRST_FINAL = 204, 304, 101, 200
 
 
 class RefusedError(Exception):
-    """A head that the gate does not let through; carries the answer that the agent gets."""
+    """A message that is refused, with the response that the agent receives."""
 
     def __init__(self, status: int, code: str, reason: str) -> None:
-        """Keep the HTTP status, a stable word and a text for people."""
+        """Take the HTTP status, a stable identifier and a text for people."""
         super().__init__(reason)
         self.status = status
         self.code = code
@@ -63,7 +61,7 @@ class RefusedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class RequestHead:
-    """One request head that passed the gate."""
+    """A valid request head."""
 
     method: bytes
     target: bytes
@@ -71,15 +69,15 @@ class RequestHead:
     fields: Headers
     """Names as sent, values without surrounding whitespace."""
     lines: tuple[bytes, ...]
-    """The same fields as whole raw lines without CRLF."""
+    """The same fields as raw lines without CRLF."""
     names: tuple[bytes, ...]
     """The same fields' names in lower case."""
     length: int
-    """Content-Length; 0 when there is none."""
+    """Content-Length; 0 if there is none."""
     chunked: bool
-    """Whether the body comes in chunks; then ``length`` has no meaning."""
+    """Whether the body is chunked; then ``length`` has no meaning."""
     close: bool
-    """Whether the agent asked for the connection to be closed after the answer."""
+    """Whether the agent asked to close the connection after the response."""
 
     def values(self, name: bytes) -> list[bytes]:
         """The values of every field with this lower-case name."""
@@ -88,11 +86,11 @@ class RequestHead:
 
 @dataclass(frozen=True, slots=True)
 class ResponseHead:
-    """One response head, informational or final."""
+    """A valid response head, informational or final."""
 
     status: int
     status_line: bytes
-    """As it goes to the agent: the provider's code and reason phrase under our own version."""
+    """As the agent receives it: the provider's code and reason phrase with the proxy's own version."""
     fields: Headers
     lines: tuple[bytes, ...]
     names: tuple[bytes, ...]
@@ -113,14 +111,14 @@ class ResponseHead:
 
 
 def head_end(buffer: bytes | bytearray, searched: int = 0) -> int:
-    """Where the first head in ``buffer`` ends, just behind its empty line; 0 while it is incomplete.
+    """Where the first head in ``buffer`` ends, right after its empty line; 0 while it is incomplete.
 
     Args:
         buffer: everything received so far.
         searched: how many bytes of it an earlier call has seen.
 
     Raises:
-        RefusedError: when no valid head can come of it any more.
+        RefusedError: when the bytes can no longer become a valid head.
     """
     end = buffer.find(_END, max(0, searched - len(_END) + 1))
     if (end if end >= 0 else len(buffer)) > MAX_HEAD_BYTES - len(_END):
@@ -138,27 +136,27 @@ def head_end(buffer: bytes | bytearray, searched: int = 0) -> int:
 
 
 def _lines(head: bytes) -> list[bytes]:
-    """Cut a whole head into its start line and field lines, refusing what h11 would tolerate."""
+    """Split a complete head into its start line and field lines, and refuse what h11 would accept."""
     lines = head[: -len(_END)].split(b"\r\n")
     if not head.count(b"\r\n") == head.count(b"\r") == head.count(b"\n"):
         raise RefusedError(400, "bare_line_break", "a line does not end in CR LF")
     if len(head.translate(None, _CONTROL)) != len(head):
-        raise RefusedError(400, "control_character", "the head holds a control character")
+        raise RefusedError(400, "control_character", "the head contains a control character")
     if len(lines) - 1 > MAX_FIELDS:
         raise RefusedError(431, "too_many_fields", f"the head has more than {MAX_FIELDS} fields")
     for line in lines:
         if line[:1] in {b"", b" ", b"\t"}:
-            raise RefusedError(400, "folded_line", "the head holds a folded or empty line")
+            raise RefusedError(400, "folded_line", "the head contains a folded or empty line")
     return lines
 
 
 def _field_names(lines: list[bytes]) -> tuple[bytes, ...]:
-    """The lower-case names of the fields behind the start line."""
+    """The lower-case names of the fields after the start line."""
     names: list[bytes] = []
     for line in lines[1:]:
         name = grammar.field_name(line)
         if name is None:
-            raise RefusedError(400, "bad_field", "the head holds a line that is no header field")
+            raise RefusedError(400, "bad_field", "the head contains a line that is not a header field")
         names.append(name)
     return tuple(names)
 
@@ -175,7 +173,9 @@ def _connection_options(names: tuple[bytes, ...], fields: Headers) -> frozenset[
     )
     if options & _FRAMING:
         raise RefusedError(
-            400, "connection_names_framing", "the Connection field names a field that frames the message"
+            400,
+            "connection_names_framing",
+            "the Connection field names a field that frames the message",
         )
     return options
 
@@ -196,7 +196,7 @@ def _framing(names: tuple[bytes, ...], lines: list[bytes]) -> tuple[int | None, 
     if len(lengths) > 1:
         raise RefusedError(400, "repeated_length", "the head repeats Content-Length")
     if not lengths[0].isdigit():
-        raise RefusedError(400, "bad_length", "the Content-Length is not one number")
+        raise RefusedError(400, "bad_length", "the Content-Length is not a single number")
     length = grammar.number(lengths[0])
     if length is None:
         raise RefusedError(413, "length_too_large", f"the Content-Length is above {grammar.MAX_SIZE}")
@@ -204,44 +204,44 @@ def _framing(names: tuple[bytes, ...], lines: list[bytes]) -> tuple[int | None, 
 
 
 def _check_codings(values: list[bytes]) -> None:
-    """Refuse all but chunked: with another coding as the last one a message has no end, one before it is not known."""
+    """Refuse all but chunked: another coding as the last one marks no end, and none before it is supported."""
     codings = grammar.transfer_codings(b",".join(values))
     names = [name for name, _ in codings]
     if codings[-1:] != [(_CHUNKED, b"")] or names.count(_CHUNKED) > 1:
-        raise RefusedError(400, "bad_coding", "the Transfer-Encoding does not end in chunked, or has it more than once")
+        raise RefusedError(400, "bad_coding", "the Transfer-Encoding does not end in chunked, or repeats it")
     if len(codings) > 1:
-        raise RefusedError(501, "unknown_coding", "no Transfer-Encoding but chunked is served here")
+        raise RefusedError(501, "unknown_coding", "no Transfer-Encoding except chunked is supported")
 
 
 def _check_request_line(line: bytes) -> None:
     method, _, rest = line.partition(b" ")
     if method.upper() == b"CONNECT":
-        raise RefusedError(405, "connect", "CONNECT is not served here")
+        raise RefusedError(405, "connect", "CONNECT is not supported")
     if line.startswith(b"PRI * HTTP/2"):
-        raise RefusedError(505, "http2", "HTTP/2 is not served here")
+        raise RefusedError(505, "http2", "HTTP/2 is not supported")
     if not grammar.is_method(method):
         raise RefusedError(400, "bad_method", "the request line does not begin with a method")
-    # A provider that reads "head" as HEAD would frame its answer by another rule than we do.
+    # A provider that reads "head" as HEAD would frame its response by another rule than this proxy.
     if len(method) > grammar.MAX_METHOD or (method.upper() == b"HEAD" and method != b"HEAD"):
-        raise RefusedError(501, "unknown_method", "this method is not served here")
+        raise RefusedError(501, "unknown_method", "this method is not supported")
     if not rest.startswith(b"/"):
         raise RefusedError(400, "bad_target", "the target does not start with a slash")
     target, _, version = rest.rpartition(b" ")
     if not grammar.is_version(version):
-        raise RefusedError(400, "bad_version", "the request line does not end in a space and a version of HTTP")
+        raise RefusedError(400, "bad_version", "the request line does not end in a space and an HTTP version")
     if version != b"HTTP/1.1":
-        raise RefusedError(505, "bad_version", "only HTTP/1.1 is served here")
+        raise RefusedError(505, "bad_version", "only HTTP/1.1 is supported")
     if b"#" in target:
-        raise RefusedError(400, "fragment", "the target has a fragment; leave out # and what follows it")
+        raise RefusedError(400, "fragment", "the target has a fragment; remove # and everything after it")
     if not grammar.is_target(target):
-        raise RefusedError(400, "bad_target", "the target holds a character that must be percent-encoded")
+        raise RefusedError(400, "bad_target", "the target contains a character that must be percent-encoded")
 
 
 def read_request(head: bytes) -> RequestHead:
-    """Read one whole request head, empty line included.
+    """Read one complete request head, empty line included.
 
     Raises:
-        RefusedError: when the gate or h11 refuses it.
+        RefusedError: when the head is not valid HTTP/1.1, or not safe to forward.
     """
     lines = _lines(head)
     _check_request_line(lines[0])
@@ -268,7 +268,7 @@ def read_request(head: bytes) -> RequestHead:
         close=b"close" in _connection_options(names, fields),
     )
     if not all(grammar.is_host(value) for value in read.values(b"host")):
-        raise RefusedError(400, "bad_host", "the Host field is not a host and a port")
+        raise RefusedError(400, "bad_host", "the Host field is not a host with an optional port")
     return read
 
 
@@ -276,7 +276,7 @@ def _check_status_line(line: bytes) -> None:
     if not grammar.is_status_line(line):
         raise RefusedError(502, "bad_answer", "it does not begin with a status line")
     if line[5:6] != b"1" or int(line[9:12]) == _SWITCHING:
-        raise RefusedError(502, "bad_answer", "it changes the protocol")
+        raise RefusedError(502, "bad_answer", "it switches to another protocol")
 
 
 def _read_response(head: bytes) -> h11.Response | h11.InformationalResponse:
@@ -286,15 +286,15 @@ def _read_response(head: bytes) -> h11.Response | h11.InformationalResponse:
     reader.receive_data(head)
     event = reader.next_event()
     if not isinstance(event, (h11.Response, h11.InformationalResponse)):
-        raise RefusedError(502, "bad_answer", "the provider's answer is not HTTP/1.1")
+        raise RefusedError(502, "bad_answer", "the provider's response is not HTTP/1.1")
     return event
 
 
 def read_response(head: bytes) -> ResponseHead:
-    """Read one whole response head, empty line included.
+    """Read one complete response head, empty line included.
 
     Raises:
-        RefusedError: with status 502, when the provider's head cannot be passed on safely.
+        RefusedError: with status 502, when the head is not safe to forward.
     """
     try:
         lines = _lines(head)
@@ -307,14 +307,14 @@ def read_response(head: bytes) -> ResponseHead:
         fields = tuple(event.headers.raw_items())
         options = _connection_options(names, fields)
     except (RefusedError, h11.RemoteProtocolError) as exc:
-        raise RefusedError(502, "bad_answer", f"the provider's answer is not clean HTTP/1.1: {exc}") from exc
+        raise RefusedError(502, "bad_answer", f"the provider's response is not valid HTTP/1.1: {exc}") from exc
     status, old = event.status_code, event.http_version == b"1.0"
     if old and chunked:
         raise RefusedError(
-            502, "bad_answer", "the provider's answer has a Transfer-Encoding, which HTTP/1.0 does not know"
+            502, "bad_answer", "the provider's response has a Transfer-Encoding, which HTTP/1.0 does not have"
         )
     if (status < _FIRST_FINAL or status == _NO_CONTENT) and (chunked or length):
-        raise RefusedError(502, "bad_answer", "the provider announces a body in an answer that has none")
+        raise RefusedError(502, "bad_answer", "the provider announces a body in a response that has none")
     return ResponseHead(
         status=status,
         status_line=b"HTTP/1.1" + lines[0][8:] + (b" " if len(lines[0]) == _BARE_STATUS_LINE else b""),
@@ -332,7 +332,7 @@ def _dropped(names: tuple[bytes, ...], fields: Headers) -> frozenset[bytes]:
 
 
 def request_bytes(head: RequestHead, route_target: bytes, upstream: Upstream) -> bytes:
-    """The head as the provider gets it: same fields, order, case and values but for Host, hop-by-hop and our token."""
+    """The head as the provider receives it: unchanged except for the target, Host, hop-by-hop fields and the token."""
     drop = _dropped(head.names, head.fields) | {TOKEN_HEADER}
     out = [b"%s %s HTTP/1.1" % (head.method, _join(upstream.path.encode(), route_target))]
     for lower, line in zip(head.names, head.lines, strict=True):
@@ -350,7 +350,7 @@ def _join(base: bytes, target: bytes) -> bytes:
 
 
 def response_bytes(head: ResponseHead, *, close: bool) -> bytes:
-    """The head as the agent gets it; ``close`` adds the word that this connection ends with the answer."""
+    """The head as the agent receives it; ``close`` announces that the connection is closed after the response."""
     drop = _dropped(head.names, head.fields)
     out = [head.status_line]
     out += [line for lower, line in zip(head.names, head.lines, strict=True) if lower not in drop]

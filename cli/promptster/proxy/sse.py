@@ -1,6 +1,6 @@
-"""Server-sent events, sans-io: bytes in any cut, events out, by the rules of the WHATWG HTML standard.
+"""Server-sent events, sans-io: bytes go in, however they are split, and events come out (WHATWG HTML standard).
 
-Nothing here waits for a line's second half more than once: what a read holds is looked at when it arrives.
+Each byte is looked at once, when it arrives, so that a long line in many small pieces costs no more than a short one.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ class ServerSentEvent:
     """One event of a stream."""
 
     event: str
-    """The event's type; ``message`` when the stream names none."""
+    """The event's type; ``message`` if the stream names none."""
     data: str
     """The data lines, joined by line feeds."""
 
 
 class SseParser:
-    """Turns a stream of bytes into events; an event that the stream does not end is no event.
+    """Turns a stream of bytes into events; an event that the stream does not complete is dropped.
 
-    Ids and reconnection times are for clients that reconnect: they are passed over.
+    Event ids and reconnection times are ignored, as they are for clients that reconnect.
     """
 
     def __init__(self, *, limit: int = _LIMIT) -> None:
-        """Give up events of more than ``limit`` bytes."""
+        """Drop events of more than ``limit`` bytes."""
         self.oversized = 0
-        """How many events were given up because they were too long."""
+        """How many events were dropped because they were too long."""
         self._limit = limit
         self._start: bytes | None = b""
         self._after_cr = False
@@ -45,7 +45,7 @@ class SseParser:
         self._size = 0
 
     def feed(self, data: bytes) -> list[ServerSentEvent]:
-        """Take the next bytes; return the events that they complete."""
+        """Take the next bytes, and return the events that they complete."""
         if self._start is not None:
             data = self._without_bom(data)
         if self._after_cr and data:

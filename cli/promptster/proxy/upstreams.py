@@ -1,6 +1,6 @@
-"""The fixed table of providers that the proxy forwards to, chosen by the first path segment and by nothing else.
+"""The fixed table of providers that the proxy forwards to; only the first path segment chooses among them.
 
-A request never names its own destination: absolute-form targets, CONNECT, the Host header and redirects have no say.
+A request cannot choose another destination: absolute-form targets, CONNECT, Host and redirects have no effect.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def _split(name: str, base_url: str) -> SplitResult:
     if url.scheme not in _DEFAULT_PORTS or not url.hostname or port == 0:
         raise ConfigurationError(f"the base URL of upstream {name!r} must be http:// or https:// with a host")
     if url.username or url.password or url.query or url.fragment:
-        raise ConfigurationError(f"the base URL of upstream {name!r} must hold no user, query or fragment")
+        raise ConfigurationError(f"the base URL of upstream {name!r} must not contain a user, query or fragment")
     if not base_url.isascii() or re.search(r"[\x00-\x20\x7f]", base_url):
         raise ConfigurationError(f"the base URL of upstream {name!r} must be plain ASCII without spaces")
     return url
@@ -38,14 +38,14 @@ def _split(name: str, base_url: str) -> SplitResult:
 
 @dataclass(frozen=True)
 class Upstream:
-    """One provider: the path prefix it is reached by, and where it is."""
+    """One provider: the path prefix that selects it, and its address."""
 
     name: str
     """The first path segment at the proxy, such as ``anthropic``."""
     base_url: str
-    """``http://`` or ``https://`` URL; may have a path, which stands before every forwarded target."""
+    """``http://`` or ``https://`` URL; its path, if any, is put before every forwarded target."""
     tls: bool = field(init=False, repr=False, compare=False)
-    """Whether the provider is reached by TLS."""
+    """Whether the connection to the provider uses TLS."""
     host: str = field(init=False, repr=False, compare=False)
     """Name or address to connect to, without brackets."""
     port: int = field(init=False, repr=False, compare=False)
@@ -56,13 +56,13 @@ class Upstream:
     """The base URL's path without a trailing slash; may be empty."""
 
     def __post_init__(self) -> None:
-        """Take the URL apart once.
+        """Parse the URL once.
 
         Raises:
             ConfigurationError: when the name or the URL cannot be used.
         """
         if not _NAME.fullmatch(self.name) or self.name in _RESERVED:
-            raise ConfigurationError(f"{self.name!r} is no name for an upstream")
+            raise ConfigurationError(f"{self.name!r} is not a valid name for an upstream")
         url = _split(self.name, self.base_url)
         host = url.hostname or ""
         default = _DEFAULT_PORTS[url.scheme]
@@ -85,9 +85,9 @@ DEFAULT_UPSTREAMS: Mapping[str, Upstream] = MappingProxyType(
         )
     }
 )
-"""The providers that a collector's policies name, where they usually are; ``chatgpt`` is Codex with a ChatGPT login."""
+"""The usual addresses of the providers that policies name; ``chatgpt`` is Codex with a ChatGPT login."""
 
 
 def at_usual_address(base_urls: Mapping[str, str]) -> list[str]:
-    """The names of the given upstreams, by base URL, that stand where the fixed table has them."""
+    """The names of those upstreams, given with their base URLs, that are at the address in `DEFAULT_UPSTREAMS`."""
     return sorted(name for name, upstream in DEFAULT_UPSTREAMS.items() if base_urls.get(name) == upstream.base_url)

@@ -12,11 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from promptster.errors import InsideAgentError, SessionError
+from promptster.protocol.agents import BY_PROGRAM
 from promptster.protocol.events import Source
 from promptster.protocol.events.kinds import Kind
 from promptster.replay.model import REFUSED_ATTEMPT
+from promptster.session_folder.control_calls import ControlCall, FlushCall, RecordCall, RefusedCall, StatusCall
+from promptster.session_folder.control_messages import Refused
 from promptster.session_folder.folder import SessionState
-from promptster.system.inside_agent import UNKNOWN, agent_around
+from promptster.system.inside_agent import agent_around
 from promptster.system.processes import started
 
 if TYPE_CHECKING:
@@ -24,10 +27,8 @@ if TYPE_CHECKING:
 
     from promptster.recorder.recording import Recording
 
-_HARMLESS = frozenset({"status", "flush", "refused"})
+_HARMLESS = (StatusCall, FlushCall, RefusedCall)
 _AGENTS_MAY_RECORD = frozenset({Kind.NOTE.value})
-_CAPTURED_AS = {"claude": "claude", "codex": "codex", "cursor-agent": "cursor"}
-"""What the record calls the agents."""
 
 
 def refusal(command: str, *, recorded: bool, asks: bool) -> InsideAgentError:
@@ -50,35 +51,34 @@ class AgentRefusal:
         """Guard one recording; ``state`` is the state folder that its session lies in."""
         self._recording, self._state = recording, state
 
-    async def check(self, request: Mapping[str, Any], pid: int) -> None:
+    async def check(self, call: ControlCall, pid: int) -> None:
         """Return if this process may ask for this.
 
         Raises:
             InsideAgentError: it is an agent's.
             SessionError: it has ended since, so nobody can tell whose it was.
         """
-        op = str(request.get("op"))
-        if op in _HARMLESS or pid in {0, os.getpid()} or _is_note(op, request):
+        if isinstance(call, _HARMLESS) or pid in {0, os.getpid()} or _is_note(call):
             return
         agent = agent_around(pid, self._state)
         if agent is None and started(pid):
             return
         if agent is None:
             raise SessionError("whoever asked has ended", code="asker_gone")
-        recorded = await self.record({"request": op}, agent)
-        raise refusal(f"{op!r} of the recorder", recorded=recorded, asks=False)
+        recorded = await self.record({"request": call.op}, agent)
+        raise refusal(f"{call.op!r} of the recorder", recorded=recorded, asks=False)
 
-    async def refused(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
-        """A command of ours refused to work inside an agent: whether that is recorded now."""
-        payload = {"command": str(request["command"])}
-        return {"recorded": await self.record(payload, str(request.get("agent", UNKNOWN)))}
+    async def refused(self, call: RefusedCall) -> Refused:
+        """Record that a command refused to work inside an agent."""
+        return Refused(recorded=await self.record({"command": call.command}, call.agent))
 
     async def record(self, payload: Mapping[str, Any], agent: str) -> bool:
         """Record one attempt; whether it stands in the record. While nothing is recorded, this is not either."""
         if self._recording.state is not SessionState.RECORDING:
             return False
-        named = _CAPTURED_AS.get(agent)
-        fields: dict[str, Any] = {"raw_kind": REFUSED_ATTEMPT, "payload": payload} | ({"agent": named} if named else {})
+        known = BY_PROGRAM.get(agent)
+        named = {"agent": known.id} if known else {}
+        fields: dict[str, Any] = {"raw_kind": REFUSED_ATTEMPT, "payload": payload, **named}
         draft = {"src": Source.LAUNCHER, "kind": Kind.AGENT_OTHER, "fields": fields}
         try:
             await self._recording.record([draft])
@@ -87,9 +87,5 @@ class AgentRefusal:
         return True
 
 
-def _is_note(op: str, request: Mapping[str, Any]) -> bool:
-    drafts = request.get("drafts")
-    if op != "record" or not isinstance(drafts, list):
-        return False
-    kinds = {draft.get("kind") if isinstance(draft, dict) else None for draft in drafts}  # pyright: ignore[reportUnknownMemberType,reportUnknownVariableType] -- checked here
-    return kinds <= _AGENTS_MAY_RECORD
+def _is_note(call: ControlCall) -> bool:
+    return isinstance(call, RecordCall) and {draft.get("kind") for draft in call.drafts} <= _AGENTS_MAY_RECORD

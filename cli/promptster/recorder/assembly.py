@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from promptster.capture.engine import HOOKED_AGENTS
+from promptster.agents.registry import readers
 from promptster.client import AsyncCollectorClient
 from promptster.config import Config
 from promptster.deliver.outbox import Outbox
@@ -149,7 +149,8 @@ async def assemble(
             append,
             clock,
             allowed_kinds=frozenset(policy.kinds),
-            hooked_agents=HOOKED_AGENTS if policy.hooks else (),
+            agents=readers(),
+            hooked_agents=None if policy.hooks else (),
             workspace=Path(facts.workspace),
             tell=lambda detail: recorder.append_own(CaptureDegraded(detail=detail)),
         ),

@@ -1,4 +1,4 @@
-"""What commands may ask of the running recorder, and what the recorder does by itself until the end."""
+"""What the recorder does when a command asks, and what it does by itself until the end."""
 
 from __future__ import annotations
 
@@ -7,17 +7,41 @@ import os
 from collections import Counter
 from contextlib import suppress
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, assert_never
 
+from promptster.agents.registry import base_urls
 from promptster.deliver.uploader import Ended
 from promptster.errors import SessionError
 from promptster.proxy.upstreams import at_usual_address
 from promptster.recorder.assembly import left_out
+from promptster.session_folder.control_calls import (
+    CloseCall,
+    ControlCall,
+    FlushCall,
+    LaunchCall,
+    PauseCall,
+    RecordCall,
+    RefusedCall,
+    ResumeCall,
+    StatusCall,
+    StopCall,
+)
+from promptster.session_folder.control_messages import (
+    Closed,
+    Done,
+    Flushed,
+    LaunchTicket,
+    Noted,
+    Recorded,
+    RecorderStatus,
+    Reply,
+)
 from promptster.session_folder.folder import SessionState
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Callable
 
+    from promptster.recorder.agent_refusal import AgentRefusal
     from promptster.recorder.assembly import Assembly
     from promptster.recorder.hook_intake import HookIntake
     from promptster.session_folder.folder import SessionFolder
@@ -26,7 +50,7 @@ _CLOSING_RETRY_S = 5.0
 
 
 class ControlRequests:
-    """The requests of ``promptster.session_folder.control_client``, by name in ``table``."""
+    """Answers the calls of ``promptster.session_folder.control_calls``."""
 
     def __init__(
         self,
@@ -37,25 +61,50 @@ class ControlRequests:
         token: str,
         restarts: int,
         drain: HookIntake,
+        refusal: AgentRefusal,
         finish: Callable[[], None],
     ) -> None:
         """Serve one recording; ``finish`` ends this process."""
+        self.refusal = refusal
         self._folder, self._parts, self._drain, self._finish = folder, parts, drain, finish
         self._port, self._token, self._restarts = port, token, restarts
         self._supervisor = os.getppid()
         self._facts = folder.facts()
         self._stopped = asyncio.Event()
-        self._stop: Mapping[str, Any] | None = None
-        self.table: Mapping[str, Callable[[Mapping[str, Any]], Awaitable[Mapping[str, Any]]]] = {
-            "status": self._status,
-            "launch": self._launch,
-            "record": self._record,
-            "pause": self._pause,
-            "resume": self._resume,
-            "close": self._close,
-            "flush": self._flush,
-            "stop": self._stop_now,
-        }
+        self._stop: StopCall | None = None
+
+    async def answer(self, call: ControlCall) -> Reply:
+        """Do what one call asks.
+
+        Raises:
+            SessionError: the session's state does not allow it.
+        """
+        recording = self._parts.recording
+        reply: Reply
+        match call:
+            case StatusCall():
+                reply = self._status()
+            case LaunchCall():
+                reply = self.ticket()
+            case RecordCall():
+                reply = Recorded(seqs=tuple(await recording.record(call.drafts)))
+            case PauseCall():
+                reply = Noted(seq=await recording.pause(call.reason))
+            case ResumeCall():
+                reply = Noted(seq=await recording.resume(call.reason))
+            case CloseCall():
+                self._drain.drain()
+                reply = Closed(events=await recording.close(call.drafts))
+            case FlushCall():
+                await recording.flush(call.seconds, again=call.again)
+                reply = Flushed(received=recording.received, events=self._parts.recorder.next_seq)
+            case StopCall():
+                reply = await self._stop_now(call)
+            case RefusedCall():
+                reply = await self.refusal.refused(call)
+            case _ as unknown:
+                assert_never(unknown)
+        return reply
 
     async def upload(self) -> None:
         """Send until the collector takes nothing more."""
@@ -80,9 +129,9 @@ class ControlRequests:
     async def end(self) -> None:
         """Leave in order; called once, by the process that ends."""
         if not self._stopped.is_set():
-            stop = self._stop or {}
-            stopped = bool(stop) and not stop.get("for_another")
-            await self._parts.recording.end(stopped=stopped, withdrawn=bool(stop.get("withdrawn")))
+            stop = self._stop
+            stopped = stop is not None and not stop.for_another
+            await self._parts.recording.end(stopped=stopped, withdrawn=stop is not None and stop.withdrawn)
             self._stopped.set()
 
     async def _watch_progress(self) -> None:
@@ -94,75 +143,52 @@ class ControlRequests:
             if recording.state is SessionState.CLOSED:
                 await uploader.watch_checks()
 
-    async def _status(self, _request: Mapping[str, Any]) -> Mapping[str, Any]:
+    def ticket(self) -> LaunchTicket:
+        """How an agent reaches this recorder."""
+        return LaunchTicket(
+            port=self._port,
+            token=self._token,
+            base_urls=base_urls(self._port, self._token),
+            usual_addresses=tuple(at_usual_address(self._facts.upstreams)),
+            hook_socket=str(self._folder.hook_socket),
+            spool=str(self._folder.spool),
+        )
+
+    def _status(self) -> RecorderStatus:
         parts = self._parts
         recorder, outbox, progress = parts.recorder, parts.outbox, parts.uploader.progress
-        return {
-            "session": self._facts.session,
-            "state": parts.recording.state.value,
-            "events": recorder.next_seq,
-            "durable": recorder.durable_seq,
-            "received": outbox.received_events,
-            "checked": outbox.events_until(progress.checked),
-            "batches": {"sealed": outbox.sealed, "received": outbox.received},
-            "sources": dict(recorder.sources),
-            "dropped": dict(recorder.dropped + Counter(left_out(parts.recording.capture))),
-            "collector": {
+        return RecorderStatus(
+            session=self._facts.session,
+            state=parts.recording.state,
+            events=recorder.next_seq,
+            durable=recorder.durable_seq,
+            received=outbox.received_events,
+            checked=outbox.events_until(progress.checked),
+            batches={"sealed": outbox.sealed, "received": outbox.received},
+            sources=dict(recorder.sources),
+            dropped=dict(recorder.dropped + Counter(left_out(parts.recording.capture))),
+            collector={
                 "reachable": progress.reachable,
                 "last_error": progress.last_error,
                 "refused": None if progress.halt is None else asdict(progress.halt),
             },
-            "port": self._port,
-            "record_until": self._facts.record_until,
-            "upload_until": self._facts.upload_until,
-            "restarts": self._restarts,
-            "supervised": os.getppid() == self._supervisor,
-            "silent_hooks": sorted(parts.recording.capture.silent_agents),
-            "degraded": sorted({*recorder.degraded, *(["disk_failing"] if parts.sealer.failing else [])}),
-            "path_check": self._facts.choices.get("path_check", {}),
-            "last": parts.recording.latest.document(),
-            "paused_ms": parts.recording.latest.paused_ms,
-        }
+            port=self._port,
+            record_until=self._facts.record_until,
+            upload_until=self._facts.upload_until,
+            restarts=self._restarts,
+            supervised=os.getppid() == self._supervisor,
+            silent_hooks=tuple(sorted(parts.recording.capture.silent_agents)),
+            degraded=tuple(sorted({*recorder.degraded, *(["disk_failing"] if parts.sealer.failing else [])})),
+            path_check=self._facts.choices.get("path_check", {}),
+            last=parts.recording.latest.document(),
+            paused_ms=parts.recording.latest.paused_ms,
+        )
 
-    async def _launch(self, _request: Mapping[str, Any]) -> Mapping[str, Any]:
-        base = f"http://127.0.0.1:{self._port}"
-        return {
-            "port": self._port,
-            "token": self._token,
-            "base_urls": {
-                "claude": f"{base}/{self._token}/anthropic",
-                "codex": f"{base}/openai",
-                "chatgpt": f"{base}/chatgpt",
-            },
-            "usual_addresses": at_usual_address(self._facts.upstreams),
-            "hook_url": f"{base}/hooks/claude",
-            "hook_socket": str(self._folder.hook_socket),
-            "spool": str(self._folder.spool),
-        }
-
-    async def _record(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
-        return {"seqs": await self._parts.recording.record(request["drafts"])}
-
-    async def _pause(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
-        return {"seq": await self._parts.recording.pause(str(request.get("reason", "candidate")))}
-
-    async def _resume(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
-        return {"seq": await self._parts.recording.resume(str(request.get("reason", "candidate")))}
-
-    async def _close(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
-        self._drain.drain()
-        return {"events": await self._parts.recording.close(request.get("drafts", []))}
-
-    async def _flush(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
-        seconds = float(request.get("seconds", 10.0))
-        await self._parts.recording.flush(seconds, again=bool(request.get("again")))
-        return {"received": self._parts.recording.received, "events": self._parts.recorder.next_seq}
-
-    async def _stop_now(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
-        """End the recording first, then answer: whoever asked may delete files afterwards."""
-        self._stop = request
+    async def _stop_now(self, call: StopCall) -> Done:
+        """End the recording first, then answer: the command may delete files as soon as it has the answer."""
+        self._stop = call
         self._drain.drain()
         await self.end()
         with suppress(RuntimeError):
             asyncio.get_running_loop().call_later(0.05, self._finish)
-        return {}
+        return Done()

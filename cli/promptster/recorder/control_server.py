@@ -7,36 +7,37 @@ import json
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from promptster.errors import PromptsterError, SessionError
+from promptster.errors import PromptsterError
 from promptster.private import peer_pid
 from promptster.recorder.unix_accept import accept_for_ever
+from promptster.session_folder.control_calls import read_call
 from promptster.session_folder.control_client import LINE_LIMIT
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable
 
     from promptster.recorder.process_log import Log
+    from promptster.session_folder.control_calls import ControlCall
+    from promptster.session_folder.control_messages import Reply
 
-    Operation = Callable[[Mapping[str, Any]], Awaitable[Mapping[str, Any]]]
-    Check = Callable[[Mapping[str, Any], int], Awaitable[None]]
+    Handler = Callable[[ControlCall], Awaitable[Reply]]
+    Check = Callable[[ControlCall, int], Awaitable[None]]
 
 
 class ControlServer:
     """Answers our own commands."""
 
-    def __init__(
-        self, sock: socket.socket, operations: Mapping[str, Operation], log: Log, check: Check | None = None
-    ) -> None:
-        """Serve ``operations`` by name on a listening unix socket.
+    def __init__(self, sock: socket.socket, answer: Handler, log: Log, check: Check | None = None) -> None:
+        """Serve calls on a listening unix socket.
 
         Args:
             sock: where commands connect.
-            operations: what can be asked.
+            answer: does what a call asks.
             log: where faults go.
-            check: sees each request first, with the number of the process that asks; raises to refuse it.
+            check: sees each call first, with the id of the process that asks; raises to refuse it.
         """
-        self._sock, self._operations, self._log, self._check = sock, operations, log, check
+        self._sock, self._handler, self._log, self._check = sock, answer, log, check
 
     async def run(self) -> None:
         """Accept for ever. The socket stays open when this ends: it belongs to the supervisor."""
@@ -59,11 +60,10 @@ class ControlServer:
 
     async def _answer(self, line: bytes, asking: int) -> dict[str, Any]:
         try:
-            request = json.loads(line)
-            operation = self._operations.get(request["op"], _unknown)
+            call = read_call(json.loads(line))
             if self._check is not None:
-                await self._check(request, asking)
-            return {"ok": True, **await operation(request)}
+                await self._check(call, asking)
+            return {"ok": True, **(await self._handler(call)).document()}
         except PromptsterError as error:
             return _refusal(error.code, error.message, error.hint)
         except (ValueError, KeyError, TypeError) as error:
@@ -71,11 +71,7 @@ class ControlServer:
             return _refusal("bad_request", "the recorder could not read the request", None)
         except Exception as error:  # noqa: BLE001 - a command gets an answer whatever happens
             self._log.fault("control", error)
-            return _refusal("internal", "the recorder failed at this request", "see logs/recorder.log")
-
-
-async def _unknown(_request: Mapping[str, Any]) -> Mapping[str, Any]:
-    raise SessionError("the recorder does not know this request", code="unknown_op")
+            return _refusal("internal", "the recorder failed to answer", "Its log, logs/recorder.log, says more.")
 
 
 def _refusal(code: str, message: str, hint: str | None) -> dict[str, Any]:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection
     from pathlib import Path
 
+    from promptster.capture.readers import AgentReaders
     from promptster.clock import Clock
     from promptster.protocol.events import Draft
 
@@ -32,13 +33,21 @@ class PlacedCapture(Capture):
         append: Callable[[Draft], int],
         clock: Clock,
         *,
+        agents: AgentReaders,
         allowed_kinds: Collection[str],
-        hooked_agents: Collection[str],
+        hooked_agents: Collection[str] | None,
         workspace: Path,
         tell: Callable[[str], object],
     ) -> None:
         """``tell`` records a detail; the rest is capture's own."""
-        super().__init__(append, clock, allowed_kinds=allowed_kinds, hooked_agents=hooked_agents, workspace=workspace)
+        super().__init__(
+            append,
+            clock,
+            agents=agents,
+            allowed_kinds=allowed_kinds,
+            hooked_agents=hooked_agents,
+            workspace=workspace,
+        )
         self._place, self._tell = workspace, tell
         self._told: set[str] = set()
         self._known: dict[str, bool] = {}

@@ -31,7 +31,6 @@ from promptster.recorder.lifetime import Lifetime
 from promptster.recorder.process_log import Log, describe
 from promptster.recorder.supervisor import EXIT_REFUSED, EXIT_RESTART, folder_gone
 from promptster.recorder.watched_proxy import WatchedProxy
-from promptster.session_folder.control_messages import Answer, LaunchTicket
 from promptster.session_folder.folder import SessionFolder, SessionState
 
 if TYPE_CHECKING:
@@ -130,6 +129,7 @@ class RecorderProcess:
             token=self._inheritance.token,
             restarts=self._inheritance.restarts,
             drain=drain,
+            refusal=AgentRefusal(parts.recording, self._folder.path.parents[1]),
             finish=lambda: self._finish(0),
         )
         drain.drain()
@@ -179,9 +179,7 @@ class RecorderProcess:
         self, parts: Assembly, operations: ControlRequests, drain: HookIntake, watched_proxy: WatchedProxy
     ) -> list[asyncio.Task[None]]:
         inheritance = self._inheritance
-        refusal = AgentRefusal(parts.recording, self._folder.path.parents[1])
-        table = {**operations.table, "refused": refusal.refused}
-        control = ControlServer(inheritance.control, table, self._log, refusal.check)
+        control = ControlServer(inheritance.control, operations.answer, self._log, operations.refusal.check)
         hooks = HookSocket(inheritance.hooks, drain, self._log)
         runs = {
             "control": control.run,
@@ -253,9 +251,9 @@ class RecorderProcess:
         named = facts.choices.get("ide")
         if not isinstance(named, str):
             return
-        from promptster.session.launch.editor_files import EditorWatch  # noqa: PLC0415 - needed after start --ide only
+        from promptster.recorder.editor_watch import EditorWatch  # noqa: PLC0415 - needed after start --ide only
 
-        ticket = LaunchTicket.read(Answer(await operations.table["launch"]({})))
+        ticket = operations.ticket()
         watch = EditorWatch(Path(facts.workspace), named.split(","), ticket)
         while True:
             await asyncio.sleep(_WATCH_S)

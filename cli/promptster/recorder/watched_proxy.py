@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from promptster.agents.registry import http_hooked
 from promptster.config import Config
 from promptster.errors import ConfigurationError
 from promptster.network import Network
 from promptster.paths import Paths
-from promptster.proxy.forward import Forwarder, Limits, Upstream
+from promptster.proxy.limits import Limits
+from promptster.proxy.observation import NullObserver
+from promptster.proxy.reverse_proxy import ReverseProxy
+from promptster.proxy.upstreams import Upstream
 from promptster_hooks import spool
 
 if TYPE_CHECKING:
@@ -18,7 +22,7 @@ if TYPE_CHECKING:
 
     from promptster.capture.engine import Capture
     from promptster.clock import Clock
-    from promptster.proxy.forward import Headers, Observer, Outcome, RequestInfo
+    from promptster.proxy.observation import Observer, RequestInfo
     from promptster.recorder.process_log import Log
     from promptster.session_folder.folder import SessionFacts
 
@@ -27,10 +31,10 @@ _OBSERVED_BYTES = 32 * 1024 * 1024
 
 
 class WatchedProxy:
-    """The forwarder, with or without somebody who watches."""
+    """The proxy, and whether capture watches it yet."""
 
     def __init__(self, facts: SessionFacts, token: str, clock: Clock, log: Log, spool_folder: Path) -> None:
-        """Prepare the forwarder for a session's upstreams."""
+        """Prepare the proxy for a session's upstreams."""
         self._capture: Capture | None = None
         self._receive: Callable[[str, bytes], None] = self._leave_in_spool
         self._spool = str(spool_folder)
@@ -38,11 +42,12 @@ class WatchedProxy:
         self._serving = False
         self.last_call_ms: int | None = None
         """Monotonic time of an agent's last call; ``None`` before the first."""
-        self._forwarder = Forwarder(
+        self._proxy = ReverseProxy(
             token=token,
             upstreams={name: Upstream(name, url) for name, url in facts.upstreams.items()},
             open_observer=self._observe,
             on_hook=self._hook,
+            hook_agents=http_hooked(),
             on_hook_refused=self._hook_refused,
             network=_network(log),
             clock=clock,
@@ -53,7 +58,7 @@ class WatchedProxy:
     @property
     def missed_bytes(self) -> int:
         """Payload that was forwarded and could not be kept for capture."""
-        return self._forwarder.stats.missed_bytes
+        return self._proxy.stats.missed_bytes
 
     async def serve(self, sock: socket.socket) -> None:
         """Forward from now on; nothing happens if that has begun."""
@@ -61,7 +66,7 @@ class WatchedProxy:
             return
         self._serving = True
         sock.setblocking(False)
-        await self._forwarder.serve(sock)
+        await self._proxy.serve(sock)
 
     def attach(self, capture: Capture, receive: Callable[[str, bytes], None]) -> None:
         """Let this capture watch from now on, and let ``receive`` take hook calls."""
@@ -69,15 +74,15 @@ class WatchedProxy:
 
     def catch_up(self) -> None:
         """Let capture see now everything that was forwarded so far."""
-        self._forwarder.tell_observers()
+        self._proxy.flush_observations()
 
     async def aclose(self) -> None:
         """Cut what is under way, and let capture see everything that was forwarded."""
-        await self._forwarder.aclose()
+        await self._proxy.aclose()
 
     def _observe(self, info: RequestInfo) -> Observer:
         self.last_call_ms = self._clock.mono_ms()
-        return _Nobody() if self._capture is None else self._capture.open_observer(info)
+        return NullObserver() if self._capture is None else self._capture.open_observer(info)
 
     def _hook(self, agent: str, payload: bytes) -> None:
         self.last_call_ms = self._clock.mono_ms()
@@ -100,28 +105,6 @@ class WatchedProxy:
         self._log.fault("capture", error)
         if self._capture is not None:
             self._capture.faulted()
-
-
-class _Nobody:
-    """Watches nothing."""
-
-    def request_body(self, data: bytes) -> None:
-        """Nothing."""
-
-    def request_end(self) -> None:
-        """Nothing."""
-
-    def response_head(self, status: int, headers: Headers) -> None:
-        """Nothing."""
-
-    def response_body(self, data: bytes) -> None:
-        """Nothing."""
-
-    def missed(self, count_bytes: int) -> None:
-        """Nothing."""
-
-    def finished(self, outcome: Outcome, detail: str) -> None:
-        """Nothing."""
 
 
 def _network(log: Log) -> Network:

@@ -49,8 +49,8 @@ _TOOL_SUBJECTS = (
 """Input fields of tools that say best what a call is about, the best first."""
 _CELL = re.compile(r"^@@ ((?:a new |a )?cell\b.*)$", re.MULTILINE)
 """What a hunk begins with that tells of one cell of a notebook."""
-_CODEX_FILE = "*** Update File: "
-"""What a section of Codex's patch language begins with that changes or moves a file."""
+_PATCHED_FILE = "*** Update File: "
+"""How a section of an ``apply_patch`` patch begins that changes or moves a file."""
 
 
 def narrate_agent(entry: Entry, event: AgentEvent) -> Narration:  # noqa: C901, PLR0912 - one case for each kind
@@ -248,10 +248,10 @@ def _path(event: FileEdit) -> str:
     path, patch = event.path or "", event.patch or ""
     if path.endswith(".ipynb") and (cell := _CELL.search(patch)):
         return f"{path}, {cell[1]}"
-    if event.operation != "rename" or not patch.startswith(_CODEX_FILE):
+    if event.operation != "rename" or not patch.startswith(_PATCHED_FILE):
         return path
     head, _, _ = patch.partition("\n")
-    return f"{head.removeprefix(_CODEX_FILE).strip()} → {path}"
+    return f"{head.removeprefix(_PATCHED_FILE).strip()} → {path}"
 
 
 def _command(event: Command) -> Narration:

@@ -13,6 +13,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from promptster.protocol.agents import CATALOGUE
 from promptster.protocol.events.kinds import FileEdit, ToolCall, ToolResult
 from promptster.replay.differences import (
     Kind,
@@ -46,8 +47,8 @@ _ORIGINALS = ("originalFile", "originalFileContents", "original_file")
 """Where Claude Code's hooks tell the file that was there before."""
 _PATHS = ("filePath", "notebook_path")
 """Where they name it."""
-_SEE_NO_FILE = frozenset({"codex", "cursor"})
-"""Agents that tell of a file that was there no more than what changed in it, whoever reports it."""
+_SEE_NO_FILE = frozenset(agent.id for agent in CATALOGUE if not agent.sees_whole_files)
+"""Agents that report of an existing file only what changed in it."""
 _RANKS = {None: 0, Extent.PASSAGES: 1, Extent.WRITTEN: 2, Extent.FILE: 3}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
 
+from promptster.protocol.agents import CATALOGUE
 from promptster.protocol.events.base import OfAgent
 from promptster.protocol.events.kinds import CaptureHookSilent, SubagentStarted, SubagentStopped
 from promptster.replay.formatting import one_line
@@ -13,7 +14,7 @@ from promptster.replay.model import Entry, Lane
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-AGENT_NAMES = {"claude": "Claude Code", "codex": "Codex", "cursor": "Cursor"}
+AGENT_NAMES = {agent.id: agent.name for agent in CATALOGUE}
 SESSION_LANE = 0
 _NAME_LIMIT = 60
 

@@ -4,23 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from promptster.agents.launchers import NAMES
 from promptster.errors import LaunchError
+from promptster.protocol.agents import BY_ID, CATALOGUE
 from promptster.protocol.policy import Policy
 
 if TYPE_CHECKING:
     from promptster.session_folder.folder import SessionFolder
 
-_POLICY_NAMES = {"cursor-agent": "cursor"}
-"""What a policy calls an agent where that is not the name of its program: an editor's agent counts as the same."""
-_PROVIDERS = {"claude": "anthropic", "codex": "openai"}
-"""The provider that a policy must name for an agent whose traffic goes through the recorder."""
-
 
 def may_be_used(agent: str, policy: Policy) -> bool:
-    """Whether a policy lets an agent be used, and says where its traffic goes."""
-    provider = _PROVIDERS.get(agent)
-    return policy.allows_agent(agent) and (provider is None or provider in policy.providers)
+    """Whether a policy allows the agent of this id, and names the provider that its traffic usually goes to."""
+    upstreams = BY_ID[agent].upstreams if agent in BY_ID else ()
+    return policy.allows_agent(agent) and all(provider in policy.providers for provider in upstreams[:1])
 
 
 def allowed_names(folder: SessionFolder) -> tuple[str, ...]:
@@ -31,7 +26,7 @@ def allowed_names(folder: SessionFolder) -> tuple[str, ...]:
         ProtocolError: it cannot be read.
     """
     policy = Policy.parse(folder.read_document("policy.json"))
-    return tuple(name for name in NAMES if may_be_used(_POLICY_NAMES.get(name, name), policy))
+    return tuple(agent.program for agent in CATALOGUE if may_be_used(agent.id, policy))
 
 
 def require_allowed(name: str, folder: SessionFolder) -> None:

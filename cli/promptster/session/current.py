@@ -6,11 +6,12 @@ What is heavy is imported where it is first asked for: ``promptster status`` nee
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from promptster.errors import SessionError
+from promptster.errors import RecorderRunningError, RecorderUnreachableError, SessionError
 from promptster.session_folder.control_client import ControlClient
 from promptster.session_folder.folder import SessionFolder
 
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from promptster.session_folder.touched_files import TouchedFiles
     from promptster.session_folder.vault import Vault
 
-UNREACHABLE = "recorder_unreachable"
 BUNDLE = "bundle.txt"
 """Document that names the candidate's own bundle once it is written."""
 VAULT = "vault"
@@ -127,10 +127,8 @@ class Current:
         """How the recorder says it stands; ``None`` if none runs."""
         try:
             return self.control.status()
-        except SessionError as error:
-            if error.code == UNREACHABLE:
-                return None
-            raise
+        except RecorderUnreachableError:
+            return None
 
     def ensure_recorder(self) -> int:
         """Start the recorder unless it runs; returns the proxy's port.
@@ -141,13 +139,10 @@ class Current:
         status = self.recorder_status()
         if status is not None:
             return status.port
-        from promptster.recorder.supervisor import spawn_recorder  # noqa: PLC0415 - not every command needs it
+        from promptster.recorder.spawning import spawn_recorder  # noqa: PLC0415 - not every command needs it
 
-        try:
+        with suppress(RecorderRunningError):
             return spawn_recorder(self.folder, self.secrets)
-        except SessionError as error:
-            if error.code != "recorder_running":
-                raise
         return self.control.status().port
 
     def replace_recorder(self) -> int:
@@ -156,7 +151,7 @@ class Current:
         Raises:
             SessionError: it does not end, or no other can be started.
         """
-        from promptster.recorder.supervisor import spawn_recorder  # noqa: PLC0415 - not every command needs it
+        from promptster.recorder.spawning import spawn_recorder  # noqa: PLC0415 - not every command needs it
 
         secrets, token = self.secrets, self.control.launch().token
         self.control.stop(for_another=True)

@@ -1,20 +1,10 @@
 """Asking the running recorder: one JSON line each way over ``control.sock``.
 
-A request is ``{"op": NAME, ...arguments}``; the answer is ``{"ok": true, ...}`` or ``{"ok": false, "error": {"code",
-"message", "hint"}}``. One connection may carry several requests, one after the other. Before anything is asked,
-``promptster.private`` looks whose folder, socket and process that is; the answers' types are those of
-``promptster.session_folder.control_messages``. The recorder's side is ``promptster.recorder.control_server``.
-
-| op | arguments | answer |
-|---|---|---|
-| status | | ``RecorderStatus`` as JSON |
-| launch | | ``port``, ``token``, ``base_urls``, ``usual_addresses``, ``hook_url``, ``hook_socket``, ``spool`` |
-| record | ``drafts``: [{src, kind, fields, lane?, refs?}] | ``seqs``, durable when the answer comes |
-| pause, resume | ``reason``? | ``seq`` |
-| close | ``drafts`` | ``events``; then poll ``status`` until ``received`` equals it |
-| flush | ``seconds``?, ``again``? | ``received``, ``events`` after everything so far was sent, or the time was over |
-| stop | ``withdrawn``?, ``for_another``? | the recorder has recorded its end and goes |
-| refused | ``command``, ``agent`` | ``recorded``: whether a command's no to an agent stands in the record |
+A request is ``{"op": NAME, ...}``, one of ``promptster.session_folder.control_calls``. The answer is
+``{"ok": true, ...}``, one of ``promptster.session_folder.control_messages``, or ``{"ok": false, "error": {"code",
+"message", "hint"}}``. One connection may carry several requests, one after the other. Before a request is sent,
+``promptster.private`` checks who owns the folder, the socket and the process. The recorder's side is
+``promptster.recorder.control_server``.
 
 From a process of an agent the recorder takes ``status``, ``flush`` and ``refused``, and ``record`` for notes only.
 """
@@ -24,24 +14,37 @@ from __future__ import annotations
 import fcntl
 import json
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from promptster import private
-from promptster.errors import InsideAgentError, SessionError
+from promptster.errors import InsideAgentError, RecorderUnreachableError, SessionError
+from promptster.session_folder.control_calls import (
+    CloseCall,
+    ControlCall,
+    Draft,
+    FlushCall,
+    LaunchCall,
+    PauseCall,
+    RecordCall,
+    RefusedCall,
+    ResumeCall,
+    StatusCall,
+    StopCall,
+)
 from promptster.session_folder.control_messages import (
     Answer,
     Closed,
     Flushed,
     LaunchTicket,
+    Noted,
     Recorded,
     RecorderStatus,
     Refused,
-    Told,
     malformed,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from promptster.session_folder.folder import SessionFolder
 
@@ -49,7 +52,7 @@ LINE_LIMIT = 64 * 1024 * 1024
 """Bytes of one request or answer; a submission's diff travels in one."""
 
 
-_NOT_REPEATED = frozenset({"record", "refused"})
+_NOT_REPEATED = (RecordCall, RefusedCall)
 """What might be recorded twice if it were asked again after a lost answer."""
 
 
@@ -63,39 +66,39 @@ class ControlClient:
 
     def status(self) -> RecorderStatus:
         """How the recording stands."""
-        return RecorderStatus.read(self.ask("status"))
+        return RecorderStatus.read(self.ask(StatusCall()))
 
     def launch(self) -> LaunchTicket:
         """How an agent reaches the recorder."""
-        return LaunchTicket.read(self.ask("launch"))
+        return LaunchTicket.read(self.ask(LaunchCall()))
 
-    def record(self, drafts: Sequence[Mapping[str, Any]]) -> list[int]:
+    def record(self, drafts: Sequence[Draft]) -> list[int]:
         """Record events of the session itself; they are durable when this returns their seqs."""
-        return list(Recorded.read(self.ask("record", drafts=list(drafts))).seqs)
+        return list(Recorded.read(self.ask(RecordCall(drafts=list(drafts)))).seqs)
 
     def pause(self, *, reason: str = "candidate") -> int:
         """Record nothing of agents until ``resume``; returns the seq of the event that says so."""
-        return Told.read(self.ask("pause", reason=reason)).seq
+        return Noted.read(self.ask(PauseCall(reason=reason))).seq
 
     def resume(self, *, reason: str = "candidate") -> int:
         """Record again; returns the seq of the event that says so."""
-        return Told.read(self.ask("resume", reason=reason)).seq
+        return Noted.read(self.ask(ResumeCall(reason=reason))).seq
 
-    def close(self, drafts: Sequence[Mapping[str, Any]]) -> int:
+    def close(self, drafts: Sequence[Draft]) -> int:
         """Record the last events, end the recording and seal everything; returns the number of all events."""
-        return Closed.read(self.ask("close", drafts=list(drafts))).events
+        return Closed.read(self.ask(CloseCall(drafts=list(drafts)))).events
 
     def flush(self, *, seconds: float = 10.0, again: bool = False) -> tuple[int, int]:
         """Send what there is, for at most that long; returns (received, events).
 
         ``again`` also sends what the collector refused for good.
         """
-        answer = Flushed.read(self.ask("flush", seconds=seconds, again=again, timeout=self._timeout + seconds))
+        answer = Flushed.read(self.ask(FlushCall(seconds=seconds, again=again), timeout=self._timeout + seconds))
         return answer.received, answer.events
 
     def refused(self, command: str, *, agent: str) -> bool:
         """Record that a command did not work inside an agent; whether it stands in the record."""
-        return Refused.read(self.ask("refused", command=command, agent=agent)).recorded
+        return Refused.read(self.ask(RefusedCall(command=command, agent=agent))).recorded
 
     def stop(self, *, withdrawn: bool = False, for_another: bool = False) -> None:
         """End recorder and supervisor; both are gone when this returns.
@@ -103,9 +106,9 @@ class ControlClient:
         ``withdrawn`` leaves nothing more to the journal or the wire; with ``for_another`` the session itself goes on.
 
         Raises:
-            SessionError: nobody answered, or the processes did not end in time.
+            SessionError: no recorder answers, or the processes did not end in time.
         """
-        self.call("stop", withdrawn=withdrawn, for_another=for_another)
+        self.ask(StopCall(withdrawn=withdrawn, for_another=for_another))
         self.wait_until_released()
 
     def wait_until_released(self) -> None:
@@ -117,7 +120,7 @@ class ControlClient:
         deadline = time.monotonic() + self._timeout
         while not self.is_released():
             if time.monotonic() > deadline:
-                raise self._unreachable()
+                raise RecorderUnreachableError
             time.sleep(0.01)
 
     def is_released(self) -> bool:
@@ -129,30 +132,27 @@ class ControlClient:
                 return False
             return True
 
-    def ask(self, op: str, *, timeout: float | None = None, **arguments: Any) -> Answer:
-        """``call``, with an answer that is read by name and type."""
-        return Answer(self.call(op, timeout=timeout, **arguments))
-
-    def call(self, op: str, *, timeout: float | None = None, **arguments: Any) -> dict[str, Any]:
-        """Ask one thing.
+    def ask(self, call: ControlCall, *, timeout: float | None = None) -> Answer:
+        """Ask one thing; ``timeout`` is in seconds.
 
         Raises:
-            SessionError: the recorder refused (its own code), or code ``recorder_unreachable``.
-            NotPrivateError: what answers, or where it does, is not ours.
-            AnswerError: the answer is none.
-            InsideAgentError: it refused because an agent asks.
+            RecorderUnreachableError: no recorder answers.
+            SessionError: the recorder refused, with its own code.
+            NotPrivateError: the folder, the socket or the process is not ours.
+            AnswerError: the answer cannot be read.
+            InsideAgentError: the recorder refused because an agent asks.
         """
-        request = json.dumps({"op": op, **arguments}).encode() + b"\n"
+        request = json.dumps(call.document()).encode() + b"\n"
         seconds = self._timeout if timeout is None else timeout
-        attempts = 1 if op in _NOT_REPEATED else 3
+        attempts = 1 if isinstance(call, _NOT_REPEATED) else 3
         line = b""
         while attempts and not line:
             attempts -= 1
             try:
                 line = self._exchange(request, seconds)
             except OSError as error:
-                raise self._unreachable() from error
-        return self._read_answer(line)
+                raise RecorderUnreachableError from error
+        return _read_answer(line)
 
     def _exchange(self, request: bytes, seconds: float) -> bytes:
         """One line out, one line in; empty if the recorder died in between (its supervisor keeps the socket)."""
@@ -166,27 +166,19 @@ class ControlClient:
             except (ConnectionResetError, BrokenPipeError):
                 return b""
 
-    def _read_answer(self, line: bytes) -> dict[str, Any]:
-        if not line:
-            raise self._unreachable()
-        try:
-            value: Any = json.loads(line)
-        except (ValueError, RecursionError):
-            raise malformed("no JSON") from None
-        answer = Answer(value)
-        if answer.flag("ok"):
-            return dict(value)
-        told = answer.inner("error")
-        if told is None:
-            raise malformed("error")
-        code = told.text("code")
-        kind = InsideAgentError if code == InsideAgentError.default_code else SessionError
-        raise kind(told.text("message"), hint=told.text("hint") if told.known("hint") else None, code=code)
 
-    @staticmethod
-    def _unreachable() -> SessionError:
-        return SessionError(
-            "the recorder is not responding",
-            hint="Run `promptster resume` to start it again. Nothing that was recorded is lost.",
-            code="recorder_unreachable",
-        )
+def _read_answer(line: bytes) -> Answer:
+    if not line:
+        raise RecorderUnreachableError
+    try:
+        answer = Answer(json.loads(line))
+    except (ValueError, RecursionError):
+        raise malformed("no JSON") from None
+    if answer.flag("ok"):
+        return answer
+    refusal = answer.inner("error")
+    if refusal is None:
+        raise malformed("error")
+    code = refusal.text("code")
+    kind = InsideAgentError if code == InsideAgentError.default_code else SessionError
+    raise kind(refusal.text("message"), hint=refusal.text("hint") if refusal.known("hint") else None, code=code)

@@ -1,13 +1,13 @@
 """What the recorder answers, as types: one for each request, read field by field.
 
-A recorder of another version, or a fault of ours, may answer with something else. Then the command ends with an error
-that says so, and with nothing half done by what was misread.
+A recorder of another version, or a fault of ours, may answer with something else. The command then ends with an error
+that says so, before it acts on what it misread.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, TypeVar, cast
 
 from promptster.errors import SessionError
@@ -17,7 +17,7 @@ _T = TypeVar("_T")
 
 
 class AnswerError(SessionError):
-    """The recorder answered with something that is no answer to what was asked."""
+    """The recorder's answer does not fit the request."""
 
     default_code = "recorder_answer"
 
@@ -92,8 +92,22 @@ class Answer:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Recorded:
-    """To ``record``."""
+class Reply:
+    """What comes back for one call."""
+
+    def document(self) -> dict[str, Any]:
+        """The answer as JSON values."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Done(Reply):
+    """To ``StopCall``."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recorded(Reply):
+    """To ``RecordCall``."""
 
     seqs: tuple[int, ...]
 
@@ -104,20 +118,20 @@ class Recorded:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Told:
-    """To ``pause`` and ``resume``."""
+class Noted(Reply):
+    """To ``PauseCall`` and ``ResumeCall``: the sequence number of the event that says so."""
 
     seq: int
 
     @classmethod
-    def read(cls, answer: Answer) -> Told:
+    def read(cls, answer: Answer) -> Noted:
         """Read an answer."""
         return cls(seq=answer.number("seq"))
 
 
 @dataclass(frozen=True, kw_only=True)
-class Closed:
-    """To ``close``."""
+class Closed(Reply):
+    """To ``CloseCall``: the number of all events."""
 
     events: int
 
@@ -128,8 +142,8 @@ class Closed:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Flushed:
-    """To ``flush``."""
+class Flushed(Reply):
+    """To ``FlushCall``, in events."""
 
     received: int
     events: int
@@ -141,8 +155,8 @@ class Flushed:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Refused:
-    """To ``refused``."""
+class Refused(Reply):
+    """To ``RefusedCall``: whether the refusal is on record."""
 
     recorded: bool
 
@@ -153,7 +167,7 @@ class Refused:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RecorderStatus:
+class RecorderStatus(Reply):
     """What the recorder says of itself. Counts are events unless said otherwise."""
 
     session: str
@@ -233,7 +247,7 @@ class RecorderStatus:
 
 
 @dataclass(frozen=True, kw_only=True)
-class LaunchTicket:
+class LaunchTicket(Reply):
     """What a launcher needs to put an agent behind the recorder.
 
     ``token`` is a secret: it belongs into 0600 files and environments, never into arguments.
@@ -242,14 +256,19 @@ class LaunchTicket:
     port: int
     token: str
     base_urls: Mapping[str, str]
-    """``claude``: with the token in its path; ``codex``: the token goes into a header."""
+    """By an agent's id, where its usual provider is; by a provider's name, where that one is.
+
+    The token is in the path for agents that can send no header of ours.
+    """
     usual_addresses: tuple[str, ...]
     """Upstreams that the recorder reaches where everybody does: their names."""
-    hook_url: str
-    """Where Claude Code's HTTP hooks post to; the token goes into a header."""
     hook_socket: str
     spool: str
     """The folder where hook processes leave what they could not hand over."""
+
+    def hook_url(self, agent: str) -> str:
+        """Where the HTTP hooks of the agent of this id post to; the token goes into a header."""
+        return f"http://127.0.0.1:{self.port}/hooks/{agent}"
 
     @classmethod
     def read(cls, answer: Answer) -> LaunchTicket:
@@ -263,7 +282,6 @@ class LaunchTicket:
             token=answer.text("token"),
             base_urls=answer.texts("base_urls"),
             usual_addresses=answer.words("usual_addresses"),
-            hook_url=answer.text("hook_url"),
             hook_socket=answer.text("hook_socket"),
             spool=answer.text("spool"),
         )

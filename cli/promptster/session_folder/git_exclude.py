@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from promptster.errors import WorkspaceError, reason_of
+from promptster.protocol.agents import CATALOGUE
 from promptster.system.git import git_text
 from promptster.system.plain_files import (
     NotPlainError,
@@ -35,9 +36,10 @@ _INFO = "info"
 _LIST = f"{_INFO}/exclude"
 _BEGIN = b"# >>> promptster: out of git until the session ends"
 _END = b"# <<< promptster\n"
+_OURS = b"|".join(re.escape(agent.editor_file.encode()) for agent in CATALOGUE if agent.editor_file)
 _BLOCK = re.compile(
     rb"^" + re.escape(_BEGIN) + rb"((?: \[[a-z]+\])*)\r?\n"
-    rb"((?:/.*(?:\.claude/settings\.local\.json|\.cursor/hooks\.json)\r?\n)*)"
+    rb"((?:/.*(?:" + _OURS + rb")\r?\n)*)"
     rb"(?:" + re.escape(_END.strip()) + rb"\r?\n?)?",
     re.MULTILINE,
 )  # fmt: skip

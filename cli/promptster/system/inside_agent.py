@@ -21,7 +21,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from promptster.config import make_private_folder
+from promptster.durable import make_private_folder
+from promptster.protocol.agents import CATALOGUE, PROGRAMS
 from promptster.system.agent_waiter import write_entry
 from promptster.system.processes import lineage, started
 
@@ -33,18 +34,16 @@ MARK = "PROMPTSTER_AGENT"
 
 MARKS = {
     MARK: "",
-    "CLAUDECODE": "claude",
-    "CODEX_THREAD_ID": "codex",
-    "CODEX_SANDBOX": "codex",
-    "CURSOR_AGENT": "cursor-agent",
+    **{mark: agent.program for agent in CATALOGUE for mark in agent.marks},
     "GEMINI_CLI": "gemini",
     "AI_AGENT": "",
 }
-"""Variables that stand in the environment of what an agent runs, not in a person's terminal, and whose they are.
+"""Variables in the environment of what an agent runs, and not in a person's terminal; the agent that sets each.
 
-Those that editors set in a person's own terminal too (``CURSOR_TRACE_ID``, ``CLAUDE_CODE_SSE_PORT``) tell nothing.
+Variables that editors also set in a person's own terminal, such as ``CLAUDE_CODE_SSE_PORT``, prove nothing.
 """
-_NAMES = frozenset({"claude", "codex", "cursor-agent", "gemini", "opencode", "copilot"})
+_NAMES = frozenset({*PROGRAMS, "gemini", "opencode", "copilot"})
+"""Programs of agents, also of some that cannot be recorded."""
 UNKNOWN = "an agent"
 """The name of an agent that is not known by name."""
 

@@ -19,11 +19,11 @@ _EMAIL = re.compile(r"[^\s@<>]{1,200}@[^\s@<>]{1,200}")
 
 
 def _checked(org: str, owner_email: str) -> str:
-    """The organisation's name as it is kept."""
-    from promptster_collector.typed import tidied, wrong_with  # noqa: PLC0415 - costs start-up time
+    """The organisation's normalised name."""
+    from promptster_collector.input_text import normalised_text, text_fault  # noqa: PLC0415 - costs start-up time
 
-    name = tidied(org)
-    if (wrong := wrong_with(name, "an organisation's name", most=_MAX_NAME)) is not None:
+    name = normalised_text(org)
+    if (wrong := text_fault(name, "an organisation's name", most=_MAX_NAME)) is not None:
         raise OptionError(wrong, hint="Check --org. Nothing was created.", code="organisation")
     if _EMAIL.fullmatch(owner_email) is None or not owner_email.isprintable():
         hint = "--owner-email looks like owner@example.com. Nothing was created."
@@ -34,17 +34,18 @@ def _checked(org: str, owner_email: str) -> str:
 def command(
     *,
     data: Annotated[Path, typer.Option(metavar="DIR", help="Folder to create.")],
-    org: Annotated[str, typer.Option(metavar="NAME", help="The organisation's name, as candidates read it.")],
-    owner_email: Annotated[str, typer.Option(metavar="EMAIL", help="Who owns the organisation here.")],
+    org: Annotated[str, typer.Option(metavar="NAME", help="The organisation's name, as candidates see it.")],
+    owner_email: Annotated[str, typer.Option(metavar="EMAIL", help="E-mail address of the organisation's owner.")],
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Create a data folder: keys, databases, one organisation, its owner and the owner's token.
 
-    The owner signs in with the token, which is shown once. Keep a copy of master.key apart: no backup has it.
+    The owner signs in with the token, which is shown once. Keep a copy of master.key elsewhere: no backup contains it.
     """
     from promptster_collector.app import build_services, system_clock  # noqa: PLC0415 - costs start-up time
     from promptster_collector.settings import Settings  # noqa: PLC0415 - likewise
-    from promptster_collector.store.store import Store, mark_ready  # noqa: PLC0415 - likewise
+    from promptster_collector.store.data_folder import mark_ready  # noqa: PLC0415 - likewise
+    from promptster_collector.store.store import Store  # noqa: PLC0415 - likewise
 
     name = _checked(org, owner_email)
     os.umask(0o077)
@@ -64,6 +65,6 @@ def command(
     say(f"Created {made.name}'s collector in {folder}.")
     say(f"Owner's token, shown once: {made.token.token}")
     say(f"Key fingerprint:\n  {fingerprint}")
-    say("Keep a copy of master.key apart: no backup has it. Then start it and sign in:")
+    say("Keep a copy of master.key elsewhere: no backup contains it. Then start and sign in:")
     say(f"  promptster-collector serve --data {quote(folder)}")
     say(f"  promptster login --collector http://127.0.0.1:{PORT} --token-stdin")

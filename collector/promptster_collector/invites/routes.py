@@ -10,12 +10,13 @@ from litestar.params import FromPath, JSONBody
 from promptster.protocol.encoding import b64u_decode, b64u_encode
 from promptster.protocol.policy import POLICY_HEADER
 from promptster.protocol.signing import Envelope
-from promptster_collector.access.budgets import sender_of
 from promptster_collector.access.guard import ACCESS, bearer_of, principal_of
 from promptster_collector.access.principal import INVITED, INVITERS
+from promptster_collector.access.rate_limits import sender_of
 from promptster_collector.assessments.policies import require_reader
 from promptster_collector.clock import rfc3339
 from promptster_collector.errors import InvalidError
+from promptster_collector.input_text import normalised_text, text_fault
 from promptster_collector.invites.redemption import Redemption
 from promptster_collector.invites.redemption import Request as Redeeming
 from promptster_collector.invites.schemas import (
@@ -27,23 +28,22 @@ from promptster_collector.invites.schemas import (
     RedeemRequest,
 )
 from promptster_collector.invites.service import Invites
-from promptster_collector.orgs.persons import Identity
+from promptster_collector.orgs.persons import PersonDetails
 from promptster_collector.store.keys.identity import PublicKeys
-from promptster_collector.typed import tidied, wrong_with
 
 _MAX_NAME = 200
 _EMAIL = re.compile(r"[^\s@<>]{1,200}@[^\s@<>]{1,200}")
 _MAX_BOX = 1000
 
 
-def _who(data: JSONBody[InviteRequest]) -> Identity:
-    name = tidied(data.name)
-    if (wrong := wrong_with(name, "a name", most=_MAX_NAME)) is not None:
+def _who(data: JSONBody[InviteRequest]) -> PersonDetails:
+    name = normalised_text(data.name)
+    if (wrong := text_fault(name, "a name", most=_MAX_NAME)) is not None:
         raise InvalidError(wrong, code="name")
     email = data.email.strip()
     if _EMAIL.fullmatch(email) is None or not email.isprintable():
         raise InvalidError("not an e-mail address", code="email", hint="It looks like name@example.com.")
-    return Identity(name=name, email=email)
+    return PersonDetails(name=name, email=email)
 
 
 @post("/v1/assessments/{assessment:str}/invites", opt={ACCESS: INVITERS})
@@ -53,7 +53,7 @@ async def create_invite(
     assessment: FromPath[str],
     data: JSONBody[InviteRequest],
 ) -> InviteAnswer:
-    """Invite one person; the answer is the only place where code and link can be read."""
+    """Invite one person; code and link are shown only in this answer."""
     principal = principal_of(request)
     made = await invites.create(
         principal.organisation, assessment, _who(data), by=principal.token or "", base_url=str(request.base_url)
@@ -68,7 +68,7 @@ async def show_invite(
     public_keys: NamedDependency[PublicKeys],
     invite: FromPath[str],
 ) -> InviteForCandidate:
-    """The invite and its policy, for whoever holds its secret."""
+    """The invite and its policy, for the holder of its secret."""
     facts, assessment = await invites.show(invite, bearer_of(request), sender=sender_of(request))
     require_reader(assessment.policy, request.headers.get(POLICY_HEADER))
     return InviteForCandidate(
@@ -93,11 +93,11 @@ async def redeem_invite(
     invite: FromPath[str],
     data: JSONBody[RedeemRequest],
 ) -> RedeemAnswer:
-    """Exchange the invite for the session's certificate; the same request gets the same answer."""
+    """Exchange the invite for the session's certificate; a repeated request gets the same answer."""
     secret, sender = bearer_of(request), sender_of(request)
-    await invites.find(invite, secret, sender=sender)  # nothing is looked at for who does not hold the secret
+    await invites.find(invite, secret, sender=sender)  # without the secret nothing else is looked at
     if len(data.box) > _MAX_BOX:
-        raise InvalidError("the sealed content key is too long", code="box")
+        raise InvalidError("the encrypted content key is too long", code="box")
     redeeming = Redeeming(
         consent=Envelope.from_json(data.consent), redeem=Envelope.from_json(data.redeem), box=b64u_decode(data.box)
     )

@@ -1,4 +1,4 @@
-"""Invites: made with a sealing pair of their own, shown to whoever holds the secret."""
+"""Invites: created with a sealing pair each, shown to the holder of the secret."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from promptster.protocol.invite import Invite as InviteDocument
 from promptster.protocol.invite import InviteCode, new_invite_code, secret_sha256
 from promptster.protocol.sealing import SealingKey
 from promptster.protocol.signing import Envelope
-from promptster_collector.access.budgets import Buckets
+from promptster_collector.access.rate_limits import RateLimiter
 from promptster_collector.errors import BusyError, ConflictError, GoneError, NotFoundError
 from promptster_collector.invites.openings import note_opening
 from promptster_collector.settings import HOUR_MS
 from promptster_collector.store.alarms import AlarmKind, raise_alarm
+from promptster_collector.store.disk_reserve import WritePriority
 from promptster_collector.store.keys.names import sealing_key
-from promptster_collector.store.reserve import Need
 from promptster_collector.store.schema import Invite
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-    from promptster_collector.access.budgets import Strangers
+    from promptster_collector.access.rate_limits import FailureLimits
     from promptster_collector.assessments.service import AssessmentFacts, Assessments
     from promptster_collector.clock import Clock
-    from promptster_collector.orgs.persons import Identity, Persons
+    from promptster_collector.orgs.persons import PersonDetails, Persons
     from promptster_collector.orgs.service import Organisations
     from promptster_collector.settings import Limits
     from promptster_collector.store.store import Store
@@ -42,7 +42,7 @@ _MAX_SECRET = 100
 
 @dataclass(frozen=True, kw_only=True)
 class NewInvite:
-    """An invite just made; the only moment its code can be read."""
+    """A new invite, the only time its code can be read."""
 
     code: str
     link: str
@@ -51,7 +51,7 @@ class NewInvite:
 
 @dataclass(frozen=True, kw_only=True)
 class InviteFacts:
-    """One invite as its service needs it."""
+    """One invite, in clear."""
 
     id: str
     organisation: str
@@ -78,11 +78,11 @@ class Invites:
         organisations: Organisations,
         persons: Persons,
         public_url: str,
-        strangers: Strangers,
+        failures: FailureLimits,
     ) -> None:
-        """Keep where they are stored, and whom they are made of; ``strangers`` hears of wrong secrets."""
-        self._strangers = strangers
-        self._made = Buckets(clock, amount=limits.invites_per_hour, seconds=HOUR_MS / 1000)
+        """Count wrong secrets in ``failures``."""
+        self._failures = failures
+        self._made = RateLimiter(clock, amount=limits.invites_per_hour, seconds=HOUR_MS / 1000)
         self._public_url = public_url
         self._store = store
         self._clock = clock
@@ -92,19 +92,21 @@ class Invites:
         self._persons = persons
 
     def _draw_code(self) -> InviteCode:
-        """A fresh code that does not begin with a dash: a command line would take that for an option."""
+        """A new code that does not begin with a dash, which a command line would take for an option."""
         while True:
             code = new_invite_code(os.urandom(32), self._store.identity.signer.public_key)
             if not code.invite_id.startswith("-"):
                 return code
 
-    async def create(self, organisation: str, assessment: str, who: Identity, *, by: str, base_url: str) -> NewInvite:
-        """Invite one person to one assessment; the link names the public URL, or ``base_url`` when none is set.
+    async def create(
+        self, organisation: str, assessment: str, who: PersonDetails, *, by: str, base_url: str
+    ) -> NewInvite:
+        """Invite one person to one assessment; the link contains the public URL, or ``base_url`` if none is set.
 
         Raises:
             NotFoundError: the organisation has no such assessment.
-            ConflictError: its policy says less about backups of keys than holds by now.
-            BusyError: the token ``by`` has made too many in this hour.
+            ConflictError: key backups now last longer than its policy says.
+            BusyError: the token ``by`` has created too many in this hour.
         """
         facts = await self._assessments.get_kept(organisation, assessment)
         wait = self._made.take(by)
@@ -134,7 +136,7 @@ class Invites:
                     id=code.invite_id,
                     organisation=organisation,
                     assessment=assessment,
-                    person=self._persons.name(connection, organisation, who),
+                    person=self._persons.ensure(connection, organisation, who),
                     secret_sha256=secret_sha256(code.secret),
                     document_sealed=sealed,
                     sealing_key_id=pair.key_id,
@@ -152,23 +154,23 @@ class Invites:
         return NewInvite(code=code.code, link=code.link(self._public_url or base_url), expires_ms=expires)
 
     def _too_many(self, wait: int) -> BusyError:
-        """What whoever invites a lot of people at once is told."""
+        """The error for too many invites in an hour."""
         return BusyError(
             f"{self._limits.invites_per_hour} invites were made with this sign-in within an hour",
-            hint=f"They are all valid. Make this one in {wait} s.",
+            hint=f"They are all valid. Try again in {wait} s.",
             retry_after=wait,
             code="too_many_invites",
         )
 
     async def find(self, invite: str, secret_text: str, *, sender: str) -> InviteFacts:
-        """The invite behind a secret that came from the network ``sender``.
+        """The invite that a secret opens, sent from the network ``sender``.
 
         Raises:
-            NotFoundError: there is none, or the secret is another's.
-            BusyError: too many wrong secrets came from there; a right one is never refused for that.
+            NotFoundError: there is no such invite, or the secret is wrong.
+            BusyError: too many wrong secrets came from ``sender``; a right one is never refused for that.
         """
         hint = "Copy all of the link, also after #."
-        unknown = self._strangers.wrong_secret
+        unknown = self._failures.wrong_secret
         refused = NotFoundError("there is no such invite", code="unknown_invite", hint=hint)
         try:
             secret = b64u_decode(secret_text[:_MAX_SECRET])
@@ -194,10 +196,10 @@ class Invites:
         )
 
     async def show(self, invite: str, secret_text: str, *, sender: str) -> tuple[InviteFacts, AssessmentFacts]:
-        """The invite and its assessment, for whoever holds the secret and has not used it; the time is written down.
+        """The invite and its assessment, for the holder of an unused secret; the opening is recorded.
 
         Raises:
-            NotFoundError: there is none, or the secret is another's.
+            NotFoundError: there is no such invite, or the secret is wrong.
             ConflictError: it has been used.
             GoneError: it has expired.
         """
@@ -206,14 +208,14 @@ class Invites:
             raise await self.used_again(facts)
         now = self._clock.wall_ms()
         job = partial(note_opening, invite=facts.id, at_ms=now)
-        await self._store.database.write(job, need=Need.READING)
+        await self._store.database.write(job, priority=WritePriority.READING)
         self.require_unexpired(facts)
         return facts, await self._assessments.get(facts.organisation, facts.assessment)
 
     async def used_again(self, facts: InviteFacts) -> ConflictError:
         """Raise the alarm about a second attempt on a used invite; returns the refusal.
 
-        Programs look at an invite before they redeem it, so looking is an attempt too.
+        Clients read an invite before they redeem it, so reading is an attempt too.
         """
         now = self._clock.wall_ms()
 
@@ -228,12 +230,12 @@ class Invites:
                 session=facts.session,
             )
 
-        await self._store.database.write(job, need=Need.READING)
+        await self._store.database.write(job, priority=WritePriority.READING)
         hint = "If it was not you, tell the hiring team. They can invite you again."
         return ConflictError("this invite was already used", code="invite_used", hint=hint)
 
     def require_unexpired(self, facts: InviteFacts) -> None:
-        """Refuse invites whose time is over.
+        """Refuse an expired invite.
 
         Raises:
             GoneError: it has expired.

@@ -1,4 +1,4 @@
-"""Organisations: made once with their keys, their owner and the owner's first token."""
+"""Organisations: created once with their keys, their owner and the owner's first token."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import insert, select
 
 from promptster_collector.access.principal import Role
-from promptster_collector.orgs.persons import Identity, Persons
+from promptster_collector.orgs.persons import PersonDetails, Persons
 from promptster_collector.store.keys.names import index_key, organisation_key
 from promptster_collector.store.schema import Member, Organisation
 from promptster_collector.store.store import new_id
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class NewOrganisation:
-    """An organisation just made."""
+    """A new organisation."""
 
     id: str
     name: str
@@ -36,14 +36,13 @@ class Organisations:
     """The organisations of one collector."""
 
     def __init__(self, store: Store, clock: Clock, tokens: Tokens, persons: Persons) -> None:
-        """Keep where they are stored."""
         self._store = store
         self._clock = clock
         self._tokens = tokens
         self._persons = persons
 
     def create(self, *, name: str, owner_email: str) -> NewOrganisation:
-        """Make an organisation; blocks, for the command line."""
+        """Create an organisation; blocks, for the command line."""
         organisation, now = new_id(), self._clock.wall_ms()
         keys = {organisation_key(organisation): os.urandom(32), index_key(organisation): os.urandom(32)}
         self._store.keys.put(keys, created_ms=now)
@@ -51,7 +50,7 @@ class Organisations:
 
         def job(connection: Connection) -> NewToken:
             connection.execute(insert(Organisation).values(id=organisation, name_sealed=sealed, created_ms=now))
-            owner = self._persons.name(connection, organisation, Identity(name="", email=owner_email))
+            owner = self._persons.ensure(connection, organisation, PersonDetails(name="", email=owner_email))
             connection.execute(
                 insert(Member).values(
                     id=new_id(), organisation=organisation, person=owner, role=Role.OWNER.value, created_ms=now

@@ -1,4 +1,4 @@
-"""Bundles and evidence: what a third party needs to check a session without the collector."""
+"""Bundles and evidence: what a third party needs to verify a session without the collector."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ from typing import TYPE_CHECKING, Any
 from promptster.protocol.bundle import BundleBatch, parts_from_batches, write_bundle
 from promptster.protocol.encoding import b64u_encode
 from promptster.replay.exporters import find
-from promptster_collector.review.export_job import ExportTerms
-from promptster_collector.review.segment_process import SegmentProcess, SegmentProcessError
+from promptster_collector.review.helper_messages import ExportTerms
+from promptster_collector.review.helper_process import HelperProcess, HelperProcessError
 from promptster_collector.review.segment_reader import ReadingFailedError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Generator, Iterator
 
     from promptster.replay.exporters.interface import Exporter
-    from promptster_collector.ingest.log import Log, Logged
+    from promptster_collector.ingest.transparency_log import Logged, TransparencyLog
     from promptster_collector.review.reading import Reading, SessionRecord
-    from promptster_collector.store.parquet import EventRow
+    from promptster_collector.store.event_row import EventRow
     from promptster_collector.store.store import Store
 
 
 @dataclass(frozen=True, kw_only=True)
 class Export:
-    """One export with its media type and a name for a file."""
+    """One export with its media type and file suffix."""
 
     chunks: AsyncGenerator[bytes]
-    """Its bytes; a helping process stays until they were taken, or this is closed."""
+    """Its bytes; a helper process runs until they are read or this is closed."""
     media_type: str
     suffix: str
 
@@ -36,14 +36,13 @@ class Export:
 class Bundles:
     """Makes bundles, evidence and exports."""
 
-    def __init__(self, store: Store, reading: Reading, log: Log) -> None:
-        """Keep where sessions and proofs come from."""
+    def __init__(self, store: Store, reading: Reading, log: TransparencyLog) -> None:
         self._store = store
         self._reading = reading
         self.log = log
 
     async def _logged(self, session: str, record: SessionRecord) -> Logged:
-        """What the log says about the receipts of a record; others that arrived since would be proofs of nothing."""
+        """The log's proofs for a record's receipts, without proofs of receipts that arrived since."""
         logged = await asyncio.to_thread(
             self._store.database.read_now, lambda connection: self.log.of_session(connection, session)
         )
@@ -81,7 +80,7 @@ class Bundles:
         Raises:
             NotFoundError: the organisation has no such session.
             GoneError: it was erased.
-            ReadingFailedError: the process that makes it ended early.
+            ReadingFailedError: the helper process ended early.
         """
         return await self.export(organisation, session, find("bundle"))
 
@@ -91,7 +90,7 @@ class Bundles:
         Raises:
             NotFoundError: the organisation has no such session.
             GoneError: it was erased.
-            ReadingFailedError: the process that makes it ended early.
+            ReadingFailedError: the helper process ended early.
         """
         record = await self._reading.record(organisation, session)
         logged = await self._logged(session, record)
@@ -101,12 +100,12 @@ class Bundles:
             trusted=list(self._store.identity.succession.fingerprints),
             candidate=candidate,
         )
-        process = SegmentProcess()
+        process = HelperProcess()
         chunks = self._chunks(
             process, terms, self._signed(record, logged), self._reading.events_of(organisation, session)
         )
         try:
-            # What can be refused is refused before an answer begins.
+            # Errors must come before the answer begins.
             first = await asyncio.to_thread(next, chunks, b"")
         except BaseException:
             await asyncio.to_thread(process.kill)
@@ -115,18 +114,18 @@ class Bundles:
 
     @staticmethod
     def _chunks(
-        process: SegmentProcess, terms: ExportTerms, signed: bytes, events: Iterator[bytes | list[EventRow]]
+        process: HelperProcess, terms: ExportTerms, signed: bytes, events: Iterator[bytes | list[EventRow]]
     ) -> Generator[bytes]:
         try:
             process.begin_export(terms, signed)
             for some in events:
                 process.give(some)
             yield from process.export()
-        except SegmentProcessError as error:
+        except HelperProcessError as error:
             raise ReadingFailedError("the session cannot be read right now", retry_after=30) from error
 
     def _signed(self, record: SessionRecord, logged: Logged) -> bytes:
-        """Everything that was signed, as a bundle without events."""
+        """All signed documents, as a bundle without events."""
         parts = parts_from_batches(
             keys=self._store.identity.public.data,
             certificate=record.certificate,
@@ -144,8 +143,8 @@ class Bundles:
         return write_bundle(parts)
 
 
-async def _following(first: bytes, chunks: Iterator[bytes], process: SegmentProcess) -> AsyncGenerator[bytes]:
-    """All chunks. Whoever stops listening ends the process too."""
+async def _following(first: bytes, chunks: Iterator[bytes], process: HelperProcess) -> AsyncGenerator[bytes]:
+    """All chunks; the process is killed if the reader stops."""
     try:
         chunk = first
         while chunk:

@@ -1,9 +1,7 @@
-"""One export, put together in a helping process: everything signed about a session comes first, then its events."""
+"""One export, made in a helper process: the session's signed documents come first, then its events."""
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from promptster.protocol.bundle import BundleBatch, BundleParts, parts_from_batches, read_bundle, write_bundle
@@ -13,45 +11,24 @@ from promptster.replay.loading import Facts, from_verification
 from promptster_collector.review.rows import by_batch
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Sequence
+    from collections.abc import Generator, Iterable
 
     from promptster.protocol.events import RecordedEvent
-    from promptster_collector.store.parquet import EventRow
+    from promptster_collector.review.helper_messages import ExportTerms
+    from promptster_collector.store.event_row import EventRow
 
 _CHUNK: Final = 1 << 20
-"""Bytes of an answer that are handed on at once."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class ExportTerms:
-    """What is wanted."""
-
-    format: str
-    batches: Sequence[int]
-    """The number of each batch, in the order of the headers."""
-    trusted: Sequence[str]
-    """Fingerprints of the collector's own keys."""
-    candidate: str
-
-    def encode(self) -> bytes:
-        """As JSON."""
-        return json.dumps([self.format, list(self.batches), list(self.trusted), self.candidate]).encode()
-
-    @classmethod
-    def decode(cls, data: bytes) -> ExportTerms:
-        """What ``encode`` made."""
-        name, batches, trusted, candidate = json.loads(data)
-        return cls(format=name, batches=batches, trusted=trusted, candidate=candidate)
+"""Bytes of one chunk."""
 
 
 class ExportJob:
-    """Takes the events of a session and gives an export."""
+    """Collects the events of a session and makes an export of them."""
 
     def __init__(self, terms: ExportTerms, signed: bytes) -> None:
         """Begin.
 
         Args:
-            terms: what is wanted.
+            terms: what the export should be.
             signed: a bundle of the session that has no events yet.
         """
         self._terms = terms
@@ -64,7 +41,7 @@ class ExportJob:
             self._events[n] = self._events.get(n, ()) + events
 
     def chunks(self) -> Generator[bytes]:
-        """The export, in chunks of a handy size. The events are let go of."""
+        """The export in chunks; the events are released."""
         parts = self._parts()
         self._events.clear()
         buffer = bytearray()

@@ -14,7 +14,7 @@ from promptster.protocol.events.fields import (
     frame,
     iterate_frames,
 )
-from promptster_collector.store.parquet import EventRow
+from promptster_collector.store.event_row import EventRow
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
@@ -49,7 +49,7 @@ def event_of(row: EventRow) -> RecordedEvent:
 
 
 def within_policy(events: Sequence[RecordedEvent], kinds: Collection[str]) -> tuple[RecordedEvent, ...]:
-    """The events, without the values of those whose kind the policy does not allow."""
+    """The events; those of a kind that the policy does not allow come without values."""
     return tuple(event if event.kind in kinds else RecordedEvent.assemble(event.public, {}) for event in events)
 
 

@@ -1,4 +1,4 @@
-"""Reads segments in a helping process: pages in one that stays for a while, whole sessions each in their own."""
+"""Reads segments in helper processes: pages in one that stays for a while, whole sessions each in their own."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ import threading
 from typing import TYPE_CHECKING
 
 from promptster_collector.errors import BusyError
-from promptster_collector.review.segment_process import SegmentProcess, SegmentProcessError
+from promptster_collector.review.helper_process import HelperProcess, HelperProcessError
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable
+    from collections.abc import Generator, Iterable, Sequence
 
-    from promptster_collector.store.parquet import EventRow
+    from promptster_collector.store.event_row import EventRow
 
 _STAY = 20.0
-"""Seconds for which the process of the last page waits for the next one."""
+"""Seconds for which the process of the last page waits for another one."""
 
 
 class ReadingFailedError(BusyError):
-    """The helping process ended early, most likely for want of memory."""
+    """The helper process ended early, most likely for lack of memory."""
 
     default_code = "reading_failed"
     default_status = 503
@@ -29,13 +29,12 @@ def _failed() -> ReadingFailedError:
 
 
 class SegmentReader:
-    """Reads Parquet files that were unsealed; every call blocks."""
+    """Reads decrypted Parquet files; every call blocks."""
 
     def __init__(self, *, stay: float = _STAY) -> None:
-        """Start nothing yet; a process that nobody asks anything for ``stay`` seconds is ended."""
         self._stay = stay
         self._lock = threading.Lock()
-        self._process = SegmentProcess()
+        self._process = HelperProcess()
         self._end: threading.Timer | None = None
 
     @property
@@ -43,22 +42,22 @@ class SegmentReader:
         """The process that waits for the next page."""
         return self._process.pid
 
-    def whole(self, pieces: Iterable[bytes]) -> Generator[list[EventRow]]:
-        """The rows of one piece after another. Whoever reads a large session holds up nobody else.
+    def whole(self, pieces: Iterable[bytes]) -> Generator[Sequence[EventRow]]:
+        """The rows of one piece after another, in a process of their own, so that nobody else waits.
 
         Raises:
             ReadingFailedError: the process ended early.
         """
-        with SegmentProcess() as process:
+        with HelperProcess() as process:
             for data in pieces:
                 try:
                     rows = process.read(data)
-                except SegmentProcessError as error:
+                except HelperProcessError as error:
                     raise _failed() from error
                 yield rows
 
-    def page(self, data: bytes, *, after: int, limit: int, size: int) -> list[EventRow]:
-        """At most ``limit`` rows and ``size`` bytes behind ``after``, one in any case.
+    def page(self, data: bytes, *, after: int, limit: int, size: int) -> Sequence[EventRow]:
+        """At most ``limit`` rows and ``size`` bytes after ``after``, and at least one row.
 
         Raises:
             ReadingFailedError: the process ended early.
@@ -66,8 +65,8 @@ class SegmentReader:
         with self._lock:
             self._cancel()
             try:
-                return self._process.read(data, after=after, limit=limit, size=size)
-            except SegmentProcessError as error:
+                return self._process.page(data, after=after, limit=limit, size=size)
+            except HelperProcessError as error:
                 raise _failed() from error
             finally:
                 self._end = threading.Timer(self._stay, self.close)

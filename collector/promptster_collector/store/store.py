@@ -1,30 +1,25 @@
-"""Everything the collector keeps, opened together."""
+"""The collector's data, opened together."""
 
 from __future__ import annotations
 
 import asyncio
-import fcntl
-import json
-import os
 import secrets
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from dataclasses import dataclass, field
 from shlex import quote
-from typing import TYPE_CHECKING, Self, cast
+from typing import TYPE_CHECKING, Self
 
-from promptster_collector.errors import OptionError, SetupError
-from promptster_collector.settings import DAY_MS
-from promptster_collector.store.backup_keys import MOST_DAYS, BackupKeys
+from promptster_collector.errors import SetupError
+from promptster_collector.store.at_rest import Sealer
+from promptster_collector.store.backup_keys import BackupKeys
+from promptster_collector.store.data_folder import require_data_folder, require_room
 from promptster_collector.store.database import Database
-from promptster_collector.store.files import write_durably
-from promptster_collector.store.keys.identity import Identity
+from promptster_collector.store.disk_reserve import DiskReserve
+from promptster_collector.store.endings import Endings
+from promptster_collector.store.keys.identity import CollectorIdentity
 from promptster_collector.store.keys.keystore import KeyStore
 from promptster_collector.store.keys.master import MasterKey
 from promptster_collector.store.keys.names import organisation_key, session_key
 from promptster_collector.store.migrate import migrate_all
-from promptster_collector.store.records import Records
-from promptster_collector.store.reserve import Reserve
-from promptster_collector.store.sealing import Sealer
 from promptster_collector.store.segments import SegmentFolder
 from promptster_collector.store.tombstones import TombstoneFolder
 
@@ -32,53 +27,29 @@ if TYPE_CHECKING:
     from promptster_collector.clock import Clock
     from promptster_collector.settings import Settings
 
-_FORMAT = 1
-
 
 def new_id() -> str:
-    """A random name for a row: 64 bits, hexadecimal."""
+    """A random id for a row: 64 bits, hexadecimal."""
     return secrets.token_hex(8)
-
-
-class FolderLock:
-    """Held by the one process that works on a data folder; the system lets go of it when that process ends."""
-
-    def __init__(self, settings: Settings) -> None:
-        """Take the lock.
-
-        Raises:
-            SetupError: another process holds it.
-        """
-        self._descriptor = os.open(settings.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            os.close(self._descriptor)
-            hint = "Stop the other promptster-collector first."
-            raise SetupError("another collector is serving this data folder", hint=hint, code="data_in_use") from error
-
-    def release(self) -> None:
-        """Let go."""
-        os.close(self._descriptor)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Store:
-    """Databases, keys, segments, tombstones and reserve of one data folder."""
+    """Databases, keys, segments, tombstones and disk reserve of one data folder."""
 
     database: Database
     keys: KeyStore
-    identity: Identity
+    identity: CollectorIdentity
     segments: SegmentFolder
     tombstones: TombstoneFolder
-    records: Records
+    endings: Endings
     backup_keys: BackupKeys
-    reserve: Reserve
+    reserve: DiskReserve
     person_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
-    """Held while somebody decides whether a person is still needed, and while one is named."""
+    """Held while it is decided whether a person is still needed, and while one is added."""
 
     def of_organisation(self, organisation: str) -> Sealer:
-        """Seals what an organisation wrote.
+        """Encrypts an organisation's data.
 
         Raises:
             KeyDestroyedError: its key is gone.
@@ -86,7 +57,7 @@ class Store:
         return Sealer(self.keys.get(organisation_key(organisation)), organisation=organisation)
 
     def of_session(self, organisation: str, session: str) -> Sealer:
-        """Seals what belongs to one session.
+        """Encrypts a session's data.
 
         Raises:
             KeyDestroyedError: its key is gone.
@@ -94,57 +65,59 @@ class Store:
         return Sealer(self.keys.get(session_key(organisation, session)), organisation=organisation, session=session)
 
     def close(self) -> None:
-        """Finish writes and forget keys."""
+        """Finish writes and close everything."""
         self.database.close()
         self.keys.close()
 
     @classmethod
     def create(cls, settings: Settings, clock: Clock) -> Self:
-        """Make a new data folder with its keys.
+        """Create a data folder with its keys.
 
         Raises:
-            SetupError: there is one already.
+            SetupError: it already exists.
         """
         if settings.master_key.exists() and not settings.marker.exists():
-            hint = "Nothing was served from it. Remove it, then run init again."
-            raise SetupError("an earlier init of this data folder was cut off", hint=hint, code="incomplete_data")
+            hint = "It was never served. Remove it, then run init again."
+            raise SetupError("an earlier init of this data folder was interrupted", hint=hint, code="incomplete_data")
         if settings.marker.exists():
             hint = f"Start it: promptster-collector serve --data {quote(str(settings.data))}"
             raise SetupError(
                 f"{settings.data} is already a collector's data folder", hint=hint, code="already_initialised"
             )
-        _require_room(settings)
+        require_room(settings)
         for folder in settings.folders:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             folder.chmod(0o700)
         master = MasterKey.create(settings.master_key)
         migrate_all(database_url=settings.database_url, keystore_url=settings.keystore_url)
         keys = KeyStore(settings.keystore_url, master)
-        identity = Identity.create(keys, now_ms=clock.wall_ms())
-        reserve = Reserve(settings.reserve, settings.reserve_bytes)
+        identity = CollectorIdentity.create(keys, now_ms=clock.wall_ms())
+        reserve = DiskReserve(settings.reserve, settings.reserve_bytes)
         return cls._assemble(settings, keys, identity, reserve, Database(settings.database_url))
 
     @classmethod
     def open(cls, settings: Settings) -> Self:
-        """Open an existing data folder and bring it up to date.
+        """Open a data folder and migrate it.
 
         Raises:
-            SetupError: it is none, or a part of it is missing.
+            SetupError: it is not a data folder, or a part of it is missing.
         """
         require_data_folder(settings)
         master = MasterKey.load(settings.master_key)
-        reserve = Reserve(settings.reserve, settings.reserve_bytes)
+        reserve = DiskReserve(settings.reserve, settings.reserve_bytes)
         reserve.open()
         migrate_all(database_url=settings.database_url, keystore_url=settings.keystore_url)
         keys = KeyStore(settings.keystore_url, master, reserve)
-        return cls._assemble(settings, keys, Identity.load(keys), reserve, Database(settings.database_url, reserve))
+        return cls._assemble(
+            settings, keys, CollectorIdentity.load(keys), reserve, Database(settings.database_url, reserve)
+        )
 
     @classmethod
     def _assemble(
-        cls, settings: Settings, keys: KeyStore, identity: Identity, reserve: Reserve, database: Database
+        cls, settings: Settings, keys: KeyStore, identity: CollectorIdentity, reserve: DiskReserve, database: Database
     ) -> Self:
         try:
-            records = Records(
+            endings = Endings(
                 settings.tombstones, identity=identity, heads=keys, reserve=reserve, copy=settings.tombstones_copy
             )
         except BaseException:
@@ -156,84 +129,7 @@ class Store:
             identity=identity,
             segments=SegmentFolder(settings.segments),
             tombstones=TombstoneFolder(settings.tombstones, settings.tombstones_copy),
-            records=records,
+            endings=endings,
             backup_keys=BackupKeys(settings.backup_keys),
             reserve=reserve,
         )
-
-
-def _require_room(settings: Settings) -> None:
-    """Refuse a place that holds something else: ``init`` closes its folder to others, and must not close theirs.
-
-    Raises:
-        SetupError: it is a file, or a folder with something in it.
-    """
-    if not settings.data.exists():
-        return
-    if not settings.data.is_dir():
-        raise SetupError(f"{settings.data} is a file", hint="Name a new folder.", code="data_taken")
-    for entry in settings.data.iterdir():
-        if entry not in settings.folders or not entry.is_dir() or any(entry.iterdir()):
-            hint = "Name a new folder."
-            raise SetupError(f"{settings.data} already holds something else", hint=hint, code="data_taken")
-
-
-def mark_ready(settings: Settings) -> None:
-    """Say that ``init`` came to its end, and what is stated about backups of the keys."""
-    facts: dict[str, int] = {"format": _FORMAT}
-    if settings.key_backup_days is not None:
-        facts["key_backup_days"] = settings.key_backup_days
-    write_durably(settings.marker, json.dumps(facts).encode())
-
-
-def as_stated(settings: Settings) -> Settings:
-    """Settings together with what the data folder says itself.
-
-    Raises:
-        SetupError: it says something that this version does not keep.
-    """
-    days = json.loads(settings.marker.read_bytes()).get("key_backup_days")
-    if days is not None and (type(days) is not int or not 0 <= days <= MOST_DAYS):
-        raise SetupError("this data folder was made by another version", hint="Update promptster.", code="format")
-    return replace(settings, key_backup_days=days)
-
-
-def state_days(settings: Settings, days: int | None, *, now_ms: int) -> None:
-    """Change what is stated about backups of the key store; there must be none that lives longer.
-
-    Raises:
-        OptionError: a backup that was made before can be used for longer than that.
-    """
-    longest = max((key.until_ms for key in BackupKeys(settings.backup_keys).all()), default=0)
-    if days is not None and longest > now_ms + days * DAY_MS:
-        until = datetime.fromtimestamp(longest / 1000, tz=UTC)
-        raise OptionError(
-            f"an earlier backup of the keys can be used until {until:%Y-%m-%d %H:%M} UTC",
-            hint="State it after that, or delete the files in backup-keys first: their backups are lost then.",
-            code="key_backups_live",
-        )
-    mark_ready(replace(settings, key_backup_days=days))
-
-
-def require_data_folder(settings: Settings) -> None:
-    """Refuse folders that ``init`` did not make, and halves of one.
-
-    Raises:
-        SetupError: the folder cannot be used.
-    """
-    hint = "Create one: promptster-collector init --data FOLDER --org NAME --owner-email ADDRESS"
-    try:
-        marker = json.loads(settings.marker.read_bytes())
-    except (OSError, ValueError) as error:
-        raise SetupError(
-            f"{settings.data} is not a collector's data folder", hint=hint, code="not_initialised"
-        ) from error
-    if settings.restoring.exists():
-        hint = "Run promptster-collector restore again."
-        raise SetupError("a restore of this data folder was cut off", hint=hint, code="incomplete_restore")
-    if not isinstance(marker, dict) or cast("dict[str, object]", marker).get("format") != _FORMAT:
-        raise SetupError("this data folder was made by another version", hint="Update promptster.", code="format")
-    missing = [folder.name for folder in settings.folders if not folder.is_dir()]
-    missing += [path.name for path in settings.databases if not missing and not path.is_file()]
-    if missing:
-        raise SetupError(f"the data folder lacks {', '.join(missing)}", hint="Restore it.", code="incomplete_data")

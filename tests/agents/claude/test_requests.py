@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from tests.helpers.capturing import Bench, asks, text_block
 
-from promptster.agents.claude.requests import ClaudeCode
+from promptster.agents.claude.requests import ClaudeRequests
 from promptster.capture.providers.anthropic import AnthropicMessages
 from promptster.capture.providers.interface import ToolResult, ToolUse, UserText
 
-CLAUDE = ClaudeCode()
+CLAUDE = ClaudeRequests()
 NOTIFICATION = "<task-notification>\n<task-id>1</task-id>\n</task-notification>"
 QUEUED = "The user sent a new message while you were working:\nhurry\n\nIMPORTANT: do it"
 

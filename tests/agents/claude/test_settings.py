@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.helpers.launching import TICKET, desk, request_for
 
-from promptster.agents.claude.launch import AGENT
-from promptster.agents.claude.settings import merge_settings, take_settings
+from promptster.agents.claude.launch import ClaudeLaunch
+from promptster.agents.claude.settings import take_settings
+from promptster.agents.merging import merge_settings
 from promptster.errors import LaunchError
 from promptster.session.launch.launcher import prepare
 from promptster.system.memory_file import memory_file
@@ -77,7 +78,7 @@ def theirs() -> dict[str, Any]:
 @pytest.mark.parametrize("form", ["separate", "joined", "inline"])
 def test_own_settings_are_merged_under_ours(tmp_path: Path, form: str, theirs: dict[str, Any]) -> None:
     """The candidate's settings are taken out of the arguments and merged; hook lists are joined, theirs first."""
-    launch = AGENT.prepare(request_for(tmp_path, "-p", *_words(form, theirs, tmp_path), "--verbose"))
+    launch = ClaudeLaunch().prepare(request_for(tmp_path, "-p", *_words(form, theirs, tmp_path), "--verbose"))
     settings = _settings(launch)
     assert launch.arguments[2:] == ("-p", "--verbose")
     assert settings["model"] == "opus"
@@ -88,13 +89,13 @@ def test_own_settings_are_merged_under_ours(tmp_path: Path, form: str, theirs: d
     }
     assert settings["env"]["ANTHROPIC_BASE_URL"] == TICKET.base_urls["claude"]
     assert settings["hooks"]["Stop"][0] == theirs["hooks"]["Stop"][0]
-    assert settings["hooks"]["Stop"][1]["hooks"][0]["url"] == TICKET.hook_url
+    assert settings["hooks"]["Stop"][1]["hooks"][0]["url"] == TICKET.hook_url("claude")
 
 
 @pytest.mark.parametrize("form", ["separate", "joined", "inline"])
 def test_no_file_holds_their_key(tmp_path: Path, form: str, theirs: dict[str, Any]) -> None:
     """Whatever the settings hold, nothing of it is written: no file but the candidate's own has the key."""
-    launch = AGENT.prepare(request_for(tmp_path, *_words(form, theirs, tmp_path)))
+    launch = ClaudeLaunch().prepare(request_for(tmp_path, *_words(form, theirs, tmp_path)))
     assert _holding(tmp_path, KEY) == ([] if form == "inline" else [tmp_path / "mine.json"])
     assert not any(KEY in word or TICKET.token in word for word in launch.arguments)
     assert KEY in json.dumps(_settings(launch))
@@ -147,7 +148,7 @@ def test_without_such_files_nothing_is_written(tmp_path: Path, monkeypatch: pyte
     """Where the system keeps no files in memory, own settings are refused with a way out, and no file is made."""
     monkeypatch.setattr(sys, "platform", "darwin")
     with pytest.raises(LaunchError) as caught:
-        AGENT.prepare(request_for(tmp_path, "--settings", json.dumps({"env": {"A": KEY}})))
+        ClaudeLaunch().prepare(request_for(tmp_path, "--settings", json.dumps({"env": {"A": KEY}})))
     assert (caught.value.code, caught.value.exit_code) == ("own_settings", 125)
     assert "~/.claude/settings.json" in (caught.value.hint or "")
     assert _holding(tmp_path, KEY) == []
@@ -157,9 +158,9 @@ def test_without_such_files_nothing_is_written(tmp_path: Path, monkeypatch: pyte
 def test_background_work_takes_no_own_settings(tmp_path: Path, word: str) -> None:
     """Work in the background outlives the agent and with it the memory; alone, the option is as before."""
     with pytest.raises(LaunchError, match="background") as caught:
-        AGENT.prepare(request_for(tmp_path, "--settings", "{}", word, "do it"))
+        ClaudeLaunch().prepare(request_for(tmp_path, "--settings", "{}", word, "do it"))
     assert caught.value.code == "own_settings"
-    assert AGENT.prepare(request_for(tmp_path, word, "do it")).arguments[2:] == (word, "do it")
+    assert ClaudeLaunch().prepare(request_for(tmp_path, word, "do it")).arguments[2:] == (word, "do it")
 
 
 def test_rules_keep_the_folder_that_their_paths_begin_at(tmp_path: Path) -> None:
@@ -169,7 +170,7 @@ def test_rules_keep_the_folder_that_their_paths_begin_at(tmp_path: Path) -> None
     rules = ["Read(/secret.txt)", "Edit(//etc/**)", "Read(./x)", "Bash(/bin/ls:*)", "WebFetch", 5]
     permissions = {"deny": rules, "defaultMode": "plan"}
     (folder / "mine.json").write_text(json.dumps({"permissions": permissions}))
-    launch = AGENT.prepare(request_for(tmp_path, "--settings", str(folder / "mine.json")))
+    launch = ClaudeLaunch().prepare(request_for(tmp_path, "--settings", str(folder / "mine.json")))
     escaped = f"{tmp_path}/a \\[b\\]"
     expected = [f"Read(/{escaped}/secret.txt)", *rules[1:]]
     assert _settings(launch)["permissions"] == {"deny": expected, "defaultMode": "plan"}
@@ -180,7 +181,7 @@ def test_an_own_no_proxy_stays(tmp_path: Path) -> None:
     request = request_for(
         tmp_path, "--settings", json.dumps({"env": {"NO_PROXY": "a.example"}}), environ={"NO_PROXY": "b.example"}
     )
-    assert _settings(AGENT.prepare(request))["env"]["NO_PROXY"] == "a.example,127.0.0.1"
+    assert _settings(ClaudeLaunch().prepare(request))["env"]["NO_PROXY"] == "a.example,127.0.0.1"
 
 
 def test_a_company_in_own_settings_is_refused(tmp_path: Path) -> None:
@@ -206,7 +207,7 @@ def test_only_the_last_settings_count() -> None:
 
 def test_behind_the_separator_nothing_is_ours(tmp_path: Path) -> None:
     """Words behind ``--`` reach the agent as they are."""
-    launch = AGENT.prepare(request_for(tmp_path, "-p", "--", "--settings", "x", "--cloud"))
+    launch = ClaudeLaunch().prepare(request_for(tmp_path, "-p", "--", "--settings", "x", "--cloud"))
     assert launch.arguments[2:] == ("-p", "--", "--settings", "x", "--cloud")
 
 
@@ -221,7 +222,7 @@ def pipe(tmp_path: Path) -> Iterator[Path]:
 def test_a_pipe_is_refused(tmp_path: Path, pipe: Path) -> None:
     """Claude Code refuses a pipe, and waiting for one would hang."""
     with pytest.raises(LaunchError, match="cannot be read"):
-        AGENT.prepare(request_for(tmp_path, "--settings", str(pipe)))
+        ClaudeLaunch().prepare(request_for(tmp_path, "--settings", str(pipe)))
 
 
 @pytest.mark.parametrize(
@@ -230,7 +231,7 @@ def test_a_pipe_is_refused(tmp_path: Path, pipe: Path) -> None:
 def test_settings_that_cannot_be_read_stop_the_launch(tmp_path: Path, words: tuple[str, ...]) -> None:
     """A broken ``--settings`` is our refusal (125) and never silently dropped."""
     with pytest.raises(LaunchError) as caught:
-        AGENT.prepare(request_for(tmp_path, *words))
+        ClaudeLaunch().prepare(request_for(tmp_path, *words))
     assert caught.value.exit_code == 125
 
 

@@ -12,13 +12,13 @@ import pytest
 from tests.helpers.launching import TICKET, TOKEN, request_for
 
 from promptster.agents.codex import hook_events
-from promptster.agents.codex.launch import AGENT, config_overrides, toml_string, uses_chatgpt
+from promptster.agents.codex.launch import CodexLaunch, config_overrides, toml_string, uses_chatgpt
 from promptster.errors import LaunchError
 
 if TYPE_CHECKING:
     from promptster.agents.launching import Launch
 
-_FAKE = Path(__file__).resolve().parents[1] / "helpers" / "fake_codex.py"
+_FAKE = Path(__file__).resolve().parents[2] / "helpers" / "fake_codex.py"
 
 
 def _program(folder: Path, mode: str = "answers") -> Path:
@@ -33,7 +33,7 @@ def _prepare(folder: Path, *arguments: str, mode: str = "answers", **environ: st
     home = folder / "home"
     home.mkdir(exist_ok=True)
     variables = {"HOME": str(home), "PATH": "/usr/local/bin:/usr/bin:/bin", "CODEX_API_KEY": "k", **environ}
-    return AGENT.prepare(request_for(folder, *arguments, program=_program(folder, mode), environ=variables))
+    return CodexLaunch().prepare(request_for(folder, *arguments, program=_program(folder, mode), environ=variables))
 
 
 def _config(launch: Launch) -> dict[str, Any]:
@@ -167,7 +167,9 @@ def test_a_login_in_the_keyring_is_asked_from_codex(tmp_path: Path) -> None:
     environ = {"HOME": str(tmp_path), "PATH": "/usr/local/bin:/usr/bin:/bin"}
     request = request_for(tmp_path, program=_program(tmp_path, "chatgpt"), environ=environ)
     assert uses_chatgpt(request) is True
-    launch = AGENT.prepare(request_for(tmp_path, "exec", program=_program(tmp_path, "chatgpt"), environ=environ))
+    launch = CodexLaunch().prepare(
+        request_for(tmp_path, "exec", program=_program(tmp_path, "chatgpt"), environ=environ)
+    )
     assert _config(launch)["model_providers"]["promptster"]["base_url"] == "http://127.0.0.1:4711/chatgpt"
     assert uses_chatgpt(request_for(tmp_path, program=tmp_path / "gone", environ=environ)) is False
 

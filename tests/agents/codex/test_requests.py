@@ -7,11 +7,11 @@ import json
 import pytest
 from tests.helpers.capturing import Bench, exchange, sse, values
 
-from promptster.agents.codex.requests import Codex
+from promptster.agents.codex.requests import CodexRequests
 from promptster.capture.providers.interface import ToolResult, ToolUse, UserText
 from promptster.capture.providers.openai import OpenAIResponses
 
-CODEX = Codex()
+CODEX = CodexRequests()
 AGENT = {"originator": "codex_exec", "session-id": "s-1", "thread-id": "s-1"}
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from promptster_collector.store.sealing import Sealer, UnsealError
+from promptster_collector.store.at_rest import Sealer, UnsealError
 from promptster_collector.store.segment_file import MAGIC, PieceReader, PieceWriter, Span
 from promptster_collector.store.segments import SegmentDamagedError, SegmentFolder
 

@@ -10,8 +10,9 @@ from tests.helpers.site import OwnedClock
 
 from promptster_collector.errors import SetupError
 from promptster_collector.settings import Settings
-from promptster_collector.store.files import Durability, write_atomically
-from promptster_collector.store.store import FolderLock, Store
+from promptster_collector.store.data_folder import FolderLock
+from promptster_collector.store.durable_files import Durability, write_atomically
+from promptster_collector.store.store import Store
 
 
 def test_half_a_folder_is_refused(data: Path) -> None:
@@ -36,7 +37,7 @@ def test_init_never_overwrites(data: Path) -> None:
     with pytest.raises(SetupError, match="already"):
         Store.create(Settings(data=data), OwnedClock())
     (data / "settings.json").unlink()
-    with pytest.raises(SetupError, match="cut off"):
+    with pytest.raises(SetupError, match="interrupted"):
         Store.create(Settings(data=data), OwnedClock())
 
 

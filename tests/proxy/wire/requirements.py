@@ -13,7 +13,7 @@ from tests.proxy.wire.rules import Requirement
 _AGENTS: Final = "The agent decides that; the proxy begins no requests of its own."
 _STRICTER: Final = "Refused: the next reader may not share the leniency."
 _NO_TUNNEL: Final = "CONNECT is refused, so no request through the proxy makes a tunnel."
-_OUTBOUND: Final = "The tunnel through a company's proxy is made before any message; test_outbound.py is about that."
+_OUTBOUND: Final = "The tunnel through a company's proxy is made before any message; test_connecting.py is about that."
 _KNOWN: Final = "Providers are configured by hand, and HTTP/1.1 with it; the agent chooses the framing."
 _REGISTRY: Final = "It binds those who register the name of a coding."
 
@@ -307,7 +307,7 @@ INCOMPLETE = (
         "all",
         "An answer that tells no end is whole unless its connection ends in error.",
         "an answer ended by its connection",
-        why="What is an error in TLS shows test_outbound.py.",
+        why="What is an error in TLS shows test_connecting.py.",
     ),
 )
 

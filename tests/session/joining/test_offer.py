@@ -18,7 +18,7 @@ from promptster.paths import Paths
 from promptster.protocol.documents import encode
 from promptster.protocol.encoding import b64u_encode
 from promptster.protocol.errors import SignatureError
-from promptster.protocol.policy import Policy, make_policy, policy_sha256, render_text
+from promptster.protocol.policy import NEWEST_TEXT, Policy, make_policy, policy_sha256, render_text
 from promptster.protocol.signing import SigningKey
 from promptster.session.joining.consent import RefusedConsentError, check_accepted_hash
 from promptster.session.joining.offer import fetch_offer, policy_document, policy_page
@@ -110,7 +110,7 @@ def test_a_dishonest_offer_is_refused(server: Answering, config: Config, positio
     assert isinstance(caught.value, SessionError | SignatureError)
 
 
-KEPT = Path(__file__).resolve().parents[1] / "protocol" / "policies"
+KEPT = Path(__file__).resolve().parents[2] / "protocol" / "policies"
 """Policies of each version, exactly as they were offered."""
 
 
@@ -126,7 +126,7 @@ def asked_for(server: Answering, config: Config, policy: Policy) -> Offer:
     return fetch_offer(inviting.code.link(server.url), None, config, FixedClock())
 
 
-@pytest.mark.parametrize("name", ["version-1-first", "version-1", "version-2"])
+@pytest.mark.parametrize("name", ["version-1-first", "version-1", "version-2", "version-2-text-3"])
 def test_a_policy_of_each_version_can_be_agreed_to(server: Answering, config: Config, name: str) -> None:
     """Also one that was made before there was a second version; the collector is told what is read here."""
     assert asked_for(server, config, kept(name)).policy == kept(name)
@@ -137,7 +137,7 @@ def lies() -> list[Policy]:
     """Policies whose text says less than their settings, or more."""
     lie = "Acme asks to record your work.\nNothing but the final difference, for one day, to api.anthropic.com only.\n"
     found: list[Policy] = []
-    for name in ("version-1", "version-2"):
+    for name in ("version-1", "version-2", "version-2-text-3"):
         honest = kept(name)
         found += [
             replace(honest, text=lie, retention_days=180, analysis_by_llm=True),
@@ -149,10 +149,16 @@ def lies() -> list[Policy]:
             replace(honest, retention_days=180),
             replace(honest, text=honest.text.rstrip("\n")),
         ]
-    return [*found, replace(kept("version-2"), text=kept("version-1").text)]
+    for name, other in (
+        ("version-2", "version-1"),
+        ("version-2", "version-2-text-3"),
+        ("version-2-text-3", "version-2"),
+    ):
+        found.append(replace(kept(name), text=kept(other).text))
+    return found
 
 
-@pytest.mark.parametrize("position", range(13))
+@pytest.mark.parametrize("position", range(21))
 def test_a_text_that_is_not_that_of_the_settings_is_refused(
     server: Answering, config: Config, tmp_path: Path, position: int
 ) -> None:
@@ -167,13 +173,19 @@ def test_a_text_that_is_not_that_of_the_settings_is_refused(
 
 @pytest.mark.parametrize(
     "changes",
-    [{"text_version": 3}, {"at_limit": "submit"}, {"models": ("m-1",)}, {"reader_systems": ("ats",)}, {"v": 3}],
+    [
+        {"text_version": NEWEST_TEXT + 1},
+        {"at_limit": "submit"},
+        {"models": ("m-1",)},
+        {"reader_systems": ("ats",)},
+        {"v": 3},
+    ],
 )
 def test_what_only_a_newer_version_knows_asks_for_an_update(
     server: Answering, config: Config, tmp_path: Path, changes: dict[str, Any]
 ) -> None:
     """A later version of the policy or its text, or what this program could not keep: nobody is asked to agree."""
-    policy = kept("version-2")
+    policy = kept("version-2-text-3")
     version = changes.pop("v", None)
     inviting = Inviting(policy=replace(policy, **changes))
     if version is not None:
@@ -189,7 +201,7 @@ def test_what_only_a_newer_version_knows_asks_for_an_update(
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("name", ["version-1", "version-2"])
+@pytest.mark.parametrize("name", ["version-1", "version-2", "version-2-text-3"])
 @pytest.mark.parametrize("setting", ["hooks", "submission_final", "capture_heartbeat", "opened", "consent"])
 def test_a_text_that_says_less_than_this_program_always_does_is_not_offered(
     server: Answering, config: Config, tmp_path: Path, name: str, setting: str

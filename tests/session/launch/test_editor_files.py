@@ -9,13 +9,13 @@ import pytest
 from tests.helpers.launching import TICKET, desk
 
 from promptster.agents.cursor import hook_events
+from promptster.agents.cursor.editor import check_cursor
+from promptster.agents.editor_files import changed_entries
 from promptster.errors import UsageError, WorkspaceError
+from promptster.recorder.editor_watch import EditorWatch
 from promptster.session.current import Current
 from promptster.session.launch.editor_files import (
-    EditorWatch,
     agree_later,
-    changed_entries,
-    check_cursor,
     check_ide,
     prepare_ide,
 )
@@ -47,7 +47,7 @@ def test_a_new_file_comes_and_goes(made: Desk, ide: str) -> None:
     """Where there was nothing, our file appears and is gone afterwards, with its folder."""
     current = Current(made.folder)
     assert prepare_ide(current, ide) == [made.workspace / _FILES[ide]]
-    ours = TICKET.hook_url if ide == "claude" else TICKET.hook_socket
+    ours = TICKET.hook_url("claude") if ide == "claude" else TICKET.hook_socket
     assert ours in (made.workspace / _FILES[ide]).read_text()
     assert changed_entries(made.workspace, ide, TICKET) == []
     current.touched.restore()

@@ -13,13 +13,15 @@ import pytest
 from tests.helpers.launching import TICKET, desk
 from tests.helpers.terminal import Terminal
 
-from promptster.agents.launchers import NAMES, find_agent
+from promptster.agents.hook_command import hook_command
+from promptster.agents.registry import launches, plugins, program_facts
 from promptster.commands import run
 from promptster.errors import LaunchError
+from promptster.protocol.agents import PROGRAMS as NAMES
 from promptster.protocol.policy import AGENTS, make_policy
 from promptster.proxy.upstreams import DEFAULT_UPSTREAMS
 from promptster.session.allowed_agents import allowed_names
-from promptster.session.launch.launcher import SHIMS_VARIABLE, become, find_program, hook_command, prepare
+from promptster.session.launch.launcher import SHIMS_VARIABLE, become, find_program, prepare
 from promptster.session_folder.folder import SessionState
 from promptster.times import soon
 
@@ -42,14 +44,14 @@ def _environ(root: Path, **more: str) -> dict[str, str]:
 
 
 def test_each_name_has_a_recipe() -> None:
-    """The names that ``run`` takes are the names that the recipes carry."""
-    assert tuple(find_agent(name).name for name in NAMES) == NAMES
+    """Each name that ``run`` takes leads to the launch half of its own plug-in."""
+    assert [type(launches(name)) for name in NAMES] == [type(each.launch()) for each in plugins()]
 
 
 def test_policies_name_the_agents_that_there_are(tmp_path: Path) -> None:
     """Each name that ``run`` takes is allowed by its own name in a policy, and by no other."""
     for name in NAMES:
-        agent = find_agent(name).provider_agent
+        agent = program_facts(name).id
         assert agent in AGENTS
         usual = {provider: upstream.base_url for provider, upstream in DEFAULT_UPSTREAMS.items()}
         policy = make_policy(organisation="Acme", title="A task", providers=usual, agents=[agent])
@@ -83,7 +85,7 @@ def test_an_unknown_agent_is_our_failure(tmp_path: Path, capsys: pytest.CaptureF
     code that agents end with themselves: behind ``run`` it could not be told from theirs.
     """
     with pytest.raises(LaunchError, match="gemini") as caught:
-        find_agent("gemini")
+        launches("gemini")
     assert (caught.value.exit_code, caught.value.code) == (125, "unknown_agent")
     _install(tmp_path, "gemini")
     assert run.main(["gemini", "-p", "x"]) == 125

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.helpers.launching import desk
 
-from promptster.agents.launchers import NAMES
 from promptster.errors import LaunchError
+from promptster.protocol.agents import PROGRAMS as NAMES
 from promptster.session.launch.launcher import SHIMS_VARIABLE
 from promptster.session.launch.shims import plan_shell, write_shims
 

@@ -40,6 +40,12 @@ class _Change(NamedTuple):
         return self.old, self.new
 
 
+def files_of(call: ToolUse) -> Sequence[str]:
+    """The file that a call of one of these tools names."""
+    path = text_of(mapping(call.input).get("file_path"))
+    return [path] if path and call.name in TOOLS else []
+
+
 def edits_done(call: ToolUse, response: Mapping[str, Json]) -> Sequence[Finding]:
     """What a hook reports of a call that ran: the whole file, where the response tells it."""
     if call.name == "NotebookEdit":

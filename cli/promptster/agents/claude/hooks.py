@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from typing_extensions import override
+
 from promptster.agents.claude import edits
-from promptster.agents.cut_output import by_claude, by_claudes_word
-from promptster.agents.tagged_passages import is_internal
+from promptster.agents.claude.cut_output import cut_listing, cut_output
 from promptster.capture import actions
-from promptster.capture.agent import Finding, HookReport, Identity, raw_finding
+from promptster.capture.agent import Finding, HookReport, Identity, ReadsHooks, raw_finding
 from promptster.capture.providers.interface import ToolUse, mapping, optional_text, text_of
+from promptster.capture.tagged_passages import is_internal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,14 +22,20 @@ if TYPE_CHECKING:
 _EXIT_CODE = re.compile(r"\AExit code (-?\d{1,10})(?:\n|\Z)")
 
 
-def read(payload: Mapping[str, Json]) -> HookReport:
-    """One payload; an event without a reader is kept raw."""
-    event = text_of(payload.get("hook_event_name"))
-    identity = Identity(
-        agent="claude", session=text_of(payload.get("session_id")), agent_id=text_of(payload.get("agent_id"))
-    )
-    reader = _READERS.get(event, _raw)
-    return reader(event, identity, payload)
+class ClaudeHooks(ReadsHooks):
+    """Claude Code's hooks; an event without a reader is kept raw."""
+
+    @override
+    def read(self, payload: Mapping[str, Json]) -> HookReport:
+        event = text_of(payload.get("hook_event_name"))
+        identity = Identity(
+            agent="claude", session=text_of(payload.get("session_id")), agent_id=text_of(payload.get("agent_id"))
+        )
+        return _READERS.get(event, _raw)(event, identity, payload)
+
+    @override
+    def touches(self, call: ToolUse) -> Sequence[str]:
+        return edits.files_of(call)
 
 
 def _raw(event: str, identity: Identity, payload: Mapping[str, Json]) -> HookReport:
@@ -99,11 +107,11 @@ def _done(call: ToolUse, response: Mapping[str, Json], payload: Mapping[str, Jso
                 is_error=False,
                 duration_ms=payload.get("duration_ms"),
             ),
-            *by_claude(call.id, text_of(response.get("stdout")), kept_apart=_size(response)),
+            *cut_output(call.id, text_of(response.get("stdout")), kept_apart=_size(response)),
         ]
     if call.name in edits.TOOLS:
         return edits.edits_done(call, response)
-    return by_claudes_word(call.id, response)
+    return cut_listing(call.id, response)
 
 
 def _size(response: Mapping[str, Json]) -> int | None:
@@ -137,7 +145,7 @@ def _tool_failure(event: str, identity: Identity, payload: Mapping[str, Json]) -
                 duration_ms=payload.get("duration_ms"),
             )
         )
-    findings.extend(by_claude(call.id, error))
+    findings.extend(cut_output(call.id, error))
     return HookReport(event=event, identity=identity, findings=findings, stage="result", tool_use_id=call.id, call=call)
 
 

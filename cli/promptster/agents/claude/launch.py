@@ -10,19 +10,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from typing_extensions import override
+
 from promptster.agents.claude import hook_events
-from promptster.agents.claude.settings import (
-    merge_settings,
-    read_settings,
-    settings_environment,
-    take_settings,
-)
-from promptster.agents.launching import Launch, LaunchRequest, draft, split_options, with_loopback
-from promptster.config import write_private
+from promptster.agents.claude.settings import read_settings, settings_environment, settings_files, take_settings
+from promptster.agents.launching import Launch, Launches, LaunchRequest, draft, split_options, with_loopback
+from promptster.agents.merging import merge_settings
+from promptster.durable import write_private
 from promptster.errors import LaunchError
 from promptster.paths import utf8
 from promptster.private import make_private_folder
@@ -57,17 +54,16 @@ _HOOK_URLS = ["http://127.0.0.1:*"]
 _OFF = frozenset({"", "0", "false", "no", "off"})
 
 
-class ClaudeCode:
-    """Claude Code, the command line program."""
+class ClaudeLaunch(Launches):
+    """Starts Claude Code, the command line program."""
 
-    name = "claude"
-    provider_agent = "claude"
     resume_words = ("--resume",)
 
+    @override
     def converses(self, arguments: tuple[str, ...]) -> bool:
-        """Whatever does not begin with a word of its housekeeping."""
         return not (arguments and arguments[0] in _OWN_HOUSEKEEPING)
 
+    @override
     def prepare(self, request: LaunchRequest) -> Launch:
         """Put the settings, ours or merged with the candidate's own, first among the arguments.
 
@@ -104,6 +100,7 @@ class ClaudeCode:
             drafts=drafts,
         )
 
+    @override
     def environment(self, arguments: tuple[str, ...], environ: Mapping[str, str]) -> Mapping[str, str]:
         """The candidate's own ``--settings`` set variables, above every other place that a user has.
 
@@ -116,9 +113,6 @@ class ClaudeCode:
         return {**environ, **settings_environment(read_settings(own, Path.cwd()))}
 
 
-AGENT = ClaudeCode()
-
-
 def recorder_settings(ticket: LaunchTicket, *, excluded: Mapping[str, str], hooks_only: bool = False) -> dict[str, Any]:
     """Our side of the settings: base URL, hooks, and what keeps both from being switched off.
 
@@ -129,7 +123,7 @@ def recorder_settings(ticket: LaunchTicket, *, excluded: Mapping[str, str], hook
     """
     http = {
         "type": "http",
-        "url": ticket.hook_url,
+        "url": ticket.hook_url("claude"),
         "headers": {TOKEN_HEADER: ticket.token},
         "timeout": hook_events.TIMEOUT_S,
     }
@@ -147,20 +141,6 @@ def recorder_settings(ticket: LaunchTicket, *, excluded: Mapping[str, str], hook
         "disableAllHooks": False,
         "allowedHttpHookUrls": _HOOK_URLS,
         "hooks": hooks,
-    }
-
-
-def settings_files(workspace: Path, environ: Mapping[str, str]) -> dict[str, Path]:
-    """The files that Claude Code reads besides ours, weakest first; ``managed`` stands above everything."""
-    home = Path(environ.get("CLAUDE_CONFIG_DIR") or Path(environ.get("HOME", "~")).expanduser() / ".claude")
-    managed = Path("/etc/claude-code")
-    if sys.platform == "darwin":
-        managed = Path("/Library/Application Support/ClaudeCode")
-    return {
-        "user": home / "settings.json",
-        "project": workspace / ".claude" / "settings.json",
-        "local": workspace / ".claude" / "settings.local.json",
-        "managed": managed / "managed-settings.json",
     }
 
 

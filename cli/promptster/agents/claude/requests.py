@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from promptster.agents.claude import edits, hooks
-from promptster.agents.cut_output import by_claude
-from promptster.agents.tagged_passages import alone, images_once, is_internal, passage, passages, widest
+from typing_extensions import override
+
+from promptster.agents.claude import edits
+from promptster.agents.claude.cut_output import cut_output
 from promptster.capture import actions
-from promptster.capture.agent import Finding, HookReport, Identity, Prompt, Purpose
+from promptster.capture.agent import Finding, Identity, Prompt, Purpose, ReadsRequests
 from promptster.capture.providers.interface import load, mapping, text_of
+from promptster.capture.tagged_passages import alone, images_once, is_internal, passage, passages, widest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -131,22 +133,25 @@ _TOOLS = frozenset(
 )
 
 
-class ClaudeCode:
+class ClaudeRequests(ReadsRequests):
     """Claude Code's requests."""
 
-    name = "claude"
     tools = _TOOLS
     hooks_every_prompt = True
+    apis = ("anthropic",)
 
+    @override
     def recognises(self, headers: Mapping[str, str]) -> bool:
         """By the session header or the program's own name."""
         return "x-claude-code-session-id" in headers or headers.get("user-agent", "").startswith("claude-cli/")
 
+    @override
     def identify(self, headers: Mapping[str, str], body: Mapping[str, Json]) -> Identity:
         """From the headers; older versions name the session in the metadata only."""
         session = headers.get("x-claude-code-session-id") or _session_in(body)
-        return Identity(agent=self.name, session=session, agent_id=headers.get("x-claude-code-agent-id", ""))
+        return Identity(agent="claude", session=session, agent_id=headers.get("x-claude-code-agent-id", ""))
 
+    @override
     def purpose(self, call: ModelCall, headers: Mapping[str, str], body: Mapping[str, Json]) -> Purpose:
         """By the class that newer versions name to Anthropic itself, else by what the request asks for."""
         named = headers.get("x-claude-code-request-class", "")
@@ -163,6 +168,7 @@ class ClaudeCode:
             return "other"
         return _side_purpose(call, body) or "work"
 
+    @override
     def prompts(self, run: Sequence[UserText]) -> Sequence[Prompt]:
         """The candidate's words, and machine notifications, in a run of user texts."""
         found: list[Prompt] = []
@@ -196,27 +202,22 @@ class ClaudeCode:
                 expansion = False
         return images_once(run, found)
 
+    @override
     def resumes(self, item: UserText) -> bool:
         """What Claude Code adds after an error in the middle of a stream that had brought some text."""
         return item.text.startswith(_RESUMES)
 
+    @override
     def summarises(self, item: UserText) -> bool:
         """The text with which a compacted conversation begins."""
         return item.text.lstrip().startswith(_SUMMARY)
 
+    @override
     def spawns(self, call: ToolUse) -> str | None:
         """``Agent``, once called ``Task``."""
         return text_of(mapping(call.input).get("prompt")) or None if call.name in {"Agent", "Task"} else None
 
-    def task(self, run: Sequence[UserText]) -> str:
-        """What stands beside the reminders."""
-        return "\n\n".join(prompt.text for prompt in self.prompts(run))
-
-    def subagent_name(self, body: Mapping[str, Json]) -> str:
-        """Subagents go by their ids."""
-        del body
-        return ""
-
+    @override
     def ended(self, text: str) -> tuple[str, str] | None:
         """By the notification of a finished task."""
         notification = widest(text, _NOTIFICATION)
@@ -225,31 +226,28 @@ class ClaudeCode:
         task, brought = passage(notification, "task-id"), passage(notification, "result")
         return None if task is None or brought is None else (task.strip(), brought.strip())
 
+    @override
     def hooks_tell(self, call: ToolUse, result: ToolResult) -> bool:
         """A call whose arguments are refused is refused before any hook."""
         del call
         return not result.text.startswith("<tool_use_error>")
 
+    @override
     def actions(self, call: ToolUse, result: ToolResult) -> Sequence[Finding]:
         """From the tool's arguments and what the model was told about the outcome."""
         if result.is_error and result.text.startswith(_REFUSED):
             return [actions.permission(decision="denied", call=call)]
         if result.is_error and result.text.startswith(_NOT_RUN):
             return []
-        cut = by_claude(call.id, result.text)
+        cut = cut_output(call.id, result.text)
         if call.name == "Bash":
             return [_command(call, result), *cut]
         created = result.text.startswith(_CREATED)
         return [*([] if result.is_error else edits.edits_from_input(call, created=created)), *cut]
 
+    @override
     def touches(self, call: ToolUse) -> Sequence[str]:
-        """What the tools that edit files name."""
-        path = text_of(mapping(call.input).get("file_path"))
-        return [path] if path and call.name in edits.TOOLS else []
-
-    def hook(self, payload: Mapping[str, Json]) -> HookReport:
-        """One hook payload."""
-        return hooks.read(payload)
+        return edits.files_of(call)
 
 
 def _session_in(body: Mapping[str, Json]) -> str:

@@ -1,4 +1,4 @@
-"""The candidate's own ``--settings`` for Claude Code: taken out of the arguments, read, and merged under ours.
+"""The settings that Claude Code reads besides ours: files, and the candidate's own ``--settings``.
 
 Whatever stands in them (keys in ``env``, headers of hooks, commands that hold a password) is the candidate's: it is
 read, never written.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -69,20 +70,6 @@ def settings_environment(settings: Mapping[str, Any]) -> dict[str, str]:
     return {name: value if isinstance(value, str) else json.dumps(value) for name, value in given.items()}
 
 
-def merge_settings(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> dict[str, Any]:
-    """Deep merge: objects join, lists join (theirs first), and where both say something else, ours stays."""
-    merged = dict(theirs)
-    for key, value in ours.items():
-        other = merged.get(key)
-        if isinstance(value, dict) and isinstance(other, dict):
-            merged[key] = merge_settings(cast("dict[str, Any]", other), cast("dict[str, Any]", value))
-        elif isinstance(value, list) and isinstance(other, list):
-            merged[key] = [*other, *value]
-        else:
-            merged[key] = value
-    return merged
-
-
 def _anchored(settings: dict[str, Any], folder: Path) -> dict[str, Any]:
     """The same settings with the paths of rules, which begin at the file's own folder, made absolute."""
     permissions = settings.get("permissions")
@@ -100,3 +87,17 @@ def _anchored(settings: dict[str, Any], folder: Path) -> dict[str, Any]:
 def _absolute(rule: Any, place: str) -> Any:
     found = _FILE_RULE.fullmatch(rule) if isinstance(rule, str) else None
     return rule if found is None else f"{found[1]}(/{place}/{found[2]})"
+
+
+def settings_files(workspace: Path, environ: Mapping[str, str]) -> dict[str, Path]:
+    """The files that Claude Code reads besides ours, weakest first; ``managed`` overrides everything."""
+    home = Path(environ.get("CLAUDE_CONFIG_DIR") or Path(environ.get("HOME", "~")).expanduser() / ".claude")
+    managed = Path("/etc/claude-code")
+    if sys.platform == "darwin":
+        managed = Path("/Library/Application Support/ClaudeCode")
+    return {
+        "user": home / "settings.json",
+        "project": workspace / ".claude" / "settings.json",
+        "local": workspace / ".claude" / "settings.local.json",
+        "managed": managed / "managed-settings.json",
+    }

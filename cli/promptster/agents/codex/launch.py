@@ -2,7 +2,7 @@
 
 A provider of our own points at the recorder; the token travels in a header whose value comes from the environment,
 never from an argument. The hooks are ours for this run only; Codex runs a hook only if its hash is trusted, so the
-hashes are asked from the same program beforehand (``codex_trust``) and passed along, which the candidate's consent
+hashes are asked from the same program beforehand (``hook_trust``) and passed along, which the candidate's consent
 names.
 """
 
@@ -12,12 +12,14 @@ import json
 import shlex
 import subprocess
 import tomllib
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from typing_extensions import override
+
 from promptster.agents.codex import hook_events
+from promptster.agents.codex.home import home_of
 from promptster.agents.codex.hook_trust import TrustError, trusted_hooks
-from promptster.agents.launching import Launch, LaunchRequest, draft, split_options, with_loopback
+from promptster.agents.launching import Launch, Launches, LaunchRequest, draft, split_options, with_loopback
 from promptster.errors import LaunchError
 from promptster.system.plain_files import read_regular
 
@@ -48,22 +50,17 @@ _PROXIES = ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY
 _LOGIN_SECONDS = 10.0
 
 
-class Codex:
-    """Codex, the command line program."""
+class CodexLaunch(Launches):
+    """Starts Codex, the command line program."""
 
-    name = "codex"
-    provider_agent = "codex"
     resume_words = ("resume",)
+    folder_options = ("-C", "--cd")
 
-    def environment(self, arguments: tuple[str, ...], environ: Mapping[str, str]) -> Mapping[str, str]:
-        """As it is: no argument sets a variable."""
-        del arguments
-        return environ
-
+    @override
     def converses(self, arguments: tuple[str, ...]) -> bool:
-        """Whatever does not begin with a word of its housekeeping."""
         return not (arguments and arguments[0] in _OWN_HOUSEKEEPING)
 
+    @override
     def prepare(self, request: LaunchRequest) -> Launch:
         """Put our ``-c`` options before the candidate's arguments; theirs stay and still apply.
 
@@ -84,9 +81,6 @@ class Codex:
             notes=notes,
             drafts=drafts,
         )
-
-
-AGENT = Codex()
 
 
 def config_overrides(options: tuple[str, ...]) -> Iterator[tuple[str, str]]:
@@ -124,7 +118,7 @@ def uses_chatgpt(request: LaunchRequest) -> bool:
     """Whether Codex would call ChatGPT's backend (signed in with an account) and not the API (with a key)."""
     if request.environ.get("CODEX_API_KEY", "").strip():
         return False
-    home = _home(request.environ)
+    home = home_of(request.environ)
     try:
         login = json.loads(read_regular(home / "auth.json"))
     except FileNotFoundError:
@@ -157,7 +151,7 @@ def _login_in_keyring(request: LaunchRequest) -> bool:
 def _provider_overrides(request: LaunchRequest) -> list[tuple[str, str]]:
     base = request.ticket.base_urls["codex"]
     if uses_chatgpt(request):
-        base = base.rpartition("/")[0] + "/chatgpt"
+        base = request.ticket.base_urls["chatgpt"]
     fields = (
         'name="OpenAI"',
         f"base_url={toml_string(base)}",
@@ -187,16 +181,12 @@ def _hook_overrides(
     return [*options, ("hooks.state", "{" + state + "}")], (), ()
 
 
-def _home(environ: Mapping[str, str]) -> Path:
-    return Path(environ.get("CODEX_HOME") or Path(environ.get("HOME", "~")).expanduser() / ".codex")
-
-
 def _hooks_switched_off(request: LaunchRequest, own: list[tuple[str, str]]) -> str | None:
     """Why our hooks would not run, or would take the place of the candidate's; ``None`` if neither is so."""
     for key, value in own:
         if (key == "features.hooks" and value == "false") or key == "hooks" or key.startswith("hooks."):
             return f"-c {key}"
-    home = _home(request.environ)
+    home = home_of(request.environ)
     try:
         features = tomllib.loads(read_regular(home / "config.toml").decode()).get("features")
     except (OSError, ValueError):

@@ -13,9 +13,10 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from promptster.agents.unnamed import Generic
+from typing_extensions import override
+
 from promptster.capture import actions
-from promptster.capture.agent import Finding, HookReport, Identity, Stage, raw_finding
+from promptster.capture.agent import Finding, HookReport, Identity, ReadsHooks, Stage, raw_finding
 from promptster.capture.providers.interface import (
     ToolUse,
     arguments,
@@ -75,29 +76,30 @@ _DOCUMENTED = {
 """What the events that we understand may carry beside the common fields; anything else is kept raw and counted."""
 
 
-class Cursor(Generic):
-    """Cursor's hooks."""
+class CursorHooks(ReadsHooks):
+    """Cursor's hooks, in its own form or in the one that it borrows from Claude Code."""
 
-    name = "cursor"
+    @override
+    def owns(self, payload: Mapping[str, Json]) -> bool:
+        return "cursor_version" in payload
 
-    def recognises(self, headers: Mapping[str, str]) -> bool:
-        """Cursor's own traffic crosses no provider's API that we understand."""
-        del headers
-        return False
-
+    @override
     def touches(self, call: ToolUse) -> Sequence[str]:
-        """What the tools that edit files name."""
         given = mapping(call.input)
         path = text_of(given.get("file_path")) or text_of(given.get("path"))
         return [path] if path and call.name in _EDITORS else []
 
-    def hook(self, payload: Mapping[str, Json]) -> HookReport:
-        """One hook payload, in Cursor's own form or in the one it borrows from Claude Code."""
+    @override
+    def twin(self, call: ToolUse) -> tuple[str, ...]:
+        return _twin(call)
+
+    @override
+    def read(self, payload: Mapping[str, Json]) -> HookReport:
         kept = {name: value for name, value in payload.items() if not _is_personal(name)}
         told = text_of(kept.get("hook_event_name"))
         event = _EVENT_NAMES.get(told, told[:1].lower() + told[1:])
         session = text_of(kept.get("conversation_id")) or text_of(kept.get("session_id"))
-        identity = Identity(agent=self.name, session=session, agent_id=text_of(kept.get("subagent_id")))
+        identity = Identity(agent="cursor", session=session, agent_id=text_of(kept.get("subagent_id")))
         reader = _READERS.get(event)
         if reader is None:
             return HookReport(event=told, identity=identity, findings=[raw_finding(told or "unknown", kept)])
@@ -138,7 +140,7 @@ def _call(payload: Mapping[str, Json]) -> ToolUse:
     )
 
 
-def twin_of(call: ToolUse) -> tuple[str, ...]:
+def _twin(call: ToolUse) -> tuple[str, ...]:
     """What every event about one action says alike; the events of files and commands do not carry the call's id."""
     given = mapping(call.input)
     if call.name in _SHELLS:
@@ -158,14 +160,14 @@ def _prompt(event: str, identity: Identity, payload: Mapping[str, Json]) -> Hook
 def _tool_call(event: str, identity: Identity, payload: Mapping[str, Json]) -> HookReport:
     call = _call(payload)
     finding = actions.tool_call(tool_use_id=call.id, name=call.name, given=call.input)
-    return _report(event, identity, finding, stage="call", call=call, twin=twin_of(call))
+    return _report(event, identity, finding, stage="call", call=call, twin=_twin(call))
 
 
 def _before_shell(event: str, identity: Identity, payload: Mapping[str, Json]) -> HookReport:
     given = {"command": text_of(payload.get("command")), "cwd": text_of(payload.get("cwd"))}
     call = ToolUse(id=text_of(payload.get("tool_use_id")), name="Shell", input=given)
     finding = actions.tool_call(tool_use_id=call.id, name=call.name, given=call.input)
-    return _report(event, identity, finding, stage="call", call=call, twin=twin_of(call))
+    return _report(event, identity, finding, stage="call", call=call, twin=_twin(call))
 
 
 def _tool_result(event: str, identity: Identity, payload: Mapping[str, Json]) -> HookReport:
@@ -186,7 +188,7 @@ def _tool_result(event: str, identity: Identity, payload: Mapping[str, Json]) ->
     ]
     if is_refused:
         findings.insert(0, actions.permission(decision="denied", call=call))
-    report = _report(event, identity, *findings, stage="result", call=call, twin=twin_of(call))
+    report = _report(event, identity, *findings, stage="result", call=call, twin=_twin(call))
     return replace(report, ended=ended)
 
 
@@ -215,7 +217,7 @@ def _after_shell(event: str, identity: Identity, payload: Mapping[str, Json]) ->
         is_error=None if exit_code is None else exit_code != 0,
         duration_ms=_duration(payload),
     )
-    report = _report(event, identity, finding, call=call, twin=twin_of(call))
+    report = _report(event, identity, finding, call=call, twin=_twin(call))
     return replace(report, awaits_end=exit_code is None)
 
 
@@ -232,7 +234,7 @@ def _file_edit(event: str, identity: Identity, payload: Mapping[str, Json]) -> H
     else:
         finding = actions.replaced_passages(tool_use_id=tool_use_id, path=path, pairs=pairs or [("", "")])
     call = ToolUse(id=tool_use_id, name="Write", input={"file_path": path})
-    return _report(event, identity, finding, call=call, twin=twin_of(call))
+    return _report(event, identity, finding, call=call, twin=_twin(call))
 
 
 def _is_whole_file(pairs: list[tuple[str, str]]) -> bool:

@@ -7,46 +7,37 @@ that.
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
-from promptster.agents.launching import Launch, LaunchRequest, draft, split_options
-from promptster.errors import LaunchError
+from typing_extensions import override
+
+from promptster.agents.launching import EditorFileMissingError, Launch, Launches, LaunchRequest, draft, split_options
 from promptster.system.plain_files import read_regular
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
 
 _PRINT = frozenset({"-p", "--print"})
 """Without its terminal interface the agent starts no hook for prompts, answers and the end of a turn."""
 
 
-class CursorAgent:
-    """``cursor-agent``."""
+class CursorLaunch(Launches):
+    """Starts ``cursor-agent``. Which of its words are housekeeping is not known: each call counts as a conversation."""
 
-    name = "cursor-agent"
-    provider_agent = "cursor"
     resume_words = ("--resume",)
+    folder_options = ("--workspace",)
+    own_folder_options = ("-w", "--worktree")
 
-    def environment(self, arguments: tuple[str, ...], environ: Mapping[str, str]) -> Mapping[str, str]:
-        """As it is: no argument sets a variable."""
-        del arguments
-        return environ
-
-    def converses(self, arguments: tuple[str, ...]) -> bool:
-        """Always: which of its words are housekeeping is not known."""
-        del arguments
-        return True
-
+    @override
     def prepare(self, request: LaunchRequest) -> Launch:
         """Start it as it is, if its hooks are in place.
 
         Raises:
-            LaunchError: the workspace's hooks file does not hold our entries.
+            EditorFileMissingError: the workspace's hooks file does not hold our entries.
         """
         if not _hooked(request):
-            raise LaunchError(
+            raise EditorFileMissingError(
                 "cursor-agent can be recorded only by hooks in .cursor/hooks.json of the workspace",
+                agent="cursor",
+                question="Cursor's agent can be recorded only by .cursor/hooks.json of the workspace, put back at the "
+                "end. Make it?",
                 hint="Run it at a terminal and say yes, or start with --ide cursor. The file is put back at the end.",
                 code="cursor_hooks_missing",
             )
@@ -64,9 +55,6 @@ class CursorAgent:
             notes=tuple(notes),
             drafts=tuple(draft("capture_degraded", detail=detail) for detail in details),
         )
-
-
-AGENT = CursorAgent()
 
 
 def _hooked(request: LaunchRequest) -> bool:

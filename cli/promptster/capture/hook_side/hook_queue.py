@@ -12,12 +12,10 @@ from collections import OrderedDict, deque
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from promptster.agents.cursor.hooks import Cursor, twin_of
-from promptster.agents.registry import agent_named
 from promptster.capture import actions
 from promptster.capture.agent import SAME_WITHIN_MS, Finding
 from promptster.capture.hook_side.pairing import HookPairing
-from promptster.capture.providers.interface import ToolUse, canonical, load, mapping, text_of
+from promptster.capture.providers.interface import ToolUse, canonical
 from promptster.capture.tool_calls import marks_of
 
 if TYPE_CHECKING:
@@ -26,7 +24,7 @@ if TYPE_CHECKING:
     from promptster.capture.agent import HookReport, Identity
     from promptster.capture.draft_writer import DraftWriter, Stamp
     from promptster.capture.lanes import Lanes
-    from promptster.capture.providers.interface import Json
+    from promptster.capture.readers import AgentReaders
     from promptster.capture.tool_calls import KnownCall, ToolCalls
 
 HOLD_MS = 2000
@@ -39,18 +37,6 @@ _HEAD = 4096
 """Bytes in which an agent names its event."""
 
 
-def read_hook(agent: str, payload: bytes) -> HookReport | None:
-    """Read a payload by the module of the agent that sent it; ``None`` when it is no JSON object.
-
-    Cursor also runs hooks written for Claude Code; its payloads name its version.
-    """
-    body: Mapping[str, Json] = mapping(load(payload))
-    if not body:
-        return None
-    report = (Cursor() if "cursor_version" in body else agent_named(agent)).hook(body)
-    return replace(report, folder=text_of(body.get("cwd")))
-
-
 def event_name(beginning: bytes) -> str:
     """The event's name out of a payload that cannot be read as a whole."""
     found = _EVENT_NAME.search(beginning[:_HEAD])
@@ -61,12 +47,18 @@ class HookQueue:
     """Where hook reports wait, and from where they are written."""
 
     def __init__(
-        self, writer: DraftWriter, lanes: Lanes, tool_calls: ToolCalls, streaming: Callable[[Identity], bool]
+        self,
+        writer: DraftWriter,
+        lanes: Lanes,
+        tool_calls: ToolCalls,
+        streaming: Callable[[Identity], bool],
+        agents: AgentReaders,
     ) -> None:
         self._writer = writer
         self._lanes = lanes
         self._tool_calls = tool_calls
         self._streaming = streaming
+        self._agents = agents
         self._held: dict[Identity, deque[tuple[HookReport, Stamp]]] = {}
         self._keys: OrderedDict[tuple[str, ...], int] = OrderedDict()
         self._pairing = HookPairing()
@@ -117,8 +109,8 @@ class HookQueue:
 
     def learn_call(self, identity: Identity, call: ToolUse) -> None:
         """Take over from the journal that a hook told of a call."""
-        if identity.agent == Cursor.name:
-            self._pairing.begin(_place(identity), twin_of(call), call.id)
+        if twin := self._agents.hooks(identity.agent).twin(call):
+            self._pairing.begin(_place(identity), twin, call.id)
 
     def learn_end(self, identity: Identity, tool_use_id: str) -> None:
         """Take over from the journal that a hook told what a call did."""

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 PROVIDERS: tuple[Provider, ...] = (AnthropicMessages(), OpenAIResponses(), OpenAIChat())
 """Every API whose calls are understood."""
+ANSWERED_REASONS = frozenset[str]().union(*(provider.answered_reasons for provider in PROVIDERS))
+"""The reasons of all of them, for a recorded answer whose API is not recorded."""
 
 
 def provider_of(method: str, path: str) -> Provider | None:

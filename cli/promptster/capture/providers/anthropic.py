@@ -35,6 +35,7 @@ class AnthropicMessages:
     """Requests and responses of ``/v1/messages``."""
 
     name = "anthropic"
+    answered_reasons = frozenset({"end_turn", "tool_use", "stop_sequence"})
 
     def is_call(self, method: str, path: str) -> bool:
         """Counting tokens and batches are not calls."""

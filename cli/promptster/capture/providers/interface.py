@@ -146,6 +146,8 @@ class Provider(Protocol):
 
     name: str
     """The API's name."""
+    answered_reasons: frozenset[str]
+    """Reasons to stop that mean that the model said all that it wanted to say, or waits for a tool."""
 
     def is_call(self, method: str, path: str) -> bool:
         """Whether a request asks for a model's answer by this API."""

@@ -45,6 +45,7 @@ class OpenAIResponses:
     """Requests and responses of ``/responses``."""
 
     name = "openai"
+    answered_reasons = frozenset({"completed"})
 
     def is_call(self, method: str, path: str) -> bool:
         """Creating a response, or compacting a conversation."""

@@ -34,6 +34,7 @@ class OpenAIChat:
     """Requests and responses of ``/chat/completions``; the first choice is the answer."""
 
     name = "openai_chat"
+    answered_reasons = frozenset({"stop", "tool_calls"})
 
     def is_call(self, method: str, path: str) -> bool:
         """Only the creation of a completion."""

@@ -21,11 +21,10 @@ from promptster.capture.providers.interface import Item, ModelCall, Reply, Summa
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from promptster.capture.agent import Agent
+    from promptster.capture.agent import ReadsRequests
 
 _POSITIONS_KEPT = 128
 _REQUESTS_KEPT = 32
-_ANSWERED = {"end_turn", "tool_use", "stop_sequence", "stop", "tool_calls", "completed"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +67,7 @@ class Turn:
     """Equal for conversations that begin with the same words."""
 
 
-def read_turn(call: ModelCall, agent: Agent, *, purpose: str) -> Turn:
+def read_turn(call: ModelCall, agent: ReadsRequests, *, purpose: str) -> Turn:
     """Read a request's items with the agent's habits."""
     runs = _without_resumption(_runs(call.items, agent), agent)
     marks: list[object] = [purpose, call.previous]
@@ -130,7 +129,7 @@ def _answers(
     return tuple(given.values()), uses
 
 
-def _runs(items: Sequence[Item], agent: Agent) -> list[tuple[str, list[Item]]]:
+def _runs(items: Sequence[Item], agent: ReadsRequests) -> list[tuple[str, list[Item]]]:
     def side(item: Item) -> str:
         if isinstance(item, Summary) or (isinstance(item, UserText) and agent.summarises(item)):
             return "summary"
@@ -139,7 +138,7 @@ def _runs(items: Sequence[Item], agent: Agent) -> list[tuple[str, list[Item]]]:
     return [(name, list(run)) for name, run in itertools.groupby(items, side)]
 
 
-def _without_resumption(runs: list[tuple[str, list[Item]]], agent: Agent) -> list[tuple[str, list[Item]]]:
+def _without_resumption(runs: list[tuple[str, list[Item]]], agent: ReadsRequests) -> list[tuple[str, list[Item]]]:
     """To go on where an answer was cut off is to ask the same again: the partial answer and the added text go."""
     while len(runs) > 2 and runs[-1][0] == "user" and runs[-2][0] == "model":  # noqa: PLR2004 - question, answer, text
         texts = _texts(runs[-1][1])
@@ -153,7 +152,7 @@ def _texts(run: Sequence[Item]) -> list[UserText]:
     return [item for item in run if isinstance(item, UserText)]
 
 
-def _user_run(run: Sequence[Item], agent: Agent) -> tuple[Sequence[Prompt], Sequence[ToolResult], list[object]]:
+def _user_run(run: Sequence[Item], agent: ReadsRequests) -> tuple[Sequence[Prompt], Sequence[ToolResult], list[object]]:
     prompts = agent.prompts(_texts(run))
     results = [item for item in run if isinstance(item, ToolResult)]
     marks: list[object] = [["result", name] for name in sorted({item.id for item in results})]
@@ -253,11 +252,17 @@ class Conversation:
         """Words that were recorded without the request that brought them; the agent will send it again."""
         self._latest = _Place(texts=list(texts))
 
-    def answer(self, asked: Asked, *, complete: bool, stop_reason: str | None) -> None:
-        """An attempt ended."""
+    def answer(self, asked: Asked, *, complete: bool, is_answered: bool) -> None:
+        """An attempt ended.
+
+        Args:
+            asked: the request.
+            complete: whether all of the answer arrived.
+            is_answered: whether the model said all that it wanted to say.
+        """
         asked.complete = asked.complete or complete
         place = self._places.get(asked.position)
-        if place is not None and complete and (stop_reason is None or stop_reason in _ANSWERED):
+        if place is not None and complete and is_answered:
             place.answered = True
 
 

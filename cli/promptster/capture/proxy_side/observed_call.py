@@ -8,20 +8,29 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol, assert_never
 
-from promptster.agents.registry import agent_of
 from promptster.capture.providers import provider_of
 from promptster.capture.providers.interface import Answer, Json, load, mapping
 from promptster.proxy.decoding import ContentDecoder, content_encoding
+from promptster.proxy.observation import (
+    DataMissed,
+    ExchangeEnd,
+    RequestData,
+    RequestEnd,
+    ResponseData,
+    ResponseStart,
+)
 from promptster.proxy.sse import SseParser
 
 if TYPE_CHECKING:
-    from promptster.capture.agent import Agent, Identity
+    from promptster.capture.agent import Identity, ReadsRequests
     from promptster.capture.draft_writer import DraftWriter, Stamp
     from promptster.capture.providers.interface import Provider
     from promptster.capture.proxy_side.conversation import Asked
-    from promptster.proxy.observation import Headers, Outcome, RequestInfo
+    from promptster.capture.readers import AgentReaders
+    from promptster.proxy.header_fields import Headers
+    from promptster.proxy.observation import Observation, Outcome, RequestInfo
 
 MAX_REQUEST = 64 << 20
 """Bytes of a request's body that are kept for reading."""
@@ -85,12 +94,12 @@ class CallReceiver(Protocol):
 class ObservedCall:
     """An observer of the proxy's; see ``promptster.proxy.observation.Observer``."""
 
-    def __init__(self, receiver: CallReceiver, writer: DraftWriter, info: RequestInfo) -> None:
+    def __init__(self, receiver: CallReceiver, writer: DraftWriter, info: RequestInfo, agents: AgentReaders) -> None:
         self.info = info
         self.path = info.target.partition("?")[0]
         self.headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in info.headers}
         self.provider: Provider | None = provider_of(info.method, self.path)
-        self.agent: Agent = agent_of(self.headers, self.provider.name if self.provider else "")
+        self.agent: ReadsRequests = agents.of_request(self.headers, self.provider.name if self.provider else "")
         self.identity: Identity | None = None
         """The conversation, once the request was read."""
         self.attempt: tuple[Asked, int] | None = None
@@ -113,7 +122,25 @@ class ObservedCall:
         self._sse: SseParser | None = None
         self._whole: list[bytes] = []
 
-    def request_body(self, data: bytes) -> None:
+    def observe(self, observation: Observation) -> None:
+        """Take what the proxy reports of this exchange."""
+        match observation:
+            case ResponseData():
+                self._response_data(observation.data)
+            case RequestData():
+                self._request_data(observation.data)
+            case RequestEnd():
+                self._request_end()
+            case ResponseStart(status, headers):
+                self._response_start(status, headers)
+            case DataMissed(size):
+                self._data_missed(size)
+            case ExchangeEnd(outcome, reason):
+                self._exchange_end(outcome, reason)
+            case _:
+                assert_never(observation)
+
+    def _request_data(self, data: bytes) -> None:
         """Keep a piece of the body."""
         if self.provider is None:
             return
@@ -122,26 +149,26 @@ class ObservedCall:
         room = MAX_REQUEST - len(self._request)
         self._request += data[:room] if room < len(data) else data
 
-    def request_end(self) -> None:
+    def _request_end(self) -> None:
         """Read the request; also when it was answered or cut before its end."""
         if self.provider is None or self._is_asked or self._is_over:
             return
         self._is_asked = True
         self._receiver.asked(self, self._read_request())
 
-    def response_head(self, status: int, headers: Headers) -> None:
+    def _response_start(self, status: int, headers: Headers) -> None:
         """Prepare for the body."""
         self._status = status
         if self.provider is None or self._is_over:
             return
-        self.request_end()
+        self._request_end()
         fields = {name.lower(): value.decode("latin-1") for name, value in headers}
         self._retry_after = fields.get(b"retry-after")
         self._decoder = ContentDecoder(content_encoding(headers))
         if "event-stream" in fields.get(b"content-type", "").lower():
             self._sse = SseParser()
 
-    def response_body(self, data: bytes) -> None:
+    def _response_data(self, data: bytes) -> None:
         """Read a piece of the body."""
         if self._first_byte is None:
             self._first_byte = self._writer.now()
@@ -160,14 +187,14 @@ class ObservedCall:
         if self._decoder.fault and self._decoder.fault != had_fault:
             self._receiver.lost(self, f"a response could not be read: {self._decoder.fault}", 0)
 
-    def missed(self, count_bytes: int) -> None:
+    def _data_missed(self, size: int) -> None:
         """The observation queue was full."""
         if self.provider is None:
             return
-        self._missed += count_bytes
-        self._receiver.lost(self, "the proxy forwarded faster than it could be observed", count_bytes)
+        self._missed += size
+        self._receiver.lost(self, "the proxy forwarded faster than it could be observed", size)
 
-    def finished(self, outcome: Outcome, detail: str) -> None:
+    def _exchange_end(self, outcome: Outcome, detail: str) -> None:
         """The exchange is over."""
         if self._is_over:
             return
@@ -180,7 +207,7 @@ class ObservedCall:
                 self._is_over = True
                 self._receiver.passed(self, self._status)
                 return
-            self.request_end()
+            self._request_end()
         self._decoder.finish()
         self._end(outcome, detail)
 

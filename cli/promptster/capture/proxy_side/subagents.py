@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from promptster.capture.agent import Agent, Identity
+    from promptster.capture.agent import Identity, ReadsRequests
     from promptster.capture.draft_writer import DraftWriter
     from promptster.capture.lanes import Lanes
     from promptster.capture.proxy_side.conversation import Turn
@@ -88,7 +88,7 @@ class Subagents:
         refs = (expected.seq,) if expected else ()
         return self._writer.write("proxy", "subagent_started", fields, lane=self._lanes.number(identity), refs=refs)
 
-    def ended(self, agent: Agent, identity: Identity, turn: Turn) -> None:
+    def ended(self, agent: ReadsRequests, identity: Identity, turn: Turn) -> None:
         """Tell of the subagents that a request's new texts say have ended, each with the same words once."""
         for text in turn.closing:
             name, brought = agent.ended(text) or ("", "")

@@ -10,7 +10,7 @@ from promptster.capture.providers.interface import ToolResult, ToolUse
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from promptster.capture.agent import Agent, Finding, Identity
+    from promptster.capture.agent import Finding, Identity, ReadsRequests
     from promptster.capture.draft_writer import DraftWriter
     from promptster.capture.edits_on_disk import Disk
     from promptster.capture.lanes import Lanes
@@ -43,7 +43,7 @@ class ProxyTools:
         self._latest: dict[Identity, list[tuple[str, ReportedCall]]] = {}
         """The calls of each conversation's latest answer, with the provider's ids."""
 
-    def call(self, agent: Agent, identity: Identity, use: ToolUse, after: int | None) -> ReportedCall:
+    def call(self, agent: ReadsRequests, identity: Identity, use: ToolUse, after: int | None) -> ReportedCall:
         """A call that the model made; those without an id share a row."""
         known = self._tool_calls.own(identity, use.id)
         known.name, known.identity = use.name, identity
@@ -76,7 +76,7 @@ class ProxyTools:
             refs = (call.seq if call else None, response)
             self._write(identity, finding.kind, finding.fields, *refs)
 
-    def results(self, agent: Agent, identity: Identity, turn: Turn, *, is_work: bool) -> None:
+    def results(self, agent: ReadsRequests, identity: Identity, turn: Turn, *, is_work: bool) -> None:
         """Write the results that a request tells of; one that only compacts tells of calls that are known."""
         unseen = identity in self.after_pause or not is_work
         if is_work:
@@ -116,14 +116,14 @@ class ProxyTools:
                 return known
         return None
 
-    def _lost_actions(self, agent: Agent, identity: Identity, call: ReportedCall, answer: Answered) -> None:
+    def _lost_actions(self, agent: ReadsRequests, identity: Identity, call: ReportedCall, answer: Answered) -> None:
         """What a tool did, when an earlier recorder wrote down its result and died before the rest."""
         if call.lacks_actions and answer.use is not None:
             call.lacks_actions = False
             for action in agent.actions(answer.use, answer.result):
                 self._write_action(identity, action, call.seq)
 
-    def _result(self, agent: Agent, identity: Identity, call: ReportedCall, answer: Answered) -> None:
+    def _result(self, agent: ReadsRequests, identity: Identity, call: ReportedCall, answer: Answered) -> None:
         result = answer.result
         use = call.use or answer.use or ToolUse(id=result.id, name=call.name, input=None)
         call.is_answered, call.use = True, None

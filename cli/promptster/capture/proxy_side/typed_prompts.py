@@ -15,7 +15,7 @@ from promptster.capture.agent import SAME_WITHIN_MS
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from promptster.capture.agent import Agent, HookReport, Identity, Prompt
+    from promptster.capture.agent import HookReport, Identity, Prompt, ReadsRequests
     from promptster.capture.draft_writer import Stamp
 
 _WAITING_KEPT = 256
@@ -39,13 +39,13 @@ class TypedPrompts:
                 waiting = self._waiting.setdefault(place, deque(maxlen=_WAITING_KEPT))
                 waiting.append(str(finding.fields.get("text")).strip())
 
-    def has(self, agent: Agent, identity: Identity, prompts: Sequence[Prompt]) -> bool:
+    def has(self, agent: ReadsRequests, identity: Identity, prompts: Sequence[Prompt]) -> bool:
         """Whether the last of these words was typed, and has not been seen in a request since."""
         waiting = self._waiting.get((identity.agent, identity.session), ())
         is_judged = agent.hooks_every_prompt and not identity.agent_id and bool(prompts)
         return is_judged and prompts[-1].text.strip() in waiting
 
-    def judge(self, agent: Agent, identity: Identity, prompts: Sequence[Prompt]) -> list[Prompt]:
+    def judge(self, agent: ReadsRequests, identity: Identity, prompts: Sequence[Prompt]) -> list[Prompt]:
         """The prompts, those that nobody typed marked as a machine's, and none that only looks like one's."""
         waiting = self._waiting.get((identity.agent, identity.session))
         if waiting is None:

@@ -1,4 +1,4 @@
-"""The documents of a policy: version 1 as Promptster 0.1 wrote it, and version 2, which names its text's rendering."""
+"""The documents of a policy: version 1, written by Promptster 0.1, and version 2, which names its text's rendering."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ def _is_url(value: object) -> bool:
 
 @dataclass(frozen=True, kw_only=True)
 class Policy(Record):
-    """What is recorded, who reads it, how long it stays. Its canonical bytes are what a consent names.
+    """What is recorded, who reads it and how long it is kept. A consent names the hash of its canonical bytes.
 
-    This is version 1; ``parse`` reads every version that there is.
+    This is version 1; ``parse`` reads every known version.
     """
 
     organisation: str = text()
@@ -43,17 +43,17 @@ class Policy(Record):
     title: str = text()
     """The assessment's title."""
     text: str = text(20_000, lines=True)
-    """What the candidate reads."""
+    """The text that the candidate reads."""
     kinds: tuple[str, ...] = words(_KIND, len(Kind))
     """Kinds of events that may be recorded, sorted."""
     retention_days: int = integer(1, MAX_RETENTION_DAYS)
     """Days until everything of the session is erased."""
     time_limit_minutes: int = integer(0, 60 * 24 * 30)
-    """How long recording may last; 0 is no limit of its own."""
+    """How long recording may last; 0 means that the policy sets no limit of its own."""
     providers: Mapping[str, str] = table(_is_url)
-    """Model providers by name, with the base URL to which traffic may go."""
+    """Model providers by name, each with the base URL to which traffic may go."""
     hooks: bool = flag()
-    """Whether the agents' hooks are used beside the proxy."""
+    """Whether the agents' hooks are used as well as the proxy."""
     analysis_by_llm: bool = flag()
     """Whether a language model reads the recording."""
     readers: tuple[str, ...] = words(_ROLE, 16)
@@ -61,13 +61,13 @@ class Policy(Record):
 
     @classmethod
     def of_version(cls, version: object, /) -> type[Self]:
-        """The class that reads a policy of this version.
+        """Return the class that reads a policy of this version.
 
         Raises:
-            NewerVersionError: no class does yet.
+            NewerVersionError: the version is newer than this program.
         """
         if type(version) is int and version > NEWEST:
-            raise NewerVersionError(f"the policy is of version {version}, and {NEWEST} is the newest one known here")
+            raise NewerVersionError(f"the policy has version {version}; the newest version known here is {NEWEST}")
         return cast("type[Self]", PolicyV2) if version == PolicyV2.V and type(version) is int else cls
 
     def allows(self, kind: str) -> bool:
@@ -75,33 +75,33 @@ class Policy(Record):
         return kind in self.kinds
 
     def allows_agent(self, name: str) -> bool:
-        """Whether this agent may be used; version 1 has no list of them, so that all may be."""
+        """Whether this agent may be used. Version 1 has no list of agents, so all of them may."""
         del name
         return True
 
 
 @dataclass(frozen=True, kw_only=True)
 class PolicyV2(Policy):
-    """A policy that names the rendering of its text, and says what version 1 left open."""
+    """Version 2: it names the rendering of its text and settles what version 1 left open."""
 
     V: ClassVar[int] = 2
 
     text_version: int = integer(2)
-    """The rendering by which the text follows from the settings."""
+    """The number of the rendering that produces the text from the settings."""
     agents: tuple[str, ...] = words(_AGENT, 16, least=1)
     """Agents that may be used, sorted."""
     models: tuple[str, ...] = words(_MODEL, 32)
-    """Models that may be used, sorted; any, if there are none."""
+    """Models that may be used, sorted; if empty, any model may."""
     contact: str = text(_MAX_STATEMENT)
-    """To whom a candidate writes."""
+    """The address or name that candidates can write to."""
     alternative: str | None = text(_MAX_STATEMENT, null=True)
-    """What the organisation offers to whoever refuses."""
+    """What the organisation offers candidates who refuse."""
     legal_basis: str = text(_MAX_STATEMENT)
-    """The legal basis of the recording, as the organisation states it."""
+    """The legal basis of the recording, as stated by the organisation."""
     at_limit: str = choice(STOP, SUBMIT)
-    """What happens to work that is not submitted when the time is over."""
+    """What happens at the time limit to work that was not submitted."""
     key_backup_days: int | None = integer(0, MAX_KEY_BACKUP_DAYS, null=True)
-    """Days for which backups hold destroyed keys; ``None`` where the operator states none."""
+    """For how many days backups hold destroyed keys; ``None`` if the operator does not say."""
     reader_scopes: tuple[str, ...] = words(_NAME, 16)
     """Kinds of access tokens that may read the recording, sorted."""
     reader_systems: tuple[str, ...] = words(_NAME, 16)
@@ -113,6 +113,6 @@ class PolicyV2(Policy):
 
 
 NEWEST: Final = PolicyV2.V
-"""The newest version of a policy that is read here."""
+"""The newest version of a policy that this program reads."""
 POLICY_HEADER: Final = "promptster-policy"
-"""The header in which a candidate's program names that version when it asks for an invite; 0.1 sent none."""
+"""The header with that version, sent when a candidate's program fetches an invite. Promptster 0.1 did not send it."""

@@ -1,4 +1,4 @@
-"""Text 1: every policy of version 1, as Promptster 0.1 wrote it. It never changes."""
+"""Text 1: the text that Promptster 0.1 gave policies of version 1. It never changes."""
 
 from __future__ import annotations
 
@@ -106,10 +106,10 @@ def _machine_reading(*, used: bool) -> str:
 
 
 def render(policy: Policy) -> str:
-    """The text of a policy with these settings.
+    """Render the text of a policy with these settings.
 
     Raises:
-        DocumentError: it allows events that no line announces.
+        DocumentError: the policy allows events that no line announces.
     """
     roles = ", ".join(sorted(f"{role.replace('_', ' ')}s" for role in policy.readers)) or "nobody"
     paragraphs = (

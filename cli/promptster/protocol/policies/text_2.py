@@ -1,4 +1,7 @@
-"""Text 2: the first one of policies of version 2. It says which agents may be used, and what happens at the limit."""
+"""Text 2: the first text of policies of version 2. It never changes.
+
+It was the first to say which agents may be used and what happens at the time limit.
+"""
 
 from __future__ import annotations
 
@@ -7,15 +10,13 @@ from typing import TYPE_CHECKING, Final
 from promptster.protocol.errors import NewerVersionError
 from promptster.protocol.policies import text_1
 from promptster.protocol.policies.settings import STOP
-from promptster.protocol.policies.topics import announced, listed, paragraph, topic
+from promptster.protocol.policies.topics import announced, counted, joined, listed, paragraph, topic
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from promptster.protocol.policies.settings import PolicyV2
 
 VERSION: Final = 2
-"""What a policy's ``text_version`` says that has this text."""
+"""The ``text_version`` of policies with this text."""
 
 _WITH_TASK: Final = topic(
     "the task's text, your consent, choices, language, Promptster version and operating system",
@@ -24,19 +25,10 @@ _WITH_TASK: Final = topic(
     "batches",
 )
 TOPICS: Final = tuple(_WITH_TASK if each.kinds == _WITH_TASK.kinds else each for each in text_1.TOPICS)
-"""What the text says is recorded, line by line: as text 1 does, which never changes, but for one line."""
+"""What the text says is recorded, line by line. All but one line are those of text 1."""
 
 _NAMES: Final = {"claude": "Claude Code", "codex": "Codex", "cursor": "Cursor"}
-"""Agents as the text calls them; any other by the name that the policy has."""
-
-
-def _counted(number: int, unit: str) -> str:
-    return f"{number} {unit}{'' if number == 1 else 's'}"
-
-
-def _named(words: Sequence[str]) -> str:
-    """Words as a sentence lists them."""
-    return " or ".join(part for part in (", ".join(words[:-1]), *words[-1:]) if part)
+"""The names of agents in this text; any other agent appears under its id."""
 
 
 def _alternative(policy: PolicyV2) -> str:
@@ -44,7 +36,7 @@ def _alternative(policy: PolicyV2) -> str:
 
 
 def _traffic(policy: PolicyV2) -> str:
-    agents = f"You may use {_named([_NAMES.get(name, name) for name in policy.agents])}."
+    agents = f"You may use {joined([_NAMES.get(name, name) for name in policy.agents], 'or')}."
     recorded = 'Started with "promptster run" or "promptster shell", or in an editor that you named, they'
     if not policy.providers:
         return f"{agents} {recorded} are recorded, but not their traffic to the model."
@@ -63,7 +55,7 @@ def _hooks(policy: PolicyV2) -> str:
 def _duration(minutes: int) -> str:
     if not minutes:
         return "Recording ends when the time that your invite allows is over."
-    return f"Recording ends {_counted(minutes, 'minute')} after you agree."
+    return f"Recording ends {counted(minutes, 'minute')} after you agree."
 
 
 def _machine_reading(*, used: bool) -> str:
@@ -73,17 +65,21 @@ def _machine_reading(*, used: bool) -> str:
 
 
 def _kept(policy: PolicyV2) -> str:
-    days = f"For {_counted(policy.retention_days, 'day')} after the session ends. Then its keys are destroyed"
+    days = f"For {counted(policy.retention_days, 'day')} after the session ends. Then its keys are destroyed"
     if policy.key_backup_days is None:
         return f"{days}. Exported copies, backups and your own copy are not affected."
-    backups = f", and at most {_counted(policy.key_backup_days, 'day')} later their backups"
+    backups = f", and at most {counted(policy.key_backup_days, 'day')} later their backups"
     if not policy.key_backup_days:
         backups = ", and no backup holds them"
     return f"{days}{backups}. Exported copies and your own copy are not affected."
 
 
-def _require_words(policy: PolicyV2) -> None:
-    """Refuse settings that this text says nothing about: a newer one does."""
+def require_words(policy: PolicyV2, *, text_version: int) -> None:
+    """Refuse settings that texts 2 and 3 do not explain; a newer text will.
+
+    Raises:
+        NewerVersionError: the policy has such a setting.
+    """
     unsaid = {
         "at_limit": policy.at_limit != STOP,
         "models": bool(policy.models),
@@ -92,17 +88,17 @@ def _require_words(policy: PolicyV2) -> None:
     }
     for name, holds in unsaid.items():
         if holds:
-            raise NewerVersionError(f"text 2 of a policy does not say what {name} means here")
+            raise NewerVersionError(f"text {text_version} of a policy does not explain its setting {name}")
 
 
 def render(policy: PolicyV2) -> str:
-    """The text of a policy with these settings.
+    """Render the text of a policy with these settings.
 
     Raises:
-        DocumentError: it allows events that no line announces.
-        NewerVersionError: it has settings that this text says nothing about.
+        DocumentError: the policy allows events that no line announces.
+        NewerVersionError: it has settings that this text does not explain.
     """
-    _require_words(policy)
+    require_words(policy, text_version=VERSION)
     roles = ", ".join(sorted(f"{role.replace('_', ' ')}s" for role in policy.readers)) or "nobody"
     paragraphs = (
         paragraph(

@@ -1,6 +1,6 @@
-"""The text of the first release's policies, of version 1 like those of text 1. It never changes.
+"""The text that the first release gave policies of version 1, before text 1. It never changes.
 
-Version 1 does not name its text. Whoever was invited then is still shown what their invite names.
+A policy of version 1 does not name its text. Candidates invited then still see the text that they were offered.
 """
 
 from __future__ import annotations
@@ -105,10 +105,10 @@ def _machine_reading(*, used: bool) -> str:
 
 
 def render(policy: Policy) -> str:
-    """The text of a policy with these settings.
+    """Render the text of a policy with these settings.
 
     Raises:
-        DocumentError: it allows events that no line announces.
+        DocumentError: the policy allows events that no line announces.
     """
     roles = ", ".join(sorted(role.replace("_", " ") for role in policy.readers)) or "nobody"
     paragraphs = (

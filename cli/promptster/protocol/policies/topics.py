@@ -1,34 +1,34 @@
-"""What one line of a policy's text announces, and how its paragraphs are set."""
+"""What one line of a policy's text announces, and the layout that all texts share."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Final, NamedTuple
 
 from promptster.protocol.errors import DocumentError
 
 TEXT_DIFFERS: Final = "policy_text"
-"""The code of a policy whose text is not the one that its settings have."""
+"""The error code for a policy whose text does not match its settings."""
 
 
 class Topic(NamedTuple):
     """One line of what is recorded, and what it covers."""
 
     phrase: str
-    """As it stands in the text."""
+    """The line as the text shows it."""
     kinds: frozenset[str]
-    """Events that the line announces; it is left out when the policy allows none of them."""
+    """The kinds of events that the line announces; the line is left out if the policy allows none of them."""
     fields: frozenset[str]
     """Names of fields that the line announces."""
 
 
 def topic(phrase: str, kinds: str, fields: str) -> Topic:
-    """A topic whose names are written with spaces between them."""
+    """Build a topic from names separated by spaces."""
     return Topic(phrase, frozenset(kinds.split()), frozenset(fields.split()))
 
 
 def announced(topics: Collection[Topic], kinds: Collection[str]) -> list[str]:
-    """The lines for these kinds.
+    """Return the lines for these kinds.
 
     Raises:
         DocumentError: no line announces one of them.
@@ -40,10 +40,20 @@ def announced(topics: Collection[Topic], kinds: Collection[str]) -> list[str]:
 
 
 def paragraph(heading: str, *sentences: str) -> str:
-    """A heading and the sentences below it."""
+    """Set a heading and the sentences below it; empty sentences are left out."""
     return f"{heading}\n{' '.join(sentence for sentence in sentences if sentence)}\n"
 
 
 def listed(heading: str, *lines: str, closing: str = "") -> str:
-    """A heading, a list, and a sentence behind it."""
+    """Set a heading, a list, and a closing paragraph after it."""
     return "\n".join((heading, *(f"- {line}" for line in lines), *([closing] if closing else ()), ""))
+
+
+def counted(number: int, unit: str) -> str:
+    """Write a number with its unit, in the right plural."""
+    return f"{number} {unit}{'' if number == 1 else 's'}"
+
+
+def joined(names: Sequence[str], conjunction: str) -> str:
+    """Join names as a sentence lists them: ``Codex``, ``Codex or Cursor``, ``Claude Code, Codex or Cursor``."""
+    return f" {conjunction} ".join(part for part in (", ".join(names[:-1]), *names[-1:]) if part)

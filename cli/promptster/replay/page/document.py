@@ -39,7 +39,7 @@ def content_security_policy(style: str, script: str) -> str:
 def document(replay: Replay) -> Iterator[str]:
     """The page's text, in pieces."""
     timeline = replay.timeline
-    scripts = ("times.js", "texts.js", "place.js", "page.js") if timeline.entries else ("times.js",)
+    scripts = ("times.js", "texts.js", "place.js", "rows.js", "page.js") if timeline.entries else ("times.js",)
     style, script = _asset("page.css"), "".join(map(_asset, scripts))
     yield "<!doctype html>\n"
     yield '<html lang="en">\n'

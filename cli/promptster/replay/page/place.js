@@ -1,27 +1,34 @@
 /* Where the reader is: one row of the list (or a part beside it) held at its distance from the toolbar. */
 const readersPlace = (() => {
-  const tools = document.getElementById("tools");
+  const tools = /** @type {HTMLElement} */ (document.getElementById("tools"));
   /* Of the row that is read more than this can be seen, also where a row became much shorter. */
   const LEAST = 12;
   const FRAMES = 3;
+  /** @type {Held | null} */
   let held = null;
 
   /* Below this line of the window rows can be read: the toolbar stays above it. */
   const line = () => (getComputedStyle(tools).position === "sticky" ? tools.offsetHeight : 0) + 8;
   new ResizeObserver(() => { document.documentElement.style.scrollPaddingTop = line() + "px"; }).observe(tools);
 
+  /** @type {(node: Element) => number} */
   const top = (node) => node.getBoundingClientRect().top - line();
+  /** @type {(node: Element) => number} */
   const rest = (node) => node.getBoundingClientRect().bottom - line();
+  /** @type {(node: Element) => boolean} */
   const isRead = (node) => rest(node) > LEAST;
 
   /* The browser holds a place of its own choice when heights change: two that hold would both move the page. */
   const steady = () => { document.documentElement.style.overflowAnchor = "none"; };
-  /* A row of which less could be seen than is wanted of one that became shorter goes back to where it was. */
+  /**
+   * A row of which less could be seen than is wanted of one that became shorter goes back to where it was.
+   * @type {(node: Element, off: number, least?: number) => Held}
+   */
   const hold = (node, off, least = LEAST + 1) => {
-    held = { node, off, least: Math.min(least, LEAST + 1), at: 0, y: 0, height: 0, frames: FRAMES };
+    const mine = { node, off, least: Math.min(least, LEAST + 1), at: 0, y: 0, height: 0, frames: FRAMES };
+    held = mine;
     steady();
     put();
-    const mine = held;
     const again = () => { if (held === mine) { put(); if (--mine.frames > 0) requestAnimationFrame(again); } };
     requestAnimationFrame(again);
     return mine;
@@ -45,20 +52,23 @@ const readersPlace = (() => {
     held.height = document.documentElement.scrollHeight;
   };
   const heights = new ResizeObserver(put);
-  for (const node of [document.body, document.getElementById("list")]) heights.observe(node);
+  for (const node of [document.body, /** @type {HTMLElement} */ (document.getElementById("list"))]) heights.observe(node);
 
   /* Whoever scrolls, or opens something, is no longer held; the toolbar's own controls do neither. A page that became shorter may have scrolled by itself, and so
      may one that was just made anew: what holds comes next. */
   for (const name of ["wheel", "touchstart", "pointerdown", "keydown", "click"]) {
     addEventListener(name, (event) => {
-      if (event.isTrusted && !tools.contains(event.target)) release();
+      if (event.isTrusted && !tools.contains(/** @type {Node} */ (event.target))) release();
     }, { capture: true, passive: true });
   }
   addEventListener("scroll", () => {
     if (held && held.frames <= 0 && Math.abs(scrollY - held.y) > 1 && document.documentElement.scrollHeight === held.height) release();
   }, { passive: true });
 
-  /* How far what was held has gone from where it was put; further than a touch, and the reader went elsewhere. */
+  /**
+   * How far what was held has gone from where it was put; further than a touch, and the reader went elsewhere.
+   * @type {(held: Held) => number | null}
+   */
   const moved = ({ node, at }) => {
     const by = node.isConnected ? top(node) - at : Infinity;
     return Math.abs(by) <= 2 ? by : null;

@@ -2,11 +2,19 @@
 const shownText = (() => {
   const LONG = 3500;
   const LONG_CODE = 12000;
-  const index = JSON.parse(document.getElementById("index").textContent);
+  /** @type {Index} */
+  const index = JSON.parse(document.getElementById("index")?.textContent ?? "");
   /* The one rule of replay/invisible_characters.py, for texts that are shown by this script. */
   const UNSEEN = new RegExp(index.unseen, "gu");
+  /** @type {State} */
   const state = { all: false, groups: 0, lane: -1, words: "", open: false };
 
+  /**
+   * @template {keyof HTMLElementTagNameMap} N
+   * @param {N} name
+   * @param {string} [className]
+   * @param {string} [text]
+   */
   const make = (name, className, text) => {
     const node = document.createElement(name);
     if (className) node.className = className;
@@ -14,7 +22,10 @@ const shownText = (() => {
     return node;
   };
 
-  /* Text with its unseen characters shown by code and the searched words marked. */
+  /**
+   * Text with its unseen characters shown by code and the searched words marked.
+   * @type {(node: Element, text: string) => void}
+   */
   const put = (node, text) => {
     let from = 0;
     const plain = text.includes("\r\n") ? text.replaceAll("\r\n", "\n") : text;
@@ -22,13 +33,14 @@ const shownText = (() => {
       putMarked(node, plain.slice(from, match.index));
       const code = document.createElement("span");
       code.className = "ctl";
-      code.textContent = "\\u{" + match[0].codePointAt(0).toString(16) + "}";
+      code.textContent = "\\u{" + /** @type {number} */ (match[0].codePointAt(0)).toString(16) + "}";
       node.append(code);
       from = match.index + match[0].length;
     }
     putMarked(node, plain.slice(from));
   };
 
+  /** @type {(node: Element, text: string) => void} */
   const putMarked = (node, text) => {
     if (!state.words) { if (text) node.append(text); return; }
     const lower = text.toLowerCase();
@@ -45,14 +57,18 @@ const shownText = (() => {
     node.append(text.slice(from));
   };
 
-  /* A long text shows its beginning; a button brings the rest. */
+  /**
+   * A long text shows its beginning; a button brings the rest.
+   * @type {(text: string, limit: number) => number | null}
+   */
   const cut = (text, limit) => {
     if (text.length <= limit * 1.2) return null;
     const line = text.lastIndexOf("\n", limit);
     if (line > limit / 2) return line;
-    return text.codePointAt(limit - 1) > 0xffff ? limit - 1 : limit;
+    return /** @type {number} */ (text.codePointAt(limit - 1)) > 0xffff ? limit - 1 : limit;
   };
 
+  /** @type {(holder: Element, text: string, limit: number, fill: (text: string) => Element) => void} */
   const long = (holder, text, limit, fill) => {
     const at = state.words ? null : cut(text, limit);
     const place = fill(at === null ? text : text.slice(0, at));
@@ -64,6 +80,7 @@ const shownText = (() => {
     holder.append(more);
   };
 
+  /** @type {(text: string) => HTMLElement} */
   const prose = (text) => {
     const node = make("div", "prose");
     node.dir = "auto";
@@ -82,11 +99,13 @@ const shownText = (() => {
   const FEW_LINES = 20;
   const NARROW = 24;
   const sizes = new ResizeObserver((seen) => {
-    for (const { target } of seen) {
+    for (const { target: seenNode } of seen) {
+      const target = /** @type {HTMLElement} */ (seenNode);
       if (target.scrollHeight > target.clientHeight + 1) target.tabIndex = 0;
       else target.removeAttribute("tabindex");
     }
   });
+  /** @type {<T extends HTMLElement>(node: T, text: string, label: string) => T} */
   const boxed = (node, text, label) => {
     node.setAttribute("role", "group");
     node.setAttribute("aria-label", label);
@@ -96,24 +115,29 @@ const shownText = (() => {
     return node;
   };
 
-  /* What each line is stands beside the text: a letter a line, read from the counts of the hunks. */
+  /**
+   * What each line is stands beside the text: a letter a line, read from the counts of the hunks.
+   * @type {(text: string, label: string, kinds: string) => HTMLElement}
+   */
   const diff = (text, label, kinds) => {
     const node = make("pre", "diff");
     text.replace(/\n$/, "").split("\n").forEach((line, number) => node.append(make("span", kinds[number], line)));
     return boxed(node, text, label || "difference");
   };
 
+  /** @type {(text: string, label: string) => HTMLElement} */
   const code = (text, label) => {
     const node = make("pre", "", text);
     node.dir = "auto";
     return boxed(node, text, label || "text");
   };
 
+  /** @type {(passage: Passage) => HTMLElement} */
   const passage = ([label, text, style, , kinds]) => {
     const holder = make("div", "passage");
     if (label) holder.append(make("div", "label", label));
     if (style === "prose") long(holder, text, LONG, prose);
-    else if (style === "diff") long(holder, text, LONG_CODE, (part) => diff(part, label, kinds));
+    else if (style === "diff") long(holder, text, LONG_CODE, (part) => diff(part, label, kinds ?? ""));
     else long(holder, text, LONG_CODE, (part) => code(part, label));
     return holder;
   };

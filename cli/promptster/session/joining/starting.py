@@ -19,10 +19,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from promptster.config import is_loopback, make_private_folder
+from promptster.config import is_loopback
+from promptster.durable import make_private_folder
 from promptster.errors import ConfigurationError, SessionError, UsageError
 from promptster.private import require_our_folder
-from promptster.proxy.forward import check_path
+from promptster.proxy.reachability import check_reachability
 from promptster.proxy.upstreams import Upstream
 from promptster.session.current import BUNDLE, Current
 from promptster.session.joining.redeeming import finished
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from promptster.network import Network
     from promptster.paths import Paths
     from promptster.protocol.consent import Certificate
-    from promptster.proxy.forward import PathCheck
+    from promptster.proxy.reachability import Reachability
     from promptster.session.joining.offer import Offer
     from promptster.session.joining.redeeming import Attempt
     from promptster.session_folder.provider_addresses import Address
@@ -179,11 +180,11 @@ def upstream_table(policy_providers: Mapping[str, str], overrides: Mapping[str, 
     return table
 
 
-def check_paths(upstreams: Mapping[str, Upstream], network: Network) -> dict[str, PathCheck]:
+def check_paths(upstreams: Mapping[str, Upstream], network: Network) -> dict[str, Reachability]:
     """Try the way to every provider through the proxy's own code, all at once, without any credentials."""
 
-    async def check_all() -> list[PathCheck]:
-        calls = (check_path(upstream, network, timeout_s=_CHECK_TIMEOUT_S) for upstream in upstreams.values())
+    async def check_all() -> list[Reachability]:
+        calls = (check_reachability(upstream, network, timeout_s=_CHECK_TIMEOUT_S) for upstream in upstreams.values())
         return await asyncio.gather(*calls)
 
     return dict(zip(upstreams, asyncio.run(check_all()), strict=True))
@@ -238,6 +239,6 @@ def facts_for(
     )
 
 
-def checks_document(checks: Mapping[str, PathCheck]) -> dict[str, Any]:
+def checks_document(checks: Mapping[str, Reachability]) -> dict[str, Any]:
     """The path checks as JSON."""
     return {name: asdict(check) for name, check in checks.items()}

@@ -15,8 +15,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
+from promptster.agents.hook_command import bare_python
 from promptster.errors import LaunchError, reason_of
-from promptster.session.launch.launcher import NOT_EXECUTABLE, bare_python
+from promptster.session.launch.launcher import NOT_EXECUTABLE
 from promptster.system import agent_waiter
 from promptster.system.inside_agent import MARK, register
 

@@ -9,14 +9,13 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-import promptster_hooks
-from promptster.agents.launchers import find_agent
+from promptster.agents.hook_command import hook_command
 from promptster.agents.launching import LaunchRequest, draft
+from promptster.agents.registry import plugin, program_facts
 from promptster.clock import SystemClock
 from promptster.errors import LaunchError, PromptsterError, SessionError, reason_of
 from promptster.session.allowed_agents import require_allowed
@@ -29,7 +28,7 @@ from promptster.times import soon
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from promptster.agents.launching import Agent, Launch
+    from promptster.agents.launching import Launch
     from promptster.paths import Paths
     from promptster.session_folder.folder import SessionFacts
 
@@ -55,13 +54,14 @@ def prepare(name: str, arguments: tuple[str, ...], paths: Paths, environ: Mappin
     Raises:
         LaunchError: exit code 125 (ours), 126 (not executable) or 127 (not found).
     """
-    agent = find_agent(name)
+    agent = program_facts(name).id
+    launches = plugin(agent).launch()
     folder = recording_session(paths)
     facts = folder.facts()
     require_allowed(name, folder)
     program = find_program(name, environ)
     control = ControlClient(folder)
-    hooks_only = _company_provider(agent, facts, environ, agent.environment(arguments, environ))
+    hooks_only = _company_provider(agent, facts, environ, launches.environment(arguments, environ))
     try:
         ticket = control.launch()
     except SessionError as error:
@@ -77,9 +77,9 @@ def prepare(name: str, arguments: tuple[str, ...], paths: Paths, environ: Mappin
         hook_command=hook_command(),
         hooks_only=hooks_only,
     )
-    launch = agent.prepare(request)
+    launch = launches.prepare(request)
     if hooks_only:
-        detail = f"{agent.provider_agent}: recorded by hooks only, as the candidate chose"
+        detail = f"{agent}: recorded by hooks only, as the candidate chose"
         launch = replace(launch, drafts=(*launch.drafts, draft("capture_degraded", detail=detail)))
     now = SystemClock().wall_ms()
     if facts.time_is_over(now):
@@ -137,16 +137,6 @@ def find_program(name: str, environ: Mapping[str, str]) -> Path:
     )
 
 
-def hook_command() -> tuple[str, ...]:
-    """The forwarder's command line up to the agent's name: absolute paths only, and never a version manager's shim."""
-    return (bare_python(), "-I", "-S", str(Path(promptster_hooks.__file__).resolve().parent / "forward.py"))
-
-
-def bare_python() -> str:
-    """The interpreter itself by its absolute path, outside any virtual environment."""
-    return str(Path(getattr(sys, "_base_executable", "") or sys.executable).resolve())
-
-
 def recording_session(paths: Paths) -> SessionFolder:
     """The session that agents started now belong to.
 
@@ -171,13 +161,11 @@ def recording_session(paths: Paths) -> SessionFolder:
     return folder
 
 
-def _company_provider(agent: Agent, facts: SessionFacts, environ: Mapping[str, str], seen: Mapping[str, str]) -> bool:
+def _company_provider(agent: str, facts: SessionFacts, environ: Mapping[str, str], seen: Mapping[str, str]) -> bool:
     """Whether a company provider is in the way and the candidate agreed to be recorded by hooks only.
 
-    A base URL that stands in the repository's own settings is overruled for the run and recorded; it is no company's.
-
     Args:
-        agent: the one to be started.
+        agent: the id of the one to be started.
         facts: the session's.
         environ: the candidate's environment.
         seen: the same as the agent will see it, with what its own arguments set.
@@ -186,12 +174,11 @@ def _company_provider(agent: Agent, facts: SessionFacts, environ: Mapping[str, s
     found = [
         finding
         for finding in find_company_providers(workspace, seen, known_urls=facts.upstreams.values())
-        if finding.agent == agent.provider_agent
-        and not (str(workspace) in finding.where and finding.where.startswith("ANTHROPIC_BASE_URL"))
+        if finding.agent == agent
     ]
     if not found:
         return False
-    if agent.provider_agent in str(facts.choices.get("hooks_only", "")).split(","):
+    if agent in str(facts.choices.get("hooks_only", "")).split(","):
         return True
     first = found[0]
     name = first.where.partition(" ")[0]

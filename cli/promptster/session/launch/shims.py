@@ -1,4 +1,4 @@
-"""The folder that makes plain ``claude`` and ``codex`` the recorded ones, and a shell that finds it first.
+"""The folder that makes agents recorded by their plain names, and a shell that finds it first.
 
 A shell's own start-up files may put other folders first on PATH again, or define aliases, so the shells that we know
 run a few lines of ours after theirs. Those lines stand in the session's run folder; no file of the user is changed.
@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from promptster.agents.launchers import NAMES
 from promptster.errors import LaunchError
 from promptster.private import ELSEWHERE, MOVED_AWAY, make_private_folder
+from promptster.protocol.agents import PROGRAMS
 from promptster.session.launch.launcher import NOT_EXECUTABLE, NOT_FOUND, SHIMS_VARIABLE
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def write_shims(run_folder: Path) -> Path:
     folder = run_folder / "shims"
     make_private_folder(run_folder, way_on=ELSEWHERE if run_folder.name != "run" else MOVED_AWAY)
     make_private_folder(folder)
-    for name in NAMES:
+    for name in PROGRAMS:
         command = shlex.join((sys.executable, "-P", "-m", "promptster", "run", name, "--"))
         _write(folder / name, f'#!/bin/sh\nexec {command} "$@"\n', 0o700)
     return folder
@@ -55,7 +55,7 @@ def plan_shell(run_folder: Path, arguments: tuple[str, ...], environ: Mapping[st
     kind = program.name
     if arguments or kind not in {"bash", "zsh", "fish"}:
         return ShellStart(program=program, arguments=arguments, environ=inner)
-    first = f'PATH={shlex.quote(str(shims))}":$PATH"; unalias {" ".join(NAMES)} 2>/dev/null; hash -r\n'
+    first = f'PATH={shlex.quote(str(shims))}":$PATH"; unalias {" ".join(PROGRAMS)} 2>/dev/null; hash -r\n'
     if kind == "bash":
         rc = run_folder / "shell.bash"
         _write(rc, f"[ -f ~/.bashrc ] && . ~/.bashrc\n{first}", 0o600)

@@ -6,9 +6,9 @@ import contextlib
 import shutil
 from typing import TYPE_CHECKING
 
-from promptster.errors import NotPrivateError, SessionError
+from promptster.errors import NotPrivateError, RecorderUnreachableError, SessionError
 from promptster.private import is_our_folder
-from promptster.session.current import UNREACHABLE, Current
+from promptster.session.current import Current
 from promptster.session_folder.folder import SessionFolder, SessionState
 
 if TYPE_CHECKING:
@@ -48,8 +48,6 @@ def end_recorder(current: Current, *, withdrawn: bool = False, for_another: bool
     except NotPrivateError:
         if not current.control.is_released():  # a recorder may run, and it is not the one that would be asked
             raise
-    except SessionError as error:
-        if error.code != UNREACHABLE:
-            raise
+    except RecorderUnreachableError:
         with contextlib.suppress(SessionError, OSError):  # one that was just ending by itself
             current.control.wait_until_released()

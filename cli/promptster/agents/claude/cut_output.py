@@ -1,0 +1,56 @@
+"""Output that Claude Code cut, by the marks that it leaves.
+
+The output is recorded as the agent gave it; how much there was is recorded as a fact of its own.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from promptster.capture import actions
+from promptster.capture.providers.interface import mapping
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from promptster.capture.agent import Finding
+    from promptster.capture.providers.interface import Json
+
+_IN_THE_MIDDLE = re.compile(r"^\.\.\. \[(\d{1,12}) (characters|lines) truncated\] \.\.\.$", re.MULTILINE)
+"""Claude Code's mark between the beginning and the end of a long output."""
+_KEPT_APART = re.compile(r"\A<persisted-output>\s*Output too large \(([^()\n]{1,40})\)")
+"""What the model gets of an output that Claude Code wrote to a file."""
+
+
+def cut_output(tool_use_id: str, text: str, *, kept_apart: int | None = None) -> Sequence[Finding]:
+    """What Claude Code left out of an output.
+
+    Args:
+        tool_use_id: the call.
+        text: the output as it was passed on.
+        kept_apart: bytes of the whole output, if its hook says that it is in a file.
+    """
+    if kept_apart is not None and kept_apart > len(text.encode("utf-8", "replace")):
+        size = len(text.encode("utf-8", "replace"))
+        return [actions.output_cut(tool_use_id, kept=size, size=kept_apart, unit="bytes")]
+    if told := _KEPT_APART.match(text):
+        return [actions.output_cut(tool_use_id, told=told[1])]
+    gone = list(_IN_THE_MIDDLE.finditer(text))
+    return [actions.output_cut(tool_use_id, left_out=int(gone[0][1]), unit=gone[0][2])] if len(gone) == 1 else []
+
+
+def cut_listing(tool_use_id: str, response: Mapping[str, Json]) -> Sequence[Finding]:
+    """What Claude Code left out of a file that it read, or of a list of files, by what its hook reports.
+
+    Args:
+        tool_use_id: the call.
+        response: what the tool gave.
+    """
+    file = mapping(response.get("file"))
+    if file.get("truncatedByTokenCap") is not True:
+        return [actions.output_cut(tool_use_id)] if response.get("truncated") is True else []
+    kept, size = file.get("numLines"), file.get("totalLines")
+    if isinstance(kept, int) and isinstance(size, int) and kept < size:
+        return [actions.output_cut(tool_use_id, kept=kept, size=size, unit="lines")]
+    return [actions.output_cut(tool_use_id)]

@@ -1,0 +1,40 @@
+"""Output that Codex cut, by the marks that it leaves.
+
+The output is recorded as the agent gave it; how much there was is recorded as a fact of its own.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from promptster.capture import actions
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from promptster.capture.agent import Finding
+
+_MARK = re.compile(r"\u2026(\d{1,12}) (tokens|chars) truncated\u2026")
+_BEGINNING = re.compile(
+    r"original token count: (\d{1,12})|^Total output lines: (\d{1,12})$", re.IGNORECASE | re.MULTILINE
+)
+_HEAD = 400
+"""Characters at the beginning in which Codex describes the output."""
+
+
+def cut_output(tool_use_id: str, text: str) -> Sequence[Finding]:
+    """What Codex left out of an output; it says so at its beginning and in its middle."""
+    heads = list(_BEGINNING.finditer(text[:_HEAD]))
+    mark = _MARK.search(text)
+    if not heads or mark is None:
+        return []
+    unit = "characters" if mark[2] == "chars" else "tokens"
+    size = next((int(head[1]) for head in heads if head[1]), None)
+    whole = {"size": size} if size is not None and unit == "tokens" else {}
+    lines = next((int(head[2]) for head in heads if head[2]), None)
+    return [
+        actions.output_cut(
+            tool_use_id, left_out=int(mark[1]), **whole, unit=unit, **({"lines": lines} if lines else {})
+        )
+    ]

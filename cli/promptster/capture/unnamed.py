@@ -1,0 +1,64 @@
+"""Callers of a known API that are no known agent."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+from typing_extensions import override
+
+from promptster.capture.agent import ReadsHooks, ReadsRequests
+from promptster.capture.tagged_passages import images_once
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from promptster.capture.agent import Finding, Identity, Prompt
+    from promptster.capture.providers.interface import Json, ToolResult, ToolUse, UserText
+
+
+class UnknownRequests(ReadsRequests):
+    """The requests of an unknown agent: nothing is assumed about what it adds to a prompt."""
+
+    @override
+    def prompts(self, run: Sequence[UserText]) -> Sequence[Prompt]:
+        return images_once(run, [*super().prompts(run)])
+
+
+class UnknownHooks(ReadsHooks):
+    """The hooks of an unknown agent: every payload is kept as it came."""
+
+
+class DisguisedRequests(UnknownRequests):
+    """The requests of an unknown agent that may be a known one in disguise: read as if they were that one's."""
+
+    def __init__(self, habits: ReadsRequests) -> None:
+        self._habits = habits
+
+    @override
+    def identify(self, headers: Mapping[str, str], body: Mapping[str, Json]) -> Identity:
+        return dataclasses.replace(self._habits.identify(headers, body), agent="")
+
+    @override
+    def prompts(self, run: Sequence[UserText]) -> Sequence[Prompt]:
+        return self._habits.prompts(run)
+
+    @override
+    def resumes(self, item: UserText) -> bool:
+        return self._habits.resumes(item)
+
+    @override
+    def summarises(self, item: UserText) -> bool:
+        return self._habits.summarises(item)
+
+    @override
+    def spawns(self, call: ToolUse) -> str | None:
+        return self._habits.spawns(call)
+
+    @override
+    def touches(self, call: ToolUse) -> Sequence[str]:
+        return self._habits.touches(call)
+
+    @override
+    def actions(self, call: ToolUse, result: ToolResult) -> Sequence[Finding]:
+        return self._habits.actions(call, result)

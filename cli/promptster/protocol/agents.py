@@ -1,0 +1,61 @@
+"""The agents that can be recorded: one line of facts each, for whoever names an agent without running or reading it.
+
+Everything else about an agent is in its folder, ``promptster.agents.<id>``. ``docs/adding-an-agent.md`` says what a new
+line means.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+
+class AgentFacts(NamedTuple):
+    """One agent."""
+
+    id: str
+    """Its name in events, policies and hook addresses, and the name of its folder."""
+    name: str
+    """Its name for people."""
+    program: str
+    """What people type to start it."""
+    upstreams: tuple[str, ...] = ()
+    """The providers that its traffic goes to, the usual one first; empty if only its hooks can be recorded."""
+    marks: tuple[str, ...] = ()
+    """Variables that it sets in what it runs, and that are not set in a person's terminal."""
+    editor_file: str = ""
+    """The file of a workspace that it reads when it runs inside an editor; empty if it has none."""
+    sees_whole_files: bool = False
+    """Whether it reports all of a file that it edits, and not only what changed."""
+
+
+CATALOGUE: Final = (
+    AgentFacts(
+        "claude", "Claude Code", "claude", ("anthropic",), ("CLAUDECODE",), ".claude/settings.local.json",
+        sees_whole_files=True,
+    ),
+    AgentFacts("codex", "Codex", "codex", ("openai", "chatgpt"), ("CODEX_THREAD_ID", "CODEX_SANDBOX")),
+    AgentFacts("cursor", "Cursor", "cursor-agent", (), ("CURSOR_AGENT",), ".cursor/hooks.json"),
+)  # fmt: skip
+"""Every agent, in the order in which they are listed."""
+
+IDS: Final = tuple(agent.id for agent in CATALOGUE)
+PROGRAMS: Final = tuple(agent.program for agent in CATALOGUE)
+"""What people type after ``promptster run``."""
+EDITORS: Final = tuple(agent.id for agent in CATALOGUE if agent.editor_file)
+"""What people type after ``promptster start --ide``."""
+BY_ID: Final = {agent.id: agent for agent in CATALOGUE}
+BY_PROGRAM: Final = {agent.program: agent for agent in CATALOGUE}
+
+
+def one_of(words: tuple[str, ...]) -> str:
+    """The words as a sentence lists them: ``claude, codex or cursor``."""
+    return " or ".join(_parts(words))
+
+
+def all_of(words: tuple[str, ...]) -> str:
+    """The words as a sentence lists them: ``claude, codex and cursor``."""
+    return " and ".join(_parts(words))
+
+
+def _parts(words: tuple[str, ...]) -> list[str]:
+    return [part for part in (", ".join(words[:-1]), *words[-1:]) if part]

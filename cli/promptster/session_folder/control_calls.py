@@ -1,0 +1,142 @@
+"""What commands ask of the running recorder, as types: one class per request, one JSON line each on the socket.
+
+``promptster.session_folder.control_client`` sends them, ``promptster.recorder.control_server`` reads them. The answers
+are in ``promptster.session_folder.control_messages``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar, TypeAlias, cast, get_args
+
+from promptster.errors import SessionError
+
+Draft: TypeAlias = Mapping[str, Any]
+"""An event to record: ``src``, ``kind``, ``fields`` and, if needed, ``lane`` and ``refs``."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Call:
+    op: ClassVar[str]
+
+    def document(self) -> dict[str, Any]:
+        """The request as JSON values."""
+        return {"op": self.op, **{field.name: getattr(self, field.name) for field in fields(self)}}
+
+
+@dataclass(frozen=True, kw_only=True)
+class StatusCall(_Call):
+    """How does the recording stand? Answered by ``RecorderStatus``."""
+
+    op = "status"
+
+
+@dataclass(frozen=True, kw_only=True)
+class LaunchCall(_Call):
+    """How does an agent reach the recorder? Answered by ``LaunchTicket``."""
+
+    op = "launch"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordCall(_Call):
+    """Record these events; they are durable when ``Recorded`` comes back."""
+
+    op = "record"
+    drafts: Sequence[Draft]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PauseCall(_Call):
+    """Record nothing of agents until ``ResumeCall``. Answered by ``Noted``."""
+
+    op = "pause"
+    reason: str = "candidate"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResumeCall(_Call):
+    """Record again. Answered by ``Noted``."""
+
+    op = "resume"
+    reason: str = "candidate"
+
+
+@dataclass(frozen=True, kw_only=True)
+class CloseCall(_Call):
+    """Record the last events, end the recording and seal everything. Answered by ``Closed``."""
+
+    op = "close"
+    drafts: Sequence[Draft] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class FlushCall(_Call):
+    """Send what there is. Answered by ``Flushed`` when all is sent or the time is over."""
+
+    op = "flush"
+    seconds: float = 10.0
+    again: bool = False
+    """Whether to send also what the collector refused for good."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StopCall(_Call):
+    """End recorder and supervisor. Answered by ``Done`` once the end is recorded."""
+
+    op = "stop"
+    withdrawn: bool = False
+    """Whether nothing more is written or sent."""
+    for_another: bool = False
+    """Whether the session itself continues, with another recorder."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RefusedCall(_Call):
+    """Record that a command refused to work inside an agent. Answered by ``Refused``."""
+
+    op = "refused"
+    command: str
+    agent: str
+
+
+ControlCall: TypeAlias = (
+    StatusCall | LaunchCall | RecordCall | PauseCall | ResumeCall | CloseCall | FlushCall | StopCall | RefusedCall
+)
+
+_BY_OP: Mapping[str, type[ControlCall]] = {kind.op: kind for kind in get_args(ControlCall)}
+
+
+def read_call(value: object) -> ControlCall:
+    """Read a request from JSON values; fields of a newer command are left aside.
+
+    Raises:
+        SessionError: ``unknown_op`` or ``bad_request``.
+    """
+    if not isinstance(value, dict) or not isinstance(op := cast("dict[str, Any]", value).get("op"), str):
+        raise _unreadable()
+    kind = _BY_OP.get(op)
+    if kind is None:
+        raise SessionError("the recorder does not know this request", code="unknown_op")
+    given = cast("dict[str, Any]", value)
+    named = {field.name: given[field.name] for field in fields(kind) if field.name in given}
+    if not all(_fits(name, content) for name, content in named.items()):
+        raise _unreadable()
+    try:
+        return kind(**named)
+    except TypeError:  # a field without a default is missing
+        raise _unreadable() from None
+
+
+def _fits(name: str, content: Any) -> bool:
+    """Whether a field's value has the type that every class gives to that name."""
+    if name == "drafts":
+        return isinstance(content, list) and all(isinstance(draft, dict) for draft in cast("list[object]", content))
+    if name == "seconds":
+        return isinstance(content, (int, float)) and not isinstance(content, bool)
+    return isinstance(content, str if name in {"reason", "command", "agent"} else bool)
+
+
+def _unreadable() -> SessionError:
+    return SessionError("the recorder could not read the request", code="bad_request")

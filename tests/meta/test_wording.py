@@ -1,0 +1,120 @@
+"""The check of wording finds what its rules describe, and leaves everything else alone."""
+
+from __future__ import annotations
+
+import tomllib
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.checks import wording
+from tests.checks.wording import RULES, Wording, findings, problems, read_wording
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ENTRIES: list[dict[str, Any]] = tomllib.loads(RULES.read_text(encoding="utf-8"))["rule"]
+MODULE = "cli/promptster/made.py"
+
+
+def found(text: str, name: str = MODULE) -> list[tuple[int, str]]:
+    """The line and the rule of each finding in a file."""
+    return [(one.line, one.rule) for one in findings(name, text, read_wording())]
+
+
+@pytest.mark.parametrize(
+    ("rule", "text"), [(entry["name"], text) for entry in ENTRIES for text in entry["catches"]], ids=str
+)
+def test_a_rule_catches_its_examples(rule: str, text: str) -> None:
+    """In a message, an f-string, a docstring and a document, as far as the rule is for these."""
+    kinds = next(entry for entry in ENTRIES if entry["name"] == rule).get("kinds", ["message", "docstring", "document"])
+    if "message" in kinds:
+        assert (1, rule) in found(f"SAID = {text!r}\n")
+        assert (1, rule) in found(f"SAID = f{'{ONE} ' + text!r}\n")
+    if "docstring" in kinds:
+        assert rule in {name for _, name in found(f'"""{text}"""\n')}
+    if "document" in kinds:
+        assert rule in {name for _, name in found(f"# Title\n\n{text}\n", "docs/made.md")}
+
+
+@pytest.mark.parametrize(
+    ("rule", "text"), [(entry["name"], text) for entry in ENTRIES for text in entry["passes"]], ids=str
+)
+def test_a_rule_passes_its_counterexamples(rule: str, text: str) -> None:
+    """Words that only look alike are left alone, by every rule."""
+    assert found(f'"""{text}"""\nSAID = {text!r}\n') == [], rule
+    assert found(f"# Title\n\n{text}\n", "docs/made.md") == [], rule
+
+
+@pytest.mark.parametrize(
+    ("statement", "rules"),
+    [
+        ('raise UsageError("No such option")', ["error-capital"]),
+        ('raise UsageError("no such option.")', ["error-stop"]),
+        ('raise UsageError(f"Option {name} is not known.") from None', ["error-capital", "error-stop"]),
+        ('raise UsageError("no such option", hint="Run it again.")', []),
+        ('raise UsageError("Codex is not installed")', []),
+        ('raise UsageError(f"{name} is not installed")', []),
+        ('raise UsageError("HTTP is refused for example.com")', []),
+        ("raise UsageError(message)", []),
+    ],
+)
+def test_the_message_of_an_error_is_not_a_sentence(statement: str, rules: list[str]) -> None:
+    """After ``error:`` there is neither a capital nor a full stop; names keep their capital."""
+    assert [rule for _, rule in found(f"{statement}\n")] == rules
+
+
+@pytest.mark.parametrize(
+    ("text", "is_empty"), [("Nothing.", True), ("Cannot be told.", True), ("Nothing here.", False)]
+)
+def test_a_docstring_says_something(text: str, *, is_empty: bool) -> None:
+    """A docstring that only satisfies a counter is found, also in tests."""
+    for name in (MODULE, "tests/test_made.py"):
+        assert [rule for _, rule in found(f'def made() -> None:\n    """{text}"""\n', name)] == (
+            ["empty-docstring"] if is_empty else []
+        )
+
+
+def test_each_finding_names_its_line() -> None:
+    """In a docstring of several lines, in strings set next to each other, and in comments over two lines."""
+    text = (
+        '"""One.\n\nTwo is behind it.\n"""\n\n'
+        'SAID = (\n    "a file "\n    "beside it"\n)\n'
+        "# nothing is kept any\n# more, as before\n"
+    )
+    assert found(text) == [(3, "behind"), (8, "beside"), (10, "any-more")]
+
+
+def test_quoted_code_is_left_alone_in_documents() -> None:
+    """Code blocks, code in a line and addresses are not prose."""
+    text = "# T\n\n```\nstands behind\n```\n\nUse `stands` or https://x.example/beside.\nIt stands.\n"
+    assert found(text, "docs/made.md") == [(8, "stands")]
+
+
+def test_strings_in_tests_are_data() -> None:
+    """A test may hold an old message; its docstrings and comments are read."""
+    text = 'def test_it() -> None:\n    """It stands."""\n    assert said == "it stands behind it"  # beside it\n'
+    assert found(text, "tests/test_made.py") == [(2, "stands"), (3, "beside")]
+
+
+def test_what_is_allowed_is_left_alone() -> None:
+    """Messages of released texts are data; their docstrings are not."""
+    text = '"""It stands."""\nSAID = "it stands behind it"\n'
+    assert found(text, "cli/promptster/protocol/policies/text_2.py") == [(1, "stands")]
+
+
+def test_folders_in_work_are_exempt_and_no_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An entry is a whole folder or a file, not the beginning of a name."""
+    for name in ("cli/promptster/commands/a.py", "cli/promptster/commands_of.py"):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text('"""It stands."""\n')
+    known = read_wording()
+    made = Wording(known.rules, known.allowed, in_work=("cli/promptster/commands",))
+    monkeypatch.setattr(wording, "read_wording", lambda: made)
+    assert list(problems(tmp_path)) == ["cli/promptster/commands_of.py:1: 'stands': is, or appears (stands)"]
+
+
+def test_every_folder_in_work_exists_and_every_allowance_gives_its_reason() -> None:
+    """An entry that outlived its folder is removed."""
+    assert [name for name in read_wording().in_work if not (wording.ROOT / name).exists()] == []
+    assert all(entry["reason"] for entry in tomllib.loads(RULES.read_text(encoding="utf-8"))["allow"])
