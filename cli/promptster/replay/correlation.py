@@ -9,11 +9,10 @@ events of one viewpoint are never one action: an agent that asks twice, asked tw
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from promptster.protocol.events.base import OfAgent
 from promptster.protocol.events.kinds import (
-    CaptureHookSilent,
     Command,
     FileEdit,
     Permission,
@@ -22,10 +21,11 @@ from promptster.protocol.events.kinds import (
     SubagentStopped,
     ToolCall,
     ToolResult,
+    agent_of,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from promptster.protocol.events import OpenedEvent
 
@@ -50,7 +50,7 @@ class Viewpoint(NamedTuple):
 
 def viewpoint(event: OpenedEvent) -> Viewpoint:
     """The viewpoint of an event; one that names no agent speaks for any."""
-    return Viewpoint(event.src, _of_agent(event, "agent"))
+    return Viewpoint(event.src, agent_of(event.event) or "")
 
 
 def clusters(events: Sequence[OpenedEvent]) -> list[list[OpenedEvent]]:
@@ -78,15 +78,12 @@ def clusters(events: Sequence[OpenedEvent]) -> list[list[OpenedEvent]]:
     return sorted(found, key=lambda cluster: cluster[0].seq)
 
 
-def _of_agent(event: OpenedEvent, name: Literal["agent", "agent_session", "agent_id"]) -> str:
-    """How the agent names itself, its session or its subagent; empty if the event does not say."""
-    match event.event:
-        case OfAgent(agent=agent, agent_session=session, agent_id=subagent):
-            return {"agent": agent, "agent_session": session, "agent_id": subagent}[name] or ""
-        case CaptureHookSilent(agent=agent) if name == "agent":
-            return agent or ""
-        case _:
-            return ""
+def _session_of(event: OpenedEvent) -> str:
+    return (event.event.agent_session if isinstance(event.event, OfAgent) else None) or ""
+
+
+def _subagent_of(event: OpenedEvent) -> str:
+    return (event.event.agent_id if isinstance(event.event, OfAgent) else None) or ""
 
 
 def _path(event: OpenedEvent) -> str:
@@ -122,20 +119,20 @@ def _by_conversation(group: list[OpenedEvent]) -> list[list[OpenedEvent]]:
     Only where two viewpoints agree on a session, or on a subagent in it. Where they do not, they name one conversation
     differently.
     """
-    sessions = _parts(group, "agent_session")
+    sessions = _parts(group, _session_of)
     if "" in sessions or not _is_agreed(sessions):
         sessions = {"": group}
     found: list[list[OpenedEvent]] = []
     for same in sessions.values():
-        subagents = _parts(same, "agent_id")
+        subagents = _parts(same, _subagent_of)
         found += subagents.values() if _is_agreed(subagents) else [same]
     return found
 
 
-def _parts(group: list[OpenedEvent], name: Literal["agent_session", "agent_id"]) -> dict[str, list[OpenedEvent]]:
+def _parts(group: list[OpenedEvent], named: Callable[[OpenedEvent], str]) -> dict[str, list[OpenedEvent]]:
     parts: dict[str, list[OpenedEvent]] = defaultdict(list)
     for event in group:
-        parts[_of_agent(event, name)].append(event)
+        parts[named(event)].append(event)
     return parts
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from promptster.protocol.agents import CATALOGUE
 from promptster.protocol.events.base import OfAgent
-from promptster.protocol.events.kinds import CaptureHookSilent, SubagentStarted, SubagentStopped
+from promptster.protocol.events.kinds import SubagentStarted, SubagentStopped, agent_of
 from promptster.replay.formatting import one_line
 from promptster.replay.model import Entry, Lane
 
@@ -33,7 +33,7 @@ def find_lanes(entries: Sequence[Entry]) -> tuple[Lane, ...]:
     for number in sorted(by_lane):
         name = names[number]
         seen[name] += 1
-        agent = _first(map(_agent, by_lane[number])) if number != SESSION_LANE else None
+        agent = _first(agent_of(entry.event) for entry in by_lane[number]) if number != SESSION_LANE else None
         lanes.append(
             Lane(
                 number=number,
@@ -49,10 +49,6 @@ def find_lanes(entries: Sequence[Entry]) -> tuple[Lane, ...]:
 
 def _first(texts: Iterable[str | None]) -> str | None:
     return next((text for text in texts if text), None)
-
-
-def _agent(entry: Entry) -> str | None:
-    return entry.event.agent if isinstance(entry.event, (OfAgent, CaptureHookSilent)) else None
 
 
 def _agent_session(entry: Entry) -> str | None:
@@ -87,7 +83,7 @@ def _subagent(entries: Sequence[Entry]) -> str | None:
 def _name(number: int, entries: Sequence[Entry], types: dict[str, str]) -> str:
     if number == SESSION_LANE:
         return "Session"
-    agent = _first(map(_agent, entries))
+    agent = _first(agent_of(entry.event) for entry in entries)
     name = AGENT_NAMES.get(agent or "") or one_line(agent or "Agent", _NAME_LIMIT)
     subagent = _subagent(entries)
     if subagent is None:

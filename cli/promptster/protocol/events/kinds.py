@@ -391,3 +391,8 @@ def event_of(kind: str, fields: Mapping[str, Any]) -> Event:
     if unknown := fields.keys() - KINDS[kind]:
         raise EventError(f"{kind} has no field {min(unknown)}", code="event_field", fault="local")
     return event_type(**fields)
+
+
+def agent_of(event: Event) -> str | None:
+    """The agent that an event names."""
+    return event.agent if isinstance(event, (OfAgent, CaptureHookSilent)) else None
