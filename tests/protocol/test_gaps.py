@@ -113,8 +113,8 @@ def test_a_span_that_the_event_names_is_the_gaps() -> None:
 def test_pauses_end_with_resume_or_the_session() -> None:
     """A second pause changes nothing, a resumption without a pause neither; a pause without an end stays open."""
     kinds = ("resumed", "paused", "paused", "resumed", "paused", "closed", "paused")
-    reason = {"paused": {"reason": "tea"}, "resumed": {"reason": "done"}}
-    gaps = read_gaps([_event(kind, seq, **reason.get(kind, {})) for seq, kind in enumerate(kinds)])
+    fields: dict[str, dict[str, Any]] = {"paused": {"reason": "tea"}, "resumed": {"reason": "done"}, "closed": {}}
+    gaps = read_gaps([_event(kind, seq, **fields[kind]) for seq, kind in enumerate(kinds)])
     assert [(gap.kind, gap.seq, gap.to_seq, gap.from_ms, gap.to_ms) for gap in gaps] == [
         ("paused", 1, 3, 1001, 1003),
         ("paused", 4, 5, 1004, 1005),
