@@ -102,9 +102,7 @@ def _pile(change: Change) -> str:
 
 
 def _counts(timeline: Timeline, events: int) -> str:
-    kinds = Counter(
-        entry.kind for entry in timeline.entries if not (entry.kind == "prompt" and entry.fields.get("machine") is True)
-    )
+    kinds = Counter(entry.kind for entry in timeline.entries if not entry.is_machine)
     told = [("prompt", "prompt"), ("tool_call", "tool call"), ("note", "note")]
     found = [counted(kinds[kind], word) for kind, word in told if kinds[kind] or kind != "note"]
     return ", ".join([*found, counted(events, "event")])
