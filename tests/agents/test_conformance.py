@@ -20,7 +20,7 @@ from tests.helpers.capturing import AGENTS, Bench, pieces, play
 from tests.helpers.launching import TICKET, TOKEN, request_for
 
 import promptster
-from promptster.agents.registry import base_urls, http_hooked, plugin, readers
+from promptster.agents.registry import http_hooked, plugin, readers
 from promptster.capture.providers import provider_of
 from promptster.protocol.agents import BY_ID, BY_PROGRAM, CATALOGUE, IDS
 from promptster.protocol.kinds import KINDS
@@ -160,6 +160,7 @@ def test_its_requests_are_recognised_as_its_own(agent: AgentPlugin) -> None:
 @every_agent
 def test_its_hooks_name_it(agent: AgentPlugin) -> None:
     """Each payload is of a conversation of this agent, whichever hook delivered it if it has a mark of its own."""
+    sessions = set[str]()
     for step in of_agent(agent):
         if "hook" in step:
             report = readers().read_hook(agent.id, json.dumps(step["payload"]).encode())
@@ -167,10 +168,10 @@ def test_its_hooks_name_it(agent: AgentPlugin) -> None:
             assert report.identity.agent == agent.id
             assert report.event
             assert report.findings
-            is_raw = {finding.kind for finding in report.findings} == {"agent_other"}
-            assert report.identity.session or is_raw
             owned = [each for each in IDS if readers().hooks(each).owns(step["payload"])]
             assert owned in ([], [agent.id])
+            sessions.add(report.identity.session)
+    assert any(sessions)
 
 
 @every_agent
@@ -372,7 +373,7 @@ def test_it_is_started_with_the_way_to_the_recorder(agent: AgentPlugin, tmp_path
     assert not any(TOKEN in word for word in launch.arguments)
     learned = given_to(launch, tmp_path)
     if agent.requests is not None:
-        assert TICKET.base_urls.get(agent.id, base_urls(TICKET.port, TOKEN)[agent.id]) in learned
+        assert TICKET.base_urls[agent.id] in learned
         assert TOKEN in learned
     if agent.id in http_hooked():
         assert TICKET.hook_url(agent.id) in learned
