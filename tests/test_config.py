@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from promptster.config import Config, PinnedKeys, collector_url, write_private
+from promptster.config import Config, PinnedKeys, collector_url
+from promptster.durable import write_private
 from promptster.errors import CollectorError, ConfigurationError
 from promptster.paths import Paths
 from promptster.protocol.key_succession import first_key, log_key, next_key, write_keyfile

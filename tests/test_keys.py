@@ -157,7 +157,7 @@ def test_a_keyring_file_of_base64_is_refused(use_keyring: Any) -> None:
 def test_a_hanging_keyring_is_given_up() -> None:
     """A call that does not come back in time is an error, and the thread it hangs in keeps nobody."""
     release = threading.Event()
-    with pytest.raises(ConfigurationError, match="does not answer"):
+    with pytest.raises(ConfigurationError, match="is not responding"):
         in_time(release.wait, timeout_s=0.01)
     release.set()
 

@@ -267,7 +267,7 @@ def test_every_error_is_one_document_and_its_exit_code(
         ),
         (
             OSError(errno.ENOTDIR, "Not a directory", "/home/x/.local"),
-            "error: cannot use /home/x/.local: a file stands where a folder should be\nMove that file away.\n",
+            "error: cannot use /home/x/.local: a file is in the place of a folder\nMove that file away.\n",
         ),
     ],
 )

@@ -72,7 +72,7 @@ def test_every_named_file_of_authorities_counts(tmp_path: Path) -> None:
 
 def test_a_missing_file_of_authorities_is_an_error(tmp_path: Path) -> None:
     """A wrong path would otherwise mean that the wrong authorities are trusted."""
-    with pytest.raises(ConfigurationError, match="no certificate file"):
+    with pytest.raises(ConfigurationError, match="certificate file not found"):
         read_network({"NODE_EXTRA_CA_CERTS": str(tmp_path / "none.pem")})
 
 

@@ -103,7 +103,9 @@ def test_an_unknown_authority_is_named_as_what_it_may_be(tmp_path: Path) -> None
         assert "Someone may be intercepting" in hint
         assert "PROMPTSTER_CA_FILE" in hint
         trusting = Network(ca_files=(authority,))
-        assert said_by(f"https://localhost:{port}", trusting)[0].endswith(": its certificate is for another name")
+        assert said_by(f"https://localhost:{port}", trusting)[0].endswith(
+            ": its certificate is for a different host name"
+        )
 
 
 @pytest.mark.parametrize(
@@ -111,13 +113,13 @@ def test_an_unknown_authority_is_named_as_what_it_may_be(tmp_path: Path) -> None
     [
         (socket.gaierror(-2, "Name or service not known"), "name not found"),
         (httpx.ConnectTimeout("t"), "timed out"),
-        (httpx.ProxyError("407 Proxy Authentication Required"), "the proxy on the way refused: 407 Proxy Authen"),
-        (httpx.InvalidURL("x"), "this is not an address that can be called"),
+        (httpx.ProxyError("407 Proxy Authentication Required"), "the proxy refused the connection: 407 Proxy Authen"),
+        (httpx.InvalidURL("x"), "the address is not valid"),
         (ssl.SSLError(1, "[SSL: WRONG_VERSION_NUMBER] wrong version number (_ssl.c:1006)"), "no secure connection"),
-        (OSError(113, "No route to host"), "no way to that host"),
+        (OSError(113, "No route to host"), "host unreachable"),
         (ConnectionResetError(104, "Connection reset by peer"), "the connection was cut"),
         (httpx.RemoteProtocolError("Server disconnected"), "the connection was cut"),
-        (httpx.DecodingError("x"), "what answers there does not speak HTTP"),
+        (httpx.DecodingError("x"), "the server does not speak HTTP"),
         (RuntimeError("x"), "no answer"),
     ],
 )

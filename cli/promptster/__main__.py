@@ -1,7 +1,7 @@
-"""The program's front door: finds the command, loads only that one, prints its error, returns its exit code.
+"""The entry point: finds the command, loads only that one, prints its error, returns its exit code.
 
-docs/cli.md lists the exit codes. Nothing but the table of commands is imported before the command is known, so that
-help appears at once.
+docs/cli.md lists the exit codes. Only the table of commands is imported before the command is known, so that help
+appears at once.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ if TYPE_CHECKING:
     import typer
 
 _AGENTS_CODES = frozenset({"run", "shell"})
-"""Commands whose exit code is the agent's or the shell's; our own failure has another there."""
+"""Commands that pass on the exit code of the agent or the shell; a failure of ours has its own code there."""
 _OUR_FAILURE = 125
 _AS_THEY_ARE = (LaunchError, InterruptError, InsideAgentError)
-"""Errors whose own exit code stands there too."""
+"""Errors that keep their own exit code there."""
 _HELP_FLAGS = frozenset({"--help", "-h"})
 _COMPLETE = "__complete"
-"""What the scripts of ``promptster completion`` call: it prints what may stand in the place of the last word."""
+"""What the scripts of ``promptster completion`` call: prints the possible completions of the last word."""
 
 FIRST_SCREEN = """\
 Promptster records how you work with AI coding agents during an assessment.
@@ -51,7 +51,7 @@ _FOR_CANDIDATES = """\
 Usage: promptster COMMAND [OPTIONS]
 
 Promptster records how you work with AI coding agents during an assessment.
-Only agents that you start through it are recorded, only after you have agreed.
+Only agents that you start through it are recorded, and only after you agree.
 You can see, pause and delete the recording at any time. Your screen, keyboard
 and other programs are never recorded."""
 
@@ -116,7 +116,7 @@ def _answer(words: list[str]) -> int:
 
 
 def _has_session() -> bool:
-    """Whether commands act on a session here; on a system that is not supported there is none."""
+    """Whether there is a session on this computer; an unsupported system has none."""
     try:
         require_supported_platform("promptster")
     except PlatformError:
@@ -131,7 +131,7 @@ def _has_session() -> bool:
 
 
 def _help(words: list[str]) -> int:
-    """Answer ``promptster --help``, ``--help team`` and ``--help COMMAND``, with ``-h`` and ``help`` in its place."""
+    """Answer ``promptster --help``, ``--help team`` and ``--help COMMAND``; ``-h`` and ``help`` mean the same."""
     words = [word for word in words if word not in _HELP_FLAGS]
     if not words or words[0] in {"team", "teams", "help"}:
         return _say(help_text(team=bool(words) and words[0] != "help"))
@@ -225,7 +225,7 @@ def _internal(error: Exception) -> PromptsterError:
 
 
 def _place(error: Exception) -> str:
-    """The function of ours that failed, such as `` in submission.close``; never a value or a path."""
+    """Which of our functions failed, such as `` in submission.close``; never a value or a path."""
     place = ""
     trace = error.__traceback__
     while trace is not None:

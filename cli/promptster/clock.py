@@ -1,4 +1,4 @@
-"""Time as an argument: whoever stamps an event is handed a clock, so that a test can own it."""
+"""Clocks, which are passed in to everything that needs the time, so that tests can control it."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """Two readings of time, both whole milliseconds."""
+    """Two readings of time, in whole milliseconds."""
 
     def wall_ms(self) -> int:
-        """Milliseconds since the Unix epoch; may jump when the computer's clock is set."""
+        """Return milliseconds since the Unix epoch; the value may jump when the computer's clock is set."""
         ...
 
     def mono_ms(self) -> int:
-        """Milliseconds since an arbitrary start; never runs backwards."""
+        """Return milliseconds since an arbitrary start; the value never decreases."""
         ...
 
 
@@ -22,9 +22,9 @@ class SystemClock:
     """The computer's own clocks."""
 
     def wall_ms(self) -> int:
-        """Milliseconds since the Unix epoch."""
+        """Return milliseconds since the Unix epoch."""
         return time.time_ns() // 1_000_000
 
     def mono_ms(self) -> int:
-        """Milliseconds of the monotonic clock."""
+        """Return milliseconds of the monotonic clock."""
         return time.monotonic_ns() // 1_000_000

@@ -1,8 +1,8 @@
-"""Completion in bash, zsh and fish, for both programs: the scripts, and what may stand in the place of a word.
+"""Completion in bash, zsh and fish, for both programs: the scripts, and the words that they offer.
 
-A script asks its own program, ``PROGRAM __complete WORD...``, on every press of Tab. The answer is one line a
-possibility, ``word<TAB>what it does``; the lines ``:files`` and ``:folders`` stand for names that the shell knows best.
-Nothing here asks the network, and nothing is written.
+A script runs ``PROGRAM __complete WORD...`` on every press of Tab. The answer has one line for each possible word,
+``word<TAB>what it does``. The lines ``:files`` and ``:folders`` ask the shell to complete file names. Nothing here uses
+the network or writes a file.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ SHELLS = tuple(_SCRIPTS)
 
 
 class Parameter(Protocol):
-    """An option or an argument, as typer's parser holds it."""
+    """An option or argument as typer's parser represents it."""
 
     name: str | None
     opts: list[str]
@@ -108,25 +108,25 @@ class Parameter(Protocol):
 
 
 class Command(Protocol):
-    """A command, as typer's parser holds it; one with sub-commands has ``commands`` as well."""
+    """A command as typer's parser represents it; a group also has ``commands``."""
 
     params: list[Parameter]
     help: str | None
 
 
 def script(shell: str, program: str) -> str:
-    """The script that completes ``program`` in one of ``SHELLS``."""
+    """Return the script that completes ``program`` in one of ``SHELLS``."""
     function = f"_{program.replace('-', '_')}_complete"
     return _SCRIPTS[shell].replace("__FUNCTION", function).replace("PROGRAM", program)
 
 
 def matching(found: Iterable[tuple[str, str]], word: str) -> list[str]:
-    """The lines for what begins like ``word``: each word with what it does."""
+    """Return the lines for the words that begin with ``word``, each with what it does."""
     return [f"{text}\t{_first_sentence(about)}" for text, about in found if text.startswith(word)]
 
 
 def typed(words: Sequence[str]) -> list[str]:
-    """The words as every shell hands them over: bash makes three words of ``--format=html``, here they are two."""
+    """Return the words in one form for all shells: bash splits ``--format=html`` into three words."""
     kept: list[str] = []
     for place, word in enumerate(words):
         if word == "=" and place and words[place - 1].startswith("--"):
@@ -140,12 +140,12 @@ def typed(words: Sequence[str]) -> list[str]:
 def of_command(
     command: Command, words: Sequence[str], values: Mapping[str, Callable[[], Iterable[str]]] | None = None
 ) -> list[str]:
-    """What may stand in the place of the last word behind a command.
+    """Return the lines that complete the last word of a command line.
 
     Args:
-        command: the command, or the one with sub-commands.
-        words: everything behind its name, the word at the cursor last.
-        values: by metavar, where the values of an argument or option come from.
+        command: the command or group.
+        words: everything after its name; the word at the cursor is the last.
+        values: functions that list the values of an argument or option, by metavar.
     """
     commands: Mapping[str, Command] | None = getattr(command, "commands", None)
     if commands is None:
@@ -170,14 +170,14 @@ def _of_parameters(
     arguments = [each for each in parameters if each.param_type_name == "argument"]
     given: set[str] = set()
     waiting: Parameter | None = None
-    behind_separator, position = False, 0
+    after_separator, position = False, 0
     for each in before:
         if waiting is not None:
             waiting = None
-        elif behind_separator or not each.startswith("-") or each == "-":
+        elif after_separator or not each.startswith("-") or each == "-":
             position += 1
         elif each == "--":
-            behind_separator = True
+            after_separator = True
         else:
             name, separator, _ = each.partition("=")
             option = options.get(name)
@@ -186,12 +186,12 @@ def _of_parameters(
                 waiting = option if _takes_value(option) and not separator else None
     if waiting is not None:
         return _values(waiting, word, values)
-    if word.startswith("-") and not behind_separator:
+    if word.startswith("-") and not after_separator:
         return _options(options, given, word, values)
     place = min(position, len(arguments) - 1) if arguments and arguments[-1].nargs == -1 else position
     if place < len(arguments):
         return _values(arguments[place], word, values)
-    return [] if word or behind_separator else _options(options, given, word, values)
+    return [] if word or after_separator else _options(options, given, word, values)
 
 
 def _options(

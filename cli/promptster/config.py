@@ -1,21 +1,21 @@
-"""Settings of this user: the collector signed in to, the way out to the network, and the keys that are pinned.
+"""This user's settings: the collector signed in to, the network and the pinned keys.
 
-Environment variables win over ``settings.json`` in the configuration folder. Nothing here is secret: tokens live in
-``promptster.keys``. Files are written whole, fsynced and renamed, so that a crash leaves the old or the new one.
+Environment variables override ``settings.json`` in the configuration folder. Nothing here is secret: tokens are in
+``promptster.keys``. Files are written completely, synced and renamed, so that a crash leaves either the old file or the
+new.
 """
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import os
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeGuard
 from urllib.parse import urlsplit
 
+from promptster.durable import write_private
 from promptster.errors import CollectorError, ConfigurationError
 from promptster.network import Network, read_network
 from promptster.protocol.encoding import b64u_decode, b64u_encode
@@ -31,70 +31,31 @@ if TYPE_CHECKING:
 _LOOPBACK = frozenset({"127.0.0.1", "::1"})
 
 
-def write_private(path: Path, data: bytes, *, new: bool = False) -> None:
-    """Replace a file of ours durably: mode 0600 from its first byte, in folders of mode 0700.
-
-    Raises:
-        FileExistsError: it was to be a new one, and something has that name.
-    """
-    make_private_folder(path.parent)
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        if new:  # take the name first: not every disk can rename without replacing
-            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
-        Path(temporary).replace(path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            Path(temporary).unlink()
-        raise
-    sync_folder(path.parent)
-
-
-def make_private_folder(folder: Path) -> None:
-    """Make a folder and what is missing above it, each with mode 0700, as the XDG rules want it."""
-    missing = [folder, *folder.parents]
-    for each in reversed(missing[: next((n for n, place in enumerate(missing) if place.is_dir()), len(missing))]):
-        each.mkdir(mode=0o700, exist_ok=True)
-
-
 def is_object(value: object) -> TypeGuard[dict[str, Any]]:
-    """Whether a value read from JSON is an object."""
+    """Return whether a value read from JSON is an object."""
     return isinstance(value, dict)
 
 
-def sync_folder(folder: Path) -> None:
-    """Make a folder's own entries durable after a create, rename or unlink."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 def is_loopback(url: str) -> bool:
-    """Whether a URL's host is this machine by literal address."""
+    """Return whether a URL's host is a literal loopback address."""
     return (urlsplit(url).hostname or "") in _LOOPBACK
 
 
 def collector_url(text: str) -> str:
-    """A collector's base URL in its one spelling, without a trailing slash.
+    """Return a collector's base URL in its canonical spelling, without a trailing slash.
 
     Raises:
-        ConfigurationError: no URL, or plain http beyond loopback.
+        ConfigurationError: the text is not a URL, or uses plain http for another computer.
     """
     try:
         parts = urlsplit(text.strip())
         host, port = parts.hostname or "", parts.port
         named = _can_be_called(host) and port != 0 and text.strip().isprintable()
     except ValueError:
-        raise ConfigurationError(f"not a web address: {text!r}", hint="It looks like https://HOST.") from None
+        raise ConfigurationError(f"not a web address: {text!r}", hint="An address looks like https://HOST.") from None
     more = parts.username is not None or parts.query or parts.fragment
     if parts.scheme not in {"http", "https"} or not named or more:
-        raise ConfigurationError(f"not a collector's address: {text!r}", hint="It looks like https://HOST.")
+        raise ConfigurationError(f"not a collector's address: {text!r}", hint="An address looks like https://HOST.")
     if parts.scheme == "http" and host not in _LOOPBACK:
         raise ConfigurationError(
             f"{host} needs https",
@@ -106,10 +67,10 @@ def collector_url(text: str) -> str:
 
 
 def _can_be_called(host: str) -> bool:
-    """Whether a host's name can be looked up at all: printable, and no part of it empty or longer than 63 characters.
+    """Return whether a host name can be looked up: it is printable, and each part has 1 to 63 characters.
 
     Raises:
-        ValueError: it cannot.
+        ValueError: the name has a part that is empty or too long.
     """
     host.encode("idna")
     return bool(host) and host.isprintable() and not any(character.isspace() for character in host)
@@ -117,19 +78,19 @@ def _can_be_called(host: str) -> bool:
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
-    """What the environment and ``settings.json`` say."""
+    """The settings from the environment and ``settings.json``."""
 
     paths: Paths
     network: Network
     collector: str | None
-    """The collector last signed in to."""
+    """The collector of the last sign-in."""
 
     @classmethod
     def load(cls, paths: Paths, environ: Mapping[str, str] = os.environ) -> Config:
-        """Read both places.
+        """Read the environment and ``settings.json``.
 
         Raises:
-            ConfigurationError: a file or a variable cannot be used.
+            ConfigurationError: a file or variable is invalid.
         """
         settings = _read_settings(paths.config / "settings.json")
         collector = environ.get("PROMPTSTER_COLLECTOR") or settings.get("collector")
@@ -140,7 +101,7 @@ class Config:
         )
 
     def remember_collector(self, url: str) -> None:
-        """Write the collector's address into ``settings.json``; other settings stay."""
+        """Write the collector's address into ``settings.json`` and keep the other settings."""
         path = self.paths.config / "settings.json"
         settings = _read_settings(path)
         settings["collector"] = collector_url(url)
@@ -155,14 +116,14 @@ def _read_settings(path: Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise ConfigurationError(f"cannot read {path}", hint="Repair or delete this file.") from error
     if not is_object(value) or not all(isinstance(entry, str) for entry in value.values()):
-        raise ConfigurationError(f"{path} is not a table of texts", hint="Repair or delete this file.")
+        raise ConfigurationError(f"{path} is not a JSON object of strings", hint="Repair or delete this file.")
     return value
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Pin:
     root: str
-    """The short name of the key at which trust begins."""
+    """The short name of the first key that is trusted."""
     keys: KeySuccession
     """That key and its successors."""
 
@@ -172,10 +133,10 @@ class _Pin:
 
 
 class PinnedKeys:
-    """Collectors' keys that an invite or a sign-in vouched for, with all that they name as successors by signature.
+    """Collectors' keys that an invite or a sign-in vouched for, and the successors that these keys signed.
 
-    An invite vouches for one key, its PIN: keys in front of it in a key file are not trusted, because anybody can
-    write a succession that leads to somebody else's key. A sign-in vouches for the key file that it was shown.
+    An invite vouches for one key, its PIN. Keys before it in a key file are not trusted, because anyone can write a
+    succession that leads to a key of another collector. A sign-in vouches for the whole key file that it received.
     """
 
     def __init__(self, paths: Paths) -> None:
@@ -186,20 +147,20 @@ class PinnedKeys:
         return self._folder / f"{hashlib.sha256(url.encode()).hexdigest()[:32]}.json"
 
     def get(self, url: str) -> KeySuccession | None:
-        """What is trusted of a collector, the key at which trust begins first.
+        """Return the trusted keys of a collector, beginning with the first trusted one.
 
         Raises:
-            ConfigurationError: the file with the pin cannot be read.
+            ConfigurationError: the file with the pinned keys cannot be read.
         """
         pinned = self._read(self._path(url))
         return None if pinned is None else pinned.keys
 
     def check(self, url: str, keyfile: bytes) -> KeySuccession:
-        """Read a key file and compare it with what is pinned; nothing is written. It is returned whole.
+        """Read a key file and compare it with the pinned keys; returns all of its keys and writes nothing.
 
         Raises:
-            CollectorError: the collector answers with keys that do not continue the pinned ones.
-            ConfigurationError: the file with the pin cannot be read.
+            CollectorError: the collector's keys do not continue the pinned ones.
+            ConfigurationError: the file with the pinned keys cannot be read.
             ProtocolError: the key file is not valid.
         """
         offered = parse_keyfile(keyfile)
@@ -213,17 +174,17 @@ class PinnedKeys:
         return offered
 
     def pin(self, url: str, keyfile: bytes, *, root: str | None = None) -> KeySuccession:
-        """Pin a key file; one that is there already may only be continued.
+        """Pin a key file; pinned keys can only be continued by their successors.
 
         Args:
-            url: the collector's address in its one spelling.
-            keyfile: what the collector answered with.
-            root: the short name of the key at which trust begins, an invite's PIN. ``None`` at a sign-in: what is
-                pinned already decides, else the whole key file is trusted.
+            url: the collector's address in its canonical spelling.
+            keyfile: the collector's answer.
+            root: the short name of the first trusted key, which is an invite's PIN. At a sign-in it is ``None``: then
+                the pinned keys decide, and without any the whole key file is trusted.
 
         Raises:
             CollectorError: the keys do not continue the pinned ones, or ``root`` is not among them.
-            ConfigurationError: the file with the pin cannot be read.
+            ConfigurationError: the file with the pinned keys cannot be read.
             ProtocolError: the key file is not valid.
         """
         offered = self.check(url, keyfile)
@@ -234,19 +195,19 @@ class PinnedKeys:
         vouched = [keys for keys in found if keys is not None]
         if len(vouched) < len(found):
             raise CollectorError(
-                f"the collector {url} does not hold the key that the invite names", code="collector_not_pinned"
+                f"collector {url} does not have the key that the invite names", code="collector_not_pinned"
             )
-        trusted = max(vouched, key=lambda keys: len(keys.collector))  # the longest begins first
+        trusted = max(vouched, key=lambda keys: len(keys.collector))  # the longest begins earliest
         pin = _Pin(root=kid(trusted.collector[0].public_key), keys=trusted)
         if pinned is None or len(trusted.collector) > len(pinned.keys.collector):
             write_private(self._path(url), pin.to_bytes(url, keyfile))
         return trusted
 
     def fingerprints(self) -> frozenset[str]:
-        """Fingerprints (hex) of every trusted collector key.
+        """Return the fingerprints (hex) of every trusted collector key.
 
         Raises:
-            ConfigurationError: a file with a pin cannot be read.
+            ConfigurationError: a file with pinned keys cannot be read.
         """
         found: set[str] = set()
         if self._folder.is_dir():
@@ -258,7 +219,7 @@ class PinnedKeys:
     @staticmethod
     def _read(path: Path) -> _Pin | None:
         damaged = ConfigurationError(
-            f"cannot read {path}, where a collector's keys are pinned",
+            f"cannot read {path}, which holds a collector's pinned keys",
             hint="Restore it, or delete it and sign in again or open your invite again.",
             code="pinned_keys",
         )
@@ -276,9 +237,9 @@ class PinnedKeys:
 
 
 def _continues(offered: KeySuccession, pinned: _Pin) -> bool:
-    """Whether a key file goes on from a pin: keys behind the pinned ones only.
+    """Return whether a key file only adds keys after the pinned ones.
 
-    In front of a key that signed itself nothing can stand; what stands in front of another is not ours to judge.
+    A key that signed itself has no key before it. If the first pinned key has one, that key is not checked here.
     """
     believed = offered.since(pinned.root)
     if believed is None or not believed.continues(pinned.keys):

@@ -1,28 +1,27 @@
-"""The one base of every error that a person may see.
+"""The base class of every error that a person may see.
 
 ``PromptsterError``
-├── ``UsageError``           the call's words are off (exit 2)
+├── ``UsageError``           invalid command line (exit 2)
 ├── ``InterruptError``       Ctrl-C (exit 130)
 ├── ``ChoiceError``          the person said no, and nothing was changed (exit 3)
 ├── ``NotSignedInError``     a command needs ``promptster login`` first (exit 4)
-├── ``ConfirmationNeededError``  a yes is needed and nobody can be asked (exit 5)
-├── ``InsideAgentError``     an agent asked for what only the person may do (exit 6)
-├── ``ConfigurationError``   a setting or a file of ours cannot be used
-├── ``CollectorError``       the collector refused, or could not be reached
-├── ``StorageError``         a folder or a disk refused
+├── ``ConfirmationNeededError``  a yes is needed and there is no terminal to ask at (exit 5)
+├── ``InsideAgentError``     an agent ran a command that only a person may run (exit 6)
+├── ``ConfigurationError``   a setting or one of our files cannot be used
+├── ``CollectorError``       the collector refused a request or could not be reached
+├── ``StorageError``         a folder or disk cannot be read or written
 ├── ``SessionError``         the session's state does not allow what was asked
 │   ├── ``NotPrivateError``  a folder or socket of ours belongs, or could belong, to someone else
 │   ├── ``RecorderUnreachableError``  no recorder answers
 │   └── ``RecorderRunningError``      another recorder of the session runs
 ├── ``WorkspaceError``       the workspace cannot be used, or a file could not be put back
-├── ``LaunchError``          an agent could not be launched captured (exit 125, 126 or 127)
+├── ``LaunchError``          an agent could not be started with recording on (exit 125, 126 or 127)
 ├── ``PlatformError``        this operating system is not supported
-└── ``protocol.errors.ProtocolError`` and what stands below it
+└── ``protocol.errors.ProtocolError`` and its subclasses
 
-Wording: ``message`` is lower case, without a full stop, and says what happened; ``hint`` says what to do next, on a
-line of its own, in sentences or as the command to run; a choice's message is a sentence too. ``code`` is a stable word
-that scripts may test.
-The exit codes are listed in docs/cli.md.
+Wording: ``message`` says what happened, in lower case and without a full stop. ``hint`` says what to do next, on its
+own line, in sentences or as the command to run. The message of a choice is a sentence too. ``code`` is a stable word
+that scripts may test. The exit codes are listed in docs/cli.md.
 """
 
 from __future__ import annotations
@@ -40,38 +39,38 @@ _STORAGE: Final = {
     errno.EROFS: ("write", "read-only disk", _OWN),
     errno.EACCES: ("use", "permission denied", _OWN),
     errno.EPERM: ("use", "operation not permitted", _OWN),
-    errno.ENOTDIR: ("use", "a file stands where a folder should be", "Move that file away."),
-    errno.ELOOP: ("use", "its links lead in a circle", "Put a folder in their place."),
-    errno.EIO: ("use", "the disk fails", "Look at the system's log."),
+    errno.ENOTDIR: ("use", "a file is in the place of a folder", "Move that file away."),
+    errno.ELOOP: ("use", "its links form a loop", "Replace them with a folder."),
+    errno.EIO: ("use", "disk error", "Check the system log."),
 }
-"""By the system's number: what failed, why, and what to do."""
+"""For each error number: what failed, why, and what to do."""
 _REASONS: Final = {
     errno.ENOENT: "no such file or folder",
     errno.ENOTDIR: "not a folder",
     errno.EISDIR: "it is a folder",
     errno.ENOSPC: "disk full",
-    errno.EDQUOT: "your disk quota is used up",
-    errno.EROFS: "the file system is read-only",
+    errno.EDQUOT: "disk quota used up",
+    errno.EROFS: "read-only disk",
     errno.ECONNREFUSED: "connection refused",
     errno.ECONNRESET: "the connection was cut",
     errno.EPIPE: "the connection was cut",
     errno.ENETUNREACH: "no network",
-    errno.EHOSTUNREACH: "no way to that host",
+    errno.EHOSTUNREACH: "host unreachable",
     errno.ETIMEDOUT: "timed out",
 }
-"""Where our words are plainer than the system's."""
+"""Reasons in plainer words than the system's."""
 
 
 class PromptsterError(Exception):
-    """An error with a text for a person and a code for a script."""
+    """An error with a message for people and a code for scripts."""
 
     default_code: ClassVar[str] = "error"
     exit_code: int = 1
     is_choice: ClassVar[bool] = False
-    """Whether a person chose this, so that nobody calls it an error to them."""
+    """Whether a person chose this outcome, so that it is not reported to them as an error."""
 
     def __init__(self, message: str, *, hint: str | None = None, code: str | None = None) -> None:
-        """Keep the three texts; ``code`` falls back to the class's own."""
+        """Keep the three texts; ``code`` defaults to the class's code."""
         super().__init__(message)
         self.message = message
         self.hint = hint
@@ -79,14 +78,14 @@ class PromptsterError(Exception):
 
 
 class UsageError(PromptsterError):
-    """The command was called in a way that it does not understand."""
+    """The command line is invalid."""
 
     default_code = "usage"
     exit_code = 2
 
 
 class InterruptError(PromptsterError):
-    """The person pressed Ctrl-C; ``hint`` says what that means for what was under way."""
+    """The person pressed Ctrl-C; ``hint`` says what became of the work in progress."""
 
     default_code = "interrupted"
     exit_code = 130
@@ -97,9 +96,9 @@ class InterruptError(PromptsterError):
 
 
 class ChoiceError(PromptsterError):
-    """The person said no to a question, so nothing was changed; shown as a plain sentence, not as an error.
+    """The person said no to a question and nothing was changed; shown as a sentence, not as an error.
 
-    ``interrupted`` says that the no was Ctrl-C, whose exit code every shell knows.
+    ``interrupted`` means that the person pressed Ctrl-C, which has an exit code that every shell knows.
     """
 
     default_code = "declined"
@@ -109,35 +108,35 @@ class ChoiceError(PromptsterError):
     def __init__(
         self, message: str, *, hint: str | None = None, code: str | None = None, interrupted: bool = False
     ) -> None:
-        """Keep the texts; the exit code tells how the person said no."""
+        """Keep the texts, and the exit code for how the person said no."""
         super().__init__(message, hint=hint, code=code)
         if interrupted:
             self.exit_code = InterruptError.exit_code
 
 
 class NotSignedInError(PromptsterError):
-    """The command needs a token of the hiring team."""
+    """The command needs a hiring team's token."""
 
     default_code = "not_signed_in"
     exit_code = 4
 
 
 class ConfirmationNeededError(PromptsterError):
-    """Something that needs a person's yes was asked for where nobody can be asked, and without ``--yes``."""
+    """The command needs a person's yes, but there is no terminal and no ``--yes``."""
 
     default_code = "confirmation_needed"
     exit_code = 5
 
 
 class InsideAgentError(PromptsterError):
-    """An agent, or a program that it started, asked for what only the person may do."""
+    """An agent, or a program that it started, ran a command that only a person may run."""
 
     default_code = "inside_agent"
     exit_code = 6
 
 
 class ConfigurationError(PromptsterError):
-    """A setting, an environment variable or a file of ours cannot be used."""
+    """A setting, an environment variable or one of our files cannot be used."""
 
     default_code = "configuration"
 
@@ -153,19 +152,19 @@ class CollectorError(PromptsterError):
     def __init__(
         self, message: str, *, hint: str | None = None, code: str | None = None, status: int | None = None
     ) -> None:
-        """Keep the status beside the texts."""
+        """Keep the texts and the status."""
         super().__init__(message, hint=hint, code=code)
         self.status = status
 
 
 class StorageError(PromptsterError):
-    """A folder or a disk takes or gives nothing: read-only, full, not ours, or broken."""
+    """A folder or disk cannot be read or written: it is read-only, full, broken or not ours."""
 
     default_code = "storage"
 
     @classmethod
     def of(cls, error: Exception) -> StorageError | None:
-        """The error for a person, if this one comes from a folder or a disk; ``None`` for every other one."""
+        """Turn an error of a folder or a disk into one for people; returns ``None`` for any other error."""
         if not isinstance(error, OSError) or error.errno not in _STORAGE:
             return None
         act, why, hint = _STORAGE[error.errno]
@@ -174,7 +173,7 @@ class StorageError(PromptsterError):
 
 
 def reason_of(error: BaseException) -> str:
-    """Why the system refused, in words without numbers, such as ``permission denied``; fits into a message."""
+    """Return why the system refused, in words that fit into a message, such as ``permission denied``."""
     if isinstance(error, PromptsterError):
         return error.message
     number = error.errno if isinstance(error, OSError) else None
@@ -191,7 +190,7 @@ class SessionError(PromptsterError):
 
 
 class NotPrivateError(SessionError):
-    """A folder, a socket or a process in the place of one of ours is somebody else's, so nothing was told to it."""
+    """Another user owns a folder, socket or process in the place of ours, so nothing was sent to it."""
 
     default_code = "not_private"
 
@@ -228,7 +227,7 @@ class PlatformError(PromptsterError):
 
 
 def require_supported_platform(program: str) -> None:
-    """Refuse, by name, every system that nobody tested; called before anything is loaded that such a system lacks.
+    """Refuse every untested operating system by name, before a module is loaded that such a system lacks.
 
     Raises:
         PlatformError: on anything but Linux and macOS.
@@ -241,14 +240,14 @@ def require_supported_platform(program: str) -> None:
 
 
 class LaunchError(PromptsterError):
-    """An agent could not be launched captured.
+    """An agent could not be started with recording on.
 
-    ``exit_code`` follows the shells' convention: 125 our own failure, 126 not executable, 127 not found.
+    ``exit_code`` follows the convention of shells: 125 for our own failure, 126 not executable, 127 not found.
     """
 
     default_code = "launch"
 
     def __init__(self, message: str, *, hint: str | None = None, code: str | None = None, exit_code: int = 125) -> None:
-        """Keep the exit code of this failure."""
+        """Keep the texts and the exit code."""
         super().__init__(message, hint=hint, code=code)
         self.exit_code = exit_code

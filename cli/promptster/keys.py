@@ -1,7 +1,7 @@
-"""Where secrets are kept: the operating system's keyring, else a file of mode 0600 that was announced before.
+"""The storage of secrets: the operating system's keyring, or else a file of mode 0600 that is announced first.
 
-A keyring counts only if it answers within two seconds and gives back what was written: some backends keep a base64 file
-(``keyrings.alt``), one pretends success and keeps nothing. Both are refused, so is a keyring that is locked or hangs.
+A keyring is used only if it answers within two seconds and returns what was written to it. Some backends write a base64
+file (``keyrings.alt``), and one reports success but keeps nothing. Both are refused, as is a locked or hanging keyring.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
-from promptster.config import is_object, sync_folder, write_private
+from promptster.config import is_object
+from promptster.durable import sync_folder, write_private
 from promptster.errors import ConfigurationError, SessionError
 from promptster.paths import home_path
 from promptster.protocol.encoding import b64u_decode, b64u_encode
@@ -34,20 +35,20 @@ _REFUSED_BACKENDS = ("keyrings.alt", "keyring.backends.null", "keyring.backends.
 
 @dataclass(frozen=True, kw_only=True)
 class SessionSecrets:
-    """What only the candidate's machine knows of a session."""
+    """The secrets of a session, which only the candidate's machine knows."""
 
     session_seed: bytes = field(repr=False)
     """32 bytes: the seed of the session's signing key."""
     content_key: bytes = field(repr=False)
-    """32 bytes: everything recorded is sealed under keys derived from it."""
+    """32 bytes: the keys that encrypt everything recorded are derived from it."""
     access_token: str = field(repr=False)
-    """The candidate's bearer token for their own session."""
+    """The candidate's bearer token for this session."""
     spool_key: bytes = field(repr=False)
-    """32 bytes: hook events that could not be handed over are kept under it."""
+    """32 bytes: encrypts hook events that the recorder could not take yet."""
 
     @classmethod
     def generate(cls, session: str, random: Callable[[int], bytes] = os.urandom) -> SessionSecrets:
-        """Fresh secrets for a session, named by its id."""
+        """Make new secrets for a session with this id."""
         content_key = random(32)
         return cls(
             session_seed=random(32),
@@ -62,7 +63,7 @@ class SessionSecrets:
         return SigningKey(self.session_seed)
 
     def to_json(self) -> dict[str, str]:
-        """The form in which they are kept, and handed to the recorder through a pipe."""
+        """Return the form in which they are stored and passed to the recorder through a pipe."""
         return {
             "access_token": self.access_token,
             "content_key": b64u_encode(self.content_key),
@@ -72,10 +73,10 @@ class SessionSecrets:
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> SessionSecrets:
-        """Read that form.
+        """Read the form that ``to_json`` returns.
 
         Raises:
-            SessionError: members are missing, as after the keys' end.
+            SessionError: members are missing, as they are once the keys were deleted.
         """
         try:
             return cls(
@@ -91,20 +92,20 @@ class SessionSecrets:
 
 
 class SecretStore(Protocol):
-    """A place for texts under names."""
+    """A store of secret texts by name."""
 
     kind: StoreKind
 
     def put(self, name: str, text: str) -> None:
-        """Keep a text; it was read back when this returns."""
+        """Store a text and verify that it can be read back."""
         ...
 
     def get(self, name: str) -> str | None:
-        """The text, or ``None``."""
+        """Return the text, or ``None``."""
         ...
 
     def delete(self, name: str) -> None:
-        """Forget it; nothing happens if it is not there."""
+        """Delete a text if it exists."""
         ...
 
 
@@ -117,12 +118,12 @@ class KeyringStore:
         """Choose a backend that can be trusted with secrets.
 
         Raises:
-            ConfigurationError: there is none.
+            ConfigurationError: this system has none.
         """
         self._backend: Any = in_time(_usable_backend)
 
     def put(self, name: str, text: str) -> None:
-        """Keep a text and read it back."""
+        """Store a text and read it back."""
 
         def write() -> str | None:
             self._backend.set_password(_SERVICE, name, text)
@@ -130,15 +131,15 @@ class KeyringStore:
             return back
 
         if in_time(write) != text:
-            raise _keyring_error("the keyring did not give back what was written")
+            raise _keyring_error("the keyring did not return what was written to it")
 
     def get(self, name: str) -> str | None:
-        """The text, or ``None``."""
+        """Return the text, or ``None``."""
         found: str | None = in_time(lambda: self._backend.get_password(_SERVICE, name))
         return found
 
     def delete(self, name: str) -> None:
-        """Forget it."""
+        """Delete a text."""
         if self.get(name) is not None:
             in_time(lambda: self._backend.delete_password(_SERVICE, name))
             if self.get(name) is not None:
@@ -146,12 +147,12 @@ class KeyringStore:
 
 
 class FileStore:
-    """One file of mode 0600, a JSON table of texts."""
+    """A file of mode 0600 with a JSON object of texts."""
 
     kind: StoreKind = "file"
 
     def __init__(self, path: Path) -> None:
-        """Use this file; it is made by the first ``put``."""
+        """Use this file; the first ``put`` creates it."""
         self.path = path
 
     def _read(self) -> dict[str, str]:
@@ -161,23 +162,23 @@ class FileStore:
             return {}
         except (OSError, ValueError) as error:
             raise ConfigurationError(
-                f"cannot read {self.path}", hint="Promptster made this file. Restore it."
+                f"cannot read {self.path}", hint="Promptster needs this file. Restore it from a backup."
             ) from error
         return {name: str(text) for name, text in value.items()} if is_object(value) else {}
 
     def put(self, name: str, text: str) -> None:
-        """Keep a text; durable when this returns."""
+        """Store a text durably."""
         table = {**self._read(), name: text}
         write_private(self.path, json.dumps(table, sort_keys=True).encode())
         if self._read() != table:
             raise ConfigurationError(f"{self.path} does not keep what is written", hint="Check the disk.")
 
     def get(self, name: str) -> str | None:
-        """The text, or ``None``."""
+        """Return the text, or ``None``."""
         return self._read().get(name)
 
     def delete(self, name: str) -> None:
-        """Forget it; an empty table's file is removed."""
+        """Delete a text; the file is removed with the last one."""
         table = self._read()
         if table.pop(name, None) is None:
             return
@@ -190,7 +191,7 @@ class FileStore:
 
 
 def open_store(kind: StoreKind, file: Path) -> SecretStore:
-    """The store that was chosen when the secrets were written."""
+    """Open the store that was chosen when the secrets were written."""
     return KeyringStore() if kind == "keyring" else FileStore(file)
 
 
@@ -201,10 +202,10 @@ def choose_store(
     *,
     what: str = "this session's keys",
 ) -> SecretStore:
-    """The keyring if it works, else the file, which is announced first.
+    """Choose the keyring if it works, else the file, which is announced first.
 
     Raises:
-        ConfigurationError: the keyring was asked for by name and cannot be used.
+        ConfigurationError: the keyring was requested and cannot be used.
     """
     if preference != "file":
         try:
@@ -223,27 +224,27 @@ def choose_store(
 
 
 def save_secrets(store: SecretStore, session: str, secrets: SessionSecrets) -> None:
-    """Keep a session's secrets."""
+    """Store a session's secrets."""
     store.put(session, json.dumps(secrets.to_json(), sort_keys=True))
 
 
 def load_secrets(store: SecretStore, session: str) -> SessionSecrets:
-    """A session's secrets.
+    """Load a session's secrets.
 
     Raises:
-        SessionError: they are gone, or were never here.
+        SessionError: they were deleted, or never stored here.
     """
     return SessionSecrets.from_json(_load(store, session))
 
 
 def load_access_token(store: SecretStore, session: str) -> str | None:
-    """The candidate's token, which outlives the keys."""
+    """Load the candidate's token, which is kept longer than the keys."""
     token = _load(store, session).get("access_token")
     return token if isinstance(token, str) else None
 
 
 def keep_access_token_only(store: SecretStore, session: str) -> None:
-    """After the final receipt: session key, content key and spool key go, the access token stays."""
+    """Delete a session's keys after the final receipt; the access token is kept."""
     token = _load(store, session).get("access_token")
     if isinstance(token, str):
         store.put(session, json.dumps({"access_token": token}))
@@ -258,10 +259,10 @@ def _load(store: SecretStore, session: str) -> dict[str, Any]:
 
 
 def in_time(call: Callable[[], T], timeout_s: float = KEYRING_TIMEOUT_S) -> T:
-    """Run a call into a keyring, which may hang for ever or raise whatever its backend raises.
+    """Call a keyring, which may hang or raise any exception of its backend.
 
     Raises:
-        ConfigurationError: it raised, or did not return in time.
+        ConfigurationError: the call raised an exception or did not return in time.
     """
     answers: queue.SimpleQueue[tuple[bool, Any]] = queue.SimpleQueue()
 
@@ -270,14 +271,14 @@ def in_time(call: Callable[[], T], timeout_s: float = KEYRING_TIMEOUT_S) -> T:
             answers.put((True, call()))
         except ConfigurationError as error:
             answers.put((False, error))
-        except Exception as error:  # noqa: BLE001 - backends raise errors of their own libraries
+        except Exception as error:  # noqa: BLE001 - backends raise exceptions of any library
             answers.put((False, _keyring_error(f"the keyring failed ({type(error).__name__})")))
 
     threading.Thread(target=work, name="keyring", daemon=True).start()
     try:
         good, value = answers.get(timeout=timeout_s)
     except queue.Empty:
-        raise _keyring_error("the keyring does not answer") from None
+        raise _keyring_error("the keyring is not responding") from None
     if not good:
         raise value
     answer: T = value

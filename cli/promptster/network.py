@@ -1,7 +1,7 @@
-"""The way out of this machine: a company's proxy, hosts beside it, and certificate authorities.
+"""Network settings: a company's proxy, the hosts that bypass it, and certificate authorities.
 
-Read once, from the usual variables and the user's settings, and used for everything that leaves: providers and
-collector. No library reads the environment by itself.
+They are read once, from the usual variables and the user's settings, and apply to every connection to providers and to
+the collector. No library reads the environment itself.
 """
 
 from __future__ import annotations
@@ -20,38 +20,38 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 PROXY_PORTS: Final = {"http": 80, "https": 443}
-"""Kinds of proxies that are understood, with their usual ports."""
+"""The supported kinds of proxies with their default ports."""
 _AUTHORITIES = ("PROMPTSTER_CA_FILE", "SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS")
-"""The last is what Claude Code heeds, so that the recorder trusts whom the agent trusts."""
+"""Claude Code uses the last one, so the recorder trusts the authorities that the agent trusts."""
 
 
 def names_host(url: str) -> bool:
-    """Whether a URL names a host, and no port that there cannot be."""
+    """Return whether a URL has a host and no impossible port."""
     try:
         parts = urlsplit(url)
         return bool(parts.hostname) and parts.port != 0
-    except ValueError:  # brackets that do not close, or a port out of range
+    except ValueError:  # unclosed brackets, or a port out of range
         return False
 
 
 @dataclass(frozen=True, kw_only=True)
 class Network:
-    """The network settings of this user."""
+    """This user's network settings."""
 
     proxy_url: str | None = field(default=None, repr=False)
-    """``http://[user:password@]host[:port]`` or ``https://...`` of a proxy that understands CONNECT."""
+    """``http://[user:password@]host[:port]`` or ``https://...`` of a proxy that supports CONNECT."""
     proxy_fault: str = ""
-    """Why the proxy that is named cannot be used; nothing is wrong until something has to go through it."""
+    """Why the configured proxy cannot be used; this matters only for hosts that need it."""
     no_proxy: tuple[str, ...] = ()
     """Hosts reached directly: names with their subdomains, addresses, networks in CIDR form, or ``*``."""
     ca_files: tuple[Path, ...] = ()
-    """PEM files with certificate authorities that are trusted besides the system's."""
+    """PEM files with certificate authorities that are trusted in addition to the system's."""
 
     def proxy_for(self, url: str) -> str | None:
-        """The proxy on the way to a URL; none for plain HTTP and for this machine itself.
+        """Return the proxy for a URL; ``None`` for plain HTTP, this machine and hosts in ``no_proxy``.
 
         Raises:
-            ConfigurationError: it would have to go through a proxy that cannot be used.
+            ConfigurationError: the URL needs the proxy, which cannot be used.
         """
         parts = urlsplit(url)
         host = (parts.hostname or "").lower()
@@ -68,7 +68,7 @@ class Network:
         return self.proxy_url
 
     def tls_context(self) -> ssl.SSLContext:
-        """A verifying context for TLS 1.2 or newer.
+        """Return a verifying context for TLS 1.2 or newer.
 
         Raises:
             ConfigurationError: a file of certificate authorities cannot be used.
@@ -78,9 +78,9 @@ class Network:
         for file in self.ca_files:
             try:
                 context.load_verify_locations(file)
-            except OSError as error:  # SSLError is one: no certificate stands in the file
+            except OSError as error:  # SSLError is one: the file has no certificate
                 raise ConfigurationError(
-                    f"{file} cannot be used as certificates", hint=f"Correct {' or '.join(_AUTHORITIES)}."
+                    f"no certificates in {file}", hint=f"Correct {' or '.join(_AUTHORITIES)}."
                 ) from error
         return context
 
@@ -89,11 +89,11 @@ def read_network(environ: Mapping[str, str], settings: Mapping[str, str] | None 
     """Read HTTPS_PROXY, ALL_PROXY, NO_PROXY (lower case first) and the files of authorities.
 
     Args:
-        environ: the environment; it wins.
+        environ: the environment, which overrides the settings.
         settings: ``https_proxy``, ``no_proxy`` and ``ca_file`` of the user's own settings.
 
     Raises:
-        ConfigurationError: a file is not there.
+        ConfigurationError: a file does not exist.
     """
 
     def first(*names: str) -> str:
@@ -115,7 +115,7 @@ def read_network(environ: Mapping[str, str], settings: Mapping[str, str] | None 
 
 
 def _proxy_url(name: str, text: str) -> tuple[str | None, str]:
-    """The proxy's URL, or why it cannot be used; its password is never told."""
+    """Return the proxy's URL, or why it cannot be used, without its password."""
     url = text if "://" in text else f"http://{text}"
     try:
         parts = urlsplit(url)
@@ -125,22 +125,22 @@ def _proxy_url(name: str, text: str) -> tuple[str | None, str]:
     if usable:
         return url, ""
     is_socks = url.lower().startswith("socks")
-    return None, f"{name} names {'a SOCKS proxy, which Promptster does not speak' if is_socks else 'no usable proxy'}"
+    return None, f"{name} names {'a SOCKS proxy, which Promptster does not support' if is_socks else 'no usable proxy'}"
 
 
 def _authorities(text: str) -> Path:
     path = Path(text).expanduser().absolute()
     if not path.is_file():
-        raise ConfigurationError(f"there is no certificate file {path}", hint=f"Correct {' or '.join(_AUTHORITIES)}.")
+        raise ConfigurationError(f"certificate file not found: {path}", hint=f"Correct {' or '.join(_AUTHORITIES)}.")
     return path
 
 
 def _system_context() -> ssl.SSLContext:
-    """A verifying context with the system's authorities, or with a bundled list where the system keeps none."""
+    """Return a verifying context with the system's authorities, or with a bundled list if the system has none."""
     paths = ssl.get_default_verify_paths()
     if paths.cafile or paths.capath:
         return ssl.create_default_context()
-    from httpx import create_ssl_context  # noqa: PLC0415 - heavy, and hardly ever needed
+    from httpx import create_ssl_context  # noqa: PLC0415 - slow to import, rarely needed
 
     return create_ssl_context(trust_env=False)
 
@@ -153,7 +153,7 @@ def _is_this_machine(host: str) -> bool:
 
 
 def _covers(entry: str, host: str, port: int) -> bool:
-    """Whether one entry of NO_PROXY covers this host."""
+    """Return whether an entry of NO_PROXY covers this host."""
     if entry == "*":
         return True
     try:

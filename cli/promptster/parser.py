@@ -1,6 +1,6 @@
-"""How both programs read a command line with typer: one way of asking for help, one wording of what is wrong.
+"""Command lines of both programs, read with typer: the same help options and the same wording of mistakes.
 
-Whatever cannot be parsed is told as a ``UsageError`` that names the word at fault and the command that explains it.
+A command line that cannot be parsed raises a ``UsageError`` that names the wrong word and the command that explains it.
 """
 
 from __future__ import annotations
@@ -43,11 +43,11 @@ _WORDS: tuple[tuple[re.Pattern[str], str], ...] = (
     ),
     (re.compile(r"Invalid value for '([^']*)': (.*)", re.DOTALL), "invalid value for {0}: {1}"),
 )
-"""The library's sentences and ours."""
+"""The library's messages, and ours for them."""
 
 
 def make_app(about: str) -> typer.Typer:
-    """A command with sub-commands, as every one of ours is made."""
+    """Make a command with sub-commands; both programs make all of theirs this way."""
     return typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False, help=about)
 
 
@@ -55,9 +55,9 @@ def run(app: typer.Typer, words: Sequence[str], program: str) -> int:
     """Run one command line of ``program``, such as ``promptster start``; returns the command's exit code.
 
     Raises:
-        UsageError: the words are not understood.
-        InterruptError: Ctrl-C.
-        OSError: help was asked for, and could not be written.
+        UsageError: the command line is invalid.
+        InterruptError: the person pressed Ctrl-C.
+        OSError: the help could not be written.
     """
     command, rest = get_command(app), list(words)
     while rest and rest[0] in (below := getattr(command, "commands", {})):  # else a group reads options, and costs time
@@ -74,7 +74,7 @@ def run(app: typer.Typer, words: Sequence[str], program: str) -> int:
 
 
 def asks_for_help(words: Sequence[str]) -> bool:
-    """Whether help is what these words ask for, so that no command does its work."""
+    """Return whether these words ask for help, in which case no command runs."""
     before_separator = words[: words.index("--")] if "--" in words else words
     return any(word in HELP_OPTIONS for word in before_separator)
 
@@ -91,13 +91,13 @@ def _usage(error: typer.TyperException, program: str) -> UsageError:
         if words not in {"option", "command"}:
             return UsageError(words.format(*found.groups()), hint=hint)
         close = [group for group in found.groups()[1:] if group]
-        named = found[1] if words == "option" else f"{_behind(path)}{found[1]}"
+        named = found[1] if words == "option" else f"{_between(path)}{found[1]}"
         meant = f"Did you mean {close[0]}? ".replace("'", "") if close else ""
         return UsageError(f"unknown {words}: {named}", hint=f"{meant}{hint}")
     return UsageError(text[:1].lower() + text[1:], hint=hint)
 
 
-def _behind(path: str) -> str:
-    """The words between the program's name and a sub-command, such as ``assessment ``."""
+def _between(path: str) -> str:
+    """Return the words between the program's name and a sub-command, such as ``assessment ``."""
     _, _, rest = path.partition(" ")
     return f"{rest} " if rest else ""

@@ -1,6 +1,6 @@
-"""Where our own files stand: HOME and the XDG variables are honoured, on macOS too.
+"""The places of our own files, which follow HOME and the XDG variables, on macOS too.
 
-Nothing here creates a folder; callers do, with mode 0700, and only after consent.
+Nothing here creates a folder. Callers do, with mode 0700, and only after consent.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from promptster.private import is_our_folder
 _UNSAFE = re.compile(r"[^a-z0-9]+")
 _NO_LETTER = re.compile("[\ud800-\udfff]")
 _LONGEST = 40
-"""Characters of a title in a file's name."""
+"""The most characters of a title in a file name."""
 RUN_NAMED = "run.path"
-"""File in a session's folder that names the folder of its sockets, where that is elsewhere."""
+"""The file in a session's folder that names its socket folder, if that is somewhere else."""
 _SOCKET_PATH_LIMIT = 100
-"""Bytes of a unix socket's path that every supported system accepts (macOS: 104 with the terminator)."""
+"""The longest path of a unix socket, in bytes, on every supported system (macOS: 104 with the terminator)."""
 
 
 def _base(variable: str, fallback: str) -> Path:
@@ -33,18 +33,18 @@ def _base(variable: str, fallback: str) -> Path:
 
 @dataclass(frozen=True, kw_only=True)
 class Paths:
-    """The three folders of one user."""
+    """The three folders of a user."""
 
     config: Path
     """Settings, sign-in and pinned keys."""
     data: Path
-    """What the user keeps: finished bundles."""
+    """Finished bundles, which the user keeps."""
     state: Path
-    """Sessions: journal, batches, secrets file, logs."""
+    """Sessions, with journal, batches, secrets file and logs."""
 
     @classmethod
     def from_environment(cls) -> Paths:
-        """The folders for this process's HOME and XDG_* variables."""
+        """Return the folders for this process's HOME and XDG_* variables."""
         dirs = PlatformDirs("promptster", appauthor=False)
         return cls(
             config=_base("XDG_CONFIG_HOME", dirs.user_config_dir),
@@ -54,23 +54,23 @@ class Paths:
 
     @property
     def sessions(self) -> Path:
-        """One folder per session."""
+        """The folder with one folder per session."""
         return self.state / "sessions"
 
     @property
     def bundles(self) -> Path:
-        """Finished ``*.promptster`` files."""
+        """The folder of finished ``*.promptster`` files."""
         return self.data / "bundles"
 
 
 def slug(title: str) -> str:
-    """A title in small ASCII letters, digits and dashes, which every file system takes; empty if none are left."""
+    """Reduce a title to lower-case ASCII letters, digits and dashes, for any file system; may become empty."""
     plain = unicodedata.normalize("NFKD", title).encode("ascii", "ignore").decode().lower()
     return _UNSAFE.sub("-", plain).strip("-")[:_LONGEST].rstrip("-")
 
 
 def home_path(path: Path | str) -> str:
-    """A path as people write it: ``~/limiter`` below the home folder."""
+    """Return a path as people write it: ``~/limiter`` below the home folder."""
     text, home = str(path), os.path.expanduser("~").rstrip("/")  # noqa: PTH111 - a missing home must not fail
     if home and text.startswith(f"{home}/"):
         return f"~{text[len(home) :]}"
@@ -78,10 +78,10 @@ def home_path(path: Path | str) -> str:
 
 
 def utf8(text: str) -> bytes:
-    """A text with paths in it as UTF-8, also where the locale is another and paths hold stand-ins for bytes.
+    """Encode a text with paths in it as UTF-8, in any locale; paths may hold surrogates in the place of bytes.
 
-    What is UTF-8 nevertheless comes out as that. What is not, such as a name in another encoding or half a letter in
-    somebody's JSON, comes out as JSON's code for it, so this is for JSON only.
+    Bytes that form UTF-8 are restored. Others, such as a name in another encoding or a lone surrogate in a JSON file,
+    become JSON escapes, so use this for JSON only.
     """
     with contextlib.suppress(UnicodeError):
         data = text.encode("utf-8", "surrogateescape")
@@ -91,20 +91,20 @@ def utf8(text: str) -> bytes:
 
 
 def as_here(path: str) -> str:
-    """A path that was written down under any locale, as this process spells it."""
+    """Return a path that was stored under any locale in this process's spelling."""
     with contextlib.suppress(UnicodeError):
         return os.fsdecode(path.encode("utf-8", "surrogateescape"))
     return path
 
 
 def socket_folder(session_folder: Path) -> Path:
-    """The 0700 folder for a session's unix sockets.
+    """Return the 0700 folder for a session's unix sockets.
 
-    It is ``<session>/run`` unless that path is too long for a socket address; then it is a folder below the user's
-    runtime folder or the system's temporary folder, its name derived from the session folder's. Those two depend on the
-    environment, so whoever starts a recorder writes down the folder it took, for commands called in another one. Other
-    users can guess the last of them: ``promptster.private`` looks at it before anything of ours uses it, and what was
-    written down no longer counts once somebody else's folder stands there.
+    It is ``<session>/run`` unless that path is too long for a socket address. Then it is a folder in the user's runtime
+    folder or the system's temporary folder, with a name derived from the session folder's. Those two depend on the
+    environment, so the program that starts a recorder stores the folder that it chose, for commands that run in another
+    environment. Other users can guess the folder in the temporary folder: ``promptster.private`` checks it before every
+    use, and a stored folder no longer counts once it belongs to another user.
     """
     folder = session_folder / "run"
     with contextlib.suppress(OSError, ValueError):
@@ -113,7 +113,7 @@ def socket_folder(session_folder: Path) -> Path:
             return taken
     if len(os.fsencode(folder)) + len("/control.sock") <= _SOCKET_PATH_LIMIT:
         return folder
-    import hashlib  # noqa: PLC0415 - hardly any path is that long
+    import hashlib  # noqa: PLC0415 - few paths are that long
     import tempfile  # noqa: PLC0415 - likewise
 
     short = hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]

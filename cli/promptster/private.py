@@ -1,9 +1,9 @@
-"""What only this user can have made: folders, sockets, and the processes behind them, looked at before they are used.
+"""Checks that folders, sockets and the processes at their other end belong to this user only.
 
-A path that other people can guess may have been taken by one of them. So nothing of ours connects to a socket, binds
-one, or writes into a folder for running things before it has been looked at here: the folder is a real folder of ours
-that nobody else may enter, the socket is a real socket of ours, and the process at its other end runs as us. The hook
-forwarder, which may import nothing, holds the same rules in its own few lines.
+Another user may already have created a path that they can guess. So before our code connects to a socket, binds one, or
+writes into a runtime folder, it checks here that the folder is a real folder of this user that no other user may enter,
+that the socket is a real socket of this user, and that the process at its other end runs as this user. The hook
+forwarder cannot import this module, so it repeats these rules.
 """
 
 from __future__ import annotations
@@ -26,41 +26,41 @@ _OTHERS = 0o077
 _OTHERS_WRITE = 0o022
 _ANYBODY_WRITES = 0o002
 _SOL_LOCAL = 0
-"""macOS: the level of the two options below."""
+"""macOS: the level of the next two options."""
 _LOCAL_PEERCRED = 1
 _LOCAL_PEERPID = 2
 _XUCRED_BYTES = 76
 """macOS: ``struct xucred``; its second 32 bits are the user's number, as on Linux in ``struct ucred``."""
 _NOTHING_SENT = "Nothing was sent there."
 MOVED_AWAY = f"{_NOTHING_SENT} Have it removed, then run `promptster resume`."
-"""What to do about a folder of somebody else's in a folder of our own."""
-ELSEWHERE = f"{_NOTHING_SENT} To go on in a folder of your own:\nXDG_RUNTIME_DIR=$(mktemp -d) promptster resume"
-"""The same, where it stands in a folder for everybody."""
+"""The hint for a folder of another user inside one of our folders."""
+ELSEWHERE = f"{_NOTHING_SENT} To continue in your own folder:\nXDG_RUNTIME_DIR=$(mktemp -d) promptster resume"
+"""The hint for a folder of another user inside a shared folder."""
 
 
 def _removed(path: Path | str) -> str:
-    """What to do about something in a folder of ours, from which we may remove whatever stands there."""
+    """Return the hint for something inside one of our folders, which this user may remove."""
     return f"{_NOTHING_SENT} To remove it and record again:\nrm -r {quote(str(path))} && promptster resume"
 
 
 def _moved(path: Path | str) -> str:
-    """What to do about a folder of ours in a place that is somebody else's: it is written down, so it has to go."""
+    """Return the hint for our folder in an unsafe place; its path is stored, so it has to be removed."""
     return (
-        f"{_NOTHING_SENT} To go on in a folder of your own:\n"
+        f"{_NOTHING_SENT} To continue in your own folder:\n"
         f"rm -r {quote(str(path))}; XDG_RUNTIME_DIR=$(TMPDIR=/tmp mktemp -d) promptster resume"
     )
 
 
 def require_private_folder(path: Path | str, *, way_on: str = MOVED_AWAY) -> None:
-    """Return if a folder is ours alone: no link, nobody else may enter it or put another in its place.
+    """Return if a folder is ours alone: it is not a link, and no other user may enter or replace it.
 
     Args:
         path: the folder.
-        way_on: the hint of the error where it is somebody else's.
+        way_on: the hint of the error if another user owns it.
 
     Raises:
-        OSError: there is none, or it cannot be looked at.
-        NotPrivateError: it is not ours alone.
+        OSError: the folder does not exist or cannot be read.
+        NotPrivateError: the folder is not ours alone.
     """
     facts = os.lstat(path)
     if not stat.S_ISDIR(facts.st_mode):
@@ -79,20 +79,20 @@ def require_private_folder(path: Path | str, *, way_on: str = MOVED_AWAY) -> Non
         if for_all and not facts.st_mode & stat.S_ISVTX:
             way = f"{_NOTHING_SENT} To close it:\nchmod +t {quote(above)}"
             way = way if _may_change(facts) else _moved(path)
-            raise NotPrivateError(f"any user of this computer can replace what stands in {above}", hint=way)
+            raise NotPrivateError(f"any user of this computer can replace what is in {above}", hint=way)
         if (for_all or above == parent) and not _is_trusted(facts):
-            raise NotPrivateError(f"{owner(facts.st_uid)} can replace what stands in {above}", hint=_moved(path))
+            raise NotPrivateError(f"{owner(facts.st_uid)} can replace what is in {above}", hint=_moved(path))
         if above == os.path.dirname(above):  # noqa: PTH120 - see above
             return
         above = os.path.dirname(above)  # noqa: PTH120 - see above
 
 
 def make_private_folder(path: Path | str, *, way_on: str = MOVED_AWAY) -> None:
-    """Make a folder that is ours alone; one that is there already must be.
+    """Make a folder that is ours alone; if it already exists, it must be ours alone.
 
     Raises:
-        OSError: it cannot be made.
-        NotPrivateError: one is there that is not ours alone.
+        OSError: the folder cannot be made.
+        NotPrivateError: the folder is not ours alone.
     """
     with contextlib.suppress(FileExistsError):
         os.mkdir(path, 0o700)  # noqa: PTH102 - the supervisor loads no pathlib
@@ -100,7 +100,7 @@ def make_private_folder(path: Path | str, *, way_on: str = MOVED_AWAY) -> None:
 
 
 def is_our_folder(path: Path | str) -> bool:
-    """Whether a real folder of ours stands at a path, whoever else may enter it."""
+    """Return whether a path is a real folder of ours, even if others may enter it."""
     try:
         facts = os.lstat(path)
     except OSError:
@@ -109,12 +109,12 @@ def is_our_folder(path: Path | str) -> bool:
 
 
 def require_our_folder(path: Path | str) -> None:
-    """Return if a folder that we keep things in is ours, and so is a link in its place.
+    """Return if one of our storage folders is ours, or a link of ours to a folder of ours.
 
-    A missing one passes, unless it would be made in somebody else's home folder, as after ``sudo``.
+    A missing folder passes, unless it would be made in another user's home folder, as after ``sudo``.
 
     Raises:
-        NotPrivateError: it belongs to somebody else, or would, or anybody may write into it.
+        NotPrivateError: the folder belongs, or would belong, to another user, or any user may write into it.
     """
     for look in (os.lstat, os.stat):
         try:
@@ -131,7 +131,7 @@ def require_our_folder(path: Path | str) -> None:
 
 
 def _require_place(path: Path | str) -> None:
-    """Return unless the first folder that is there above a missing one is somebody else's."""
+    """Return unless the first existing folder above a missing one belongs to another user."""
     above = os.path.dirname(os.path.abspath(path))  # noqa: PTH100, PTH120 - the supervisor loads no pathlib
     while not os.path.lexists(above):
         above = os.path.dirname(above)  # noqa: PTH120 - see above
@@ -149,11 +149,11 @@ def _not_yours(path: Path | str, facts: os.stat_result) -> NotPrivateError:
 
 
 def require_our_socket(path: Path | str) -> None:
-    """Return if a real socket of ours stands at a path, in a folder of ours, that nobody else may write to.
+    """Return if a path is a real socket of ours that no other user may write to.
 
     Raises:
-        OSError: there is none.
-        NotPrivateError: it is not ours alone.
+        OSError: the socket does not exist.
+        NotPrivateError: the socket is not ours alone.
     """
     facts = os.lstat(path)
     if not stat.S_ISSOCK(facts.st_mode):
@@ -163,11 +163,11 @@ def require_our_socket(path: Path | str) -> None:
 
 
 def connect(path: Path | str, *, timeout: float, way_on: str = MOVED_AWAY) -> socket.socket:
-    """A connection to a socket of ours with a process of ours behind it; nothing has been written yet.
+    """Connect to a socket of ours that a process of ours serves; nothing has been written yet.
 
     Raises:
-        OSError: nobody is there.
-        NotPrivateError: folder, socket or process is somebody else's.
+        OSError: no process accepts the connection.
+        NotPrivateError: the folder, socket or process belongs to another user.
     """
     require_private_folder(os.path.dirname(path), way_on=way_on)  # noqa: PTH120 - see above
     require_our_socket(path)
@@ -186,33 +186,33 @@ def connect(path: Path | str, *, timeout: float, way_on: str = MOVED_AWAY) -> so
 
 
 def peer_uid(connection: socket.socket) -> int | None:
-    """The user that the process at the other end of a unix socket runs as; ``None`` where the system does not tell."""
+    """Return the user of the process at the other end of a unix socket; ``None`` if the system does not say."""
     try:
         if sys.platform == "darwin":
-            told = connection.getsockopt(_SOL_LOCAL, _LOCAL_PEERCRED, _XUCRED_BYTES)
-            return int(struct.unpack_from("=2I", told)[1])
-        told = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
-        return int(struct.unpack("=3I", told)[1])
+            answer = connection.getsockopt(_SOL_LOCAL, _LOCAL_PEERCRED, _XUCRED_BYTES)
+            return int(struct.unpack_from("=2I", answer)[1])
+        answer = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+        return int(struct.unpack("=3I", answer)[1])
     except (OSError, struct.error):
         return None
 
 
 def peer_pid(connection: socket.socket) -> int:
-    """The number of the process at the other end of a unix socket; 0 where the system does not tell."""
+    """Return the id of the process at the other end of a unix socket; 0 if the system does not say."""
     try:
         if sys.platform == "darwin":
             return int(connection.getsockopt(_SOL_LOCAL, _LOCAL_PEERPID))
-        told = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
-        return int(struct.unpack("3i", told)[0])
+        answer = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+        return int(struct.unpack("3i", answer)[0])
     except (OSError, struct.error):
         return 0
 
 
 def owner(uid: int | None) -> str:
-    """A user by name, or by number where there is no name."""
+    """Name a user, by number if there is no name."""
     if uid is None:
         return "an unknown user"
-    import pwd  # noqa: PLC0415 - hardly ever needed
+    import pwd  # noqa: PLC0415 - rarely needed
 
     try:
         return f"the user {pwd.getpwuid(uid).pw_name}"
@@ -225,15 +225,15 @@ def _may_change(facts: os.stat_result) -> bool:
 
 
 def _is_trusted(facts: os.stat_result) -> bool:
-    """Whether a folder's owner, who can replace what stands in it, is this user or the system.
+    """Return whether a folder's owner, who can replace what is in it, is this user or the system.
 
-    In a namespace of users the system's folders belong to nobody, as ``/`` does.
+    In a user namespace the system's folders have the owner of ``/``, which need not be root.
     """
     return facts.st_uid in {0, os.geteuid(), os.stat("/").st_uid}  # noqa: PTH116 - see above
 
 
 def _not_private(path: Path | str, facts: os.stat_result, what: str, way_on: str) -> NotPrivateError:
-    """The error for something that stands where ours should; a link or a file of our own is as much in the way."""
+    """Return the error for something in the place of a path of ours, which may also be our own link or file."""
     if stat.S_ISLNK(facts.st_mode):
         what = "is a link"
     whose = "of yours" if facts.st_uid == os.geteuid() else f"of {owner(facts.st_uid)}"

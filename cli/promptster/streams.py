@@ -1,6 +1,6 @@
-"""Standard streams that are closed, full, read by nobody, or that hold fewer letters than ours.
+"""Standard streams that are closed, full, no longer read, or in an encoding that lacks some of our characters.
 
-Both programs begin with it, so that it imports next to nothing.
+Both programs load this module first, so it imports as little as possible.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ if TYPE_CHECKING:
 
 
 class OutputError(PromptsterError):
-    """Standard output takes nothing more, as on a full disk."""
+    """Standard output cannot be written, for example because the disk is full."""
 
     default_code = "output"
 
 
 @contextlib.contextmanager
 def writing() -> Generator[None]:
-    """Write to standard output inside this; a reader that left keeps its own error.
+    """Turn errors of writing to standard output into ``OutputError``, except that its reader has left.
 
     Raises:
-        OutputError: what was written did not arrive.
-        BrokenPipeError: whoever read it is gone.
+        OutputError: the output could not be written.
+        BrokenPipeError: the reader of the output has left.
     """
     try:
         yield
@@ -39,13 +39,13 @@ def writing() -> Generator[None]:
 
 
 def open_standard_streams() -> None:
-    """Put the null device in the place of a standard stream that the caller closed.
+    """Replace standard streams that the caller closed with the null device.
 
-    Otherwise the next file that is opened would get its number, and words for a person would end up in it.
+    Otherwise the next file to be opened would get their number, and messages would end up in it.
     """
     if None not in (sys.stdin, sys.stdout, sys.stderr):
         return
-    import os  # noqa: PLC0415 - hardly anybody closes them
+    import os  # noqa: PLC0415 - rarely needed
 
     while (handle := os.open(os.devnull, os.O_RDWR)) <= 2:  # noqa: PLR2004 - the lowest free number is given out
         os.set_inheritable(handle, True)
@@ -56,9 +56,9 @@ def open_standard_streams() -> None:
 
 
 def let_every_letter_through() -> None:
-    """What a terminal or a file in another encoding than UTF-8 cannot hold comes out as its code, not as an error.
+    """Write characters that the output's encoding lacks as escape codes instead of failing.
 
-    So does what is typed or piped in and is no text in the encoding of standard input.
+    Input that is not valid in the encoding of standard input is read as escape codes too.
     """
     for stream in (sys.stdin, sys.stdout, sys.stderr):
         wanted = stream is sys.stdin or stream.encoding.lower() not in {"utf-8", "utf8"}
@@ -67,7 +67,7 @@ def let_every_letter_through() -> None:
 
 
 def silence_stdout() -> None:
-    """Nobody gets our output any more: keep the interpreter's last flush from complaining."""
+    """Send further output nowhere, so that the interpreter's last flush does not fail."""
     import os  # noqa: PLC0415 - only a closed pipe or a full disk needs it
 
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

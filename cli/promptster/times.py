@@ -1,6 +1,6 @@
-"""Moments and what is left of them, as people read them: local time, whole words, no seconds.
+"""Times and durations as people read them: in local time, with whole words, without seconds.
 
-Machines keep RFC 3339 in UTC (``promptster.session_folder.wording.utc``). Every function takes milliseconds since the
+Programs use RFC 3339 in UTC (``promptster.session_folder.wording.utc``). Every function takes milliseconds since the
 Unix epoch; ``zone`` is the reader's time zone, by default that of the computer.
 """
 
@@ -26,13 +26,13 @@ _MINUTE_MS = 60_000
 _HOUR_MS = 60 * _MINUTE_MS
 _DAY_MS = 24 * _HOUR_MS
 _MINUTES_UP_TO_MS = 3 * _HOUR_MS
-"""Below this, what is left is told in minutes."""
+"""Durations below this are shown in minutes."""
 _HOURS_UP_TO_MS = 4 * _DAY_MS
-"""Below this, in hours; above it, in days."""
+"""Durations below this are shown in hours, longer ones in days."""
 
 
 def _local(ms: int, zone: tzinfo | None) -> datetime | None:
-    """The moment in the reader's zone; ``None`` for one that no calendar holds."""
+    """Return the time in the reader's zone; ``None`` if it is outside the calendar."""
     try:
         return datetime.fromtimestamp(ms / 1000, UTC).astimezone(zone)
     except (ValueError, OverflowError, OSError):
@@ -50,13 +50,13 @@ def day(ms: int, *, zone: tzinfo | None = None) -> str:
 
 
 def moment(ms: int, *, zone: tzinfo | None = None) -> str:
-    """``30 November 2026, 09:12``: for a record that may be read years later."""
+    """``30 November 2026, 09:12``, for records that may be read years later."""
     at = _local(ms, zone)
     return _unknown(ms) if at is None else f"{day(ms, zone=zone)}, {at:%H:%M}"
 
 
 def soon(ms: int, now_ms: int, *, zone: tzinfo | None = None) -> str:
-    """``09:31`` on the day of ``now_ms``, else ``2 December, 10:00``; the year stands where it is another one."""
+    """``09:31`` on the day of ``now_ms``, else ``2 December, 10:00``, with the year if it differs."""
     at, now = _local(ms, zone), _local(now_ms, zone)
     if at is None or now is None:
         return _unknown(ms)
@@ -68,7 +68,7 @@ def soon(ms: int, now_ms: int, *, zone: tzinfo | None = None) -> str:
 
 
 def date(ms: int, now_ms: int, *, zone: tzinfo | None = None) -> str:
-    """``30 December``; the year stands where it is another one than in ``now_ms``."""
+    """``30 December``, with the year if it differs from that of ``now_ms``."""
     at, now = _local(ms, zone), _local(now_ms, zone)
     if at is None or now is None or at.year != now.year:
         return day(ms, zone=zone)
@@ -76,13 +76,13 @@ def date(ms: int, now_ms: int, *, zone: tzinfo | None = None) -> str:
 
 
 def short(ms: int, *, zone: tzinfo | None = None) -> str:
-    """``30 Nov 08:01``: for a column of a table."""
+    """``30 Nov 08:01``, for a column of a table."""
     at = _local(ms, zone)
     return _unknown(ms) if at is None else f"{at.day:>2} {_MONTHS[at.month - 1][:3]} {at:%H:%M}"
 
 
 def span(ms: int) -> str:
-    """A length of time in one unit: ``84 min``, ``72 h``, ``5 days``; below a minute ``less than 1 min``."""
+    """A duration in one unit: ``84 min``, ``72 h``, ``5 days``; below a minute ``less than 1 min``."""
     ms = max(ms, 0)
     if ms < _MINUTE_MS:
         return "less than 1 min"
@@ -92,7 +92,7 @@ def span(ms: int) -> str:
 
 
 def until(ms: int, now_ms: int, *, zone: tzinfo | None = None) -> str:
-    """``until 09:31 (84 min left)``, and after it ``until 09:31 (over for 5 min)``."""
+    """``until 09:31 (84 min left)``, or ``until 09:31 (over for 5 min)`` once it has passed."""
     left = ms - now_ms
     rest = f"{span(left)} left" if left > 0 else f"over for {span(-left)}"
     return f"until {soon(ms, now_ms, zone=zone)} ({rest})"

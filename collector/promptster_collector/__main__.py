@@ -1,6 +1,6 @@
-"""``promptster-collector``: sets a collector up, serves it, backs it up, hands out keys, says what it stores.
+"""``promptster-collector``: the command line of a collector's operator.
 
-docs/cli.md lists the exit codes.
+The exit codes are listed in docs/cli.md.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ if TYPE_CHECKING:
 _PROGRAM = "promptster-collector"
 _HELP = frozenset({"--help", "-h", "help"})
 _COMPLETE = "__complete"
-"""What the scripts of ``promptster-collector completion`` call."""
+"""What the completion scripts call."""
 
 app = make_app("Receives, checks, seals and serves recorded sessions.")
 app.command("init", short_help="create a data folder for one organisation")(init.command)
 app.command("serve", short_help="serve a data folder")(serve.command)
-app.command("backup", short_help="back up the data and, apart, the keys")(backup.command)
-app.command("restore", short_help="put a backup back; what was deleted stays so")(restore.command)
+app.command("backup", short_help="back up the data and, separately, the keys")(backup.command)
+app.command("restore", short_help="restore a backup; what was deleted stays deleted")(restore.command)
 app.command("keys", short_help="write the public keys, for promptster verify")(keys.command)
-app.command("storage-map", short_help="say what is stored where, and for how long")(storage_map.command)
+app.command("storage-map", short_help="show what is stored where, and for how long")(storage_map.command)
 app.command("completion", short_help="print a script that completes commands")(completion.command)
 
 
@@ -95,7 +95,7 @@ def _fail(error: PromptsterError, *, as_json: bool) -> int:
 
 
 def _not_installed(error: ModuleNotFoundError) -> PromptsterError:
-    """The candidate's program is installed without the collector's libraries, unless a module of our own is missing."""
+    """What to say if the collector's libraries are not installed; a missing module of our own is a fault."""
     if (error.name or "promptster").startswith("promptster"):
         return _internal(error)
     hint = "Run `pip install 'promptster[collector]'`; in a clone, `pip install '.[collector]'`."

@@ -1,4 +1,4 @@
-"""Puts the parts together: services from a store, routes from the nouns, one guard, one table of problems."""
+"""Assembles the application: services, routes, one guard, one table of problems."""
 
 from __future__ import annotations
 
@@ -95,9 +95,9 @@ class Services:
 
 
 def build_services(settings: Settings, store: Store, clock: Clock) -> Services:
-    """Wire the services together; nothing runs yet."""
+    """Create the services; nothing runs yet."""
     limits = settings.limits
-    worker = Worker(clock, sweep_seconds=settings.sweep_seconds)
+    worker = Worker(clock, settings.timing, sweep_seconds=settings.sweep_seconds)
     tokens = Tokens(store, clock, life_ms=limits.token_ms)
     failures = FailureLimits(
         clock, unsigned_per_second=limits.unsigned_per_second, secrets_per_minute=limits.wrong_secrets_per_minute
@@ -133,7 +133,7 @@ def build_services(settings: Settings, store: Store, clock: Clock) -> Services:
     )
     worker.add(log.sequence)
     worker.add(checks.run)
-    worker.add(SegmentSealer(store, clock, reading, piece_bytes=limits.piece_bytes).run, aside=True)
+    worker.add(SegmentSealer(store, clock, reading, limits, settings.timing).run, aside=True)
     worker.add_sweep(lifecycle.lapse_overdue)
     worker.add_sweep(RetentionRule(store, clock, erasure).run)
     worker.add_sweep(erasure.finish)
@@ -164,12 +164,12 @@ def build_services(settings: Settings, store: Store, clock: Clock) -> Services:
 
 
 def destroy_old_backups(store: Store, clock: Clock) -> None:
-    """Destroy the keys of backups whose time is over."""
+    """Destroy the keys of expired backups."""
     store.backup_keys.destroy_due(clock.wall_ms())
 
 
 def prepare(services: Services, *, restored: bool = False) -> None:
-    """What must be done before a collector listens: replay what ended, finish cut redemptions, continue the log."""
+    """Prepare a collector to listen: reapply endings, finish interrupted redemptions, continue the log."""
     reapply_endings(services.store, services.clock)
     finish_interrupted(services.store)
     services.bundles.log.continue_after_restore(restored=restored)
@@ -217,7 +217,7 @@ def _openapi() -> OpenAPIConfig:
 
 
 def require_rules(app: Litestar) -> None:
-    """Every route says who may use it, or the collector does not start."""
+    """Demand that every route declares who may use it."""
     for route in app.routes:
         for handler in getattr(route, "route_handlers", []):
             ruled = isinstance(handler.opt.get(ACCESS), Access)
@@ -228,7 +228,7 @@ def require_rules(app: Litestar) -> None:
 def build_app(services: Services, *, background: bool = True) -> Litestar:
     """The ASGI application; starting it starts the background work, stopping it closes the store.
 
-    Without ``background`` nothing runs behind the requests but what is asked for by ``Worker.drain``.
+    Without ``background``, background work runs only in ``Worker.drain``.
     """
 
     @asynccontextmanager
@@ -256,5 +256,5 @@ def build_app(services: Services, *, background: bool = True) -> Litestar:
 
 
 def system_clock() -> Clock:
-    """The clock of a real collector."""
+    """The system clock."""
     return SystemClock()

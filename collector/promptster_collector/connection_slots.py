@@ -1,12 +1,12 @@
-"""Places for connections: as many as there are file descriptors for, and shared among those who come.
+"""Slots for connections: as many as the process has file descriptors for, shared fairly among senders.
 
-A connection takes a slot when it is accepted, before any TLS, and leaves it when it is closed. Where all are taken the
-next one still gets in, and one that has not said yet what it wants, says nothing more, or does not read what it asked
-for gives way: of the sender who holds most slots the one that is furthest behind. So nobody who is slow on purpose
-keeps out those who are not, not even from the same address, which is that of everybody behind a proxy.
+A connection takes a slot when it is accepted, before TLS, and releases it when it is closed. If all slots are taken, a
+new connection evicts an idle one: one that has not sent its request, has stopped sending, or does not read its answer.
+The sender with the most slots loses the one that lags furthest behind. So slow clients cannot lock out others, not even
+those with the same address, as behind a proxy.
 
-One sender holds three quarters of the slots at most, and never takes one of somebody who holds fewer. So whoever keeps
-every connection busy keeps out nobody at another address.
+One sender can hold at most three quarters of the slots, and never evicts a sender who holds fewer. So a sender who
+keeps every connection busy cannot lock out other addresses.
 """
 
 from __future__ import annotations
@@ -27,78 +27,78 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _RESERVED: Final = 96
-"""Descriptors that are for everything else: databases, segments, helping processes."""
+"""Descriptors kept for everything else: databases, segments, helper processes."""
 _LEAST: Final = 16
 _MOST: Final = 4096
 _PACE: Final = 64 * 1024
-"""Bytes of a body in a second, by which those are measured who send one."""
+"""Bytes of a body in a second that a connection is expected to send."""
 _WANTED: Final = _MOST + _RESERVED
 
 
 class SlotState(Enum):
-    """What a connection does."""
+    """What a connection is doing."""
 
     WAITING = "waiting"
-    """It owes a request's head, TLS before that, or nothing at all."""
+    """It is idle, in its TLS handshake, or sending a request's head."""
     SENDING = "sending"
-    """A request's body is on its way."""
+    """It is sending a request's body."""
     ANSWERED = "answered"
-    """Its request is worked on; it never gives way."""
+    """Its request is being answered; it is never evicted."""
     UNREAD = "unread"
-    """There is an answer, and nobody takes it."""
+    """It does not read its answer."""
 
 
 @dataclass(eq=False)
 class ConnectionSlot:
-    """One connection's slot."""
+    """The slot of one connection."""
 
     connection: socket.socket
     descriptor: int
     sender: str
     since: float
-    """When it began to do what it does."""
+    """When it began its current state."""
     doing: SlotState = SlotState.WAITING
     received: int = 0
     """Bytes since then."""
     transport: asyncio.Transport | None = None
-    """Known once there is a request to be expected: behind a TLS handshake."""
+    """Known after the TLS handshake."""
     leaving: bool = False
 
     def begin(self, doing: SlotState, now: float) -> None:
-        """Do something else from now on."""
+        """Begin another state."""
         if doing is not self.doing:
             self.doing, self.since, self.received = doing, now, 0
 
     def behind(self, now: float) -> float:
-        """How many seconds it is behind somebody who says at once what there is to say."""
+        """How many seconds it lags behind a client that keeps the expected pace."""
         return now - self.since - (self.received / _PACE if self.doing is SlotState.SENDING else 0.0)
 
     def give_way(self) -> None:
-        """Close the connection; its descriptor is free a moment later."""
+        """Close the connection; its descriptor is free shortly after."""
         self.leaving = True
         if self.transport is not None:
             self.transport.abort()
             return
-        with contextlib.suppress(OSError):  # whoever was there has gone by itself
+        with contextlib.suppress(OSError):  # it was closed already
             self.connection.shutdown(socket.SHUT_RDWR)
 
 
 @dataclass
 class ConnectionSlots:
-    """All slots of one listener."""
+    """The slots of one listener."""
 
     limit: int
     clock: Callable[[], float] = time.monotonic
     _taken: dict[int, ConnectionSlot] = field(default_factory=dict[int, ConnectionSlot])
     _held: Counter[str] = field(default_factory=Counter[str])
-    """How many each sender holds, without those that are leaving."""
+    """The number that each sender holds, without those that are being closed."""
 
     def __len__(self) -> int:
-        """How many are taken."""
+        """The number of slots that are taken."""
         return len(self._taken)
 
     def take(self, connection: socket.socket, sender: str) -> ConnectionSlot:
-        """A slot for a connection that was accepted."""
+        """Take a slot for an accepted connection."""
         descriptor = connection.fileno()
         slot = ConnectionSlot(connection=connection, descriptor=descriptor, sender=sender, since=self.clock())
         self._taken[descriptor] = slot
@@ -106,7 +106,7 @@ class ConnectionSlots:
         return slot
 
     def leave(self, slot: ConnectionSlot) -> None:
-        """The connection is closed."""
+        """Release the slot of a closed connection."""
         if self._taken.get(slot.descriptor) is slot:
             del self._taken[slot.descriptor]
             if not slot.leaving:
@@ -118,7 +118,7 @@ class ConnectionSlots:
             del self._held[slot.sender]
 
     def of(self, transport: asyncio.Transport) -> ConnectionSlot | None:
-        """The slot of a connection that can be spoken on."""
+        """The slot of a transport's connection."""
         ours = transport.get_extra_info("socket")
         slot = None if ours is None else self._taken.get(ours.fileno())
         if slot is not None:
@@ -127,16 +127,16 @@ class ConnectionSlots:
 
     @property
     def share(self) -> int:
-        """How many one sender may hold."""
+        """The number that one sender may hold."""
         return self.limit * 3 // 4
 
     @property
     def crowded(self) -> bool:
-        """Whether the next one has to wait a moment until somebody who gave way is gone."""
+        """Whether the next connection has to wait until an evicted one is closed."""
         return len(self._taken) >= self.limit and any(slot.leaving for slot in self._taken.values())
 
     def make_room(self, sender: str) -> bool:
-        """Have somebody give way to the next one of ``sender``, if that is needed; answers whether it has a slot."""
+        """Evict a connection for the next one of ``sender`` if needed; returns whether there is a slot."""
         mine = self._held[sender]
         if mine < self.share and len(self._taken) < self.limit:
             return True
@@ -157,7 +157,7 @@ class ConnectionSlots:
 
 
 class _Accepted(socket.socket):
-    """A connection that leaves its slot when it is closed, by whomever."""
+    """A connection that releases its slot when it is closed."""
 
     slot: ConnectionSlot | None = None
     slots: ConnectionSlots | None = None
@@ -170,7 +170,7 @@ class _Accepted(socket.socket):
 
 
 class Listener(socket.socket):
-    """A listening socket that gives slots."""
+    """A listening socket whose connections take slots."""
 
     slots: ConnectionSlots | None = None
 
@@ -178,15 +178,15 @@ class Listener(socket.socket):
         """The next connection.
 
         Raises:
-            BlockingIOError: there is none, or its slot is being made free and it can be had in a moment.
-            ConnectionAbortedError: there was one, and nobody gives way to it.
+            BlockingIOError: there is none, or its slot is not free yet.
+            ConnectionAbortedError: there was one, and no connection could be evicted for it.
         """
         slots = self.slots
         if slots is not None and slots.crowded:
             raise BlockingIOError
-        descriptor, address = cast("Any", self)._accept()  # noqa: SLF001 - what ``socket.accept`` itself begins with
+        descriptor, address = cast("Any", self)._accept()  # noqa: SLF001 - ``socket.accept`` itself begins with it
         connection = _Accepted(self.family, self.type, self.proto, fileno=descriptor)
-        # Head and body of an answer are two writes: without this the second waits for the other side's word, 40 ms.
+        # Head and body of an answer are two writes: without this the second one waits 40 ms for an acknowledgement.
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if slots is None:
             return connection, address
@@ -199,11 +199,11 @@ class Listener(socket.socket):
 
 
 def slots_for_process() -> ConnectionSlots:
-    """As many slots as this process may have descriptors for, having asked for more if it may."""
+    """As many slots as this process has descriptors for, after raising its limit if that is allowed."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = _WANTED if hard == resource.RLIM_INFINITY else min(hard, _WANTED)
     if soft != resource.RLIM_INFINITY and soft < wanted:
-        with contextlib.suppress(ValueError, OSError):  # what there is has to do
+        with contextlib.suppress(ValueError, OSError):  # the current limit has to do
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
             soft = wanted
     room = _WANTED if soft == resource.RLIM_INFINITY else soft

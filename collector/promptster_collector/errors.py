@@ -1,16 +1,16 @@
-"""What the collector refuses, in one family; ``app`` turns each into an HTTP problem document.
+"""The collector's errors; ``problems`` turns each refusal into an HTTP problem document.
 
 ``PromptsterError``
 ├── ``SetupError``      the data folder or a key file of the collector cannot be used
 │   └── ``OptionError``   a value on its command line cannot be used (exit 2)
-└── ``Refusal``         a request is answered with a problem document; ``status`` and ``code`` are part of the contract
-    ├── ``NotFoundError``      404, also for everything that belongs to someone else
+└── ``Refusal``         a request is answered with a problem document; ``status`` and ``code`` never change
+    ├── ``NotFoundError``      404, also for objects of another organisation
     ├── ``UnauthorizedError``  401
-    ├── ``ForbiddenError``     403, a role that may not do this on objects it may see
+    ├── ``ForbiddenError``     403, the caller's role does not allow this
     ├── ``ConflictError``      409
     ├── ``GoneError``          410
     ├── ``InvalidError``       422
-    ├── ``UpgradeRequiredError``  426, a program that is too old for what it asks for
+    ├── ``UpgradeRequiredError``  426, the client is too old
     └── ``BusyError``          429 or 503, with Retry-After
 """
 
@@ -38,13 +38,13 @@ class SetupError(PromptsterError):
 
 
 class OptionError(SetupError):
-    """An option's value cannot be used, whatever the data folder is like."""
+    """An option's value cannot be used."""
 
     exit_code = 2
 
 
 _ROOM = "Free some space."
-_OWN = "Make it yours and writable, or name another place."
+_OWN = "Make it writable for your user, or name another path."
 _FILE_HINTS: Final = {
     errno.ENOSPC: _ROOM,
     errno.EDQUOT: _ROOM,
@@ -54,26 +54,26 @@ _FILE_HINTS: Final = {
     errno.ENOENT: "Check the path.",
     errno.ENOTDIR: "Check the path.",
 }
-"""What to do, by the system's number."""
+"""What to do, by ``errno``."""
 
 
 def file_refused(error: OSError) -> SetupError:
-    """What it means for an operator that the system refused a file, a folder or a disk."""
+    """The operator's error for a file, a folder or a disk that the system refused."""
     named = f"cannot use {os.fsdecode(error.filename)}" if isinstance(error.filename, (str, bytes)) else "disk error"
     hint = _FILE_HINTS.get(error.errno or 0)
     return SetupError(f"{named}: {reason_of(error)}", hint=hint, code="file")
 
 
 def database_refused(error: Exception) -> SetupError | None:
-    """What it means for an operator that a database cannot be used; ``None`` for every other error."""
+    """The operator's error for a database that cannot be used; ``None`` for any other error."""
     if not any(kind.__module__.startswith(("sqlalchemy.", "sqlite3")) for kind in type(error).__mro__):
         return None
     reason = str(getattr(error, "orig", None) or (error if isinstance(error, sqlite3.Error) else type(error).__name__))
-    hint = "Check that its files are yours and whole, or restore the data folder."
+    hint = "Check that its files are complete and belong to your user, or restore the data folder."
     return SetupError(f"cannot use a database of the data folder: {reason}", hint=hint, code="database")
 
 
-class Refusal(PromptsterError):  # noqa: N818 - what the contract calls it
+class Refusal(PromptsterError):  # noqa: N818 - the protocol's name for it
     """A request that is answered with a problem document.
 
     ``extra`` holds further members of that document, ``headers`` further headers of the answer.
@@ -92,7 +92,6 @@ class Refusal(PromptsterError):  # noqa: N818 - what the contract calls it
         extra: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> None:
-        """Keep the texts, and what the answer carries beside them."""
         super().__init__(message, hint=hint, code=code)
         self.status = status or self.default_status
         self.extra = dict(extra or {})
@@ -100,7 +99,7 @@ class Refusal(PromptsterError):  # noqa: N818 - what the contract calls it
 
 
 class NotFoundError(Refusal):
-    """There is no such object, or it is not the caller's to know of."""
+    """There is no such object, or it belongs to someone else."""
 
     default_code = "not_found"
     default_status = 404
@@ -128,21 +127,21 @@ class ConflictError(Refusal):
 
 
 class GoneError(Refusal):
-    """The object has ended for good."""
+    """The object no longer exists."""
 
     default_code = "gone"
     default_status = 410
 
 
 class InvalidError(Refusal):
-    """The request is well-formed HTTP, and its content is not acceptable."""
+    """The request's content is not acceptable."""
 
     default_code = "invalid"
     default_status = 422
 
 
 class UpgradeRequiredError(Refusal):
-    """The caller's program is too old for what it asks for."""
+    """The client is too old."""
 
     default_code = "newer_version"
     default_status = 426
@@ -163,5 +162,5 @@ class BusyError(Refusal):
         hint: str | None = None,
         status: int | None = None,
     ) -> None:
-        """Say in whole seconds when to try again."""
+        """Set the seconds after which to try again."""
         super().__init__(message, code=code, hint=hint, status=status, headers={"retry-after": str(retry_after)})

@@ -1,8 +1,7 @@
-"""One HTTP connection, below the application: what no route ever sees is limited and refused here.
+"""One HTTP connection, below the application: limits on what no route ever sees.
 
-A request's head is at most 64 KiB and 100 fields, and is there in ten seconds, however it comes. A body, and whoever
-reads an answer, has to go on at a pace that every network has. What cannot be read as HTTP is answered with a problem
-document like every other refusal.
+A request's head has at most 64 KiB and 100 fields, and ten seconds to arrive. A body, and a client that reads an
+answer, must keep a pace that every network has. Invalid HTTP is answered with a problem document like any refusal.
 """
 
 from __future__ import annotations
@@ -31,29 +30,29 @@ MAX_FIELDS: Final = 100
 
 
 class _HeadTooLargeError(ValueError):
-    """Ends the parser's work on a head that goes on for too long."""
+    """Stops the parser in a request head that is too large."""
 
 
 class HttpConnection(HttpToolsProtocol):
-    """Uvicorn's connection with limits, and with problem documents for what is not HTTP."""
+    """Uvicorn's connection with limits; invalid HTTP is answered with a problem document."""
 
     slots: ClassVar[ConnectionSlots | None] = None
-    """Where its slot is known, if slots are counted."""
+    """The slots of the listener, if they are limited."""
     head_seconds = 10.0
-    """In which a request's head must be whole."""
+    """Seconds in which a request's head must be complete."""
     patience = 30.0
-    """Seconds in which a request that is not whole must bring ``least`` bytes."""
+    """Seconds in which an incomplete request must bring ``least`` bytes."""
     least = 16 * 1024
     """Bytes: half a kilobyte a second, which every network has."""
     _in_head = False
-    """Whether a head has begun and not ended."""
+    """Whether a head is being received."""
     _arriving = True
-    """Whether more of a request is to come; a fresh connection owes its first."""
+    """Whether more of a request is expected; a new connection owes its first."""
     _head = 0
     _fields = 0
     _too_large = False
     _got = 0
-    """Bytes since the last look at how a request arrives."""
+    """Bytes since the last check of the request's pace."""
     _stalled: asyncio.TimerHandle | None = None
     _head_due: asyncio.TimerHandle | None = None
     _unread: asyncio.TimerHandle | None = None
@@ -68,14 +67,14 @@ class HttpConnection(HttpToolsProtocol):
         self._wait()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Wait for nothing more."""
+        """Stop all timers."""
         self._stop_waiting()
         self._expect_no_head()
         self._stop_unread()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Take some bytes; refuse a head that has become too long with them."""
+        """Receive some bytes; refuse a head that is now too large."""
         self._got += len(data)
         if self._slot is not None:
             self._slot.received += len(data)
@@ -83,7 +82,7 @@ class HttpConnection(HttpToolsProtocol):
         if self.transport.is_closing():
             return
         if self._in_head:
-            # Only what is left over here has not been counted field by field.
+            # Only what is left over here was not counted field by field.
             self._head += len(data)
             if self._head > MAX_HEAD:
                 self._refuse_head()
@@ -95,7 +94,7 @@ class HttpConnection(HttpToolsProtocol):
         self._settle()
 
     def on_message_begin(self) -> None:
-        """A request begins."""
+        """Start counting a request's head."""
         super().on_message_begin()
         self._in_head = self._arriving = True
         self._head = self._fields = 0
@@ -114,44 +113,44 @@ class HttpConnection(HttpToolsProtocol):
         super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        """The head is whole."""
+        """Stop counting: the head is complete."""
         self._in_head = False
         self._expect_no_head()
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
-        """The request is whole."""
+        """Note that the request is complete."""
         self._arriving = False
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
-        """The request is answered."""
+        """Note that the request is answered, and that the answer must be read."""
         super().on_response_complete()
         if self.transport.get_write_buffer_size() and self._unread is None:
-            # Little enough that writing went on: also that has to be taken, by whoever wants nothing more as well.
+            # So little that writing never paused: it has to be read too, even by a client that asks for nothing more.
             self._unread = self.loop.call_later(2 * self.patience, self._look_unread)
         self._settle()
 
     def pause_writing(self) -> None:
-        """More waits to be read than should; whoever reads nothing of it is let go."""
+        """Give a client that reads too slowly some time, then close the connection."""
         super().pause_writing()
         if self._unread is None:
             self._unread = self.loop.call_later(2 * self.patience, self._look_unread)
         self._settle()
 
     def resume_writing(self) -> None:
-        """It is being read."""
+        """Note that the client is reading again."""
         self._stop_unread()
         super().resume_writing()
         self._settle()
 
     def send_400_response(self, msg: str) -> None:
-        """Refuse what cannot be read as HTTP."""
+        """Answer invalid HTTP with a problem document."""
         if self._too_large:
             self._refuse_head()
             return
         del msg  # uvicorn's own words
-        self._refuse(HTTPStatus.BAD_REQUEST, "invalid_http", "this is not a request that can be read")
+        self._refuse(HTTPStatus.BAD_REQUEST, "invalid_http", "this is not a valid HTTP request")
 
     def _count(self, size: int) -> None:
         self._head += size
@@ -160,12 +159,10 @@ class HttpConnection(HttpToolsProtocol):
             raise _HeadTooLargeError
 
     def _refuse_head(self) -> None:
-        self._refuse(
-            HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "head_too_large", "the request's head is larger than it may be"
-        )
+        self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "head_too_large", "the request's head is too large")
 
     def _settle(self) -> None:
-        """Tell the slot what this connection does."""
+        """Tell the slot what this connection is doing."""
         if self._slot is None:
             return
         answering = cast("RequestResponseCycle | None", self.cycle)
@@ -176,7 +173,7 @@ class HttpConnection(HttpToolsProtocol):
         elif self._unread is not None:
             doing = SlotState.UNREAD
         elif self.pipeline:
-            doing = SlotState.WAITING  # it asks for the next thing before it has the last: no program of ours does
+            doing = SlotState.WAITING  # it sends a request before it has the last answer: our client never does
         else:
             doing = SlotState.WAITING if answering.response_complete else SlotState.ANSWERED
         self._slot.begin(doing, self.loop.time())
@@ -211,7 +208,7 @@ class HttpConnection(HttpToolsProtocol):
             self._stalled = None
 
     def _look(self) -> None:
-        """Too little came for too long; unless it was us who did not read."""
+        """Refuse a request that is too slow, unless reading was paused here."""
         if self.flow.read_paused or self._got >= self.least:
             self._wait()
         else:
@@ -233,7 +230,7 @@ class HttpConnection(HttpToolsProtocol):
             return
         answering = cast("RequestResponseCycle | None", self.cycle)  # uvicorn says that there always is one
         if answering is not None and answering.response_started and not answering.response_complete:
-            self.transport.abort()  # another answer is half said already
+            self.transport.abort()  # another answer has already begun
             return
         content = problem_bytes(status, code, detail)
         fields = [
@@ -248,5 +245,5 @@ class HttpConnection(HttpToolsProtocol):
 
 
 def with_slots(slots: ConnectionSlots) -> type[HttpConnection]:
-    """Connections that have a slot among these."""
+    """A connection class whose connections take a slot each."""
     return type("SlottedConnection", (HttpConnection,), {"slots": slots})

@@ -1,7 +1,7 @@
-"""What people call things: titles, names and labels, checked once where they come in.
+"""Titles, names and labels, checked where they come in.
 
-Taken is what can be shown to others as it is, on one line. A character that cannot be seen, or that turns or breaks
-the line, is refused unless the script that it stands in needs it.
+Accepted is what can be shown as it is, on one line. A character that is invisible, or that reverses or breaks
+the line, is refused unless its script needs it.
 """
 
 from __future__ import annotations
@@ -13,23 +13,25 @@ from promptster.replay.invisible_characters import is_encodable, replace_invisib
 
 
 def normalised_text(text: str) -> str:
-    """The text without spaces around it, every other script's space as a plain one."""
+    """The text without surrounding spaces, and with every Unicode space as a plain one."""
     return "".join(" " if unicodedata.category(each) == "Zs" else each for each in text).strip()
 
 
 def text_fault(text: str, what: str, *, least: int = 1, most: int) -> str | None:
-    """Why a normalised text cannot be used, as an error's message; ``None`` if it can.
+    """Why a normalised text cannot be used, as an error message; ``None`` if it can.
 
     Args:
         text: the text.
         what: what it is, such as ``a title``.
-        least: how many characters it has at least.
-        most: how many at most.
+        least: the fewest characters.
+        most: the most characters.
     """
     if not least <= len(text) <= most:
-        return f"{what} has {least} to {most} characters" if least else f"{what} has at most {most} characters"
+        return (
+            f"{what} must have {least} to {most} characters" if least else f"{what} can have at most {most} characters"
+        )
     if not is_encodable(text):
-        return f"{what} has bytes that are not UTF-8"
+        return f"{what} contains bytes that are not UTF-8"
     if not is_printable(text) or replace_invisible(text, lambda _: "") != text:
-        return f"{what} is one line, without control or invisible characters"
+        return f"{what} must be one line without control or invisible characters"
     return None

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _BACKLOG = 1024
 _READY = re.compile(rb"(https?://[\x21-\x7e]+)?\s*")
-"""What stands in a ready file."""
+"""The content of a ready file."""
 _READY_BYTES = 4096
 
 
@@ -35,7 +35,7 @@ class Listening:
     tls_key: Path | None = None
     ready_file: Path | None = None
     state_days: bool = False
-    """Whether the settings' word about backups of the keys is a new one, to be kept from here on."""
+    """Whether ``key_backup_days`` was given and replaces the stored value."""
 
     @property
     def tls(self) -> bool:
@@ -51,7 +51,7 @@ def is_loopback(host: str) -> bool:
 
 
 def _is_wildcard(host: str) -> bool:
-    """Whether it stands for every address of this computer, so that nobody can call it."""
+    """Whether it means every address of this computer, so that no link can contain it."""
     with contextlib.suppress(ValueError):
         return ipaddress.ip_address(host).is_unspecified
     return not host
@@ -67,7 +67,7 @@ def refuse_plain_http(listening: Listening) -> None:
         return
     raise OptionError(
         "http works only on 127.0.0.1",
-        hint="Add --tls-cert and --tls-key, or keep --host 127.0.0.1 behind a proxy that speaks TLS.",
+        hint="Add --tls-cert and --tls-key, or put a TLS proxy in front of --host 127.0.0.1.",
         code="plain_http_refused",
     )
 
@@ -76,7 +76,7 @@ def _web_address(url: str) -> SplitResult:
     """The parts of a public URL.
 
     Raises:
-        OptionError: it has brackets that do not close, a port that there cannot be, or something else that no URL has.
+        OptionError: it is not a valid URL.
     """
     hint = "--public-url looks like https://HOST."
     with contextlib.suppress(ValueError):
@@ -87,14 +87,14 @@ def _web_address(url: str) -> SplitResult:
 
 
 def refuse_unusable_public_url(url: str, listening: Listening) -> None:
-    """Links must name an address that can be called, and must not send an invite's secret over plain HTTP."""
+    """Demand an address that links can contain, and that does not send an invite's secret over plain HTTP."""
     if not url and not _is_wildcard(listening.host):
         return
     parts = _web_address(url)
     host = parts.hostname or ""
     if parts.query or parts.fragment or parts.username is not None:
         hint = "It looks like https://HOST, or https://HOST/FOLDER."
-        raise OptionError("--public-url takes an address only", hint=hint, code="public_url")
+        raise OptionError("--public-url takes only an address", hint=hint, code="public_url")
     if parts.scheme == "https" and not _is_wildcard(host):
         return
     if parts.scheme == "http" and is_loopback(host):
@@ -103,7 +103,7 @@ def refuse_unusable_public_url(url: str, listening: Listening) -> None:
 
 
 def refuse_unreadable_certificate(listening: Listening) -> None:
-    """A certificate or key that cannot be read is named, before anything is opened."""
+    """Demand that certificate and key can be read."""
     for option, path in (("--tls-cert", listening.tls_cert), ("--tls-key", listening.tls_key)):
         if path is None:
             continue
@@ -135,7 +135,7 @@ def bind(listening: Listening) -> Listener:
 
 def _not_bound(listening: Listening, error: OSError) -> SetupError:
     host = f"[{listening.host}]" if ":" in listening.host else listening.host
-    what, hint = f"cannot listen on {host}:{listening.port}", "Add another --port; 0 takes any free one."
+    what, hint = f"cannot listen on {host}:{listening.port}", "Use another --port; 0 picks any free one."
     if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
         return OptionError(f"{what}: not an address of this computer", hint="Check --host.", code="address")
     if error.errno == errno.EADDRINUSE:
@@ -144,17 +144,17 @@ def _not_bound(listening: Listening, error: OSError) -> SetupError:
 
 
 def base_url(server: socket.socket, listening: Listening) -> str:
-    """The URL under which a bound socket is reached."""
+    """The URL of a bound socket."""
     host, port = server.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host
     return f"{'https' if listening.tls else 'http'}://{shown}:{port}"
 
 
 def refuse_taken_ready_file(ready_file: Path | None) -> None:
-    """A ready file is replaced and removed unasked, so what stands there must be one.
+    """Demand that the path is free or a ready file, which is replaced and removed without asking.
 
     Raises:
-        OptionError: it is something else, or its folder is missing.
+        OptionError: it is another file, or its folder is missing.
     """
     if ready_file is None:
         return
@@ -169,6 +169,6 @@ def refuse_taken_ready_file(ready_file: Path | None) -> None:
 
 
 def remove_ready_file(ready_file: Path | None) -> None:
-    """A ready file says that somebody listens now: one of an earlier process would name a dead address."""
+    """Remove the ready file: it says that the collector is listening now."""
     if ready_file is not None:
         ready_file.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""The one table that turns errors into HTTP problem documents (RFC 9457)."""
+"""Turns errors into HTTP problem documents (RFC 9457)."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("promptster_collector")
 
 _AFTER_FAULT = "60"
-"""Seconds after which to try again where the disk failed."""
+"""Seconds after which to try again if the disk failed."""
 
 _TITLES: Mapping[int, str] = {
     400: "Bad request",
@@ -86,7 +86,7 @@ def problem(
 
 
 def problem_for_missing(response: Response[Any]) -> Response[Any]:
-    """The same answer, or a problem document where the framework says "not found" in words of its own."""
+    """Replaces the framework's own "not found" answer with a problem document."""
     if response.status_code != HTTPStatus.NOT_FOUND:
         return response
     return problem(HTTPStatus.NOT_FOUND, "not_found", "not found")
@@ -103,20 +103,20 @@ def _on_protocol(_: Request[Any, Any, Any], error: ProtocolError) -> Response[by
 
 
 def _on_validation(_: Request[Any, Any, Any], error: ValidationException) -> Response[bytes]:
-    """Names what is off, and never repeats what was sent."""
+    """Names the invalid members and never repeats their values."""
     found = cast("list[object]", error.extra) if isinstance(error.extra, list) else []
     items = [cast("dict[str, object]", item) for item in found if isinstance(item, dict)]
     keys = sorted({str(item["key"]) for item in items if item.get("key")})
     detail = (
-        f"the request is not of the expected form: {', '.join(keys)}"
+        f"the request does not have the expected form: {', '.join(keys)}"
         if keys
-        else "the request is not of the expected form"
+        else "the request does not have the expected form"
     )
     return problem(400, "invalid_request", detail)
 
 
 def _offered(methods: str) -> str:
-    """The framework counts OPTIONS among a route's methods; the guard refuses it."""
+    """The methods without OPTIONS, which the framework adds and the guard refuses."""
     return ", ".join(sorted(method for method in methods.split(", ") if method != "OPTIONS"))
 
 
@@ -130,31 +130,31 @@ def _on_http(_: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]
 
 
 def _on_serialization(_: Request[Any, Any, Any], __: SerializationException) -> Response[bytes]:
-    return problem(400, "invalid_request", "the request's body cannot be read")
+    return problem(400, "invalid_request", "the request body cannot be read")
 
 
 def _on_recursion(_: Request[Any, Any, Any], __: RecursionError) -> Response[bytes]:
-    """Only a body can be nested that deeply: our own documents end at 32 levels."""
-    return problem(400, "invalid_request", "the request's body is nested too deeply")
+    """Only a request body can be nested that deeply: our own documents have at most 32 levels."""
+    return problem(400, "invalid_request", "the request body is nested too deeply")
 
 
 def _on_unseal(_: Request[Any, Any, Any], __: UnsealError) -> Response[bytes]:
-    log.error("a stored value cannot be opened")
-    return problem(503, "storage_damaged", "stored data cannot be opened", headers={"retry-after": "60"})
+    log.error("a stored value cannot be decrypted")
+    return problem(503, "storage_damaged", "stored data cannot be decrypted", headers={"retry-after": "60"})
 
 
 def _on_anything(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
-    """Our own fault: the log gets type and place, nobody gets content."""
+    """A fault of the collector: the log gets type and place, and no content."""
     if is_full(error):
         return _on_refusal(request, StorageFullError())
     frames = traceback.extract_tb(error.__traceback__)
     place = f"{frames[-1].name}:{frames[-1].lineno}" if frames else "?"
-    if isinstance(error, (OSError, OperationalError)):  # a disk that fails, or one that was remounted for reading only
-        log.error("the data folder does not answer: %s at %s", type(error).__name__, place)
+    if isinstance(error, (OSError, OperationalError)):  # the disk fails, or was remounted read-only
+        log.error("the data folder cannot be used: %s at %s", type(error).__name__, place)
         detail = "the collector's storage is not available"
         return problem(503, "storage_unavailable", detail, headers={"retry-after": _AFTER_FAULT})
     log.error("internal error %s at %s", type(error).__name__, place)
-    return problem(500, "internal", "the collector could not do this")
+    return problem(500, "internal", "internal error in the collector")
 
 
 HANDLERS: dict[type[Exception] | int, Any] = {

@@ -1,4 +1,4 @@
-"""Listening: binds the address, prepares the store, runs uvicorn, writes the ready file when requests are answered."""
+"""Serving: prepares the store, runs uvicorn, and writes the ready file when requests are answered."""
 
 from __future__ import annotations
 
@@ -44,27 +44,27 @@ if TYPE_CHECKING:
 log = logging.getLogger("promptster_collector")
 
 _SWITCH = 0.0005
-"""Seconds after which a thread that computes lets another one go on: the writer must not wait for checks."""
+"""Python's thread switch interval in seconds: the database writer must not wait for checks."""
 _GRACE = 10
-"""Seconds that running requests have at the end."""
+"""Seconds that running requests have when the collector stops."""
 
 
 class WithoutContent(logging.Formatter):
-    """Neither messages nor tracebacks of other people's code."""
+    """Formats log records of libraries without messages and tracebacks."""
 
     def formatException(self, ei: object) -> str:  # noqa: N802 - logging's name
-        """The fault's type."""
+        """The type of the exception."""
         kind = ei[0] if isinstance(ei, tuple) and ei and isinstance(ei[0], type) else None
         return kind.__name__ if kind is not None else "unknown"
 
     def formatStack(self, stack_info: str) -> str:  # noqa: N802 - logging's name
-        """Nothing: lines of code may hold what they work on."""
+        """No stack: its lines may contain data."""
         del stack_info
         return ""
 
 
 def _log_to_stderr() -> None:
-    """Lines without content: no names, addresses, tokens or bodies; uvicorn's own lines stay below."""
+    """Log lines without content: no names, addresses, tokens or bodies; nothing from uvicorn."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     log.handlers[:] = [handler]
@@ -72,7 +72,7 @@ def _log_to_stderr() -> None:
     log.propagate = False
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
-    # What libraries log of faults may quote what they worked on: type and slot are told by our own lines.
+    # Log lines of libraries may quote data; our own lines report type and place.
     quiet = logging.StreamHandler(sys.stderr)
     quiet.setFormatter(WithoutContent("%(asctime)s %(levelname)s a fault in %(name)s"))
     quiet.setLevel(logging.WARNING)
@@ -80,7 +80,7 @@ def _log_to_stderr() -> None:
 
 
 class _Server(uvicorn.Server):
-    """Uvicorn that says when it answers, and ends with exit code 0 on a signal."""
+    """Uvicorn that reports when it is ready, and exits with 0 on a signal."""
 
     def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None]) -> None:
         super().__init__(config)
@@ -115,7 +115,7 @@ def _modern_tls(_: uvicorn.Config, default: Callable[[], ssl.SSLContext]) -> ssl
 def _config(
     settings: Settings, listening: Listening, store: Store, slots: ConnectionSlots
 ) -> tuple[uvicorn.Config, list[str]]:
-    """The server's settings, and whose collector it is."""
+    """The server's configuration, and the names of the organisations."""
     services = build_services(settings, store, system_clock())
     prepare(services)
     config = uvicorn.Config(
@@ -129,7 +129,7 @@ def _config(
         timeout_graceful_shutdown=_GRACE,
         timeout_keep_alive=75,
         http=with_slots(slots),
-        loop="asyncio",  # whose way of accepting connections the slots know
+        loop="asyncio",  # the slots depend on how it accepts connections
         ssl_certfile=listening.tls_cert,
         ssl_keyfile=listening.tls_key,
         ssl_context_factory=_modern_tls if listening.tls else None,
@@ -138,7 +138,7 @@ def _config(
 
 
 def ready_words(name: str, settings: Settings, listening: Listening, url: str) -> list[str]:
-    """What whoever started the collector reads as soon as it answers."""
+    """The lines for the operator when the collector is ready."""
     whose = f"{name}'s collector" if name else "The collector"
     if settings.public_url not in {"", url}:
         return [f"{whose} is ready at {settings.public_url} (listening on {url}).", "Ctrl-C stops it."]
@@ -152,7 +152,7 @@ def ready_words(name: str, settings: Settings, listening: Listening, url: str) -
 
 
 def serve(settings: Settings, listening: Listening, *, tell: Callable[[str], None]) -> None:
-    """Serve until a signal; ``tell`` gets the lines that are for whoever started it.
+    """Serve until a signal; ``tell`` prints lines for the operator.
 
     Raises:
         SetupError: the folder, the address or the certificate cannot be used.
@@ -166,7 +166,7 @@ def serve(settings: Settings, listening: Listening, *, tell: Callable[[str], Non
     require_data_folder(settings)
     lock = FolderLock(settings)
     try:
-        finish_restore(settings)  # what a restore that was killed left behind holds keys
+        finish_restore(settings)  # what an interrupted restore left behind contains keys
         if listening.state_days:
             _restate(settings)
         settings = as_stated(settings)
@@ -181,10 +181,10 @@ def serve(settings: Settings, listening: Listening, *, tell: Callable[[str], Non
 
 
 def _restate(settings: Settings) -> None:
-    """Change what is stated about backups of the keys, unless earlier words would be broken by it.
+    """Change the stated days of key backups, unless that would break an earlier promise.
 
     Raises:
-        OptionError: they would.
+        OptionError: it would.
     """
     now_ms = system_clock().wall_ms()
     store = Store.open(settings)
@@ -199,7 +199,7 @@ def _run(settings: Settings, listening: Listening, server: Listener, url: str, t
     def on_ready() -> None:
         if listening.ready_file is not None:
             write_atomically(listening.ready_file, url.encode(), durability=Durability.NONE)
-        if not sys.stderr.isatty():  # a person reads it below, once
+        if not sys.stderr.isatty():  # the lines below say it to a person
             log.info("listening on %s", url)
         for line in ready_words(name, settings, listening, url):
             tell(line)
@@ -212,7 +212,7 @@ def _run(settings: Settings, listening: Listening, server: Listener, url: str, t
         config.load()
     except ssl.SSLError as error:
         store.close()
-        hint = "Both are PEM files, and the key belongs to the certificate."
+        hint = "Both must be PEM files, and the key must belong to the certificate."
         raise OptionError("the certificate or its key cannot be used", hint=hint, code="tls") from error
     except BaseException:
         store.close()

@@ -1,6 +1,6 @@
-"""Work behind the requests: logging, checking, sealing as soon as there is something; expiry now and then.
+"""Background work: logging, checking and sealing as soon as there is something; sweeps at intervals.
 
-What can take long for one session, sealing, runs aside: the others' batches are logged and checked meanwhile.
+Sealing, which can take long for one session, runs aside: other sessions are logged and checked meanwhile.
 """
 
 from __future__ import annotations
@@ -18,19 +18,11 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Generator, Sequence
 
     from promptster_collector.clock import Clock
+    from promptster_collector.settings import Timing
 
 log = logging.getLogger("promptster_collector")
 
 T = TypeVar("T")
-
-_PAUSE = 0.05
-"""Seconds between two rounds, so that one round takes several batches."""
-_PATIENCE = 0.25
-"""Seconds for which a round waits while requests that others wait for are under way."""
-_AFTER_FAULT = 2.0
-"""Seconds until work that failed is tried again."""
-_AFTER_FULL = 15.0
-"""The same, for work that found no room on the disk."""
 
 
 class _Rounds:
@@ -42,23 +34,23 @@ class _Rounds:
         self.turn = asyncio.Lock()
 
     async def one(self) -> bool:
-        """One round through all steps; whether any of them did something."""
+        """Run every step once; returns whether any of them did something."""
         async with self.turn:
             return any(await _each(self.jobs))
 
 
 class Worker:
-    """Runs steps in order, round after round, while there is work; each step says whether it did anything.
+    """Runs steps in order, round after round, while there is work; each step returns whether it did anything.
 
-    Steps that run aside have rounds of their own, which begin when one of the others has ended.
+    Steps that run aside have their own rounds, which start after a round of the others.
     """
 
-    def __init__(self, clock: Clock, *, sweep_seconds: float) -> None:
-        """Nothing runs before the worker is entered as a context."""
+    def __init__(self, clock: Clock, timing: Timing, *, sweep_seconds: float) -> None:
         self._calm = asyncio.Event()
         self._calm.set()
         self._urgent = 0
         self._clock = clock
+        self._timing = timing
         self._sweep_seconds = sweep_seconds
         self._steps = _Rounds()
         self._aside = _Rounds()
@@ -70,16 +62,16 @@ class Worker:
         (self._aside if aside else self._steps).jobs.append(step)
 
     def add_sweep(self, sweep: Callable[[], Awaitable[None]]) -> None:
-        """Append something to be done at the start and every sweep interval."""
+        """Add work for the start and for every sweep interval."""
         self._sweeps.append(sweep)
 
     def wake(self) -> None:
-        """There is work."""
+        """Start a round: there is work."""
         self._steps.wanted.set()
 
     @contextlib.contextmanager
     def urgent(self) -> Generator[None]:
-        """While somebody waits for an answer, work behind the answers waits a moment too."""
+        """Hold background work back for a moment while a client waits for an answer."""
         self._urgent += 1
         self._calm.clear()
         try:
@@ -107,7 +99,7 @@ class Worker:
                 await task
 
     async def drain(self) -> None:
-        """Do everything that can be done now, here; for tests and for a quiet end."""
+        """Do all work that there is now; for tests."""
         await self.sweep()
         while await self.work():
             pass
@@ -120,7 +112,7 @@ class Worker:
                 await self._guarded(self.sweep, self._steps)
             await self._rounds(self._steps)
             await _wait(self._steps.wanted, max(next_sweep - self._clock.monotonic(), 0.01))
-            await asyncio.sleep(_PAUSE)
+            await asyncio.sleep(self._timing.between_rounds)
 
     async def _run_aside(self) -> None:
         while True:
@@ -128,48 +120,48 @@ class Worker:
             await self._rounds(self._aside)
 
     async def _rounds(self, rounds: _Rounds) -> None:
-        """One round after another, while there is work and nobody waits for an answer."""
+        """Run rounds while there is work, and let requests go first."""
 
         async def one() -> bool:
-            await _wait(self._calm, _PATIENCE)
+            await _wait(self._calm, self._timing.for_requests)
             try:
                 return await rounds.one()
             finally:
-                if rounds is self._steps:  # after each round: there may be no end to them
+                if rounds is self._steps:  # after each round, because they may never end
                     self._aside.wanted.set()
 
         rounds.wanted.clear()
         while await self._guarded(one, rounds):  # noqa: ASYNC110 - a pause between rounds, not a wait
-            await asyncio.sleep(_PAUSE)
+            await asyncio.sleep(self._timing.between_rounds)
 
     async def sweep(self) -> None:
-        """Look at everything that time alone changes."""
+        """Run all sweeps."""
         async with self._steps.turn:
             await _each(self._sweeps)
 
     async def work(self) -> bool:
-        """One round through all steps, also those aside; whether any of them did something."""
+        """Run one round of all steps, also those aside; returns whether any of them did something."""
         return any(await _each([self._steps.one, self._aside.one]))
 
     async def _guarded(self, job: Callable[[], Awaitable[bool | None]], rounds: _Rounds) -> bool:
-        """Never end because one round failed: the log gets type and place, and it is tried again later."""
+        """Survive a failed round: the log gets type and place, and the round is repeated later."""
         try:
             return bool(await job())
         except Exception as error:  # noqa: BLE001 - background work must outlive any fault
             frames = traceback.extract_tb(error.__traceback__)
             place = f"{frames[-1].name}:{frames[-1].lineno}" if frames else "?"
-            if isinstance(error, StorageFullError) or is_full(error):  # the reserve's own sweep says so
-                await asyncio.sleep(_AFTER_FULL)
+            if isinstance(error, StorageFullError) or is_full(error):  # the disk reserve's sweep logs it
+                await asyncio.sleep(self._timing.after_full_disk)
                 rounds.wanted.set()
                 return False
             log.error("background work failed: %s at %s", type(error).__name__, place)  # noqa: TRY400 - a traceback may show content
-            await asyncio.sleep(_AFTER_FAULT)
+            await asyncio.sleep(self._timing.after_fault)
             rounds.wanted.set()
             return False
 
 
 def _allocator() -> Callable[[int], int] | None:
-    """The C library's word for giving unused memory back; only glibc has one."""
+    """The C library's function that returns unused memory; only glibc has one."""
     try:
         found: Callable[[int], int] = ctypes.CDLL(None).malloc_trim
     except (OSError, AttributeError):
@@ -180,14 +172,14 @@ def _allocator() -> Callable[[int], int] | None:
 TRIM = _allocator()
 
 
-async def give_memory_back() -> None:
-    """Return what large answers left behind to the system: an idle collector should be small again."""
-    if TRIM is not None:
-        await asyncio.to_thread(TRIM, 0)
+async def give_memory_back(trim: Callable[[int], int] | None = TRIM) -> None:
+    """Return memory that large answers left behind to the system: an idle collector should be small again."""
+    if trim is not None:
+        await asyncio.to_thread(trim, 0)
 
 
 async def _each(jobs: Sequence[Callable[[], Awaitable[T]]]) -> list[T]:
-    """Run all of them: a fault in one keeps none of the others waiting, and is raised at the end."""
+    """Run all of them: a fault in one does not stop the others, and is raised at the end."""
     answers: list[T] = []
     faults: list[Exception] = []
     for job in jobs:
@@ -201,7 +193,7 @@ async def _each(jobs: Sequence[Callable[[], Awaitable[T]]]) -> list[T]:
 
 
 async def _wait(event: asyncio.Event, seconds: float) -> None:
-    """Wait for an event, or as long as that; ``wait_for`` could lose a cancellation that comes with the event."""
+    """Wait for an event, at most so long; ``wait_for`` could lose a cancellation that comes with the event."""
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             await event.wait()

@@ -1,9 +1,9 @@
-"""Says no to a prompt while nobody records: ``/abs/python -I -S /abs/alive.py SOCKET``.
+"""Stops a prompt while no recorder runs: ``/abs/python -I -S /abs/alive.py SOCKET``.
 
-The settings file of an editor's agent sends its calls to the recorder. After a reboot nobody listens there: the agent
-would try again for a minute and then blame a firewall, or, were another program at that port by then, tell that program
-its key. So Claude Code asks this before each prompt. Exit code 2 means no, and what stands on standard error is shown
-to the person; anything else lets the prompt pass, so that no fault of ours stops anybody's work.
+The settings file of an editor's agent sends its calls to the recorder. After a reboot no recorder listens there: the
+agent would retry for a minute and then blame a firewall, or send its key to another program that uses the port by then.
+So Claude Code runs this program before each prompt. Exit code 2 stops the prompt and shows standard error to the
+person. Any other exit code lets the prompt pass, so that a fault of ours never stops anyone's work.
 """
 
 import _socket
@@ -14,13 +14,13 @@ NO = 2
 PATIENCE_S = 1.0
 WORDS = (
     "Promptster: the recorder is not running, and this agent's calls go through it.\n"
-    "In your own terminal: `promptster resume` to record again, or `promptster restore` to go on unrecorded. "
+    "In your own terminal: `promptster resume` to record again, or `promptster restore` to continue unrecorded. "
     "Then start the agent again.\n"
 )
 
 
 def listens(address: str) -> bool:
-    """Whether somebody of this user takes connections at a socket; ``forward.py`` says what is looked at."""
+    """Return whether a process of this user accepts connections at a socket; ``forward.py`` explains the checks."""
     link = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
     try:
         here = posix.lstat(address)
@@ -31,14 +31,14 @@ def listens(address: str) -> bool:
     except (FileNotFoundError, NotADirectoryError, ConnectionRefusedError):
         return False
     except OSError:
-        return True  # it is there, and busy
+        return True  # the recorder is busy
     finally:
         link.close()
     return True
 
 
 def main(arguments: list[str]) -> int:
-    """Answer for one prompt."""
+    """Return the exit code for one prompt."""
     if listens(arguments[0]):
         return 0
     posix.write(2, WORDS.encode())

@@ -1,13 +1,12 @@
 """The process that an agent starts for a hook: ``/abs/python -I -S /abs/forward.py AGENT SOCKET SPOOL``.
 
-Reads the hook's JSON from stdin, hands it to the recorder over a unix socket, and ends. If the recorder does not
-answer in time, or what stands at its address is not this user's, the call goes into the spool. Whatever happens, the
-exit code is 0 and nothing is printed: an agent must not be slowed, blocked or steered by being watched, and a Cursor
-hook that prints anything but a valid answer would block the action.
+It reads the hook's JSON from stdin, passes it to the recorder over a unix socket, and ends. If the recorder does not
+answer in time, or its address belongs to another user, the call goes into the spool. The exit code is always 0 and
+nothing is printed: recording must not slow, block or steer an agent, and a Cursor hook that prints anything but a valid
+answer would block the action.
 
-It is started once for every action of an agent, so it imports three compiled-in modules and nothing else;
-``frame.py`` and ``spool.py`` say what the bytes mean (a test holds this file against them). The spool's code is
-loaded only when needed.
+It is started once for every action of an agent, so it imports only three compiled-in modules. ``frame.py`` and
+``spool.py`` define the bytes, and a test compares this file with them. The spool's code is loaded only when needed.
 """
 
 import _socket
@@ -17,9 +16,9 @@ import sys
 PATIENCE_S = 0.05
 """How long each step (connect, send, answer) may take."""
 _FOLDER, _FOLDER_BITS = 0o040000, 0o170077
-"""A real folder that nobody else may enter: its type, and the bits that must be just that."""
+"""A real folder that no other user may enter: its type, and the bits that must match exactly."""
 _SOCKET, _SOCKET_BITS = 0o140000, 0o170022
-"""A real socket that nobody else may write to."""
+"""A real socket that no other user may write to."""
 
 
 def _stdin() -> bytes:
@@ -30,7 +29,7 @@ def _stdin() -> bytes:
 
 
 def _is_ours(address: str) -> bool:
-    """Whether folder and socket are what ``promptster.private`` wants: real ones of this user, closed to others."""
+    """Return whether folder and socket pass the checks of ``promptster.private``: real, this user's and private."""
     folder, here = posix.lstat(address.rpartition("/")[0]), posix.lstat(address)
     return (
         folder.st_mode & _FOLDER_BITS == _FOLDER
@@ -40,16 +39,16 @@ def _is_ours(address: str) -> bool:
 
 
 def _answers_as_us(link: _socket.socket) -> bool:
-    """Whether the process at the other end runs as this user; both systems tell the number in the same four bytes."""
+    """Return whether the process at the other end runs as this user; both systems use the same four bytes."""
     if sys.platform == "darwin":
-        told = link.getsockopt(0, 1, 76)  # LOCAL_PEERCRED
+        answer = link.getsockopt(0, 1, 76)  # LOCAL_PEERCRED
     else:
-        told = link.getsockopt(_socket.SOL_SOCKET, _socket.SO_PEERCRED, 12)
-    return int.from_bytes(told[4:8], sys.byteorder) == posix.geteuid()
+        answer = link.getsockopt(_socket.SOL_SOCKET, _socket.SO_PEERCRED, 12)
+    return int.from_bytes(answer[4:8], sys.byteorder) == posix.geteuid()
 
 
 def _hand_over(address: str, agent: bytes, payload: bytes) -> bool:
-    """Whether the recorder has taken the payload. It is never taken after this has said no."""
+    """Return whether the recorder has taken the payload. After ``False`` it never takes it."""
     link = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
     try:
         if not _is_ours(address):
@@ -74,13 +73,13 @@ def _hand_over(address: str, agent: bytes, payload: bytes) -> bool:
 def _keep(folder: str, agent: str, payload: bytes) -> None:
     here = __file__.rpartition("/")[0].rpartition("/")[0]
     sys.path.insert(0, here)
-    from promptster_hooks import spool  # noqa: PLC0415 - loads hashlib, which the usual way does without
+    from promptster_hooks import spool  # noqa: PLC0415 - loads hashlib, which is rarely needed
 
     spool.keep(folder, agent, payload)
 
 
 def main(arguments: list[str]) -> None:
-    """Hand one hook call over, or keep it."""
+    """Pass one hook call to the recorder, or keep it in the spool."""
     agent, address, folder = arguments
     payload = _stdin()[: 32 * 1024 * 1024]
     if not _hand_over(address, agent.encode(), payload):

@@ -1,14 +1,14 @@
-"""The one message that a hook process sends to the recorder, and the one byte that comes back.
+"""The message that a hook process sends to the recorder, and the one byte of the answer.
 
 Frame: ``PSH1`` || u8 length of the agent's name || the name || u32be length of the payload || the payload (the hook's
 stdin, unread). Answer: one byte ``0x06``.
 
-Who answers decides who owns the payload. The recorder writes the payload down, then the answer, and only then takes
-the payload over; if the answer could not be written, it takes back what it wrote down. The sender, once its patience
-ends, shuts its reading side down and looks a last time: an answer that is there means the recorder owns the payload;
-otherwise no answer can be written any more (the recorder's write fails) and the sender keeps the payload in the spool.
-So a payload is taken exactly once, also by a recorder that was restarted and finds old connections in the queue of a
-socket that its supervisor kept open; and what was answered outlives a recorder that is killed the moment after.
+The answer decides who owns the payload. The recorder first stores the payload, then writes the answer, and only then
+owns the payload; if the answer cannot be written, it removes what it stored. When the sender has waited long enough, it
+shuts down its reading side and reads a last time. If there is an answer, the recorder owns the payload. Otherwise no
+answer can be written from then on, because the recorder's write fails, and the sender keeps the payload in the spool.
+So each payload is taken exactly once, even by a restarted recorder that finds old connections in the queue of a socket
+that its supervisor kept open, and an answered payload survives a recorder that is killed right after.
 
 Nothing here does I/O.
 """
@@ -18,7 +18,7 @@ from __future__ import annotations
 MAGIC = b"PSH1"
 ACK = b"\x06"
 PAYLOAD_LIMIT = 32 * 1024 * 1024
-"""Bytes of a payload that are carried; what stands behind them is cut."""
+"""The most bytes of a payload that are sent; the rest is cut off."""
 
 _FIXED = len(MAGIC) + 1
 
@@ -28,20 +28,20 @@ class FrameError(ValueError):
 
 
 def encode(agent: str, payload: bytes) -> bytes:
-    """The frame for one hook call."""
+    """Return the frame for one hook call."""
     name = agent.encode()
     payload = payload[:PAYLOAD_LIMIT]
     return b"".join((MAGIC, len(name).to_bytes(1, "big"), name, len(payload).to_bytes(4, "big"), payload))
 
 
 class FrameReader:
-    """Collects the bytes of one connection until its one frame is whole."""
+    """Collects the bytes of one connection until its frame is complete."""
 
     def __init__(self) -> None:
         self._data = bytearray()
 
     def feed(self, data: bytes) -> tuple[str, bytes] | None:
-        """Add what arrived; gives (agent, payload) once the frame is whole, ``None`` before.
+        """Add received bytes; returns (agent, payload) once the frame is complete, ``None`` before.
 
         Raises:
             FrameError: when the bytes cannot become a frame.
@@ -62,7 +62,7 @@ class FrameReader:
         if len(have) < whole:
             return None
         if len(have) > whole:
-            raise FrameError("bytes behind the frame")
+            raise FrameError("bytes after the frame")
         try:
             agent = have[_FIXED:start].decode("ascii")
         except UnicodeDecodeError as error:

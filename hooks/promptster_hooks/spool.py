@@ -1,11 +1,11 @@
-"""The folder where a hook process leaves what the recorder could not take: one encrypted file for each call.
+"""The folder where hook processes leave calls that the recorder could not take, one encrypted file for each call.
 
 Layout of a session's spool folder (0700): ``key`` (32 bytes, 0600, written at the session's start) and ``*.hook``
 files whose names sort by time. A file is written under another name and then renamed, so that a reader never sees
 half a file.
 
-Two hooks may run in the same millisecond, and the recorder tells calls apart by their times. So before it takes a call
-it claims the file: ``+N`` in the name means that the call counts as N milliseconds later than the times inside say.
+Two hooks may run in the same millisecond, but the recorder identifies calls by their times. So before it takes a call
+it claims the file: ``+N`` in the name means that the call counts as N milliseconds later than the times in the file.
 
 File: ``PSHS`` || nonce (16) || ciphertext || tag (32). The plain text is u64be wall clock ms || u64be monotonic ms ||
 u8 length of the agent's name || the name || the payload. Two keys are derived from the folder's key by HMAC-SHA256
@@ -13,10 +13,9 @@ with a label each. The ciphertext is the plain text XOR SHAKE-256(encryption key
 tag is HMAC-SHA256(tag key, everything before it). Encrypt-then-MAC out of two standard primitives, because a hook may
 import nothing but the standard library, which has no cipher.
 
-What this gives: no prompt lies readable in a file, a copy of the file alone says nothing, a changed file is noticed,
-and with the key file gone the spool is gone. What it does not give: the key stands beside the files, so whoever may
-read the whole folder may read the spool. It protects the time until the recorder is back, not against the user's own
-account.
+This way no prompt is readable in a file, a copy of a file alone reveals nothing, a changed file is detected, and
+deleting the key file makes the spool unreadable. The key is in the same folder, though, so anyone who can read the
+whole folder can read the spool. This protects calls until the recorder is back, but not from the user's own account.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ from dataclasses import dataclass
 MAGIC = b"PSHS"
 SUFFIX = ".hook"
 CLAIM = "+"
-"""What a number stands behind in the name of a file that the recorder has claimed."""
+"""Precedes the number in the name of a file that the recorder has claimed."""
 KEY_NAME = "key"
 KEY_BYTES = 32
 
@@ -43,7 +42,7 @@ _TIMES = 16
 
 
 class SpoolError(ValueError):
-    """A spool file cannot be read: cut, changed, or written under another key."""
+    """A spool file cannot be read: it is cut, changed or written under another key."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -51,7 +50,7 @@ class Spooled:
     """One hook call that waited in the spool."""
 
     agent: str
-    """The agent's name as the hook process got it."""
+    """The agent's name, as given to the hook process."""
     payload: bytes
     """The hook's stdin."""
     wall_ms: int
@@ -61,7 +60,7 @@ class Spooled:
 
 
 def seal(key: bytes, agent: str, payload: bytes, *, nonce: bytes, wall_ms: int, mono_ms: int) -> bytes:
-    """The bytes of a spool file."""
+    """Encrypt one hook call; returns the bytes of a spool file."""
     name = agent.encode()
     times = wall_ms.to_bytes(8, "big") + mono_ms.to_bytes(8, "big")
     plain = b"".join((times, len(name).to_bytes(1, "big"), name, payload))
@@ -70,10 +69,10 @@ def seal(key: bytes, agent: str, payload: bytes, *, nonce: bytes, wall_ms: int, 
 
 
 def unseal(key: bytes, data: bytes) -> Spooled:
-    """The way back.
+    """Decrypt the bytes of a spool file.
 
     Raises:
-        SpoolError: when the file is not what was written under this key.
+        SpoolError: the file is not what was written under this key.
     """
     head = len(MAGIC) + _NONCE
     if len(data) < head + _TIMES + 1 + _TAG or not data.startswith(MAGIC):
@@ -91,13 +90,13 @@ def unseal(key: bytes, data: bytes) -> Spooled:
 
 
 def write_key(folder: str, key: bytes) -> None:
-    """Put the session's spool key into its folder, readable by the user only; an equal key that is there stays.
+    """Write the session's spool key into its folder, readable by this user only, unless it already holds that key.
 
-    Anything else that is there is replaced: half a key, as a full disk or a power loss leaves it, must not stop the
-    session for ever. What was sealed under another key is refused by ``read`` from then on.
+    Anything else in its place is replaced, because half a key, left by a full disk or a power loss, must not stop the
+    session for ever. ``read`` then refuses files that were encrypted under another key.
 
     Raises:
-        OSError: when the file cannot be written, or the folder is not this user's own.
+        OSError: the file cannot be written, or the folder is not private to this user.
     """
     _require_own(folder)
     path = os.path.join(folder, KEY_NAME)  # noqa: PTH118 - pathlib costs a hook more than its whole work
@@ -105,7 +104,7 @@ def write_key(folder: str, key: bytes) -> None:
         if read_key(folder) == key:
             return
     except (OSError, SpoolError):
-        pass  # none yet, or none that could be used
+        pass  # no key yet, or none that can be used
     new = f"{path}.{os.getpid()}.new"
     descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
     try:
@@ -129,11 +128,11 @@ def _sync(folder: str) -> None:
 
 
 def read_key(folder: str) -> bytes:
-    """The key of a spool folder.
+    """Read the key of a spool folder.
 
     Raises:
-        OSError: when there is none.
-        SpoolError: when it has the wrong length.
+        OSError: the folder has no key.
+        SpoolError: the key has the wrong length.
     """
     with open(os.path.join(folder, KEY_NAME), "rb") as file:  # noqa: PTH118, PTH123 - see write_key
         key = file.read(KEY_BYTES + 1)
@@ -146,27 +145,27 @@ def keep(folder: str, agent: str, payload: bytes) -> None:
     """Leave one hook call in the spool.
 
     Raises:
-        OSError: when the folder cannot be written, or is not this user's own.
-        SpoolError: when its key cannot be used.
+        OSError: the folder cannot be written, or is not private to this user.
+        SpoolError: the folder's key cannot be used.
     """
     now = time.time_ns() // 1_000_000, time.monotonic_ns() // 1_000_000
     write(folder, read_key(folder), agent, payload, now)
 
 
 def write(folder: str, key: bytes, agent: str, payload: bytes, times: tuple[int, int], *, mark: str = "") -> str:
-    """Write one hook call down as it came at these times (wall and monotonic, milliseconds); the file's path.
+    """Write one hook call with its times (wall and monotonic, milliseconds); returns the file's path.
 
-    ``mark`` stands at the end of its name: ``+0`` where the recorder writes it, which claims it at once.
+    ``mark`` ends the file's name: ``+0`` if the recorder writes it, which claims it at once.
 
     Raises:
-        OSError: when the folder cannot be written, or is not this user's own.
+        OSError: the folder cannot be written, or is not private to this user.
     """
     _require_own(folder)
     nonce = os.urandom(_NONCE)
     data = seal(key, agent, payload, nonce=nonce, wall_ms=times[0], mono_ms=times[1])
     final = os.path.join(folder, f"{time.time_ns():020d}-{nonce.hex()}{mark}{SUFFIX}")  # noqa: PTH118 - see write_key
-    beside = final + ".part"
-    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    partial = final + ".part"
+    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     try:
         try:
             view = memoryview(data)
@@ -174,22 +173,22 @@ def write(folder: str, key: bytes, agent: str, payload: bytes, times: tuple[int,
                 view = view[os.write(descriptor, view) :]
         finally:
             os.close(descriptor)
-        os.rename(beside, final)  # noqa: PTH104 - see write_key
+        os.rename(partial, final)  # noqa: PTH104 - see write_key
     except OSError:
-        os.unlink(beside)  # noqa: PTH108 - see write_key
+        os.unlink(partial)  # noqa: PTH108 - see write_key
         raise
     return final
 
 
 def _require_own(folder: str) -> None:
-    """Return if a folder is a real one of this user that nobody else may enter."""
+    """Return if a folder is a real folder of this user that no other user may enter."""
     facts = os.lstat(folder)
     if stat.S_IFMT(facts.st_mode) != stat.S_IFDIR or facts.st_mode & _OTHERS or facts.st_uid != os.geteuid():
         raise PermissionError(errno.EPERM, "not a folder of this user alone", folder)
 
 
 def waiting(folder: str) -> list[str]:
-    """The paths of the spool files, oldest first; empty when there is no folder."""
+    """Return the paths of the spool files, oldest first; empty if there is no folder."""
     try:
         names = os.listdir(folder)  # noqa: PTH208 - see write_key
     except FileNotFoundError:
@@ -198,16 +197,16 @@ def waiting(folder: str) -> list[str]:
 
 
 def claimed(path: str) -> int | None:
-    """By how much later a claimed call counts, in milliseconds; ``None`` if nobody has claimed it."""
+    """Return by how many milliseconds a claimed call counts as later; ``None`` if it is not claimed."""
     number = os.path.basename(path).removesuffix(SUFFIX).partition(CLAIM)[2]  # noqa: PTH119 - see write_key
     return int(number) if number.isdecimal() else None
 
 
 def claim(path: str, later_ms: int) -> str:
-    """Claim a file in one step; its new path.
+    """Claim a file in one step; returns its new path.
 
     Raises:
-        OSError: the folder refuses; the file is what it was.
+        OSError: the file could not be renamed and is unchanged.
     """
     new = f"{path.removesuffix(SUFFIX)}{CLAIM}{later_ms}{SUFFIX}"
     os.rename(path, new)  # noqa: PTH104 - see write_key
@@ -215,11 +214,11 @@ def claim(path: str, later_ms: int) -> str:
 
 
 def read(path: str, key: bytes) -> Spooled:
-    """One spool file; the caller removes it once its content is durable elsewhere.
+    """Read one spool file; the caller removes it once its content is durable elsewhere.
 
     Raises:
-        OSError: when it cannot be read.
-        SpoolError: when it is not what was written.
+        OSError: the file cannot be read.
+        SpoolError: the file is not what was written.
     """
     with open(path, "rb") as file:  # noqa: PTH123 - see write_key
         return unseal(key, file.read())

@@ -208,7 +208,7 @@ def test_a_restore_that_is_killed_leaves_the_old_data_or_the_new(site: Site, tmp
             [sys.executable, "-c", _KILLED_AT, target, str(step), *map(str, words)], capture_output=True, check=False
         )
         if (target / "restoring").exists():
-            with pytest.raises(SetupError, match="was cut off"):
+            with pytest.raises(SetupError, match="was interrupted"):
                 require_data_folder(Settings(data=target))
         finish_restore(Settings(data=target))
         assert list(target.glob(".restore.*")) == []

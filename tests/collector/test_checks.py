@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,6 @@ from promptster.protocol.policy import Policy
 from promptster.protocol.receipt import Check, Close
 from promptster.protocol.signing import Envelope, open_envelope
 from promptster.protocol.verification import verify_bundle
-from promptster_collector.ingest import checks as checks_module
 from promptster_collector.settings import HOUR_MS, Limits
 from promptster_collector.store.keys.names import session_key
 from promptster_collector.store.schema import Batch, Session
@@ -232,40 +233,48 @@ def test_a_session_that_was_closed_in_time_does_not_lapse(site: Site) -> None:
     assert close.outcome == "submitted"
 
 
-def test_a_lost_key_stands_in_nobodys_way(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+@contextmanager
+def limited(template: Template, folder: Path, limits: Limits) -> Generator[Site]:
+    """A collector with these limits."""
+    copy_data(template.data, folder)
+    with running_site(folder, template.token, limits=limits) as site:
+        yield site
+
+
+def test_a_lost_key_stands_in_nobodys_way(template: Template, tmp_path: Path) -> None:
     """Sessions whose keys are gone keep no other from being checked, and end when their time is over."""
-    monkeypatch.setattr(checks_module, "_GROUP", 2)
-    lost = started(site.client, site.token)
-    for n in range(3):
-        lost.say(f"nobody can open this any more {n}")
-        lost.put(site.client, n)
-    other = started(site.client, site.token, email="o@example.com")
-    other.say("but this")
-    other.put(site.client, 0)
-    organisation = site.rows(select(Session.organisation))[0].organisation
-    site.store.keys.destroy([session_key(organisation, lost.session)])
-    site.drain()
-    assert head(site, other)["checked"] == 0
-    assert head(site, lost)["checked"] == -1
-    site.clock.pass_ms(200 * HOUR_MS)
-    site.drain()
-    assert head(site, lost)["closed"]
-    assert head(site, other)["closed"]
-    site.clock.pass_ms(31 * 24 * HOUR_MS)
-    site.drain()
-    assert {row.state for row in site.rows(select(Session.state))} == {"erased"}
+    with limited(template, tmp_path / "data", Limits(check_batches=2)) as site:
+        lost = started(site.client, site.token)
+        for n in range(3):
+            lost.say(f"nobody can open this any more {n}")
+            lost.put(site.client, n)
+        other = started(site.client, site.token, email="o@example.com")
+        other.say("but this")
+        other.put(site.client, 0)
+        organisation = site.rows(select(Session.organisation))[0].organisation
+        site.store.keys.destroy([session_key(organisation, lost.session)])
+        site.drain()
+        assert head(site, other)["checked"] == 0
+        assert head(site, lost)["checked"] == -1
+        site.clock.pass_ms(200 * HOUR_MS)
+        site.drain()
+        assert head(site, lost)["closed"]
+        assert head(site, other)["closed"]
+        site.clock.pass_ms(31 * 24 * HOUR_MS)
+        site.drain()
+        assert {row.state for row in site.rows(select(Session.state))} == {"erased"}
 
 
-def test_one_round_holds_little(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_round_holds_little(template: Template, tmp_path: Path) -> None:
     """However large batches are, a round opens no more of them than its bounds, one at least, and gets through all."""
-    monkeypatch.setattr(checks_module, "_GROUP_BYTES", 1)
-    candidate = started(site.client, site.token)
-    for n in range(3):
-        candidate.say(f"text {n}")
-        candidate.put(site.client, n)
-    assert len(site.store.database.read_now(site.services.checks.oldest)) == 1
-    site.drain()
-    assert [check.ok for check in checks_of(site, candidate)] == [True] * 3
+    with limited(template, tmp_path / "data", Limits(check_bytes=1)) as site:
+        candidate = started(site.client, site.token)
+        for n in range(3):
+            candidate.say(f"text {n}")
+            candidate.put(site.client, n)
+        assert len(site.store.database.read_now(site.services.checks.oldest)) == 1
+        site.drain()
+        assert [check.ok for check in checks_of(site, candidate)] == [True] * 3
 
 
 def test_what_is_very_large_when_opened_is_not_opened_again(template: Template, tmp_path: Path) -> None:

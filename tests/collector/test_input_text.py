@@ -77,7 +77,7 @@ def test_a_label_may_be_left_out(site: Site) -> None:
     """A title and a name may not."""
     assert call(site, "/v1/tokens", {"role": "reviewer", "label": " "})[0] == 201
     assert call(site, "/v1/assessments", {"title": "\u3000"}) == (422, "title")
-    assert text_fault(normalised_text("\xa0"), "a name", most=5) == "a name has 1 to 5 characters"
+    assert text_fault(normalised_text("\xa0"), "a name", most=5) == "a name must have 1 to 5 characters"
 
 
 def test_an_organisation_is_called_by_what_can_be_shown(tmp_path: Path) -> None:
@@ -92,4 +92,4 @@ def test_an_organisation_is_called_by_what_can_be_shown(tmp_path: Path) -> None:
 
 def test_bytes_that_are_no_text_are_called_that() -> None:
     """What a terminal in another encoding sends is neither a control character nor an invisible one."""
-    assert text_fault("\udcff", "a title", most=9) == "a title has bytes that are not UTF-8"
+    assert text_fault("\udcff", "a title", most=9) == "a title contains bytes that are not UTF-8"

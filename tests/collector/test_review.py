@@ -17,8 +17,8 @@ from tests.helpers.site import Site, Template, copy_data, running_site
 
 from promptster.protocol.documents import encode
 from promptster.protocol.encoding import b64u_encode
-from promptster.protocol.events import RecordedEvent, Secret
-from promptster.protocol.fields import commitment
+from promptster.protocol.events import RecordedEvent
+from promptster.protocol.events.fields import Secret, commitment
 from promptster.protocol.verification import verify_bundle
 from promptster_collector.settings import Limits
 from promptster_collector.store.event_row import EventRow
@@ -119,7 +119,7 @@ def test_sealing_changes_no_byte(site: Site) -> None:
 
 
 def test_sealed_events_come_in_pages_too(site: Site) -> None:
-    """A page of a sealed session is cut by the query, and its blocks are found."""
+    """A page of a sealed session's file is truncated by the query, and its blocks are found."""
     candidate = a_session(site)
     candidate.close()
     candidate.put(site.client, 3)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+from collections.abc import Generator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,6 @@ from tests.helpers.site import Site, Template, copy_data, running_site
 from promptster.protocol.invite import InviteCode
 from promptster.protocol.verification import verify_bundle
 from promptster_collector.review import reading as reading_module
-from promptster_collector.review import segment_sealer as sealer_module
 from promptster_collector.review.helper_messages import Piece
 from promptster_collector.review.helper_process import HelperProcess
 from promptster_collector.review.rows import row_of
@@ -54,7 +54,7 @@ def send(site: Site, candidate: Candidate) -> None:
 
 def sealer_of(site: Site) -> SegmentSealer:
     """A sealer that the test drives."""
-    return SegmentSealer(site.store, site.clock, site.services.reading, piece_bytes=site.settings.limits.piece_bytes)
+    return SegmentSealer(site.store, site.clock, site.services.reading, site.settings.limits, site.settings.timing)
 
 
 def write(sealer: SegmentSealer, organisation: str, session: str) -> WrittenSegment:
@@ -105,6 +105,19 @@ def test_listing_twice_changes_nothing(site: Site) -> None:
         portal.call(sealer.enlist, organisation, candidate.session, written)
     assert len(site.rows(select(Segment.id))) == 1
     assert get(site, candidate, "bundle").status_code == 200
+
+
+@contextmanager
+def limited(template: Template, folder: Path, limits: Limits) -> Generator[Site]:
+    """A collector with these limits."""
+    copy_data(template.data, folder)
+    with running_site(folder, template.token, limits=limits) as site:
+        yield site
+
+
+def small_pieces(template: Template, folder: Path, piece_bytes: int) -> AbstractContextManager[Site]:
+    """A collector whose segments have many pieces."""
+    return limited(template, folder, Limits(piece_bytes=piece_bytes, page_bytes=700_000))
 
 
 def full_disk(monkeypatch: pytest.MonkeyPatch, session: str) -> list[str]:
@@ -161,15 +174,17 @@ def test_attempts_become_rare_and_the_alarm_is_one(site: Site, monkeypatch: pyte
     assert state_of(site, broken) == "sealed"
 
 
-def test_many_that_fail_leave_room_for_others(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_that_fail_leave_room_for_others(
+    template: Template, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """More sessions than one round takes cannot be sealed, and were closed first: the next round takes others."""
-    monkeypatch.setattr(sealer_module, "_GROUP", 2)
-    for n in range(3):
-        full_disk(monkeypatch, checked_and_closed(site, f"{n}@example.com")[0].session)
-    fine, _ = checked_and_closed(site, "fine@example.com")
-    site.drain()
-    site.drain()
-    assert state_of(site, fine) == "sealed"
+    with limited(template, tmp_path / "data", Limits(seal_sessions=2)) as site:
+        for n in range(3):
+            full_disk(monkeypatch, checked_and_closed(site, f"{n}@example.com")[0].session)
+        fine, _ = checked_and_closed(site, "fine@example.com")
+        site.drain()
+        site.drain()
+        assert state_of(site, fine) == "sealed"
 
 
 def test_sealing_that_was_cut_off_is_gone_on_with(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -195,9 +210,8 @@ def test_sealing_that_was_cut_off_is_gone_on_with(site: Site, monkeypatch: pytes
     assert get(site, candidate, "events").json()["events"] == before
 
 
-def test_bodies_are_emptied_some_at_a_time(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bodies_are_emptied_some_at_a_time(template: Template, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No write empties more than its share; with the last body the session is sealed."""
-    candidate, _ = checked_and_closed(site)
     left: list[int] = []
     step: Any = vars(SegmentSealer)["_empty_some"]
 
@@ -206,20 +220,12 @@ def test_bodies_are_emptied_some_at_a_time(site: Site, monkeypatch: pytest.Monke
         left.append(len(connection.execute(select(Batch.n).where(Batch.body_sealed.is_not(None))).all()))
         return more
 
-    monkeypatch.setattr(sealer_module, "_EMPTIED_BYTES", 1)
     monkeypatch.setattr(SegmentSealer, "_empty_some", noting)
-    site.drain()
-    assert left == [3, 2, 1, 0, 0]
-    assert state_of(site, candidate) == "sealed"
-
-
-@contextmanager
-def small_pieces(template: Template, folder: Path, piece_bytes: int) -> Any:
-    """A collector whose segments have many pieces."""
-    copy_data(template.data, folder)
-    limits = Limits(piece_bytes=piece_bytes, page_bytes=700_000)
-    with running_site(folder, template.token, limits=limits) as site:
-        yield site
+    with limited(template, tmp_path / "data", Limits(empty_bytes=1)) as site:
+        candidate, _ = checked_and_closed(site)
+        site.drain()
+        assert left == [3, 2, 1, 0, 0]
+        assert state_of(site, candidate) == "sealed"
 
 
 @pytest.mark.parametrize("piece_bytes", [1, 1000, 400_000, 100 * MB])

@@ -56,7 +56,7 @@ def test_links_name_no_plain_address(url: str, settings: Settings) -> None:
 @pytest.mark.parametrize("url", ["https://a.example/x?y=1", "https://a.example#x", "https://me@a.example"])
 def test_links_can_be_made_of_the_public_address(url: str, settings: Settings) -> None:
     """An address that goes on behind a question mark or a number sign would make links that nobody can open."""
-    with pytest.raises(SetupError, match="--public-url takes an address only"):
+    with pytest.raises(SetupError, match="--public-url takes only an address"):
         serve(Settings(data=settings.data, public_url=url), Listening(host="127.0.0.1", port=0), tell=print)
 
 

@@ -192,7 +192,7 @@ def test_a_newer_checkpoint_that_is_handed_in_ends_the_log(site: Site, caplog: p
             assert (answer.status_code, answer.json()) == (200, {"standing": "newer"})
         assert [row.number for row in restored.rows(select(LogOrigin.number).order_by(LogOrigin.number))] == [0, 1]
         assert [row.kind for row in restored.rows(select(Alarm.kind))] == ["log_restarted"]
-        assert "over 4 entries was handed in, and the log here has 1" in caplog.text
+        assert "a submitted checkpoint covers 4 entries and the log here has 1" in caplog.text
         went_on = _grow(restored, 1, email="after@example.com")[-1]
         assert went_on.origin != first.origin
         restored.store.database.truncate_wal()

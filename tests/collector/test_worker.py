@@ -11,15 +11,20 @@ import pytest
 from tests.helpers.site import OwnedClock
 
 from promptster_collector import worker as worker_module
+from promptster_collector.settings import Timing
 from promptster_collector.worker import Worker
 
 
 @pytest.fixture
-def worker(monkeypatch: pytest.MonkeyPatch) -> Worker:
+def worker() -> Worker:
     """A worker without pauses."""
-    monkeypatch.setattr(worker_module, "_PAUSE", 0.0)
-    monkeypatch.setattr(worker_module, "_AFTER_FAULT", 0.0)
-    return Worker(OwnedClock(), sweep_seconds=3600.0)
+    return hurried()
+
+
+def hurried(for_requests: float = 0.25) -> Worker:
+    """A worker without pauses that waits for requests as long as this."""
+    timing = Timing(between_rounds=0.0, after_fault=0.0, for_requests=for_requests)
+    return Worker(OwnedClock(), timing, sweep_seconds=3600.0)
 
 
 async def test_work_goes_on_while_there_is_some(worker: Worker) -> None:
@@ -166,7 +171,7 @@ async def test_sweeps_run_at_the_start(worker: Worker) -> None:
 
 
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="asks Linux how much memory is held")
-async def test_memory_goes_back(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_memory_goes_back() -> None:
     """What large answers left behind is given back to the system; where the C library cannot, nothing happens."""
 
     def held() -> int:
@@ -180,13 +185,12 @@ async def test_memory_goes_back(monkeypatch: pytest.MonkeyPatch) -> None:
     if worker_module.TRIM is not None:
         assert held() < before
     assert len(kept) == 20
-    monkeypatch.setattr(worker_module, "TRIM", None)
-    await worker_module.give_memory_back()
+    await worker_module.give_memory_back(trim=None)
 
 
-async def test_requests_come_first(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
-    """While somebody waits for a receipt no round begins, but for a bounded time only."""
-    monkeypatch.setattr(worker_module, "_PATIENCE", 30.0)
+async def test_requests_come_first() -> None:
+    """While someone waits for a receipt no round begins, but for a bounded time only."""
+    worker, impatient = hurried(for_requests=30.0), hurried(for_requests=0.001)
     stepped = asyncio.Event()
 
     async def step() -> bool:
@@ -194,6 +198,7 @@ async def test_requests_come_first(worker: Worker, monkeypatch: pytest.MonkeyPat
         return False
 
     worker.add(step)
+    impatient.add(step)
     with worker.urgent(), worker.urgent():
         async with worker:
             for _ in range(20):
@@ -201,8 +206,7 @@ async def test_requests_come_first(worker: Worker, monkeypatch: pytest.MonkeyPat
             assert not stepped.is_set()
     async with worker:
         await asyncio.wait_for(stepped.wait(), 20)
-        stepped.clear()
-        monkeypatch.setattr(worker_module, "_PATIENCE", 0.001)
-        with worker.urgent():
-            worker.wake()
+    stepped.clear()
+    with impatient.urgent():
+        async with impatient:
             await asyncio.wait_for(stepped.wait(), 20)

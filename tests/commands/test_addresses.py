@@ -184,7 +184,7 @@ def test_an_address_of_the_command_line_is_shown_at_consent(away: Invited) -> No
     with Terminal(words, environ=away.person.environment(), cwd=away.folder) as screen:
         screen.wait_for(CONSENT)
         before = screen.shown.replace("\r", "")
-        assert "You send your agent's traffic to this computer instead, by --upstream:" in before
+        assert "With --upstream, your agent's traffic goes to this computer instead:" in before
         assert f"  anthropic  {NOWHERE}    usually {USUAL}" in before
         screen.type("agree")
         screen.wait_for("Recording until ")

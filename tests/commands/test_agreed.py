@@ -160,7 +160,7 @@ def test_what_a_team_states_is_what_a_candidate_reads(acme: Stage) -> None:
             screen.wait_for("read for the full policy, or leave: ")
             screen.type("leave")
             assert screen.end() == 3
-            assert screen.shown.splitlines()[-1] == "Acme offers instead: a pairing session."
+            assert screen.shown.splitlines()[-1] == "Acme offers a pairing session instead."
         assert "You may use Claude Code or Cursor." in text
         assert "write to hiring@acme.example." in text
         assert "If you refuse, Acme offers instead: a pairing session." in text

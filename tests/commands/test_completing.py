@@ -77,7 +77,7 @@ def test_a_log_that_is_late_keeps_nobody(invited: Invited, gateway: Gateway) -> 
     assert read_bundle(moved.read_bytes()).events == read_bundle(early).events
     assert invited.person.call("verify", str(moved)).code == 0
     again = invited.person.call("export", moved.name, cwd=invited.folder)
-    assert (again.code, again.stdout.splitlines()[0]) == (0, f"{moved.name} is complete: nothing is missing in it.")
+    assert (again.code, again.stdout.splitlines()[0]) == (0, f"{moved.name} is complete: nothing is missing.")
     assert invited.person.call("withdraw", "--yes").code == 0
     moved.write_bytes(early)
     told = invited.person.call("verify", str(moved))

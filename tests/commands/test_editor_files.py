@@ -75,4 +75,4 @@ def test_a_tracked_file_without_a_token_is_named(invited: Invited) -> None:
     _git(invited, "add", "-A")
     answer = invited.person.call(*invited.start_words("--ide", "cursor"))
     assert answer.code == 0
-    assert "warning: git tracks .cursor/hooks.json: leave it out of your commits" in answer.stderr
+    assert "warning: git tracks .cursor/hooks.json; do not commit it" in answer.stderr

@@ -92,7 +92,7 @@ def test_what_is_no_file_is_never_replaced(
     """A pipe or a device stays what it is: for the person who may replace it, others use it too."""
     os.mkfifo(folder / "pipe")
     assert main(["export", "ada.promptster", "-o", "pipe", *force]) == 2
-    assert capsys.readouterr().err == "error: pipe is not a file\nName a file with -o, or - for standard output.\n"
+    assert capsys.readouterr().err == "error: pipe is not a file\nName a file with -o, or use - for standard output.\n"
     assert (folder / "pipe").is_fifo()
 
 

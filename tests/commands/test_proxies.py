@@ -26,6 +26,6 @@ def test_what_would_need_it_is_refused_before_anything_is_agreed_to(invited: Inv
     words = [word for word in words if not word.startswith(("anthropic=", "chatgpt="))]
     answer = person.call(*words)
     assert answer.code == 1
-    assert "error: ALL_PROXY names a SOCKS proxy, which Promptster does not speak" in answer.stderr
+    assert "error: ALL_PROXY names a SOCKS proxy, which Promptster does not support" in answer.stderr
     assert "NO_PROXY" in answer.stderr
     assert person.result("status") == {"state": "none"}

@@ -116,7 +116,7 @@ def test_a_way_on_from_a_place_of_somebody_elses(invited: Invited, everybodys: P
     os.chown(everybodys, STRANGER, STRANGER)
     answer = invited.person.call("resume")
     assert answer.code == 1
-    assert f"the user with the number {STRANGER} can replace what stands in {everybodys}" in answer.stderr
+    assert f"the user with the number {STRANGER} can replace what is in {everybodys}" in answer.stderr
     command = answer.stderr.splitlines()[-1]
     subprocess.run(["sh", "-c", command], env=invited.person.environment(), check=True)
     assert invited.person.result("status")["running"] is True

@@ -94,7 +94,7 @@ def test_login_never_tells_to_sign_in(acme: Stage, stranger: Person) -> None:
     acme.owner.result("token", "revoke", revoked["id"])
     for token, said in {
         "pt_nobody": "error: the collector does not know this token\nCopy all of it; it starts with pt_.",
-        revoked["token"]: "error: this token was revoked\nAsk an owner for a new token.\n",
+        revoked["token"]: "error: this token has been revoked\nAsk an owner for a new token.\n",
         "pa_candidate": "error: not a token\nCopy all of it; it starts with pt_.\n",
     }.items():
         answer = stranger.call(*words, given=token)

@@ -42,7 +42,7 @@ Events   80, all received and checked
 Sources  proxy 46, hook 25, candidate 4, recorder 3, workspace 2
 Gaps     10:48 paused for 3 min: the doorbell
          10:52 the proxy saw a call of Edit that no hook reported
-Signer   {Certified().keys.fingerprints[0][:16]} (known to this computer, or from the key file)
+Signer   {Certified().keys.fingerprints[0][:16]} (known to this computer or from the key file)
 Time     the collector's word; no witness
 Log      0 of 4 receipts shown to be in the collector's log
 Signatures prove custody (order and integrity), not truth: the session key was

@@ -82,7 +82,7 @@ def test_several_files_are_checked_one_by_one_and_together(logged: Path, capsys:
         lines = capsys.readouterr().out.splitlines()
         assert lines[0] == f"{names[0]}.promptster:"
         assert sum(line.startswith("VERIFIED: ") for line in lines) == 2
-        assert lines[-1] == "Log: nothing contradicts that all were shown the same history."
+        assert lines[-1] == "Log: all files are consistent with one history."
     assert not (logged / "home").exists()
 
 
@@ -105,7 +105,7 @@ def test_two_histories_are_evidence_with_both_notes(
     shown = capsys.readouterr().out
     said = " ".join(shown.split())
     assert said.startswith("EQUIVOCATION: the log acme.example/receipts was shown with two different histories.")
-    assert shown.endswith("\nDo not rely on it: the log has two histories, see EQUIVOCATION in the first lines.\n")
+    assert shown.endswith("\nDo not rely on it: the log has two histories. See EQUIVOCATION above.\n")
     for note in notes:
         assert note is not None
         assert f"\n\n{note}\n" in shown
@@ -119,7 +119,7 @@ def test_signed_notes_can_be_copied_from_a_terminal(logged: Path) -> None:
     with Terminal(words, environ=person.environment(), cwd=logged) as terminal:
         assert terminal.end() == 10
         shown = terminal.shown.replace("\r\n", "\n")
-    assert "Checkpoint over" in shown
+    assert "Checkpoint covering" in shown
     for note in notes:
         assert note is not None
         assert max(map(len, note.splitlines())) > 80
@@ -129,22 +129,22 @@ def test_signed_notes_can_be_copied_from_a_terminal(logged: Path) -> None:
 @pytest.mark.parametrize(
     ("names", "last"),
     [
-        (("early", "late"), ["Log: nothing contradicts that all were shown the same history."]),
+        (("early", "late"), ["Log: all files are consistent with one history."]),
         (
             ("early", "cut"),
             [
-                "Log: without a checkpoint, and not compared: cut.promptster",
-                "Log: nothing contradicts that those that were compared were shown the same history.",
+                "Log: not compared, because there is no checkpoint in cut.promptster",
+                "Log: the files that were compared are consistent with one history.",
             ],
         ),
         (
             ("early", "other"),
             [
-                "Log: the files are of 2 logs, and only those of one log can be compared.",
-                "Log: nothing contradicts that those that were compared were shown the same history.",
+                "Log: the files come from 2 logs. Only files from the same log can be compared.",
+                "Log: the files that were compared are consistent with one history.",
             ],
         ),
-        (("cut",) * 2, ["Log: no file has a checkpoint of a log, so nothing shows whether all were shown the same."]),
+        (("cut",) * 2, ["Log: none of the files has a log checkpoint, so they cannot be compared."]),
     ],
 )
 def test_what_was_not_compared_is_not_called_the_same(
@@ -196,7 +196,7 @@ def test_what_nothing_shows_is_said(logged: Path, capsys: pytest.CaptureFixture[
     assert main(["verify", "early.promptster", "fork-late.promptster", "--trust", "log.keys"]) == 11
     lines = capsys.readouterr().out.splitlines()
     assert lines[-1] == "To have the collector prove it: promptster export SESSION"
-    assert lines[-3].startswith("Log: nothing at hand shows whether early.promptster and fork-late.promptster")
+    assert lines[-3].startswith("Log: nothing here shows whether early.promptster and fork-late.promptster")
 
 
 def test_of_several_files_the_gravest_code_counts(logged: Path, capsys: pytest.CaptureFixture[str]) -> None:

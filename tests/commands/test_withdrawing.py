@@ -108,4 +108,4 @@ def test_who_keeps_no_backups_of_keys_says_so(tmp_path: Path) -> None:
     """With 0 days there is no backup of keys to wait for."""
     with stage(tmp_path, options=("--key-backup-days", "0")) as acme, acme.invited("none") as invited:
         shown, _ = _withdrawn_at_a_terminal(invited)
-    assert "  Backups  there is none of the keys.\n" in shown.partition("to keep it: ")[0]
+    assert "  Backups  Acme keeps none of the keys.\n" in shown.partition("to keep it: ")[0]

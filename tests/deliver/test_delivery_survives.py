@@ -15,12 +15,15 @@ from tests.helpers.disk import MemoryDisk, PowerLossError, seeded
 from tests.helpers.recorders import Bench, Shelf, note
 
 from promptster.client import RefusedError
-from promptster.deliver import sealer as sealer_module
-from promptster.journal import journal as journal_module
+from promptster.deliver.limits import SealingLimits
 from promptster.journal.journal import JournalLostError
+from promptster.journal.limits import JournalLimits
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+SMALL_FILES = JournalLimits(file=4000)
+SMALL_BATCHES = SealingLimits(batch_bytes=2000, gather_s=0.0)
 
 
 class Machine:
@@ -40,7 +43,7 @@ class Machine:
         """One life: recover, check, work until something ends it."""
         self.disk.on_call = self.disturbance()
         try:
-            bench = Bench(self.certified, self.disk)
+            bench = Bench(self.certified, self.disk, limits=SMALL_FILES, sealing=SMALL_BATCHES)
             self.check(bench)
             while True:
                 self.work(bench)
@@ -97,14 +100,12 @@ class Machine:
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_no_event_is_lost_doubled_or_reordered(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_event_is_lost_doubled_or_reordered(seed: int) -> None:
     """Whatever call a life ends at, the next one continues the same chain, and the collector never contradicts it."""
-    monkeypatch.setattr(journal_module, "ROTATE_AT", 4000)
-    monkeypatch.setattr(sealer_module, "BATCH_BYTES", 2000)
     machine = Machine(seed)
     for _ in range(30):
         machine.live()
-    bench = Bench(machine.certified, machine.disk)
+    bench = Bench(machine.certified, machine.disk, limits=SMALL_FILES, sealing=SMALL_BATCHES)
     machine.check(bench)
     bench.seal()
     while (entry := bench.outbox.unsent) is not None:

@@ -10,10 +10,10 @@ from tests.helpers.certified import Certified
 from tests.helpers.disk import MemoryDisk
 from tests.helpers.recorders import Bench, Shelf, call, note
 
-from promptster.deliver import sealer as sealer_module
-from promptster.journal import writer as recorder_module
+from promptster.deliver.limits import SealingLimits
+from promptster.journal.limits import JournalLimits
 from promptster.protocol.batch import MAX_WIRE, open_body, parse_batch
-from promptster.protocol.kinds import Kind
+from promptster.protocol.events.kinds import Closed
 
 
 def batches(bench: Bench) -> list[list[int]]:
@@ -33,11 +33,9 @@ def test_only_what_is_durable_is_sealed() -> None:
     assert batches(bench) == [[0]]
 
 
-def test_a_batch_ends_at_its_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_batch_ends_at_its_limits() -> None:
     """Batches hold at most so many events and so many bytes; a larger event stands alone."""
-    monkeypatch.setattr(sealer_module, "MAX_EVENTS", 3)
-    bench = Bench(Certified(), MemoryDisk())
-    bench.sealer.batch_bytes = 5_000
+    bench = Bench(Certified(), MemoryDisk(), sealing=SealingLimits(batch_events=3, batch_bytes=5_000))
     bench.record(*(note(str(number)) for number in range(4)), call(1, "x" * 9_000), note("z"))
     bench.seal()
     assert batches(bench) == [[0, 1, 2], [3], [4], [5]]
@@ -47,7 +45,7 @@ def test_closed_stands_alone_in_the_last_batch() -> None:
     """``closed`` names the number of batches, so nothing shares its batch."""
     bench = Bench(Certified(), MemoryDisk())
     bench.record(note("a"), note("b"))
-    bench.recorder.note(Kind.CLOSED, totals={}, batches=2)
+    bench.recorder.append_own(Closed(totals={}, batches=2))
     bench.recorder.commit()
     bench.seal()
     assert batches(bench) == [[0, 1], [2]]
@@ -64,11 +62,10 @@ def test_a_huge_incompressible_event_fits_a_batch() -> None:
     Shelf(certified).take(0, bench.outbox.wire(0))
 
 
-def test_old_events_are_read_from_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_old_events_are_read_from_the_disk() -> None:
     """What memory let go, or a former run left unsealed, is sealed from the journal."""
-    monkeypatch.setattr(recorder_module, "_FRESH_LIMIT", 100)
     certified, disk = Certified(), MemoryDisk()
-    bench = Bench(certified, disk)
+    bench = Bench(certified, disk, limits=JournalLimits(fresh=100))
     bench.record(note("a"), note("b"))
     bench.seal()
     bench.record(note("c"), note("d"), note("e"))
@@ -90,11 +87,10 @@ async def test_it_seals_by_itself() -> None:
     await bench.recorder.close()
 
 
-async def test_a_batch_that_could_not_be_stored_is_made_again(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_batch_that_could_not_be_stored_is_made_again() -> None:
     """A disk that refuses a batch is asked again; no half batch is ever left under a batch's name."""
-    monkeypatch.setattr(sealer_module, "_RETRY_S", 0.0)
     disk = MemoryDisk()
-    bench = Bench(Certified(), disk)
+    bench = Bench(Certified(), disk, sealing=SealingLimits(gather_s=0.0, retry_s=0.0))
     bench.record(note("a"))
     refused = asyncio.Event()
 
@@ -115,29 +111,28 @@ async def test_a_batch_that_could_not_be_stored_is_made_again(monkeypatch: pytes
 
 async def test_a_backlog_makes_larger_batches() -> None:
     """While the collector is behind, the sealer waits longer, until somebody is in a hurry."""
-    bench = Bench(Certified(), MemoryDisk())
-    for number in range(sealer_module.BACKLOG):
+    limits = SealingLimits(gather_s=3600.0)
+    bench = Bench(Certified(), MemoryDisk(), sealing=limits)
+    for number in range(limits.backlog):
         bench.record(note(str(number)))
         await bench.sealer.seal_all()
     bench.sealer.stored.clear()
-    bench.sealer.interval_s = 3600.0
     bench.record(note("next"))
     bench.recorder.grown.set()
     task = asyncio.create_task(bench.sealer.run())
     for _ in range(5):
         await asyncio.sleep(0)
-    assert bench.outbox.sealed == sealer_module.BACKLOG
+    assert bench.outbox.sealed == limits.backlog
     bench.sealer.hurry()
     await bench.sealer.stored.wait()
-    assert bench.outbox.sealed == sealer_module.BACKLOG + 1
+    assert bench.outbox.sealed == limits.backlog + 1
     task.cancel()
 
 
 @pytest.mark.parametrize("steps", range(5))
 async def test_a_cancellation_that_comes_with_a_hurry_is_not_lost(steps: int) -> None:
     """However many steps lie between the two, a sealer that is hurried and cancelled ends."""
-    bench = Bench(Certified(), MemoryDisk())
-    bench.sealer.interval_s = 3600
+    bench = Bench(Certified(), MemoryDisk(), sealing=SealingLimits(gather_s=3600.0))
     task = asyncio.get_running_loop().create_task(bench.sealer.run())
     bench.record(note("a"))
     bench.recorder.grown.set()

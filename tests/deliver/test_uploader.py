@@ -11,7 +11,7 @@ from tests.helpers.disk import MemoryDisk
 from tests.helpers.recorders import BATCHES, Bench, Shelf, note
 
 from promptster.client import RefusedError, UnreachableError
-from promptster.deliver import uploader as uploader_module
+from promptster.deliver.limits import SealingLimits, UploadTiming
 from promptster.deliver.refusals import Refusals
 from promptster.deliver.uploader import Ended, Halt, Pace, Uploader
 from promptster.protocol.key_succession import first_key, next_key, write_keyfile
@@ -19,22 +19,25 @@ from promptster.protocol.privacy import Tombstone
 from promptster.protocol.receipt import LAPSED, Close
 from promptster.protocol.signing import SigningKey
 
-
-@pytest.fixture(autouse=True)
-def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pauses are chosen as ever, and over at once."""
-    monkeypatch.setattr(uploader_module, "FIRST_PAUSE_S", 0.0)
-    monkeypatch.setattr(uploader_module, "_BETWEEN_S", 0.0)
-    monkeypatch.setattr(uploader_module, "_POLL_S", 0.0)
+SEALING_AT_ONCE = SealingLimits(gather_s=0.0)
+AT_ONCE = UploadTiming(first_pause_s=0.0, between_s=0.0, poll_s=0.0)
+"""Pauses are chosen as ever, and over at once."""
 
 
 class Desk:
     """An uploader between a bench and a collector in memory."""
 
-    def __init__(self, *, batches: int = 3, seed: int = 0, disk: MemoryDisk | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        batches: int = 3,
+        seed: int = 0,
+        disk: MemoryDisk | None = None,
+        sealing: SealingLimits = SEALING_AT_ONCE,
+    ) -> None:
         self.certified = Certified(seed=seed)
         self.disk = disk or MemoryDisk()
-        self.bench = Bench(self.certified, self.disk)
+        self.bench = Bench(self.certified, self.disk, sealing=sealing)
         self.shelf = Shelf(self.certified)
         self.restarts = 0
         self.showed: list[str] = []
@@ -61,6 +64,7 @@ class Desk:
             keys=bench.trusted,
             refused=self.refusals.decide,
             stored=bench.sealer.stored,
+            timing=AT_ONCE,
         )
 
     def halt(self) -> Halt | None:
@@ -236,17 +240,17 @@ async def test_a_machine_put_back_in_time_enters_its_events_anew() -> None:
 
 async def test_a_batch_that_is_too_large_is_made_smaller() -> None:
     """413 means that nothing was stored, so the same events may travel in smaller parts."""
-    desk = Desk(batches=0)
+    desk = Desk(batches=0, sealing=SealingLimits(batch_bytes=399_000, gather_s=0.0))
     desk.bench.record(*(note("x" * 90_000) for _ in range(4)))
     await desk.bench.sealer.seal_all()
-    desk.bench.sealer.batch_bytes = 200_000
+    assert desk.bench.outbox.sealed == 1
     desk.shelf.faults = [RefusedError(status=413, problem={"code": "body_size"})]
     sealing = asyncio.create_task(desk.bench.sealer.run())
     task = asyncio.create_task(desk.uploader.run())
     async with asyncio.timeout(20):
         while desk.shelf.events < 4:
             await desk.uploader.moved()
-    assert len(desk.shelf.stored) == 4
+    assert len(desk.shelf.stored) == 2
     sealing.cancel()
     task.cancel()
 
@@ -384,9 +388,8 @@ async def test_checks_are_watched_to_the_end() -> None:
     assert desk.uploader.progress.checked == 2
 
 
-def test_pauses_grow_with_full_jitter_and_honour_retry_after(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pauses_grow_with_full_jitter_and_honour_retry_after() -> None:
     """Between zero and a doubling ceiling of half a second to a minute, never shorter than the collector asked for."""
-    monkeypatch.setattr(uploader_module, "FIRST_PAUSE_S", 0.5)
     highest = Pace(spread=lambda _low, high: high)
     assert [highest.pause() for _ in range(9)] == [0.5, 1, 2, 4, 8, 16, 32, 60, 60]
     highest.succeeded()

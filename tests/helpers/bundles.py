@@ -34,12 +34,11 @@ class Bundler:
             compose(
                 Draft(
                     src=event.src,
-                    kind=event.kind,
+                    event=event.event,
                     ms=event.ms,
                     mono_ms=event.mono_ms,
                     lane=event.lane,
                     refs=event.refs,
-                    fields=event.fields,
                 ),
                 seq=event.seq,
                 src_seq=event.src_seq,

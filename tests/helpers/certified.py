@@ -13,9 +13,9 @@ from promptster.keys import SessionSecrets
 from promptster.protocol import merkle
 from promptster.protocol.consent import Certificate, Consent
 from promptster.protocol.encoding import b64u_encode
+from promptster.protocol.events.kinds import Kind
 from promptster.protocol.invite import Invite
 from promptster.protocol.key_succession import first_key, log_key, parse_keyfile, write_keyfile
-from promptster.protocol.kinds import Kind
 from promptster.protocol.policy import make_policy, policy_sha256
 from promptster.protocol.sealing import SealingKey
 from promptster.protocol.signing import Envelope, SigningKey

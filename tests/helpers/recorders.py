@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING, Any
 from tests.helpers.certified import NOW_MS
 
 from promptster.client import PutAnswer, RefusedError
+from promptster.deliver.limits import SealingLimits
 from promptster.deliver.outbox import Outbox
 from promptster.deliver.sealer import Sealer
 from promptster.journal.journal import Journal
+from promptster.journal.limits import JournalLimits
 from promptster.journal.writer import JournalWriter
 from promptster.protocol.batch import WireBatch, open_body, parse_batch, verify_batch_signature
 from promptster.protocol.encoding import b64u_encode
 from promptster.protocol.events import Draft
-from promptster.protocol.kinds import Kind
+from promptster.protocol.events.kinds import Kind, event_of
 from promptster.protocol.receipt import Receipt
 from promptster.protocol.sealing import JournalCipher
 from promptster.protocol.signing import Envelope
@@ -59,13 +61,13 @@ class HandClock:
 def note(text: str, *, src: str = "candidate", clock: HandClock | None = None) -> Draft:
     """A small draft."""
     clock = clock or HandClock()
-    return Draft(src=src, kind=Kind.NOTE, ms=clock.wall, mono_ms=clock.mono, fields={"text": text})
+    return Draft(src=src, event=event_of(Kind.NOTE, {"text": text}), ms=clock.wall, mono_ms=clock.mono)
 
 
 def call(number: int, output: str = "", **more: Any) -> Draft:
     """A command that an agent ran."""
     fields = {"tool_use_id": f"t{number}", "command": "ls", "output": output, **more}
-    return Draft(src="hook", kind=Kind.COMMAND, ms=NOW_MS, mono_ms=1, lane=1, fields=fields)
+    return Draft(src="hook", event=event_of(Kind.COMMAND, fields), ms=NOW_MS, mono_ms=1, lane=1)
 
 
 @dataclass
@@ -76,6 +78,8 @@ class Bench:
     files: Files
     clock: HandClock = field(default_factory=HandClock)
     kinds: Collection[str] = tuple(Kind)
+    limits: JournalLimits = field(default_factory=JournalLimits)
+    sealing: SealingLimits = field(default_factory=lambda: SealingLimits(gather_s=0.0))
 
     def __post_init__(self) -> None:
         """Open what is on the disk, as the recorder's process does."""
@@ -90,7 +94,9 @@ class Bench:
             keys=self.trusted,
         )
         cipher = JournalCipher(certified.secrets.content_key, certified.session)
-        self.journal = Journal(self.files, JOURNAL, cipher, certified.session, certified.random)
+        self.journal = Journal(
+            self.files, JOURNAL, cipher, certified.session, certified.random, file_limit=self.limits.file
+        )
         self.repair: Repair = align(self.journal, self.outbox, certified.secrets.content_key, certified.random)
         self.recorder = JournalWriter(
             journal=self.journal,
@@ -98,6 +104,7 @@ class Bench:
             random=certified.random,
             kinds=self.kinds,
             record_until=certified.record_until,
+            limits=self.limits,
         )
         self.recovered = list(self.recorder.recovered())
         self.sealer = Sealer(
@@ -107,7 +114,7 @@ class Bench:
             session_key=certified.secrets.signing_key,
             content_key=certified.secrets.content_key,
             random=certified.random,
-            interval_s=0.0,
+            limits=self.sealing,
         )
 
     def record(self, *drafts: Draft) -> list[int]:

@@ -15,9 +15,9 @@ from tests.helpers.certified import Certified, paths_below
 from promptster.errors import SessionError
 from promptster.journal.disk import SystemFiles
 from promptster.journal.reading import read, scan
-from promptster.protocol.events import OpenedEvent, RecordedEvent
+from promptster.protocol.events import OpenedEvent, read_body
 from promptster.protocol.sealing import JournalCipher
-from promptster.recorder.supervisor import spawn_recorder
+from promptster.recorder.spawning import spawn_recorder
 from promptster.session_folder.control_client import ControlClient
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ class Running:
         cipher = JournalCipher(self.certified.secrets.content_key, self.certified.session)
         files = SystemFiles()
         found = scan(files, self.folder.journal, cipher, self.certified.session)
-        return [event.open() for _, data in read(files, found, cipher) for event in RecordedEvent.parse_frames(data)]
+        return [event.open() for _, data in read(files, found, cipher) for event in read_body(data)]
 
     def kinds(self) -> list[str]:
         """The kinds in the journal."""

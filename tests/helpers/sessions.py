@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from promptster.protocol.events import OpenedEvent
+from promptster.protocol.events.kinds import event_of
 
 START_MS = 1_795_600_000_000
 CLAUDE: dict[str, Any] = {"agent": "claude", "agent_session": "5b1c7a52-9d0e-4a53-8f0b-2f6f0c8c1d11"}
@@ -45,12 +46,11 @@ class Script:
             seq=len(self.events),
             src=src,
             src_seq=self.numbers[src],
-            kind=kind,
+            event=event_of(kind, dict(fields)),
             ms=self.now_ms,
             mono_ms=self.now_ms - START_MS,
             lane=lane,
             refs=refs,
-            fields=dict(fields),
             withheld=withheld,
             cut=cut or {},
         )

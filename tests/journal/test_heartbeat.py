@@ -8,7 +8,7 @@ from tests.helpers.disk import MemoryDisk
 from tests.helpers.recorders import Bench, HandClock, note
 
 from promptster.journal.heartbeat import Heartbeat
-from promptster.protocol.kinds import Kind
+from promptster.protocol.events.kinds import Kind
 
 
 def beating(clock: HandClock) -> tuple[Bench, Heartbeat]:

@@ -11,9 +11,9 @@ import pytest
 from tests.helpers.certified import SeededBytes
 from tests.helpers.disk import MemoryDisk, PowerLossError, seeded
 
-from promptster.journal import journal as journal_module
 from promptster.journal.disk import Files
 from promptster.journal.journal import Journal, JournalLostError
+from promptster.journal.limits import JournalLimits
 from promptster.protocol.sealing import JournalCipher
 
 if TYPE_CHECKING:
@@ -24,9 +24,9 @@ SESSION = "AAAAAAAAAAAAAAAAAAAAAA"
 CIPHER = JournalCipher(b"k" * 32, SESSION)
 
 
-def opened(disk: Files, *, cipher: JournalCipher = CIPHER) -> Journal:
+def opened(disk: Files, *, cipher: JournalCipher = CIPHER, file_limit: int = JournalLimits.file) -> Journal:
     """The journal on this disk."""
-    return Journal(disk, FOLDER, cipher, SESSION, SeededBytes())
+    return Journal(disk, FOLDER, cipher, SESSION, SeededBytes(), file_limit=file_limit)
 
 
 def contents(disk: Files) -> list[bytes]:
@@ -85,11 +85,10 @@ def test_nothing_is_readable_without_the_key() -> None:
     assert opened(disk, cipher=JournalCipher(b"x" * 32, SESSION)).next_seq == 0
 
 
-def test_a_full_file_is_followed_by_a_new_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_file_is_followed_by_a_new_one() -> None:
     """Files rotate at their limit, and a record larger than the limit still has its place."""
-    monkeypatch.setattr(journal_module, "ROTATE_AT", 2000)
     disk = MemoryDisk()
-    journal = opened(disk)
+    journal = opened(disk, file_limit=2000)
     wanted = entries(30, size=200) + entries(1, start=30, size=5000) + entries(3, start=31)
     for data in wanted:
         journal.append([data])
@@ -248,9 +247,8 @@ def test_a_journal_that_vanished_is_told_apart_from_a_disk_that_fails() -> None:
 
 def test_looking_again_after_a_failure_reads_one_file(monkeypatch: pytest.MonkeyPatch) -> None:
     """However long the session, and however often a full disk refuses; a missing or damaged file is noticed."""
-    monkeypatch.setattr(journal_module, "ROTATE_AT", 500)
     disk = MemoryDisk()
-    journal = opened(disk)
+    journal = opened(disk, file_limit=500)
     for number in range(12):
         journal.append(entries(1, start=number))
     first, *_, last = journals(disk)
@@ -377,7 +375,7 @@ class Machine:
         self.disk.on_call = disturb
         self.disk.shorten = (lambda size: self.chance.randint(1, size)) if self.chance.random() < 0.3 else None
         try:
-            journal = opened(self.disk)
+            journal = opened(self.disk, file_limit=700)
             self.check(list(journal.records()), journal.next_seq)
             while True:
                 if self.chance.random() < 0.1:
@@ -429,12 +427,11 @@ class Machine:
 
 
 @pytest.mark.parametrize("seed", range(40))
-def test_power_loss_at_any_call(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_power_loss_at_any_call(seed: int) -> None:
     """Over thousands of power losses at every kind of call, what ``append`` returned from is never lost or doubled."""
-    monkeypatch.setattr(journal_module, "ROTATE_AT", 700)
     machine = Machine(seed)
     for _ in range(60):
         machine.live()
-    journal = opened(machine.disk)
+    journal = opened(machine.disk, file_limit=700)
     machine.check(list(journal.records()), journal.next_seq)
     assert machine.promised

@@ -12,11 +12,11 @@ from tests.helpers.disk import MemoryDisk
 from tests.helpers.recorders import Bench, HandClock, call, note
 from tests.journal.test_journal import nth
 
-from promptster.journal import writer as recorder_module
 from promptster.journal.journal import JournalLostError
+from promptster.journal.limits import JournalLimits
 from promptster.journal.writer import NOT_RECORDED, without_heavy_values
 from promptster.protocol.events import Draft, RecordedEvent
-from promptster.protocol.kinds import AGENT_KINDS, Kind
+from promptster.protocol.events.kinds import AGENT_KINDS, CaptureDegraded, Closed, Kind, event_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -108,9 +108,9 @@ def test_kinds_outside_the_policy_are_left_out_and_counted() -> None:
 def test_a_malformed_draft_costs_itself_only() -> None:
     """A draft that cannot become an event is counted, and takes no number; that an agent's is missing is told."""
     bench = Bench(Certified(), MemoryDisk())
-    odd = Draft(src="hook", kind=Kind.COMMAND, ms=1, mono_ms=1, fields={"no_such_field": "x"})
+    odd = Draft(src="hook", event=event_of(Kind.COMMAND, {"exit_code": "x"}), ms=1, mono_ms=1)
     assert bench.recorder.append(odd) == NOT_RECORDED
-    assert bench.recorder.append(Draft(src="nobody", kind=Kind.NOTE, ms=1, mono_ms=1)) == NOT_RECORDED
+    assert bench.recorder.append(Draft(src="nobody", event=event_of(Kind.NOTE, {}), ms=1, mono_ms=1)) == NOT_RECORDED
     assert bench.record(note("next")) == [1]
     assert kinds(bench) == ["capture_gap", "note"]
     assert bench.recorder.dropped == {"malformed": 2}
@@ -120,7 +120,9 @@ def test_refs_to_what_was_not_recorded_fall_away() -> None:
     """An event may point only to events before it that are there."""
     bench = Bench(Certified(), MemoryDisk())
     bench.record(note("a"))
-    draft = Draft(src="hook", kind=Kind.COMMAND, ms=1, mono_ms=1, refs=(NOT_RECORDED, 0, 7), fields={"command": "ls"})
+    draft = Draft(
+        src="hook", event=event_of(Kind.COMMAND, {"command": "ls"}), ms=1, mono_ms=1, refs=(NOT_RECORDED, 0, 7)
+    )
     bench.record(draft)
     assert list(bench.recorder.events())[-1].parsed.refs == (0,)
 
@@ -129,7 +131,7 @@ def test_refs_to_what_was_not_recorded_fall_away() -> None:
 def test_after_the_time_limit_nothing_of_agents_is_recorded(kind: str) -> None:
     """The certificate's end is kept by the recorder, and said once; the session's own events go on."""
     bench = Bench(Certified(record_until=NOW_MS + 10), MemoryDisk())
-    draft = Draft(src="proxy", kind=kind, ms=NOW_MS, mono_ms=1)
+    draft = Draft(src="proxy", event=event_of(kind, {}), ms=NOW_MS, mono_ms=1)
     assert bench.recorder.append(draft) == 0
     bench.clock.pass_by(11)
     assert bench.recorder.append(draft) == bench.recorder.append(draft) == NOT_RECORDED
@@ -143,7 +145,7 @@ def test_nothing_follows_closed() -> None:
     """``closed`` is the last event, also for a recorder that starts later."""
     disk, certified = MemoryDisk(), Certified()
     bench = Bench(certified, disk)
-    bench.recorder.note(Kind.CLOSED, totals={}, batches=1)
+    bench.recorder.append_own(Closed(totals={}, batches=1))
     assert bench.recorder.append(note("late")) == NOT_RECORDED
     bench.recorder.commit()
     again = Bench(certified, disk)
@@ -156,7 +158,7 @@ def test_nobody_but_the_recorder_closes(src: str) -> None:
     """A ``closed`` of another source is an event like any other, also for a recorder that starts later."""
     disk, certified = MemoryDisk(), Certified()
     bench = Bench(certified, disk)
-    bench.record(Draft(src=src, kind=Kind.CLOSED, ms=1, mono_ms=1, fields={}), note("a"))
+    bench.record(Draft(src=src, event=event_of(Kind.CLOSED, {}), ms=1, mono_ms=1), note("a"))
     assert kinds(bench) == ["closed", "note"]
     assert not Bench(certified, disk).recorder.finished
 
@@ -221,11 +223,10 @@ def test_a_nearly_full_disk_is_noticed_before_it_is_full() -> None:
     assert len(details(bench)) == 2
 
 
-def test_memory_is_bounded_while_the_disk_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_memory_is_bounded_while_the_disk_refuses() -> None:
     """Beyond the bound agents' events are dropped and counted, never the session's own; a gap tells afterwards."""
-    monkeypatch.setattr(recorder_module, "_PENDING_LIMIT", 20_000)
     disk = MemoryDisk()
-    bench = Bench(Certified(), disk)
+    bench = Bench(Certified(), disk, limits=JournalLimits(pending=20_000))
     disk.on_call = failing(disk, errno.EIO, times=1)
     for number in range(8):
         bench.recorder.append(call(number, "x" * 4000))
@@ -244,13 +245,13 @@ def test_memory_is_bounded_while_the_disk_refuses(monkeypatch: pytest.MonkeyPatc
 def test_the_session_s_own_events_stay_whole() -> None:
     """Leaving out heavy values never touches consent, submission or notes."""
     heavy = Draft(
-        src="workspace", kind=Kind.SUBMISSION_FINAL, ms=1, mono_ms=1, fields={"commit": "c", "diff": "x" * 10_000}
+        src="workspace", event=event_of(Kind.SUBMISSION_FINAL, {"commit": "c", "diff": "x" * 10_000}), ms=1, mono_ms=1
     )
-    assert without_heavy_values(heavy) is heavy
+    assert without_heavy_values(heavy, 4096) is heavy
     agent = call(1, "x" * 10_000)
-    assert set(without_heavy_values(agent).fields) == {"tool_use_id", "command"}
+    assert set(without_heavy_values(agent, 4096).fields) == {"tool_use_id", "command"}
     light = call(1, "x")
-    assert without_heavy_values(light) is light
+    assert without_heavy_values(light, 4096) is light
 
 
 async def test_a_journal_that_vanished_ends_the_recorder() -> None:
@@ -299,10 +300,9 @@ def test_fresh_events_are_handed_out_without_reading_the_disk() -> None:
     assert bench.recorder.take_fresh(0) is None
 
 
-def test_fresh_events_do_not_pile_up(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fresh_events_do_not_pile_up() -> None:
     """While nobody seals, memory holds the oldest events only; the others are read from disk when their turn comes."""
-    monkeypatch.setattr(recorder_module, "_FRESH_LIMIT", 5_000)
-    bench = Bench(Certified(), MemoryDisk())
+    bench = Bench(Certified(), MemoryDisk(), limits=JournalLimits(fresh=5_000))
     for number in range(5):
         bench.record(call(number, "x" * 2000))
     fresh = bench.recorder.take_fresh(0) or []
@@ -327,7 +327,7 @@ def test_own_notes_are_stamped_by_the_clock() -> None:
     """The recorder's own events carry both clocks."""
     clock = HandClock(wall=5, mono=7)
     bench = Bench(Certified(), MemoryDisk(), clock=clock)
-    bench.recorder.note(Kind.CAPTURE_DEGRADED, detail="x")
+    bench.recorder.append_own(CaptureDegraded(detail="x"))
     bench.recorder.commit()
     parsed = next(iter(bench.recorder.events())).parsed
     assert (parsed.src, parsed.ms, parsed.mono_ms) == ("recorder", 5, 7)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from promptster.protocol.kinds import KINDS
+from promptster.protocol.events.kinds import KINDS
 from promptster.protocol.policy import NOT_YET_RECORDED, RECORDED_KINDS
 
 DOCS = Path(__file__).parents[2] / "docs"

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import pytest
 
-from promptster.protocol.kinds import Kind
+from promptster.protocol.events.kinds import Kind
 from promptster.protocol.policy import MAX_KEY_BACKUP_DAYS, make_policy
 
 ROOT = Path(__file__).parents[2]

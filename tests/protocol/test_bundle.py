@@ -13,7 +13,8 @@ from tests.vectors.world import START, World, drafts, small_policy, with_block, 
 from promptster.protocol.bundle import read_bundle, redactions_in_session, write_bundle
 from promptster.protocol.errors import BundleError
 from promptster.protocol.events import RecordedEvent
-from promptster.protocol.fields import Secret
+from promptster.protocol.events.fields import Secret
+from promptster.protocol.events.kinds import Redaction
 from promptster.protocol.policy import Policy
 from promptster.protocol.privacy import Tombstone
 
@@ -95,8 +96,8 @@ def test_only_the_candidate_redacts_in_a_session_and_only_backwards() -> None:
     cases = {
         "good": told,
         "source": dataclasses.replace(told, src="hook"),
-        "later": dataclasses.replace(told, fields={"target_seq": 9, "target_field": "reason"}),
-        "bare": dataclasses.replace(told, fields={}),
+        "later": dataclasses.replace(told, event=Redaction(target_seq=9, target_field="reason")),
+        "bare": dataclasses.replace(told, event=Redaction()),
     }
     found = {
         name: list(redactions_in_session(World(told=[*drafts()[:9], draft]).events)) for name, draft in cases.items()

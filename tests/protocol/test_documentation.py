@@ -14,11 +14,12 @@ from tests.vectors.world import World
 import promptster.protocol
 from promptster.protocol import bundle
 from promptster.protocol.documents import DocumentType
-from promptster.protocol.kinds import AGENT_FIELDS, FIELD_TYPES, KINDS, Kind, Source
+from promptster.protocol.events.kinds import AGENT_FIELDS, FIELD_TYPES, KINDS, Kind
+from promptster.protocol.events.sources import Source
 from promptster.protocol.verdict import CLAIM
 
 TEXT = (Path(__file__).resolve().parents[2] / "docs" / "protocol.md").read_text()
-SOURCES = {path.name: path.read_text() for path in Path(promptster.protocol.__path__[0]).glob("*.py")}
+SOURCES = {path.name: path.read_text() for path in Path(promptster.protocol.__path__[0]).rglob("*.py")}
 LETTER = {"text": "T", "json": "J", "int": "I", "bool": "B", "bytes": "Y"}
 
 

@@ -8,6 +8,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from msgspec import structs
 from tests.vectors.world import World, drafts
 
 from promptster.protocol.archive import Member, read_archive, write_archive
@@ -40,7 +41,9 @@ def rewritten(chosen: pseudo.Random) -> BundleParts:
     """The same keys over another story: one text is another one, so that everything is signed again."""
     told = drafts()
     place = chosen.choice([at for at, draft in enumerate(told) if isinstance(draft.fields.get("text"), str)])
-    told[place] = dataclasses.replace(told[place], fields={**told[place].fields, "text": f"forged {chosen.random()}"})
+    told[place] = dataclasses.replace(
+        told[place], event=structs.replace(told[place].event, text=f"forged {chosen.random()}")
+    )
     return World(told=told, log=1).parts()
 
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from promptster.protocol.events import OpenedEvent
+from promptster.protocol.events.kinds import Kind, event_of
 from promptster.protocol.gaps import is_gap_of_capture, is_outage, read_gaps
-from promptster.protocol.kinds import Kind
 
 
 def _event(kind: str, seq: int = 0, *, src: str = "recorder", src_seq: int | None = None, **fields: Any) -> OpenedEvent:
@@ -17,14 +17,11 @@ def _event(kind: str, seq: int = 0, *, src: str = "recorder", src_seq: int | Non
         seq=seq,
         src=src,
         src_seq=seq if src_seq is None else src_seq,
-        kind=kind,
+        event=event_of(kind, fields),
         ms=1000 + seq,
         mono_ms=seq,
         lane=0,
         refs=(),
-        fields=fields,
-        withheld=frozenset(),
-        cut={},
     )
 
 

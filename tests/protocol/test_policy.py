@@ -13,7 +13,7 @@ from tests.helpers.readability import count
 
 from promptster.protocol.documents import encode
 from promptster.protocol.errors import DocumentError, NewerVersionError
-from promptster.protocol.kinds import FIELD_TYPES, KINDS, Kind
+from promptster.protocol.events.kinds import FIELD_TYPES, KINDS, Kind
 from promptster.protocol.policies import text_first
 from promptster.protocol.policy import (
     CAPTURED_FIELDS,

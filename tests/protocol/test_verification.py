@@ -21,7 +21,8 @@ from promptster.protocol.bundle import BundleParts, write_bundle
 from promptster.protocol.chain import ProvenEvent
 from promptster.protocol.documents import DocumentType, decode, encode
 from promptster.protocol.events import Draft, PublicEvent, RecordedEvent
-from promptster.protocol.fields import BLOCK, MAX_BLOCK, Block, Secret
+from promptster.protocol.events.fields import BLOCK, MAX_BLOCK, Block, Secret
+from promptster.protocol.events.kinds import Closed, event_of
 from promptster.protocol.plausibility import ABSENCES
 from promptster.protocol.signing import Envelope, SigningKey, kid
 from promptster.protocol.transparency_log import cosign
@@ -301,8 +302,10 @@ def test_what_happened_to_events_is_told_apart_by_name(sizes: list[int], seed: i
 
 
 def _plain(count: int) -> list[Draft]:
-    told = [Draft(src="proxy", kind="note", ms=START + i, mono_ms=i, fields={"text": str(i)}) for i in range(count - 1)]
-    return [*told, Draft(src="recorder", kind="closed", ms=START + count, mono_ms=count)]
+    told = [
+        Draft(src="proxy", event=event_of("note", {"text": str(i)}), ms=START + i, mono_ms=i) for i in range(count - 1)
+    ]
+    return [*told, Draft(src="recorder", event=event_of("closed", {}), ms=START + count, mono_ms=count)]
 
 
 @settings(max_examples=60)
@@ -449,10 +452,10 @@ def test_totals_may_leave_out_what_is_not_there() -> None:
     """A source without events may be counted as none, and the closing event may count itself or not."""
     for recorder in (2, 3):
         totals = {"recorder": recorder, "hook": 2, "proxy": 3, "candidate": 5, "workspace": 2, "other": 0}
-        last = dataclasses.replace(drafts()[-1], fields={"totals": totals})
+        last = dataclasses.replace(drafts()[-1], event=Closed(totals=totals))
         world = World(told=[*drafts()[:-1], last])
         assert _codes(world, world.parts()) == (0, set())
-    odd = dataclasses.replace(drafts()[-1], fields={"totals": "fifteen"})
+    odd = dataclasses.replace(drafts()[-1], event=Closed(totals="fifteen"))
     world = World(told=[*drafts()[:-1], odd])
     assert _codes(world, world.parts()) == (11, {"totals"})
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from promptster.proxy.header_fields import Headers
     from promptster.proxy.limits import Limits, Timing
-    from promptster.proxy.observation import Observation, Outcome, RequestInfo
+    from promptster.proxy.observation import Observation, Observer, Outcome, RequestInfo
     from promptster.proxy.provider_connections import ProviderConnection
 
 # pyright: reportPrivateUsage=false
@@ -281,7 +281,7 @@ class Proxied:
         return len(self._to_providers())
 
     def sent_ahead(self) -> list[int]:
-        """How many bytes behind their current request the agents' connections hold, where reading has stopped."""
+        """How many bytes after their current request the agents' connections hold, if reading has stopped."""
         return [len(one._buffer) for one in self.proxy._agents if one._too_far_ahead]
 
     def undelivered(self) -> int:
@@ -301,17 +301,18 @@ async def proxied(
     limits: Limits | None = None,
     timing: Timing | None = None,
     on_hook: Callable[[str, bytes], None] | None = None,
-    observe: Callable[[RequestInfo], Seen] = Seen,
+    observe: Callable[[RequestInfo], Observer] = Seen,
 ) -> AsyncGenerator[Proxied]:
-    """Serve a proxy on an ephemeral port; at the end every exchange must have been told to its end once."""
+    """Serve a proxy on an ephemeral port; at the end every exchange must have been reported to its end, once."""
     seen: list[Seen] = []
     hooks: list[tuple[str, bytes]] = []
     faults: list[Exception] = []
     refused: list[tuple[str, int, bytes]] = []
 
-    def open_observer(info: RequestInfo) -> Seen:
+    def open_observer(info: RequestInfo) -> Observer:
         observer = observe(info)
-        seen.append(observer)
+        if isinstance(observer, Seen):
+            seen.append(observer)
         return observer
 
     proxy = ReverseProxy(

@@ -10,7 +10,7 @@ from tests.helpers.recorders import JOURNAL, Bench, note
 
 from promptster.deliver.outbox import Adoption
 from promptster.protocol.events import Draft
-from promptster.protocol.kinds import Kind
+from promptster.protocol.events.kinds import Closed, Kind, ToolCall, ToolResult
 from promptster.recorder.journal_repair import Repair
 
 
@@ -70,10 +70,10 @@ def test_events_entered_anew_keep_content_times_and_references() -> None:
     bench = Bench(certified, disk)
     bench.record(note("a"), note("b"))
     bench.seal()
-    call = Draft(src="proxy", kind=Kind.TOOL_CALL, ms=NOW_MS, mono_ms=5, lane=2, refs=(0, 1), fields={"name": "Bash"})
-    result = replace(call, kind=Kind.TOOL_RESULT, refs=(2,))
+    call = Draft(src="proxy", event=ToolCall(name="Bash"), ms=NOW_MS, mono_ms=5, lane=2, refs=(0, 1))
+    result = replace(call, event=ToolResult(name="Bash"), refs=(2,))
     bench.record(call, result)
-    bench.recorder.note(Kind.CLOSED, totals={}, batches=2)
+    bench.recorder.append_own(Closed(totals={}, batches=2))
     bench.recorder.commit()
     bench.outbox.adopt(Adoption(n=1, last=4, header_sha256=bytes(32), next_seq=20, base=2), {})
     for expected in (Repair(moved=2, skipped=18), Repair()):

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from promptster.protocol.events import Kind
+from promptster.protocol.events.kinds import Kind
 from promptster.recorder.last_activity import LastActivity
 from promptster.session_folder.wording import last_thing
 

@@ -9,6 +9,7 @@ from tests.helpers.certified import Certified, paths_below
 
 from promptster.errors import SessionError
 from promptster.journal.journal import Recovery
+from promptster.protocol.events.kinds import CaptureUpstreamOverridden, Consented, Opened
 from promptster.recorder.journal_repair import Repair
 from promptster.recorder.start_events import losses, opening
 
@@ -26,17 +27,19 @@ def test_an_opening_tells_consent_choices_and_other_addresses(tmp_path: Path) ->
     folder = certified.folder(paths_below(tmp_path))
     folder.update(choices={"ide": "claude", "path_check": {"openai": {"ok": True}}})
     consent, opened, overridden = opening(folder, consented=False)
-    assert (consent.kind, consent.src, consent.fields["locale"]) == ("consent", "candidate", "en")
-    assert (opened.kind, opened.src, opened.fields["choices"]) == ("opened", "recorder", {"ide": "claude"})
-    assert opened.fields["path_check"] == {"openai": {"ok": True}}
-    assert "continues" not in opened.fields
-    assert overridden.fields == {"upstream": "anthropic", "url": "http://127.0.0.1:1"}
+    assert isinstance(consent.event, Consented)
+    assert (consent.src, consent.event.locale) == ("candidate", "en")
+    assert isinstance(opened.event, Opened)
+    assert (opened.src, opened.event.choices) == ("recorder", {"ide": "claude"})
+    assert opened.event.path_check == {"openai": {"ok": True}}
+    assert opened.event.continues is None
+    assert overridden.event == CaptureUpstreamOverridden(upstream="anthropic", url="http://127.0.0.1:1")
 
 
 def test_a_consent_that_stands_already_is_not_told_twice(tmp_path: Path) -> None:
     """A first start that was cut off behind it is taken up where it was."""
     folder = Certified().folder(paths_below(tmp_path))
-    assert [entry.kind for entry in opening(folder, consented=True)] == ["opened"]
+    assert [entry.event.kind for entry in opening(folder, consented=True)] == ["opened"]
 
 
 def test_an_opening_needs_the_documents(tmp_path: Path) -> None:

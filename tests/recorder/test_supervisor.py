@@ -19,8 +19,7 @@ from tests.helpers.running import alive, kill_and_wait, prepared
 from tests.helpers.shelf_server import serving
 
 from promptster.errors import SessionError
-from promptster.recorder import supervisor as supervisor_module
-from promptster.recorder.supervisor import spawn_recorder
+from promptster.recorder.spawning import spawn_recorder, without_credentials
 from promptster.session_folder.folder import SessionState
 
 if TYPE_CHECKING:
@@ -236,7 +235,7 @@ import json, sys
 from pathlib import Path
 from promptster.keys import SessionSecrets
 from promptster.session_folder.folder import SessionFolder
-from promptster.recorder.supervisor import spawn_recorder
+from promptster.recorder.spawning import spawn_recorder
 told = json.loads(sys.stdin.read())
 print(spawn_recorder(SessionFolder(Path(told["folder"])), SessionSecrets.from_json(told["secrets"])))
 """
@@ -307,7 +306,7 @@ def test_provider_keys_do_not_reach_the_background(monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("HOME", "/home/x")
     for name in ("ANTHROPIC_API_KEY", "openai_api_key", "GITHUB_TOKEN", "DB_PASSWORD"):
         monkeypatch.setenv(name, "secret")
-    environment = supervisor_module.without_credentials(os.environ)
+    environment = without_credentials(os.environ)
     assert environment["HOME"] == "/home/x"
     assert "secret" not in environment.values()
 

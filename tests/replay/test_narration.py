@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.helpers.sessions import Script
 
-from promptster.protocol.kinds import FIELD_TYPES, KINDS, OWN_SOURCES
+from promptster.protocol.events.kinds import FIELD_TYPES, KINDS
+from promptster.protocol.events.sources import OWN_SOURCES
 from promptster.replay.formatting import counted, duration, offset, one_line
 from promptster.replay.model import Entry
 from promptster.replay.narration import Narration, narrate, pretty

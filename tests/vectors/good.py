@@ -21,7 +21,7 @@ from promptster.protocol.consent import Redeem
 from promptster.protocol.documents import Document
 from promptster.protocol.encoding import b64u_encode
 from promptster.protocol.events import RecordedEvent
-from promptster.protocol.fields import block_id, commitment
+from promptster.protocol.events.fields import block_id, commitment
 from promptster.protocol.invite import Invite
 from promptster.protocol.policy import policy_sha256
 from promptster.protocol.privacy import Tombstone, Withdrawal

@@ -16,7 +16,7 @@ from promptster.protocol.batch import join_wire, parse_batch
 from promptster.protocol.documents import decode, encode
 from promptster.protocol.encoding import b64u_encode
 from promptster.protocol.events import RecordedEvent, compose
-from promptster.protocol.fields import (
+from promptster.protocol.events.fields import (
     FRAME_BLOCK,
     FRAME_EVENT,
     FRAME_SECRETS,

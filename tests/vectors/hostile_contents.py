@@ -9,10 +9,8 @@ from typing import Any
 from tests.vectors.common import INCOMPLETE, Named, parts_vector
 from tests.vectors.world import World, drafts, with_block, with_stored
 
-from promptster.protocol.fields import (
-    Block,
-    Secret,
-)
+from promptster.protocol.events.fields import Block, Secret
+from promptster.protocol.events.kinds import Redaction
 from promptster.protocol.signing import Envelope
 
 
@@ -158,7 +156,7 @@ def _redactions() -> Iterator[Named]:
         shown=31,
         withheld=2,
     )
-    later = dataclasses.replace(drafts()[9], fields={"target_seq": 14, "target_field": "totals", "reason": "later"})
+    later = dataclasses.replace(drafts()[9], event=Redaction(target_seq=14, target_field="totals", reason="later"))
     told = [*drafts()[:9], later, *drafts()[10:]]
     world = World(told=told)
     parts = world.parts(checkpoint=None, proofs=())

@@ -13,7 +13,8 @@ from promptster.protocol.documents import Document, DocumentType
 from promptster.protocol.encoding import b64u_decode, b64u_encode
 from promptster.protocol.errors import ProtocolError
 from promptster.protocol.events import PublicEvent
-from promptster.protocol.fields import block_id, commitment
+from promptster.protocol.events.fields import block_id, commitment
+from promptster.protocol.events.values import decode_value
 from promptster.protocol.heartbeats import SILENCE
 from promptster.protocol.invite import Invite, InviteCode
 from promptster.protocol.log_consistency import Shown, View, compare
@@ -22,7 +23,6 @@ from promptster.protocol.privacy import RedactionRecord, Tombstone, Withdrawal
 from promptster.protocol.receipt import Check, Close, Receipt
 from promptster.protocol.signing import fingerprint, kid, verify
 from promptster.protocol.transparency_log import Checkpoint
-from promptster.protocol.values import decode_value
 from promptster.protocol.verdict import Effect
 from promptster.protocol.verification import verify_bundle
 

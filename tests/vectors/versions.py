@@ -14,6 +14,7 @@ from promptster.protocol.archive import Member, read_archive, write_archive
 from promptster.protocol.bundle import write_bundle
 from promptster.protocol.documents import encode
 from promptster.protocol.encoding import b64u_encode
+from promptster.protocol.events.kinds import Opened
 from promptster.protocol.policy import policy_sha256
 
 _STATED = {
@@ -58,7 +59,7 @@ def good() -> Iterator[Named]:
     )  # fmt: skip
     told = drafts()
     opened = {**told[0].fields, "brief": "Add a rate limiter.\n", "brief_sha256": "5" * 64}
-    told[0] = dataclasses.replace(told[0], fields=opened)
+    told[0] = dataclasses.replace(told[0], event=Opened(**opened))
     world = World(policy=second_policy(), told=told, log=1)
     yield bundle_vector(
         "bundle-brief", "the opening holds the task's text and its hash", write_bundle(world.parts()), world, shown=34

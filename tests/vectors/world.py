@@ -19,10 +19,10 @@ from promptster.protocol.consent import Certificate, Consent
 from promptster.protocol.documents import decode, encode
 from promptster.protocol.encoding import b64u_encode
 from promptster.protocol.events import Draft, RecordedEvent, compose
-from promptster.protocol.fields import BLOCK, CUT, Block, Secret, commitment
+from promptster.protocol.events.fields import BLOCK, CUT, Block, Secret, commitment
+from promptster.protocol.events.kinds import Kind, event_of
 from promptster.protocol.invite import InviteCode, new_invite_code
 from promptster.protocol.key_succession import first_key, log_key, write_keyfile
-from promptster.protocol.kinds import Kind
 from promptster.protocol.policy import Policy, PolicyV2, make_policy, policy_sha256, render_text
 from promptster.protocol.privacy import RedactionRecord
 from promptster.protocol.receipt import Check, Close, Receipt
@@ -119,12 +119,11 @@ def drafts() -> list[Draft]:
     return [
         Draft(
             src=src,
-            kind=kind,
+            event=event_of(kind, fields),
             ms=START + 1000 * seq,
             mono_ms=1000 * seq,
             lane=int(src in {"hook", "proxy"}),
             refs=(2,) if kind == "model_response" else (),
-            fields=fields,
         )
         for seq, (src, kind, fields) in enumerate(told)
     ]

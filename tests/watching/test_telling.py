@@ -36,7 +36,9 @@ def test_a_new_log_that_may_have_a_reason_changes_no_exit_code(config: Config, l
     log.number, log.entries = 1, leaves(2, fork=0)
     code, said = _told(config, log)
     assert code == 0
-    assert said.startswith(f"warning: {log.url} began a new log, which is not shown to go on from the one before\n")
+    assert said.startswith(
+        f"warning: {log.url} started a new log, and did not show that it continues the previous one\n"
+    )
     assert "  before: 5 entries, root " in said
     assert "  now:    2 entries, root " in said
     assert _told(config, log) == (0, "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, cast
@@ -56,8 +57,12 @@ def readers() -> AgentReaders:
 
     found: list[AgentReader] = []
     for each in plugins():
-        halves = {"requests": each.requests, "hooks": each.hooks}
-        found.append(AgentReader(id=each.id, **{name: made() for name, made in halves.items() if made is not None}))
+        reader = AgentReader(id=each.id)
+        if each.requests is not None:
+            reader = replace(reader, requests=each.requests())
+        if each.hooks is not None:
+            reader = replace(reader, hooks=each.hooks())
+        found.append(reader)
     return AgentReaders(found, hooked=[each.id for each in plugins() if each.is_hooked])
 
 

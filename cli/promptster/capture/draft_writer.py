@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from promptster.capture.credentials import Credentials
 from promptster.protocol.events import MAX_REFS, Draft
+from promptster.protocol.events.kinds import event_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -73,11 +74,13 @@ class DraftWriter:
         return self._append(
             Draft(
                 src=src,
-                kind=kind,
+                event=event_of(
+                    kind,
+                    {name: self.credentials.taken_out(value) for name, value in fields.items() if value is not None},
+                ),
                 ms=max(0, at.wall_ms),
                 mono_ms=max(0, at.mono_ms),
                 lane=lane,
                 refs=tuple(sorted({ref for ref in refs if ref is not None}))[-MAX_REFS:],
-                fields={name: self.credentials.taken_out(value) for name, value in fields.items() if value is not None},
             )
         )

@@ -1,7 +1,7 @@
-"""The collector's HTTP API as calls, blocking for commands and asynchronous for the uploader.
+"""The collector's HTTP API: a blocking client for commands and an asynchronous one for the uploader.
 
-Every refusal becomes a ``RefusedError`` that carries the problem document, every failure to get an answer an
-``UnreachableError``. Nothing is retried here: who calls knows whether a second call is safe. Answers are bounded.
+Every refusal raises a ``RefusedError`` with the problem document, every missing answer an ``UnreachableError``. Nothing
+is retried here, because only the caller knows whether a second call is safe. The size of answers is limited.
 """
 
 from __future__ import annotations

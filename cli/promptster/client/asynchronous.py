@@ -1,4 +1,4 @@
-"""The calls of the background recorder."""
+"""The client of the background recorder."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from promptster.network import Network
 
 
 class AsyncCollectorClient:
-    """The calls of the background recorder; same errors as ``CollectorClient``."""
+    """The client of the background recorder; raises the same errors as ``CollectorClient``."""
 
     def __init__(
         self, url: str, *, token: str | None = None, network: Network | None = None, timeout: httpx.Timeout = TIMEOUT
     ) -> None:
-        """Prepare; the first call connects."""
+        """Prepare the client; it connects on the first call."""
         connection = Connection(url, network or Network())
         self.url = connection.url
         self._token = token
@@ -49,7 +49,7 @@ class AsyncCollectorClient:
                     body += piece
                     if len(body) > call.limit:
                         raise too_long()
-                answer = Answer(status=raw.status_code, headers=raw.headers, body=bytes(body))
+                answer = Answer(status=raw.status_code, headers=raw.headers, body=bytes(body), url=self.url)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise unreachable(self.url, error) from error
         if not httpx.codes.is_success(answer.status):
@@ -65,7 +65,7 @@ class AsyncCollectorClient:
         return put_answer(await self._send(put_batch_call(session, n, wire, earlier_receipt)))
 
     async def head(self, session: str) -> dict[str, Any]:
-        """State and counts of a session."""
+        """The state and counts of a session."""
         return (
             await self._send(Call(method="GET", path=f"/v1/sessions/{session}/head", bearer=self._token))
         ).document()

@@ -1,4 +1,4 @@
-"""The calls of commands: each returns when its answer is here."""
+"""The client of commands: each call returns when its answer has arrived."""
 
 from __future__ import annotations
 
@@ -42,14 +42,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 READY_WITHIN_S = 60.0
-"""Seconds for which a reader waits at most while the collector prepares a session."""
+"""The longest time in seconds to wait while the collector prepares a session for reading."""
 _SHORTEST_PAUSE_S = 0.1
 _NOT_READY = "reading_failed"
-"""What the collector calls a session that it cannot hand out at this moment, with a time to ask again."""
+"""The collector's code for a session that it is still preparing; its answer says when to ask again."""
 
 
 class CollectorClient:
-    """One collector, called by commands; ``token`` is the hiring team's or the candidate's access token."""
+    """One collector as commands call it; ``token`` is an access token of the hiring team or the candidate."""
 
     def __init__(
         self,
@@ -60,10 +60,10 @@ class CollectorClient:
         timeout: httpx.Timeout = TIMEOUT,
         preparing: Callable[[], None] | None = None,
     ) -> None:
-        """Get ready; the first call connects. ``preparing`` is called when a reader has to wait for a session.
+        """Prepare the client; it connects on the first call. ``preparing`` is called if a session is not ready yet.
 
         Raises:
-            ConfigurationError: the address is not one, or is plain http beyond loopback.
+            ConfigurationError: the address is invalid, or uses plain http for another computer.
         """
         connection = Connection(url, network or Network())
         self.url = connection.url
@@ -74,13 +74,13 @@ class CollectorClient:
         )
 
     def __enter__(self) -> Self:
-        """Use as a context: closed at its end."""
+        """Enter a context that closes the client at its end."""
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Close."""
+        """Close the client."""
         self.close()
 
     def close(self) -> None:
@@ -97,7 +97,7 @@ class CollectorClient:
                     body += piece
                     if len(body) > call.limit:
                         raise too_long()
-                answer = Answer(status=raw.status_code, headers=raw.headers, body=bytes(body))
+                answer = Answer(status=raw.status_code, headers=raw.headers, body=bytes(body), url=self.url)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise unreachable(self.url, error) from error
         if not httpx.codes.is_success(answer.status):
@@ -105,10 +105,10 @@ class CollectorClient:
         return answer
 
     def _read(self, call: Call) -> Answer:
-        """An answer with content; while the collector prepares the session for reading, wait for it.
+        """Send a call that reads a session, and wait while the collector prepares it.
 
         Raises:
-            RefusedError: it was refused, or is not ready after ``READY_WITHIN_S``.
+            RefusedError: the call was refused, or the session is not ready after ``READY_WITHIN_S``.
         """
         until, told = time.monotonic() + READY_WITHIN_S, False
         while True:
@@ -136,24 +136,24 @@ class CollectorClient:
         """The newest checkpoint of the collector's log, a signed note; not verified here.
 
         Raises:
-            CollectorError: the answer is no text.
+            CollectorError: the answer is not text.
         """
         body = self._send(Call(method="GET", path="/v1/log/checkpoint", limit=NOTE_LIMIT)).body
         try:
             return body.decode()
         except UnicodeDecodeError:
-            raise CollectorError("the collector's checkpoint is no text", code="collector_answer") from None
+            raise CollectorError("the collector's checkpoint is not text", code="collector_answer") from None
 
     def hand_in_checkpoint(self, note: str) -> None:
-        """Show the collector a checkpoint that it signed and does not seem to know any more."""
+        """Send the collector a checkpoint that it signed and no longer seems to know."""
         content = json.dumps({"note": note}).encode()
         self._send(Call(method="POST", path="/v1/log/checkpoint", content=content))
 
     def log_consistency(self, old: int, new: int) -> tuple[str, list[bytes]]:
-        """The log's name, and the hashes by which its first ``new`` entries begin with its first ``old``.
+        """The log's name, and the hashes that prove that its first ``new`` entries begin with its first ``old``.
 
         Raises:
-            CollectorError: the answer is something else.
+            CollectorError: the answer is malformed.
         """
         call = Call(method="GET", path=f"/v1/log/consistency?from={old}&to={new}", limit=NOTE_LIMIT)
         document = self._send(call).document()
@@ -161,10 +161,10 @@ class CollectorClient:
         try:
             return origin, [b64u_decode(item) for item in listed]
         except (ProtocolError, TypeError, AttributeError):
-            raise CollectorError("the collector's proof holds no hashes", code="collector_answer") from None
+            raise CollectorError("the collector's proof is not a list of hashes", code="collector_answer") from None
 
     def get_invite(self, invite_id: str, secret: bytes) -> InviteAnswer:
-        """The invite, its policy and the keys it is signed with."""
+        """The invite, its policy and the keys that signed it."""
         extra = {POLICY_HEADER: str(NEWEST)}
         call = Call(method="GET", path=f"/v1/invites/{invite_id}", bearer=b64u_encode(secret), extra=extra)
         document = self._send(call).document()
@@ -182,7 +182,7 @@ class CollectorClient:
         )
 
     def redeem(self, invite_id: str, secret: bytes, request: bytes) -> RedeemAnswer:
-        """Exchange the invite for a certificate; ``request`` is sent as it is, so that it can be sent again."""
+        """Exchange the invite for a certificate; ``request`` is sent unchanged, so that it can be sent again."""
         path = f"/v1/invites/{invite_id}/redeem"
         document = self._send(Call(method="POST", path=path, bearer=b64u_encode(secret), content=request)).document()
         return RedeemAnswer(
@@ -194,7 +194,7 @@ class CollectorClient:
         return put_answer(self._send(put_batch_call(session, n, wire, earlier_receipt)))
 
     def head(self, session: str) -> dict[str, Any]:
-        """State and counts of a session."""
+        """The state and counts of a session."""
         return self._send(self._session_call(session, "head")).document()
 
     def evidence(self, session: str) -> dict[str, Any]:
@@ -210,17 +210,17 @@ class CollectorClient:
         return self._read(self._session_call(session, f"export?format={form}", limit=BUNDLE_LIMIT)).body
 
     def events(self, session: str, *, after: int, limit: int) -> dict[str, Any]:
-        """Events behind ``after`` of a session that may still be running."""
+        """Events after number ``after`` of a session that may still be running."""
         what = f"events?after={after}&limit={limit}"
         return self._read(self._session_call(session, what, limit=EVIDENCE_LIMIT)).document()
 
     def withdraw(self, session: str, withdrawal: Mapping[str, Any]) -> dict[str, Any]:
-        """Hand in a signed withdrawal; the answer holds the tombstone."""
+        """Send a signed withdrawal; the answer has the tombstone."""
         content = json.dumps(withdrawal).encode()
         return self._send(Call(method="POST", path=f"/v1/sessions/{session}/withdraw", content=content)).document()
 
     def delete_session(self, session: str) -> dict[str, Any]:
-        """Have a session erased with the token's right; the answer holds the tombstone."""
+        """Have a session erased, if the token allows it; the answer has the tombstone."""
         return self._team("DELETE", f"/v1/sessions/{session}")
 
     def _session_call(self, session: str, what: str, *, limit: int = ANSWER_LIMIT) -> Call:
@@ -232,11 +232,11 @@ class CollectorClient:
         return self._token
 
     def me(self) -> dict[str, Any]:
-        """Organisation and role behind the token."""
+        """The organisation and role of the token."""
         return self._team("GET", "/v1/me")
 
     def create_assessment(self, document: Mapping[str, Any]) -> dict[str, Any]:
-        """Set up an assessment."""
+        """Create an assessment."""
         return self._team("POST", "/v1/assessments", document)
 
     def assessments(self) -> dict[str, Any]:
@@ -244,7 +244,7 @@ class CollectorClient:
         return self._team("GET", "/v1/assessments")
 
     def create_invite(self, assessment: str, document: Mapping[str, Any]) -> dict[str, Any]:
-        """Invite one person; the answer holds code and link, never shown again."""
+        """Invite one person; the answer has the code and the link, which are never sent again."""
         return self._team("POST", f"/v1/assessments/{assessment}/invites", document)
 
     def sessions(self) -> dict[str, Any]:
@@ -256,9 +256,9 @@ class CollectorClient:
         return self._team("GET", "/v1/tokens")
 
     def create_token(self, document: Mapping[str, Any]) -> dict[str, Any]:
-        """Make a token; the answer holds it once."""
+        """Create a token; only this answer has it."""
         return self._team("POST", "/v1/tokens", document)
 
     def revoke_token(self, token_id: str) -> dict[str, Any]:
-        """End a token."""
+        """Revoke a token."""
         return self._team("DELETE", f"/v1/tokens/{token_id}")

@@ -1,6 +1,6 @@
-"""One call and its answer as values: what is sent, what is read from it, what is believed to be one of ours.
+"""Calls and answers as values: what is sent, and how answers are read and checked.
 
-No connection is opened here: the blocking and the asynchronous client send the same calls and read answers alike.
+No connection is opened here. The blocking and the asynchronous client send the same calls and read answers alike.
 """
 
 from __future__ import annotations
@@ -23,31 +23,31 @@ if TYPE_CHECKING:
 
 _MIB = 1024 * 1024
 ANSWER_LIMIT = 8 * _MIB
-"""Bytes of an ordinary answer."""
+"""The size limit of an ordinary answer, in bytes."""
 EVIDENCE_LIMIT = 128 * _MIB
 BUNDLE_LIMIT = 2048 * _MIB
 NOTE_LIMIT = _MIB
-"""Bytes of a checkpoint or of a proof about the log."""
+"""The size limit of a checkpoint or of a proof about the log, in bytes."""
 TIMEOUT = httpx.Timeout(30.0, connect=10.0)
 _UNAUTHORISED = 401
 
 
 @dataclass(frozen=True, kw_only=True)
 class Assessment:
-    """What the candidate is told about the task."""
+    """What the candidate learns about the task."""
 
     title: str
     repository: str | None
     """A path or an address that git can clone, or ``None``."""
     time_limit_minutes: int
-    """0 for no limit."""
+    """0 if there is no limit."""
     brief: str | None = None
-    """The task's text, where the assessment has one."""
+    """The text of the task, if the assessment has one."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class InviteAnswer:
-    """An invite as the collector hands it out; not verified here."""
+    """An invite as the collector sends it; not verified here."""
 
     invite: Mapping[str, Any]
     """The signed invite, an envelope in JSON form."""
@@ -72,7 +72,7 @@ class PutAnswer:
     receipt: bytes
     """The receipt envelope's exact bytes."""
     checked: int | None
-    """Highest batch number that was opened and checked, if the collector said so."""
+    """The highest batch number that was opened and checked, if the collector reports it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,12 +82,14 @@ class Answer:
     status: int
     headers: httpx.Headers
     body: bytes
+    url: str
+    """The address of the collector, or of whatever answered in its place."""
 
     def document(self) -> dict[str, Any]:
-        """The JSON object in it.
+        """The body as a JSON object.
 
         Raises:
-            CollectorError: it is something else.
+            CollectorError: it is not one.
         """
         try:
             value = json.loads(self.body)
@@ -95,7 +97,7 @@ class Answer:
             value = None
         if not is_object(value):
             raise CollectorError(
-                "what answers there is not a Promptster collector",
+                f"{self.url} is not a Promptster collector",
                 hint="Check the address.",
                 code="collector_answer",
             )
@@ -113,7 +115,7 @@ class Call:
     content_type: str = "application/json"
     extra: Mapping[str, str] = field(default_factory=dict[str, str])
     limit: int = ANSWER_LIMIT
-    """Bytes of the answer that are read at most."""
+    """The most bytes of the answer that are read."""
 
     def headers(self) -> dict[str, str]:
         """The request's headers."""
@@ -126,7 +128,7 @@ class Call:
 
 
 def put_batch_call(session: str, n: int, wire: bytes, earlier_receipt: bytes | None) -> Call:
-    """The call that stores one sealed batch, if need be with its earlier receipt."""
+    """The call that stores one sealed batch, with its earlier receipt if there is one."""
     extra = {} if earlier_receipt is None else {"promptster-receipt": b64u_encode(earlier_receipt)}
     path = f"/v1/sessions/{session}/batches/{n}"
     return Call(method="PUT", path=path, content=wire, content_type="application/octet-stream", extra=extra)
@@ -139,7 +141,7 @@ def put_answer(answer: Answer) -> PutAnswer:
 
 
 def refusal(answer: Answer, path: str, *, signed_in: bool) -> CollectorError | NotSignedInError:
-    """What a status that is no success means; ``signed_in`` if a sign-in's token was sent."""
+    """The error for an unsuccessful answer; ``signed_in`` if the token of a sign-in was sent."""
     try:
         problem = answer.document()
     except CollectorError:
@@ -152,24 +154,24 @@ def refusal(answer: Answer, path: str, *, signed_in: bool) -> CollectorError | N
 
 
 def unreachable(url: str, error: Exception) -> UnreachableError:
-    """No answer came."""
+    """The error for a call without an answer."""
     reason, hint = why_unreachable(error)
     return UnreachableError(f"cannot reach {url}: {reason}", hint=hint)
 
 
 def too_long() -> CollectorError:
-    """An answer went over its limit."""
+    """The error for an answer that exceeds its limit."""
     return CollectorError("the collector's answer is too long", code="collector_answer")
 
 
 class Connection:
-    """How a collector is reached: its address, whom to trust for TLS, and the proxy on the way, if any."""
+    """How to reach a collector: its address, the trusted certificate authorities, and the proxy, if any."""
 
     def __init__(self, url: str, network: Network) -> None:
-        """Read the settings; nothing is connected.
+        """Read the settings without connecting.
 
         Raises:
-            ConfigurationError: the address is not one or is plain http beyond loopback, or the CA file is no such file.
+            ConfigurationError: the address or the CA file is invalid, or plain http goes to another computer.
         """
         self.url = collector_url(url)
         self.context = network.tls_context()
@@ -177,10 +179,10 @@ class Connection:
 
 
 def optional_text(document: Mapping[str, Any], name: str) -> str | None:
-    """A member of an answer that may be missing, null or empty; ``None`` then.
+    """A text member of an answer; ``None`` if it is missing, null or empty.
 
     Raises:
-        CollectorError: it is something else than text that can be kept.
+        CollectorError: it is not text that can be stored.
     """
     if not document.get(name):
         return None
@@ -188,15 +190,17 @@ def optional_text(document: Mapping[str, Any], name: str) -> str | None:
     try:
         text.encode()
     except UnicodeEncodeError:
-        raise CollectorError(f"the {name} in the collector's answer is no text", code="collector_answer") from None
+        raise CollectorError(
+            f"the {name} in the collector's answer is not valid text", code="collector_answer"
+        ) from None
     return text
 
 
 def member(document: Mapping[str, Any], name: str, kind: type[Any]) -> Any:
-    """A member of an answer, of the kind that it must have.
+    """A member of an answer, which must have this type.
 
     Raises:
-        CollectorError: it is missing or of another kind.
+        CollectorError: it is missing or has another type.
     """
     value = document.get(name)
     if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):

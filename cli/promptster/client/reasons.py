@@ -1,4 +1,4 @@
-"""Why no answer came, in words that a person can act on: the library's own text carries numbers and its own jargon."""
+"""Why there was no answer, in words that a person can act on; the library's messages have numbers and jargon."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ _INTERCEPTED = (
 _CLOCK = "Check this computer's clock. If it is right, tell whoever runs the collector."
 _PROXY = "Check HTTPS_PROXY, ALL_PROXY and NO_PROXY, then run the same command again."
 _NO_AUTHORITY = ("its certificate comes from an authority that this computer does not trust", _INTERCEPTED)
-_SELF_SIGNED = ("its certificate is signed by nobody that this computer trusts", _INTERCEPTED)
-_OTHER_HOST = ("its certificate is for another name", _INTERCEPTED)
+_SELF_SIGNED = ("its certificate is self-signed, and this computer does not trust it", _INTERCEPTED)
+_OTHER_HOST = ("its certificate is for a different host name", _INTERCEPTED)
 _CERTIFICATES: Mapping[int, tuple[str, str]] = {
     2: _NO_AUTHORITY,
     9: ("its certificate is not valid yet", _CLOCK),
@@ -34,7 +34,7 @@ _CERTIFICATES: Mapping[int, tuple[str, str]] = {
     62: _OTHER_HOST,
     64: _OTHER_HOST,
 }
-"""By OpenSSL's number of what is wrong with a certificate."""
+"""Reason and hint for each of OpenSSL's certificate errors, by number."""
 
 
 def why_unreachable(error: BaseException) -> tuple[str, str]:
@@ -46,14 +46,14 @@ def why_unreachable(error: BaseException) -> tuple[str, str]:
         if isinstance(cause, OSError) and cause.errno is not None:
             return reason_of(cause), _TRY_AGAIN
     if isinstance(error, httpx.LocalProtocolError | httpx.DecodingError):
-        return "what answers there does not speak HTTP", _OTHER_NAME
+        return "the server does not speak HTTP", _OTHER_NAME
     if isinstance(error, httpx.NetworkError | httpx.ProtocolError):
         return "the connection was cut", _TRY_AGAIN
     return "no answer", _TRY_AGAIN
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """The error and what led to it, innermost first; several tries at once count each."""
+    """The error and its causes, innermost first, including all errors of an exception group."""
     found: list[BaseException] = []
     waiting: list[BaseException | None] = [error]
     while waiting:
@@ -72,10 +72,10 @@ def _certificate(error: Any) -> tuple[str, str]:
 
 
 def _proxy(error: Any) -> tuple[str, str]:
-    """``the proxy on the way refused: 407 Proxy Authentication Required``, if that is what it said."""
+    """``the proxy refused the connection: 407 Proxy Authentication Required``, if that is what it said."""
     told = str(error).strip()
     said = f": {told}" if re.fullmatch(r"[1-5]\d\d\b[ -~]{0,60}", told) else ""
-    return f"the proxy on the way refused{said}", _PROXY
+    return f"the proxy refused the connection{said}", _PROXY
 
 
 _KINDS: tuple[tuple[type[BaseException], tuple[str, str] | Callable[[Any], tuple[str, str]]], ...] = (
@@ -84,8 +84,8 @@ _KINDS: tuple[tuple[type[BaseException], tuple[str, str] | Callable[[Any], tuple
     (httpx.ProxyError, _proxy),
     (httpx.TimeoutException, ("timed out", _TRY_AGAIN)),
     (TimeoutError, ("timed out", _TRY_AGAIN)),
-    (httpx.InvalidURL, ("this is not an address that can be called", _OTHER_NAME)),
-    (httpx.UnsupportedProtocol, ("this is not an address that can be called", _OTHER_NAME)),
-    (ssl.SSLError, ("no secure connection could be made", _OTHER_NAME)),
+    (httpx.InvalidURL, ("the address is not valid", _OTHER_NAME)),
+    (httpx.UnsupportedProtocol, ("the address is not valid", _OTHER_NAME)),
+    (ssl.SSLError, ("a secure connection could not be established", _OTHER_NAME)),
 )
-"""The first that fits says it."""
+"""Reason and hint for each type of error; the first match is used."""

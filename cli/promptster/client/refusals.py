@@ -1,4 +1,4 @@
-"""What it means that the collector refused, or that no answer came: words for a person, a code for a script."""
+"""The errors for a refusal and for a missing answer: words for people, a code for scripts."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ if TYPE_CHECKING:
 
 _AGAIN = "Nothing is lost. Try again in a moment."
 _HINTS: Mapping[int, str] = {
-    401: "Copy all of the invite link or the token.",
-    410: "It has ended, and nothing more is accepted.",
+    401: "Copy the whole invite link or token.",
+    410: "It has ended and accepts nothing more.",
     429: "Wait a moment, then try again.",
-    500: "Nothing is lost here. Try again in a moment.",
-    502: "Nothing is lost here. Try again in a moment.",
-    503: "Nothing is lost here. Try again in a moment.",
+    500: _AGAIN,
+    502: _AGAIN,
+    503: _AGAIN,
 }
 _UNKNOWN: tuple[tuple[str, str], ...] = (
-    ("/v1/invites/", "Check the link. It may belong to another collector, or the invite is gone."),
+    ("/v1/invites/", "Check the link. It may belong to another collector, or the invite may have been deleted."),
     ("/v1/assessments/", "To see them: promptster assessment list"),
     ("/v1/sessions/", "To see them: promptster sessions"),
     ("/v1/tokens/", "To see them: promptster token list"),
@@ -38,7 +38,7 @@ _FORBIDDEN = 403
 
 
 def _one_line(text: object) -> str:
-    """A collector's words without line breaks, so that they cannot pretend to be a line of ours; else empty."""
+    """A collector's text without line breaks, so that it cannot imitate a line of ours; empty if it is not text."""
     return " ".join(text.split()) if isinstance(text, str) else ""
 
 
@@ -49,7 +49,7 @@ class UnreachableError(CollectorError):
 
 
 class SignInRejectedError(NotSignedInError):
-    """The collector does not accept the token of this sign-in any more; ``reason`` is its own code for why."""
+    """The collector no longer accepts the token of this sign-in; ``reason`` is its code for why."""
 
     def __init__(self, reason: str) -> None:
         """Keep the reason, and say it in words."""
@@ -80,19 +80,19 @@ class RefusedError(CollectorError):
         self.problem = problem
         """The whole problem document, with members such as ``expected`` or ``receipt``."""
         self.retry_after_s = retry_after_s
-        """Seconds named by Retry-After, if any."""
+        """Seconds in the Retry-After header, if there is one."""
 
     @property
     def reasoned(self) -> bool:
-        """Whether the collector itself gave a reason; without one, another program on the way may have answered."""
+        """Whether the collector gave a reason; without one, another program in between may have answered."""
         return isinstance(self.problem.get("code"), str)
 
 
 def _hint(status: int, path: str) -> str | None:
-    """What to do about a refusal that does not say so itself."""
+    """What to do about a refusal that has no hint of its own."""
     if status == _NOT_FOUND:
         known = (hint for prefix, hint in _UNKNOWN if path.startswith(prefix))
-        return next(known, "Check the address. Another program may answer there.")
+        return next(known, "Check the address. Another program may be answering there.")
     if status == _FORBIDDEN:
         roles = next((roles for prefix, roles in _ALLOWED if path.startswith(prefix)), "an owner")
         return f"Ask {roles}."

@@ -2,15 +2,15 @@
 
 A command's module exposes one of
 
-- ``command``: a function with typer annotations; it returns ``None``, or its exit code where that is no error's;
+- ``command``: a function with typer annotations; it returns ``None`` or an exit code;
 - ``app``: a ``typer.Typer`` for a command with sub-commands;
-- ``main(arguments) -> int``: takes the raw arguments, for commands whose arguments are somebody else's.
+- ``main(arguments) -> int``: takes the raw arguments, for commands that pass them on to another program.
 
 It may set ``CONTEXT_SETTINGS`` for typer. Errors are raised, never printed: ``promptster.__main__`` prints them.
 
-Help and completion read a command's signature and do none of its work, and a plain ``promptster status`` needs no
-signature. So a module imports what only one of the two needs under ``if TYPE_CHECKING or needed.work:``, or under
-``needed.signature``; what both need, and what is light, stands above that as usual.
+Help and completion need only a command's signature, and a plain ``promptster status`` needs only its work. So a module
+imports what only one of the two needs under ``if TYPE_CHECKING or needed.work:`` or ``needed.signature:``. Imports that
+both need, and light ones, come first as usual.
 """
 
 from __future__ import annotations
@@ -28,22 +28,22 @@ _AGENTS = one_of(PROGRAMS) if len(one_of(PROGRAMS)) <= 45 else "an agent"  # noq
 CANDIDATES: dict[str, str] = {
     "policy": "read what would be recorded; changes nothing",
     "start": "read the policy, agree or refuse, start recording",
-    "run": f"start {_AGENTS}, recorded",
+    "run": f"start {_AGENTS} with recording on",
     "shell": "open a shell in which these agents are recorded",
-    "status": "is it recording, and has everything arrived",
+    "status": "see whether it is recording and what was received",
     "inspect": "see exactly what has been recorded so far",
-    "pause": "stop recording for a while; the pause is visible",
-    "resume": "record again, also after a restart of the computer",
-    "submit": "submit your work and wait until all of it has arrived",
+    "pause": "pause the recording; reviewers see that you paused",
+    "resume": "resume recording, also after a restart of the computer",
+    "submit": "submit your work; waits until all of it is received",
     "stop": "end without submitting",
-    "withdraw": "end at once and have the recording deleted",
+    "withdraw": "withdraw your consent; the recording is deleted",
     "restore": "put back files that an interrupted session left changed",
 }
 TEAMS: dict[str, str] = {
     "login": "sign in to your organisation's collector",
     "assessment": "create and list assessments",
     "invite": "invite someone to an assessment",
-    "sessions": "who started, who finished",
+    "sessions": "see who started and who finished",
     "replay": "read a session in the terminal",
     "export": "save a session as a signed bundle, a web page or JSON lines",
     "token": "create, list and revoke access tokens",
@@ -53,16 +53,16 @@ ANYONE: dict[str, str] = {
     "completion": "print a script that completes commands in your shell",
 }
 GROUPS = (CANDIDATES, TEAMS, ANYONE)
-"""Who needs them, and per command its one line of help; the module is ``promptster.commands.<name>``."""
+"""The commands by audience, each with its one line of help; its module is ``promptster.commands.<name>``."""
 
 NAMES = tuple(name for group in GROUPS for name in group)
 
 QUICK = frozenset({"status"})
-"""Commands that are called over and over, so that the plain call, at most with ``--json``, passes by the parser."""
+"""Commands that are called often: without arguments, or with ``--json`` alone, they skip the parser."""
 
 
 class _Needed:
-    """What the modules that are imported now will be used for."""
+    """What the modules being imported are needed for."""
 
     work = True
     """The command runs."""
@@ -74,7 +74,7 @@ needed = _Needed()
 
 
 def load(name: str, *, work: bool = True, signature: bool = True) -> ModuleType:
-    """Import a command's module for one use; a later call may import it again for another one."""
+    """Import a command's module for one purpose; a later call may import it again for another."""
     from importlib import import_module  # noqa: PLC0415 - the first help needs none of this
 
     before = frozenset(sys.modules)

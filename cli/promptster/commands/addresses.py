@@ -1,4 +1,4 @@
-"""The question about providers at unusual addresses, beside the policy: an agent's key goes there only after a yes."""
+"""The question about providers at unusual addresses: an agent's API key is sent there only after a yes."""
 
 from __future__ import annotations
 
@@ -21,27 +21,27 @@ if TYPE_CHECKING:
 
 
 def check_accepted(unusual: tuple[Address, ...], accepted: Collection[str]) -> None:
-    """Refuse an accepted address that nobody offers: it was meant for another policy.
+    """Refuse an accepted address that the policy does not have: it was meant for another policy.
 
     Raises:
-        RefusedConsentError: there is one.
+        RefusedConsentError: the policy does not have one of the addresses.
     """
     offered = {address.url for address in unusual}
     for url in accepted:
         if url not in offered:
             there = " ".join(sorted(offered)) or "none: every provider is at its usual one"
             raise RefusedConsentError(
-                f"this policy does not send a provider's traffic to {url}",
+                f"this policy does not send any traffic to {url}",
                 hint=f"Nothing was changed. Its unusual addresses: {there}.",
                 code="provider_address",
             )
 
 
 def tell_overridden(overridden: tuple[Address, ...], out: Output) -> None:
-    """Name where the command line sends an agent's traffic, whatever the policy's text says about it."""
+    """Show where the command line sends the agent's traffic instead of where the policy says."""
     if not overridden:
         return
-    for line in sentence_lines("You send your agent's traffic to this computer instead, by --upstream:"):
+    for line in sentence_lines("With --upstream, your agent's traffic goes to this computer instead:"):
         out.note(line)
     for line in address_lines(overridden):
         out.note(line)
@@ -49,7 +49,7 @@ def tell_overridden(overridden: tuple[Address, ...], out: Output) -> None:
 
 
 def settle_addresses(offer: Offer, unusual: tuple[Address, ...], accepted: Collection[str], out: Output) -> bool:
-    """Whether the person agrees to every unusual address; asks about those that were not accepted by name.
+    """Whether the person agrees to every unusual address; asks about those not accepted on the command line.
 
     Raises:
         ConfirmationNeededError: nobody can be asked.
@@ -73,10 +73,10 @@ def settle_addresses(offer: Offer, unusual: tuple[Address, ...], accepted: Colle
 
 
 def needed(addresses: tuple[Address, ...]) -> ConfirmationNeededError:
-    """What is missing where nobody can be asked."""
+    """The error if nobody can be asked: which options are missing."""
     listed = "\n".join(f"--accept-provider {address.url}" for address in addresses)
     return ConfirmationNeededError(
-        "a provider at an unusual address needs a yes of its own",
-        hint=f"Nothing was changed. Your agent's key would go there. If you agree, add\n{listed}",
+        "a provider at an unusual address needs your agreement",
+        hint=f"Nothing was changed. Your agent's API key would be sent there. If you agree, add\n{listed}",
         code="provider_consent_needed",
     )

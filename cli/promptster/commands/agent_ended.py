@@ -1,7 +1,7 @@
-"""What a person is told after an agent ended: what was recorded of it, and how to go on. No command of its own.
+"""The lines after an agent ended: what was recorded of it and how to continue. Not a command of its own.
 
-``promptster.system.agent_waiter`` calls it as ``python -m promptster.commands.agent_ended AGENT SINCE CODE``, where
-standard error is a terminal. It never fails: the agent's own end is what counts.
+``promptster.system.agent_waiter`` runs ``python -m promptster.commands.agent_ended AGENT SINCE CODE`` if standard error
+is a terminal. It never fails, so that the agent's own exit code is kept.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 def main(arguments: list[str]) -> int:
-    """Tell it."""
+    """Print the lines for ``AGENT SINCE CODE``."""
     name, since = arguments[0], int(arguments[1])
     out = Output(False)
     with contextlib.suppress(PromptsterError, OSError):

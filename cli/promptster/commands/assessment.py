@@ -41,35 +41,41 @@ app = typer.Typer(
 @app.command()
 def create(
     *,
-    title: Annotated[str, typer.Option(metavar="TEXT", help="What candidates see.")],
+    title: Annotated[str, typer.Option(metavar="TEXT", help="Title that candidates see.")],
     repo: Annotated[
         str | None,
-        typer.Option(metavar="PATH_OR_URL", help="Cloned into the candidate's workspace; none: their folder."),
+        typer.Option(
+            metavar="PATH_OR_URL", help="Repository to clone for the task; without it, candidates use their own folder."
+        ),
     ] = None,
     time_limit: Annotated[
-        str | None, typer.Option(metavar="90m", help="How long may be recorded; no limit if not given.")
+        str | None, typer.Option(metavar="90m", help="Time limit for the recording; none by default.")
     ] = None,
     retention: Annotated[
-        str | None, typer.Option(metavar="30d", help="Days that sessions are kept: 30 if not given, 180 at most.")
+        str | None, typer.Option(metavar="30d", help="How long sessions are kept; 30 days by default, 180 at most.")
     ] = None,
     agent: Annotated[
         list[str] | None,
-        typer.Option(metavar="|".join(IDS), help="Allow only this agent; may be repeated. All if not given."),
+        typer.Option(metavar="|".join(IDS), help="Allow only this agent; all by default. Can be repeated."),
     ] = None,
     contact: Annotated[
         str | None,
-        typer.Option(metavar="TEXT", help="Whom candidates write to; your organisation if not given."),
+        typer.Option(metavar="TEXT", help="Whom candidates can write to; your organisation by default."),
     ] = None,
     alternative: Annotated[
-        str | None, typer.Option(metavar="TEXT", help='What you offer who refuses, such as "a pairing session".')
+        str | None,
+        typer.Option(metavar="TEXT", help='What you offer candidates who refuse, such as "a pairing session".'),
     ] = None,
     legal_basis: Annotated[
-        str | None, typer.Option(metavar="TEXT", help='The legal basis of recording; "your consent" if not given.')
+        str | None, typer.Option(metavar="TEXT", help='Legal basis of the recording; "your consent" by default.')
     ] = None,
     collector: TeamCollector = None,
     json: Json = False,
 ) -> None:
-    """Create an assessment. Its policy is fixed with it: candidates agree to exactly these terms."""
+    """Create an assessment. Candidates agree to exactly these terms, so they cannot be changed later.
+
+    Example: promptster assessment create --title Limiter --time-limit 90m
+    """
     out = Output(json)
     document: dict[str, Any] = {"title": title}
     if repo is not None:
@@ -86,7 +92,7 @@ def create(
         alike = 0 if json else sum(entry.get("title") == made.get("title") for entry in _all(client))
     out.result(_with_own_name(made))
     if stated.keys() & document.keys() and "policy_version" not in made:
-        out.note("warning: the collector is older than this program and passed over what you stated for the policy")
+        out.note("warning: the collector is older than this program and ignored some of your policy settings")
         out.note("Update the collector, then create the assessment again.")
     if not json:
         limit = made.get("time_limit_minutes")
@@ -111,7 +117,7 @@ def _next(named: str) -> str:
 
 @app.command("list")
 def list_(*, collector: TeamCollector = None, json: Json = False) -> None:
-    """List the organisation's assessments."""
+    """List your organisation's assessments."""
     out = Output(json)
     with team_client(Config.load(Paths.from_environment()), collector) as client:
         entries = _all(client)
@@ -140,17 +146,17 @@ def _all(client: CollectorClient) -> list[dict[str, Any]]:
 
 
 def _with_own_name(entry: dict[str, Any]) -> dict[str, Any]:
-    """The id under the name that sessions give it, too."""
+    """The assessment with its id also under the name that sessions use."""
     return {**entry, "assessment": entry["id"]}
 
 
 def _repository(text: str) -> str:
-    """A folder of this machine by its whole path, anything else as it was given.
+    """The absolute path of a folder on this computer; any other address unchanged.
 
-    What every candidate's start would fail on is refused here; whether an address answers is not looked at.
+    Addresses that no candidate could clone are refused here. Whether the address responds is not checked.
 
     Raises:
-        UsageError: it is no git repository of this machine, and no address that a start would clone.
+        UsageError: it is neither a git repository on this computer nor an address that can be cloned.
     """
     path = Path(text).expanduser()
     if not text.strip():
@@ -164,7 +170,7 @@ def _repository(text: str) -> str:
     if not is_clonable(text) or not _is_whole(text):
         raise UsageError(
             f"candidates cannot clone {text}",
-            hint="Use https or ssh, or a folder of this computer.",
+            hint="Use https or ssh, or a folder on this computer.",
         )
     if text.startswith("/"):
         raise UsageError(f"there is no folder {text}", hint="Name the folder of a git repository.")
@@ -172,5 +178,5 @@ def _repository(text: str) -> str:
 
 
 def _is_whole(address: str) -> bool:
-    """Whether an address of the network names a host; git's own short form and local ones are no such."""
+    """Whether a network address names a host; git's short form and local addresses need none."""
     return address.partition(":")[0].lower() not in _OF_NETWORK or names_host(address)

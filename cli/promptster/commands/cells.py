@@ -1,4 +1,4 @@
-"""What a table shows of a moment or a length of time: local and short. Scripts get the whole of it by ``--json``."""
+"""Short local forms of times and durations for tables; ``--json`` has the full values."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct",
 
 
 def milliseconds(text: object) -> int | None:
-    """A moment as the collector writes it, RFC 3339; ``None`` for anything else."""
+    """The milliseconds of an RFC 3339 time, as the collector writes it; ``None`` for anything else."""
     if not isinstance(text, str):
         return None
     try:
@@ -29,12 +29,12 @@ def now() -> int:
 
 
 def asked() -> int:
-    """The moment of a call whose answer names a deadline: in whole seconds, as the answer tells its own."""
+    """The time of a call whose answer has a deadline: in whole seconds, like the deadline."""
     return now() // 1000 * 1000
 
 
 def when(text: object, now_ms: int, *, missing: str = "") -> str:
-    """``30 Nov 08:01``; half a year away and further ``30 Nov 2027``, for which the hour says nothing."""
+    """``30 Nov 08:01``, or ``30 Nov 2027`` if it is half a year away or more."""
     at_ms = milliseconds(text)
     if at_ms is None:
         return missing
@@ -47,7 +47,7 @@ def when(text: object, now_ms: int, *, missing: str = "") -> str:
 
 
 def length(minutes: int) -> str:
-    """``90 min``, ``24 h``, ``7 days``: exact, and in the largest unit that stays whole and is not a single one."""
+    """``90 min``, ``24 h``, ``7 days``: exact, in the largest unit that gives a whole number above one."""
     for unit, name in ((24 * 60, "days"), (60, "h")):
         if minutes % unit == 0 and minutes > unit:
             return f"{minutes // unit} {name}"

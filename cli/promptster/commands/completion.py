@@ -1,6 +1,6 @@
 """``promptster completion``: a script that completes commands, options and names in bash, zsh or fish.
 
-``answer`` is what these scripts ask on every press of Tab: it reads signatures and names of folders, nothing else.
+The scripts call ``answer`` on every press of Tab. It reads only signatures and the names of folders.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def command(
 
 
 def answer(words: Sequence[str]) -> str:
-    """What may stand in the place of the last word, a line each; nothing where that cannot be told."""
+    """The possible completions of the last word, one a line; empty if there are none."""
     with contextlib.suppress(Exception):  # a shell that is asked for help shows no fault in the middle of a line
         return "\n".join(_lines(typed(words)))
     return ""
@@ -78,7 +78,7 @@ def _commands() -> list[tuple[str, str]]:
 
 
 def _of_program(name: str, words: Sequence[str]) -> list[str]:
-    """The agent's name; what stands behind it is the agent's, or the shell's, and so mostly a file."""
+    """Completions of the agent's name; later words are the agent's or the shell's, most often files."""
     if name == "shell" or len(words) > 1:
         return [FILES]
     found = [("--help", "show help")] if words[0].startswith("-") else [(agent, "recorded") for agent in PROGRAMS]

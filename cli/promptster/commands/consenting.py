@@ -1,6 +1,6 @@
-"""The consent screen of ``promptster start``: what is asked for in five lines, the full policy, and the one question.
+"""The consent screen of ``promptster start``: a summary in five lines, the full policy, and the question.
 
-Only the word ``agree`` consents. Enter never refuses and never agrees, and whoever leaves is told that nothing changed.
+Only the word ``agree`` consents. Enter neither agrees nor refuses, and whoever leaves reads that nothing was changed.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ _NOTHING = "Nothing was changed and nothing was recorded."
 
 
 def require_a_person(offer: Offer, out: Output) -> None:
-    """Return if somebody can read and agree.
+    """Return if a person at a terminal can read and agree.
 
     Raises:
-        ConfirmationNeededError: nobody can.
+        ConfirmationNeededError: there is no terminal, or ``--json`` was given.
     """
     if out.json or not is_terminal():
         raise ConfirmationNeededError(
@@ -49,16 +49,16 @@ def require_a_person(offer: Offer, out: Output) -> None:
 
 
 def ask_consent(offer: Offer, will_do: str, out: Output, *, before: Callable[[], None]) -> None:
-    """Show what is asked for, and return if the person agrees.
+    """Show what the organisation asks for, and return if the person agrees.
 
     Args:
         offer: what the invite offers.
         will_do: what happens to the workspace, as ``WorkspacePlan.sentence`` says it.
         out: where the screen is shown.
-        before: tells what else is to be known before the question.
+        before: shows what else matters, right before the question.
 
     Raises:
-        DeclinedError: they left.
+        DeclinedError: the person left.
     """
     organisation, title = one_line(offer.invite.organisation), one_line(offer.policy.title)
     asks = f'{organisation} asks to record how you use AI coding agents in "{title}".'
@@ -77,15 +77,20 @@ def ask_consent(offer: Offer, will_do: str, out: Output, *, before: Callable[[],
 
 
 def declined(offer: Offer) -> DeclinedError:
-    """What somebody is told who left."""
+    """What a person reads who did not agree."""
     until = soon(offer.invite.expires, SystemClock().wall_ms())
+    organisation = one_line(offer.invite.organisation)
     offered = offer.policy.alternative if isinstance(offer.policy, PolicyV2) else None
-    instead = f"\n{one_line(offer.invite.organisation)} offers instead: {offered}." if offered else ""
-    return DeclinedError(f"You did not agree. {_NOTHING}", hint=f"Your invite stays valid until {until}.{instead}")
+    lines = [
+        f"{organisation} can see that the invite was opened, but not this answer.",
+        f"Your invite stays valid until {until}.",
+        *([f"{organisation} offers {offered.rstrip('.')} instead."] if offered else []),
+    ]
+    return DeclinedError(f"You did not agree. {_NOTHING}", hint="\n".join(lines))
 
 
 def interrupted(offer: Offer) -> DeclinedError:
-    """What somebody is told who pressed Ctrl-C before they agreed."""
+    """What a person reads who pressed Ctrl-C before agreeing."""
     sys.stderr.write("\n")
     until = soon(offer.invite.expires, SystemClock().wall_ms())
     return DeclinedError(_NOTHING, hint=f"To return until {until}: promptster start LINK", interrupted=True)

@@ -19,7 +19,8 @@ if TYPE_CHECKING or needed.work:
     from promptster.commands.signed_in import team_url
     from promptster.commands.source import find_source, read_file, read_replay, require_readable
     from promptster.commands.summary import size
-    from promptster.config import Config, PinnedKeys, write_private
+    from promptster.config import Config, PinnedKeys
+    from promptster.durable import write_private
     from promptster.errors import PromptsterError, UsageError, reason_of
     from promptster.paths import Paths
     from promptster.protocol.verification import verify_bundle
@@ -43,27 +44,32 @@ def command(
     source: SourceArgument,
     *,
     format_: Annotated[
-        str, typer.Option("--format", "-f", metavar="|".join(exporters.names()), help="What to make of it.")
+        str, typer.Option("--format", "-f", metavar="|".join(exporters.names()), help="Output format.")
     ] = "bundle",
     output: Annotated[
         str | None,
         typer.Option(
-            "--output", "-o", metavar="FILE", help="Where to write; - is standard output; else named by day and title."
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="Output file; - for standard output. By default named by day, title and session.",
         ),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")] = False,
     collector: TeamCollector = None,
     json: Json = False,
 ) -> int:
-    """Save a session: the bundle that anyone can verify, a page that anyone can open, or lines for a program.
+    """Save a session as a bundle that anyone can verify, a page that anyone can open, or lines for a program.
 
-    A page and lines are made on this computer, from a bundle that is verified first. Given nothing but the file of your
-    own copy, this adds what the collector has signed since, such as log proofs that were not there yet.
+    Pages and lines are made on this computer, from a bundle that is verified first. With only the file of your own copy
+    as argument, this adds what the collector has signed since then, such as log proofs.
+
+    Example: promptster export tB-GrFiX --format html -o replay.html
     """
     out = Output(json)
     exporter = _exporter(format_)
     if output == _STDOUT and json:
-        raise UsageError("-o - and --json both want standard output", hint="Leave one of them out.")
+        raise UsageError("-o - and --json both write to standard output", hint="Use only one of them.")
     found = find_source(source)
     config = Config.load(Paths.from_environment())
     if exporter.name == "bundle" and output is None and found.file is not None and found.file.is_file():
@@ -99,21 +105,21 @@ def command(
 
 
 def _require_something(replay: Replay, exporter: Exporter, source: str) -> None:
-    """Refuse lines of nothing: an empty file reads as a session in which nothing happened.
+    """Refuse to write no lines: an empty file would look like a session in which nothing happened.
 
     Raises:
-        PromptsterError: no event of the bundle could be proved.
+        PromptsterError: no event of the bundle could be verified.
     """
     if exporter.name == "jsonl" and replay.verification is not None and not replay.timeline.entries:
         raise PromptsterError(
-            f"{source} is {replay.verification.verdict}: no event in it could be proved, so there is nothing to write",
+            f"{source} is {replay.verification.verdict}: no event could be verified, so there is nothing to write",
             hint="To see why: promptster verify FILE",
             code="nothing_proved",
         )
 
 
 def _complete(file: Path, config: Config, out: Output) -> int | None:
-    """Complete the candidate's own copy in its place; ``None`` for a file that is to be copied like any other."""
+    """Complete the candidate's own copy in place; ``None`` for a file that is copied like any other."""
     data = read_file(file)
     verification = verify_bundle(data, trusted=PinnedKeys(config.paths).fingerprints())
     require_readable(str(file), data, verification)
@@ -121,7 +127,7 @@ def _complete(file: Path, config: Config, out: Output) -> int | None:
     if own is None:
         if may_be_completed(verification) and Path(file.name).resolve() == file.resolve():
             raise UsageError(
-                f"{file} is incomplete, and it is not the copy of a session on this computer",
+                f"{file} is incomplete, and it is not your own copy of a session on this computer",
                 hint="Only whoever made it can complete it. To copy it as it is, name a file with -o.",
                 code="not_own_copy",
             )
@@ -154,7 +160,7 @@ def _complete(file: Path, config: Config, out: Output) -> int | None:
 
 def _completed(file: Path, done: Completed) -> Iterator[str]:
     if not done.changed:
-        yield f"{file} is complete: nothing is missing in it."
+        yield f"{file} is complete: nothing is missing."
         yield "To copy it, name a file with -o."
         return
     logged = log(done.verification)
@@ -162,7 +168,7 @@ def _completed(file: Path, done: Completed) -> Iterator[str]:
         yield f"Completed {file}{f': {logged}' if logged else ''}."
         yield f"Check it: promptster verify {shlex.quote(str(file))}"
         return
-    yield f"Added what the collector has signed since, and something is still missing in {file}:"
+    yield f"Added what the collector has signed since then. Still missing in {file}:"
     for finding in findings(done.verification):
         yield f"  {finding.code}: {escape_line(finding.text)}"
     yield f"Try again later: promptster export {shlex.quote(str(file))}"
@@ -181,7 +187,7 @@ def _check_target(target: Path, *, force: bool) -> None:
     if not target.parent.is_dir():
         raise UsageError(f"there is no folder {target.parent}", hint="Create it first.")
     if target.exists() and not target.is_file():  # a device or a pipe would be replaced for everybody
-        raise UsageError(f"{target} is not a file", hint="Name a file with -o, or - for standard output.")
+        raise UsageError(f"{target} is not a file", hint="Name a file with -o, or use - for standard output.")
     if (target.exists() or target.is_symlink()) and not force:
         raise _taken(target)
 

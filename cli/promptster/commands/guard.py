@@ -1,7 +1,6 @@
-"""No command that ends, pauses, changes, consents or deletes works inside an agent; every command passes here first.
+"""Refuses commands inside an agent, except those that only read or write a note; every command is checked here first.
 
-``--yes`` stands for a person's yes, and an agent can type it too. So it is the asking process that counts. What may be
-called inside an agent only reads, or writes a note that carries its author's place in the record.
+``--yes`` stands for a person's yes, but an agent can type it too. So the calling process decides, not the option.
 """
 
 from __future__ import annotations
@@ -16,18 +15,18 @@ if TYPE_CHECKING:
     from promptster.paths import Paths
 
 WORKS_INSIDE_AGENTS = frozenset({"status", "inspect", "note", "replay", "verify", "policy", "doctor"})
-"""Everything else is refused there, whatever will be added."""
+"""Everything else is refused inside an agent, including commands that are added later."""
 _HAS_YES = frozenset({"stop", "submit", "withdraw"})
 _OTHERS_ARGUMENTS = frozenset({"run", "shell"})
-"""Behind these the words are an agent's or a shell's; only the first can ask for our help."""
+"""Words after these belong to an agent or a shell; only the first word can ask for our help."""
 _HELP = frozenset({"--help", "-h"})
 
 
 def refuse_inside_agent(name: str, arguments: Sequence[str]) -> None:
-    """Return if this command may be run by whoever runs it; an attempt that may not is recorded.
+    """Return if the command may run here; record the attempt if it may not.
 
     Raises:
-        InsideAgentError: it is an agent's.
+        InsideAgentError: the command was called inside an agent.
     """
     if name in WORKS_INSIDE_AGENTS or _asks_for_help(name, arguments):
         return
@@ -46,7 +45,7 @@ def refuse_inside_agent(name: str, arguments: Sequence[str]) -> None:
 
 
 def _asks_for_help(name: str, arguments: Sequence[str]) -> bool:
-    """Whether the first word asks for it, or the second behind a sub-command; elsewhere it may be an option's value."""
+    """Whether the first word, or the second after a sub-command, asks for help; later words may be option values."""
     if _HELP.intersection(arguments[:1]):
         return True
     behind_word = name not in _OTHERS_ARGUMENTS and not "".join(arguments[:1]).startswith("-")
@@ -54,7 +53,7 @@ def _asks_for_help(name: str, arguments: Sequence[str]) -> bool:
 
 
 def _record(name: str, agent: str, paths: Paths) -> bool:
-    """Whether the attempt stands in the record: not without a session that records at this moment."""
+    """Record the attempt; whether that worked, which needs a session that is recording."""
     from promptster.session_folder.control_client import ControlClient  # noqa: PLC0415 - only a refusal needs it
     from promptster.session_folder.folder import SessionFolder  # noqa: PLC0415 - likewise
 

@@ -1,7 +1,7 @@
-"""Whether several bundles, and the checkpoints that this computer kept, show one history of a collector's log.
+"""Whether several bundles, and the checkpoints kept on this computer, show one history of a collector's log.
 
-Offline: the notes are at hand or they are not. Two that contradict each other are evidence by themselves, and are given
-whole, because both are signed and whoever gets them can check that.
+This works offline, with the notes that are here. Two notes that contradict each other are evidence: both are signed,
+so they are printed whole, and anyone can check them.
 """
 
 from __future__ import annotations
@@ -26,34 +26,34 @@ if TYPE_CHECKING:
     from promptster.ui.output import Output
 
 KEPT: Final = "kept on this computer"
-"""Where a checkpoint is from that no file holds."""
+"""The place of a checkpoint that is in no file."""
 _MOST: Final = 3
 EXIT_CODE: Final = 10
 
 
 @dataclass(frozen=True, kw_only=True)
 class Histories:
-    """What is known of the logs that the files name."""
+    """What is known about the logs of the files."""
 
     split: tuple[Pair, ...]
-    """Pairs that no log that only grows can have."""
+    """Pairs that a log that only grows cannot have."""
     undecided: tuple[Pair, ...]
-    """Pairs between files of which nothing at hand shows whether one tree begins with the other."""
+    """Pairs of files for which nothing here shows whether one tree begins with the other."""
     consistent: int
-    """Pairs that were shown to be one history, between files or with what was kept."""
+    """Pairs shown to be one history, among the files or with kept checkpoints."""
     kept: int
-    """Kept checkpoints that were read."""
+    """The number of kept checkpoints that were read."""
     without: tuple[str, ...] = ()
-    """Files whose log is not known: they have no checkpoint, or none that can be believed."""
+    """Files whose log is unknown: they have no checkpoint that can be trusted."""
     places: dict[tuple[bytes, str, int, bytes], list[str]] = field(default_factory=dict[Any, list[str]])
-    """Where each tree's checkpoint was found."""
+    """Where the checkpoint of each tree was found."""
 
     def where(self, view: View) -> list[str]:
-        """The files that bear a checkpoint."""
+        """The places that have a checkpoint."""
         return self.places[view.tree]
 
     def documents(self) -> list[dict[str, Any]]:
-        """Each contradiction for scripts, with both signed notes."""
+        """Each contradiction as JSON values, with both signed notes."""
         return [
             {
                 "origin": pair.small.checkpoint.origin,
@@ -73,7 +73,7 @@ class Histories:
 
 
 def read_histories(files: Sequence[tuple[str, Verification]], paths: Paths) -> Histories:
-    """Hold the files' checkpoints against each other, and against those that this computer kept."""
+    """Compare the checkpoints of the files with each other and with those kept on this computer."""
     logs = KeptLogs(paths)
     views: list[View] = []
     without: list[str] = []
@@ -103,50 +103,50 @@ def read_histories(files: Sequence[tuple[str, Verification]], paths: Paths) -> H
 
 
 def tell(out: Output, histories: Histories) -> None:
-    """The contradictions as the first thing on a screen, each with both signed notes, exactly as they were signed."""
+    """Print the contradictions first, each with both signed notes exactly as they were signed."""
     for pair in histories.split[:_MOST]:
         origin, key = escape_line(pair.small.checkpoint.origin), kid(pair.small.public_key)
         out.say(
-            f"EQUIVOCATION: the log {origin} was shown with two different histories. Its key {key} signed both, and no "
-            "log that only grows can have both. Do not rely on it."
+            f"EQUIVOCATION: the log {origin} was shown with two different histories. Its key {key} signed both, and a "
+            "log that only grows cannot have both. Do not rely on it."
         )
         for view in (pair.small, pair.large):
             where = ", ".join(escape_line(name) for name in histories.where(view))
-            out.say(f"Checkpoint over {counted(view.checkpoint.size, 'entry', 'entries')} ({where}):\n")
+            out.say(f"Checkpoint covering {counted(view.checkpoint.size, 'entry', 'entries')} ({where}):\n")
             out.copied(view.checkpoint.note)
     if len(histories.split) > _MOST:
         out.say(f"and {len(histories.split) - _MOST} more; --json has all\n")
 
 
 def rest_told(histories: Histories, files: int) -> Iterator[str]:
-    """What was compared and found in order, or could not be compared; one file is compared with what was kept only."""
+    """What the comparison found, or what could not be compared; nothing for a single file without a contradiction."""
     if histories.split:
-        yield "Do not rely on it: the log has two histories, see EQUIVOCATION in the first lines."
+        yield "Do not rely on it: the log has two histories. See EQUIVOCATION above."
         return
     if files < 2:  # noqa: PLR2004 - there is nothing to be said of one
         return
     logs = {tree[:2] for tree, where in histories.places.items() if where != [KEPT]}
     if not logs:
-        yield "Log: no file has a checkpoint of a log, so nothing shows whether all were shown the same."
+        yield "Log: none of the files has a log checkpoint, so they cannot be compared."
         return
     for pair in histories.undecided[:_MOST]:
         names = [histories.where(view)[0] for view in (pair.small, pair.large)]
         yield from _wrapped(
-            f"Log: nothing at hand shows whether {escape_line(names[0])} and {escape_line(names[1])} were shown "
-            "the same history."
+            f"Log: nothing here shows whether {escape_line(names[0])} and {escape_line(names[1])} belong to the same "
+            "history."
         )
     if len(histories.undecided) > _MOST:
         yield f"and {len(histories.undecided) - _MOST} more pairs; --json has all"
     if len(logs) > 1:
-        yield from _wrapped(f"Log: the files are of {len(logs)} logs, and only those of one log can be compared.")
+        yield from _wrapped(f"Log: the files come from {len(logs)} logs. Only files from the same log can be compared.")
     if histories.without:
-        yield from _wrapped(f"Log: without a checkpoint, and not compared: {_named(histories.without)}")
+        yield from _wrapped(f"Log: not compared, because there is no checkpoint in {_named(histories.without)}")
     if histories.undecided:
         yield "To have the collector prove it: promptster export SESSION"
     elif len(logs) == 1 and not histories.without:
-        yield "Log: nothing contradicts that all were shown the same history."
+        yield "Log: all files are consistent with one history."
     else:
-        yield "Log: nothing contradicts that those that were compared were shown the same history."
+        yield "Log: the files that were compared are consistent with one history."
 
 
 def _named(names: Sequence[str]) -> str:

@@ -11,11 +11,12 @@ from promptster.commands import needed
 from promptster.commands.options import Json
 
 if TYPE_CHECKING or needed.work:
-    from promptster.config import write_private
+    from promptster.durable import write_private
     from promptster.errors import PromptsterError, UsageError, reason_of
     from promptster.paths import Paths
     from promptster.replay import exporters
     from promptster.replay.exporters.jsonl import gap_object, line
+    from promptster.replay.formatting import counted
     from promptster.session.current import Current
     from promptster.session.delivery_messages import undelivered
     from promptster.session.inspection import look
@@ -33,16 +34,19 @@ def command(
     *,
     html: Annotated[
         str | None,
-        typer.Option("--html", metavar="FILE", help="Write the page that a reviewer sees; - is standard output."),
+        typer.Option("--html", metavar="FILE", help="Save the page that reviewers see; - for standard output."),
     ] = None,
-    everything: Annotated[bool, typer.Option("--all", help="Every entry, every text in full.")] = False,
-    force: Annotated[bool, typer.Option("--force", help="Replace the file if it is there.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="Show every entry, and every text in full.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")] = False,
     json: Json = False,
 ) -> None:
-    """Show what has been recorded so far. It is read from this computer; nobody learns that you looked."""
+    """See exactly what has been recorded so far. It is read from this computer; nobody is told that you look.
+
+    Example: promptster inspect --html recording.html
+    """
     out = Output(json)
     if html == _STDOUT and json:
-        raise UsageError("--html - and --json both want standard output", hint="Leave one of them out.")
+        raise UsageError("--html - and --json both write to standard output", hint="Use only one of them.")
     page = None if html is None or html == _STDOUT else Path(html).expanduser().absolute()
     if page is not None:
         _check_page(page, html or "", force=force)
@@ -74,13 +78,14 @@ def command(
         return
     show(story(replay, Layout.of_terminal(everything=everything)))
     out.note(
-        f"{len(timeline.entries)} entries. --all shows every text. --html FILE saves the page that a reviewer sees."
+        f"{counted(len(timeline.entries), 'entry', 'entries')}. --all shows every text. "
+        "--html FILE saves the page that reviewers see."
     )
 
 
 def _check_page(page: Path, named: str, *, force: bool) -> None:
     if not named:
-        raise UsageError("--html is empty", hint="Name a file.")
+        raise UsageError("--html needs the name of a file", hint="Name a file.")
     if page.is_dir():
         raise UsageError(f"{named} is a folder", hint="Name a file.")
     if not page.parent.is_dir():

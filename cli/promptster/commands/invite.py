@@ -26,14 +26,17 @@ _NOT_IN_QUOTES = re.compile(r"[\"$`\\!]|^-")
 
 
 def command(
-    assessment: Annotated[str, typer.Argument(metavar="ASSESSMENT", help="Its title, or its id.")],
+    assessment: Annotated[str, typer.Argument(metavar="ASSESSMENT", help="Title or id of the assessment.")],
     *,
-    name: Annotated[str, typer.Option(metavar="NAME", help="The person's name; encrypted at the collector.")],
-    email: Annotated[str, typer.Option(metavar="EMAIL", help="Their address; encrypted at the collector.")],
+    name: Annotated[str, typer.Option(metavar="NAME", help="Candidate's name; stored encrypted.")],
+    email: Annotated[str, typer.Option(metavar="ADDRESS", help="Candidate's e-mail address; stored encrypted.")],
     collector: TeamCollector = None,
     json: Json = False,
 ) -> None:
-    """Invite one person. The link is shown once; it works for one person, once, and for 72 hours."""
+    """Invite one person. The link is shown only once; it works once, for 72 hours.
+
+    Example: promptster invite "Rate limiter" --name Ada --email ada@example.com
+    """
     out = Output(json)
     config = Config.load(Paths.from_environment())
     with team_client(config, collector) as client, values_checked(name=name, email=email):
@@ -54,7 +57,7 @@ def command(
 
 
 def quoted(text: str) -> str:
-    """A word as it is typed into a shell, in double quotes where they are enough."""
+    """A word as typed into a shell, in double quotes if they are enough."""
     if text.isprintable() and not _NOT_IN_QUOTES.search(text):
         return text if _PLAIN.fullmatch(text) else f'"{text}"'
     return shlex.quote(text)

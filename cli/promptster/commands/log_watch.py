@@ -1,7 +1,7 @@
-"""What commands that speak to a collector say about its log; the log itself is watched in ``promptster.watching``.
+"""What commands report about a collector's log; ``promptster.watching`` does the watching.
 
-A log that does not continue is a word to the person and a line for scripts, never a reason to stop: the recording and
-the submission are the candidate's, whatever a collector does.
+A log that does not continue is reported to people and scripts, and never stops a command: the recording and the
+submission belong to the candidate, whatever a collector does.
 """
 
 from __future__ import annotations
@@ -25,33 +25,33 @@ if TYPE_CHECKING:
     from promptster.watching.asking import Split, Watched
 
 EXIT_CODE: Final = 10
-"""A collector showed two different histories of its log."""
+"""The exit code if a collector showed two different histories of its log."""
 _MOST: Final = 3
 _SAID: Final = {
     Kind.EQUIVOCATION: "showed two different histories of its log",
     Kind.NOT_CONTINUED: "cannot show that its log continues the one it showed before",
-    Kind.ROLLED_BACK: "shows a log that ends before a point it had signed already",
-    Kind.FOREIGN_KEY: "shows a log that is signed by a key nobody vouches for",
-    Kind.NO_PROOF: "was asked several times to prove that its log only grew, and answered without a proof",
-    Kind.RESTARTED: "began a new log, which is not shown to go on from the one before",
+    Kind.ROLLED_BACK: "shows an older log than one it signed before",
+    Kind.FOREIGN_KEY: "shows a log that is signed with an unknown key",
+    Kind.NO_PROOF: "has answered several times without proving that its log only grew",
+    Kind.RESTARTED: "started a new log, and did not show that it continues the previous one",
 }
 _MEANS: Final = {
-    Kind.EQUIVOCATION: "It signed both, and no log that only grows can have both.",
-    Kind.NOT_CONTINUED: "Entries may have been changed or taken out of it.",
-    Kind.ROLLED_BACK: "It may have been restored from a backup, and what came since may be gone.",
-    Kind.FOREIGN_KEY: "Somebody else may be answering in its place.",
-    Kind.NO_PROOF: "It may keep something back, or a program between here and there does.",
-    Kind.RESTARTED: "It may have been restored from a backup, and what came since may be gone.",
+    Kind.EQUIVOCATION: "It signed both, and a log that only grows cannot have both.",
+    Kind.NOT_CONTINUED: "Entries may have been changed or removed.",
+    Kind.ROLLED_BACK: "It may have been restored from a backup, and later entries may be lost.",
+    Kind.FOREIGN_KEY: "Someone else may be answering in its place.",
+    Kind.NO_PROOF: "It, or a program between you and it, may be withholding something.",
+    Kind.RESTARTED: "It may have been restored from a backup, and later entries may be lost.",
 }
 
 
 def watch_log(
     out: Output, config: Config, url: str, *, seen: Iterable[Verification] = (), notes: Iterable[str] = ()
 ) -> tuple[int, list[dict[str, Any]]]:
-    """Watch a collector's log, and say what is wrong with it.
+    """Check a collector's log and report what is wrong with it.
 
     Returns:
-        The exit code that follows, and what is wrong as values for scripts.
+        The exit code, and the findings as JSON values.
     """
     views = [found.log.view for found in seen if found.log is not None]
     watched = watch(config, url, seen=views, notes=notes)
@@ -61,7 +61,7 @@ def watch_log(
 
 
 def document(split: Split) -> dict[str, Any]:
-    """One finding for scripts, with both signed notes."""
+    """One finding as JSON values, with both signed notes."""
     return {
         "kind": split.kind.value,
         "collector": split.collector,
@@ -73,9 +73,9 @@ def document(split: Split) -> dict[str, Any]:
 
 
 def tell(out: Output, watched: Watched) -> None:
-    """Say it, on standard error: a result stays a result."""
+    """Report the findings on standard error, apart from the result."""
     if watched.trouble is not None:
-        out.note(f"warning: the checkpoints of the collector's log cannot be kept: {escape_line(watched.trouble)}")
+        out.note(f"warning: cannot save the checkpoints of the collector's log: {escape_line(watched.trouble)}")
     for split in watched.splits[:_MOST]:
         out.note(f"warning: {escape_line(split.collector)} {_SAID[split.kind]}")
         out.note(f"{_MEANS[split.kind]} The log: {escape_line(split.origin)}")
@@ -87,7 +87,7 @@ def tell(out: Output, watched: Watched) -> None:
     if len(watched.splits) > _MOST:
         out.note(f"and {len(watched.splits) - _MOST} more; --json has all")
     if watched.splits:
-        out.note("Your own work is not touched by this, and nothing of it is lost. Tell the other side about it.")
+        out.note("Your work is not affected, and nothing is lost. Tell the others who rely on this log.")
 
 
 def _in_words(note: str) -> str:

@@ -28,20 +28,21 @@ def command(
     collector: Collector = None,
     token_stdin: Annotated[bool, typer.Option("--token-stdin", help="Read the token from standard input.")] = False,
     secrets: Annotated[
-        str | None, typer.Option(metavar="keyring|file", help="Where the token is kept; the keyring if it works.")
+        str | None,
+        typer.Option(metavar="keyring|file", help="Where to keep the token; the keyring by default, if it works."),
     ] = None,
     json: Json = False,
 ) -> None:
-    """Sign in with a token from your organisation.
+    """Sign in to your organisation's collector with an access token.
 
-    The collector's public keys are kept, so that promptster verify trusts what it signs. Other keys are refused later,
-    unless the kept ones vouch for them.
+    The collector's public keys are saved, so that promptster verify trusts what it signs. If the collector later
+    presents different keys, they are refused unless the saved ones vouch for them.
     """
     out = Output(json)
     preference = store_kind(secrets)
     config = Config.load(Paths.from_environment())
     if collector is None and config.collector is None:
-        raise UsageError("no collector named", hint="Add --collector https://HOST.")
+        raise UsageError("no collector address", hint="Add --collector https://HOST.")
     url = collector_url(collector or config.collector or "")
     token = _read_token(from_stdin=token_stdin)
     pinned = PinnedKeys(config.paths)
@@ -71,17 +72,17 @@ def command(
     if not json:
         out.say(f"Signed in to {escape_line(organisation)} as {role}.")
         out.say(f"Collector  {url}")
-        out.say("Its key, by which promptster verify knows it:")
+        out.say("Its key, which promptster verify now trusts:")
         out.say(f"  {fingerprint}")
 
 
 def _not_this_one(error: SignInRejectedError) -> NotSignedInError:
-    """Why the token that was just given opens nothing; signing in again with it would not help."""
+    """The error for a new token that is not accepted, for which signing in again would not help."""
     if error.reason == "token_expired":
         return NotSignedInError("this token has expired", hint=error.hint)
     if error.reason == "token_revoked":
-        return NotSignedInError("this token was revoked", hint=error.hint)
-    hint = f"Copy all of it; it starts with {_PREFIX}. Check also the collector's address."
+        return NotSignedInError("this token has been revoked", hint=error.hint)
+    hint = f"Copy all of it; it starts with {_PREFIX}. Also check the collector's address."
     return NotSignedInError("the collector does not know this token", hint=hint)
 
 

@@ -1,4 +1,4 @@
-"""What people type for an id: its first characters, or a title where only one thing has it."""
+"""What people may type instead of an id: its first characters, or a unique title."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from promptster.client import CollectorClient
 
 SHORTEST = 4
-"""Characters that are taken for the beginning of an id; fewer are a slip."""
+"""The fewest characters that are accepted as the beginning of an id."""
 _SHOWN = 8
 _LISTED = 5
 
 
 def shortened(ids: Collection[str]) -> dict[str, str]:
-    """What a table shows of each id: its first 8 characters, and more where two ids begin alike."""
+    """The short form of each id: its first 8 characters, or more if two ids begin alike."""
     found: dict[str, str] = {}
     for each in ids:
         length = _SHOWN
@@ -31,10 +31,10 @@ def shortened(ids: Collection[str]) -> dict[str, str]:
 
 
 def the_one(text: str, ids: Iterable[str], *, what: str) -> str | None:
-    """The id that is typed here whole or by its first characters; ``None`` if nothing begins so.
+    """The id that was typed in full or by its first characters; ``None`` if there is no match.
 
     Raises:
-        UsageError: several ids begin so.
+        UsageError: several ids match.
     """
     known = list(ids)
     if text in known:
@@ -46,14 +46,14 @@ def the_one(text: str, ids: Iterable[str], *, what: str) -> str | None:
 
 
 def assessment_named(client: CollectorClient, text: str) -> dict[str, Any]:
-    """The assessment of this id, this title, or whose id begins so.
+    """The assessment with this id, this title, or an id that begins with the text.
 
     Raises:
         CollectorError: there is none.
-        UsageError: there are several, or nothing was named.
+        UsageError: there are several, or the text is empty.
     """
     if not text.strip() or not is_encodable(text):
-        raise UsageError("no assessment was named", hint="To see them: promptster assessment list")
+        raise UsageError("no assessment given", hint="To see them: promptster assessment list")
     entries: list[dict[str, Any]] = client.assessments().get("assessments", [])
     by_id = {str(entry["id"]): entry for entry in entries}
     titled = [entry for entry in entries if entry.get("title") == text]
@@ -74,4 +74,4 @@ def assessment_named(client: CollectorClient, text: str) -> dict[str, Any]:
 def _ambiguous(message: str, ids: Sequence[str]) -> UsageError:
     more = f" and {len(ids) - _LISTED} more" if len(ids) > _LISTED else ""
     listed = ", ".join(escape_line(each) for each in ids[:_LISTED])
-    return UsageError(message, hint=f"Name one of them by its id: {listed}{more}.", code="ambiguous")
+    return UsageError(message, hint=f"Use the id of one of them: {listed}{more}.", code="ambiguous")

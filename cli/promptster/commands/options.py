@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def _collector(text: str | None) -> str | None:
-    """The value of ``--collector`` in its one spelling."""
+    """The normalised value of ``--collector``."""
     if text is None:
         return None
     from promptster.config import collector_url  # noqa: PLC0415 - help needs none of what it imports
@@ -26,14 +26,14 @@ def _collector(text: str | None) -> str | None:
         raise UsageError(error.message, hint=error.hint, code=code) from error
 
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document; words for people go to standard error.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document; messages go to standard error.")]
 Collector = Annotated[
     str | None,
     typer.Option(
         "--collector",
         metavar="URL",
         callback=_collector,
-        help="Collector address, where nothing else names it.",
+        help="Collector address, if it is not in the link or known from signing in.",
     ),
 ]
 TeamCollector = Annotated[
@@ -44,7 +44,7 @@ TeamCollector = Annotated[
 ]
 Code = Annotated[
     str | None,
-    typer.Argument(metavar="CODE_OR_LINK", show_default=False, help="Your invite; - reads it from standard input."),
+    typer.Argument(metavar="LINK", show_default=False, help="Your invite link; - reads it from standard input."),
 ]
 
 
@@ -55,7 +55,7 @@ def store_kind(text: str | None) -> StoreKind | None:
     """The value of ``--secrets``.
 
     Raises:
-        UsageError: it is neither of the two words.
+        UsageError: it is neither ``keyring`` nor ``file``.
     """
     if text is not None and text not in _STORES:
         raise UsageError(f"--secrets takes keyring or file, not {text}")
@@ -63,10 +63,10 @@ def store_kind(text: str | None) -> StoreKind | None:
 
 
 def read_code(argument: str | None) -> str:
-    """The invite's text: from the argument, asked for in a terminal, else a line of standard input.
+    """The invite link: from the argument, from a question at the terminal, or from standard input.
 
     Raises:
-        UsageError: nothing was given.
+        UsageError: there is none.
     """
     if argument is None and sys.stdin.isatty():
         text = ask_unseen("Paste the link from your invitation (it is not shown): ")
@@ -82,7 +82,7 @@ def read_code(argument: str | None) -> str:
 
 
 def ask_unseen(question: str) -> str:
-    """One line typed without an echo: what it holds is a secret."""
+    """Read one line without echo, because it is a secret."""
     import getpass  # noqa: PLC0415 - only a terminal needs it
 
     try:

@@ -1,4 +1,4 @@
-"""``promptster pause``: record nothing for a while. The pause itself is recorded."""
+"""``promptster pause``: pause the recording. The pause itself is recorded."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ if TYPE_CHECKING or needed.work:
 
 
 def command(*, json: Json = False) -> None:
-    """Record nothing until promptster resume. Reviewers see that there was a pause, not what happened in it.
+    """Pause the recording until you run promptster resume. Reviewers see that you paused, not what you did.
 
-    The clock keeps running. If you continue the same conversation later, your agent may send again what was said in
-    the pause, and that is recorded.
+    The clock keeps running. If you continue the same conversation later, your agent may resend what was said in the
+    pause, and that is recorded.
     """
     out = Output(json)
     current = Current.require(Paths.from_environment())

@@ -1,4 +1,4 @@
-"""``promptster policy``: what would be recorded, before anything is agreed to. Changes nothing."""
+"""``promptster policy``: read what would be recorded before agreeing to anything."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ if TYPE_CHECKING or needed.work:
 
 
 def command(code: Code = None, *, collector: Collector = None, json: Json = False) -> None:
-    """Show what would be recorded. Reading it changes nothing, here or at the collector."""
+    """Read what would be recorded. Nothing is changed on this computer, and nothing is recorded.
+
+    Example: promptster policy LINK
+    """
     out = Output(json)
     config = Config.load(Paths.from_environment())
     clock = SystemClock()

@@ -31,11 +31,11 @@ if TYPE_CHECKING:
 def command(
     source: SourceArgument,
     *,
-    everything: Annotated[bool, typer.Option("--all", help="Every entry, and every text in full.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="Show every entry, and every text in full.")] = False,
     collector: TeamCollector = None,
     json: Json = False,
 ) -> None:
-    """Read a session in the terminal: what happened, who saw it, and whether it can be relied on."""
+    """Read a session in the terminal: what happened, which sources saw it, and whether it can be relied on."""
     out = Output(json)
     config = Config.load(Paths.from_environment())
     begun = begin_replay(source, config, collector)
@@ -61,12 +61,12 @@ def command(
 
 
 def told(begun: Begun, layout: Layout, read: list[Replay] | None = None) -> Iterator[Block]:
-    """The story; its title, which the collector signed by itself, while the rest is still checked.
+    """The story. Its title, which has a signature of its own, comes before the rest is verified.
 
     Args:
         begun: what was opened.
         layout: how wide, and how much of it.
-        read: takes the replay as soon as it is there.
+        read: the replay is appended to it once it is verified.
     """
     yield from title(begun.opening.facts, layout)
     replay = begun.replay()
@@ -78,7 +78,7 @@ def told(begun: Begun, layout: Layout, read: list[Replay] | None = None) -> Iter
 def _watch(
     out: Output, config: Config, collector: str | None, begun: Begun, read: Sequence[Replay]
 ) -> list[dict[str, Any]]:
-    """What is wrong with the log of the collector that the session came from; a file came from none."""
+    """Check the log of the collector that the session came from; empty for a file."""
     if begun.source.file is not None:
         return []
     from promptster.commands.log_watch import watch_log  # noqa: PLC0415 - a file needs none of the network's library

@@ -16,7 +16,7 @@ if TYPE_CHECKING or needed.work:
 
 
 def command(*, json: Json = False) -> None:
-    """Put back every file that was changed for the session, byte for byte. Safe to run twice."""
+    """Put back every file that was changed for the session, byte for byte. It is safe to run this twice."""
     out = Output(json)
     current = Current.find(Paths.from_environment())
     pending = current is not None and any(current.folder.touched.glob("*"))
@@ -39,7 +39,7 @@ def command(*, json: Json = False) -> None:
 
 
 def _records(current: Current) -> bool:
-    """Whether a recorder runs; somebody else's socket in its place tells nothing, so its lock is asked then."""
+    """Whether a recorder is running; if its socket belongs to someone else, its lock decides."""
     try:
         return current.recorder_status() is not None
     except NotPrivateError:

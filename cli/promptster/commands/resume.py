@@ -1,4 +1,4 @@
-"""``promptster resume``: record again, after a pause, a reboot or a crash."""
+"""``promptster resume``: resume recording after a pause, a reboot or a crash."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def command(*, json: Json = False) -> None:
-    """Continue recording. Starts the recorder again if it is not running, as after a reboot."""
+    """Resume recording after a pause. Also restarts the recorder if it has stopped, such as after a reboot."""
     out = Output(json)
     current = Current.require(Paths.from_environment())
     facts = current.facts
@@ -43,7 +43,10 @@ def command(*, json: Json = False) -> None:
 def _lines(facts: SessionFacts, status: RecorderStatus) -> list[str]:
     now = SystemClock().wall_ms()
     if not status.state.records:
-        return [f"The recorder runs again; the session {doing(status.state)}.", "Run `promptster submit` to finish."]
+        return [
+            f"The recorder is running again; the session {doing(status.state)}.",
+            "Run `promptster submit` to finish.",
+        ]
     if facts.time_is_over(now):
         return ["Time is up. Agents are no longer recorded.", "Run `promptster submit` to submit your work."]
     word = "Recording" if status.state is SessionState.RECORDING else f"The session {doing(status.state)}"

@@ -1,6 +1,6 @@
-"""``promptster run AGENT ARGS``: the real agent, recorded.
+"""``promptster run AGENT ARGS``: start the real agent with recording on.
 
-Everything after the agent's name is the agent's, down to ``--help`` and ``--json``; one leading ``--`` is dropped.
+Everything after the agent's name is passed to the agent, even ``--help`` and ``--json``; one leading ``--`` is dropped.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 OUR_FAILURE = 125
 
 _AGENTS = fill(
-    f"Start {one_of(PROGRAMS)} inside your assessment, recorded.",
+    f"Start {one_of(PROGRAMS)} in your assessment, with recording on.",
     width=79,
     initial_indent="  ",
     subsequent_indent="  ",
@@ -34,20 +34,18 @@ Usage: promptster run AGENT [ARGUMENTS...]
 
 {_AGENTS}
 
-  Everything after the agent's name goes to the agent as it is (one leading --
-  is dropped). Its input, output and exit code are its own. Nothing is written
+  Everything after the agent's name is passed to the agent unchanged, except one
+  leading --. Input, output and exit code are the agent's own. Nothing is written
   to the agent's configuration.
 
 Options, before the agent's name:
   -h, --help  Show this message and exit.
 
-Exit code: the agent's; 6 inside another agent, where this does not work; 125
-if it could not be started recorded, 126 if it is not executable, 127 if it is
-not installed."""
+Example: promptster run claude -p 'Explain the tests'"""
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Start the agent; returns only with help, or by an error."""
+    """Start the agent; returns only after printing help or an error."""
     out = Output(False)
     if not arguments or arguments[0] in {"-h", "--help"}:
         (out.say if arguments else out.note)(_HELP)
@@ -94,7 +92,7 @@ def _start(name: str, arguments: tuple[str, ...], out: Output) -> NoReturn:
 
 
 def _place_notes(name: str, words: tuple[str, ...], paths: Paths) -> tuple[str, ...]:
-    """Refuse a conversation outside the workspace; what to say about other folders that it is given."""
+    """Refuse a conversation outside the workspace; notes about other folders that the agent is given."""
     import os  # noqa: PLC0415 - its help needs none of this
     from pathlib import Path  # noqa: PLC0415 - likewise
 
@@ -112,7 +110,7 @@ def _place_notes(name: str, words: tuple[str, ...], paths: Paths) -> tuple[str, 
 
 
 def _words_after(prepared: Prepared, paths: Paths, out: Output) -> tuple[str, ...]:
-    """The command that tells what was recorded once the agent has ended; says before the start if nothing will be."""
+    """The command that prints what was recorded after the agent ended; warns now if nothing will be."""
     from promptster.clock import SystemClock  # noqa: PLC0415 - likewise
     from promptster.session_folder.control_client import ControlClient  # noqa: PLC0415 - its help needs none of this
     from promptster.session_folder.folder import SessionFolder, SessionState  # noqa: PLC0415 - likewise

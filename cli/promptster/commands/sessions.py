@@ -1,4 +1,4 @@
-"""``promptster sessions``: who started, who finished."""
+"""``promptster sessions``: see who started and who finished."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ _HEADING = ("Session", "Candidate", "Assessment", "Stage", "Started", "Used", "E
 _ENDED = frozenset({"closing", "sealed"})
 _OPEN = frozenset({"started", "working", "silent", "over"})
 _LEGEND = {
-    "started": "started: not submitted yet. Working, or stopped: promptster replay SESSION",
-    "working": "working: recording, or in a pause. To read along: promptster replay SESSION",
-    "silent": "silent: nothing arrives. Stopped, offline or asleep: ask the candidate.",
-    "over": "over: the recording time ended, not submitted yet. Remind the candidate.",
+    "started": "started: not submitted yet. To read what arrived: promptster replay SESSION",
+    "working": "working: recording or paused. To read along: promptster replay SESSION",
+    "silent": "silent: nothing is arriving. Stopped, offline or asleep: ask the candidate.",
+    "over": "over: time is up, and nothing has been submitted. Remind the candidate.",
     "submitted": "submitted: finished by the candidate. To read it: promptster replay SESSION",
     "ended": "ended: the collector does not say how. To read it: promptster replay SESSION",
-    "lapsed": "lapsed: never submitted. To read what arrived: promptster replay SESSION",
-    "withdrawn": "withdrawn: the candidate withdrew consent. Nothing of it can be read.",
-    "erased": "erased: its time was over, or it was deleted. Nothing of it can be read.",
+    "lapsed": "lapsed: not submitted in time. To read what arrived: promptster replay SESSION",
+    "withdrawn": "withdrawn: the candidate withdrew consent. It can no longer be read.",
+    "erased": "erased: its retention ended, or it was deleted. It can no longer be read.",
 }
-"""What stages mean, and what to do next; each fits a line of 80 columns."""
+"""What each stage means and what to do next, in at most 80 columns."""
 
 
 def command(*, collector: TeamCollector = None, json: Json = False) -> None:
-    """List the organisation's sessions, newest first."""
+    """List your organisation's sessions, newest first: who started, who finished, and what to do next."""
     out = Output(json)
     with team_client(Config.load(Paths.from_environment()), collector) as client:
         answer = client.sessions()
@@ -71,7 +71,7 @@ def command(*, collector: TeamCollector = None, json: Json = False) -> None:
 
 
 def stage(entry: Mapping[str, Any]) -> str:
-    """One word for how far a session has come; the states of ``--json`` are the collector's own."""
+    """One word for the stage of a session; ``--json`` has the collector's own states."""
     state = str(entry.get("state"))
     if state in _ENDED:
         return str(entry.get("outcome") or "ended")
@@ -82,13 +82,13 @@ def stage(entry: Mapping[str, Any]) -> str:
 
 
 def _heard(entry: Mapping[str, Any]) -> int | None:
-    """When something of a session arrived last; its beginning did."""
+    """When the last part of a session arrived; the start if nothing else has."""
     received = milliseconds(entry.get("last_received_at"))
     return milliseconds(entry.get("started_at")) if received is None else received
 
 
 def _used(entry: Mapping[str, Any], now_ms: int) -> str:
-    """How long the session took, or takes so far: up to what arrived last where nothing arrives any more."""
+    """How long the session took or has taken so far; up to the last arrival if nothing arrives any longer."""
     began = milliseconds(entry.get("started_at"))
     ended = milliseconds(entry.get("closed_at"))
     word = stage(entry)
@@ -100,10 +100,10 @@ def _used(entry: Mapping[str, Any], now_ms: int) -> str:
 
 
 def codes(entries: Sequence[tuple[str, Mapping[str, Any]]], now_ms: int) -> Iterator[str]:
-    """Each session's confirmation code, and when its invite was opened; of those only that can be read."""
+    """The confirmation code of each session that has one, and when its invite was opened."""
     coded = [(name, entry) for name, entry in entries if entry.get("confirmation_code")]
     if coded:
-        yield "Codes: the candidate sees the same one, or someone else used the invite."
+        yield "Codes: the candidate sees the same code. If not, someone else used the invite."
     for name, entry in coded:
         text = f"  {name}  {escape_line(str(entry['confirmation_code']))}"
         opened, *later = [when(at, now_ms).strip() for at in (entry.get("opened_at"), *_again(entry))]
@@ -121,5 +121,5 @@ def _again(entry: Mapping[str, Any]) -> list[object]:
 
 
 def legend(stages: Collection[str]) -> Iterator[str]:
-    """What each of these stages means and what to do next, a line each."""
+    """One line for each of these stages: what it means and what to do next."""
     yield from (text for name, text in _LEGEND.items() if name in stages)

@@ -1,6 +1,6 @@
-"""``promptster shell``: a shell in which agents are recorded by their plain names; ``exit`` returns.
+"""``promptster shell``: a shell in which agents start with recording on, by their plain names.
 
-Anything after ``shell`` goes to the shell itself, so ``promptster shell -c "claude -p hello"`` works in a script.
+Everything after ``shell`` is passed to the shell, so ``promptster shell -c "claude -p hello"`` works in a script.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ OUR_FAILURE = 125
 
 _AGENTS = fill(
     f"{all_of(PROGRAMS)} are recorded when you start them in it, as with promptster run. Nothing else that you do "
-    "in it is recorded. exit returns.",
+    "in it is recorded. Type exit to leave.",
     width=79,
     initial_indent="  ",
     subsequent_indent="  ",
@@ -30,20 +30,18 @@ _AGENTS = fill(
 _HELP = f"""\
 Usage: promptster shell [ARGUMENTS FOR THE SHELL...]
 
-  Open your own shell inside your assessment.
+  Open your own shell, in which agents are recorded.
 
 {_AGENTS}
 
 Options, before the shell's arguments:
   -h, --help  Show this message and exit.
 
-Exit code: the shell's; 6 inside an agent, where this does not work; 125 if
-agents could not be recorded in it, 126 if the shell is not executable, 127 if
-it is not there."""
+Example: promptster shell -c 'claude -p hello'"""
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Become the shell; returns only with help, or by an error."""
+    """Become the shell; returns only after printing help or an error."""
     out = Output(False)
     if arguments and arguments[0] in {"-h", "--help"}:
         out.say(_HELP)
@@ -56,7 +54,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _tell(folder: SessionFolder, out: Output) -> None:
-    """Whether agents are recorded in the shell, and how to leave it."""
+    """Print whether agents are recorded in the shell, and how to leave it."""
     import contextlib  # noqa: PLC0415 - its help needs none of this
     from pathlib import Path  # noqa: PLC0415 - likewise
 
@@ -79,8 +77,8 @@ def _tell(folder: SessionFolder, out: Output) -> None:
         out.note(f"In this shell {recorded} recorded. Type exit to leave.")
     with contextlib.suppress(FileNotFoundError):
         if not is_inside(Path.cwd(), Path(facts.workspace)):
-            inside = f"cd {shell_path(facts.workspace)}"
-            out.note(f"warning: you are outside your workspace, where they do not start: {inside}")
+            out.note("warning: you are outside your workspace, and agents start only inside it")
+            out.note(f"  cd {shell_path(facts.workspace)}")
 
 
 def _start(arguments: tuple[str, ...], out: Output) -> NoReturn:

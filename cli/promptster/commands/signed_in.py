@@ -1,4 +1,4 @@
-"""Who is signed in where: the hiring team's token, kept in the keyring or, announced, in a 0600 file."""
+"""The hiring team's sign-in: the token, kept in the keyring or, after a notice, in a private file."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ _HINT = "Sign in first: promptster login --collector URL"
 def keep_token(
     config: Config, url: str, token: str, *, preference: StoreKind | None, announce: Callable[[str], None]
 ) -> StoreKind:
-    """Keep a collector's token; the file is announced before it is written.
+    """Keep the token of a collector; a file is announced before it is written.
 
     Raises:
-        ConfigurationError: the keyring was asked for by name and cannot be used.
+        ConfigurationError: ``keyring`` was asked for and cannot be used.
     """
     file = FileStore(config.paths.config / _FILE)
     store = choose_store(preference, file.path, announce, what="this sign-in")
@@ -57,10 +57,10 @@ def token_for(config: Config, url: str) -> str:
 
 
 def team_url(config: Config, collector: str | None = None) -> str:
-    """The address of the collector signed in to, or of the one that is named.
+    """The given collector address, or the one signed in to.
 
     Raises:
-        NotSignedInError: nobody signed in.
+        NotSignedInError: there is neither.
     """
     url = collector_url(collector) if collector else config.collector
     if url is None:
@@ -69,10 +69,10 @@ def team_url(config: Config, collector: str | None = None) -> str:
 
 
 def team_client(config: Config, collector: str | None = None) -> CollectorClient:
-    """A client for the collector signed in to, or for the one that is named.
+    """A client for the given collector, or for the one signed in to.
 
     Raises:
-        NotSignedInError: nobody signed in.
+        NotSignedInError: there is no sign-in.
     """
     url = team_url(config, collector)
     note = Output(json=False).note
@@ -86,17 +86,17 @@ def team_client(config: Config, collector: str | None = None) -> CollectorClient
 
 @contextmanager
 def values_checked(**typed: str) -> Generator[None]:
-    """Call the collector with what was typed inside this: a value that it finds unacceptable is a usage error.
+    """A context in which a value that the collector rejects is a usage error.
 
     Args:
-        typed: texts by their options' names; no collector can be sent bytes that are no text.
+        typed: the values by option name; they must be valid text.
 
     Raises:
-        UsageError: the collector's words about that value, or ours.
+        UsageError: a value is not valid text, or the collector rejected it.
     """
     for name, text in typed.items():
         if not is_encodable(text):
-            raise UsageError(f"--{name} has bytes that are not UTF-8", hint="Type it in a terminal that uses UTF-8.")
+            raise UsageError(f"--{name} is not valid UTF-8", hint="Use a terminal with UTF-8.")
     try:
         yield
     except RefusedError as error:

@@ -26,18 +26,21 @@ if TYPE_CHECKING:
     from promptster.replay.loading import Replay
 
 SourceArgument = Annotated[
-    str, typer.Argument(metavar="SESSION_OR_FILE", help="A session, as sessions shows it, or a .promptster file.")
+    str,
+    typer.Argument(
+        metavar="SESSION_OR_FILE", help="A session, as promptster sessions shows it, or a .promptster file."
+    ),
 ]
 
 _BEGINNING_SIZE = 512 << 10
-"""A key file is smaller, and read whole."""
+"""Enough to read any key file whole."""
 _PIECE = 16 << 20
 _SESSION = re.compile(r"[A-Za-z0-9_-]{22}", re.ASCII)
 _BEGINNING = re.compile(rf"[A-Za-z0-9_-]{{{SHORTEST},21}}", re.ASCII)
 
 
 class UnreadableError(PromptsterError):
-    """A file is no bundle, or one that this version of Promptster cannot read."""
+    """A file is not a bundle, or is one that this version of Promptster cannot read."""
 
     default_code = "unreadable"
     exit_code = 12
@@ -45,16 +48,16 @@ class UnreadableError(PromptsterError):
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """Where a session is read from."""
+    """Where to read a session from."""
 
     file: Path | None
     """A file on this computer."""
     session: str | None
-    """A session's id at the collector, or the beginning of one."""
+    """The id of a session at the collector, or its first characters."""
 
 
 def find_source(text: str) -> Source:
-    """Tell a file from a session's id; a file that is there wins.
+    """Decide whether the text is a file or a session id; an existing file has priority.
 
     Raises:
         UsageError: it is neither.
@@ -78,10 +81,10 @@ def _nothing(text: str) -> UsageError:
 
 
 def _whole(client: CollectorClient, text: str) -> str:
-    """The id of a session that may be given by its first characters.
+    """The full id of a session that may be given by its first characters.
 
     Raises:
-        UsageError: no session begins so, or several do.
+        UsageError: no session matches, or several do.
     """
     if _SESSION.fullmatch(text):
         return text
@@ -92,7 +95,7 @@ def _whole(client: CollectorClient, text: str) -> str:
 
 
 def read_stream(stream: IO[bytes]) -> bytes:
-    """What may be a bundle, as a whole; of anything else as much as tells what it is: it may be huge, or never end.
+    """All bytes of what may be a bundle, and only the first bytes of anything else, which may never end.
 
     Raises:
         UnreadableError: it is larger than any bundle.
@@ -102,13 +105,13 @@ def read_stream(stream: IO[bytes]) -> bytes:
     while pieces[0].startswith(ZIP) and (piece := stream.read(_PIECE)):
         size += len(piece)
         if size > MAX_SIZE:
-            raise UnreadableError("what is read there is larger than any bundle")
+            raise UnreadableError("the input is larger than any bundle")
         pieces.append(piece)
     return b"".join(pieces)
 
 
 def read_file(path: Path) -> bytes:
-    """A file's bytes, as far as `read_stream` wants them.
+    """The bytes of a file, as ``read_stream`` reads them.
 
     Raises:
         PromptsterError: it cannot be read.
@@ -124,11 +127,11 @@ def read_file(path: Path) -> bytes:
 
 
 def read_bundle_of(source: Source, config: Config, collector: str | None = None) -> bytes:
-    """The bundle's bytes, from the file or from the collector.
+    """The bytes of the bundle, from the file or from the collector.
 
     Raises:
         PromptsterError: the file cannot be read.
-        CollectorError: the collector refuses, or has no bundle of the session.
+        CollectorError: the collector refuses, or has no bundle for the session.
     """
     if source.file is not None:
         return read_file(source.file)
@@ -146,10 +149,10 @@ def read_bundle_of(source: Source, config: Config, collector: str | None = None)
 
 
 def read_replay(source: Source, config: Config, collector: str | None = None) -> Replay:
-    """A replay, verified on this computer against the keys that are pinned here.
+    """A replay, verified on this computer with the keys pinned here.
 
     Raises:
-        UnreadableError: it is a file that is no bundle.
+        UnreadableError: the file is not a bundle.
     """
     data = read_bundle_of(source, config, collector)
     return _readable(source, data, from_bundle(data, PinnedKeys(config.paths).fingerprints()))
@@ -157,13 +160,13 @@ def read_replay(source: Source, config: Config, collector: str | None = None) ->
 
 @dataclass(frozen=True, kw_only=True)
 class Begun:
-    """A replay whose heading can be shown while the rest is still checked."""
+    """A replay whose heading can be shown while the rest is being verified."""
 
     source: Source
     opening: Opening
 
     def replay(self) -> Replay:
-        """Check all of it; the replay of what was proved.
+        """Verify everything; the replay of what was verified.
 
         Raises:
             UnreadableError: this version cannot read it.
@@ -172,10 +175,10 @@ class Begun:
 
 
 def begin_replay(text: str, config: Config, collector: str | None = None) -> Begun:
-    """A replay's beginning; its rest is verified on this computer against the keys that are pinned here.
+    """The beginning of a replay; the rest is verified later with the keys pinned here.
 
     Raises:
-        UnreadableError: it is a file that is no bundle.
+        UnreadableError: the file is not a bundle.
     """
     source = find_source(text)
     data = read_bundle_of(source, config, collector)
@@ -193,10 +196,10 @@ def _readable(source: Source, data: bytes, replay: Replay) -> Replay:
 
 
 def require_readable(name: str, data: bytes, verification: Verification) -> None:
-    """Refuse what is no bundle: there is nothing of a session in it to be shown.
+    """Refuse data that is not a bundle, because nothing of a session can be shown.
 
     Raises:
-        UnreadableError: it is none, or none that this version can read.
+        UnreadableError: it is not a bundle, or not one that this version can read.
     """
     if verification.verdict == "unreadable" and verification.signer is None:
         raise UnreadableError(f"{name} {why_unreadable(data, verification)}")

@@ -1,4 +1,4 @@
-"""Lengths of time as people write them: ``90m``, ``2h``, ``1h30m``, ``30d``."""
+"""Durations as people write them: ``90m``, ``2h``, ``1h30m``, ``30d``."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ _DAYS = "Use 30d, for example."
 
 
 def minutes(text: str) -> int:
-    """A length in minutes.
+    """A duration in minutes.
 
     Raises:
-        UsageError: it is not one, or is nothing.
+        UsageError: it is not a duration, or is zero.
     """
     match = _SPAN.fullmatch(text.strip().lower())
     total = 0
@@ -28,10 +28,10 @@ def minutes(text: str) -> int:
 
 
 def days(text: str) -> int:
-    """A length in whole days.
+    """A duration in days.
 
     Raises:
-        UsageError: it is not one.
+        UsageError: it is not a duration of whole days.
     """
     try:
         total, rest = divmod(minutes(text), _MINUTES_A_DAY)

@@ -1,4 +1,4 @@
-"""``promptster start``: see what is recorded, agree or leave, and work with a running recorder."""
+"""``promptster start``: read what would be recorded, agree or leave, and start recording."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ _OFTEN = frozenset(agent.program for agent in CATALOGUE if agent.upstreams)
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """The command line, checked."""
+    """The checked command line."""
 
     workspace: Path
     accept_policy: str | None
@@ -70,41 +70,46 @@ def command(
     collector: Collector = None,
     workspace: Annotated[
         Path | None,
-        typer.Option("--workspace", "-w", metavar="DIR", help="Where you will work; the current folder if not given."),
+        typer.Option("--workspace", "-w", metavar="DIR", help="Folder to work in; the current folder by default."),
     ] = None,
     accept_policy: Annotated[
         str | None,
-        typer.Option(metavar="sha256:HEX", help="Agree to exactly this policy; promptster policy prints its hash."),
+        typer.Option(metavar="sha256:HEX", help="Agree to the policy with this hash; promptster policy prints it."),
     ] = None,
     accept_provider: Annotated[
         list[str] | None,
-        typer.Option(metavar="URL", help="Agree that your agent's key goes to this unusual address; may be repeated."),
+        typer.Option(metavar="URL", help="Agree that your API key is sent to this unusual address. Can be repeated."),
     ] = None,
     secrets: Annotated[
         str | None,
-        typer.Option(metavar="keyring|file", help="Where this session's keys are kept; the keyring if it works."),
+        typer.Option(
+            metavar="keyring|file", help="Where to keep this session's keys; the keyring by default, if it works."
+        ),
     ] = None,
     upstream: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="NAME=URL", help="A practice provider on this machine instead of a real one; this is recorded."
+            metavar="NAME=URL", help="Send a provider's traffic to a server on this computer; the recording says so."
         ),
     ] = None,
     ide: Annotated[
         list[str] | None,
-        typer.Option(
-            metavar="|".join(EDITORS), help="Prepare the workspace for the agent inside your editor; may be repeated."
-        ),
+        typer.Option(metavar="|".join(EDITORS), help="Also record the agent inside this editor. Can be repeated."),
     ] = None,
     hooks_only: Annotated[
-        bool, typer.Option("--hooks-only", help="Record by hooks where a company's own provider is set up.")
+        bool,
+        typer.Option(
+            "--hooks-only", help="Record only tool calls, through hooks, if your agent uses a company provider."
+        ),
     ] = False,
     json: Json = False,
 ) -> None:
-    """Read what is recorded, agree or leave, and start.
+    """Read what would be recorded, agree or leave, and start recording.
 
-    Leaving changes nothing anywhere. After you agree, your workspace is prepared and a recorder runs in the
-    background until you submit, stop or withdraw. Run the same command again if it was interrupted.
+    If you leave, nothing is changed. After you agree, your workspace is prepared, and a recorder runs in the background
+    until you submit, stop or withdraw. If the command is interrupted, run it again.
+
+    Example: promptster start LINK --workspace ~/limiter
     """
     out = Output(json)
     options = Options(
@@ -141,7 +146,7 @@ def command(
 def _agree_and_open(
     offer: Offer, options: Options, config: Config, out: Output
 ) -> tuple[attempts.Attempt, Preparation]:
-    """Everything from the offer to a durable request; refusing changes nothing."""
+    """Everything from the offer to the saved request; leaving changes nothing."""
     clock = SystemClock()
     _check_allowed(offer.policy, options)
     plan = starting.plan_start(
@@ -181,7 +186,7 @@ def _agree_and_open(
 
 
 def _wrapped(out: Output) -> Callable[[str], None]:
-    """Notes that begin like a sentence and keep within the screen."""
+    """A function that prints a note as a sentence, wrapped to the screen."""
 
     def note(text: str) -> None:
         for line in sentence_lines(f"{text[:1].upper()}{text[1:]}."):
@@ -191,18 +196,18 @@ def _wrapped(out: Output) -> Callable[[str], None]:
 
 
 def _check_allowed(policy: Policy, options: Options) -> None:
-    """Refuse an editor whose agent the assessment does not let anybody use."""
+    """Refuse an editor whose agent the assessment does not allow."""
     for ide in options.ide:
         if not may_be_used(ide, policy):
             raise UsageError(
-                f"the agent of --ide {ide} may not be used in this assessment",
+                f"this assessment does not allow the agent of --ide {ide}",
                 hint="Nothing was changed. Leave it out.",
                 code="agent_not_allowed",
             )
 
 
 def _check_editors(plan: starting.StartPlan, options: Options) -> None:
-    """Refuse, while that costs nothing, a file of an editor that could not be prepared later."""
+    """Refuse early if a file of the editor could not be changed later."""
     if not options.ide:
         return
     from promptster.session.launch.editor_files import check_ide  # noqa: PLC0415 - needed for start --ide only
@@ -212,7 +217,7 @@ def _check_editors(plan: starting.StartPlan, options: Options) -> None:
 
 
 def _go_on(begun: attempts.Attempt, code: InviteCode, made: Preparation | None, config: Config, out: Output) -> None:
-    """From a durable request to a running recorder; repeated by running the same command again."""
+    """Everything from the saved request to a running recorder; running the command again repeats it."""
     folder = begun.folder
     with starting.exclusive_start(config.paths):
         starting.refuse_second_session(config.paths, except_for=folder)
@@ -247,37 +252,37 @@ def _go_on(begun: attempts.Attempt, code: InviteCode, made: Preparation | None, 
 
 
 def _prepare_editors(started: starting.Started, out: Output) -> list[str]:
-    """The files made for editors; one that changed since it was looked at stops no session that runs by now."""
+    """Change the files of editors and return their paths; a failure only warns, because the session is running."""
     try:
         made = [str(path) for path in prepare_editors(started.current)]
         _warn_of_tracked(started, out)
     except WorkspaceError as error:
         out.note(f"warning: {error.message}: agents inside your editor are not recorded")
-        out.note("Repair it, then run `promptster resume`. Everything else is recorded.")
+        out.note("Fix this, then run `promptster resume`. Everything else is recorded.")
         return []
     return made
 
 
 def _warn_of_tracked(started: starting.Started, out: Output) -> None:
-    """Say which of those files git has already: they cannot be kept out of a commit."""
+    """Warn about files that git already tracks, because they cannot be kept out of commits."""
     if not started.current.facts.choices.get("ide"):
         return
     from promptster.session.launch.editor_files import tracked_files  # noqa: PLC0415 - needed for start --ide only
 
     for relative in tracked_files(started.current):
-        out.note(f"warning: git tracks {relative}: leave it out of your commits until the session ends")
+        out.note(f"warning: git tracks {relative}; do not commit it until the session ends")
 
 
 def _pin(url: str, keyfile: bytes, code: InviteCode, config: Config, out: Output) -> None:
-    """Let ``promptster verify`` trust what the collector signs; the session has keys of its own and goes on without."""
+    """Save the collector's keys for ``promptster verify``; a failure only warns, as the session does not need them."""
     try:
         PinnedKeys(config.paths).pin(url, keyfile, root=code.pin)
     except (PromptsterError, OSError) as error:
-        out.note(f"warning: the collector's keys could not be pinned for promptster verify: {reason_of(error)}")
+        out.note(f"warning: could not save the collector's keys for promptster verify: {reason_of(error)}")
 
 
 def _settle_findings(plan: starting.StartPlan, options: Options, out: Output) -> list[str]:
-    """Agents that will be recorded by hooks only, if the candidate agrees to that."""
+    """The agents that are recorded only through hooks, if the candidate agrees."""
     agents = sorted({finding.agent for finding in plan.findings})
     if not agents or options.hooks_only:
         return agents
@@ -285,9 +290,9 @@ def _settle_findings(plan: starting.StartPlan, options: Options, out: Output) ->
     if options.accept_policy is None and not out.json and is_terminal():
         for line in sentence_lines(f"{sentences[:1].upper()}{sentences[1:]}."):
             out.note(line)
-        out.note("Its conversation cannot be recorded, only its tool calls, by hooks.")
+        out.note("Its conversation cannot be recorded, only its tool calls, through hooks.")
         confirm(
-            "Continue like that?",
+            "Continue with tool calls only?",
             yes=False,
             json=False,
             act="starting",
@@ -297,13 +302,13 @@ def _settle_findings(plan: starting.StartPlan, options: Options, out: Output) ->
         return agents
     raise PromptsterError(
         f"{sentences}: its calls would not be recorded",
-        hint="Nothing was changed. Unset that and use your own account, or add --hooks-only to be recorded by hooks.",
+        hint="Nothing was changed. Unset it to use your own account, or add --hooks-only to record only tool calls.",
         code="company_provider",
     )
 
 
 def _consent(offer: Offer, plan: starting.StartPlan, options: Options, out: Output) -> None:
-    """The word of a person, or the policy's hash; and a yes to every provider that is not where it usually is."""
+    """Get consent by the word or the policy's hash, and a yes to every provider at an unusual address."""
     if options.accept_policy is not None:
         check_accepted_hash(offer, options.accept_policy)
         tell_overridden(plan.overridden, out)
@@ -315,7 +320,7 @@ def _consent(offer: Offer, plan: starting.StartPlan, options: Options, out: Outp
 
 
 def _tell_checks(checks: Mapping[str, Mapping[str, Any]], out: Output) -> None:
-    """Name the providers that cannot be reached, once for each reason."""
+    """Print which providers cannot be reached, grouped by reason."""
     found: dict[str, list[str]] = {}
     for name, check in checks.items():
         if not check["ok"]:
@@ -338,7 +343,7 @@ def _tell_next_step(started: starting.Started, certificate: Certificate, ide_fil
     for line in sentence_lines(f"{same} If theirs differs, someone else used your invite: tell {who}."):
         out.say(line)
     if ide_files:
-        out.say("Prepared for your editor, put back at the end:")
+        out.say("Changed for your editor, and put back at the end:")
         for file in ide_files:
             out.say(f"  {home_path(file)}")
     out.say()

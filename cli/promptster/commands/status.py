@@ -1,4 +1,4 @@
-"""``promptster status``: is it recording, until when, what came last, did everything arrive, and what to do next."""
+"""``promptster status``: is it recording, until when, what came last, what was received, and what to do next."""
 
 from __future__ import annotations
 
@@ -37,20 +37,20 @@ _NAMES = {
     SessionState.LAPSED: "Expired",
     SessionState.WITHDRAWN: "Withdrawn",
 }
-"""States as people read them; ``--json`` has their own names."""
+"""The states as people read them; ``--json`` has the states' own names."""
 _OVER_NAME = "Over"
-"""What stands in their place once nothing more is recorded, although nothing was submitted."""
+"""Used instead once time is up and nothing was submitted."""
 _DEGRADED = {
-    "disk_nearly_full": ("the disk is nearly full: long texts are left out", "Free some space."),
-    "disk_failing": ("the disk refuses what is recorded; it is kept in memory", "Free space now."),
+    "disk_nearly_full": ("the disk is nearly full, so long texts are left out", "Free some space."),
+    "disk_failing": ("the disk cannot be written, so new events are kept in memory", "Free space now."),
 }
 _SOON_MS = 5 * 60 * 1000
-"""So little time left is worth a sentence of its own."""
+"""With this much time left, a sentence says what happens at the end."""
 _OVER = "time_limit"
 
 
 def command(*, json: Json = False) -> None:
-    """Say whether a session is running, how long it lasts, what was recorded last, and what was received."""
+    """Show whether a session is recording, how much time is left, what came last and what was received."""
     out = Output(json)
     current = Current.find(Paths.from_environment())
     if current is None:
@@ -73,7 +73,7 @@ def command(*, json: Json = False) -> None:
     else:
         _tell_running(facts, status, arrived, out)
     if facts.state.ended and any(current.folder.touched.glob("*")):
-        out.say("A file that was changed for the session is not put back yet: promptster restore")
+        out.say("A file that was changed for the session has not been put back: promptster restore")
 
 
 def _document(
@@ -149,8 +149,8 @@ def _tell_running(facts: SessionFacts, status: RecorderStatus, arrived: int | No
     _say(out, None, rows)
     for text in warnings(facts, status, arrived, now):
         _say(out, text, [])
-    if status.state.records and facts.record_until and 0 < facts.record_until - now <= _SOON_MS:
-        out.say(f"At {soon(facts.record_until, now)} recording ends. Nothing is submitted by itself.")
+    if status.state.records and _ends_soon(facts, now):
+        out.say(f"At {soon(facts.record_until, now)} recording ends. Nothing is submitted unless you submit it.")
     step = _next(facts, status, over=over or facts.record_until - now <= _SOON_MS)
     _say(out, None, [("Next", step)], column=len(name) + 2)
 
@@ -160,7 +160,13 @@ def _time(facts: SessionFacts, state: SessionState, now: int) -> str:
         return f"{until(facts.record_until, now)}; agents are no longer recorded"
     if state is SessionState.PAUSED:
         return f"{until(facts.record_until, now)}; the clock keeps running"
+    if _ends_soon(facts, now):  # a sentence of its own says what happens then
+        return until(facts.record_until, now)
     return f"{until(facts.record_until, now)}, then recording ends; nothing is submitted"
+
+
+def _ends_soon(facts: SessionFacts, now: int) -> bool:
+    return bool(facts.record_until) and 0 < facts.record_until - now <= _SOON_MS
 
 
 def _next(facts: SessionFacts, status: RecorderStatus, *, over: bool) -> str:
@@ -173,30 +179,30 @@ def _next(facts: SessionFacts, status: RecorderStatus, *, over: bool) -> str:
     return f"cd {shell_path(facts.workspace)} && promptster run {(*facts.agents, 'AGENT')[0]}"
 
 
-_NOT_TAKEN = {"storage_full": "its disk is full", "storage_unavailable": "its storage does not answer"}
-"""Why a collector that answers may take no batch, by its code."""
+_NOT_TAKEN = {"storage_full": "its disk is full", "storage_unavailable": "its storage is not responding"}
+"""Why a collector that answers may accept no batch, by its code."""
 
 
 def _unreachable(facts: SessionFacts, status: RecorderStatus, arrived: int | None, now: int) -> Iterator[str]:
-    """Since when nothing arrives: a try that failed says less, since nothing is tried while nothing happens."""
+    """Since when nothing arrives; the last failed attempt says less, because nothing is sent while nothing happens."""
     waiting = status.events - status.received
     since = ""
     if arrived is not None:
-        since = f"; nothing has arrived there since {soon(arrived, now)} ({span(now - arrived)})"
+        since = f"; nothing has arrived since {soon(arrived, now)} ({span(now - arrived)})"
     elif not status.received:
-        since = "; nothing has arrived there yet"
-    yield f"warning: cannot reach {facts.collector_url}{since if waiting > 0 else ''}"
+        since = "; nothing has arrived yet"
+    yield f"warning: cannot reach {one_line(facts.organisation)}'s collector{since if waiting > 0 else ''}"
     if waiting <= 0:
-        yield "Everything that was recorded so far has arrived there."
+        yield "Everything recorded so far has been received."
         return
     yield _kept(status, waiting)
 
 
 def _kept(status: RecorderStatus, waiting: int) -> str:
-    """What becomes of events that have not arrived."""
-    verb, it = ("is", "It is") if waiting == 1 else ("are", "They are")
+    """What happens to events that have not arrived."""
+    verb = "is" if waiting == 1 else "are"
     work = "Keep working. " if status.state.records else ""
-    return f"{counted(waiting, 'event')} {verb} waiting on this computer. {work}{it} kept here and sent later."
+    return f"{counted(waiting, 'event')} {verb} waiting. {work}Everything is kept here and sent later."
 
 
 def warnings(facts: SessionFacts, status: RecorderStatus, arrived: int | None, now: int) -> Iterator[str]:
@@ -205,7 +211,7 @@ def warnings(facts: SessionFacts, status: RecorderStatus, arrived: int | None, n
     Args:
         facts: the session.
         status: what its recorder says.
-        arrived: when something arrived at the collector last, if that is known.
+        arrived: when something last arrived at the collector, if known.
         now: the clock.
     """
     yield from undelivered(facts)
@@ -213,14 +219,14 @@ def warnings(facts: SessionFacts, status: RecorderStatus, arrived: int | None, n
         yield from _unreachable(facts, status, arrived, now)
     reason, waiting = _NOT_TAKEN.get(str(status.collector.get("last_error"))), status.events - status.received
     if reason is not None and waiting > 0 and not facts.refused:
-        yield f"warning: the collector takes nothing just now: {reason}"
+        yield f"warning: the collector cannot accept anything right now: {reason}"
         yield _kept(status, waiting)
     if not status.supervised:
-        yield "warning: the recorder's supervisor is gone; it would not start again by itself"
-        yield "Run `promptster resume` to repair this. Nothing that was recorded is lost."
+        yield "warning: the recorder's supervisor has stopped, so the recorder would not restart by itself"
+        yield "Run `promptster resume` to fix this. Nothing that was recorded is lost."
     for agent in status.silent_hooks:
-        yield f"warning: no hooks came from {one_line(agent)}, so it may not be recorded in full"
-        yield "See what is recorded: promptster inspect"
+        yield f"warning: {one_line(agent)} sent no hooks, so it may not be recorded in full"
+        yield "To see what is recorded: promptster inspect"
     for word in status.degraded:
         if word == _OVER:
             continue  # the row about time says it
@@ -231,7 +237,7 @@ def warnings(facts: SessionFacts, status: RecorderStatus, arrived: int | None, n
 
 
 def _tell_down(facts: SessionFacts, out: Output) -> None:
-    """Nobody records, or sends, although the session goes on."""
+    """Show that the recorder has stopped although the session has not ended."""
     if facts.state is SessionState.CLOSING:
         out.say("Not sending: the recorder has stopped. What it recorded is kept.")
         again = "promptster submit"
@@ -249,7 +255,7 @@ def _tell_down(facts: SessionFacts, out: Output) -> None:
 
 
 def _is_unconfirmed(current: Current) -> bool:
-    """Whether consent was taken back and the collector, which knows the session, has not answered that yet."""
+    """Whether consent was withdrawn and the collector, which knows the session, has not confirmed it yet."""
     folder = current.folder
     withdrawn = current.facts.state is SessionState.WITHDRAWN
     return withdrawn and folder.has_document(CERTIFICATE) and not folder.has_document(TOMBSTONE)

@@ -27,9 +27,9 @@ if TYPE_CHECKING or needed.work:
 def command(
     *, yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False, json: Json = False
 ) -> None:
-    """End the session without submitting: stops the recorder and puts changed files back.
+    """End the session without submitting. Recording stops, and changed files are put back.
 
-    What was sent so far stays with the hiring team until its retention ends; promptster withdraw deletes it.
+    The hiring team keeps what was sent until its retention ends. promptster withdraw deletes it.
     """
     out = Output(json)
     current = Current.require(Paths.from_environment())
@@ -74,4 +74,4 @@ def _kept(current: Current) -> str:
     if not current.folder.has_document(POLICY):  # a session that lost its papers can be ended all the same
         return f"{organisation} keeps what it received for as long as its policy says."
     days = Policy.parse(current.folder.read_document(POLICY)).retention_days
-    return f"{organisation} keeps what it received for {days} day{'s' if days != 1 else ''} after the session's end."
+    return f"{organisation} keeps what it received for {days} day{'s' if days != 1 else ''} after the session ends."

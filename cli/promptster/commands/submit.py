@@ -1,4 +1,4 @@
-"""``promptster submit``: show what would be submitted, ask, wait until everything arrived, keep a verified copy."""
+"""``promptster submit``: show what would be submitted, ask, wait until all is received, keep a verified copy."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 _FINDINGS = 3
 _DAY_MS = 24 * 60 * 60 * 1000
 _JUST_NOW_MS = 60 * 1000
-"""An agent that did something so lately is probably still at it."""
+"""An agent that was active this recently is probably still working."""
 
 
 def command(
@@ -48,9 +48,9 @@ def command(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     json: Json = False,
 ) -> None:
-    """Submit your work: shows what is sent, asks, and waits until everything was received.
+    """Submit your work and end the session. Shows what is sent, asks, and waits until everything is received.
 
-    If the collector cannot be reached, nothing is lost: run it again later.
+    If the collector cannot be reached, nothing is lost: run the command again later.
     """
     out = Output(json)
     config = Config.load(Paths.from_environment())
@@ -93,7 +93,7 @@ def _submit(current: Current, config: Config, out: Output, *, yes: bool) -> None
 
 
 def _deliver(current: Current, out: Output, *, yes: bool) -> int | None:
-    """Close the session if the person agrees, and see it through; the number of files that were submitted."""
+    """Close the session if the person agrees, and wait for delivery; the number of submitted files."""
     state = current.facts.state
     files: int | None = None
     if state is SessionState.CLOSED:
@@ -140,12 +140,12 @@ def _tell_summary(current: Current, prepared: submitting.Prepared, status: Recor
         out.note("Its files are compared with those that Promptster kept at the start.")
     if status.last and now - status.last["ms"] < _JUST_NOW_MS:
         agent = one_line(str(status.last.get("agent") or "")) or "an agent"
-        out.note(f"warning: {agent} was active less than a minute ago; later work is not recorded")
+        out.note(f"warning: {agent} was active less than a minute ago; what it does after this is not recorded")
     out.note()
 
 
 def _kept(current: Current, config: Config, out: Output, error: submitting.UndeliveredError) -> PromptsterError:
-    """The error, once the candidate has everything of theirs: a copy, and their files as they were."""
+    """The error, after the candidate has a copy and their files as they were."""
     copy, restored = submitting.keep(current, config)
     _tell_restored(restored, out)
     watch_log(out, config, current.facts.collector_url, seen=[copy.verification], notes=copy.notes)
@@ -154,10 +154,10 @@ def _kept(current: Current, config: Config, out: Output, error: submitting.Undel
 
 
 def _unverified(copy: OwnCopy) -> PromptsterError:
-    """The error for a session that was submitted and does not check out."""
+    """The error for a session that was submitted and does not verify."""
     word = copy.verification.verdict
     return PromptsterError(
-        f"submitted, {copy.received:,} of {counted(copy.verification.events, 'event')} signed for, but your copy is "
+        f"submitted, {copy.received:,} of {counted(copy.verification.events, 'event')} received, but your copy is "
         f"{word}: {'; '.join(_findings(copy))}",
         hint="Nothing is deleted here. Send your copy to the hiring team. `promptster submit` checks again.\n"
         f"Your copy:\n{copy.path}",
@@ -166,13 +166,15 @@ def _unverified(copy: OwnCopy) -> PromptsterError:
 
 
 def _warn(facts: SessionFacts, copy: OwnCopy, out: Output) -> None:
-    """All is received, and something about it could not be checked."""
-    out.note("warning: everything was received, but not everything about it could be checked")
+    """Warn that everything was received but not all of it could be checked."""
+    out.note("warning: everything was received, but not all of it could be checked")
     for text in _findings(copy):
         for line in sentence_lines(text, first="  ", later="  "):
             out.note(line)
-    out.note(f"{one_line(facts.organisation)} has to settle that: you need do nothing, and can send them your copy.")
-    out.note("Your recording stays here too. `promptster submit` checks again, `promptster withdraw` deletes it.")
+    out.note(
+        f"{one_line(facts.organisation)} has to resolve this. You need not do anything; you can send them your copy."
+    )
+    out.note("Your recording stays here as well. `promptster submit` checks again, `promptster withdraw` deletes it.")
 
 
 def _findings(copy: OwnCopy) -> list[str]:
@@ -198,7 +200,7 @@ def _tell_restored(restored: list[Restored], out: Output) -> None:
 
 
 class _Telling:
-    """Says how far it is, and once that the collector cannot be reached."""
+    """Prints progress, and once that the collector cannot be reached."""
 
     def __init__(self, collector_url: str, out: Output) -> None:
         self._url, self._out = collector_url, out

@@ -1,4 +1,4 @@
-"""What would be submitted, in a few rows: files, the recording, what it does not cover, what is not sent."""
+"""The summary before submitting: files, the recording, what it does not cover, what is not sent."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from promptster.session.workspace.snapshot import Change
 
 _NAMES_WIDTH = 60
-"""Columns that names of files may take before the rest is only counted."""
+"""The width for names of files; the rest are only counted."""
 _KB, _MB = 1_000, 1_000_000
 _UNCOVERED = frozenset(
     {
@@ -36,11 +36,11 @@ _UNCOVERED = frozenset(
         GapKind.MISSING,
     }
 )
-"""Gaps in which something is missing, or may be."""
+"""Gaps in which something is or may be missing."""
 
 
 def rows(current: Current, prepared: Prepared, events: int, now_ms: int) -> Iterator[tuple[str, str]]:
-    """Label and text of each row; counts are those that ``promptster inspect`` shows."""
+    """Label and text of each row; the counts match those of ``promptster inspect``."""
     sent = [change for change in prepared.changes if change.status != "ignored"]
     yield "Files", _files(sent, prepared.lines)
     hidden = [f"{_name(change)} ({_why(change)})" for change in sent if change.hidden is not None]
@@ -60,7 +60,7 @@ def rows(current: Current, prepared: Prepared, events: int, now_ms: int) -> Iter
 
 
 def names(all_of_them: Sequence[str]) -> str:
-    """As many names as fit a line, and how many more there are."""
+    """As many names as fit on a line, and the number of the others."""
     shown = [all_of_them[0]]
     for name in all_of_them[1:]:
         if len(", ".join([*shown, name])) > _NAMES_WIDTH:
@@ -71,7 +71,7 @@ def names(all_of_them: Sequence[str]) -> str:
 
 
 def size(number: int) -> str:
-    """Bytes in the unit that fits."""
+    """A number of bytes in a suitable unit."""
     if number < _KB:
         return f"{number} bytes"
     return f"{number / _KB:.0f} kB" if number < _MB / 10 else f"{number / _MB:,.1f} MB"
@@ -124,5 +124,5 @@ def _uncovered(timeline: Timeline, now_ms: int) -> str:
 
 
 def _bytes(current: Current) -> int:
-    """What was recorded, as it lies on the disk."""
+    """The size of the recording on the disk."""
     return sum(path.stat().st_size for path in current.folder.journal.glob("*") if path.is_file())

@@ -1,7 +1,7 @@
-"""Plain tables as wide as the terminal: columns under a heading, every cell escaped, words and ids whole.
+"""Plain tables as wide as the terminal: columns under a heading, every cell escaped, words and ids unbroken.
 
-A row that is too wide goes on below itself, cell by cell. Where even that has no room, each row becomes a list of its
-cells. Into a pipe a row is one line, however long: ``grep`` and ``cut`` want it so.
+Cells of a row that is too wide are wrapped. If that is not enough, each row becomes a list of its cells. In a pipe each
+row is one line of any length, for ``grep`` and ``cut``.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 
 _GAP = "  "
 _WORD = 16
-"""A longer word, such as an address, may be cut where there is no room for it; the first column, ids, never is."""
+"""Longer words, such as addresses, may be shortened to fit; the ids in the first column never are."""
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)", re.ASCII)
 _HALF_A_YEAR_MS = 182 * 24 * 60 * 60 * 1000
 
 
 def table(heading: Sequence[str], rows: Sequence[Sequence[object]], *, empty: str) -> Iterator[str]:
-    """The table's lines; ``empty`` alone where there are no rows."""
+    """The lines of the table; only ``empty`` if there are no rows."""
     if not rows:
         yield empty
         return
@@ -44,7 +44,7 @@ def table(heading: Sequence[str], rows: Sequence[Sequence[object]], *, empty: st
 
 
 def _narrowed(lines: Sequence[Sequence[str]], widest: Sequence[int], width: int) -> list[int] | None:
-    """Widths that fit, the widest columns made narrower first; ``None`` where words would have to be broken."""
+    """Widths that fit, narrowing the widest columns first; ``None`` if words would have to be broken."""
     least = [
         min(max(widest_word(line[column]) for line in lines), _WORD if column else most)
         for column, most in enumerate(widest)
@@ -60,7 +60,7 @@ def _narrowed(lines: Sequence[Sequence[str]], widest: Sequence[int], width: int)
 
 
 def _row(line: Sequence[str], widths: Sequence[int]) -> Iterator[str]:
-    """A row's lines: each cell's words below each other where they have no room beside each other."""
+    """The lines of a row, with the text of each cell wrapped to its column."""
     parts = [fold(text, width, 0) for text, width in zip(line, widths, strict=True)]
     for number in range(max(map(len, parts))):
         shown = [
@@ -72,7 +72,7 @@ def _row(line: Sequence[str], widths: Sequence[int]) -> Iterator[str]:
 
 
 def _lists(lines: Sequence[Sequence[str]], width: int) -> Iterator[str]:
-    """Every row as a list: the first cell, and below it the others with what they are."""
+    """Each row as a list: the first cell, then the others with their headings."""
     heading, *rows = lines
     label = max(map(cells, heading))
     for first, *rest in rows:
@@ -88,6 +88,6 @@ def _cell(value: object) -> str:
 
 
 def _moment(text: str) -> str:
-    """A moment of the last or the next months by its time, another one by its day."""
+    """A time within half a year with its hour, any other with its day only."""
     ms = int(datetime.fromisoformat(text).timestamp() * 1000)
     return short(ms) if abs(ms - SystemClock().wall_ms()) < _HALF_A_YEAR_MS else day(ms)

@@ -36,13 +36,13 @@ _ID = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
 @app.command()
 def create(
     *,
-    role: Annotated[str, typer.Option(metavar="owner|recruiter|reviewer", help="What the token may do.")],
-    label: Annotated[str, typer.Option(metavar="TEXT", help="Whose it is, for the list.")] = "",
-    expires: Annotated[str | None, typer.Option(metavar="90d", help="When it ends; a year if not given.")] = None,
+    role: Annotated[str, typer.Option(metavar="owner|recruiter|reviewer", help="Role of whoever uses the token.")],
+    label: Annotated[str, typer.Option(metavar="TEXT", help="Note for the list of tokens, such as who uses it.")] = "",
+    expires: Annotated[str | None, typer.Option(metavar="90d", help="How long it is valid; a year by default.")] = None,
     collector: TeamCollector = None,
     json: Json = False,
 ) -> None:
-    """Make a token. It is shown once and kept only as a hash."""
+    """Create a token. It is shown only once; the collector keeps only a hash of it."""
     out = Output(json)
     document: dict[str, Any] = {"role": role, "label": label}
     if expires is not None:
@@ -62,7 +62,7 @@ def create(
 
 @app.command("list")
 def list_(*, collector: TeamCollector = None, json: Json = False) -> None:
-    """List the organisation's tokens, without their secrets."""
+    """List your organisation's tokens, without their secrets."""
     out = Output(json)
     with team_client(Config.load(Paths.from_environment()), collector) as client:
         answer = client.tokens()
@@ -88,15 +88,15 @@ def list_(*, collector: TeamCollector = None, json: Json = False) -> None:
 
 @app.command()
 def revoke(
-    token: Annotated[str, typer.Argument(metavar="ID", help="Its id, or the first characters.")],
+    token: Annotated[str, typer.Argument(metavar="ID", help="Token id, or its first characters.")],
     *,
     collector: TeamCollector = None,
     json: Json = False,
 ) -> None:
-    """End a token at once."""
+    """Revoke a token. It stops working at once."""
     out = Output(json)
     if len(token) < SHORTEST or not _ID.fullmatch(token):
-        hint = f"It has letters and digits, {SHORTEST} at least. To see them: promptster token list"
+        hint = f"It has at least {SHORTEST} letters and digits. To see them: promptster token list"
         raise UsageError(f"not a token's id: {token}", hint=hint)
     with team_client(Config.load(Paths.from_environment()), collector) as client:
         named = the_one(token, [str(entry["id"]) for entry in client.tokens().get("tokens", [])], what="token")
@@ -107,4 +107,4 @@ def revoke(
         client.revoke_token(named)
     out.result({"id": named, "revoked": True})
     if not json:
-        out.say(f"Revoked {named}. It opens nothing any more.")
+        out.say(f"Revoked {named}. It no longer works.")

@@ -1,7 +1,7 @@
-"""``promptster verify``: check bundles; nothing changed, nothing missing. Needs no network and no account.
+"""``promptster verify``: check bundles: nothing changed, nothing missing. Needs no network and no account.
 
-Several are also held against each other, and each against the checkpoints that this computer kept: a collector that
-showed two histories of its log is named.
+Bundles are also compared with each other and with the checkpoints kept on this computer, to detect a collector that
+showed two histories of its log.
 """
 
 from __future__ import annotations
@@ -42,30 +42,29 @@ if TYPE_CHECKING:
 _STDIN = "-"
 _STDIN_NAME = "standard input"
 _WORST_FIRST = (12, 10, 13, 11, 0)
-"""Exit codes in the order in which they decide; see docs/protocol.md."""
+"""Exit codes, the most serious first; see docs/protocol.md."""
 
 
 def command(
     files: Annotated[
         list[Path],
-        typer.Argument(metavar="FILE", help="A .promptster bundle, or several; - reads one from standard input."),
+        typer.Argument(metavar="FILE", help="One or more .promptster bundles; - reads one from standard input."),
     ],
     *,
     trust: Annotated[
         list[Path] | None,
-        typer.Option(metavar="KEYFILE", help="A collector's public keys, from someone you trust; may be repeated."),
+        typer.Option(metavar="KEYFILE", help="A collector's public keys, from someone you trust. Can be repeated."),
     ] = None,
     json: Json = False,
 ) -> int:
-    """Check bundles, offline. Of several, also whether their collector showed all of them the same log.
+    """Check bundles offline: nothing changed, nothing missing.
 
-    Exit codes: 0 verified, 10 altered or two histories of one log, 11 incomplete, 12 unreadable, 13 consistent but the
-    signer is unknown; of several files the gravest. Trusted are the keys in --trust files, and those pinned by
-    promptster login or by accepting an invite. Checkpoints that this computer kept are read too.
+    Trusts the keys in --trust files, and the keys that were saved by promptster login or promptster start. Several
+    bundles are also compared: did their collector show the same log to everyone?
     """
     out = Output(json)
     if sum(str(file) == _STDIN for file in files) > 1:
-        raise UsageError("- stands for standard input, which can be read once only")
+        raise UsageError("standard input (-) can be read only once")
     trusted = _trusted(trust or (), out)
     read = [_checked(file, trusted) for file in files]
     histories = read_histories([(one.name, one.verification) for one in read], Paths.from_environment())
@@ -115,7 +114,7 @@ def _screen(read: Sequence[_Checked], histories: Histories, *, keyfile: bool) ->
 
 
 def _document(read: Sequence[_Checked], histories: Histories, exit_code: int) -> dict[str, Any]:
-    """The result for scripts: of one file its own document, of several one for each, and what they say together."""
+    """The result as JSON values: one document for one file; for several, one for each and the overall verdict."""
     together = {
         "equivocations": histories.documents(),
         "undecided": [[histories.where(pair.small), histories.where(pair.large)] for pair in histories.undecided],
@@ -129,14 +128,14 @@ def _document(read: Sequence[_Checked], histories: Histories, exit_code: int) ->
 
 
 def _verdict(read: Sequence[_Checked], histories: Histories, exit_code: int) -> str:
-    """The word for the whole; files that verify one by one are not verified where the log behind them split."""
+    """The overall verdict; files that verify on their own are not verified if their log has two histories."""
     if histories.split and exit_code == EXIT_CODE:
         return "equivocation"
     return next(one.verification.verdict for one in read if one.verification.exit_code == exit_code)
 
 
 def _completable(file: Path, verification: Verification) -> str | None:
-    """The file's name, if it is the candidate's own copy here and the collector may have what it lacks."""
+    """The file's name, if it is the candidate's own copy and the collector may have what it lacks."""
     if verification.verdict == "verified":
         return None
     from promptster.session.leaving.copy_completion import find_own, may_be_completed  # noqa: PLC0415 - brings the network's library
@@ -172,7 +171,7 @@ def _trusted(keyfiles: Sequence[Path], out: Output) -> frozenset[str]:
         try:
             named.update(parse_keyfile(_read(path, "Name a key file.")).fingerprints)
         except ProtocolError as error:
-            hint = "Whoever runs it makes one: promptster-collector keys --data DIR -o FILE"
+            hint = "Whoever runs the collector can make one: promptster-collector keys --data DIR -o FILE"
             raise UsageError(f"{path} is not a key file: {error.message}", hint=hint, code="keyfile") from error
     try:
         named |= PinnedKeys(Paths.from_environment()).fingerprints()
@@ -182,7 +181,7 @@ def _trusted(keyfiles: Sequence[Path], out: Output) -> frozenset[str]:
 
 
 def document(verification: Verification) -> dict[str, Any]:
-    """The result for scripts."""
+    """The result for one bundle as JSON values."""
     signer, certificate, close = verification.signer, verification.certificate, verification.close
     log, consent = verification.log, verification.consent
     return {

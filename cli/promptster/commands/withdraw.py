@@ -1,4 +1,4 @@
-"""``promptster withdraw``: take consent back; everything is deleted, here and at the collector."""
+"""``promptster withdraw``: withdraw consent; everything is deleted, here and at the collector."""
 
 from __future__ import annotations
 
@@ -38,26 +38,23 @@ if TYPE_CHECKING:
 
 _QUESTION = "Type withdraw to do it, anything else to keep it: "
 _LABEL = 24
-"""Columns that an organisation's name may take as a label."""
+"""The longest organisation name that is used as a label."""
 _DAY_MS = 24 * 60 * 60 * 1000
 
 
 def command(
     session: Annotated[
         str | None,
-        typer.Argument(
-            metavar="SESSION", help="An earlier session of yours; the last one without it.", show_default=False
-        ),
+        typer.Argument(metavar="SESSION", help="An earlier session; the last one by default.", show_default=False),
     ] = None,
     *,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     json: Json = False,
 ) -> int:
-    """Take your consent back: deletes what is recorded here, and has its keys destroyed at the collector.
+    """Withdraw your consent. The recording is deleted here, and its keys are destroyed at the collector.
 
-    This cannot be undone. The collector's signed confirmation is saved as a file, whose path is printed; with --json
-    the confirmation itself is part of the result. Of a session that is withdrawn already, the collector is asked again:
-    one that was put back from a backup destroys the keys again.
+    This cannot be undone. The collector's signed confirmation is saved as a file. If the session was already withdrawn,
+    the collector is asked to confirm again; if it was restored from a backup, it destroys the keys again.
     """
     out = Output(json)
     config = Config.load(Paths.from_environment())
@@ -89,7 +86,7 @@ def command(
 
 
 def _find(paths: Paths) -> tuple[Current, str | None]:
-    """The session, or a consent whose answer never came: that can be taken back too."""
+    """The session, or a consent that was never answered, which can be withdrawn too."""
     current = Current.find(paths)
     if current is None or current.facts.state.ended:
         for invite, folder in unanswered(paths).items():
@@ -98,20 +95,20 @@ def _find(paths: Paths) -> tuple[Current, str | None]:
 
 
 def _named(session: str, paths: Paths) -> Current:
-    """A session of this user by its name.
+    """The session of this user with this name.
 
     Raises:
-        SessionError: there is none of this name here.
+        SessionError: there is none.
     """
     folders = sessions_here(paths)
     if session not in folders:
-        hint = f"Use one of {', '.join(folders)}." if folders else "There is no session here."
+        hint = f"Use one of {', '.join(folders)}." if folders else "There is no session on this computer."
         raise SessionError(f"no session named {session}", hint=hint, code="no_session")
     return Current(folders[session])
 
 
 def _again(current: Current, config: Config, out: Output) -> int:
-    """Have the collector confirm once more; nothing is left to delete here, so nobody is asked."""
+    """Have the collector confirm again, without a question, because nothing is left to delete here."""
     done = withdraw_again(current, config)
     certificate = _save(current, done, config.paths, out)
     others = [name for name, folder in sessions_here(config.paths).items() if not _is_withdrawn(folder)]
@@ -174,7 +171,7 @@ def _tell_before(current: Current, out: Output) -> None:
 
 
 def _backups_before(current: Current, organisation: str) -> str:
-    """What the policy states about backups of the keys; the certificate names the day by the collector's clock."""
+    """What the policy states about backups of the keys; the certificate has the exact day."""
     try:
         policy = Policy.parse(current.folder.read_document(POLICY))
     except PromptsterError:  # withdrawing needs no policy
@@ -183,25 +180,25 @@ def _backups_before(current: Current, organisation: str) -> str:
     if days is None:
         return f"if {organisation} keeps backups, ask them."
     if not days:
-        return "there is none of the keys."
+        return f"{organisation} keeps none of the keys."
     return f"the last copy of the keys is gone by {day(SystemClock().wall_ms() + days * _DAY_MS)}."
 
 
 def _about_backups(stone: Tombstone, organisation: str) -> list[str]:
-    """What the collector states about backups of the keys, and only if it states anything."""
+    """What the collector states about backups of the keys."""
     if stone.backups_until_ms:
         return sentence_lines(f"The last backup of the keys is gone by {day(stone.backups_until_ms)}.")
     return sentence_lines(f"If {organisation} keeps backups, ask them.")
 
 
 def _save(current: Current, done: Withdrawn, paths: Paths, out: Output) -> Path | None:
-    """The certificate's file; if the disk refuses, the session's own folder has the same bytes."""
+    """Save the certificate and return its path; if that fails, the session's folder has the same bytes."""
     if done.envelope is None:
         return None
     try:
         return save_certificate(paths, current.facts, done.envelope)
     except OSError as error:
-        out.note(f"warning: the certificate could not be saved beside your copies: {reason_of(error)}")
+        out.note(f"warning: the certificate could not be saved alongside your copies: {reason_of(error)}")
         return current.folder.documents / TOMBSTONE
 
 
@@ -220,8 +217,8 @@ def _tell(current: Current, done: Withdrawn, certificate: Path | None, out: Outp
         if stone.exports:  # a bundle is fetched to be read as well as to be kept: nobody can tell which it was
             times = "once" if stone.exports == 1 else counted(stone.exports, "time")
             lines += sentence_lines(
-                f"Until then all of it was handed out {times}, to be read or saved. Saved copies are not affected: "
-                f"ask {organisation} to delete them."
+                f"Before that it was fetched {times}, to be read or saved. Saved copies are not affected: ask "
+                f"{organisation} to delete them."
             )
     lines += describe(done.restored)
     if certificate is not None:

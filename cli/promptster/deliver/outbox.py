@@ -1,9 +1,9 @@
 """The outbox: sealed batches and their receipts as files, and the position that follows from them.
 
-``NNNNNNNN.batch`` is a batch's exact wire bytes, ``NNNNNNNN.receipt`` the collector's answer to it. There is no ledger:
-what comes next is computed from these files. ``NNNNNNNN.adopted`` stands where the collector holds batches under this
-number and the following ones that this machine does not have any more, as after a disk was put back in time. What had
-to make room is kept beside under a name ending in ``.aside``.
+``NNNNNNNN.batch`` is a batch's exact wire bytes, ``NNNNNNNN.receipt`` the collector's answer to it. No other record is
+kept: the next position is computed from these files. ``NNNNNNNN.adopted`` says that the collector holds batches under
+this number and the following ones that this machine no longer has, for example because its disk was restored. Files
+that had to make room are kept under a name ending in ``.aside``.
 """
 
 from __future__ import annotations
@@ -50,9 +50,9 @@ class Adoption:
     header_sha256: bytes
     """The hash of the last one's header."""
     next_seq: int
-    """The seq behind their last event."""
+    """The seq after their last event."""
     base: int | None
-    """From this seq on, the journal held other events under the same numbers, and they must be entered anew."""
+    """From this seq on, the journal held other events under the same numbers, which must be added again."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +61,7 @@ class Stored:
 
     n: int
     last: int
-    """The number of its last batch; ``n`` but for adoptions."""
+    """The number of its last batch; it differs from ``n`` only for adoptions."""
     first: int
     next_seq: int
     header_sha256: bytes
@@ -81,15 +81,15 @@ class Outbox:
         session_public_key: bytes,
         keys: TrustedKeys,
     ) -> None:
-        """Read what is there; what does not continue the chain is set aside.
+        """Read the folder; files that do not continue the chain are set aside.
 
         Args:
             files: the disk.
-            folder: where the batches stand.
+            folder: the folder of the batches.
             session: the session's id.
             genesis: hash of the certificate's payload, the ``prev`` of batch 0.
             session_public_key: signs every batch.
-            keys: the collector's keys, as far as they are believed.
+            keys: the collector's keys that are trusted.
 
         Raises:
             OSError: the folder cannot be read.
@@ -133,12 +133,12 @@ class Outbox:
 
     @property
     def backlog(self) -> int:
-        """How many batches wait for a receipt."""
+        """Number of batches without a receipt."""
         return len(self.chain) - self._received
 
     @property
     def last_adoption(self) -> Adoption | None:
-        """The newest adoption that asks for events to be entered anew."""
+        """The newest adoption after which events must be added again."""
         found = [entry.adopted for entry in self.chain if entry.adopted is not None and entry.adopted.base is not None]
         return found[-1] if found else None
 
@@ -147,11 +147,11 @@ class Outbox:
         return max((entry.next_seq for entry in self.chain if entry.last <= n), default=0)
 
     def store(self, wire: bytes) -> None:
-        """Keep a freshly sealed batch durably; only then may its first byte be sent.
+        """Store a newly sealed batch durably; it may be sent only after this.
 
         Raises:
-            OSError: it was not kept; it must be sealed again.
-            BatchError: it does not continue the chain.
+            OSError: the batch was not stored and must be sealed again.
+            BatchError: the batch does not continue the chain.
         """
         with self._lock:
             entry = self._examine(wire, self.position)
@@ -159,11 +159,11 @@ class Outbox:
             self.chain.append(entry)
 
     def wire(self, n: int) -> bytes:
-        """A sealed batch's exact bytes."""
+        """Read the exact bytes of a sealed batch."""
         return self._files.read(self._path(n, "batch"))
 
     def receipt(self, n: int) -> bytes | None:
-        """The stored receipt for a batch, its exact bytes."""
+        """Read the exact bytes of the stored receipt for a batch."""
         try:
             return self._files.read(self._path(n, "receipt"))
         except FileNotFoundError:
@@ -173,13 +173,13 @@ class Outbox:
         """Verify and keep the receipt for the first unsent batch.
 
         Raises:
-            ProtocolError: it is not this collector's word about this batch.
-            OSError: it was not kept; asking again gives the same one.
+            ProtocolError: it is not this collector's receipt for this batch.
+            OSError: it was not stored; the collector answers again with the same one.
         """
         with self._lock:
             entry = self.unsent
             if entry is None or entry.n != n:
-                raise BatchError("a receipt is for no batch that waits for one", code="receipt_unexpected")
+                raise BatchError("a receipt does not belong to a batch that waits for one", code="receipt_unexpected")
             self._read_receipt(n, receipt, entry.header_sha256)
             write_whole(self._files, self._path(n, "receipt"), receipt)
             self._received += 1
@@ -188,22 +188,22 @@ class Outbox:
         """Verify a receipt for batch ``n`` without keeping it.
 
         Raises:
-            ProtocolError: it is not this collector's word.
+            ProtocolError: it is not this collector's receipt.
         """
         return self._read_receipt(n, receipt, header_sha256)
 
     def set_aside(self, n: int) -> None:
-        """Take batch ``n`` and all behind it out of the chain, keeping their bytes."""
+        """Take batch ``n`` and all later ones out of the chain and keep their bytes."""
         with self._lock:
             self._aside_from(n)
             self.chain = [entry for entry in self.chain if entry.last < n]
             self._received = min(self._received, len(self.chain))
 
     def adopt(self, adoption: Adoption, receipts: dict[int, bytes]) -> None:
-        """Let batches that only the collector holds take their place in the chain.
+        """Put batches that only the collector holds into the chain.
 
         Raises:
-            OSError: nothing changed but that own batches from there on are set aside.
+            OSError: the own batches from there on are set aside, and nothing else changed.
         """
         document = {
             "n": adoption.n,

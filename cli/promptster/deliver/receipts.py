@@ -1,4 +1,4 @@
-"""Which of the collector's answers are believed: only what a believed key of its signed, about this very session."""
+"""The collector's signed answers; an answer counts only if a trusted key signed it, about this session."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ def read_receipt(data: bytes, *, keys: TrustedKeys, session: str, n: int, header
 
     Args:
         data: the receipt's envelope, its exact bytes.
-        keys: the collector's keys, as far as they are believed.
+        keys: the collector's keys that are trusted.
         session: the session's id.
         n: the batch's number.
-        header_sha256: the hash of the header that must have been received; ``None`` if any is good.
+        header_sha256: the hash of the header that must have been received; ``None`` accepts any.
 
     Raises:
         ProtocolError: it is not a receipt of this collector for this batch.
@@ -37,11 +37,11 @@ def read_receipt(data: bytes, *, keys: TrustedKeys, session: str, n: int, header
 
 
 def read_ending(value: object, *, keys: TrustedKeys, session: str) -> str:
-    """How the collector says that a session ended: ``submitted``, ``lapsed``, ``withdrawn``, ``erased`` or ``expired``.
+    """Read how a session ended at the collector: ``submitted``, ``lapsed``, ``withdrawn``, ``erased`` or ``expired``.
 
     Args:
         value: the JSON object of a tombstone's or a close document's envelope.
-        keys: the collector's keys, as far as they are believed.
+        keys: the collector's keys that are trusted.
         session: the session's id.
 
     Raises:

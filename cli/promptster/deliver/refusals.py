@@ -1,18 +1,18 @@
-"""What the collector's refusals of a batch mean, and what is done about each.
+"""The collector's refusals of a batch: what each means and how it is answered.
 
-| answer | meaning | answered by |
+| refusal | meaning | answer |
 |---|---|---|
-| 409 ``gap`` behind us | the collector came from a backup | the batches it lacks, with their earlier receipts |
+| 409 ``gap`` before our position | the collector was restored | the batches it lacks, with their earlier receipts |
 | 409 ``conflict``, the same events | this disk lost a batch that was sent | the collector's batch is adopted |
-| 409 ``conflict``, other events | this machine was put back in time | the same, and our events are entered anew |
+| 409 ``conflict``, other events | this machine was restored | the same, and our events are added again |
 | 410, signed | the session ended there | ``Ended`` |
 | 413 | the batch is too large, and was not stored | smaller batches in its place |
 | 413 ``session_full``, and other refusals for good | the same bytes would be refused again | nothing more is sent |
-| anything else | nothing can be known | the same bytes again, after a pause |
+| anything else | unknown | the same bytes again, after a pause |
 
-A refusal is for good only if it names its reason in a problem document's ``code``: what answers without one is some
-other program on the way. Because nobody signs such a refusal, it ends nothing: everything is kept, and the candidate
-may have it sent again.
+A refusal is final only if it names its reason in a problem document's ``code``: an answer without one comes from
+another program on the way. Refusals are not signed, so even a final one ends nothing: everything is kept, and the
+candidate can have it sent again.
 """
 
 from __future__ import annotations
@@ -45,11 +45,10 @@ _CONFLICT = 409
 _GONE = 410
 _TOO_LARGE = 413
 _FOR_GOOD = frozenset({400, 404, 410, 413, 422})
-_SMALLEST_BATCH = 64 * 1024
 
 
 class Refusals:
-    """Decides for one session."""
+    """Answers the refusals of one session."""
 
     def __init__(
         self,
@@ -101,7 +100,7 @@ class Refusals:
         return Next.NEVER if _for_good(error) else Next.LATER
 
     async def _fill_gap(self, expected: object, n: int) -> bool:
-        """Send again what a restored collector has lost, with the receipts that it once gave."""
+        """Send batches that a restored collector has lost again, with their earlier receipts."""
         if not isinstance(expected, int) or not 0 <= expected < n:
             return False
         for entry in self._outbox.chain:
@@ -130,7 +129,7 @@ class Refusals:
         return False
 
     def _holds_same_events(self, header: BatchHeader) -> bool:
-        """Whether our journal holds exactly the events that the collector's batch was made of."""
+        """Return whether our journal holds exactly the events of the collector's batch."""
         leaves: list[bytes] = []
         for event in self._recorder.events(start=header.first):
             leaves.append(event.leaf)
@@ -139,7 +138,7 @@ class Refusals:
         return len(leaves) == header.count and merkle.root(leaves) == header.root
 
     async def _adopt_head(self, n: int, *, base: int) -> None:
-        """Take over everything that the collector holds from batch ``n`` on."""
+        """Adopt everything that the collector holds from batch ``n`` on."""
         head = await self._collector.head(self._session)
         evidence = await self._collector.evidence(self._session)
         if isinstance(checkpoint := evidence.get("checkpoint"), str):
@@ -154,16 +153,16 @@ class Refusals:
                 receipts[receipt.n] = envelope
         events = head.get("events")
         if last is None or not isinstance(events, int) or sorted(receipts) != list(range(n, n + len(receipts))):
-            raise BatchError("the collector's receipts do not tell where it stands", code="head_unknown")
+            raise BatchError("the collector's receipts do not show its position", code="head_unknown")
         adoption = Adoption(n=n, last=max(receipts), header_sha256=last.header_sha256, next_seq=events, base=base)
         self._outbox.adopt(adoption, receipts)
 
     def _make_smaller(self, n: int) -> bool:
-        """Seal in smaller parts what the collector refused unstored; nothing helps a single event."""
+        """Seal a batch that was too large in smaller parts; a single event cannot be divided."""
         entry = self._outbox.unsent
         if entry is None or entry.n != n or entry.next_seq - entry.first == 1:
             return False
-        self._sealer.batch_bytes = max(_SMALLEST_BATCH, self._sealer.batch_bytes // 2)
+        self._sealer.make_smaller()
         self._outbox.set_aside(n)
         self._recorder.grown.set()
         self._sealer.hurry()
@@ -175,5 +174,5 @@ def _now(settled: bool) -> Next:  # noqa: FBT001 - one answer turned into anothe
 
 
 def _for_good(error: RefusedError) -> bool:
-    """Whether the collector itself says that it would refuse the same bytes again."""
+    """Return whether the collector itself says that it would refuse the same bytes again."""
     return error.status in _FOR_GOOD and error.reasoned

@@ -1,7 +1,7 @@
-"""The sealer: makes signed, sealed batches of durable events, a second after there is something, or when there is much.
+"""The sealer makes signed, encrypted batches of durable events, a second after the first event or once there are many.
 
-A batch is durable before anyone may send it, and is never sealed a second time. While batches wait for the collector,
-new ones are made more rarely: offline hours become a few large batches, not thousands of small ones.
+A batch is stored durably before it is sent, and is never sealed twice. While batches wait for the collector, new ones
+are made less often, so that hours offline become a few large batches instead of thousands of small ones.
 """
 
 from __future__ import annotations
@@ -10,10 +10,11 @@ import asyncio
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from promptster.deliver.limits import SealingLimits
 from promptster.journal.writer import weight
-from promptster.protocol.batch import MAX_EVENTS, seal_batch
+from promptster.protocol.batch import seal_batch
 from promptster.protocol.errors import BatchError
-from promptster.protocol.kinds import ends_session
+from promptster.protocol.events.sources import ends_session
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -23,17 +24,9 @@ if TYPE_CHECKING:
     from promptster.protocol.events import RecordedEvent
     from promptster.protocol.signing import SigningKey
 
-BATCH_BYTES = 3 * 1024 * 1024
-"""Plain bytes of events after which a batch is full; a single larger event stands alone."""
-BACKLOG = 4
-"""Batches without receipts from which on the collector counts as behind."""
-BACKLOG_FACTOR = 20
-"""How much longer events are gathered then."""
-_RETRY_S = 2.0
-
 
 class Sealer:
-    """Turns the journal's tail into batches."""
+    """Makes batches from the end of the journal."""
 
     def __init__(
         self,
@@ -44,23 +37,23 @@ class Sealer:
         session_key: SigningKey,
         content_key: bytes,
         random: Callable[[int], bytes],
-        interval_s: float = 1.0,
+        limits: SealingLimits | None = None,
     ) -> None:
-        """Seal what ``recorder`` made durable into ``outbox``, ``interval_s`` after there is something."""
+        """Seal what ``recorder`` made durable into ``outbox``, ``limits.gather_s`` after there is something."""
+        self._limits = limits or SealingLimits()
         self._recorder, self._outbox = recorder, outbox
         self._session, self._session_key, self._content_key = session, session_key, content_key
-        self._random, self.interval_s = random, interval_s
+        self._random, self._gather_s = random, self._limits.gather_s
         self._lock = asyncio.Lock()
         self._hurry = asyncio.Event()
-        self.batch_bytes = BATCH_BYTES
-        """Halved when the collector says that a batch was too large."""
+        self._batch_bytes = self._limits.batch_bytes
         self.stored = asyncio.Event()
-        """Set whenever a batch was stored; whoever waits clears it."""
+        """Set whenever a batch was stored; the waiting task clears it."""
         self.failing = False
         """Whether the last batch could not be stored."""
 
     async def run(self) -> None:
-        """Seal for ever."""
+        """Seal batches until cancelled."""
         while True:
             await self._recorder.grown.wait()
             self._recorder.grown.clear()
@@ -72,7 +65,7 @@ class Sealer:
                 self.failing = False
             except (OSError, BatchError):  # the disk refused, or the chain changed meanwhile
                 self.failing = True
-                await asyncio.sleep(_RETRY_S)
+                await asyncio.sleep(self._limits.retry_s)
                 self._recorder.grown.set()
 
     async def seal_all(self) -> None:
@@ -87,13 +80,17 @@ class Sealer:
                 await asyncio.to_thread(self.seal_one)
                 self.stored.set()
 
+    def make_smaller(self) -> None:
+        """Halve the size of batches: the collector says that one was too large."""
+        self._batch_bytes = max(self._limits.smallest_batch, self._batch_bytes // 2)
+
     def hurry(self) -> None:
-        """Do not wait for more before the next batch."""
+        """Seal the next batch without waiting for more events."""
         self._hurry.set()
 
     async def _gather(self) -> None:
         """Let more come together, longer while the collector is behind."""
-        pause = self.interval_s * (BACKLOG_FACTOR if self._outbox.backlog >= BACKLOG else 1)
+        pause = self._gather_s * (self._limits.backlog_factor if self._outbox.backlog >= self._limits.backlog else 1)
         with suppress(TimeoutError):
             async with asyncio.timeout(pause):  # wait_for of 3.11 loses a cancellation that comes with a hurry
                 await self._hurry.wait()
@@ -103,7 +100,7 @@ class Sealer:
         return self._outbox.position.first < self._recorder.durable_seq
 
     def seal_one(self) -> None:
-        """Seal the next batch; for a thread that may wait for the disk.
+        """Seal the next batch; runs in a thread that may wait for the disk.
 
         Raises:
             OSError: it could not be stored, or its events could not be read.
@@ -127,12 +124,12 @@ class Sealer:
         self._outbox.store(wire)
 
     def _fill(self, source: Iterable[RecordedEvent]) -> list[RecordedEvent]:
-        """The events of the next batch. ``closed`` names the number of batches, so it stands alone in the last one."""
+        """Return the events of the next batch. ``closed`` counts the batches, so it is alone in the last one."""
         events: list[RecordedEvent] = []
         size = 0
         for event in source:
             size += weight(event)
-            full = size > self.batch_bytes or len(events) >= MAX_EVENTS
+            full = size > self._batch_bytes or len(events) >= self._limits.batch_events
             if events and (full or ends_session(event.kind, event.src)):
                 break
             events.append(event)

@@ -1,8 +1,8 @@
-"""Whom a session believes: the collector's key that its invite pinned, and the successors that this key vouches for.
+"""The collector's keys that a session trusts: the key that its invite pinned, and the successors of that key.
 
-A key file names keys in an order in which each is signed by the one before. What stands in front of the pinned key is
-never believed: anybody can write a succession that leads to a key of somebody else. What the collector adds behind it
-is believed as soon as its signatures were checked from the pinned key on.
+A key file lists keys in order, each signed by the one before. Keys before the pinned one are never trusted, because
+anyone can write a succession that leads to a key of another collector. Keys after it are trusted once their signatures
+were checked from the pinned key on.
 """
 
 from __future__ import annotations
@@ -17,22 +17,22 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 UNKNOWN_SIGNER: Final = "unknown_signer"
-"""Code of the error that a newer key file may settle."""
+"""The code of an error that a newer key file may resolve."""
 
 
 class KeySource(Protocol):
-    """Where the collector's key file can be fetched."""
+    """A source of the collector's key file."""
 
     async def keys(self) -> bytes:
-        """The key file's exact bytes."""
+        """Fetch the exact bytes of the key file."""
         ...
 
 
 class TrustedKeys:
-    """The collector's keys as one session believes them; they may become more, never others."""
+    """The collector's keys that one session trusts; keys can be added, but not exchanged."""
 
     def __init__(self, keyfile: bytes, *, pin: str, keep: Callable[[bytes], object]) -> None:
-        """Believe the pinned key and its successors.
+        """Trust the pinned key and its successors.
 
         Args:
             keyfile: a key file that holds the pinned key.
@@ -46,15 +46,15 @@ class TrustedKeys:
         self._pin, self._keep = pin, keep
         self._keys = self._from_pin(keyfile)
         self.keyfile = keyfile
-        """The key file's exact bytes, with the keys in front of the pinned one."""
+        """The exact bytes of the key file, including the keys before the pinned one."""
 
     @property
     def fingerprints(self) -> tuple[str, ...]:
-        """Fingerprints (hex) of the keys that are believed, the pinned one first."""
+        """Fingerprints (hex) of the trusted keys, the pinned one first."""
         return self._keys.fingerprints
 
     def find(self, kid: str) -> bytes:
-        """The public key named ``kid``.
+        """Return the public key named ``kid``.
 
         Raises:
             SignatureError: it is not believed, or not known yet; code ``unknown_signer``.
@@ -65,7 +65,7 @@ class TrustedKeys:
         return key
 
     def take_over(self, keyfile: bytes) -> bool:
-        """Believe what a key file adds behind the known keys; whether it does not contradict them.
+        """Trust the keys that a key file adds after the known ones; returns whether it agrees with them.
 
         Raises:
             OSError: it could not be kept.
@@ -82,7 +82,7 @@ class TrustedKeys:
         return True
 
     async def learn(self, collector: KeySource) -> bool:
-        """Ask the collector for its keys; whether there is a new one to believe.
+        """Fetch the collector's keys; returns whether there is a new one to trust.
 
         Raises:
             OSError: they could not be kept.

@@ -1,8 +1,8 @@
-"""The uploader: sends batches in order until each has its receipt, whatever the network and the collector do meanwhile.
+"""The uploader sends batches in order until each has its receipt, through failures of the network and the collector.
 
-One batch is under way at a time. A lost answer means the same bytes again. What the collector's refusals mean is
-decided in ``promptster.deliver.refusals``; here are the order, the pauses and the record of how it goes. After a
-refusal for good nothing more is sent until somebody asks for it.
+One batch is sent at a time, and again with the same bytes if the answer is lost. ``promptster.deliver.refusals``
+decides what the collector's refusals mean; this module handles the order, the pauses and the state of the upload. After
+a final refusal nothing is sent until the candidate asks for it.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING, Protocol
 
 from promptster.client import PutAnswer, RefusedError
+from promptster.deliver.limits import UploadTiming
 from promptster.deliver.trust import UNKNOWN_SIGNER, KeySource
 from promptster.errors import CollectorError
 from promptster.protocol.errors import ProtocolError, SignatureError
@@ -26,13 +27,6 @@ if TYPE_CHECKING:
     from promptster.deliver.outbox import Outbox
     from promptster.deliver.trust import TrustedKeys
 
-FIRST_PAUSE_S = 0.5
-LONGEST_PAUSE_S = 60.0
-_LONGEST_RETRY_AFTER_S = 300.0
-_BETWEEN_S = 0.055
-"""The collector takes 20 batches a second of a session."""
-_POLL_S = 1.0
-
 
 class Collector(KeySource, Protocol):
     """What the uploader asks of a collector; ``promptster.client.AsyncCollectorClient`` is one."""
@@ -42,11 +36,11 @@ class Collector(KeySource, Protocol):
         ...
 
     async def head(self, session: str) -> dict[str, Any]:
-        """State and counts of a session."""
+        """Fetch the state and counts of a session."""
         ...
 
     async def evidence(self, session: str) -> dict[str, Any]:
-        """Everything that the collector signed about a session."""
+        """Fetch everything that the collector signed about a session."""
         ...
 
 
@@ -54,26 +48,26 @@ class Next(Enum):
     """When a refused batch is sent again."""
 
     NOW = auto()
-    """At once: what stood in its way was settled."""
+    """At once: the reason for the refusal is gone."""
     LATER = auto()
     """After a pause."""
     NEVER = auto()
-    """Not by itself: the same bytes would be refused again."""
+    """Only on request: the same bytes would be refused again."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Halt:
-    """Why nothing more is sent: a refusal for good."""
+    """A final refusal: why nothing more is sent."""
 
     code: str
-    """The collector's own word, such as ``session_full``."""
+    """The collector's code, such as ``session_full``."""
     message: str
-    """The same for a person."""
+    """The reason as a person reads it."""
 
 
 @dataclass(kw_only=True)
 class Progress:
-    """How the upload goes, for status."""
+    """The state of the upload, for ``status``."""
 
     reachable: bool | None = None
     """Whether the last try got an answer; ``None`` before the first."""
@@ -82,11 +76,11 @@ class Progress:
     checked: int = -1
     """The highest number of a batch that the collector opened and checked."""
     halt: Halt | None = None
-    """Set once nothing more is sent by itself."""
+    """Set once nothing more is sent without a request."""
 
 
 class Ended(Exception):  # noqa: N818 - an outcome, not an error
-    """The collector takes nothing more of this session, and signed that."""
+    """The collector accepts nothing more of this session, and signed that."""
 
     def __init__(self, outcome: str) -> None:
         """Keep the signed outcome: ``submitted``, ``lapsed``, ``withdrawn``, ``erased`` or ``expired``."""
@@ -97,25 +91,27 @@ class Ended(Exception):  # noqa: N818 - an outcome, not an error
 class Pace:
     """The pauses between tries: full jitter, doubling from half a second to a minute."""
 
-    def __init__(self, *, spread: Callable[[float, float], float] = random.uniform) -> None:
+    def __init__(
+        self, *, spread: Callable[[float, float], float] = random.uniform, timing: UploadTiming | None = None
+    ) -> None:
         """``spread`` picks a number between two."""
-        self._spread = spread
+        self._spread, self._timing = spread, timing or UploadTiming()
         self._failures = 0
 
     def succeeded(self) -> None:
-        """Begin anew."""
+        """Start again with the shortest pause."""
         self._failures = 0
 
     def pause(self, retry_after_s: float | None = None) -> float:
         """Seconds until the next try."""
-        ceiling = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2**self._failures)
+        ceiling = min(self._timing.longest_pause_s, self._timing.first_pause_s * 2**self._failures)
         self._failures = min(self._failures + 1, 16)
         chosen = self._spread(0.0, ceiling)
-        return max(chosen, min(retry_after_s or 0.0, _LONGEST_RETRY_AFTER_S))
+        return max(chosen, min(retry_after_s or 0.0, self._timing.longest_retry_after_s))
 
 
 class Uploader:
-    """Carries one outbox to its collector."""
+    """Sends one outbox to its collector."""
 
     def __init__(
         self,
@@ -126,29 +122,31 @@ class Uploader:
         keys: TrustedKeys,
         refused: Callable[[RefusedError, int], Awaitable[Next]],
         stored: asyncio.Event,
-        pace: Pace | None = None,
+        timing: UploadTiming | None = None,
     ) -> None:
         """Prepare to send.
 
         Args:
-            outbox: where the batches stand.
-            collector: whom to send them to.
+            outbox: the batches.
+            collector: receives them.
             session: the session's id.
-            keys: whose receipts are believed.
+            keys: the trusted keys of the collector.
             refused: decides what a refusal of batch n means.
             stored: set by the sealer when there is a new batch.
-            pace: the pauses between tries.
+            timing: how long it waits; as usual if not given.
         """
         self._outbox, self._collector, self._session = outbox, collector, session
-        self._keys, self._refused, self._stored, self._pace = keys, refused, stored, pace or Pace()
+        self._keys, self._refused, self._stored = keys, refused, stored
+        self._timing = timing or UploadTiming()
+        self._pace = Pace(timing=self._timing)
         self._hurry = asyncio.Event()
         self._again = asyncio.Event()
         self._moved = asyncio.Event()
         self.progress = Progress()
-        """How it goes."""
+        """The state of the upload."""
 
     async def run(self) -> None:
-        """Send for ever.
+        """Send batches until cancelled.
 
         Raises:
             Ended: the collector takes nothing more.
@@ -171,15 +169,15 @@ class Uploader:
         self._hurry.set()
 
     def try_again(self) -> None:
-        """Send once more what was refused for good; nothing happens unless something was."""
+        """Send a batch that was finally refused once more; does nothing if there is none."""
         if self.progress.halt is not None:
             self.progress.halt = None
             self._again.set()
 
     async def watch_checks(self) -> None:
-        """Ask until the collector has opened and checked everything that it received."""
+        """Poll until the collector has opened and checked everything that it received."""
         while self.progress.checked < self._outbox.received - 1:
-            await asyncio.sleep(_POLL_S)
+            await asyncio.sleep(self._timing.poll_s)
             with suppress(CollectorError):
                 self._note_checked((await self._collector.head(self._session)).get("checked"))
 
@@ -208,10 +206,10 @@ class Uploader:
             self._note_checked(answer.checked)
             self._note(reachable=True, error=None)
             if self._outbox.unsent is not None:
-                await asyncio.sleep(_BETWEEN_S)
+                await asyncio.sleep(self._timing.between_s)
 
     async def _accept(self, n: int, receipt: bytes) -> None:
-        """Keep a receipt; one by a key that is not known yet is held against the collector's keys of today.
+        """Keep a receipt; if its key is unknown, fetch the collector's current keys first.
 
         Raises:
             ProtocolError: it is not a receipt of this collector for this batch.
@@ -255,6 +253,6 @@ class Uploader:
             self._tell_moved()
 
     def _tell_moved(self) -> None:
-        """Wake everyone who waits now; who comes later waits for the next change."""
+        """Wake every waiting task; tasks that wait later get the next change."""
         self._moved.set()
         self._moved = asyncio.Event()

@@ -10,14 +10,12 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import sys
 from typing import TYPE_CHECKING, Protocol
+
+from promptster import durable
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-_F_FULLFSYNC = 51
-"""macOS: ``fcntl`` command that also empties the drive's own cache, which ``fsync`` there does not."""
 
 
 class Files(Protocol):
@@ -92,18 +90,8 @@ class SystemFiles:
         return os.write(handle, data)
 
     def sync(self, handle: int) -> None:
-        """Ask the drive itself: ``F_FULLFSYNC`` on macOS, ``fsync`` elsewhere and where the former is not supported."""
-        if sys.platform == "darwin":
-            import fcntl  # noqa: PLC0415 -- needed on this system only
-
-            try:
-                fcntl.fcntl(handle, _F_FULLFSYNC)
-            except OSError as error:
-                if error.errno not in {errno.ENOTSUP, errno.EINVAL, errno.ENOTTY}:
-                    raise
-            else:
-                return
-        os.fsync(handle)
+        """Ask the drive itself; see ``promptster.durable.sync``."""
+        durable.sync(handle)
 
     def close(self, handle: int) -> None:
         """Give the handle back."""
@@ -119,11 +107,7 @@ class SystemFiles:
 
     def sync_folder(self, folder: Path) -> None:
         """Return only when the folder's list of names would survive a loss of power."""
-        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            self.sync(handle)
-        finally:
-            os.close(handle)
+        durable.sync_folder(folder)
 
     def make_folder(self, folder: Path) -> None:
         """Make a folder (and those above it) with mode 0700."""

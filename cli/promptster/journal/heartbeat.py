@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from promptster.protocol.events import Kind
+from promptster.protocol.events.kinds import CaptureClockJump, CaptureGap, CaptureHeartbeat
 from promptster.protocol.heartbeats import HEARTBEAT_MS
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class Heartbeat:
         mono = self._clock.mono_ms()
         offset = self._clock.wall_ms() - mono
         if abs(offset - self._offset) > JUMP_MS:
-            self._recorder.note(Kind.CAPTURE_CLOCK_JUMP, delta_ms=offset - self._offset)
+            self._recorder.append_own(CaptureClockJump(delta_ms=offset - self._offset))
         self._offset = offset
         self._tell_stillness(mono)
         if mono - self._last >= HEARTBEAT_MS:
@@ -48,11 +48,12 @@ class Heartbeat:
                 "sources": dict(self._recorder.sources),
                 "dropped": dict(self._recorder.dropped),
             }
-            self._recorder.note(Kind.CAPTURE_HEARTBEAT, counts={**own, **self._counts()})
+            self._recorder.append_own(CaptureHeartbeat(counts={**own, **self._counts()}))
 
     def _tell_stillness(self, mono: int) -> None:
         still, self._looked = mono - self._looked, mono
         if still >= STILL_MS:
             now = self._clock.wall_ms()
-            span = {"from_ms": max(0, now - still), "to_ms": now}
-            self._recorder.note(Kind.CAPTURE_GAP, source="recorder", detail=STOOD_STILL, lost=0, **span)
+            begin = max(0, now - still)
+            gap = CaptureGap(source="recorder", detail=STOOD_STILL, lost=0, from_ms=begin, to_ms=now)
+            self._recorder.append_own(gap)

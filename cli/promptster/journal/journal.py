@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from promptster.journal.disk import write_all, write_whole
+from promptster.journal.limits import JournalLimits
 from promptster.journal.reading import (
     FILE_HEADER,
     RECORD_HEADER,
@@ -35,9 +36,6 @@ if TYPE_CHECKING:
 
     from promptster.journal.disk import Files
 
-ROTATE_AT = 8 * 1024 * 1024
-"""Bytes after which a new file is begun."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class Recovery:
@@ -58,7 +56,14 @@ class Journal:
     """The open journal of one session; one thread writes it."""
 
     def __init__(
-        self, files: Files, folder: Path, cipher: Cipher, session: str, random: Callable[[int], bytes]
+        self,
+        files: Files,
+        folder: Path,
+        cipher: Cipher,
+        session: str,
+        random: Callable[[int], bytes],
+        *,
+        file_limit: int = JournalLimits.file,
     ) -> None:
         """Open what is there, keep its longest valid prefix, and make that durable.
 
@@ -70,6 +75,7 @@ class Journal:
         self._cipher = cipher
         self._session = session
         self._random = random
+        self._file_limit = file_limit
         self._handle: int | None = None
         self._size = 0
         files.make_folder(folder)
@@ -160,7 +166,7 @@ class Journal:
 
     def _writable(self, needed: int) -> int:
         """The handle of the current file; a new file when there is none or this one is full."""
-        if self._handle is not None and self._size + needed <= ROTATE_AT:
+        if self._handle is not None and self._size + needed <= self._file_limit:
             return self._handle
         if self._handle is not None and self._size <= FILE_HEADER.size:
             return self._handle

@@ -16,11 +16,15 @@ from collections import Counter, deque
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from msgspec import structs
+
 from promptster.journal.journal import JournalLostError
+from promptster.journal.limits import JournalLimits
 from promptster.protocol.errors import EventError
-from promptster.protocol.events import Draft, Kind, RecordedEvent, Source, compose
-from promptster.protocol.kinds import AGENT_KINDS, FIELD_TYPES, SESSION_KINDS, ends_session
-from promptster.protocol.values import encode_value
+from promptster.protocol.events import Draft, RecordedEvent, Source, compose, read_body
+from promptster.protocol.events.kinds import AGENT_KINDS, FIELD_TYPES, SESSION_KINDS, CaptureDegraded, CaptureGap, Event
+from promptster.protocol.events.sources import ends_session
+from promptster.protocol.events.values import encode_value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
@@ -31,13 +35,6 @@ if TYPE_CHECKING:
 NOT_RECORDED = -1
 """What ``append`` answers for a draft that was left out; no event has this seq."""
 
-_GATHER_S = 0.005
-_RETRY_S = (0.1, 0.5, 1.0, 2.0, 5.0)
-_LOW_SPACE = 64 * 1024 * 1024
-_HEAVY = 4096
-_PENDING_LIMIT = 32 * 1024 * 1024
-_FRESH_LIMIT = 6 * 1024 * 1024
-_GROUP_LIMIT = 1024 * 1024
 _SPACE_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _WHOLE_KINDS = SESSION_KINDS
 
@@ -60,6 +57,7 @@ class JournalWriter:
         random: Callable[[int], bytes],
         kinds: Collection[str],
         record_until: int = 0,
+        limits: JournalLimits | None = None,
     ) -> None:
         """Take over an open journal; ``recovered`` must be read to its end before anything is appended.
 
@@ -69,7 +67,9 @@ class JournalWriter:
             random: source of salts.
             kinds: the agent events that the policy allows.
             record_until: wall clock in ms after which agent events are refused; 0 for none.
+            limits: sizes and times; the usual ones if not given.
         """
+        self._limits = limits or JournalLimits()
         self._clock, self._random = clock, random
         self._kinds = frozenset(kinds) | SESSION_KINDS
         self._record_until = record_until
@@ -118,7 +118,7 @@ class JournalWriter:
     def recovered(self) -> Iterator[RecordedEvent]:
         """The events that the journal held when it was opened; reading them restores the counters."""
         for _seq, data in self.journal.records():
-            for event in RecordedEvent.parse_frames(data):
+            for event in read_body(data):
                 self._count(event)
                 yield event
 
@@ -127,7 +127,7 @@ class JournalWriter:
         for seq, data in self.journal.records(start=start):
             if seq >= self._durable:
                 return
-            yield from RecordedEvent.parse_frames(data)
+            yield from read_body(data)
 
     def take_fresh(self, position: int) -> list[RecordedEvent] | None:
         """Durable events from ``position`` on that are still in memory, or ``None`` if they must be read from disk."""
@@ -148,7 +148,7 @@ class JournalWriter:
             seq = self.next_seq
             kept = replace(draft, refs=tuple(ref for ref in draft.refs if 0 <= ref < seq))
             if self._low_space:
-                kept = without_heavy_values(kept)
+                kept = without_heavy_values(kept, self._limits.heavy)
             try:
                 event = compose(kept, seq=seq, src_seq=self.sources[kept.src], random=self._random)
             except EventError:
@@ -166,12 +166,10 @@ class JournalWriter:
         with self._lock:
             return self.next_seq == seq and self.append(draft) == seq
 
-    def note(self, kind: str, **fields: object) -> int:
+    def append_own(self, event: Event) -> int:
         """Append an event of the recorder itself, stamped now."""
         clock = self._clock
-        return self.append(
-            Draft(src=Source.RECORDER, kind=kind, ms=clock.wall_ms(), mono_ms=clock.mono_ms(), fields=fields)
-        )
+        return self.append(Draft(src=Source.RECORDER, event=event, ms=clock.wall_ms(), mono_ms=clock.mono_ms()))
 
     def commit(self) -> bool:
         """Make what is pending durable; ``False`` if the disk refused. The writer's thread calls this."""
@@ -195,7 +193,7 @@ class JournalWriter:
             failed, self.failing = self.failing, None
             overflow, self._overflow = self._overflow, None
         if failed:
-            self.note(Kind.CAPTURE_DEGRADED, detail=f"writing works again after {failed}")
+            self.append_own(CaptureDegraded(detail=f"writing works again after {failed}"))
         if overflow is not None:
             self._tell_gap("more came than the disk took", since=overflow[0], lost=overflow[1])
         self._watch_space()
@@ -244,9 +242,9 @@ class JournalWriter:
         if draft.kind in AGENT_KINDS and self._record_until and self._clock.wall_ms() > self._record_until:
             if not self._time_over:
                 self._time_over = True
-                self.note(Kind.CAPTURE_DEGRADED, detail="the time limit is over: nothing more of agents is recorded")
+                self.append_own(CaptureDegraded(detail="the time limit is over: nothing more of agents is recorded"))
             return "time_limit"
-        if self._pending_bytes > _PENDING_LIMIT and draft.kind in AGENT_KINDS:
+        if self._pending_bytes > self._limits.pending and draft.kind in AGENT_KINDS:
             since, lost = self._overflow or (self._clock.wall_ms(), 0)
             self._overflow = since, lost + 1
             return "overload"
@@ -258,8 +256,8 @@ class JournalWriter:
             self._tell_gap("an event did not have the form of one", since=self._clock.wall_ms(), lost=1)
 
     def _tell_gap(self, detail: str, *, since: int, lost: int) -> None:
-        fields = {"source": "recorder", "detail": detail, "lost": lost}
-        self.note(Kind.CAPTURE_GAP, **fields, from_ms=since, to_ms=self._clock.wall_ms())
+        now = self._clock.wall_ms()
+        self.append_own(CaptureGap(source="recorder", detail=detail, lost=lost, from_ms=since, to_ms=now))
 
     def _keep(self, draft: Draft, event: RecordedEvent) -> None:
         data = event.frames()
@@ -269,7 +267,7 @@ class JournalWriter:
     def _keep_fresh(self, event: RecordedEvent) -> None:
         """Hold a durable event for the sealer while there is room; what does not fit is read from disk later."""
         follows = not self._fresh or self._fresh[-1].seq + 1 == event.seq
-        if follows and (not self._fresh or self._fresh_bytes + weight(event) <= _FRESH_LIMIT):
+        if follows and (not self._fresh or self._fresh_bytes + weight(event) <= self._limits.fresh):
             self._fresh.append(event)
             self._fresh_bytes += weight(event)
 
@@ -283,7 +281,7 @@ class JournalWriter:
         size, count = 0, 0
         for entry in self._pending:
             size += len(entry.data)
-            if count and size > _GROUP_LIMIT:
+            if count and size > self._limits.group:
                 break
             count += 1
         return self._pending[:count]
@@ -296,14 +294,14 @@ class JournalWriter:
             self._tell_durable()
 
     def _write_until_stopped(self) -> None:
-        failures = 0
+        failures, retry_s = 0, self._limits.retry_s
         while not self._stopping.is_set() and not self.lost:
             self._work.wait()
             self._work.clear()
-            self._stopping.wait(_GATHER_S)
+            self._stopping.wait(self._limits.gather_s)
             while self._pending and not self.lost:
                 failures = 0 if self.commit() else failures + 1
-                if failures and self._stopping.wait(_RETRY_S[min(failures, len(_RETRY_S)) - 1]):
+                if failures and self._stopping.wait(retry_s[min(failures, len(retry_s)) - 1]):
                     break
 
     def _refused(self, error: OSError) -> None:
@@ -324,10 +322,10 @@ class JournalWriter:
         with self._lock:
             if not self._low_space:
                 self._low_space = True
-                self.note(Kind.CAPTURE_DEGRADED, detail="the disk is full: values over 4 KiB are left out")
+                self.append_own(CaptureDegraded(detail="the disk is full: values over 4 KiB are left out"))
             pending, self._pending, self._pending_bytes = self._pending, [], 0
             for entry in pending:
-                draft = without_heavy_values(entry.draft)
+                draft = without_heavy_values(entry.draft, self._limits.heavy)
                 if draft == entry.draft:
                     self._keep(entry.draft, entry.event)
                     continue
@@ -336,13 +334,13 @@ class JournalWriter:
 
     def _watch_space(self) -> None:
         with contextlib.suppress(OSError):
-            low = self.journal.free_bytes() < _LOW_SPACE
+            low = self.journal.free_bytes() < self._limits.low_space
             if low and not self._low_space:
                 self._low_space = True
-                self.note(Kind.CAPTURE_DEGRADED, detail="the disk is nearly full: values over 4 KiB are left out")
+                self.append_own(CaptureDegraded(detail="the disk is nearly full: values over 4 KiB are left out"))
             elif self._low_space and not low:
                 self._low_space = False
-                self.note(Kind.CAPTURE_DEGRADED, detail="the disk has room again: everything is kept")
+                self.append_own(CaptureDegraded(detail="the disk has room again: everything is kept"))
 
     def _tell_durable(self) -> None:
         if self._loop is not None:
@@ -365,16 +363,14 @@ class JournalWriter:
         self._waiting = still
 
 
-def without_heavy_values(draft: Draft) -> Draft:
-    """An agent's draft without its values over 4 KiB; events about the session itself stay whole."""
+def without_heavy_values(draft: Draft, heavy: int) -> Draft:
+    """An agent's draft without its values over ``heavy`` bytes; events about the session itself stay whole."""
     if draft.kind in _WHOLE_KINDS:
         return draft
-    kept = {
-        name: value
-        for name, value in draft.fields.items()
-        if name not in FIELD_TYPES or len(encode_value(FIELD_TYPES[name], value)) <= _HEAVY
+    left_out = {
+        name: None for name, value in draft.fields.items() if len(encode_value(FIELD_TYPES[name], value)) > heavy
     }
-    return draft if len(kept) == len(draft.fields) else replace(draft, fields=kept)
+    return replace(draft, event=structs.replace(draft.event, **left_out)) if left_out else draft
 
 
 def weight(event: RecordedEvent) -> int:

@@ -13,7 +13,8 @@ from promptster.protocol import merkle, sealing
 from promptster.protocol.compression import MAX_INFLATED, compress, decompress
 from promptster.protocol.documents import Document, DocumentType, binary, identifier, integer
 from promptster.protocol.errors import BatchError, LimitError
-from promptster.protocol.events import MAX_TOGETHER, RecordedEvent
+from promptster.protocol.events import RecordedEvent, read_body
+from promptster.protocol.events.body import MAX_TOGETHER
 from promptster.protocol.signing import SIGNATURE_SIZE, Envelope, RandomBytes, SigningKey, verify
 
 MAGIC: Final = b"PSB1"
@@ -211,7 +212,7 @@ def open_body(batch: WireBatch, content_key: bytes) -> list[RecordedEvent]:
     header = batch.header
     key = sealing.batch_key(content_key, header.session)
     plain = decompress(sealing.aead_open(key, batch.body, aad=sealing.body_aad(header.session, header.n)))
-    events = RecordedEvent.parse_frames(plain)
+    events = read_body(plain)
     if len(events) != header.count:
         raise BatchError("a batch holds another number of events than its header names", code="count")
     if any(event.seq != header.first + i for i, event in enumerate(events)):

@@ -16,8 +16,16 @@ from promptster.protocol.batch import WireBatch
 from promptster.protocol.documents import decode, encode
 from promptster.protocol.errors import BundleError, DocumentError, EventError
 from promptster.protocol.events import RecordedEvent
-from promptster.protocol.fields import MAX_EVENT, SALT_SIZE, Block, Secret, decode_secrets, encode_secrets, read_stored
-from promptster.protocol.kinds import Kind
+from promptster.protocol.events.fields import (
+    MAX_EVENT,
+    SALT_SIZE,
+    Block,
+    Secret,
+    decode_secrets,
+    encode_secrets,
+    read_stored,
+)
+from promptster.protocol.events.kinds import Kind, Redaction
 from promptster.protocol.policy import Policy
 from promptster.protocol.privacy import RedactionRecord
 from promptster.protocol.signing import Envelope
@@ -96,12 +104,12 @@ def redactions_in_session(events: Iterable[RecordedEvent]) -> Iterator[tuple[int
         if event.kind != "redaction" or event.src != "candidate":
             continue
         try:
-            fields = event.open().fields
+            said = event.open().event
         except EventError:
             continue
-        match fields:
-            case {"target_seq": int(seq), "target_field": str(name)} if seq < event.seq:
-                yield seq, name, str(fields.get("reason", "")), event.seq
+        match said:
+            case Redaction(target_seq=int(seq), target_field=str(name), reason=reason) if seq < event.seq:
+                yield seq, name, reason or "", event.seq
             case _:
                 continue
 

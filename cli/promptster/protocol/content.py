@@ -11,9 +11,9 @@ from promptster.protocol.bundle import BundleParts, redactions_in_session
 from promptster.protocol.chain import Chain, ProvenEvent
 from promptster.protocol.errors import EventError
 from promptster.protocol.events import OpenedEvent, RecordedEvent
+from promptster.protocol.events.fields import MAX_BLOCK, SALT_SIZE, Secret, read_stored
+from promptster.protocol.events.sources import ends_session
 from promptster.protocol.evidence import Evidence
-from promptster.protocol.fields import MAX_BLOCK, SALT_SIZE, Secret, read_stored
-from promptster.protocol.kinds import ends_session
 from promptster.protocol.verdict import Redacted, Report, spans, spoken
 
 
@@ -113,9 +113,9 @@ def _report_totals(report: Report, opened: list[OpenedEvent]) -> None:
     """The closing event counts events by source, with or without itself."""
     counted = Counter(event.src for event in opened)
     for event in opened:
-        if "totals" not in event.fields or not ends_session(event.kind, event.src):
+        if "totals" not in event.shown or not ends_session(event.kind, event.src):
             continue
-        totals: object = event.fields["totals"]
+        totals: object = event.fields.get("totals")
         entries = cast("dict[str, object]", totals) if isinstance(totals, dict) else {}
         said = {source: count for source, count in entries.items() if count != 0}
         if said not in (counted, counted - Counter([event.src])):

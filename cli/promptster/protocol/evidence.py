@@ -12,12 +12,12 @@ from promptster.protocol.chain import Chain, in_order
 from promptster.protocol.consent import Certificate, Consent
 from promptster.protocol.documents import Document
 from promptster.protocol.errors import DocumentError, KeyringError, LogError, NewerVersionError, SignatureError
+from promptster.protocol.events.public import PublicEvent
+from promptster.protocol.events.sources import ends_session
 from promptster.protocol.key_succession import KeySuccession, parse_keyfile
-from promptster.protocol.kinds import ends_session
 from promptster.protocol.log_consistency import Shown, View
 from promptster.protocol.policy import Policy, policy_sha256
 from promptster.protocol.privacy import RedactionRecord, Tombstone
-from promptster.protocol.public import PublicEvent
 from promptster.protocol.receipt import LAPSED, Check, Close, Receipt
 from promptster.protocol.signing import Envelope, open_envelope, verify
 from promptster.protocol.transparency_log import Checkpoint, LogProof, log_leaf

@@ -9,8 +9,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from promptster.protocol.events import OpenedEvent
+from promptster.protocol.events.kinds import Kind
+from promptster.protocol.events.sources import is_own
 from promptster.protocol.heartbeats import silences
-from promptster.protocol.kinds import Kind, is_own
 from promptster.protocol.verdict import Gap, lasting
 
 PAUSED: Final = Kind.PAUSED.value

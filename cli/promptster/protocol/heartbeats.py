@@ -10,7 +10,8 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from promptster.protocol.events import OpenedEvent
-from promptster.protocol.kinds import Kind, is_own
+from promptster.protocol.events.kinds import Kind
+from promptster.protocol.events.sources import is_own
 from promptster.protocol.verdict import Gap
 
 HEARTBEAT_MS: Final = 60_000

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from typing import Any, Final, cast
 
 from promptster.protocol.events import OpenedEvent
+from promptster.protocol.events.kinds import Kind
+from promptster.protocol.events.sources import Source, ends_session, is_own
 from promptster.protocol.evidence import Evidence
 from promptster.protocol.heartbeats import jumps_follow
-from promptster.protocol.kinds import Kind, Source, ends_session, is_own
 from promptster.protocol.receipt import SUBMITTED
 from promptster.protocol.verdict import BatchFacts, Report, lasting, spans, spoken
 

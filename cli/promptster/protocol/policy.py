@@ -14,7 +14,7 @@ from typing import Final
 
 from promptster.protocol.agents import IDS
 from promptster.protocol.errors import DocumentError, NewerVersionError
-from promptster.protocol.kinds import Kind
+from promptster.protocol.events.kinds import Kind
 from promptster.protocol.policies import text_1, text_2, text_3, text_first
 from promptster.protocol.policies.settings import (
     MAX_KEY_BACKUP_DAYS,

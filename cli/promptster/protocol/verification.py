@@ -106,7 +106,7 @@ def _conclude(
         gaps=read_gaps(content.opened),
         untimed=_untimed(batches, chain),
         coverage=dict(sorted(Counter(event.src for event in content.opened).items())),
-        shown=sum(len(event.fields) for event in content.opened),
+        shown=sum(len(event.shown) for event in content.opened),
         withheld=sum(len(event.withheld) for event in content.opened),
         redacted=content.redacted,
         batches=batches,

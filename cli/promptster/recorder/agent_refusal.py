@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from promptster.errors import InsideAgentError, SessionError
 from promptster.protocol.agents import BY_PROGRAM
-from promptster.protocol.events import Kind, Source
+from promptster.protocol.events import Source
+from promptster.protocol.events.kinds import Kind
 from promptster.replay.model import REFUSED_ATTEMPT
 from promptster.session_folder.control_calls import ControlCall, FlushCall, RecordCall, RefusedCall, StatusCall
 from promptster.session_folder.control_messages import Refused

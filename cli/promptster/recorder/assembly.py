@@ -23,7 +23,7 @@ from promptster.journal.writer import JournalWriter
 from promptster.network import Network
 from promptster.paths import Paths
 from promptster.protocol.consent import Certificate
-from promptster.protocol.events import Kind
+from promptster.protocol.events.kinds import CaptureDegraded, CaptureGap
 from promptster.protocol.policy import Policy
 from promptster.protocol.sealing import JournalCipher
 from promptster.protocol.signing import Envelope
@@ -68,9 +68,8 @@ class Assembly:
 
     def spool_unreadable(self) -> None:
         """A hook call that waited in the spool and cannot be read any more."""
-        self.recorder.note(
-            Kind.CAPTURE_GAP, source="hook", detail="a hook call that had waited could not be read", lost=1
-        )
+        detail = "a hook call that had waited could not be read"
+        self.recorder.append_own(CaptureGap(source="hook", detail=detail, lost=1))
 
 
 def left_out(capture: Capture) -> dict[str, int]:
@@ -153,7 +152,7 @@ async def assemble(
             agents=readers(),
             hooked_agents=None if policy.hooks else (),
             workspace=Path(facts.workspace),
-            tell=lambda detail: recorder.note(Kind.CAPTURE_DEGRADED, detail=detail),
+            tell=lambda detail: recorder.append_own(CaptureDegraded(detail=detail)),
         ),
     )
     try:

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from promptster.protocol.batch import open_body, parse_batch
-from promptster.protocol.events import Draft, RecordedEvent, compose
-from promptster.protocol.kinds import ends_session
+from promptster.protocol.events import Draft, RecordedEvent, compose, read_body
+from promptster.protocol.events.sources import ends_session
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,7 +52,7 @@ def _move(journal: Journal, adoption: Adoption, base: int, random: Callable[[int
     places: dict[int, int] = {}
     entries: list[bytes] = []
     for _, data in journal.records(start=base):
-        for event in RecordedEvent.parse_frames(data):
+        for event in read_body(data):
             if ends_session(event.kind, event.src):  # it counts batches that no longer stand; closing is done again
                 continue
             seq = adoption.next_seq + len(entries)
@@ -69,12 +69,11 @@ def _renumbered(
     refs = tuple(places.get(ref, ref) for ref in opened.refs if ref < base or ref in places)
     draft = Draft(
         src=opened.src,
-        kind=opened.kind,
+        event=opened.event,
         ms=opened.ms,
         mono_ms=opened.mono_ms,
         lane=opened.lane,
         refs=refs,
-        fields=opened.fields,
     )
     return compose(draft, seq=seq, src_seq=opened.src_seq, random=random)
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
-from promptster.protocol.kinds import AGENT_KINDS, Kind
+from promptster.protocol.events.kinds import AGENT_KINDS, Kind
 from promptster.session_folder.wording import MACHINE
 
 _SUBJECT = 60

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any
 from promptster.errors import SessionError, reason_of
 from promptster.journal.heartbeat import JUMP_MS
 from promptster.journal.writer import NOT_RECORDED
-from promptster.protocol.events import Draft, Kind, Source
-from promptster.protocol.kinds import OWN_SOURCES, is_own
+from promptster.protocol.errors import EventError
+from promptster.protocol.events import Draft, Source, kinds
+from promptster.protocol.events.kinds import Event, Kind, event_of
+from promptster.protocol.events.sources import OWN_SOURCES, is_own
 from promptster.recorder.last_activity import LastActivity
 from promptster.recorder.start_events import losses, opening
 from promptster.session_folder.folder import SessionState
@@ -122,7 +124,7 @@ class Recording:
         self._require(SessionState.RECORDING, "pause")
         self.catch_up()
         self.capture.pause()
-        seq = self._own(Kind.PAUSED, src=Source.CANDIDATE, reason=reason)
+        seq = self._own(kinds.Paused(reason=reason), src=Source.CANDIDATE)
         self._change(SessionState.PAUSED)
         await self._durable(seq)
         return seq
@@ -134,7 +136,7 @@ class Recording:
             SessionError: the session is not paused.
         """
         self._require(SessionState.PAUSED, "resume")
-        seq = self._own(Kind.RESUMED, src=Source.CANDIDATE, reason=reason)
+        seq = self._own(kinds.Resumed(reason=reason), src=Source.CANDIDATE)
         self.capture.resume()
         self._change(SessionState.RECORDING)
         await self._durable(seq)
@@ -204,7 +206,7 @@ class Recording:
         if self.state is SessionState.RECORDING and not self._holding:
             self.catch_up()
             self.capture.finish()
-            self._own(Kind.PAUSED, reason=_STOPPED)
+            self._own(kinds.Paused(reason=_STOPPED))
         self._holding = True
         await self.recorder.close()
         with suppress(OSError, SessionError):
@@ -250,18 +252,18 @@ class Recording:
     def _record_opening(self) -> None:
         """The first events: what was agreed to, with what this begins, where traffic goes instead of to a provider."""
         for entry in opening(self._folder, consented=Kind.CONSENT in self._seqs):
-            self._own(entry.kind, src=entry.src, **entry.fields)
+            self._own(entry.event, src=entry.src)
 
     def _record_return(self, *, clean_end: bool, repair: Repair) -> None:
         """How the recorder came back: with a clock that was set back, in order, or after something was lost."""
         if (ahead := self._latest_ms - self._clock.wall_ms()) > JUMP_MS:
-            self._own(Kind.CAPTURE_CLOCK_JUMP, delta_ms=-ahead)
+            self._own(kinds.CaptureClockJump(delta_ms=-ahead))
         details = losses(clean_end=clean_end, found=self.recorder.journal.recovery, repair=repair)
         if details:
-            self._own(Kind.CAPTURE_RECOVERED, detail="; ".join(details), lost=0)
+            self._own(kinds.CaptureRecovered(detail="; ".join(details), lost=0))
             self._record_absence()
         if self._last_change == (Kind.PAUSED, _STOPPED) and Kind.SUBMISSION_FINAL not in self._seqs:
-            self._own(Kind.RESUMED, reason=_STARTED)
+            self._own(kinds.Resumed(reason=_STARTED))
             self._last_change = (Kind.RESUMED, _STARTED)
 
     def _record_absence(self) -> None:
@@ -269,7 +271,7 @@ class Recording:
         last = self._last_event.parsed.ms if self._last_event is not None else now
         if now - last > _LONG_AWAY_MS:
             detail = "no recorder ran"
-            self._own(Kind.CAPTURE_GAP, source="recorder", detail=detail, lost=0, from_ms=last, to_ms=now)
+            self._own(kinds.CaptureGap(source="recorder", detail=detail, lost=0, from_ms=last, to_ms=now))
 
     def _settle_state(self) -> None:
         """What the session is doing follows from its events, unless the collector ended it."""
@@ -304,8 +306,10 @@ class Recording:
             position = self._outbox.position
             totals = dict(self.recorder.sources)
             totals[Source.RECORDER] = totals.get(Source.RECORDER, 0) + 1
-            fields = {"totals": {str(source): count for source, count in totals.items()}, "batches": position.n + 1}
-            self.recorder.append_next(self._draft(Source.RECORDER, Kind.CLOSED, fields), seq=position.first)
+            closed = kinds.Closed(
+                totals={str(source): count for source, count in totals.items()}, batches=position.n + 1
+            )
+            self.recorder.append_next(self._draft(Source.RECORDER, closed), seq=position.first)
         await self._durable(self.recorder.next_seq - 1)
 
     async def _durable(self, seq: int) -> None:
@@ -350,10 +354,13 @@ class Recording:
             raise SessionError(f"a command with the source {src} cannot tell the kind {kind}", code="bad_draft")
         if kind in _ONLY_ONCE and kind in self._seqs:
             return self._seqs[kind]
+        try:
+            event = event_of(kind, dict(told.get("fields", {})))
+        except EventError as error:
+            raise SessionError(f"a command sent an event that does not exist: {error}", code="bad_draft") from error
         draft = self._draft(
             src,
-            kind,
-            dict(told.get("fields", {})),
+            event,
             lane=int(told.get("lane", 0)),
             refs=tuple(int(ref) for ref in told.get("refs", ())),
         )
@@ -363,18 +370,14 @@ class Recording:
         self._seqs[kind] = seq
         return seq
 
-    def _own(self, kind: str, *, src: str = Source.RECORDER, **fields: Any) -> int:
-        seq = self._append(self._draft(src, kind, fields))
-        self._seqs[kind] = seq
+    def _own(self, event: Event, *, src: str = Source.RECORDER) -> int:
+        seq = self._append(self._draft(src, event))
+        self._seqs[event.kind] = seq
         return seq
 
-    def _draft(
-        self, src: str, kind: str, fields: Mapping[str, Any], *, lane: int = 0, refs: tuple[int, ...] = ()
-    ) -> Draft:
+    def _draft(self, src: str, event: Event, *, lane: int = 0, refs: tuple[int, ...] = ()) -> Draft:
         clock = self._clock
-        return Draft(
-            src=src, kind=kind, lane=lane, refs=refs, fields=fields, ms=clock.wall_ms(), mono_ms=clock.mono_ms()
-        )
+        return Draft(src=src, event=event, lane=lane, refs=refs, ms=clock.wall_ms(), mono_ms=clock.mono_ms())
 
     def _take_clean_mark(self) -> bool:
         """Whether the last run ended in order, right behind the journal's last event."""

@@ -7,16 +7,17 @@ import platform
 import sys
 from dataclasses import dataclass
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from promptster.protocol.consent import Certificate, Consent
-from promptster.protocol.events import Kind, Source
+from promptster.protocol.events import Source
+from promptster.protocol.events.kinds import CaptureUpstreamOverridden, Consented, Event, Opened
 from promptster.protocol.signing import Envelope
 from promptster.session_folder.folder import BRIEF
 from promptster.session_folder.provider_addresses import unusual_addresses
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from promptster.journal.journal import Recovery
     from promptster.recorder.journal_repair import Repair
@@ -27,8 +28,7 @@ if TYPE_CHECKING:
 class Entry:
     """One event to record."""
 
-    kind: str
-    fields: Mapping[str, Any]
+    event: Event
     src: str = Source.RECORDER
 
 
@@ -47,32 +47,32 @@ def opening(folder: SessionFolder, *, consented: bool) -> Iterator[Entry]:
     if not consented:
         yield _consent(folder)
     choices = dict(facts.choices)
-    fields: dict[str, Any] = {
-        "cli_version": version("promptster"),
-        "platform": f"{sys.platform} {platform.machine()}",
-        "path_check": choices.pop("path_check", {}),
-        "choices": choices,
-    }
     certificate = Certificate.parse(Envelope.decode(folder.read_document("certificate.json")).payload)
-    if certificate.continues:
-        fields["continues"] = certificate.continues
-    if folder.has_document(BRIEF):
-        brief = folder.read_document(BRIEF)
-        fields |= {"brief": brief.decode(), "brief_sha256": hashlib.sha256(brief).hexdigest()}
-    yield Entry(kind=Kind.OPENED, fields=fields)
+    brief = folder.read_document(BRIEF) if folder.has_document(BRIEF) else None
+    yield Entry(
+        event=Opened(
+            cli_version=version("promptster"),
+            platform=f"{sys.platform} {platform.machine()}",
+            path_check=choices.pop("path_check", {}),
+            choices=choices,
+            continues=certificate.continues or None,
+            brief=None if brief is None else brief.decode(),
+            brief_sha256=None if brief is None else hashlib.sha256(brief).hexdigest(),
+        )
+    )
     for address in unusual_addresses(facts.upstreams):
-        yield Entry(kind=Kind.CAPTURE_UPSTREAM_OVERRIDDEN, fields={"upstream": address.name, "url": address.url})
+        yield Entry(event=CaptureUpstreamOverridden(upstream=address.name, url=address.url))
 
 
 def _consent(folder: SessionFolder) -> Entry:
     consent = Consent.parse(Envelope.decode(folder.read_document("consent.json")).payload)
-    fields = {
-        "policy_sha256": consent.policy_sha256,
-        "choices": dict(consent.choices),
-        "locale": consent.locale,
-        "decided_ms": consent.decided_ms,
-    }
-    return Entry(kind=Kind.CONSENT, src=Source.CANDIDATE, fields=fields)
+    consented = Consented(
+        policy_sha256=consent.policy_sha256,
+        choices=dict(consent.choices),
+        locale=consent.locale,
+        decided_ms=consent.decided_ms,
+    )
+    return Entry(event=consented, src=Source.CANDIDATE)
 
 
 def losses(*, clean_end: bool, found: Recovery, repair: Repair) -> list[str]:

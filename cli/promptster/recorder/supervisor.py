@@ -1,17 +1,18 @@
 """The supervisor: a small process that outlives its recorder.
 
-It holds the listening sockets, the proxy's token and the session's secrets, starts the recorder with them, and
-starts it again when it dies. So the port stays the same, and an agent sees at most one failed call. It imports next to
-nothing, does next to nothing and therefore seldom fails. Its life:
+It holds the listening sockets, the proxy's token and the session's secrets, starts the recorder with them, and starts
+it again when it dies. The port stays the same, so an agent sees at most one failed call. It imports little and does
+little, so it seldom fails. Its life:
 
-1. ``spawn_recorder``, in a command, starts ``python -m promptster.recorder.supervisor`` in a session of its own, with
-   stdin and stdout on ``/dev/null``; what it needs to know goes through a pipe, never through arguments or environment.
+1. ``promptster.recorder.spawning``, in a command, starts ``python -m promptster.recorder.supervisor`` in a session of
+   its own, with stdin and stdout on ``/dev/null``. What it needs to know goes through a pipe, never through arguments
+   or the environment.
 2. It forks once more, takes the folder's lock, binds 127.0.0.1 and two unix sockets, and makes the token.
 3. It starts ``python -m promptster.recorder.process`` with the sockets, and tells the command that it is ready.
-4. It waits. Exit code 0 or 78 of the recorder is the end, so is a session's folder that somebody deleted; anything
-   else is a new start, at once or after a growing pause.
+4. It waits. It ends when the recorder ends with exit code 0 or 78, or when the session's folder is deleted. After any
+   other exit code it starts the recorder again, at once or after a growing pause.
 
-If the supervisor itself is killed, the recorder goes on alone, holding the same lock.
+If the supervisor itself is killed, the recorder continues alone and holds the same lock.
 """
 
 from __future__ import annotations
@@ -33,8 +34,6 @@ from promptster.private import is_our_folder, make_private_folder, require_our_f
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from promptster.keys import SessionSecrets
-    from promptster.session_folder.folder import SessionFolder
 
 EXIT_RESTART = 75
 """The recorder asks to be started again at once."""
@@ -46,72 +45,9 @@ _SETTLED_S = 2.0
 _LONGEST_PAUSE_S = 5.0
 _LONGEST_PAUSE_AFTER_KILL_S = 0.2
 """Who is killed from outside did not fail by itself."""
-_SECRET_ENDINGS = ("_KEY", "_TOKEN", "_SECRET", "_PASSWORD", "_CREDENTIALS")
 
 
-def spawn_recorder(
-    folder: SessionFolder, secrets: SessionSecrets, *, token: str | None = None, timeout_s: float = 60.0
-) -> int:
-    """Start supervisor and recorder for a session; both outlive the caller and hold none of its files.
-
-    ``token`` is that of the recorder before, for agents that still run; a new one is made without it.
-
-    Returns:
-        The port on which the proxy listens.
-
-    Raises:
-        RecorderRunningError: one runs already.
-        SessionError: it did not start.
-    """
-    import subprocess  # noqa: PLC0415 - the supervisor itself does without it
-
-    packet = {
-        "folder": str(folder.path),
-        "run": str(folder.run),
-        "way_on": folder.way_on,
-        "control": str(folder.control_socket),
-        "hooks": str(folder.hook_socket),
-        "port": folder.facts().port,
-        "secrets": secrets.to_json(),
-        "token": token,
-    }
-    told, tell = os.pipe()
-    ready, say = os.pipe()
-    log = os.open(folder.logs / "supervisor.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-    try:
-        child = subprocess.Popen(
-            [sys.executable, "-P", "-m", "promptster.recorder.supervisor", str(told), str(say)],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=log,
-            pass_fds=(told, say),
-            start_new_session=True,
-            env=without_credentials(os.environ),
-        )
-        os.close(say)
-        say = -1
-        os.write(tell, json.dumps(packet).encode() + b"\n")
-        os.close(tell)
-        tell = -1
-        child.wait()
-        line = _read_line(ready, timeout_s)
-        if b'"port"' not in line:
-            _read_line(ready, timeout_s)
-        port = _read_ready(line)
-        folder.name_run()
-        return port
-    finally:
-        for handle in (told, tell, ready, say, log):
-            if handle >= 0:
-                os.close(handle)
-
-
-def without_credentials(environment: Mapping[str, str]) -> dict[str, str]:
-    """What a background process may inherit: provider keys are the agent's business."""
-    return {name: value for name, value in environment.items() if not name.upper().endswith(_SECRET_ENDINGS)}
-
-
-def _read_line(handle: int, timeout_s: float) -> bytes:
+def read_line(handle: int, timeout_s: float) -> bytes:
     """One line, or less if its writer ended or the time is over."""
     line = bytearray()
     deadline = time.monotonic() + timeout_s
@@ -123,20 +59,6 @@ def _read_line(handle: int, timeout_s: float) -> bytes:
             break
         line += piece
     return bytes(line)
-
-
-def _read_ready(line: bytes) -> int:
-    hint = "Run `promptster resume` to try again. The session's folder has more in logs/."
-    try:
-        answer: dict[str, Any] = json.loads(line)
-    except ValueError:
-        raise SessionError("the recorder did not start", hint=hint, code="recorder_not_started") from None
-    if "port" in answer:
-        return int(answer["port"])
-    message = str(answer.get("message", "the recorder did not start"))
-    if answer.get("code") == RecorderRunningError.default_code:
-        raise RecorderRunningError(message)
-    raise SessionError(message, hint=answer.get("hint") or hint, code=str(answer.get("code", "recorder_not_started")))
 
 
 def folder_gone(folder: str) -> bool:
@@ -382,7 +304,7 @@ def main(arguments: list[str]) -> int:
     told, say = (int(argument) for argument in arguments)
     os.set_inheritable(told, False)
     os.set_inheritable(say, False)
-    packet = json.loads(_read_line(told, 10.0))
+    packet = json.loads(read_line(told, 10.0))
     os.close(told)
     if os.fork():
         os._exit(0)

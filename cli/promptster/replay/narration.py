@@ -9,7 +9,7 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from promptster.protocol.kinds import OWN_SOURCES, is_own
+from promptster.protocol.events.sources import OWN_SOURCES, is_own
 from promptster.replay.differences import count_changes, from_hunks, unplaced
 from promptster.replay.edits import TEXTS, edit_diff, shown_diff
 from promptster.replay.formatting import counted, one_line

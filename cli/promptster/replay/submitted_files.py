@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from promptster.protocol.kinds import is_own
+from promptster.protocol.events.sources import is_own
 from promptster.replay.json_values import as_list, as_object
 from promptster.replay.model import Submission, SubmittedFile
 

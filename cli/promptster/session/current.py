@@ -139,7 +139,7 @@ class Current:
         status = self.recorder_status()
         if status is not None:
             return status.port
-        from promptster.recorder.supervisor import spawn_recorder  # noqa: PLC0415 - not every command needs it
+        from promptster.recorder.spawning import spawn_recorder  # noqa: PLC0415 - not every command needs it
 
         with suppress(RecorderRunningError):
             return spawn_recorder(self.folder, self.secrets)
@@ -151,7 +151,7 @@ class Current:
         Raises:
             SessionError: it does not end, or no other can be started.
         """
-        from promptster.recorder.supervisor import spawn_recorder  # noqa: PLC0415 - not every command needs it
+        from promptster.recorder.spawning import spawn_recorder  # noqa: PLC0415 - not every command needs it
 
         secrets, token = self.secrets, self.control.launch().token
         self.control.stop(for_another=True)

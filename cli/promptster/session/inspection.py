@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from promptster.errors import SessionError
 from promptster.journal.disk import SystemFiles
 from promptster.journal.reading import read, scan
-from promptster.protocol.events import RecordedEvent
+from promptster.protocol.events import read_body
 from promptster.protocol.sealing import JournalCipher
 from promptster.replay.loading import Facts, Replay, from_bundle, from_opened
 from promptster.session.current import finished_bundle
@@ -44,7 +44,7 @@ def look(current: Current) -> Seen:
     cipher = JournalCipher(current.secrets.content_key, facts.session)
     files = SystemFiles()
     found = scan(files, current.folder.journal, cipher, facts.session)
-    events = [event for _, data in read(files, found, cipher) for event in RecordedEvent.parse_frames(data)]
+    events = [event for _, data in read(files, found, cipher) for event in read_body(data)]
     blocks = {block.id: block.data for event in events for block in event.blocks}
     shown = Facts(session=facts.session, title=facts.title, organisation=facts.organisation)
     replay = from_opened([event.open(blocks) for event in events], facts=shown)

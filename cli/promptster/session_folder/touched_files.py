@@ -17,7 +17,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from promptster.config import write_private
+from promptster.durable import write_private
 from promptster.errors import WorkspaceError, reason_of
 from promptster.paths import home_path
 from promptster.protocol.encoding import b64u_decode, b64u_encode

@@ -10,7 +10,7 @@ import json
 import os
 from typing import TYPE_CHECKING, Any
 
-from promptster.config import sync_folder, write_private
+from promptster.durable import sync_folder, write_private
 from promptster.errors import SessionError
 from promptster.protocol.errors import SealError
 from promptster.protocol.sealing import aead_open, aead_seal, hkdf, session_bytes

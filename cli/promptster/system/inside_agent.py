@@ -21,7 +21,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from promptster.config import make_private_folder
+from promptster.durable import make_private_folder
 from promptster.protocol.agents import CATALOGUE, PROGRAMS
 from promptster.system.agent_waiter import write_entry
 from promptster.system.processes import lineage, started

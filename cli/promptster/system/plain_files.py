@@ -15,6 +15,7 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from promptster.durable import sync
 from promptster.errors import WorkspaceError
 
 if TYPE_CHECKING:
@@ -122,7 +123,7 @@ def replace_plain(
             os.fchmod(handle, mode)
             if times_ns is not None:
                 os.utime(handle, ns=times_ns)
-            os.fsync(handle)
+            sync(handle)
         os.rename(new, name, src_dir_fd=folder, dst_dir_fd=folder)
         _sync(folder)
 
@@ -320,7 +321,7 @@ def _sync(folder: int) -> None:
     with contextlib.suppress(PermissionError):
         handle = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=folder)
         try:
-            os.fsync(handle)
+            sync(handle)
         finally:
             os.close(handle)
 

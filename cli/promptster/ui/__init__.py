@@ -1,1 +1,1 @@
-"""What a person sees: output, escaping, questions and views. Nothing here decides anything."""
+"""What a person sees: output, escaping, questions and views. No decisions are made here."""

@@ -1,4 +1,4 @@
-"""Blocks of styled text: what a view hands to the pager, a line or many at once."""
+"""Blocks of styled text, of one line or many, that views pass to the pager."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ _CODES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Escaped text without its last newline, in parts; each part has a style of words such as ``bold red``."""
+    """Escaped text without its last newline, in parts; each part has a style such as ``bold red``."""
 
     parts: tuple[tuple[str, str], ...] = ()
-    """Text and style of each part; a part may have many lines."""
+    """The text and style of each part; a part may have several lines."""
 
     @property
     def plain(self) -> str:
-        """The text alone."""
+        """The text without styles."""
         return "".join([text for text, _ in self.parts])
 
     @property
     def styled(self) -> str:
-        """The text with a terminal's codes for its styles; none of them reaches over the end of a line."""
+        """The text with terminal codes for its styles, which end with each line."""
         return "".join([_dressed(text, style) if style else text for text, style in self.parts])
 
     def folded(self, width: int, hanging: int | None = None) -> Block:
-        """A block of one line as lines of at most ``width`` cells.
+        """A one-line block wrapped to ``width`` cells.
 
         Args:
             width: cells of a line.
-            hanging: cells in front of the further lines; what stands below the first one's text if not given.
+            hanging: the indent of further lines; by default they line up with the text of the first.
         """
         text = self.plain
         if fits(text, width):
@@ -44,7 +44,7 @@ class Block:
         return Block(tuple(self._slices(text, fold(text, width, hanging))))
 
     def _slices(self, text: str, lines: list[str]) -> Iterator[tuple[str, str]]:
-        """The parts again, cut where the lines end."""
+        """The parts, cut at the ends of lines."""
         place = 0
         for number, line in enumerate(lines):
             body = line.lstrip(" ") if number else line
@@ -69,5 +69,5 @@ def _dressed(text: str, style: str) -> str:
 
 
 def shows_styles(stream: TextIO) -> bool:
-    """Whether a stream is a terminal that styles are wanted on: ``NO_COLOR`` and dumb terminals want none."""
+    """Whether to print styles: not with ``NO_COLOR``, on a dumb terminal or outside a terminal."""
     return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"

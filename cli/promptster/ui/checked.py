@@ -1,7 +1,7 @@
 """What ``promptster verify`` prints: the verdict first, then only what helps with it.
 
-A verdict that something is wrong is told with what is wrong and nothing else: a table of facts about altered bytes
-would lend them weight. Every text from the bundle goes through the escaper.
+If a bundle was altered, only the problems are shown: a table of facts would give altered bytes weight. All text from
+the bundle is escaped.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from promptster.protocol.verdict import Finding, Gap, Verification
 
 _LABEL: Final = 9
-"""Columns of a label."""
+"""The width of labels."""
 _DIGITS: Final = 16
-"""Digits of a fingerprint that a person compares; ``--json`` has all."""
+"""How many digits of a fingerprint are shown; ``--json`` has all."""
 _MOST: Final = 20
-"""Findings, and gaps, that are told one by one."""
+"""The most findings, and the most gaps, that are listed."""
 
 
 def checked(verification: Verification, *, completable: str | None = None, keyfile: bool = False) -> Iterator[str]:
@@ -36,7 +36,7 @@ def checked(verification: Verification, *, completable: str | None = None, keyfi
     Args:
         verification: what was found; its verdict is not ``unreadable``.
         completable: the file's name, if ``promptster export`` may complete it on this computer.
-        keyfile: whether keys were named beside the ones that this computer knows.
+        keyfile: whether a key file was given in addition to the keys on this computer.
     """
     told = words(verification)
     grave = findings(verification)
@@ -61,7 +61,7 @@ def checked(verification: Verification, *, completable: str | None = None, keyfi
 
 
 def unreadable(name: str, why: str, verification: Verification) -> Iterator[str]:
-    """The screen for a file that cannot be read as a bundle: what it is, and what was found if that is a bundle."""
+    """The screen for a file that cannot be read: what it is, and the findings if it is a bundle."""
     yield f"UNREADABLE: {escape_line(name)} {why}"
     if verification.signer is not None:
         yield from _listed(findings(verification))
@@ -100,7 +100,7 @@ def _session(verification: Verification) -> str:
     title = policy.title if policy is not None else "a session"
     by = f", for {certificate.organisation}" if certificate is not None else ""
     if close is None:
-        return f"{title}{by}; nothing says that it ended"
+        return f"{title}{by}; nothing shows that it ended"
     end = "never submitted; ended" if close.outcome == LAPSED else "submitted"
     return f"{title}{by}; {end} {moment(close.at_ms)}"
 
@@ -110,7 +110,7 @@ def _events(verification: Verification) -> str:
     received = sum(1 for batch in batches if batch.received_ms is not None)
     good = sum(1 for batch in batches if batch.received_ms is not None and batch.checked and batch.proven)
     whole = bool(batches) and good == len(batches)
-    parts = [f"{verification.events:,}, all received and checked" if whole else f"{verification.events:,} proved"]
+    parts = [f"{verification.events:,}, all received and checked" if whole else f"{verification.events:,} verified"]
     if batches and not whole:
         checks = sum(1 for batch in batches if batch.checked)
         parts.append(f"of {len(batches)} batches {received} were received and {checks} checked")
@@ -121,7 +121,7 @@ def _events(verification: Verification) -> str:
         parts.append(f"{len(events):,} redacted by {'the candidate' if actor == 'candidate' else actor}")
     absent = verification.withheld - len(verification.redacted)
     if absent > 0:
-        parts.append(f"{absent:,} values are not here")
+        parts.append(f"{absent:,} values are not included")
     return "; ".join(parts)
 
 
@@ -131,7 +131,7 @@ def _sources(verification: Verification) -> str:
 
 
 def _gaps(verification: Verification) -> list[str]:
-    """Each with its time of day; with its date too where that is another than the session's last."""
+    """Each gap with its time, and with its date if that is not the day on which the session ended."""
     last = max((event.ms for event in verification.opened), default=0)
     told = [f"{soon(gap.from_ms, last)} {_gap(gap)}" for gap in verification.gaps[:_MOST]]
     rest = len(verification.gaps) - _MOST
@@ -152,7 +152,7 @@ def _signer(verification: Verification, *, keyfile: bool) -> str:
     signer = verification.signer
     if signer is None:
         return ""
-    who = "this computer, or from the key file" if keyfile and signer.trusted else "this computer"
+    who = "this computer or from the key file" if keyfile and signer.trusted else "this computer"
     return f"{signer.fingerprint[:_DIGITS]} ({'known' if signer.trusted else 'not known'} to {who})"
 
 

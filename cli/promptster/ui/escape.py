@@ -1,9 +1,9 @@
-r"""The one escaper: no captured or received text reaches a terminal before it went through here.
+r"""Escaping: all captured or received text passes through here before it reaches a terminal.
 
-Escaped is what ``promptster.replay.invisible_characters`` lists: C0 and C1 controls with ESC among them (so no terminal
-sequence survives), DEL, every bidirectional control, line and paragraph separators, lone surrogates, and invisible
-characters but for those that a word, an emoji or an ideograph needs where they stand. What is escaped stays visible,
-written as Python writes it: ``\x1b``, ``\u202e``.
+The characters that ``promptster.replay.invisible_characters`` lists are escaped: C0 and C1 controls including ESC (so
+no terminal sequence survives), DEL, bidirectional controls, line and paragraph separators, lone surrogates, and
+invisible characters except those that a word, an emoji or an ideograph needs in its place. Escaped characters stay
+visible, as Python writes them: ``\x1b``, ``\u202e``.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def _visible(code: int) -> str:
 
 
 def escape_text(text: str) -> str:
-    """Text of several lines, safe to print: newlines and tabs stay, CRLF becomes a newline."""
+    """Several lines of text, safe to print: newlines and tabs are kept, CRLF becomes a newline."""
     return replace_invisible(text.replace("\r\n", "\n"), _visible)
 
 

@@ -1,4 +1,4 @@
-"""Rows of a label and what it names, as status, the consent screen and the summary of a submission show them."""
+"""Rows of labels and texts, as in status, on the consent screen and in the summary before submitting."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ if TYPE_CHECKING:
 
 _COMMAND = re.compile(r"`[^`]{1,60}`")
 _WHOLE = frozenset({"Next"})
-"""Labels of commands."""
+"""Labels whose text is a command."""
 _GLUE = "\0"
-"""Stands for a space at which no line ends."""
+"""Stands for a space that does not end a line."""
 
 
 def labelled(rows: Sequence[tuple[str, str]], *, indent: str = "", column: int = 0) -> list[str]:
-    """Lines with all texts in one column; what does not fit a line goes on below, and words are never broken.
+    """Lines with all texts in one column; long texts are wrapped, and words are never broken.
 
     Args:
         rows: label and text; an empty label continues the row above.
         indent: what every line begins with.
-        column: at least this wide is the column of labels.
+        column: the least width of the labels.
     """
     wide, width = max([column, *(len(label) + 2 for label, _ in rows)]), columns()
     lines: list[str] = []
@@ -36,13 +36,13 @@ def labelled(rows: Sequence[tuple[str, str]], *, indent: str = "", column: int =
 
 
 def named(label: str, path: str) -> list[str]:
-    """``Certificate: ~/x.json`` on one line if that fits, else the path on a line of its own."""
+    """``Certificate: ~/x.json`` on one line if it fits, otherwise with the path on the next."""
     line = f"{label} {path}"
     return [line] if cells(line) <= columns() else [label, path]
 
 
 def sentence_lines(text: str, *, first: str = "", later: str = "") -> list[str]:
-    """One text in lines as wide as the terminal; a longer word, such as a path, and a command in backticks stay whole.
+    """Text wrapped to the terminal; longer words, such as paths, and commands in backticks are not broken.
 
     Args:
         text: words without line breaks.

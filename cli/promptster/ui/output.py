@@ -1,7 +1,7 @@
-"""Where words and results go.
+"""Output of commands.
 
-With ``--json`` standard output carries exactly one JSON document, the result or the error, and every word for people
-goes to standard error. Without it, words go to standard output and errors to standard error. All pass the escaper.
+With ``--json`` standard output has exactly one JSON document, the result or the error, and messages go to standard
+error. Without it, messages go to standard output and errors to standard error. Everything is escaped.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ if TYPE_CHECKING:
 
 
 _COMMAND = re.compile(r"(?: +|[A-Z][a-z]+ {2,})(?!.*[^ ] {4,}[^ ])(?:promptster(?:-collector)?|git|cd|export) ")
-"""A line that is a command, indented or behind a label such as ``Next``, and nothing that explains it beside it."""
+"""A line with only a command, indented or after a label such as ``Next``, without an explanation next to it."""
 _QUOTED = re.compile("`[^`]{1,60}`")
 """A command inside a sentence."""
 _TIED = "\ue000"
-"""Stands for a space that no line ends at; private use, so no text of ours has it, and a stranger's shows a space."""
+"""Stands for a space that does not end a line; a private-use character, so no text of ours has it."""
 
 
 def write_bytes(pieces: Iterable[bytes]) -> int:
     """Write a file's bytes to standard output; returns their number.
 
     Raises:
-        OutputError: they did not all arrive.
-        BrokenPipeError: whoever read them is gone.
+        OutputError: not everything could be written.
+        BrokenPipeError: the reader closed the pipe.
     """
     written = 0
     with writing():
@@ -46,12 +46,12 @@ def write_bytes(pieces: Iterable[bytes]) -> int:
 
 
 def json_document(value: object) -> str:
-    """One line of JSON in ASCII, so that no text inside it can steer a terminal."""
+    """One line of JSON in ASCII, so that no text in it can control a terminal."""
     return json.dumps(value, ensure_ascii=True, separators=(",", ":")).replace("\x7f", "\\u007f")
 
 
 def _fitted(text: str, width: int) -> str:
-    """Escaped text in lines of at most ``width`` cells; commands stay in one piece, so that they can be copied."""
+    """Escaped text wrapped to ``width`` cells; commands are not broken, so that they can be copied."""
     lines: list[str] = []
     for line in text.split("\n"):
         if _COMMAND.match(line):
@@ -65,31 +65,31 @@ class Output:
     """The two streams of one command."""
 
     def __init__(self, json: bool, *, stdout: TextIO | None = None, stderr: TextIO | None = None) -> None:  # noqa: FBT001 - named after its option
-        """Write results to ``stdout`` (one document with ``json``) and words to the stream that fits."""
+        """Write results to ``stdout`` (one document with ``json``) and messages to the right stream."""
         self.json = json
         self._progress = ""
         self._stdout = stdout if stdout is not None else sys.stdout
         self._stderr = stderr if stderr is not None else sys.stderr
 
     def result(self, document: Mapping[str, object]) -> None:
-        """The command's result for scripts; printed only with ``--json``, exactly once."""
+        """Print the command's result for scripts; only with ``--json``, exactly once."""
         if self.json:
             self._write(self._stdout, json_document(document))
 
     def say(self, text: str = "") -> None:
-        """Words for a person: standard output, or standard error when that carries JSON."""
+        """Print a message on standard output, or on standard error with ``--json``."""
         self._write_words(self._stderr if self.json else self._stdout, text)
 
     def copied(self, text: str) -> None:
-        """Lines that are there to be copied: at any width each is one line, with nothing in front of it."""
+        """Print lines to be copied: never wrapped and never indented."""
         self._write(self._stderr if self.json else self._stdout, escape_text(text))
 
     def note(self, text: str = "") -> None:
-        """Words beside the result, such as progress or a warning: always standard error."""
+        """Print a message that is not the result, such as a warning, on standard error."""
         self._write_words(self._stderr, text)
 
     def progress(self, text: str) -> None:
-        """A line that the next one replaces; where standard error is no terminal, a plain line for each new text."""
+        """Print a line that the next one replaces; outside a terminal, a plain line for each new text."""
         if text == self._progress:
             return
         self._progress = text
@@ -102,12 +102,12 @@ class Output:
             self.note(text)
 
     def progress_end(self) -> None:
-        """Leave the last progress line standing."""
+        """Keep the last progress line on the screen."""
         if self._stderr.isatty():
             self._write(self._stderr, "")
 
     def error(self, error: PromptsterError) -> None:
-        """The error: a JSON document with ``--json``, else what happened and, on the next line, what to do."""
+        """Print an error: a JSON document with ``--json``, otherwise what happened and, on the next line, a hint."""
         if self.json:
             document = {"code": error.code, "message": error.message, "hint": error.hint}
             self._write(self._stdout, json_document({"error": document}))
@@ -118,7 +118,7 @@ class Output:
             self.note(error.hint)
 
     def _write_words(self, stream: TextIO, text: str) -> None:
-        """Words as they are, and on a terminal with lines of its width."""
+        """Write a message, wrapped if the stream is a terminal."""
         words = escape_text(text)
         self._write(stream, _fitted(words, columns(stream)) if stream.isatty() else words)
 

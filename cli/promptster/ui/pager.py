@@ -1,4 +1,4 @@
-"""Long output a screen at a time, through the person's own pager where there is a terminal and a pager."""
+"""Long output through the person's own pager, if there is a terminal and a pager."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ if TYPE_CHECKING:
     from promptster.ui.blocks import Block
 
 _LESS = "FRX"
-"""less: leave at once if all fits, pass colours on, keep the screen."""
+"""Options for less: exit if everything fits, pass colours on, keep the screen."""
 
 
 _AT_ONCE = 100
-"""Blocks that are sent on as they come: a first screen waits for nothing behind it."""
+"""How many blocks are flushed one by one, so that the first screen appears at once."""
 
 
 def show(blocks: Iterable[Block]) -> None:
-    """Print blocks that were escaped before, each as it comes; to a terminal they go through a pager."""
+    """Print escaped blocks as they come; on a terminal through a pager."""
     styled = shows_styles(sys.stdout)
     pager = _pager() if sys.stdout.isatty() and sys.stdin.isatty() else None
     if pager is None:

@@ -1,7 +1,7 @@
-"""Questions to the person at the terminal: every command asks and hears its answers in this one way.
+"""Questions to the person at the terminal, asked by every command in the same way.
 
-A question takes y, yes, n and no; anything else, Enter too, asks again. Ctrl-C and the end of the input are a no. Where
-nobody can be asked, ``--yes`` is the answer, and without it nothing is done.
+A question takes y, yes, n and no; anything else, including Enter, asks again. Ctrl-C and the end of the input mean no.
+If there is nobody to ask, ``--yes`` is needed, and without it nothing is done.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def is_terminal() -> bool:
 
 
 def ask_line(question: str) -> str | None:
-    """Ask on standard error and read one line, without the spaces around it; ``None`` at the end of the input."""
+    """Ask on standard error and read one line without surrounding spaces; ``None`` at the end of the input."""
     width = columns(sys.stderr) if sys.stderr.isatty() else 0
     sys.stderr.write("\n".join(wrap(question, width)) if width else escape_text(question))
     sys.stderr.flush()
@@ -37,9 +37,9 @@ def ask_line(question: str) -> str | None:
 
 
 def ask_yes(question: str) -> bool:
-    """Ask until the answer is a yes or a no; Ctrl-C is left to the caller, the end of the input is a no.
+    """Ask until the answer is yes or no; the end of the input means no, and Ctrl-C is left to the caller.
 
-    A question that ends its line has its two answers on the next one.
+    If the question ends with a newline, the two answers are on the next line.
     """
     asked = f"{question}{'' if question.endswith(chr(10)) else ' '}(yes/no) "
     while (line := ask_line(asked)) is not None:
@@ -51,12 +51,12 @@ def ask_yes(question: str) -> bool:
 
 
 def ask_word(question: str, words: Collection[str], again: str) -> str | None:
-    """Ask until the answer is one of ``words``, in small letters; ``None`` at the end of the input.
+    """Ask until the answer is one of ``words``, in lower case; ``None`` at the end of the input.
 
     Args:
         question: what is asked first.
-        words: what is taken for an answer.
-        again: what is asked after anything else.
+        words: the possible answers.
+        again: the question after any other answer.
     """
     asked = question
     while (line := ask_line(asked)) is not None:
@@ -68,15 +68,15 @@ def ask_word(question: str, words: Collection[str], again: str) -> str | None:
 
 
 def confirm(question: str, *, yes: bool, json: bool, act: str, refused: str = NOTHING_CHANGED, code: str) -> None:
-    """Return if the person agrees; a no, Ctrl-C included, is told as their choice.
+    """Return if the person agrees; a no, or Ctrl-C, is reported as their choice.
 
     Args:
-        question: a yes or a no answers it.
-        yes: ``--yes`` was given: nobody is asked.
-        json: the output is for a script, so nobody is asked either.
-        act: what needs the yes, such as ``stopping``.
+        question: a yes-or-no question.
+        yes: ``--yes`` was given, so nobody is asked.
+        json: the output is for a script, so nobody can be asked.
+        act: what needs confirmation, such as ``stopping``.
         refused: what to say after a no.
-        code: the no's code for scripts.
+        code: the code for scripts after a no.
 
     Raises:
         ChoiceError: the person said no; nothing was changed.
@@ -86,7 +86,7 @@ def confirm(question: str, *, yes: bool, json: bool, act: str, refused: str = NO
 
 
 def confirm_by_word(question: str, word: str, *, yes: bool, json: bool, act: str, code: str) -> None:
-    """For what destroys a whole recording: only the typed word does it, anything else keeps everything.
+    """Return only if the person types ``word``; used for what destroys a whole recording.
 
     Raises:
         ChoiceError: anything else was typed, Ctrl-C included; nothing was changed.
@@ -109,18 +109,18 @@ def _confirm(agrees: Callable[[], bool], *, yes: bool, json: bool, act: str, ref
 
 
 def _types(word: str, question: str) -> bool:
-    """Whether the one answer is this word; the end of the input is none."""
+    """Whether the answer is this word; the end of the input is not."""
     line = ask_line(question)
     return line is not None and _word(line) == word
 
 
 def _word(line: str) -> str:
-    """An answer in small letters, without the quotes that it may have around it."""
+    """An answer in lower case and without quotes."""
     return line.lower().strip("\"'")
 
 
 def require_person(*, json: bool, act: str) -> None:
-    """Return if somebody can be asked.
+    """Return if a person can be asked.
 
     Raises:
         ConfirmationNeededError: there is no terminal, or the output is for a script.

@@ -1,4 +1,4 @@
-"""Reading longer text in a terminal: wrapped, a screen at a time."""
+"""Long text in a terminal: wrapped, one screen at a time."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ __all__ = ["show_paged", "wrap"]
 
 
 def show_paged(text: str, *, stream: TextIO | None = None, keyboard: TextIO | None = None) -> None:
-    """Print text a screen at a time; Enter shows more, q and Enter go to the question.
+    """Print text one screen at a time; Enter shows more, q and Enter go to the question.
 
-    It waits only if both ends are a terminal.
+    It waits only if input and output are a terminal.
     """
     out = stream if stream is not None else sys.stderr
     keys = keyboard if keyboard is not None else sys.stdin

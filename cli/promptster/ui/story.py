@@ -1,7 +1,7 @@
-"""A replay in the terminal: the verdict, the story with its gaps, and who saw what.
+"""A replay in the terminal: the verdict, the story with its gaps, and which source saw what.
 
-Every text goes through the escaper before it becomes part of a block; styles are added around it and never read from
-it. A passage is one block however many lines it has, so that a long session costs little more than its text does.
+All text is escaped before it becomes part of a block, and styles are added around it. A passage is one block however
+many lines it has, so that a long session costs little more than printing its text.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _LABELS = {"prompt": "bold blue", "note": "bold blue", "file_edit": "green", "co
 _REPORTED = frozenset(GapKind) - {
     GapKind.SOURCE_LOSS, GapKind.SILENCE, GapKind.ABSENT, GapKind.UNTIMED, GapKind.MISSING,
 }  # fmt: skip
-"""Gaps that an entry of their own reports: the gap's line says it all."""
+"""Gaps that have an entry of their own, which is left out because the line of the gap says the same."""
 _INDENT = " " * 10
 _PASSAGE_LINES = 16
 _DIFF_STYLES = {Kind.ADDED: "green", Kind.REMOVED: "red", Kind.HEAD: "dim", Kind.HUNK: "dim", Kind.NOTE: "dim"}
@@ -43,18 +43,18 @@ _DIFF_STYLES = {Kind.ADDED: "green", Kind.REMOVED: "red", Kind.HEAD: "dim", Kind
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Layout:
-    """What the story is laid out for."""
+    """How the story is laid out."""
 
     width: int = USUAL_WIDTH
-    """Cells of a line."""
+    """The width of a line in cells."""
     folds: bool = False
-    """Whether every line ends there, as a terminal's must; otherwise prose alone does, and the rest can be searched."""
+    """Whether to wrap every line, as on a terminal; otherwise only prose, so that the rest can be searched."""
     everything: bool = False
-    """Also routine entries and housekeeping, and every text in full."""
+    """Whether to show routine entries too, and every text in full."""
 
     @classmethod
     def of_terminal(cls, *, everything: bool) -> Layout:
-        """The layout that standard output asks for."""
+        """The layout for standard output."""
         return cls(width=columns(), folds=sys.stdout.isatty(), everything=everything)
 
 
@@ -62,7 +62,7 @@ _USUAL = Layout()
 
 
 def title(known: Facts, layout: Layout = _USUAL) -> Iterator[Block]:
-    """The first line: what was assessed, and by whom."""
+    """The first line: the title and the organisation."""
     by = f"  {known.organisation}" if known.organisation else ""
     yield _line((known.title or "session", "bold"), (by, "dim"), layout=layout)
 
@@ -74,7 +74,7 @@ def story(replay: Replay, layout: Layout = _USUAL) -> Iterator[Block]:
 
 
 def untitled(replay: Replay, layout: Layout = _USUAL) -> Iterator[Block]:
-    """What stands below the title."""
+    """Everything after the title."""
     yield from _heading(replay, layout)
     timeline = replay.timeline
     if not timeline.entries:
@@ -94,7 +94,7 @@ def untitled(replay: Replay, layout: Layout = _USUAL) -> Iterator[Block]:
 
 
 def _line(*parts: tuple[str, str], layout: Layout, hanging: int | None = None) -> Block:
-    """One line of escaped text; each part with its style."""
+    """One line of escaped text; each part has a style."""
     line = Block(tuple((escape_line(text), style) for text, style in parts))
     return line.folded(layout.width, hanging) if layout.folds else line
 
@@ -177,7 +177,7 @@ def _coverage(timeline: Timeline, layout: Layout) -> Iterator[Block]:
     if not timeline.coverage:
         return
     yield Block()
-    yield _line(("who saw what", "bold"), layout=layout)
+    yield _line(("Who saw what", "bold"), layout=layout)
     for kind in timeline.coverage:
         seen = ", ".join(f"{' and '.join(sources)} {count}" for sources, count in kind.by_sources.items())
         yield _line((f"  {kind.kind:<18}{kind.total:>6}  ", ""), (seen, "dim"), layout=layout, hanging=28)

@@ -1,6 +1,6 @@
-"""Lines for a terminal: as wide as it really is, words whole, counted in the cells that characters take there.
+"""Wrapping for the terminal: to its actual width, between words, measured in the cells that characters take.
 
-A word that is wider than the line stays whole on a line of its own, so that links, commands and paths can be copied.
+A word that is wider than the line is not broken, so that links, commands and paths can be copied.
 """
 
 from __future__ import annotations
@@ -14,32 +14,32 @@ from typing import Final, TextIO
 from promptster.ui.escape import escape_text
 
 USUAL_WIDTH: Final = 80
-"""Where nobody says how wide it is."""
+"""The width if none is known."""
 _LEAST_WIDTH = 20
 _MOST_HANGING = 28
-"""Cells of the widest label that text stands beside: that of a command, as where the next steps are shown."""
+"""The widest label, in cells, with text next to it: a command in the list of next steps."""
 _MOST_COMBINED = 8
-"""Characters in one cell; a letter with more marks than that is taken for a longer word."""
+"""The most characters in one cell; a letter with more marks counts as a longer word."""
 _LONGEST_WORD = 1000
-"""A longer word is no link that anybody copies: it is cut at the line's end."""
+"""Longer words are cut at the end of the line, because nobody copies a link of that length."""
 
 _HANGING = re.compile(r" *(?:[-*•] +|\d{1,3}[.)] +|[^ ]+(?: [^ ]+)* {2,}(?=[^ ]))?")
-"""What the further lines of a line stand below: the text behind a bullet, a number, or a label and its gap."""
+"""The part of a line that its further lines are indented by: a bullet, a number, or a label and its gap."""
 _HANGING_BEGINS = frozenset(" -*•0123456789")
 _NARROW = re.compile(
     "[ -~\xa0-\xac\xae-\u02ff\u0370-\u0377\u037a-\u037f\u0384-\u038a\u0391-\u03a1\u03a3-\u0482"
     "\u2010-\u2027\u2030-\u203b\u203d-\u2048\u2190-\u2193\u2500-\u254b\u2550-\u2573]*"
 )
-"""Text of which every character takes one cell."""
+"""Text in which every character takes one cell."""
 _IDEOGRAPHS = "\u2e80-\u3029\u302e-\ua4cf\uac00-\ud7a3\uf900-\ufaff\uff01-\uff60\U00020000-\U000323af"
 _STOPS = "、。，．！：；？）」』】"  # noqa: RUF001 - these are the wide ones
 _WIDE = re.compile(f"[{_IDEOGRAPHS}]*")
 _TOKEN = re.compile(f" +|[{_IDEOGRAPHS}][{_STOPS}]*|[^ {_IDEOGRAPHS}]+")
-"""Gaps, ideographs with the stops behind them, and words: a line may end between any two."""
+"""Gaps, ideographs with the stops after them, and words: a line may end between any two."""
 
 
 def columns(stream: TextIO | None = None) -> int:
-    """How many cells a line of the stream has, standard output's if none is given; ``COLUMNS`` goes first."""
+    """The width of a line on the stream, by default standard output; ``COLUMNS`` has priority."""
     said = os.environ.get("COLUMNS", "")
     if said.isascii() and said.isdigit() and int(said) > 0:
         return max(int(said), _LEAST_WIDTH)
@@ -51,7 +51,7 @@ def columns(stream: TextIO | None = None) -> int:
 
 
 def cells(text: str) -> int:
-    """How many cells a text takes at most; joined emoji count one by one, as not every terminal joins them."""
+    """The most cells that a text takes; joined emoji count separately, because not every terminal joins them."""
     if text.isascii() or _NARROW.fullmatch(text):
         return len(text)
     return sum(map(_character_cells, text)) + text.count("\ufe0f")
@@ -65,19 +65,19 @@ def _character_cells(character: str) -> int:
 
 
 def widest_word(line: str) -> int:
-    """How many cells the widest part takes that no line ends in."""
+    """The width in cells of the widest part that cannot be broken."""
     return max(map(cells, _TOKEN.findall(line)), default=0)
 
 
 def fits(line: str, width: int) -> bool:
-    """Whether a line takes no more than this many cells."""
+    """Whether a line fits into this many cells."""
     if line.isascii() or 2 * len(line) <= width:
         return len(line) <= width
     return len(line) <= width * _MOST_COMBINED and cells(line) <= width
 
 
 def shortened(line: str, width: int) -> str:
-    """An escaped line of at most ``width`` cells, with an ellipsis where its end was."""
+    """An escaped line shortened to ``width`` cells, with an ellipsis at the end."""
     if fits(line, width):
         return line
     kept, used = 0, 1
@@ -90,17 +90,17 @@ def shortened(line: str, width: int) -> str:
 
 
 def wrap(text: str, width: int | None = None) -> list[str]:
-    """Escaped lines of at most ``width`` cells, the terminal's own if not given; a list's items hang."""
+    """Text escaped and wrapped to ``width`` cells, by default the terminal's; list items get a hanging indent."""
     return fold(escape_text(text), columns() if width is None else width)
 
 
 def fold(text: str, width: int, hanging: int | None = None) -> list[str]:
-    """What ``wrap`` does, with text that was escaped before.
+    """Text that is already escaped, wrapped like ``wrap`` does.
 
     Args:
         text: the text.
-        width: cells of a line.
-        hanging: cells in front of a line's further lines; those of its bullet, label or indent if not given.
+        width: the width of a line in cells.
+        hanging: the indent of further lines; by default that of the bullet, label or line.
     """
     lines: list[str] = []
     for line in text.split("\n"):
@@ -113,7 +113,7 @@ def fold(text: str, width: int, hanging: int | None = None) -> list[str]:
 
 
 def _fill(line: str, width: int, indent: str, lines: list[str]) -> None:
-    """Put words together until a line is full; the further lines begin with ``indent``."""
+    """Fill lines with words; further lines begin with ``indent``."""
     narrow = line.isascii() or (len(line) <= _LONGEST_WORD and _NARROW.fullmatch(line) is not None)
     size, lead, room = len(line), "", width
     word = size - len(line.lstrip(" "))
@@ -131,7 +131,7 @@ def _fill(line: str, width: int, indent: str, lines: list[str]) -> None:
 
 
 def _indent(line: str, width: int) -> str:
-    """What the further lines of a line begin with: as many spaces as its bullet, label or own indent takes."""
+    """The indent of further lines: the width of the bullet, the label or the line's own indent."""
     head = line[: _MOST_HANGING + 2]
     if head[0] not in _HANGING_BEGINS and "  " not in head:
         return ""
@@ -143,7 +143,7 @@ def _indent(line: str, width: int) -> str:
 
 
 def _end(line: str, start: int, word: int, room: int) -> int:
-    """Where the line that begins at ``start`` ends: behind the last word that has room, or behind the only one."""
+    """Where the line that begins at ``start`` ends: after the last word that fits, or after its only word."""
     window = line[start : start + room + 1]
     if not (window.isascii() or _NARROW.fullmatch(window)):
         return _end_among_wide(line, start, word, room)

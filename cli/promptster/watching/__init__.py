@@ -1,4 +1,4 @@
-"""The checkpoints that this computer was shown, kept from session to session, and what they say about a log.
+"""Checks that a collector's log only grows, with the checkpoints that were seen on this computer.
 
-``kept`` is the folder and needs no network; ``asking`` has a collector prove that its log only grew.
+``kept`` stores the checkpoints and needs no network; ``asking`` has the collector prove that its log only grew.
 """

@@ -1,7 +1,7 @@
-"""Has a collector prove that its log only grew since the last time, and keeps what it shows.
+"""Has a collector prove that its log only grew since the last time, and keeps the checkpoints that it shows.
 
-Nothing here stands in anybody's way: what cannot be asked now is asked another time, and whatever is found out, the
-command that asked goes on. A log that does not continue is told, and the signed notes that say so are kept.
+Nothing here stops a command: what cannot be asked now is asked another time. A log that does not continue is reported,
+and the signed notes that show it are kept.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ if TYPE_CHECKING:
     from promptster.protocol.key_succession import KeySuccession
 
 MOST_ASKED: Final = 16
-"""Proofs that are asked for at one time; the others another time."""
+"""The most proofs that are requested at a time; the others are requested later."""
 PATIENCE: Final = 3
-"""Times in a row that a collector may answer without a proof before that is told."""
+"""How often in a row a collector may answer without a proof before that is reported."""
 _NOT_FOUND: Final = 404
 _NO_ANSWER: Final = "collector_answer"
 _EMPTY: Final = "log_empty"
@@ -40,48 +40,48 @@ _NO_SUCH_SIZE: Final = "log_size"
 
 
 class Kind(StrEnum):
-    """What a log was found to do that somebody should know of."""
+    """What can be wrong with a log."""
 
     EQUIVOCATION = "equivocation"
     """It signed two trees of which neither begins with the other."""
     NOT_CONTINUED = "not_continued"
-    """What it gives as the proof that it only grew does not lead from the one checkpoint to the other."""
+    """Its proof that it only grew does not lead from one checkpoint to the other."""
     ROLLED_BACK = "rolled_back"
     """Its newest checkpoint is older than one that it signed before."""
     FOREIGN_KEY = "foreign_key"
-    """Its newest checkpoint is signed by a key that nobody vouches for."""
+    """Its newest checkpoint is signed with a key that nobody vouches for."""
     NO_PROOF = "no_proof"
-    """It answers, and time after time not with the proof that it was asked for."""
+    """It answered several times without the requested proof."""
     RESTARTED = "restarted"
-    """It began another log, which is not shown to go on from the last checkpoint that was kept of the one before."""
+    """It started a new log, and did not show that it continues from the last kept checkpoint of the previous one."""
 
 
 CONTRADICTIONS: Final = frozenset({Kind.EQUIVOCATION, Kind.NOT_CONTINUED, Kind.ROLLED_BACK, Kind.FOREIGN_KEY})
-"""What no collector in order can do; the others can have a reason, and somebody has to be asked for it."""
+"""Findings that no correct collector can cause; the others may have an innocent reason."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Split:
-    """One such finding, with both signed notes."""
+    """One finding, with both signed notes."""
 
     kind: Kind
     collector: str
     origin: str
     kept: str
-    """The note that this computer had; empty where there is none."""
+    """The note that this computer had kept; empty if there is none."""
     shown: str
-    """The note that does not fit; empty where the log is said to hold nothing at all."""
+    """The note that does not fit; empty if the log is said to be empty."""
     evidence: str | None
-    """The file in which both are kept."""
+    """The file with both notes."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Watched:
-    """What came of asking."""
+    """The result of one check."""
 
     splits: tuple[Split, ...] = ()
     trouble: str | None = None
-    """Why checkpoints could not be kept on this computer."""
+    """Why checkpoints could not be saved on this computer."""
 
 
 def watch(
@@ -91,13 +91,13 @@ def watch(
     seen: Iterable[View | None] = (),
     notes: Iterable[str] = (),
 ) -> Watched:
-    """Keep the checkpoints that were seen and the collector's newest, and have it prove that they are one log.
+    """Keep the checkpoints that were seen and the newest one, and have the collector prove that they are one log.
 
     Args:
-        config: settings, and where the notes lie.
+        config: settings and the folder of the notes.
         url: the collector's address; its pinned keys say which notes are its own.
         seen: checkpoints of verified bundles of this collector.
-        notes: others that it showed; those that it did not sign are passed over.
+        notes: other checkpoints that it showed; those that it did not sign are ignored.
     """
     try:
         keys = PinnedKeys(config.paths).get(url)
@@ -112,9 +112,9 @@ def watch(
 
 
 def remember(paths: Paths, url: str, note: str) -> None:
-    """Keep a checkpoint that came on the way, if it is the collector's; the next command that asks holds it to it.
+    """Keep a checkpoint that came with another answer, if the collector signed it; it is checked by the next command.
 
-    Never fails: a recorder has more important things to do.
+    Never raises, so that recording is not disturbed.
     """
     with suppress(OSError, ConfigurationError, ProtocolError):
         keys = PinnedKeys(paths).get(url)
@@ -124,7 +124,7 @@ def remember(paths: Paths, url: str, note: str) -> None:
 
 
 def _signed(keys: KeySuccession, checkpoint: Checkpoint) -> View | None:
-    """A checkpoint that one of these log keys signed."""
+    """The checkpoint as a view, if one of these log keys signed it."""
     for record in keys.log:
         with suppress(LogError):
             checkpoint.verify(record.public_key)
@@ -133,7 +133,7 @@ def _signed(keys: KeySuccession, checkpoint: Checkpoint) -> View | None:
 
 
 class _Watch:
-    """One visit to one collector."""
+    """One check of one collector."""
 
     def __init__(self, config: Config, url: str, client: CollectorClient, keys: KeySuccession) -> None:
         self._logs, self._pins = KeptLogs(config.paths), PinnedKeys(config.paths)
@@ -142,7 +142,7 @@ class _Watch:
         self._refused = False
 
     def run(self, seen: Iterable[View | None], notes: Iterable[str]) -> list[Split]:
-        """Everything, in an order in which a second command at the same time is no contradiction."""
+        """Do all checks, in an order in which a second command at the same time causes no contradiction."""
         own = {record.public_key for record in self._keys.log}
         for view in (*seen, *map(self._read, notes)):
             if view is not None and view.public_key in own:
@@ -160,7 +160,7 @@ class _Watch:
         return self._found
 
     def _count_refusals(self, head: View | None) -> None:
-        """Tell a collector that answers and proves nothing from one that is away, or does not have these routes yet."""
+        """Count answers without a proof, and report a collector that keeps answering without one."""
         key = self._keys.log[-1].public_key
         if not self._refused:
             if head is not None:
@@ -178,12 +178,12 @@ class _Watch:
         self._found.append(split)
 
     def _largest(self, public_key: bytes) -> dict[str, Kept]:
-        """For each origin that was a newest log, the note over the most entries."""
+        """For each origin that was the newest log, the note that covers the most entries."""
         notes = {origin: self._logs.log(public_key, origin).notes() for origin in self._logs.heads(public_key)}
         return {origin: kept[-1] for origin, kept in notes.items() if kept}
 
     def _take(self, view: View) -> None:
-        """Keep a note, and hold it against all that are here."""
+        """Keep a note, and compare it with all that are kept."""
         log = self._logs.log(*view.log)
         log.keep(view)
         for pair in compare([view, *(kept.view for kept in log.notes())]):
@@ -200,7 +200,7 @@ class _Watch:
         return any({split.kept, split.shown} == notes for split in self._found)
 
     def _head(self) -> View | None:
-        """The collector's newest checkpoint, if it has one, and one of its keys signed it."""
+        """The collector's newest checkpoint, if it has one and one of its keys signed it."""
         try:
             note = self._client.log_checkpoint()
         except RefusedError as error:
@@ -234,7 +234,7 @@ class _Watch:
             return None
 
     def _pinned_anew(self) -> None:
-        """Take over what the collector's key file adds behind the pinned keys, if it does not contradict them."""
+        """Accept keys that the collector's key file adds after the pinned ones, if they do not contradict them."""
         try:
             self._keys = self._pins.pin(self._url, self._client.keys())
         except (CollectorError, ProtocolError):
@@ -248,7 +248,7 @@ class _Watch:
                     self._tell(Kind.ROLLED_BACK, log, notes[-1].view, None)
 
     def _compare_heads(self, head: View, heads: list[str], largest: dict[str, Kept]) -> None:
-        """Whether the newest checkpoint is older than one that was known before it was asked for."""
+        """Report a newest checkpoint that is older than one known before the request."""
         origin = head.checkpoint.origin
         if origin in heads[:-1] and heads[-1] in largest:
             last = largest[heads[-1]]
@@ -259,10 +259,10 @@ class _Watch:
             self._logs.add_head(head.public_key, origin)
 
     def _compare_beginning(self, head: View, last: Kept | None) -> bool:
-        """Whether another log goes on from the one before: its first leaf is the last checkpoint of that.
+        """Check that a new log continues the previous one: its first leaf is the last checkpoint of that log.
 
         Returns:
-            Whether that could be asked; it is told once.
+            Whether it could be checked, so that it is reported only once.
         """
         if last is None or any(split.origin == last.view.checkpoint.origin for split in self._found):
             return True  # what was just told of the log before is graver, and may be why it was left
@@ -275,9 +275,9 @@ class _Watch:
         return True
 
     def _prove(self, head: View) -> None:
-        """Have the notes that are not held yet proved to be one log with those that are.
+        """Have the collector prove that the notes not held yet belong to one log with the held ones.
 
-        Those that were not are asked about again: it is told as long as it is so.
+        Notes for which that failed are checked again each time, and reported as long as it fails.
         """
         log = self._logs.log(*head.log)
         anchor = log.begin()
@@ -299,9 +299,9 @@ class _Watch:
                 anchor = kept
 
     def _proof(self, origin: str, old: int, new: int) -> list[bytes] | None:
-        """What the collector gives as the proof that one tree begins with the other; ``None`` where it says nothing.
+        """The collector's proof that one tree begins with the other; ``None`` if it gave no answer.
 
-        Only its own word about this very log, that it has no such size, counts as giving none: it signed that size.
+        If it says that this log has no such size, that counts as an empty proof, because it signed that size.
         """
         if old == 0:
             return []
@@ -359,7 +359,7 @@ class _Watch:
 
 
 def _holds(small: Checkpoint, large: Checkpoint, proof: list[bytes]) -> bool:
-    """Whether a proof shows that one tree begins with the other; with nothing every tree begins."""
+    """Whether a proof shows that one tree begins with the other; every tree begins with the empty one."""
     return small.size == 0 or _leads(small.size, small.root, large, proof)
 
 

@@ -1,16 +1,16 @@
-"""Signed checkpoints on this computer's disk: one folder for each log, one file for each note, its exact bytes.
+"""Signed checkpoints on disk: one folder for each log, one file with the exact bytes of each note.
 
 ::
 
-    logs/KEY/heads               the origins that were the newest log, in the order in which that was seen
+    logs/KEY/heads                       the origins that were the newest log, in order
     logs/KEY/refused                     how often in a row the collector answered without a proof
-    logs/KEY/ORIGIN/SIZE-ROOT.new        kept, and not yet shown to be one log with the others
+    logs/KEY/ORIGIN/SIZE-ROOT.new        not yet shown to be one log with the others
     logs/KEY/ORIGIN/SIZE-ROOT.held       shown to be one log with every other ``held``
     logs/KEY/ORIGIN/SIZE-ROOT.split      contradicts others here
     logs/KEY/ORIGIN/evidence-NAME.json   what was found, with both notes
 
-KEY is the short name of the log's key, ORIGIN a hash of the log's name. A file ends in what is known of it: becoming
-``held`` is one rename. A note with more signature lines, such as witnesses', is kept like any other.
+KEY is the id of the log's key, ORIGIN a hash of the log's name. The suffix of a file is its standing, so becoming
+``held`` is one rename. Notes with more signature lines, such as those of witnesses, are kept like any other.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
-from promptster.config import make_private_folder, sync_folder, write_private
+from promptster.durable import make_private_folder, sync_folder, write_private
 from promptster.protocol.errors import LogError
 from promptster.protocol.log_consistency import View
 from promptster.protocol.signing import kid
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from promptster.paths import Paths
 
 MOST: Final = 256
-"""Notes of one log and state that are kept; the ones over the fewest entries go first."""
+"""The most notes kept for one log and standing; those that cover the fewest entries are removed first."""
 MOST_EVIDENCE: Final = 64
 _HEADS = "heads"
 _REFUSED = "refused"
@@ -46,7 +46,7 @@ _MOST_ORIGINS = 256
 
 @contextmanager
 def _alone(folder: Path) -> Generator[None]:
-    """No other command of ours changes what lies right in this folder meanwhile; it is made if need be."""
+    """Lock a folder against other commands of ours; it is created if needed."""
     make_private_folder(folder)
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
@@ -57,7 +57,7 @@ def _alone(folder: Path) -> Generator[None]:
 
 
 class Standing(StrEnum):
-    """What is known of a kept note; the end of its file's name."""
+    """What is known about a kept note; the suffix of its file."""
 
     NEW = "new"
     HELD = "held"
@@ -74,21 +74,21 @@ class Kept:
 
     @property
     def size(self) -> int:
-        """How many entries it covers."""
+        """The number of entries that it covers."""
         return self.view.checkpoint.size
 
 
 class KeptLog:
-    """What was kept of one log: a key and an origin."""
+    """The kept notes of one log, which is a key and an origin."""
 
     def __init__(self, folder: Path, public_key: bytes, origin: str) -> None:
-        """Nothing is read or made."""
+        """Remember the folder, without reading or creating it."""
         self.folder = folder / hashlib.sha256(origin.encode()).hexdigest()[:32]
         self._key = public_key
         self._origin = origin
 
     def notes(self) -> list[Kept]:
-        """Every note that is here, the one over the fewest entries first; a damaged file is passed over."""
+        """All kept notes, those that cover the fewest entries first; damaged files are ignored."""
         found: list[Kept] = []
         for path in self._files():
             kept = self._read(path)
@@ -109,10 +109,10 @@ class KeptLog:
         return Kept(View(checkpoint, self._key), standing, path) if checkpoint.origin == self._origin else None
 
     def keep(self, view: View, standing: Standing = Standing.NEW) -> None:
-        """Keep a note, durably; one of the same tree is here once, and what is held stays so.
+        """Keep a note durably; each tree is kept once, and a held note stays held.
 
         Raises:
-            OSError: the disk refuses.
+            OSError: the disk cannot be written.
         """
         name = f"{view.checkpoint.size:016d}-{view.checkpoint.root.hex()}"
         with _alone(self.folder):
@@ -124,10 +124,10 @@ class KeptLog:
                 self._rename(known, standing)
 
     def begin(self) -> Kept | None:
-        """The held note over the most entries. Where none is held yet, the first that was kept is where trust begins.
+        """The held note that covers the most entries. If none is held yet, trust begins with the first note kept.
 
         Raises:
-            OSError: the disk refuses.
+            OSError: the disk cannot be written.
         """
         with _alone(self.folder):
             notes = self.notes()
@@ -143,16 +143,16 @@ class KeptLog:
         sync_folder(self.folder)
 
     def _make_room(self, standing: Standing) -> None:
-        """One less than the most."""
+        """Remove notes until there is room for one more."""
         same = self._files(f"[0-9]*-*.{standing.value}")
         for path in same[: max(0, len(same) - MOST + 1)]:
             path.unlink(missing_ok=True)
 
     def keep_evidence(self, document: dict[str, Any]) -> Path | None:
-        """Keep what was found, once; ``None`` where there is as much already as is kept.
+        """Save a finding once; ``None`` if the most findings are already saved.
 
         Raises:
-            OSError: the disk refuses.
+            OSError: the disk cannot be written.
         """
         notes = json.dumps([document["kind"], document["kept"], document["shown"]]).encode()
         path = self.folder / f"evidence-{hashlib.sha256(notes).hexdigest()[:16]}.json"
@@ -164,21 +164,21 @@ class KeptLog:
 
 
 class KeptLogs:
-    """Every log of which this user was shown a checkpoint."""
+    """All logs of which this user has seen a checkpoint."""
 
     def __init__(self, paths: Paths) -> None:
-        """The folder ``logs`` among the user's state; it is made when there is something to keep."""
+        """Use the folder ``logs`` in the user's state; it is created when there is something to keep."""
         self._folder = paths.state / "logs"
 
     def log(self, public_key: bytes, origin: str) -> KeptLog:
-        """One log's notes."""
+        """The notes of one log."""
         return KeptLog(self._folder / kid(public_key), public_key, origin)
 
     def heads(self, public_key: bytes) -> list[str]:
-        """The origins that were a collector's newest log, the latest last.
+        """The origins that were the collector's newest log, the latest last.
 
         Raises:
-            OSError: the disk refuses.
+            OSError: the disk cannot be written.
         """
         try:
             listed = (self._folder / kid(public_key) / _HEADS).read_text(encoding="utf-8").split("\n")[:-1]
@@ -187,10 +187,10 @@ class KeptLogs:
             return []
 
     def add_head(self, public_key: bytes, origin: str) -> None:
-        """Remember a newest log's name, once, also where two commands see it at the same time.
+        """Remember the name of a newest log once, even if two commands see it at the same time.
 
         Raises:
-            OSError: the disk refuses.
+            OSError: the disk cannot be written.
         """
         folder = self._folder / kid(public_key)
         with _alone(folder):
@@ -200,10 +200,10 @@ class KeptLogs:
                 write_private(folder / _HEADS, data)
 
     def count_refusal(self, public_key: bytes) -> int:
-        """One more answer without a proof; how many there were in a row.
+        """Count one more answer without a proof; how many there were in a row.
 
         Raises:
-            OSError: the disk refuses.
+            OSError: the disk cannot be written.
         """
         path = self._folder / kid(public_key) / _REFUSED
         try:
@@ -214,9 +214,9 @@ class KeptLogs:
         return count
 
     def forget_refusals(self, public_key: bytes) -> None:
-        """It was in order this time.
+        """Reset the count after a proper answer.
 
         Raises:
-            OSError: the disk refuses.
+            OSError: the disk cannot be written.
         """
         (self._folder / kid(public_key) / _REFUSED).unlink(missing_ok=True)

@@ -1,1 +1,1 @@
-"""Who calls, and what that caller may do: principals, tokens, roles, the guard before every route."""
+"""Who the caller is and what they may do: principals, tokens, roles, rate limits and the guard of every route."""

@@ -1,4 +1,4 @@
-"""The guard that stands before every route and lets through whom the route's own rule names."""
+"""The guard before every route: it admits the callers that the route's access rule names."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from promptster_collector.access.tokens import Tokens
 
 ACCESS = "access"
-"""The key under which a route declares its rule."""
+"""The key under which a route declares its access rule."""
 _PRINCIPAL = "principal"
 
 
@@ -44,7 +44,7 @@ def _admit(access: Access, principal: Principal, session: object) -> None:
 
 
 def _methods(connection: ASGIConnection[Any, Any, Any, Any]) -> list[str]:
-    """The methods of the route that was asked, without the one that the framework adds."""
+    """The methods of the requested route, without OPTIONS, which the framework adds."""
     template = connection.scope["path_template"]
     found = {
         str(method)
@@ -56,14 +56,13 @@ def _methods(connection: ASGIConnection[Any, Any, Any, Any]) -> list[str]:
 
 
 class Guard:
-    """Checks a request against its route's rule, before the body is read."""
+    """Checks a request against its route's access rule before the body is read."""
 
     def __init__(self, tokens: Tokens) -> None:
-        """Keep where tokens are looked up."""
         self._tokens = tokens
 
     async def __call__(self, connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
-        """Refuse, or leave the principal for the route.
+        """Refuse the request, or store its principal for the route.
 
         Raises:
             UnauthorizedError: no usable credential.
@@ -74,7 +73,7 @@ class Guard:
         access = cast("Access | None", handler.opt.get(ACCESS))
         if access is None:  # only the OPTIONS answers that the framework adds
             raise Refusal(
-                "this is not a method of this route",
+                "this route does not support this method",
                 code="method_not_allowed",
                 status=405,
                 headers={"allow": ", ".join(_methods(connection))},
@@ -88,5 +87,5 @@ class Guard:
 
 
 def principal_of(request: Request[Any, Any, Any]) -> Principal:
-    """The caller that the guard let through."""
+    """The caller that the guard admitted."""
     return cast("Principal", request.scope["state"][_PRINCIPAL])

@@ -15,7 +15,7 @@ class Role(StrEnum):
 
 
 class Credential(StrEnum):
-    """What proves a caller's right on a route."""
+    """The credential that a route requires."""
 
     NOTHING = "nothing"
     """Open to anyone."""
@@ -34,7 +34,7 @@ class Access:
     credential: Credential
     roles: frozenset[Role] = frozenset()
     candidate: bool = False
-    """Whether a candidate may, for the own session."""
+    """Whether a candidate may use it for their own session."""
 
 
 ANYONE = Access(Credential.NOTHING)
@@ -46,7 +46,7 @@ INVITERS = Access(Credential.BEARER, frozenset({Role.OWNER, Role.RECRUITER}))
 READERS = Access(Credential.BEARER, frozenset({Role.OWNER, Role.REVIEWER}), candidate=True)
 """Those who may read a session's content."""
 ERASERS = Access(Credential.BEARER, frozenset({Role.OWNER}), candidate=True)
-"""Those who may have a session erased."""
+"""Those who may erase a session."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,5 +63,5 @@ class Principal:
 
     @property
     def reader(self) -> str:
-        """How the audit of reads names the caller."""
+        """The caller's name in the read audit."""
         return "candidate" if self.role is None else self.role.value

@@ -1,8 +1,8 @@
-"""How often something may be done: buckets that fill again with time, in memory and bounded.
+"""Rate limits: token buckets in memory, bounded in number.
 
-What somebody can use up without the secret or the key that a route asks for is counted for the address it came from,
-and counts failures only. So nobody uses up what belongs to a session or to an invite's holder, not even from the same
-address: whatever is signed, and whoever holds the secret, is never refused for what others sent.
+Requests that lack the secret or the signature that their route requires are counted by the sender's address, and only
+when they fail. So nobody can use up the limits of a session or of an invite's holder, not even from the same address:
+a signed request, or one with the right secret, is never refused because of what others sent.
 """
 
 from __future__ import annotations
@@ -20,27 +20,27 @@ if TYPE_CHECKING:
     from promptster_collector.clock import Clock
 
 _KEPT = 10_000
-"""Buckets that one budget remembers; the least recently used goes first."""
+"""Buckets that one limiter remembers; the least recently used is dropped first."""
 _NETWORK_BITS = 64
-"""Of an IPv6 address, those that tell one customer of a network from the next."""
+"""The part of an IPv6 address that identifies one customer's network."""
 
 
 class RateLimiter:
-    """One bucket for each key: ``amount`` at once, and as much again in every ``seconds``."""
+    """A token bucket for each key: ``amount`` at once, refilled over ``seconds``."""
 
     def __init__(self, clock: Clock, *, amount: int, seconds: float) -> None:
-        """All buckets are full at first."""
+        """All buckets start full."""
         self._clock = clock
         self._amount = float(amount)
         self._rate = amount / seconds
         self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     def __len__(self) -> int:
-        """How many buckets are remembered."""
+        """The number of buckets that are remembered."""
         return len(self._left)
 
     def take(self, key: str) -> int:
-        """Count one; answers 0, or after how many whole seconds the next one is free and nothing was counted."""
+        """Count one and return 0, or count nothing and return the whole seconds until the next one is free."""
         now = self._clock.monotonic()
         left, then = self._left.get(key, (self._amount, now))
         left = min(self._amount, left + (now - then) * self._rate)
@@ -54,7 +54,7 @@ class RateLimiter:
 
 
 def network_of(address: str) -> str:
-    """What one sender is known by: an IPv4 address, or the first 64 bits of an IPv6 one."""
+    """What identifies a sender: an IPv4 address, or the first 64 bits of an IPv6 address."""
     try:
         parsed = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
@@ -72,26 +72,26 @@ def sender_of(connection: ASGIConnection[Any, Any, Any, Any]) -> str:
 
 
 class FailureLimits:
-    """What an address may send without the signature or the secret that a route asks for.
+    """Limits requests that lack the signature or the secret that their route requires, by sender.
 
-    Only what failed is counted, and only when it has failed: the answer to a signed batch never depends on it.
+    Only failures are counted, after they failed: the answer to a signed batch never depends on them.
     """
 
     def __init__(self, clock: Clock, *, unsigned_per_second: int, secrets_per_minute: int) -> None:
-        """Nothing has failed yet."""
+        """No failures are counted yet."""
         self._unsigned = RateLimiter(clock, amount=unsigned_per_second, seconds=1.0)
         self._secrets = RateLimiter(clock, amount=secrets_per_minute, seconds=60.0)
 
     def unsigned(self, sender: str, refused: Exception) -> Exception:
-        """The answer to what no session's key signed: the refusal itself, or that there were too many of them."""
+        """The error for a request that no session's key signed: ``refused``, or that there were too many of them."""
         return self._answer(self._unsigned, sender, refused)
 
     def wrong_secret(self, sender: str, refused: Exception) -> Exception:
-        """The answer to a secret that opens no invite, alike."""
+        """The error for a secret that opens no invite: ``refused``, or that there were too many of them."""
         return self._answer(self._secrets, sender, refused)
 
     def _answer(self, buckets: RateLimiter, sender: str, refused: Exception) -> Exception:
         wait = buckets.take(sender)
         if not wait:
             return refused
-        return BusyError("too many requests from this address were refused", retry_after=wait)
+        return BusyError("too many invalid requests from this address", retry_after=wait)

@@ -1,4 +1,4 @@
-"""Team tokens: made, found by their hash, listed, revoked. The token itself is shown once and never stored."""
+"""Team tokens: created, found by their hash, listed and revoked. A token is shown once and never stored."""
 
 from __future__ import annotations
 
@@ -33,19 +33,19 @@ _COPY = "Copy all of it."
 
 
 class TokenRejectedError(UnauthorizedError):
-    """The bearer token opens nothing."""
+    """The bearer token is not valid."""
 
     default_code = "token_invalid"
 
 
 def token_sha256(token: str) -> bytes:
-    """What is stored of a token."""
+    """The hash of a token, which is stored instead of it."""
     return hashlib.sha256(token.encode()).digest()
 
 
 @dataclass(frozen=True, kw_only=True)
 class NewToken:
-    """A token just made; the only moment it can be read."""
+    """A new token, the only time it can be read."""
 
     id: str
     token: str
@@ -64,14 +64,13 @@ class ListedToken:
     expires_ms: int
     revoked_ms: int | None
     active: bool
-    """Whether it opens anything now."""
+    """Whether it can be used now."""
 
 
 class Tokens:
-    """The tokens of all organisations, each seen by its own only."""
+    """The tokens of all organisations."""
 
     def __init__(self, store: Store, clock: Clock, *, life_ms: int) -> None:
-        """Keep where tokens are stored and how long they live at most."""
         self._store = store
         self._clock = clock
         self._life_ms = life_ms
@@ -79,7 +78,7 @@ class Tokens:
     def insert(
         self, connection: Connection, organisation: str, role: Role, *, label: str, life_ms: int | None = None
     ) -> NewToken:
-        """Make a token inside somebody's write."""
+        """Create a token inside an open write transaction."""
         token = TEAM_PREFIX + b64u_encode(os.urandom(32))
         now = self._clock.wall_ms()
         made = NewToken(
@@ -125,7 +124,7 @@ class Tokens:
         ]
 
     async def revoke(self, organisation: str, token: str, *, by: str | None) -> None:
-        """End a token at once; ending it again changes nothing.
+        """Revoke a token at once; revoking it again changes nothing.
 
         Raises:
             NotFoundError: the organisation has no such token.
@@ -140,7 +139,7 @@ class Tokens:
         )
         if found is None:
             raise NotFoundError("there is no such token")
-        # Written down outside the database first: one that is put back must not give the token its power again.
+        # Recorded outside the database first, so that a restored backup does not make the token valid again.
         entry = Ending(what=EndingKind.TOKEN, organisation=organisation, id=token, at_ms=now)
         await asyncio.to_thread(self._store.endings.add, [entry])
 
@@ -150,10 +149,10 @@ class Tokens:
         await self._store.database.write(job, priority=WritePriority.ENDING)
 
     async def principal(self, bearer: str, *, session: object = None) -> Principal:
-        """Who holds this bearer token; ``session`` is the one that the request names.
+        """The holder of a bearer token; ``session`` is the one that the request names.
 
         Raises:
-            TokenRejectedError: nobody, not any more, or not yet.
+            TokenRejectedError: the token is unknown, revoked or expired.
             GoneError: a candidate's access token, and the session that is named has been erased.
         """
         digest = token_sha256(bearer)
@@ -180,11 +179,11 @@ class Tokens:
         statement = select(Session.id, Session.organisation).where(Session.access_sha256 == digest)
         row = await self._store.database.read(lambda connection: connection.execute(statement).one_or_none())
         if row is None:
-            # An erased session keeps nothing by which its token could be known. Its tombstone is for everybody, and
-            # whoever asked for the erasure and did not hear the answer finds it here.
+            # Nothing is left of an erased session by which its token could be recognised. Its tombstone is public, and
+            # whoever requested the erasure and missed the answer finds it here.
             erased = select(Session.state, Session.tombstone).where(Session.id == str(session))
             found = await self._store.database.read(lambda connection: connection.execute(erased).one_or_none())
             if found is not None and found.tombstone is not None:
                 raise erased_refusal(found.state, found.tombstone)
-            raise TokenRejectedError("the access token opens no session")
+            raise TokenRejectedError("this access token belongs to no session")
         return Principal(organisation=row.organisation, session=row.id)

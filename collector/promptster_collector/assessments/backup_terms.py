@@ -1,7 +1,7 @@
-"""What policies state about backups of keys, held against what is to be stated from now on.
+"""What policies promise about key backups, compared with the setting of ``--key-backup-days``.
 
-A policy is fixed when its assessment is set up, and candidates agree to it. Days may be raised only where nobody who
-still has a session, or an invite, was told less.
+A policy is fixed when its assessment is created, and candidates agree to it. The days may be raised only if nobody with
+a session or an open invite was promised fewer.
 """
 
 from __future__ import annotations
@@ -21,25 +21,25 @@ if TYPE_CHECKING:
 
 
 def require_policy_kept(policy: bytes, days: int | None) -> None:
-    """Return if backups of keys live no longer than this policy says.
+    """Demand that key backups last no longer than this policy says.
 
     Raises:
-        ConflictError: they do by now: nobody may be invited to agree to it.
+        ConflictError: they now last longer, so that nobody may be invited to agree to it.
     """
     promised = _promised(policy)
     if promised is not None and _lived(days) > promised:
         raise ConflictError(
-            f"this assessment's policy says {_counted(promised)} for backups of keys, and they are kept longer now",
+            f"this assessment's policy says {_counted(promised)} for key backups, and they are now kept longer",
             code="policy_not_kept",
             hint="Create the assessment again.",
         )
 
 
 def require_policies_kept(store: Store, days: int | None, *, now_ms: int) -> None:
-    """Return if no policy in force says less than these days; blocks, for use before the collector listens.
+    """Demand that no policy in force promises fewer days; blocks, for use before the collector listens.
 
     Raises:
-        OptionError: one does.
+        OptionError: one promises fewer.
     """
     open_invite = Invite.used_ms.is_(None) & (Invite.expires_ms > now_ms)
     living = select(Session.assessment).where(Session.tombstone.is_(None))
@@ -52,8 +52,8 @@ def require_policies_kept(store: Store, days: int | None, *, now_ms: int) -> Non
     least = min((promised for policy in policies if (promised := _promised(policy)) is not None), default=MOST_DAYS)
     if _lived(days) > least:
         raise OptionError(
-            f"candidates were told that backups of their keys end after {_counted(least)}",
-            hint=f"State at most {least} until their sessions are deleted and open invites have expired.",
+            f"candidates were told that backups of their keys last at most {_counted(least)}",
+            hint=f"Use at most {least} until their sessions are deleted and open invites have expired.",
             code="key_backups_promised",
         )
 
@@ -64,7 +64,7 @@ def _promised(policy: bytes) -> int | None:
 
 
 def _lived(days: int | None) -> int:
-    """How long backups of keys can be used: up to the most where nothing is stated."""
+    """How many days key backups can be used; the maximum if nothing is stated."""
     return MOST_DAYS if days is None else days
 
 

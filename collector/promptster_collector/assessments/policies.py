@@ -1,4 +1,4 @@
-"""The policy of an assessment, generated from what the collector enforces."""
+"""An assessment's policy, generated from the settings that the collector enforces."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _DIGITS = 6
 
 @dataclass(frozen=True, kw_only=True)
 class PolicySettings:
-    """What differs from one assessment's policy to the next."""
+    """The settings that differ between policies."""
 
     organisation: str
     title: str
@@ -30,14 +30,14 @@ class PolicySettings:
     alternative: str | None = None
     legal_basis: str | None = None
     key_backup_days: int | None = None
-    """What the operator states about backups of keys."""
+    """Days that the operator states for key backups; ``None`` for no statement."""
 
 
 def policy_bytes(settings: PolicySettings) -> bytes:
     """The policy's exact bytes; the roles named as readers are those that the read routes admit.
 
     Raises:
-        InvalidError: organisation, title and what else is stated make the text too long.
+        InvalidError: the statements make the text too long.
     """
     try:
         policy = make_policy(
@@ -61,14 +61,14 @@ def policy_bytes(settings: PolicySettings) -> bytes:
 
 
 def require_reader(policy: bytes, reads: str | None) -> None:
-    """Refuse a program that cannot read this policy, before anything of it is shown.
+    """Refuse a client that cannot read this policy.
 
     Args:
-        policy: what would be offered.
-        reads: the newest version that the program reads, as its request says; version 0.1 of Promptster said nothing.
+        policy: the invite's policy.
+        reads: the newest version that the client reads, from its request; Promptster 0.1 did not send one.
 
     Raises:
-        UpgradeRequiredError: it reads older ones only.
+        UpgradeRequiredError: it reads only older versions.
     """
     known = int(reads) if reads is not None and reads.isascii() and reads.isdigit() and len(reads) < _DIGITS else 1
     if known < policy_of(policy).V:

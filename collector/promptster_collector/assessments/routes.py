@@ -29,14 +29,14 @@ def _draft(data: JSONBody[AssessmentRequest]) -> AssessmentDraft:
         raise InvalidError(wrong, code="title")
     repository = data.repository or None
     if repository is not None and (len(repository) > _MAX_REPOSITORY or not repository.isprintable()):
-        raise InvalidError("the repository is neither a path nor an address", code="repository")
+        raise InvalidError("the repository is neither a path nor a URL", code="repository")
     if not 0 <= data.time_limit_minutes <= _MAX_MINUTES:
-        raise InvalidError("a time limit is at most 7 days", code="time_limit")
+        raise InvalidError("the time limit can be at most 7 days", code="time_limit")
     if not 1 <= data.retention_days <= _MAX_RETENTION:
-        raise InvalidError(f"sessions are kept for 1 to {_MAX_RETENTION} days", code="retention")
+        raise InvalidError(f"sessions can be kept for 1 to {_MAX_RETENTION} days", code="retention")
     agents = AGENTS if data.agents is None else tuple(sorted(set(data.agents)))
     if not agents or set(agents) - set(AGENTS):
-        raise InvalidError("agents are one or more of " + ", ".join(AGENTS), code="agents")
+        raise InvalidError("agents must be one or more of " + ", ".join(AGENTS), code="agents")
     return AssessmentDraft(
         title=title,
         repository=repository,
@@ -50,7 +50,7 @@ def _draft(data: JSONBody[AssessmentRequest]) -> AssessmentDraft:
 
 
 def _stated(text: str | None, what: str, code: str) -> str | None:
-    """A phrase that goes into a sentence of the policy, which brings the full stop."""
+    """A phrase for a sentence of the policy, without its full stop."""
     if text is None:
         return None
     phrase = normalised_text(text).rstrip(".")
@@ -81,7 +81,7 @@ def _answer(facts: AssessmentFacts) -> AssessmentAnswer:
 async def create_assessment(
     request: Request[Any, Any, Any], assessments: NamedDependency[Assessments], data: JSONBody[AssessmentRequest]
 ) -> AssessmentAnswer:
-    """Set up an assessment; its policy is fixed with it."""
+    """Create an assessment and its policy, which does not change later."""
     return _answer(await assessments.create(principal_of(request).organisation, _draft(data)))
 
 

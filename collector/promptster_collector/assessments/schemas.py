@@ -5,21 +5,21 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class AssessmentRequest:
-    """An assessment to be set up."""
+    """A new assessment."""
 
     title: str
     repository: str | None = None
-    """What the candidate's program clones; ``None`` to use the folder it is started in."""
+    """The repository that the client clones; ``None`` to use the folder it is started in."""
     time_limit_minutes: int = 0
     """0 for no limit."""
     retention_days: int = 30
     """How long sessions are kept; 180 at most."""
     agents: list[str] | None = None
-    """The ids of the agents that may be used; ``None`` for all of them."""
+    """The ids of the allowed agents; ``None`` for all of them."""
     contact: str | None = None
-    """To whom candidates write; ``None`` for the organisation."""
+    """Whom candidates can write to; ``None`` for the organisation."""
     alternative: str | None = None
-    """What is offered to whoever refuses."""
+    """What candidates who refuse are offered."""
     legal_basis: str | None = None
     """The legal basis as the organisation states it; ``None`` for consent."""
 
@@ -37,7 +37,7 @@ class AssessmentAnswer:
     created_at: str
     policy_version: int
     agents: list[str] | None
-    """``None`` where the policy has no list of them: version 1."""
+    """``None`` for a policy of version 1, which has no list of agents."""
     contact: str | None
     alternative: str | None
     legal_basis: str | None

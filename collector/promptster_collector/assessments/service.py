@@ -1,4 +1,4 @@
-"""Assessments: set up once; the policy is generated from the same settings that the collector enforces."""
+"""Assessments: created once, with a policy generated from the settings that the collector enforces."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class AssessmentFacts:
 
 @dataclass(frozen=True, kw_only=True)
 class AssessmentDraft:
-    """What the hiring team says about a new assessment."""
+    """The hiring team's settings for a new assessment."""
 
     title: str
     repository: str | None
@@ -52,9 +52,9 @@ class AssessmentDraft:
     retention_days: int
     agents: Collection[str] = AGENTS
     contact: str | None = None
-    """To whom candidates write; ``None`` for the organisation."""
+    """Whom candidates can write to; ``None`` for the organisation."""
     alternative: str | None = None
-    """What is offered to whoever refuses."""
+    """What candidates who refuse are offered."""
     legal_basis: str | None = None
     """``None`` for consent."""
 
@@ -77,19 +77,18 @@ def _facts(row: AnyRow, sealer: Sealer) -> AssessmentFacts:
 
 
 class Assessments:
-    """The assessments of all organisations, each seen by its own only."""
+    """The assessments of all organisations."""
 
     def __init__(
         self, store: Store, clock: Clock, organisations: Organisations, *, key_backup_days: int | None = None
     ) -> None:
-        """Keep where they are stored, and what the operator states about backups of keys."""
         self._key_backup_days = key_backup_days
         self._store = store
         self._clock = clock
         self._organisations = organisations
 
     async def create(self, organisation: str, draft: AssessmentDraft) -> AssessmentFacts:
-        """Set up an assessment and fix its policy."""
+        """Create an assessment and its policy."""
         settings = PolicySettings(
             organisation=await self._organisations.name(organisation),
             title=draft.title,
@@ -122,11 +121,11 @@ class Assessments:
         return facts
 
     async def get_kept(self, organisation: str, assessment: str) -> AssessmentFacts:
-        """One assessment to which people may be invited: what its policy says about backups is what holds.
+        """One assessment that people may be invited to, because its policy's statement about key backups still holds.
 
         Raises:
-            NotFoundError: the organisation has none of that id.
-            ConflictError: backups of keys are kept longer by now.
+            NotFoundError: the organisation has no assessment with this id.
+            ConflictError: key backups now last longer than its policy says.
         """
         facts = await self.get(organisation, assessment)
         require_policy_kept(facts.policy, self._key_backup_days)
@@ -144,12 +143,13 @@ class Assessments:
         """One assessment of the organisation.
 
         Raises:
-            NotFoundError: it has none of that id.
+            NotFoundError: it has no assessment with this id.
         """
         statement = select(Assessment).where(Assessment.id == assessment, Assessment.organisation == organisation)
         row = await self._store.database.read(lambda connection: connection.execute(statement).one_or_none())
         if row is None:
-            raise NotFoundError("there is no such assessment", code="unknown_assessment")
+            hint = "To list them, run `promptster assessment list`."
+            raise NotFoundError("there is no such assessment", code="unknown_assessment", hint=hint)
         return _facts(row, self._store.of_organisation(organisation))
 
 

@@ -1,1 +1,1 @@
-"""The audit of reads: who looked at which session."""
+"""The read audit: who read which session."""

@@ -1,4 +1,4 @@
-"""Writes a row before anything of a session is handed out; a read that cannot be written down does not happen."""
+"""Records every read before anything of a session is sent; if the row cannot be written, nothing is sent."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Action(StrEnum):
-    """What was handed out."""
+    """What was sent."""
 
     EVENTS = "events"
     EVIDENCE = "evidence"
@@ -29,15 +29,14 @@ class Action(StrEnum):
 
 
 class Audit:
-    """The audit of reads."""
+    """The read audit."""
 
     def __init__(self, store: Store, clock: Clock) -> None:
-        """Keep where rows go."""
         self._store = store
         self._clock = clock
 
     async def record(self, principal: Principal, session: str, action: Action) -> None:
-        """Write one read down.
+        """Record one read.
 
         Raises:
             NotFoundError: the caller's organisation has no such session.

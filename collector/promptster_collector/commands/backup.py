@@ -12,16 +12,17 @@ from promptster_collector.commands.output import document, say
 
 
 def command(
-    folder: Annotated[Path, typer.Argument(metavar="DEST", help="Folder to make.", show_default=False)],
+    folder: Annotated[Path, typer.Argument(metavar="DEST", help="Folder to create.", show_default=False)],
     *,
     data: Annotated[Path, typer.Option(metavar="DIR", help="The collector's data folder.")],
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
-    """Back up a data folder, also while it is served.
+    """Back up a data folder, even while it is being served.
 
-    Keep keystore.backup apart from the data. It cannot be used after 7 days, or the days that serve --key-backup-days
-    states. Neither part holds master.key or the tombstones.
+    Keep keystore.backup apart from the data. It stops working after 7 days, or after the days that
+    `serve --key-backup-days` states. Neither part contains master.key or the tombstones.
     """
+    from promptster.times import moment  # noqa: PLC0415 - costs start-up time
     from promptster_collector.app import system_clock  # noqa: PLC0415 - costs start-up time
     from promptster_collector.clock import rfc3339  # noqa: PLC0415 - likewise
     from promptster_collector.settings import Settings  # noqa: PLC0415 - likewise
@@ -37,14 +38,14 @@ def command(
     keys.destroy_due(now_ms)
     days = MOST_DAYS if stated is None else stated
     made = make_backup(settings, folder.absolute(), keys=keys, days=days, now_ms=now_ms)
-    until = None if made.until_ms is None else rfc3339(made.until_ms)
     if json:
+        until = None if made.until_ms is None else rfc3339(made.until_ms)
         document({"data": str(made.data), "keystore": None if made.keys is None else str(made.keys), "until": until})
         return
     say(f"Backed up the data to {folder / made.data.name}.")
-    if made.keys is None:
-        say("The keys were not backed up: this collector states 0 days for backups of its keys.")
+    if made.keys is None or made.until_ms is None:
+        say("The keys were not backed up: this collector keeps key backups for 0 days.")
         return
-    say(f"Backed up the keys to {folder / made.keys.name}. Keep it apart from the data.")
-    say(f"It can be used until {until}, with this data folder.")
-    say("Not in it: master.key and tombstones.")
+    say(f"Backed up the keys to {folder / made.keys.name}. Keep this file apart from the data.")
+    say(f"It works until {moment(made.until_ms)}, and only with this data folder.")
+    say("Neither contains master.key or the tombstones.")

@@ -35,7 +35,7 @@ def command(
     fish: add to config.fish: promptster-collector completion fish | source
     """
     if shell not in SHELLS:
-        raise UsageError(f"no completion for {shell}", hint=f"Use {', '.join(SHELLS[:-1])} or {SHELLS[-1]}.")
+        raise UsageError(f"no completion script for {shell}", hint=f"Use {', '.join(SHELLS[:-1])} or {SHELLS[-1]}.")
     text = script(shell, "promptster-collector")
     if json:
         document({"shell": shell, "script": text})
@@ -44,10 +44,10 @@ def command(
 
 
 def answer(app: typer.Typer, words: Sequence[str]) -> str:
-    """What may stand in the place of the last word, a line each; nothing where that cannot be told."""
+    """The possible completions of the last word, one on each line."""
     from typer.main import get_command  # noqa: PLC0415 - only a shell asks
 
-    with contextlib.suppress(Exception):  # a shell that is asked for help shows no fault in the middle of a line
+    with contextlib.suppress(Exception):  # a completion must not print an error into the command line
         found = typed(words)
         if len(found) == 1 and found[0].startswith("-"):
             return "\n".join(matching(_FLAGS.items(), found[0]))

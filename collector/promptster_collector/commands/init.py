@@ -19,7 +19,7 @@ _EMAIL = re.compile(r"[^\s@<>]{1,200}@[^\s@<>]{1,200}")
 
 
 def _checked(org: str, owner_email: str) -> str:
-    """The organisation's name as it is kept."""
+    """The organisation's normalised name."""
     from promptster_collector.input_text import normalised_text, text_fault  # noqa: PLC0415 - costs start-up time
 
     name = normalised_text(org)
@@ -34,13 +34,13 @@ def _checked(org: str, owner_email: str) -> str:
 def command(
     *,
     data: Annotated[Path, typer.Option(metavar="DIR", help="Folder to create.")],
-    org: Annotated[str, typer.Option(metavar="NAME", help="The organisation's name, as candidates read it.")],
-    owner_email: Annotated[str, typer.Option(metavar="EMAIL", help="Who owns the organisation here.")],
+    org: Annotated[str, typer.Option(metavar="NAME", help="The organisation's name, as candidates see it.")],
+    owner_email: Annotated[str, typer.Option(metavar="EMAIL", help="E-mail address of the organisation's owner.")],
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Create a data folder: keys, databases, one organisation, its owner and the owner's token.
 
-    The owner signs in with the token, which is shown once. Keep a copy of master.key apart: no backup has it.
+    The owner signs in with the token, which is shown once. Keep a copy of master.key elsewhere: no backup contains it.
     """
     from promptster_collector.app import build_services, system_clock  # noqa: PLC0415 - costs start-up time
     from promptster_collector.settings import Settings  # noqa: PLC0415 - likewise
@@ -65,6 +65,6 @@ def command(
     say(f"Created {made.name}'s collector in {folder}.")
     say(f"Owner's token, shown once: {made.token.token}")
     say(f"Key fingerprint:\n  {fingerprint}")
-    say("Keep a copy of master.key apart: no backup has it. Then start it and sign in:")
+    say("Keep a copy of master.key elsewhere: no backup contains it. Then start and sign in:")
     say(f"  promptster-collector serve --data {quote(folder)}")
     say(f"  promptster login --collector http://127.0.0.1:{PORT} --token-stdin")

@@ -21,7 +21,7 @@ def command(
     force: Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
-    """Write the collector's public keys with their succession."""
+    """Write the collector's public keys, current and earlier ones."""
     from promptster.protocol.key_succession import parse_keyfile  # noqa: PLC0415 - costs start-up time
     from promptster_collector.settings import Settings  # noqa: PLC0415 - likewise
     from promptster_collector.store.data_folder import require_data_folder  # noqa: PLC0415 - likewise
@@ -39,7 +39,7 @@ def command(
     if json:
         document({"keyfile": str(output.absolute()), "fingerprints": list(fingerprints)})
         return
-    say(f"Saved the public keys as {output}.")
+    say(f"Saved the public keys to {output}.")
     for fingerprint in fingerprints:
         say(f"Key fingerprint:\n  {fingerprint}")
     say(f"To check a bundle with them: promptster verify FILE --trust {quote(str(output))}")

@@ -1,6 +1,6 @@
-"""Results and errors of the collector's commands: one JSON document with ``--json``, words otherwise.
+"""Output of the collector's commands: one JSON document with ``--json``, text otherwise.
 
-A terminal is given lines of its width; whatever else reads gets them as they are.
+Lines are wrapped for a terminal and left as they are for anything else.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ def _printable(text: str) -> str:
 
 
 def _cells(text: str) -> int:
-    """How many cells of a terminal a text takes."""
+    """The number of terminal cells that a text takes."""
     if text.isascii():
         return len(text)
     return sum(1 + (unicodedata.east_asian_width(one) in "WF") for one in text if not unicodedata.combining(one))
 
 
 def fitted(line: str, width: int) -> list[str]:
-    """A line as lines of at most ``width`` cells, words whole; a command stays in one piece, so that it can be copied.
+    """Wrap a line at ``width`` cells; a line with a command is not wrapped, so that it can be copied.
 
     Args:
         line: printable text.
@@ -68,7 +68,7 @@ def _write(stream: TextIO, text: str) -> None:
 
 
 def _columns(stream: TextIO) -> int:
-    """How wide a terminal is; ``COLUMNS`` goes first, and one that does not say is taken for 80."""
+    """The width of a terminal: ``COLUMNS`` if it is set, 80 if nothing is known."""
     said = os.environ.get("COLUMNS", "")
     if said.isascii() and said.isdigit() and int(said) > 0:
         return int(said)
@@ -79,24 +79,24 @@ def _columns(stream: TextIO) -> int:
 
 
 def say(text: str) -> None:
-    """Words for a person, on standard output."""
+    """Print text on standard output."""
     with writing():
         _write(sys.stdout, text)
 
 
 def document(value: Mapping[str, object]) -> None:
-    """The one JSON document of a command."""
+    """Print the one JSON document of a command."""
     with writing():
         sys.stdout.write(json.dumps(value, ensure_ascii=True, separators=(",", ":")) + "\n")
         sys.stdout.flush()
 
 
 def write_named(path: Path, data: bytes, *, force: bool) -> None:
-    """Write a file to a place that somebody named: never over one that is there, and never through a link.
+    """Write a file that the user named; an existing file is kept without ``force``, and links are never followed.
 
     Raises:
-        UsageError: the place is taken, or is none for a file.
-        OSError: the system refused it.
+        UsageError: the path is taken or cannot be a file.
+        OSError: it cannot be written.
     """
     from promptster_collector.store.durable_files import Durability, write_atomically  # noqa: PLC0415 - not on every system
 
@@ -123,11 +123,11 @@ def write_named(path: Path, data: bytes, *, force: bool) -> None:
 
 
 def failure(error: PromptsterError, *, as_json: bool) -> None:
-    """An error: a JSON document on standard output, or words on standard error."""
+    """Print an error: as JSON on standard output, or as text on standard error."""
     if as_json:
         document({"error": {"code": error.code, "message": error.message, "hint": error.hint}})
         return
-    message = "\\n".join(error.message.split("\n"))  # what was typed with a line break in it is no line of ours
+    message = "\\n".join(error.message.split("\n"))  # input must not look like a line of ours
     _write(sys.stderr, f"error: {message}")
     if error.hint:
         _write(sys.stderr, error.hint)

@@ -1,4 +1,4 @@
-"""The question before an act that cannot be undone: only the typed word does it, anything else keeps everything."""
+"""The question before an act that cannot be undone: it needs a typed word."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ _NOTHING = "Nothing was changed."
 
 
 def require_person(*, json: bool, act: str) -> None:
-    """Return if somebody can be asked.
+    """Demand a terminal at which a question can be answered.
 
     Args:
         json: the output is for a script.
-        act: what needs the yes.
+        act: what needs confirmation.
 
     Raises:
-        ConfirmationNeededError: nobody can be.
+        ConfirmationNeededError: there is none.
     """
     if json:
         raise ConfirmationNeededError(
@@ -34,8 +34,8 @@ def confirm_by_word(word: str, *, code: str) -> None:
     """Ask for a word.
 
     Args:
-        word: what does it.
-        code: the no's code for scripts.
+        word: the word that confirms the act.
+        code: the error code for anything else.
 
     Raises:
         ChoiceError: anything else was typed, Ctrl-C included.

@@ -1,4 +1,4 @@
-"""``promptster-collector restore``: put a backup back, without what was deleted, revoked or used since."""
+"""``promptster-collector restore``: restore a backup, except what was deleted, revoked or used since."""
 
 from __future__ import annotations
 
@@ -16,23 +16,24 @@ if TYPE_CHECKING:
 
 
 def command(
-    source: Annotated[Path, typer.Argument(metavar="SRC", help="The folder that backup made.", show_default=False)],
+    source: Annotated[Path, typer.Argument(metavar="SRC", help="The folder that backup created.", show_default=False)],
     *,
-    data: Annotated[Path, typer.Option(metavar="DIR", help="The data folder; it has master.key and backup-keys.")],
+    data: Annotated[Path, typer.Option(metavar="DIR", help="The data folder, with master.key and backup-keys.")],
     tombstones_copy: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="The newest tombstones: the copy that serve kept.")
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Folder with the newest tombstones: the copy that serve keeps."),
     ] = None,
     keys: Annotated[
         Path | None, typer.Option(metavar="FILE", help="The backup of the key store, if it is not in SRC.")
     ] = None,
-    keep_keys: Annotated[bool, typer.Option("--keep-keys", help="Keep the key store that is there.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    keep_keys: Annotated[bool, typer.Option("--keep-keys", help="Keep the current key store.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
-    """Replace databases and sessions of a data folder with those of a backup. Stop the collector first.
+    """Replace a data folder's databases and sessions with those of a backup. Stop the collector first.
 
-    What was received since the backup is lost here. What was deleted, revoked or used since stays so. The log of
-    receipts goes on under a new name. This cannot be undone.
+    What was received since the backup is lost. What was deleted, revoked or used since then stays that way. The log of
+    receipts continues under a new name. This cannot be undone.
     """
     from promptster_collector.app import system_clock  # noqa: PLC0415 - costs start-up time
     from promptster_collector.settings import Settings  # noqa: PLC0415 - likewise
@@ -47,7 +48,7 @@ def command(
     restore = Restore.prepare(settings, found, copy)
     if not yes:
         require_person(json=json, act="restoring")
-        say(f"This replaces the databases and sessions in {data}. What came after the backup is lost there.")
+        say(f"This replaces the databases and sessions in {data}. What was received after the backup is lost.")
         say("This cannot be undone.")
         confirm_by_word("restore", code="not_restored")
     lock = FolderLock(settings)
@@ -58,12 +59,12 @@ def command(
     if json:
         document({"restored": str(settings.data)})
         return
-    say(f"Restored {data}. What was deleted, revoked or used since the backup stays so.")
+    say(f"Restored {data}. What was deleted, revoked or used since the backup stays that way.")
     say("Serve it with the same --tombstones-copy as before.")
 
 
 def _replay(settings: Settings) -> None:
-    """End in a restored folder what has ended, and begin another log."""
+    """Reapply endings to a restored folder and start a new log."""
     from promptster_collector.app import build_services, prepare, system_clock  # noqa: PLC0415 - costs start-up time
     from promptster_collector.store.store import Store  # noqa: PLC0415 - likewise
 

@@ -11,36 +11,39 @@ from promptster_collector.commands.output import say
 from promptster_collector.errors import OptionError
 
 PORT = 8080
-"""Where a collector listens that was told no port, with a certificate or without."""
+"""The port without ``--port``."""
 
 
 def command(
     *,
-    data: Annotated[Path, typer.Option(metavar="DIR", help="The data folder that init made.")],
+    data: Annotated[Path, typer.Option(metavar="DIR", help="The data folder that init created.")],
     host: Annotated[str, typer.Option(metavar="ADDRESS", help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(metavar="PORT", min=0, max=65535, help="Port; 0 for any free one.")] = PORT,
+    port: Annotated[int, typer.Option(metavar="PORT", min=0, max=65535, help="Port; 0 for any free port.")] = PORT,
     ready_file: Annotated[
         Path | None,
-        typer.Option(
-            metavar="FILE", help="Holds the base URL while requests are answered; an earlier one is replaced."
-        ),
+        typer.Option(metavar="FILE", help="File that contains the base URL while the collector is ready."),
     ] = None,
     tls_cert: Annotated[Path | None, typer.Option(metavar="FILE", help="Certificate chain (PEM).")] = None,
     tls_key: Annotated[Path | None, typer.Option(metavar="FILE", help="Its private key (PEM).")] = None,
-    public_url: Annotated[str, typer.Option(metavar="URL", help="The base URL that invite links name.")] = "",
+    public_url: Annotated[str, typer.Option(metavar="URL", help="Base URL for invite links.")] = "",
     tombstones_copy: Annotated[
         Path | None,
-        typer.Option(metavar="FOLDER", help="Folder on another disk: a second copy of what was deleted and revoked."),
+        typer.Option(
+            metavar="FOLDER", help="Folder on another disk for a second record of what was deleted and revoked."
+        ),
     ] = None,
     key_backup_days: Annotated[
         str | None,
-        typer.Option(metavar="DAYS", help="Keep key backups usable for 0 to 7 days, and say so; none says nothing."),
+        typer.Option(
+            metavar="DAYS",
+            help="Days that key backups stay usable, 0 to 7, for new policies to state; none states nothing.",
+        ),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print errors as one JSON document.")] = False,  # noqa: ARG001 - read by the front door
 ) -> None:
     """Serve a data folder until Ctrl-C or SIGTERM.
 
-    Plain HTTP is for 127.0.0.1 only; every other address needs a certificate.
+    Plain HTTP works only on 127.0.0.1; any other address needs a certificate.
     """
     from promptster_collector.listening import Listening  # noqa: PLC0415 - costs start-up time
     from promptster_collector.serving import serve  # noqa: PLC0415 - costs start-up time
@@ -48,7 +51,7 @@ def command(
 
     if (tls_cert is None) != (tls_key is None):
         hint = "Add both --tls-cert and --tls-key."
-        raise OptionError("a certificate and its key go together", hint=hint, code="tls")
+        raise OptionError("--tls-cert and --tls-key go together", hint=hint, code="tls")
     settings = Settings(
         data=data.absolute(),
         public_url=public_url.rstrip("/"),
@@ -67,10 +70,10 @@ def command(
 
 
 def days_of(word: str | None) -> int | None:
-    """What ``--key-backup-days`` means; ``None`` for nothing stated.
+    """The value of ``--key-backup-days``; ``None`` for no statement.
 
     Raises:
-        OptionError: it is neither a number from 0 to 7 nor none.
+        OptionError: it is neither a number from 0 to 7 nor ``none``.
     """
     if word is None or word == "none":
         return None

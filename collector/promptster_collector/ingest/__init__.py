@@ -1,1 +1,1 @@
-"""Ingest: batches are taken durably and receipted; behind that they are logged and checked."""
+"""Ingest: batches are stored durably and receipted, then logged and checked in the background."""

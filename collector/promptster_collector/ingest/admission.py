@@ -1,8 +1,8 @@
-"""Whose a batch is: its form, its place, and whether the session's key signed it.
+"""Admission of batches: their form, their session and number, and whether the session's key signed them.
 
-Until the key has signed for a batch it is a stranger's: it takes nothing of the session's rate, and the answer is the
-same whether there is such a session or not, in its bytes and in the work behind it. Only a session that has been erased
-is told apart: its tombstone is for everybody who names it, and nothing is left by which a signature could be checked.
+Until its signature is verified, a batch counts as a stranger's: it uses up nothing of the session's rate, and the
+answer is the same whether the session exists or not, in its bytes and in the work that it takes. Only an erased session
+gets another answer: its tombstone is public, and no key is left to verify a signature with.
 """
 
 from __future__ import annotations
@@ -29,32 +29,32 @@ if TYPE_CHECKING:
     from promptster_collector.store.store import Store
 
 THREAD_ABOVE = 256 * 1024
-"""Bytes from which checking and sealing leave the event loop."""
+"""Size in bytes above which verification and encryption run in a thread."""
 _FACTS = 4096
-"""Sessions whose facts are remembered."""
+"""The number of sessions whose facts are remembered."""
 
 
 class Admission:
-    """Lets through what a session's key signed."""
+    """Admits batches that their session's key signed."""
 
     def __init__(self, store: Store, limits: Limits, *, failures: FailureLimits) -> None:
-        """Tell ``failures`` what nobody signed."""
+        """Count unsigned batches in ``failures``."""
         self._store = store
         self._limits = limits
         self._failures = failures
         self._nobody = SigningKey.generate(os.urandom).public_key
-        """Checked against where there is no session, so that it takes as long as where there is one."""
+        """The key to verify with if there is no session, so that this takes as long as if there were one."""
         self._facts: OrderedDict[str, Facts] = OrderedDict()
 
     def forget(self, session: str) -> None:
-        """Drop what is remembered of a session that was erased."""
+        """Forget an erased session."""
         self._facts.pop(session, None)
 
     async def begin(self, session: str, n: int, start: bytes, *, sender: str) -> None:
-        """Look at a batch of which no more has come than its beginning.
+        """Check the beginning of a batch, before the rest of it arrives.
 
         Raises:
-            Refusal: the key of such a session did not sign it, or it belongs elsewhere.
+            Refusal: the session's key did not sign it, or it belongs to another session or number.
             ProtocolError: this is not the beginning of a batch.
         """
         try:
@@ -65,10 +65,10 @@ class Admission:
         await self._signed_by(session, head, sender=sender)
 
     async def whole(self, session: str, n: int, wire: bytes, *, sender: str) -> tuple[WireBatch, Facts]:
-        """A batch that the key of this session signed, with all that it holds.
+        """A complete batch that the key of this session signed.
 
         Raises:
-            Refusal: it did not, the batch belongs elsewhere, or is too large.
+            Refusal: the key did not sign it, it belongs to another session or number, or it is too large.
             ProtocolError: these are not the bytes of a batch.
         """
         try:
@@ -82,12 +82,12 @@ class Admission:
                 await asyncio.to_thread(verify_batch_body, batch)
             else:
                 verify_batch_body(batch)
-        except BatchError as error:  # somebody holds no more of a batch than its signed header
+        except BatchError as error:  # someone has only the signed header of a batch
             raise self._failures.unsigned(sender, error) from None
         return batch, facts
 
     async def facts_of(self, session: str) -> Facts | None:
-        """What never changes about a session; ``None`` if there is none.
+        """The constant facts of a session; ``None`` if there is none.
 
         Raises:
             GoneError: it was erased.
@@ -121,7 +121,7 @@ class Admission:
 
     def _require_place(self, header: BatchHeader, session: str, n: int, *, sender: str) -> None:
         if (header.session, header.n) != (session, n):
-            refused = InvalidError("the batch was made for another place", code="wrong_place")
+            refused = InvalidError("the batch belongs to another session or number", code="wrong_place")
             raise self._failures.unsigned(sender, refused)
 
     async def _signed_by(self, session: str, head: Envelope, *, sender: str) -> Facts:
@@ -134,7 +134,7 @@ class Admission:
             facts = None
         if facts is None:
             if remembered:
-                await self._read(session)  # as much work as for a session that nobody remembers
+                await self._read(session)  # as much work as for a session that is not remembered
             refused = NotFoundError("there is no such session", code="unknown_session")
             raise self._failures.unsigned(sender, refused)
         return facts

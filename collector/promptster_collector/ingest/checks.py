@@ -1,7 +1,7 @@
-"""Right behind ingest: every batch is opened and checked, in order, and the outcome is signed.
+"""Checks after ingest: every batch is opened and checked, in order, and the result is signed.
 
-The check is a word about content, where the receipt is one about custody. A batch that fails stays as an unreadable
-span; its neighbours stay readable. The closing event is found here, and ends the session when everything before it is
+A check is a statement about content, as a receipt is one about custody. A batch that fails becomes an unreadable span;
+other batches stay readable. The closing event is found here, and ends the session when everything before it is
 checked.
 """
 
@@ -18,7 +18,7 @@ from sqlalchemy import bindparam, func, select, update
 
 from promptster.protocol.batch import WireBatch, open_body
 from promptster.protocol.errors import ProtocolError
-from promptster.protocol.kinds import Source, ends_session
+from promptster.protocol.events.sources import Source, ends_session
 from promptster.protocol.receipt import SUBMITTED, Check
 from promptster_collector.assessments.policies import policy_of
 from promptster_collector.sessions.states import State
@@ -41,17 +41,13 @@ if TYPE_CHECKING:
     from promptster_collector.store.database import AnyRow
     from promptster_collector.store.store import Store
 
-_GROUP = 64
-"""Batches that one round checks at most."""
-_GROUP_BYTES = 8 << 20
-"""Sealed bytes that one round holds in memory, if it is more than one batch."""
 TOO_LARGE = "opened_size"
-"""The code of a batch behind which a session would hold more than it may."""
+"""The code of a batch that would make a session too large when opened."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Finding:
-    """What opening one batch showed."""
+    """What was found in one batch."""
 
     code: str | None = None
     discarded: int = 0
@@ -60,7 +56,7 @@ class _Finding:
     counts: Counter[str]
     """Events by source."""
     totals: dict[str, int] | None = None
-    """What the closing event says, when there is one."""
+    """The totals in the closing event, if there is one."""
 
 
 class _TotalsError(ProtocolError):
@@ -70,20 +66,19 @@ class _TotalsError(ProtocolError):
 
 
 class Checks:
-    """Opens what ingest took."""
+    """Opens and checks stored batches."""
 
     def __init__(self, store: Store, clock: Clock, limits: Limits, lifecycle: Lifecycle) -> None:
-        """Keep where batches are stored."""
         self._store = store
         self._clock = clock
         self._limits = limits
         self._lifecycle = lifecycle
         self._kinds: dict[str, frozenset[str]] = {}
         self._locked: set[str] = set()
-        """Sessions whose keys are not there, as after the loss of a key store: they must not keep others waiting."""
+        """Sessions whose keys are missing, as after the loss of a key store: they must not block others."""
 
     async def run(self) -> bool:
-        """Check the oldest batches that are not checked; whether there were any."""
+        """Check the oldest unchecked batches; returns whether there were any."""
         rows = await self._store.database.read(self.oldest)
         if rows:
             findings = await asyncio.to_thread(self._examine_all, rows)
@@ -91,11 +86,13 @@ class Checks:
         return bool(rows)
 
     def oldest(self, connection: Connection) -> Sequence[AnyRow]:
-        """What one round opens: as many batches as fit into its bounds, and one in any case."""
+        """The batches of one round: as many as its limits allow, and at least one."""
         waiting = select(Batch.arrival, func.length(Batch.body_sealed).label("size")).where(Batch.checked_ms.is_(None))
-        waiting = waiting.where(Batch.session.not_in(self._locked)).order_by(Batch.arrival).limit(_GROUP)
+        waiting = (
+            waiting.where(Batch.session.not_in(self._locked)).order_by(Batch.arrival).limit(self._limits.check_batches)
+        )
         arrivals: list[int] = []
-        room = _GROUP_BYTES
+        room = self._limits.check_bytes
         for row in connection.execute(waiting):
             room -= row.size or 0
             if arrivals and room < 0:
@@ -120,7 +117,7 @@ class Checks:
         return connection.execute(statement).all() if arrivals else []
 
     def _examine_all(self, rows: Sequence[AnyRow]) -> list[tuple[AnyRow, _Finding]]:
-        """Open each batch; those whose session was erased a moment ago are left out."""
+        """Open each batch; those of a session that was just erased are left out."""
         found: list[tuple[AnyRow, _Finding]] = []
         for row in rows:
             try:
@@ -130,7 +127,7 @@ class Checks:
         return found
 
     def _record_all(self, connection: Connection, findings: list[tuple[AnyRow, _Finding]]) -> None:
-        """Sign what was found: the sessions one after another, each under its row lock, with few statements in all."""
+        """Sign what was found, session by session, each under its row lock."""
         found = connection.execute(_UNCHECKED, {"arrivals": [row.arrival for row, _ in findings]})
         waiting = set(found.scalars())
         by_session: dict[str, list[tuple[AnyRow, _Finding]]] = {}
@@ -182,7 +179,7 @@ class Checks:
         for row, found in group:
             finding = found
             if opened + finding.size > self._limits.opened_bytes and finding.totals is None:
-                # A few bytes on the wire can be very many when opened: beyond this nothing of it is opened again.
+                # A small batch can be very large when opened: what exceeds the limit is never opened again.
                 finding = _Finding(code=TOO_LARGE, counts=Counter())
             opened += finding.size
             code = finding.code or self._closing_fault(finding, counts, last=stored.next_n == row.n + 1)
@@ -207,7 +204,7 @@ class Checks:
 
     @staticmethod
     def _closing_fault(finding: _Finding, before: Counter[str], *, last: bool) -> str | None:
-        """Why a closing event does not close; totals may count the closing event itself or leave it out."""
+        """Why a closing event is not valid; its totals may or may not include the event itself."""
         if finding.totals is None:
             return None
         if not last:
@@ -244,7 +241,7 @@ def _totals(event: RecordedEvent) -> dict[str, int]:
     return cast("dict[str, int]", said)
 
 
-# Made once: to build a statement costs more than to run it.
+# Built once, because building a statement costs more than running it.
 _UNCHECKED = select(Batch.arrival).where(
     Batch.arrival.in_(bindparam("arrivals", expanding=True)), Batch.checked_ms.is_(None)
 )

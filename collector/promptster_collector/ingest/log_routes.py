@@ -1,8 +1,7 @@
-"""Routes by which anybody can watch the log: its newest checkpoint, and proofs that it only grew.
+"""Routes for watching the log: its newest checkpoint, and proofs that it only grew.
 
-They name nobody and nothing but hashes, so they ask for no credential. What they cost does not grow with the log: a
-proof reads at most as many stored nodes as the log's size has bits, twice over. A checkpoint that is handed in speaks
-for itself: this collector signed it.
+They return only hashes, so they need no credential. Their cost does not grow with the log: a proof reads at most twice
+as many stored nodes as the log's size has bits. A submitted checkpoint needs no credential because it is signed.
 """
 
 import asyncio
@@ -22,7 +21,7 @@ from promptster_collector.ingest.transparency_log import TransparencyLog
 
 @dataclass(frozen=True, kw_only=True)
 class ConsistencyAnswer:
-    """The hashes by which a larger tree of one log begins with a smaller one; see RFC 9162, 2.1.4."""
+    """The proof that a larger tree of one log begins with a smaller one; see RFC 9162, 2.1.4."""
 
     origin: str
     old: int
@@ -40,7 +39,7 @@ async def log_checkpoint(receipt_log: NamedDependency[TransparencyLog]) -> Respo
 
 @dataclass(frozen=True, kw_only=True)
 class CheckpointHandedIn:
-    """A checkpoint that somebody was shown."""
+    """A checkpoint that someone received earlier."""
 
     note: str
     """The signed note's exact text."""
@@ -48,17 +47,17 @@ class CheckpointHandedIn:
 
 @dataclass(frozen=True, kw_only=True)
 class StandingAnswer:
-    """How it stood to the log when it came."""
+    """How the checkpoint related to the log."""
 
     standing: str
-    """``known``, ``newer`` than what is stored here, or ``contradicted`` by that."""
+    """``known``, ``newer`` than the stored log, or ``contradicted`` by it."""
 
 
 @post("/v1/log/checkpoint", opt={ACCESS: SIGNED}, status_code=200)
 async def hand_in_checkpoint(
     request: Request[Any, Any, Any], receipt_log: NamedDependency[TransparencyLog], data: JSONBody[CheckpointHandedIn]
 ) -> StandingAnswer:
-    """Take a checkpoint of this log; one that the log does not continue ends it, and another one is begun with it."""
+    """Submit a checkpoint of this log; if the log does not continue it, a new log is started from it."""
     standing = await receipt_log.hand_in(data.note, sender=sender_of(request))
     return StandingAnswer(standing=standing.value)
 
@@ -69,7 +68,7 @@ async def log_consistency(
     old: Annotated[int, QueryParameter(name="from", description="size of the smaller tree, from 1")],
     new: Annotated[int, QueryParameter(name="to", description="size of the larger tree, at most the log's own")],
 ) -> ConsistencyAnswer:
-    """The proof that the log's first ``to`` entries begin with its first ``from``; the log is the newest one."""
+    """The proof that the newest log's first ``to`` entries begin with its first ``from``."""
     found = await asyncio.to_thread(receipt_log.ask, lambda connection: receipt_log.consistency(connection, old, new))
     return ConsistencyAnswer(
         origin=found.origin, old=found.old, new=found.new, proof=[b64u_encode(item) for item in found.proof]

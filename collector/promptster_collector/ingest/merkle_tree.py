@@ -22,10 +22,10 @@ def _split(size: int) -> int:
 
 
 class MerkleTree:
-    """One origin's tree, seen through one connection."""
+    """The tree of one origin, read and written through one connection."""
 
     def __init__(self, connection: Connection, origin: int) -> None:
-        """Nodes are read when needed and remembered."""
+        """Nodes are read when needed, and cached."""
         self._connection = connection
         self._origin = origin
         self._nodes: dict[tuple[int, int], bytes] = {}
@@ -40,7 +40,7 @@ class MerkleTree:
         return found
 
     def append(self, size: int, leaves: Sequence[bytes]) -> None:
-        """Store new leaves behind the ``size`` that are there, and every subtree that they complete."""
+        """Append leaves after the first ``size``, and store every subtree that they complete."""
         rows: list[dict[str, object]] = []
         for index, leaf in enumerate(leaves, start=size):
             level, position, value = 0, index, leaf
@@ -77,7 +77,7 @@ class MerkleTree:
         return [*self._path(index, start + left, size - left), self._range(start, left)]
 
     def consistency_proof(self, old: int, new: int) -> list[bytes]:
-        """The hashes showing that the first ``new`` leaves begin with the first ``old`` ones (RFC 6962, 2.1.2)."""
+        """The proof that the first ``new`` leaves begin with the first ``old`` ones (RFC 6962, 2.1.2)."""
         return self._since(old, 0, new, whole=True)
 
     def _since(self, old: int, start: int, size: int, *, whole: bool) -> list[bytes]:

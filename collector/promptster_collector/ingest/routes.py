@@ -1,4 +1,4 @@
-"""The route that takes batches."""
+"""The route that receives batches."""
 
 from typing import Any
 
@@ -14,13 +14,13 @@ from promptster_collector.access.rate_limits import sender_of
 from promptster_collector.ingest.service import Ingest, Taken
 
 CHECKED_HEADER = "promptster-checked"
-"""Highest batch number that was opened and checked; missing while there is none."""
+"""Highest batch number that was opened and checked; absent if there is none."""
 RECEIPT_HEADER = "promptster-receipt"
 """An earlier receipt's exact bytes in base64url, from a sender whose collector was restored."""
 _ENOUGH = 64 * 1024
-"""Bytes up to which a batch is looked at as a whole."""
+"""Size in bytes up to which a batch is read as a whole before it is checked."""
 _HEAD = 6 + MAX_HEADER + SIGNATURE_SIZE
-"""Bytes in which the longest head ends."""
+"""The size of the longest head in bytes."""
 
 
 def _response(taken: Taken) -> Response[bytes]:
@@ -29,7 +29,7 @@ def _response(taken: Taken) -> Response[bytes]:
 
 
 async def _whole(request: Request[Any, Any, Any], ingest: Ingest, session: str, n: int) -> bytes:
-    """The request's body; of one that comes in pieces no more is read than its head while nobody has signed for it."""
+    """The request's body; the head of a large one is checked before the rest is read."""
     wire = bytearray()
     admitted = False
     async for piece in request.stream():

@@ -1,14 +1,14 @@
-"""The path of one batch: cheapest check first, one durable commit, the receipt's exact bytes.
+"""How one batch is stored: the cheapest check first, one durable commit, then the receipt's exact bytes.
 
-Everything that needs no row is done before the writer's turn: form, signature, rate, sealing. Under the row lock stand
-only state, order and the two rows. Nothing else is on this path; opening and logging come behind it.
+What needs no row is done before the write transaction: form, signature, rate, encryption. Under the row lock only state
+and order are checked and two rows are written. Opening and logging happen later, in the background.
 """
 
 from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, assert_never
 
 from sqlalchemy import bindparam, func, insert, select, update
 
@@ -20,7 +20,17 @@ from promptster.protocol.transparency_log import log_leaf
 from promptster_collector.access.rate_limits import RateLimiter
 from promptster_collector.errors import BusyError, InvalidError
 from promptster_collector.ingest.admission import THREAD_ABOVE, Admission
-from promptster_collector.ingest.outcome import Facts, Outcome, Prepared, refusal
+from promptster_collector.ingest.outcome import (
+    Facts,
+    Known,
+    Outcome,
+    Overdue,
+    Prepared,
+    Reason,
+    Refused,
+    Stored,
+    refusal,
+)
 from promptster_collector.sessions.states import GONE, State
 from promptster_collector.store.alarms import AlarmKind, raise_alarm
 from promptster_collector.store.inbox import head_bytes
@@ -42,24 +52,24 @@ if TYPE_CHECKING:
     from promptster_collector.store.store import Store
 
 _CONFLICTS = 4
-"""Second headers kept for a session."""
+"""The number of conflicting headers that are kept for a session."""
 
 
 class BackgroundWork(Protocol):
-    """The work behind ingest: woken by every stored batch, held back a moment while a batch is being stored."""
+    """The background work, as ingest sees it."""
 
     def wake(self) -> None:
-        """There is a new batch."""
+        """Wake it: there is a new batch."""
         ...
 
     def urgent(self) -> AbstractContextManager[None]:
-        """Somebody waits for a receipt."""
+        """Hold it back while a sender waits for a receipt."""
         ...
 
 
 @dataclass(frozen=True, kw_only=True)
 class Taken:
-    """A batch that is stored."""
+    """The answer to a stored batch."""
 
     receipt: bytes
     """The receipt's exact bytes."""
@@ -68,7 +78,7 @@ class Taken:
 
 
 class Ingest:
-    """Takes batches."""
+    """Receives batches."""
 
     def __init__(
         self,
@@ -81,16 +91,16 @@ class Ingest:
         failures: FailureLimits,
         on_returned: Callable[[Connection, int], None],
     ) -> None:
-        """Keep what a batch is held against.
+        """Keep what ingest needs.
 
         Args:
-            store: what the collector keeps.
-            clock: what time it is.
-            limits: how much a session may send.
-            lifecycle: what a session's state allows.
-            background: is told about each new batch.
-            failures: is told about what nobody signed.
-            on_returned: is told about each receipt that the database had lost.
+            store: the collector's data.
+            clock: the time.
+            limits: the limits of a session.
+            lifecycle: ends sessions whose time is over.
+            background: is woken for each new batch.
+            failures: counts requests that nobody signed.
+            on_returned: is called with each receipt that the database had lost.
         """
         self._on_returned = on_returned
         self._store = store
@@ -102,26 +112,26 @@ class Ingest:
         self._rate = RateLimiter(clock, amount=limits.batches_per_second, seconds=1.0)
 
     def forget(self, session: str) -> None:
-        """Drop what is remembered of a session that was erased."""
+        """Forget an erased session."""
         self._admission.forget(session)
 
     async def admit(self, session: str, n: int, start: bytes, *, sender: str) -> None:
-        """Refuse by its beginning what the session's key did not sign, before the rest of it is read.
+        """Check the beginning of a batch, so that an unsigned one is refused before the rest is read.
 
         Raises:
             Refusal: as for ``put``.
-            ProtocolError: the beginning is not that of a batch.
+            ProtocolError: this is not the beginning of a batch.
         """
         await self._admission.begin(session, n, start, sender=sender)
 
     async def put(self, session: str, n: int, wire: bytes, *, sender: str, earlier_receipt: str | None = None) -> Taken:
-        """Take one batch that came from the network ``sender``.
+        """Store one batch that came from the network ``sender``.
 
         Raises:
             NotFoundError: there is no such session, or its key did not sign.
-            BusyError: the session sends too fast, or its sender sent too much that was not signed.
-            Refusal: with the problem that says why not; nothing was changed then.
-            ProtocolError: the bytes or the earlier receipt are off.
+            BusyError: the session sends too fast, or too many unsigned batches came from ``sender``.
+            Refusal: the batch was not stored; nothing was changed.
+            ProtocolError: the bytes or the earlier receipt are malformed.
         """
         batch, facts = await self._admission.whole(session, n, wire, sender=sender)
         self._require_rate(session)
@@ -136,10 +146,10 @@ class Ingest:
                 )
             return await self._answer(prepared, outcome)
         except KeyDestroyedError:
-            # Erased while this batch was under way: the refusal must carry the tombstone, as soon as it is stored.
+            # Erased while this batch was being stored: the refusal must contain the tombstone, as soon as there is one.
             self.forget(session)
             await self._admission.facts_of(session)
-            raise BusyError("the session's keys are not there", code="keys_missing", status=503) from None
+            raise BusyError("the session's keys are missing", code="keys_missing", status=503) from None
 
     def _require_rate(self, session: str) -> None:
         """Count one batch that the session's key signed.
@@ -201,12 +211,12 @@ class Ingest:
         )
 
     def _own_receipt(self, batch: WireBatch, text: str) -> Envelope:
-        """A receipt that this collector gave before its database was restored."""
+        """A receipt that this collector signed before its database was restored."""
         try:
             envelope = Envelope.decode(b64u_decode(text))
             key = self._store.identity.succession.find(Receipt.parse(envelope.payload).kid)
             if key is None:
-                raise InvalidError("the earlier receipt is not one of this collector's", code="receipt_unknown")
+                raise InvalidError("another collector signed the earlier receipt", code="receipt_unknown")
             receipt = open_envelope(Receipt, envelope, key)
         except ProtocolError as error:
             raise InvalidError("the earlier receipt cannot be read", code="receipt_invalid") from error
@@ -219,31 +229,33 @@ class Ingest:
         header = prepared.batch.header
         taken = connection.execute(_TAKE, _place(prepared, self._limits)).one_or_none()
         if taken is not None:
-            # What nearly always holds: the session is open and this is the next batch, so its row has moved on.
+            # The usual case: the session is open and this is the next batch.
             connection.execute(_INSERT, prepared.row)
             self._note_returned(connection, prepared)
-            return Outcome(word="stored", checked_n=taken.checked_n)
+            return Stored(checked_n=taken.checked_n)
         row = connection.execute(_LOCKED, {"session": prepared.session}).one_or_none()
         if row is None:
-            return Outcome(word="unknown")
+            return Refused(reason=Reason.UNKNOWN_SESSION)
         if row.state in GONE:
-            return Outcome(word=row.state, tombstone=row.tombstone)
+            return Refused(reason=Reason.ERASED, state=row.state, tombstone=row.tombstone)
         if header.n < row.next_n:
             return self._known(connection, prepared, row.checked_n)
         if row.state != State.OPEN.value:
-            return Outcome(word="closed", close_sealed=row.close_sealed)
-        return Outcome(word=self._out_of_order(prepared, row), expected=row.next_n)
+            return Refused(reason=Reason.CLOSED, close_sealed=row.close_sealed)
+        return self._out_of_order(prepared, row)
 
-    def _out_of_order(self, prepared: Prepared, row: AnyRow) -> str:
-        """What keeps an unknown batch from being the next one; the first reason that holds."""
+    def _out_of_order(self, prepared: Prepared, row: AnyRow) -> Overdue | Refused:
+        """Why a new batch is not the next one."""
         header = prepared.batch.header
+        if prepared.now_ms > row.upload_until_ms:
+            return Overdue()
         reasons = {
-            "lapsed": prepared.now_ms > row.upload_until_ms,
-            "gap": header.n > row.next_n,
-            "prev": header.prev != row.head_sha256,
-            "first": header.first != row.next_seq,
+            Reason.GAP: header.n > row.next_n,
+            Reason.PREV_MISMATCH: header.prev != row.head_sha256,
+            Reason.FIRST_MISMATCH: header.first != row.next_seq,
         }
-        return next((word for word, holds in reasons.items() if holds), "full")
+        reason = next((reason for reason, holds in reasons.items() if holds), Reason.SESSION_FULL)
+        return Refused(reason=reason, expected=row.next_n)
 
     def _note_returned(self, connection: Connection, prepared: Prepared) -> None:
         if prepared.returned:
@@ -262,11 +274,9 @@ class Ingest:
             select(Batch.header_sha256, Batch.head_sealed, Batch.receipt_sealed).where(known)
         ).one()
         if stored.header_sha256 == prepared.batch.header_sha256:
-            return Outcome(word="known", receipt_sealed=stored.receipt_sealed, checked_n=checked_n)
+            return Known(receipt_sealed=stored.receipt_sealed, checked_n=checked_n)
         self._keep_conflict(connection, prepared)
-        return Outcome(
-            word="conflict", head_sealed=stored.head_sealed, receipt_sealed=stored.receipt_sealed, checked_n=checked_n
-        )
+        return Refused(reason=Reason.CONFLICT, head_sealed=stored.head_sealed, receipt_sealed=stored.receipt_sealed)
 
     def _keep_conflict(self, connection: Connection, prepared: Prepared) -> None:
         of_session = Conflict.session == prepared.session
@@ -296,23 +306,26 @@ class Ingest:
         )
 
     async def _answer(self, prepared: Prepared, outcome: Outcome) -> Taken:
-        n, word = prepared.batch.header.n, outcome.word
-        if word == "stored":
-            self._background.wake()
-            return Taken(receipt=prepared.receipt, checked_n=outcome.checked_n)
-        if word == "known" and outcome.receipt_sealed is not None:
-            receipt = prepared.sealer.unseal(outcome.receipt_sealed, f"receipt/{n}")
-            return Taken(receipt=receipt, checked_n=outcome.checked_n)
-        if word == "lapsed":
-            close = await self._lifecycle.lapse(prepared.session)
-            if close is None:
-                raise BusyError("the session's last batches are being checked", code="checking", status=503)
-            outcome = Outcome(word="closed", close_sealed=close)
-        raise refusal(prepared, outcome)
+        match outcome:
+            case Stored():
+                self._background.wake()
+                return Taken(receipt=prepared.receipt, checked_n=outcome.checked_n)
+            case Known():
+                receipt = prepared.sealer.unseal(outcome.receipt_sealed, f"receipt/{prepared.batch.header.n}")
+                return Taken(receipt=receipt, checked_n=outcome.checked_n)
+            case Overdue():
+                close = await self._lifecycle.lapse(prepared.session)
+                if close is None:
+                    raise BusyError("the session's last batches are being checked", code="checking", status=503)
+                raise refusal(prepared, Refused(reason=Reason.CLOSED, close_sealed=close))
+            case Refused():
+                raise refusal(prepared, outcome)
+            case _:
+                assert_never(outcome)
 
 
 def _place(prepared: Prepared, limits: Limits) -> dict[str, object]:
-    """Where a batch goes: what must hold of its session, and what holds when it is stored."""
+    """The parameters of ``_TAKE``: conditions on the session, and its values after the batch."""
     header = prepared.batch.header
     return {
         "of_session": prepared.session,
@@ -348,7 +361,7 @@ _TAKE = (
     )
     .returning(_S.checked_n)
 )
-"""The session's row moves on if this is the next batch of an open session that has room; that takes the row's lock."""
+"""Advance the session's row if this is the next batch of an open session with room; takes the row's lock."""
 _INSERT = insert(BATCHES)
 _LOCKED = (
     select(_S.state, _S.next_n, _S.next_seq, _S.head_sha256, _S.checked_n, _S.upload_until_ms)
@@ -356,4 +369,4 @@ _LOCKED = (
     .where(_S.id == bindparam("session"))
     .with_for_update()
 )
-"""What tells why a batch is not the next one."""
+"""Read why a batch is not the next one."""

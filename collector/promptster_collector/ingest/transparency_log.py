@@ -1,7 +1,7 @@
-"""The collector's log: one sequencer gives every receipt its leaf and signs a checkpoint behind each group.
+"""The transparency log: every receipt becomes a leaf, and each group of them gets a signed checkpoint.
 
-After a restore of the database the last known checkpoint is newer than the log in it. The log then goes on under
-another origin, whose first leaf is that checkpoint, and what is still running is logged there again.
+After the database was restored, the last known checkpoint is newer than the log in it. The log then continues under a
+new origin, whose first leaf is that checkpoint, and receipts of running sessions are logged there again.
 """
 
 from __future__ import annotations
@@ -46,15 +46,15 @@ _PLACED = (
     .values(leaf_origin=bindparam("leaf_origin"), leaf_index=bindparam("leaf_index"))
 )
 _GROUP = 1000
-"""Receipts that enter the log under one checkpoint."""
+"""Receipts that enter the log with one checkpoint at most."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Logged:
-    """What the log says about one session's receipts."""
+    """The log's proofs for one session's receipts."""
 
     checkpoint: str | None
-    """The first signed note under which all of them stand; ``None`` while they do not."""
+    """The first signed note that covers all of them; ``None`` if there is none yet."""
     proofs: tuple[LogProof, ...]
 
 
@@ -69,16 +69,16 @@ class Consistency:
 
 
 class Standing(StrEnum):
-    """How a checkpoint that somebody holds stands to the log that is stored here."""
+    """How a submitted checkpoint relates to the stored log."""
 
     KNOWN = "known"
     """The stored log begins with it."""
     NEWER = "newer"
-    """This collector signed it, and what is stored here is older: a backup was restored."""
+    """This collector signed it, and the stored log is older: a backup was restored."""
     CONTRADICTED = "contradicted"
-    """This collector signed it, and what is stored here has another beginning."""
+    """This collector signed it, and the stored log begins differently."""
     FOREIGN = "foreign"
-    """It is no checkpoint of this collector's."""
+    """This collector did not sign it."""
 
 
 def _number_of(origin: str) -> int:
@@ -87,10 +87,10 @@ def _number_of(origin: str) -> int:
 
 
 class TransparencyLog:
-    """The sequencer behind ingest, and proofs for whoever asks."""
+    """Appends receipts to the log and proves what it contains."""
 
     def __init__(self, store: Store, clock: Clock, *, failures: FailureLimits) -> None:
-        """Keep where the log is stored; ``failures`` is told about what nobody signed."""
+        """Count unsigned checkpoints in ``failures``."""
         self._store = store
         self._failures = failures
         self._clock = clock
@@ -98,17 +98,19 @@ class TransparencyLog:
         self._base = f"promptster.log/{signer.kid}"
 
     def continue_after_restore(self, *, restored: bool = False) -> None:
-        """Make the first origin, or another one when the database is older than the last checkpoint; blocks.
+        """Start the first origin, or a new one if the database is older than the last checkpoint; blocks.
 
-        ``restored`` says that a backup was just put back, so that there is another one whatever is known.
+        With ``restored`` a backup was just restored, and a new origin is started in any case.
 
         Raises:
-            SetupError: the last checkpoint that is kept outside the database is another collector's.
+            SetupError: the last checkpoint outside the database belongs to another collector.
         """
         last = self._store.tombstones.last_checkpoint()
         if last is not None and last.note and self._own(last.note) is None:
-            hint = "Check --tombstones-copy, or put the tombstones folder back from its newest copy."
-            raise SetupError("the checkpoint among the tombstones is not this collector's", hint=hint, code="tombstone")
+            hint = "Check --tombstones-copy, or restore the tombstones folder from its newest copy."
+            raise SetupError(
+                "the checkpoint in the tombstones folder belongs to another collector", hint=hint, code="tombstone"
+            )
         note = self._store.database.write_now(
             lambda connection: self._continue(connection, last, restored=restored), priority=WritePriority.ENDING
         )
@@ -131,9 +133,9 @@ class TransparencyLog:
         return self._restart(connection, last)
 
     def note_returned(self, connection: Connection, received_ms: int) -> None:
-        """A receipt came back that the database had lost: if it is younger than the origin, this one ends here.
+        """Start a new origin if a receipt comes back that the database lost and that is newer than the current origin.
 
-        Going on in it would give two logs of one name. The last checkpoint that is known may be an older one.
+        Continuing it would produce two logs of one name. The last known checkpoint may be an older one.
         """
         newest = connection.execute(select(LogOrigin).order_by(LogOrigin.number.desc()).limit(1)).one()
         if newest.created_ms >= received_ms:
@@ -141,7 +143,7 @@ class TransparencyLog:
         self._restart(connection, self._newest(connection, newest.number, newest.size))
 
     async def hand_in(self, note: str, *, sender: str) -> Standing:
-        """Somebody shows a checkpoint: where the stored log does not begin with it, the log goes on under another name.
+        """Receive a checkpoint; if the stored log does not begin with it, the log continues under a new name.
 
         Args:
             note: the signed note.
@@ -149,7 +151,7 @@ class TransparencyLog:
 
         Raises:
             InvalidError: this collector did not sign it.
-            BusyError: too much that was not signed came from the network ``sender``.
+            BusyError: too many unsigned requests came from the network ``sender``.
         """
         standing = await self._store.database.read(lambda connection: self.standing(connection, note))
         if standing is Standing.FOREIGN:
@@ -165,29 +167,29 @@ class TransparencyLog:
         return standing
 
     def _leave(self, connection: Connection, note: str) -> LastCheckpoint | None:
-        """End the newest origin if a checkpoint shows that it is older than what was signed, or has another story."""
+        """End the newest origin if a checkpoint shows that it is older than what was signed, or contradicts it."""
         checkpoint = self._own(note)
         if checkpoint is None or self.standing(connection, note) is Standing.KNOWN:
             return None
         newest = connection.execute(select(LogOrigin).order_by(LogOrigin.number.desc()).limit(1)).one()
         number = newest.number if checkpoint.origin == newest.origin else _number_of(checkpoint.origin)
         if number < newest.number or (number == newest.number and checkpoint.origin != newest.origin):
-            return None  # an earlier log, which was left already
+            return None  # an earlier log, which was replaced already
         log.warning(
-            "a checkpoint over %d entries was handed in, and the log here has %d: the data folder was put back",
+            "a submitted checkpoint covers %d entries and the log here has %d: the data folder is from a backup",
             checkpoint.size,
             newest.size if checkpoint.origin == newest.origin else 0,
         )
         return self._restart(connection, LastCheckpoint(number=number, size=checkpoint.size, note=note))
 
     def _newest(self, connection: Connection, number: int, size: int) -> LastCheckpoint:
-        """The last checkpoint that the database has of an origin."""
+        """The last stored checkpoint of an origin."""
         notes = select(LogCheckpoint.note).where(LogCheckpoint.origin == number)
         note = connection.execute(notes.order_by(LogCheckpoint.size.desc()).limit(1)).scalar_one_or_none()
         return LastCheckpoint(number=number, size=size, note="" if note is None else note.decode())
 
     def _restart(self, connection: Connection, last: LastCheckpoint) -> LastCheckpoint:
-        """Begin another origin, whose first leaf is the last checkpoint that is known."""
+        """Start a new origin, whose first leaf is the last known checkpoint."""
         newest = connection.execute(select(func.coalesce(func.max(LogOrigin.number), -1))).scalar_one()
         number = max(last.number, newest) + 1
         self._open(connection, number)
@@ -199,7 +201,7 @@ class TransparencyLog:
         return self._grow(connection, number, 0, [leaf])
 
     def _goes_on(self, connection: Connection, last: LastCheckpoint) -> bool:
-        """Whether the stored log begins with the last checkpoint, or a later origin was begun with it already."""
+        """Whether the stored log begins with the last checkpoint, or a later origin already starts with it."""
         if self.standing(connection, last.note) is Standing.KNOWN:
             return True
         first = (LogNode.level == 0) & (LogNode.position == 0) & (LogNode.hash == leaf_hash(last.note.encode()))
@@ -207,13 +209,13 @@ class TransparencyLog:
         return connection.execute(begun).one_or_none() is not None
 
     def ask(self, question: Callable[[Connection], T]) -> T:
-        """Read something from the stored log; blocks."""
+        """Run a read of the stored log; blocks."""
         return self._store.database.read_now(question)
 
     def standing(self, connection: Connection, note: str) -> Standing:
-        """How a checkpoint that is known from elsewhere stands to the stored log.
+        """How a checkpoint from outside relates to the stored log.
 
-        Candidates and readers keep the signed notes that they were shown, and an operator may keep one outside.
+        Candidates and reviewers keep the signed notes that they received, and an operator may keep one elsewhere.
         """
         checkpoint = self._own(note)
         if checkpoint is None:
@@ -234,7 +236,7 @@ class TransparencyLog:
         return None
 
     def newest(self, connection: Connection) -> str:
-        """The newest checkpoint: a signed note over every receipt that was logged.
+        """The newest checkpoint: a signed note over all logged receipts.
 
         Raises:
             NotFoundError: nothing was logged yet.
@@ -242,18 +244,18 @@ class TransparencyLog:
         newest = select(LogCheckpoint.note).order_by(LogCheckpoint.origin.desc(), LogCheckpoint.size.desc()).limit(1)
         note = connection.execute(newest).scalar_one_or_none()
         if note is None:
-            raise NotFoundError("nothing was logged yet", code="log_empty")
+            raise NotFoundError("nothing has been logged yet", code="log_empty")
         return note.decode()
 
     def consistency(self, connection: Connection, old: int, new: int) -> Consistency:
         """The proof that ``new`` receipts of the newest log begin with ``old`` ones.
 
         Raises:
-            Refusal: there are no such trees.
+            Refusal: the log has no such sizes.
         """
         head = connection.execute(select(LogOrigin).order_by(LogOrigin.number.desc()).limit(1)).one()
         if not 0 < old <= new:
-            raise Refusal("a proof leads from a size above 0 to one that is not below it", code="log_size")
+            raise Refusal("the sizes must satisfy 0 < from <= to", code="log_size")
         if new > head.size:
             extra = {"origin": head.origin, "size": head.size}
             raise Refusal(f"the log has {head.size} entries", code="log_size", extra=extra)
@@ -264,7 +266,7 @@ class TransparencyLog:
         return f"{self._base}/{number}"
 
     def _open(self, connection: Connection, number: int) -> None:
-        # A name of its own, also where the number was used before and is forgotten: no two logs may bear the same.
+        # Unique even if the number was used before a restore: no two logs may have the same name.
         origin = self._name(number) if number == 0 else f"{self._name(number)}-{secrets.token_hex(8)}"
         values = {"number": number, "origin": origin, "size": 0, "created_ms": self._clock.wall_ms()}
         connection.execute(insert(LogOrigin), values)
@@ -283,7 +285,7 @@ class TransparencyLog:
         return LastCheckpoint(number=number, size=grown, note=note)
 
     async def sequence(self) -> bool:
-        """Give the receipts that have none their leaves; whether there were any."""
+        """Append receipts that are not in the log; returns whether there were any."""
         last = await self._store.database.write(self._sequence)
         if last is None:
             return False
@@ -305,7 +307,7 @@ class TransparencyLog:
         return last
 
     def of_session(self, connection: Connection, session: str) -> Logged:
-        """The first checkpoint under which all logged receipts of a session stand, with their proofs."""
+        """The first checkpoint that covers all logged receipts of a session, with their proofs."""
         logged = (Batch.session == session) & Batch.leaf_index.is_not(None)
         statement = select(Batch.n, Batch.leaf_origin, Batch.leaf_index).where(logged).order_by(Batch.n)
         rows = connection.execute(statement).all()

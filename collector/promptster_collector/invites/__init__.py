@@ -1,1 +1,1 @@
-"""Invites: one secret for one candidate, redeemed once by one key for a session's certificate."""
+"""Invites: a secret for one candidate, redeemed once for a session's certificate."""

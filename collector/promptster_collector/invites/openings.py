@@ -1,8 +1,8 @@
-"""When an invite was opened: whoever had the right secret, and never from where.
+"""When an invite was opened with its secret, and never from where.
 
-Whoever opens it before the candidate can make the whole session in their name. A program that scans mail opens links
-too, and so does the candidate who reads the policy first: times tell nobody apart, but they are what the hiring team
-asks about, beside the confirmation code.
+Whoever opens it before the candidate can create the whole session in their name. Mail scanners open links too, and so
+does a candidate who reads the policy first. So the times prove nothing alone, but the hiring team needs them next to
+the confirmation code.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 _KEPT = 8
-"""Later openings whose times are kept: the first ones, and always the last; of the others only the number."""
+"""Later openings whose times are kept: the first ones and the last; the others are only counted."""
 
 
 def note_opening(connection: Connection, invite: str, *, at_ms: int) -> None:
-    """Write one opening down inside somebody's write."""
+    """Record one opening inside an open write transaction."""
     columns = select(Invite.opened_ms, Invite.reopened, Invite.reopened_ms).where(Invite.id == invite)
     row = connection.execute(columns.with_for_update()).one_or_none()
     if row is None:

@@ -1,10 +1,10 @@
-"""Redemption: an invite becomes a session, once.
+"""Redemption: an invite becomes a session, exactly once.
 
 1. The request's documents are verified against the invite and against each other.
-2. The box is opened; content key and a new session data key go into the key store, marked pending.
-3. One write marks the invite used and makes the session; of any number of attempts one gets here.
-4. The keys are confirmed and the sealing pair's private half is destroyed. The box is not kept. That the invite was
-   used is written down outside the database, too.
+2. The box is opened; the content key and a new session data key go into the key store, marked pending.
+3. One write marks the invite used and creates the session; of several attempts only one succeeds.
+4. The keys are confirmed and the sealing pair's private half is destroyed. The box is not kept. The used invite is also
+   recorded outside the database.
 A crash between these steps is finished or undone at the next start (``finish_interrupted``).
 """
 
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """A redemption as it was sent."""
+    """A redemption request."""
 
     consent: Envelope
     redeem: Envelope
@@ -55,7 +55,7 @@ class Request:
 
     @property
     def sha256(self) -> bytes:
-        """By which the same request is known again."""
+        """Identifies a repeated request."""
         digest = hashlib.sha256()
         for part in (self.consent.encode(), self.redeem.encode(), self.box):
             digest.update(len(part).to_bytes(4, "big") + part)
@@ -63,13 +63,13 @@ class Request:
 
 
 class _LostRaceError(ConflictError):
-    """Another redemption was faster."""
+    """Another redemption came first."""
 
     default_code = "invite_used"
 
 
 def _verified_consent(facts: InviteFacts, assessment: AssessmentFacts, request: Request) -> Consent:
-    """The consent, if it is about this invite and everything is signed by the key it names."""
+    """The verified consent: it is for this invite, and the key that it names signed everything."""
     consent = open_envelope(Consent, request.consent, Consent.parse(request.consent.payload).session_public_key)
     redeem = open_envelope(Redeem, request.redeem, consent.session_public_key)
     document = InviteDocument.parse(facts.document.payload)
@@ -83,7 +83,7 @@ def _verified_consent(facts: InviteFacts, assessment: AssessmentFacts, request: 
     }
     for code, holds in checks.items():
         if not holds:
-            raise InvalidError("the redemption's parts do not belong to this invite", code=code)
+            raise InvalidError("the redemption does not match this invite", code=code)
     return consent
 
 
@@ -93,24 +93,23 @@ class Redemption:
     def __init__(
         self, store: Store, clock: Clock, limits: Limits, *, invites: Invites, assessments: Assessments
     ) -> None:
-        """Keep where invites and sessions are stored."""
         self._store = store
         self._clock = clock
         self._limits = limits
         self._invites = invites
         self._assessments = assessments
         self._lock = asyncio.Lock()
-        """One redemption at a time: two that name the same session must not meet in the key store."""
+        """One redemption at a time: two with the same session must not write to the key store together."""
 
     async def redeem(self, invite: str, secret: str, request: Request, *, sender: str) -> Envelope:
-        """Exchange an invite for its session's certificate; the same request gets the same certificate.
+        """Exchange an invite for its session's certificate; a repeated request gets the same certificate.
 
         Raises:
-            NotFoundError: there is no such invite, or the secret is another's.
-            InvalidError: the request's parts do not belong together or to the invite.
+            NotFoundError: there is no such invite, or the secret is wrong.
+            InvalidError: the request's parts do not match each other or the invite.
             ConflictError: the invite was used by another request.
             GoneError: it has expired.
-            ProtocolError: a document or signature is off.
+            ProtocolError: a document is malformed or a signature is wrong.
         """
         async with self._lock:
             return await self._redeem(invite, secret, request, sender=sender)
@@ -155,13 +154,13 @@ class Redemption:
         return envelope
 
     async def _write_down(self, facts: InviteFacts) -> None:
-        """Before the answer: no database that is put back lets the invite be used a second time."""
+        """Record the invite as used, before the answer: no restored backup makes it valid again."""
         now = self._clock.wall_ms()
         entry = Ending(what=EndingKind.INVITE, organisation=facts.organisation, id=facts.id, at_ms=now)
         await asyncio.to_thread(self._store.endings.add, [entry])
 
     async def _again(self, facts: InviteFacts, request: Request) -> Envelope:
-        """The answer for a used invite: the stored certificate to the same request, an alarm to any other."""
+        """The answer for a used invite: the stored certificate for the same request, an alarm for any other."""
         if facts.request_sha256 == request.sha256 and facts.session is not None:
             session = facts.session
             statement = select(Session.certificate_sealed).where(Session.id == session)
@@ -169,7 +168,7 @@ class Redemption:
                 lambda connection: connection.execute(statement).scalar_one_or_none()
             )
             if sealed is None:
-                raise GoneError("the session of this invite was erased", code="erased")
+                raise GoneError("this invite's session was erased", code="erased")
             await self._write_down(facts)
             return Envelope.decode(self._store.of_session(facts.organisation, session).unseal(sealed, "certificate"))
         raise await self._invites.used_again(facts)
@@ -178,10 +177,10 @@ class Redemption:
         return await self._store.database.read(lambda connection: _is_known(connection, session))
 
     async def _use_up(self, facts: InviteFacts) -> None:
-        """End an invite whose holder named a session that there is already, as if somebody else had used it.
+        """Use up an invite whose holder named an existing session, as if someone else had used it.
 
-        Programs draw names of 128 random bits: only who asks whether there is such a session names one that there is.
-        The question costs an invite whatever the answer, and the answer has another explanation.
+        Session ids are 128 random bits, so only someone who probes for a session names an existing one.
+        Each probe costs an invite, and the answer has another explanation.
         """
         unused = (Invite.id == facts.id) & Invite.used_ms.is_(None)
         statement = update(Invite).where(unused).values(used_ms=self._clock.wall_ms())
@@ -197,7 +196,7 @@ class Redemption:
         try:
             return open_box(box, private_key)
         except SealError as error:
-            raise InvalidError("the sealed content key does not open", code="box") from error
+            raise InvalidError("the encrypted content key cannot be opened", code="box") from error
 
     def _certificate(
         self, facts: InviteFacts, assessment: AssessmentFacts, consent: Consent, request: Request
@@ -218,7 +217,7 @@ class Redemption:
                 "batch_bytes": self._limits.batch_body,
                 "batches_per_second": self._limits.batches_per_second,
                 "session_bytes": self._limits.session_bytes,
-                LOG_LIMIT: 1,  # every receipt enters the log: a bundle without the proofs had them taken out
+                LOG_LIMIT: 1,  # every receipt enters the log: a bundle without proofs was stripped of them
             },
             continues=None,
         )
@@ -286,7 +285,7 @@ def _is_known(connection: Connection, session: str) -> bool:
 
 
 def finish_interrupted(store: Store) -> None:
-    """Finish or undo redemptions that a crash cut; blocks, for use before the collector listens."""
+    """Finish or undo redemptions that a crash interrupted; blocks, for use before the collector listens."""
     for organisation, session in store.keys.pending():
         if not store.database.read_now(partial(_is_known, session=session)):
             store.keys.destroy_session(organisation, session, person=None)

@@ -53,7 +53,7 @@ async def create_invite(
     assessment: FromPath[str],
     data: JSONBody[InviteRequest],
 ) -> InviteAnswer:
-    """Invite one person; the answer is the only place where code and link can be read."""
+    """Invite one person; code and link are shown only in this answer."""
     principal = principal_of(request)
     made = await invites.create(
         principal.organisation, assessment, _who(data), by=principal.token or "", base_url=str(request.base_url)
@@ -68,7 +68,7 @@ async def show_invite(
     public_keys: NamedDependency[PublicKeys],
     invite: FromPath[str],
 ) -> InviteForCandidate:
-    """The invite and its policy, for whoever holds its secret."""
+    """The invite and its policy, for the holder of its secret."""
     facts, assessment = await invites.show(invite, bearer_of(request), sender=sender_of(request))
     require_reader(assessment.policy, request.headers.get(POLICY_HEADER))
     return InviteForCandidate(
@@ -93,11 +93,11 @@ async def redeem_invite(
     invite: FromPath[str],
     data: JSONBody[RedeemRequest],
 ) -> RedeemAnswer:
-    """Exchange the invite for the session's certificate; the same request gets the same answer."""
+    """Exchange the invite for the session's certificate; a repeated request gets the same answer."""
     secret, sender = bearer_of(request), sender_of(request)
-    await invites.find(invite, secret, sender=sender)  # nothing is looked at for who does not hold the secret
+    await invites.find(invite, secret, sender=sender)  # without the secret nothing else is looked at
     if len(data.box) > _MAX_BOX:
-        raise InvalidError("the sealed content key is too long", code="box")
+        raise InvalidError("the encrypted content key is too long", code="box")
     redeeming = Redeeming(
         consent=Envelope.from_json(data.consent), redeem=Envelope.from_json(data.redeem), box=b64u_decode(data.box)
     )

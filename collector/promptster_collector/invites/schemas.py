@@ -6,7 +6,7 @@ from typing import Any
 
 @dataclass(frozen=True, kw_only=True)
 class InviteRequest:
-    """A person to be invited."""
+    """A person to invite."""
 
     name: str
     email: str
@@ -14,7 +14,7 @@ class InviteRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class InviteAnswer:
-    """An invite just made; code and link are shown this once."""
+    """A new invite; code and link are shown only once."""
 
     code: str
     link: str
@@ -23,18 +23,18 @@ class InviteAnswer:
 
 @dataclass(frozen=True, kw_only=True)
 class AssessmentForCandidate:
-    """What a candidate is told about the task."""
+    """What a candidate sees of the assessment."""
 
     title: str
     repository: str | None
     time_limit_minutes: int
     brief: str | None = None
-    """The task's text; no assessment has one yet."""
+    """The task's text; always ``None`` so far."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class InviteForCandidate:
-    """An invite with everything needed to decide on it."""
+    """An invite with everything that a candidate needs to decide."""
 
     invite: dict[str, str]
     """The signed invite's envelope."""
@@ -47,12 +47,12 @@ class InviteForCandidate:
 
 @dataclass(frozen=True, kw_only=True)
 class RedeemRequest:
-    """Consent, redemption and the sealed content key."""
+    """Consent, redemption and the encrypted content key."""
 
     consent: dict[str, Any]
     redeem: dict[str, Any]
     box: str
-    """The content key sealed to the invite's sealing key, base64url."""
+    """The content key, encrypted to the invite's sealing key, base64url."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""Invites: made with a sealing pair of their own, shown to whoever holds the secret."""
+"""Invites: created with a sealing pair each, shown to the holder of the secret."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _MAX_SECRET = 100
 
 @dataclass(frozen=True, kw_only=True)
 class NewInvite:
-    """An invite just made; the only moment its code can be read."""
+    """A new invite, the only time its code can be read."""
 
     code: str
     link: str
@@ -51,7 +51,7 @@ class NewInvite:
 
 @dataclass(frozen=True, kw_only=True)
 class InviteFacts:
-    """One invite as its service needs it."""
+    """One invite, in clear."""
 
     id: str
     organisation: str
@@ -80,7 +80,7 @@ class Invites:
         public_url: str,
         failures: FailureLimits,
     ) -> None:
-        """Keep where they are stored, and whom they are made of; ``failures`` hears of wrong secrets."""
+        """Count wrong secrets in ``failures``."""
         self._failures = failures
         self._made = RateLimiter(clock, amount=limits.invites_per_hour, seconds=HOUR_MS / 1000)
         self._public_url = public_url
@@ -92,7 +92,7 @@ class Invites:
         self._persons = persons
 
     def _draw_code(self) -> InviteCode:
-        """A fresh code that does not begin with a dash: a command line would take that for an option."""
+        """A new code that does not begin with a dash, which a command line would take for an option."""
         while True:
             code = new_invite_code(os.urandom(32), self._store.identity.signer.public_key)
             if not code.invite_id.startswith("-"):
@@ -101,12 +101,12 @@ class Invites:
     async def create(
         self, organisation: str, assessment: str, who: PersonDetails, *, by: str, base_url: str
     ) -> NewInvite:
-        """Invite one person to one assessment; the link names the public URL, or ``base_url`` when none is set.
+        """Invite one person to one assessment; the link contains the public URL, or ``base_url`` if none is set.
 
         Raises:
             NotFoundError: the organisation has no such assessment.
-            ConflictError: its policy says less about backups of keys than holds by now.
-            BusyError: the token ``by`` has made too many in this hour.
+            ConflictError: key backups now last longer than its policy says.
+            BusyError: the token ``by`` has created too many in this hour.
         """
         facts = await self._assessments.get_kept(organisation, assessment)
         wait = self._made.take(by)
@@ -154,20 +154,20 @@ class Invites:
         return NewInvite(code=code.code, link=code.link(self._public_url or base_url), expires_ms=expires)
 
     def _too_many(self, wait: int) -> BusyError:
-        """What whoever invites a lot of people at once is told."""
+        """The error for too many invites in an hour."""
         return BusyError(
             f"{self._limits.invites_per_hour} invites were made with this sign-in within an hour",
-            hint=f"They are all valid. Make this one in {wait} s.",
+            hint=f"They are all valid. Try again in {wait} s.",
             retry_after=wait,
             code="too_many_invites",
         )
 
     async def find(self, invite: str, secret_text: str, *, sender: str) -> InviteFacts:
-        """The invite behind a secret that came from the network ``sender``.
+        """The invite that a secret opens, sent from the network ``sender``.
 
         Raises:
-            NotFoundError: there is none, or the secret is another's.
-            BusyError: too many wrong secrets came from there; a right one is never refused for that.
+            NotFoundError: there is no such invite, or the secret is wrong.
+            BusyError: too many wrong secrets came from ``sender``; a right one is never refused for that.
         """
         hint = "Copy all of the link, also after #."
         unknown = self._failures.wrong_secret
@@ -196,10 +196,10 @@ class Invites:
         )
 
     async def show(self, invite: str, secret_text: str, *, sender: str) -> tuple[InviteFacts, AssessmentFacts]:
-        """The invite and its assessment, for whoever holds the secret and has not used it; the time is written down.
+        """The invite and its assessment, for the holder of an unused secret; the opening is recorded.
 
         Raises:
-            NotFoundError: there is none, or the secret is another's.
+            NotFoundError: there is no such invite, or the secret is wrong.
             ConflictError: it has been used.
             GoneError: it has expired.
         """
@@ -215,7 +215,7 @@ class Invites:
     async def used_again(self, facts: InviteFacts) -> ConflictError:
         """Raise the alarm about a second attempt on a used invite; returns the refusal.
 
-        Programs look at an invite before they redeem it, so looking is an attempt too.
+        Clients read an invite before they redeem it, so reading is an attempt too.
         """
         now = self._clock.wall_ms()
 
@@ -235,7 +235,7 @@ class Invites:
         return ConflictError("this invite was already used", code="invite_used", hint=hint)
 
     def require_unexpired(self, facts: InviteFacts) -> None:
-        """Refuse invites whose time is over.
+        """Refuse an expired invite.
 
         Raises:
             GoneError: it has expired.

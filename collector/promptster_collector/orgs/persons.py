@@ -29,22 +29,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class PersonDetails:
-    """One person's direct identifiers, in clear."""
+    """A person's name and e-mail address, in clear."""
 
     name: str
     email: str
 
 
 def normalised(email: str) -> str:
-    """The form under which two spellings of an address are the same."""
+    """The normalised form of an address, in which two spellings are equal."""
     return unicodedata.normalize("NFC", email).strip().casefold()
 
 
 class Persons:
-    """The people an organisation knows."""
+    """The people that an organisation knows."""
 
     def __init__(self, store: Store, clock: Clock) -> None:
-        """Keep where they are stored."""
         self._store = store
         self._clock = clock
 
@@ -63,9 +62,9 @@ class Persons:
         return inner.unseal(once, f"person.{purpose}/{person}").decode()
 
     def ensure(self, connection: Connection, organisation: str, who: PersonDetails) -> str:
-        """The id of a person, made if the organisation does not know the address yet.
+        """The id of a person, created if the organisation does not know the address yet.
 
-        Call it inside a write; where somebody could be erased meanwhile, hold the store's person lock.
+        Call this inside a write; hold the store's person lock if someone could be erased meanwhile.
         """
         index = self._index(organisation, who.email)
         known = select(Person.id).where(Person.organisation == organisation, Person.email_index == index)
@@ -75,7 +74,7 @@ class Persons:
                 sealed = self._seal(organisation, found, who.name, "name")
                 connection.execute(update(Person).where(Person.id == found).values(name_sealed=sealed))
                 return found
-            # A row from a backup, of somebody who was erased since: nothing of it is readable, and it is not the same.
+            # A row from a backup, of a person who was erased since: it cannot be read and is replaced.
             remove(connection, found)
         person, now = new_id(), self._clock.wall_ms()
         self._store.keys.put({person_key(organisation, person): os.urandom(32)}, created_ms=now)
@@ -92,7 +91,7 @@ class Persons:
         return person
 
     def identities(self, connection: Connection, organisation: str, persons: Iterable[str]) -> dict[str, PersonDetails]:
-        """Names and addresses of people; who was erased is left out."""
+        """Names and addresses of people, without those who were erased."""
         statement = select(Person).where(Person.organisation == organisation, Person.id.in_(set(persons)))
         found: dict[str, PersonDetails] = {}
         for row in connection.execute(statement).all():
@@ -107,7 +106,7 @@ class Persons:
 
 
 def is_needed(connection: Connection, person: str, *, besides_session: str = "", besides_invite: str = "") -> bool:
-    """Whether a member, another session or another invite still stands on this person."""
+    """Whether a member, another session or another invite still refers to this person."""
     uses = (
         select(Member.id).where(Member.person == person),
         select(Session.id).where(Session.person == person, Session.id != besides_session),
@@ -121,7 +120,7 @@ def is_needed(connection: Connection, person: str, *, besides_session: str = "",
 
 
 def remove(connection: Connection, person: str) -> None:
-    """Shred a person's row, and every reference to it."""
+    """Delete a person's row and every reference to it."""
     connection.execute(update(Session).where(Session.person == person).values(person=None))
     connection.execute(update(Invite).where(Invite.person == person).values(person=None))
     connection.execute(delete(Person).where(Person.id == person))

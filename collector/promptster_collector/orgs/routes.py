@@ -1,4 +1,4 @@
-"""Routes about the caller, its organisation and that organisation's tokens."""
+"""Routes for the caller, their organisation and its tokens."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ _MAX_DAYS = 365
 
 @get("/v1/me", opt={ACCESS: TEAM})
 async def me(request: Request[Any, Any, Any], organisations: NamedDependency[Organisations]) -> Me:
-    """The organisation and role behind the token."""
+    """The caller's organisation and role."""
     principal = principal_of(request)
     name = await organisations.name(principal.organisation)
     return Me(organisation=name, role=principal.reader)
@@ -33,7 +33,7 @@ def _role(word: str) -> Role:
         return Role(word)
     except ValueError:
         hint = f"Use one of {', '.join(Role)}."
-        raise InvalidError("there is no such role", code="role", hint=hint) from None
+        raise InvalidError("unknown role", code="role", hint=hint) from None
 
 
 def _label(text: str) -> str:
@@ -45,7 +45,7 @@ def _label(text: str) -> str:
 
 def _life_ms(days: int | None) -> int | None:
     if days is not None and not 1 <= days <= _MAX_DAYS:
-        raise InvalidError(f"a token is valid for 1 to {_MAX_DAYS} days", code="expires_in_days")
+        raise InvalidError(f"a token can be valid for 1 to {_MAX_DAYS} days", code="expires_in_days")
     return None if days is None else days * DAY_MS
 
 
@@ -53,7 +53,7 @@ def _life_ms(days: int | None) -> int | None:
 async def create_token(
     request: Request[Any, Any, Any], tokens: NamedDependency[Tokens], data: JSONBody[TokenRequest]
 ) -> TokenAnswer:
-    """Make a token; the answer is the only place where it can be read."""
+    """Create a token; it is shown only in this answer."""
     label, life_ms = _label(data.label), _life_ms(data.expires_in_days)
     made = await tokens.create(principal_of(request).organisation, _role(data.role), label=label, life_ms=life_ms)
     return TokenAnswer(
@@ -75,14 +75,14 @@ def _entry(token: ListedToken) -> TokenEntry:
 
 @get("/v1/tokens", opt={ACCESS: OWNERS})
 async def list_tokens(request: Request[Any, Any, Any], tokens: NamedDependency[Tokens]) -> TokenList:
-    """The organisation's tokens, without their secrets."""
+    """The organisation's tokens, without the tokens themselves."""
     listed = await tokens.list(principal_of(request).organisation)
     return TokenList(tokens=[_entry(token) for token in listed])
 
 
 @delete("/v1/tokens/{token:str}", opt={ACCESS: OWNERS})
 async def revoke_token(request: Request[Any, Any, Any], tokens: NamedDependency[Tokens], token: FromPath[str]) -> None:
-    """End a token at once."""
+    """Revoke a token at once."""
     principal = principal_of(request)
     await tokens.revoke(principal.organisation, token, by=principal.token)
 

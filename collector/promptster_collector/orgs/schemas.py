@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class Me:
-    """Who the token belongs to."""
+    """The organisation and role of the caller."""
 
     organisation: str
     role: str
@@ -13,19 +13,19 @@ class Me:
 
 @dataclass(frozen=True, kw_only=True)
 class TokenRequest:
-    """A token to be made."""
+    """A new token."""
 
     role: str
     """``owner``, ``recruiter`` or ``reviewer``."""
     label: str = ""
-    """What the organisation calls it."""
+    """The organisation's name for it."""
     expires_in_days: int | None = None
-    """Days until it expires; a year at most."""
+    """Days until it expires; at most 365."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TokenAnswer:
-    """A token just made; it is shown this once."""
+    """A new token; it is shown only once."""
 
     id: str
     token: str

@@ -1,4 +1,4 @@
-"""Organisations: made once with their keys, their owner and the owner's first token."""
+"""Organisations: created once with their keys, their owner and the owner's first token."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class NewOrganisation:
-    """An organisation just made."""
+    """A new organisation."""
 
     id: str
     name: str
@@ -36,14 +36,13 @@ class Organisations:
     """The organisations of one collector."""
 
     def __init__(self, store: Store, clock: Clock, tokens: Tokens, persons: Persons) -> None:
-        """Keep where they are stored."""
         self._store = store
         self._clock = clock
         self._tokens = tokens
         self._persons = persons
 
     def create(self, *, name: str, owner_email: str) -> NewOrganisation:
-        """Make an organisation; blocks, for the command line."""
+        """Create an organisation; blocks, for the command line."""
         organisation, now = new_id(), self._clock.wall_ms()
         keys = {organisation_key(organisation): os.urandom(32), index_key(organisation): os.urandom(32)}
         self._store.keys.put(keys, created_ms=now)

@@ -1,1 +1,1 @@
-"""Withdrawal, erasure, the end of retention, and what is stored where."""
+"""Withdrawal, erasure, the end of retention, and the storage map."""

@@ -1,13 +1,13 @@
-"""Erasure: a session ends for good, in an order that a crash at any point cannot undo.
+"""Erasure of a session, in an order that a crash at any point cannot undo.
 
-1. The signed tombstone is in the record of what ended, on the disk, outside the database and the key store.
-2. One transaction in the key store destroys every key of the session, and its person's if nothing else stands on it.
-3. One write shreds the session's rows; its state and the tombstone stay. Its batches follow, some in each write: a
-   large session must not need more room on the disk than a small one. What is left of them when something breaks off,
-   which nobody can open any more, goes with the next sweep.
-4. Segment files are removed and the write-ahead log is folded in.
-``replay`` (``privacy.replay``) does 2 to 4 again for every tombstone before a collector listens, so that no restored
-backup gives it back. Where tombstones were put back too, whoever holds one hands it in, and 1 to 4 are done again.
+1. The signed tombstone is recorded on the disk, outside the database and the key store.
+2. One transaction in the key store destroys every key of the session, and its person's if nothing else needs it.
+3. One write deletes the session's rows; its state and the tombstone stay. Its batches follow, some in each write, so
+   that a large session needs no more disk space than a small one. If this is interrupted, the next sweep removes the
+   rest, which nobody can decrypt.
+4. Segment files are removed and the write-ahead log is truncated.
+``reapply_endings`` does 2 to 4 again for every tombstone before a collector listens, so that no restored backup brings
+a session back. If the tombstones were restored too, anyone who has a tombstone can submit it, and 1 to 4 are repeated.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("promptster_collector")
 
 _AT_A_TIME = 1 << 20
-"""Bytes of a session's batches after which one write removes no more."""
+"""Bytes of batches that one write removes, rounded up to whole batches."""
 _ROWS = 256
 """Batches that one write removes at most."""
 
@@ -85,39 +85,39 @@ class Erasure:
         forget: Iterable[Callable[[str], None]] = (),
         key_backup_days: int | None = None,
     ) -> None:
-        """Tell each of ``forget`` about a session that is gone.
+        """Keep what erasure needs.
 
         Args:
-            store: what the collector keeps.
-            clock: what time it is.
-            failures: is told about what nobody signed.
-            forget: is called with each session that was erased.
-            key_backup_days: days that a backup of the key store can be used, where something is stated about that.
+            store: the collector's data.
+            clock: the time.
+            failures: counts requests that nobody signed.
+            forget: functions that are called with each erased session.
+            key_backup_days: days that a key backup can be used, if the operator states them.
         """
         self._key_backup_days = key_backup_days
         self._store = store
         self._failures = failures
         self._nobody = SigningKey.generate(os.urandom).public_key
-        """Checked against where there is no session, so that it takes as long as where there is one."""
+        """The key to verify with if there is no session, so that this takes as long as if there were one."""
         self._clock = clock
         self._forget = tuple(forget)
 
     async def withdraw(
         self, session: str, request: Envelope | None, stone: Envelope | None = None, *, sender: str
     ) -> Envelope:
-        """End a session on the candidate's signed word, or on our own; asked again, the same tombstone.
+        """Erase a session by the candidate's withdrawal or our own tombstone; repeated, it returns the same one.
 
         Args:
             session: which one.
             request: the candidate's signed withdrawal.
-            stone: a tombstone that we signed. Who hands it in may know better than a data folder that was put back:
-                it is taken back, and everything is destroyed again.
+            stone: a tombstone that we signed: its sender may know more than a restored data folder, so that
+                everything is destroyed again.
             sender: the network that it came from.
 
         Raises:
-            NotFoundError: there is no such session, or its key did not sign: nobody else is told which.
-            BusyError: too much that was not signed came from the network ``sender``.
-            InvalidError: the withdrawal or the tombstone names another session, or the tombstone is not ours.
+            NotFoundError: there is no such session, or its key did not sign; the answer is the same.
+            BusyError: too many unsigned requests came from the network ``sender``.
+            InvalidError: the withdrawal or the tombstone is for another session, or the tombstone is not ours.
         """
         own = None if stone is None else self._own(session, stone, sender)
         columns = select(Session.organisation, Session.public_key, Session.tombstone).where(Session.id == session)
@@ -127,7 +127,7 @@ class Erasure:
         if row is None and (known := await self._erase_unknown(session, own, stone)) is not None:
             return known
         if row is not None and own is not None:
-            log.warning("a tombstone was handed back for a session that is here: the data folder was put back")
+            log.warning("a signed tombstone came for a session that exists here: the data folder is from a backup")
             return await self.erase(row.organisation, session, own.outcome, stone=stone)
         named: Withdrawal | None = None
         if request is not None:
@@ -137,7 +137,7 @@ class Erasure:
             refused = NotFoundError("there is no such session", code="unknown_session")
             raise self._failures.unsigned(sender, refused)
         if named.session != session:
-            raise InvalidError("the withdrawal names another session", code="wrong_session")
+            raise InvalidError("the withdrawal is for another session", code="wrong_session")
         return await self.erase(row.organisation, session, WITHDRAWN)
 
     def _own(self, session: str, stone: Envelope, sender: str) -> Tombstone:
@@ -146,11 +146,11 @@ class Erasure:
             refused = InvalidError("this collector did not sign the tombstone", code="tombstone_unknown")
             raise self._failures.unsigned(sender, refused)
         if own.session != session:
-            raise InvalidError("the tombstone names another session", code="wrong_session")
+            raise InvalidError("the tombstone is for another session", code="wrong_session")
         return own
 
     async def _erase_unknown(self, session: str, own: Tombstone | None, stone: Envelope | None) -> Envelope | None:
-        """A session that the database does not know: one that was erased stays so, and its tombstone is the answer."""
+        """Erase a session that is missing from the database; returns its tombstone if it was erased before."""
         found = self._store.endings.erased_session(session)
         if found is None:
             if own is None or stone is None:
@@ -168,7 +168,7 @@ class Erasure:
         return Envelope.decode(found.envelope)
 
     async def erase(self, organisation: str, session: str, outcome: str, *, stone: Envelope | None = None) -> Envelope:
-        """Destroy a session's keys and shred its rows; answers the signed tombstone, ``stone`` if there is one already.
+        """Destroy a session's keys and delete its rows; returns the signed tombstone, ``stone`` if it is given.
 
         Raises:
             NotFoundError: the organisation has no such session.
@@ -180,7 +180,7 @@ class Erasure:
             if stone is not None:
                 found = replace(found, tombstone=b64u_encode(stone.encode()))
             if (written := self._store.endings.erased_session(session)) is not None:
-                # An earlier erasure was cut off behind its first step: its tombstone is the one that counts.
+                # An earlier erasure was interrupted after its first step: its tombstone is the valid one.
                 found = replace(found, tombstone=written.tombstone, state=written.state)
             await asyncio.to_thread(self._store.endings.add_erased, found, at_ms=self._clock.wall_ms())
             await asyncio.to_thread(self._store.keys.destroy_session, organisation, session, person=found.person)
@@ -200,13 +200,13 @@ class Erasure:
             pass
 
     async def finish(self) -> None:
-        """Remove what is left of batches whose session has ended; one of the things done now and then."""
+        """Remove batches that are left of erased sessions; a sweep."""
         for session in await self._store.database.read(with_batches_left):
             await self._remove_batches(session)
             await self._store.database.checkpoint_wal()
 
     def to_be_erased(self, connection: Connection, organisation: str, session: str, outcome: str) -> ErasedSession:
-        """What is known of a session; nothing is changed yet."""
+        """What erasing a session destroys; nothing is changed yet."""
         mine = (Session.id == session) & (Session.organisation == organisation)
         row = connection.execute(select(Session).where(mine)).one_or_none()
         if row is None:
@@ -221,7 +221,7 @@ class Erasure:
         return erased_session(organisation=organisation, session=session, person=person, state=state, envelope=envelope)
 
     def _sign(self, connection: Connection, session: str, batches: int, outcome: str) -> Envelope:
-        # Also what was only read: whoever got a bundle may have kept it, and a count must not be too low.
+        # Bundles count too: whoever received one may have kept it.
         handed_out = (Read.session == session) & Read.action.in_([Action.BUNDLE.value, Action.EXPORT.value])
         exports = connection.execute(select(func.count()).where(handed_out)).scalar_one()
         now = self._clock.wall_ms()
@@ -244,7 +244,7 @@ class Erasure:
 
 
 def remove_some_batches(connection: Connection, session: str) -> bool:
-    """Remove some of a session's batches inside somebody's write; whether there may be more."""
+    """Remove some of a session's batches inside an open write transaction; returns whether there may be more."""
     size = func.coalesce(func.length(Batch.body_sealed), 0)
     rows = select(Batch.arrival, size).where(Batch.session == session).order_by(Batch.n).limit(_ROWS)
     chosen: list[int] = []
@@ -260,14 +260,14 @@ def remove_some_batches(connection: Connection, session: str) -> bool:
 
 
 def with_batches_left(connection: Connection) -> list[str]:
-    """The sessions that are gone and of which there still are batches."""
+    """Erased sessions that still have batches."""
     gone = Session.state.in_([state.value for state in GONE])
     left = select(Batch.arrival).where(Batch.session == Session.id).exists()
     return list(connection.execute(select(Session.id).where(gone, left)).scalars())
 
 
 def shred(connection: Connection, found: ErasedSession) -> None:
-    """Remove every row of a session inside somebody's write, but its batches: see ``remove_some_batches``."""
+    """Delete a session's rows inside an open write transaction, except its batches (``remove_some_batches``)."""
     session = found.session
     locked = select(Session.id).where(Session.id == session).with_for_update()
     if connection.execute(locked).one_or_none() is None:

@@ -1,6 +1,6 @@
-"""Replay: what has ended ends again, whatever backup the databases are; before the collector listens.
+"""Reapplies endings before the collector listens: whatever backup the databases are from, what ended ends again.
 
-It also writes down what ended before there was a record of it, so that from here on no older database gives it back.
+It also records what ended before there were endings on disk, so that no older database brings it back.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 def reapply_endings(store: Store, clock: Clock) -> None:
-    """Erase again what was erased, revoke again what was revoked, close again what was used; blocks."""
+    """Erase again what was erased, revoke what was revoked, and close invites that were used; blocks."""
     now = clock.wall_ms()
     store.endings.adopt(store.tombstones.old_erased_sessions(), at_ms=now)
     store.endings.add(store.database.read_now(lambda connection: list(_unwritten(connection, store, now))))
@@ -41,7 +41,7 @@ def reapply_endings(store: Store, clock: Clock) -> None:
 
 
 def _unwritten(connection: Connection, store: Store, now_ms: int) -> Iterator[Ending]:
-    """What this database knows to have ended, and the record does not."""
+    """What ended in this database and is missing from the record."""
     endings = store.endings
     for row in connection.execute(select(Token.id, Token.organisation).where(Token.revoked_ms.is_not(None))):
         if not endings.has(EndingKind.TOKEN, row.id):
@@ -59,7 +59,7 @@ def _unwritten(connection: Connection, store: Store, now_ms: int) -> Iterator[En
 
 
 def _is_behind(connection: Connection, tokens: Sequence[EndingLine], invites: Sequence[EndingLine]) -> bool:
-    """Whether the database still takes anything that has ended for valid."""
+    """Whether anything that ended is still valid in the database."""
     valid = set(connection.execute(select(Token.id).where(Token.revoked_ms.is_(None))).scalars())
     unused = set(connection.execute(select(Invite.id).where(Invite.used_ms.is_(None))).scalars())
     return any(entry.id in valid for entry in tokens) or any(entry.id in unused for entry in invites)
@@ -75,7 +75,7 @@ def _end(connection: Connection, tokens: Sequence[EndingLine], invites: Sequence
 
 
 def _bury_again(store: Store) -> None:
-    """Nothing is written for a session that is gone already: a start must be possible on a full disk."""
+    """Erase again; nothing is written for a session that is gone, so that a start is possible on a full disk."""
     keyed = store.keys.owners()
     for found in store.endings.erased_sessions():
         if found.session in keyed or (found.person is not None and found.person in keyed):
@@ -93,7 +93,7 @@ def _bury_again(store: Store) -> None:
 
 
 def _is_stray(connection: Connection, person: str | None) -> bool:
-    """Whether a person is here, whose last session the database does not know, being older than that session."""
+    """Whether the database has a person whose last session it does not know, because it is older than that session."""
     if person is None:
         return False
     known = connection.execute(select(Person.id).where(Person.id == person)).one_or_none()

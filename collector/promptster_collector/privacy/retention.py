@@ -1,7 +1,7 @@
-"""The end of retention: one rule, the same that the policy's text states.
+"""The end of retention, by the rule that the policy's text states.
 
-A session is erased when its assessment's days have passed since it ended. An invite that nobody redeemed loses its
-sealing key when it expires, and goes, with a person nothing else stands on, after as many days as a session would.
+A session is erased when its assessment's days have passed since it ended. An invite that was never redeemed loses its
+sealing key when it expires. It is deleted, with a person that nothing else needs, after as many days as a session.
 """
 
 from __future__ import annotations
@@ -30,10 +30,9 @@ _GROUP = 100
 
 
 class RetentionRule:
-    """Erases what has been kept long enough."""
+    """Erases sessions and invites when their retention ends."""
 
     def __init__(self, store: Store, clock: Clock, erasure: Erasure) -> None:
-        """Keep who erases."""
         self._store = store
         self._clock = clock
         self._erasure = erasure
@@ -65,7 +64,7 @@ class RetentionRule:
             )
 
     def _remove_invites(self, connection: Connection, now: int) -> None:
-        """Rows are only gone when the keys are: a crash between the two leaves rows that the next sweep finds again."""
+        """Rows go before their keys; the keys are destroyed inside the same write."""
         old = (Invite.session.is_(None)) & (Invite.expires_ms + Assessment.retention_days * DAY_MS <= now)
         statement = select(Invite.id, Invite.organisation, Invite.person).join(
             Assessment, Assessment.id == Invite.assessment

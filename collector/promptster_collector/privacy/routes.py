@@ -1,4 +1,4 @@
-"""The routes by which a session is erased: on the candidate's signed word, or by who may ask for deletion later."""
+"""Routes that erase a session: by the candidate's signed withdrawal, or by anyone who may delete it."""
 
 from typing import Any
 
@@ -22,10 +22,10 @@ async def withdraw_session(
     session: FromPath[str],
     data: JSONBody[WithdrawalRequest],
 ) -> TombstoneAnswer:
-    """Destroy the session's keys and content; the answer is the signed tombstone, also the second time.
+    """Destroy the session's keys and content; the answer is the signed tombstone, also when repeated.
 
-    A tombstone of this collector's own, handed in again, does the same: whatever backup the collector was put back
-    from, what it once destroyed it destroys again.
+    A submitted tombstone that this collector signed does the same: whatever backup the collector was restored
+    from, it destroys again what it destroyed before.
     """
     signed = data.payload is not None or data.signature is not None or data.tombstone is None
     withdrawal = Envelope.from_json({"payload": data.payload, "signature": data.signature}) if signed else None
@@ -38,7 +38,7 @@ async def withdraw_session(
 async def delete_session(
     request: Request[Any, Any, Any], erasure: NamedDependency[Erasure], session: FromPath[str]
 ) -> TombstoneAnswer:
-    """Destroy a session's keys and content, also after it was handed in; the answer is the signed tombstone."""
+    """Destroy a session's keys and content, also after it was submitted; the answer is the signed tombstone."""
     principal = principal_of(request)
     outcome = WITHDRAWN if principal.role is None else ERASED
     envelope = await erasure.erase(principal.organisation, session, outcome)

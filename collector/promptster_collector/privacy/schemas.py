@@ -14,6 +14,6 @@ class WithdrawalRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class TombstoneAnswer:
-    """What stays of the session."""
+    """The signed tombstone, which is all that is left of the session."""
 
     tombstone: dict[str, str]

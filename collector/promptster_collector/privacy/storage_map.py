@@ -1,4 +1,4 @@
-"""What the collector stores, declared once: files here, columns beside the columns."""
+"""What the collector stores: files are declared here, columns in the schemas."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MIGRATIONS = "alembic_version"
 
 @dataclass(frozen=True, kw_only=True)
 class Stored:
-    """One thing that is stored."""
+    """One entry of the storage map."""
 
     file: str
     table: str
@@ -62,7 +62,7 @@ def _tables(file: str, metadata: MetaData) -> list[Stored]:
     found: list[Stored] = []
     for (table, column), holding in holdings(metadata).items():
         if holding is None:
-            raise SetupError(f"nobody declared what {table}.{column} holds", code="undeclared_column")
+            raise SetupError(f"the column {table}.{column} has no declaration", code="undeclared_column")
         found.append(
             Stored(
                 file=file,
@@ -86,10 +86,10 @@ def _tables(file: str, metadata: MetaData) -> list[Stored]:
     return [*found, version]
 
 
-def storage_map() -> list[Stored]:
+def storage_map(control: MetaData = Base.metadata, keystore: MetaData = KeyBase.metadata) -> list[Stored]:
     """Every file, table and column.
 
     Raises:
         SetupError: a column is not declared.
     """
-    return [*FILES, *_tables(CONTROL, Base.metadata), *_tables(KEYSTORE, KeyBase.metadata)]
+    return [*FILES, *_tables(CONTROL, control), *_tables(KEYSTORE, keystore)]

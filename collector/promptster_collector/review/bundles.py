@@ -1,4 +1,4 @@
-"""Bundles and evidence: what a third party needs to check a session without the collector."""
+"""Bundles and evidence: what a third party needs to verify a session without the collector."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Export:
-    """One export with its media type and a name for a file."""
+    """One export with its media type and file suffix."""
 
     chunks: AsyncGenerator[bytes]
-    """Its bytes; a helping process stays until they were taken, or this is closed."""
+    """Its bytes; a helper process runs until they are read or this is closed."""
     media_type: str
     suffix: str
 
@@ -37,13 +37,12 @@ class Bundles:
     """Makes bundles, evidence and exports."""
 
     def __init__(self, store: Store, reading: Reading, log: TransparencyLog) -> None:
-        """Keep where sessions and proofs come from."""
         self._store = store
         self._reading = reading
         self.log = log
 
     async def _logged(self, session: str, record: SessionRecord) -> Logged:
-        """What the log says about the receipts of a record; others that arrived since would be proofs of nothing."""
+        """The log's proofs for a record's receipts, without proofs of receipts that arrived since."""
         logged = await asyncio.to_thread(
             self._store.database.read_now, lambda connection: self.log.of_session(connection, session)
         )
@@ -81,7 +80,7 @@ class Bundles:
         Raises:
             NotFoundError: the organisation has no such session.
             GoneError: it was erased.
-            ReadingFailedError: the process that makes it ended early.
+            ReadingFailedError: the helper process ended early.
         """
         return await self.export(organisation, session, find("bundle"))
 
@@ -91,7 +90,7 @@ class Bundles:
         Raises:
             NotFoundError: the organisation has no such session.
             GoneError: it was erased.
-            ReadingFailedError: the process that makes it ended early.
+            ReadingFailedError: the helper process ended early.
         """
         record = await self._reading.record(organisation, session)
         logged = await self._logged(session, record)
@@ -106,7 +105,7 @@ class Bundles:
             process, terms, self._signed(record, logged), self._reading.events_of(organisation, session)
         )
         try:
-            # What can be refused is refused before an answer begins.
+            # Errors must come before the answer begins.
             first = await asyncio.to_thread(next, chunks, b"")
         except BaseException:
             await asyncio.to_thread(process.kill)
@@ -126,7 +125,7 @@ class Bundles:
             raise ReadingFailedError("the session cannot be read right now", retry_after=30) from error
 
     def _signed(self, record: SessionRecord, logged: Logged) -> bytes:
-        """Everything that was signed, as a bundle without events."""
+        """All signed documents, as a bundle without events."""
         parts = parts_from_batches(
             keys=self._store.identity.public.data,
             certificate=record.certificate,
@@ -145,7 +144,7 @@ class Bundles:
 
 
 async def _following(first: bytes, chunks: Iterator[bytes], process: HelperProcess) -> AsyncGenerator[bytes]:
-    """All chunks. Whoever stops listening ends the process too."""
+    """All chunks; the process is killed if the reader stops."""
     try:
         chunk = first
         while chunk:

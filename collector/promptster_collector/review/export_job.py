@@ -1,4 +1,4 @@
-"""One export, put together in a helping process: everything signed about a session comes first, then its events."""
+"""One export, made in a helper process: the session's signed documents come first, then its events."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ if TYPE_CHECKING:
     from promptster_collector.store.event_row import EventRow
 
 _CHUNK: Final = 1 << 20
-"""Bytes of an answer that are handed on at once."""
+"""Bytes of one chunk."""
 
 
 class ExportJob:
-    """Takes the events of a session and gives an export."""
+    """Collects the events of a session and makes an export of them."""
 
     def __init__(self, terms: ExportTerms, signed: bytes) -> None:
         """Begin.
 
         Args:
-            terms: what is wanted.
+            terms: what the export should be.
             signed: a bundle of the session that has no events yet.
         """
         self._terms = terms
@@ -41,7 +41,7 @@ class ExportJob:
             self._events[n] = self._events.get(n, ()) + events
 
     def chunks(self) -> Generator[bytes]:
-        """The export, in chunks of a handy size. The events are let go of."""
+        """The export in chunks; the events are released."""
         parts = self._parts()
         self._events.clear()
         buffer = bytearray()

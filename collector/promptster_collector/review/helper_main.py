@@ -1,7 +1,8 @@
 """The helper process itself: ``python -m promptster_collector.review.helper_main DESCRIPTOR``.
 
 It obeys the orders that come over the pipe (``helper_messages``) and ends when the other end is closed. Nothing of a
-session reaches a file, an argument or the environment. What it cannot do ends it: the collector sees that and says so.
+session reaches a file, an argument or the environment. An order that fails ends the process, which the collector
+reports.
 """
 
 from __future__ import annotations
@@ -54,7 +55,6 @@ class Helper:
     """Obeys orders: one segment and one export at a time."""
 
     def __init__(self, connection: Pipe) -> None:
-        """Keep the end of the pipe that orders come from."""
         self._connection = connection
         self._segment: SegmentJob | None = None
         self._export: ExportJob | None = None

@@ -1,6 +1,6 @@
-"""What the collector and a helper process say to each other: typed messages, MessagePack over a pipe.
+"""What the collector and a helper process send each other: typed messages, as MessagePack over a pipe.
 
-Decoding makes these types and nothing else: a helper that was taken over by what it read can lie, and no more.
+Decoding creates these types and nothing else: a helper that was compromised by what it read can lie, but no more.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The collector's end of a helper process, which makes and reads Parquet files and takes its memory with it.
+"""The collector's end of a helper process, which makes and reads Parquet files.
 
 A session's events stay in memory after they were used, and DuckDB is large: both are gone when the helper ends.
 """
@@ -59,7 +59,6 @@ class HelperProcess:
     """A helper process, started when it is first needed. Every call blocks."""
 
     def __init__(self) -> None:
-        """Start nothing yet."""
         self._process: subprocess.Popen[bytes] | None = None
         self._connection: Connection[Any, Any] | None = None
 

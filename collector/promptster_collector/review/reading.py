@@ -1,4 +1,4 @@
-"""Everything stored about one session, in clear, for as long as an answer takes.
+"""Reads everything that is stored about a session, for one answer at a time.
 
 A session that is not sealed yet is read from the inbox, batch by batch; a sealed one from its segment. Both give the
 same events, so every export is the same before and after sealing.
@@ -16,7 +16,7 @@ from sqlalchemy import select
 
 from promptster.protocol.batch import join_wire, open_body
 from promptster.protocol.errors import ProtocolError
-from promptster.protocol.fields import read_stored
+from promptster.protocol.events.fields import read_stored
 from promptster.protocol.signing import Envelope
 from promptster_collector.assessments.policies import policy_of
 from promptster_collector.errors import NotFoundError
@@ -43,12 +43,12 @@ if TYPE_CHECKING:
     from promptster_collector.store.store import Store
 
 _LIVE_GROUP = 8
-"""Batches of a running session that are fetched at once."""
+"""Batches of a running session that are read from the database at once."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class StoredBatch:
-    """Everything that was signed about one batch."""
+    """All signed documents of one batch."""
 
     n: int
     head: Envelope
@@ -59,7 +59,7 @@ class StoredBatch:
 
 @dataclass(frozen=True, kw_only=True)
 class SessionRecord:
-    """Everything that was signed about one session."""
+    """All signed documents of one session."""
 
     organisation: str
     session: str
@@ -82,30 +82,29 @@ class Page:
 
 @dataclass(frozen=True, kw_only=True)
 class Stored:
-    """One session as its sealer needs it."""
+    """One session, as sealing needs it."""
 
     content_key: bytes
     kinds: Collection[str]
     """Kinds of events that the policy allows."""
     wires: Iterator[bytes]
-    """Every readable batch as it was sent, in order; read as they are taken."""
+    """Every readable batch as it was sent, in order, read on demand."""
 
 
 class Reading:
-    """Reads sessions; whoever calls has asked the guard and written the audit row."""
+    """Reads sessions; the caller has passed the guard and recorded the read."""
 
     def __init__(self, store: Store, limits: Limits) -> None:
-        """Keep where sessions are stored."""
         self._store = store
         self._limits = limits
         self._segments = SegmentReader()
 
     def close(self) -> None:
-        """End what helps to read."""
+        """End the helper process."""
         self._segments.close()
 
     async def record(self, organisation: str, session: str) -> SessionRecord:
-        """What was signed about one session.
+        """All signed documents of one session.
 
         Raises:
             NotFoundError: the organisation has no such session.
@@ -120,7 +119,7 @@ class Reading:
                 connection.execute(_batches(organisation, session, with_bodies=False)).all(),
             )
         )
-        # What is stored is fetched first, and opened when no transaction is open any more.
+        # Decryption happens after the transaction has ended.
         sealer = self._store.of_session(organisation, session)
         return SessionRecord(
             organisation=organisation,
@@ -143,7 +142,7 @@ class Reading:
         )
 
     def events_of(self, organisation: str, session: str) -> Generator[bytes | list[EventRow]]:
-        """All events of a session on their way into a helping process: pieces of a segment, or rows of each batch.
+        """All events of a session, for a helper process: pieces of a segment, or rows of each batch.
 
         Raises:
             NotFoundError: the organisation has no such session.
@@ -183,7 +182,7 @@ class Reading:
     def _open(self, row: AnyRow, key: bytes) -> list[RecordedEvent]:
         if row.readable is False:
             return []
-        if row.body_sealed is None:  # its session was sealed while it was read batch by batch
+        if row.body_sealed is None:  # the session was sealed while it was being read
             raise ReadingFailedError("the session is being prepared for reading", retry_after=1)
         try:
             return open_body(wire_of(self._store, row), key)
@@ -191,7 +190,7 @@ class Reading:
             return []
 
     def stored(self, organisation: str, session: str) -> Stored:
-        """What a session that is not sealed yet is made of; blocks, and holds a few batches at a time.
+        """The contents of a session that is not sealed yet; blocks, and holds a few batches at a time.
 
         Raises:
             NotFoundError: the organisation has no such session.
@@ -212,7 +211,7 @@ class Reading:
                 yield join_wire(batch.header_bytes, batch.signature, batch.body)
 
     def _rows(self, organisation: str, session: str, *, after: int = -1) -> Generator[AnyRow]:
-        """Batches with events behind ``after``; a few of them are in memory at a time."""
+        """Batches with events after ``after``, a few in memory at a time."""
         while rows := self._store.database.read_now(
             partial(_batches_behind, organisation=organisation, session=session, after=after)
         ):
@@ -233,7 +232,7 @@ class Reading:
         return self._store.segments.open(session, row.version, row.file_sha256, sealer)
 
     async def page(self, organisation: str, session: str, *, after: int, limit: int) -> Page:
-        """Events behind ``after``, opened; of a running session those that were received.
+        """Decrypted events after ``after``; of a running session, those received so far.
 
         Raises:
             NotFoundError: the organisation has no such session.
@@ -261,7 +260,7 @@ class Reading:
         return Page(state=row.state, events=tuple(self._opened(events, _blocks(everything, events))))
 
     def _opened(self, events: Sequence[RecordedEvent], blocks: Mapping[bytes, bytes]) -> Generator[OpenedEvent]:
-        """Events with their values, until a page is full: many events can refer to one long block."""
+        """Events with their values until a page is full: many events can refer to one long block."""
         room = self._limits.page_bytes
         for place, event in enumerate(events):
             room -= len(event.public) + sum(len(secret.stored) for secret in event.secrets.values())
@@ -281,7 +280,7 @@ class Reading:
                     return found
                 found.append(row)
             if len(found) == limit or not found or found[-1].seq != pieces.last_of(number):
-                break  # what did not fit from this piece comes before the next one
+                break  # the rest of this piece comes before the next one
         return found
 
     def _live_page(
@@ -314,7 +313,7 @@ class Reading:
 def _blocks(
     everything: Callable[[], Generator[RecordedEvent]], events: Sequence[RecordedEvent]
 ) -> Mapping[bytes, bytes]:
-    """Blocks that these events use; also those that travelled before them, for which the session is gone through."""
+    """The blocks that these events use; if some came with earlier events, the whole session is read."""
     wanted = {block for event in events for block in _referred(event)}
     found = {block.id: block.data for event in events for block in event.blocks}
     if wanted <= found.keys():

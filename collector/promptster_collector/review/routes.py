@@ -1,4 +1,4 @@
-"""Routes that hand out what a session holds; each writes an audit row first."""
+"""Routes that read a session; each records the read first."""
 
 from typing import Any
 
@@ -82,9 +82,9 @@ async def session_events(
     after: FromQuery[int] = -1,
     limit: FromQuery[int] = 500,
 ) -> EventPage:
-    """Events behind ``after``, also while the session runs."""
+    """Events after ``after``, also while the session is running."""
     if not 1 <= limit <= _MAX_PAGE or not -1 <= after < 1 << 53:
-        raise InvalidError(f"a page has 1 to {_MAX_PAGE} events", code="page")
+        raise InvalidError(f"a page can have 1 to {_MAX_PAGE} events", code="page")
     principal = principal_of(request)
     await audit.record(principal, session, Action.EVENTS)
     page = await reading.page(principal.organisation, session, after=after, limit=limit)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from promptster.protocol.events import RecordedEvent
-from promptster.protocol.fields import (
+from promptster.protocol.events.fields import (
     FRAME_BLOCK,
     SALT_SIZE,
     Block,
@@ -49,7 +49,7 @@ def event_of(row: EventRow) -> RecordedEvent:
 
 
 def within_policy(events: Sequence[RecordedEvent], kinds: Collection[str]) -> tuple[RecordedEvent, ...]:
-    """The events, without the values of those whose kind the policy does not allow."""
+    """The events; those of a kind that the policy does not allow come without values."""
     return tuple(event if event.kind in kinds else RecordedEvent.assemble(event.public, {}) for event in events)
 
 

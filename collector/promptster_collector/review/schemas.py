@@ -19,7 +19,7 @@ class EventEntry:
     fields: dict[str, Any]
     withheld: list[str]
     cut: dict[str, list[Any]]
-    """Full length and SHA-256 of values that were too long."""
+    """Full length and SHA-256 of values that were cut."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,12 +29,12 @@ class EventPage:
     state: str
     events: list[EventEntry]
     next: int
-    """What to ask for behind: the last ``seq`` of this page, or the one that was asked for."""
+    """The ``after`` of the next page: the last ``seq`` of this one."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class EvidenceAnswer:
-    """Everything that was signed about a session."""
+    """All signed documents of a session."""
 
     keys: dict[str, Any]
     certificate: dict[str, str]

@@ -1,6 +1,6 @@
 """Sealing, as the helper process does it: events become Parquet pieces of a bounded size as their batches come.
 
-Of pieces that are made only hashes are kept, so that the memory it takes does not grow with the session.
+Only hashes of finished pieces are kept, so that the memory it takes does not grow with the session.
 """
 
 from __future__ import annotations
@@ -32,7 +32,6 @@ class SegmentJob:
     """Turns the batches of one session into pieces."""
 
     def __init__(self, order: BeginSegment) -> None:
-        """Begin a segment."""
         self._content_key = order.content_key
         self._kinds = frozenset(order.kinds)
         self._piece_bytes = order.piece_bytes

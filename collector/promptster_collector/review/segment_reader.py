@@ -1,4 +1,4 @@
-"""Reads segments in a helping process: pages in one that stays for a while, whole sessions each in their own."""
+"""Reads segments in helper processes: pages in one that stays for a while, whole sessions each in their own."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from promptster_collector.store.event_row import EventRow
 
 _STAY = 20.0
-"""Seconds for which the process of the last page waits for the next one."""
+"""Seconds for which the process of the last page waits for another one."""
 
 
 class ReadingFailedError(BusyError):
-    """The helping process ended early, most likely for want of memory."""
+    """The helper process ended early, most likely for lack of memory."""
 
     default_code = "reading_failed"
     default_status = 503
@@ -29,10 +29,9 @@ def _failed() -> ReadingFailedError:
 
 
 class SegmentReader:
-    """Reads Parquet files that were unsealed; every call blocks."""
+    """Reads decrypted Parquet files; every call blocks."""
 
     def __init__(self, *, stay: float = _STAY) -> None:
-        """Start nothing yet; a process that nobody asks anything for ``stay`` seconds is ended."""
         self._stay = stay
         self._lock = threading.Lock()
         self._process = HelperProcess()
@@ -44,7 +43,7 @@ class SegmentReader:
         return self._process.pid
 
     def whole(self, pieces: Iterable[bytes]) -> Generator[Sequence[EventRow]]:
-        """The rows of one piece after another. Whoever reads a large session holds up nobody else.
+        """The rows of one piece after another, in a process of their own, so that nobody else waits.
 
         Raises:
             ReadingFailedError: the process ended early.
@@ -58,7 +57,7 @@ class SegmentReader:
                 yield rows
 
     def page(self, data: bytes, *, after: int, limit: int, size: int) -> Sequence[EventRow]:
-        """At most ``limit`` rows and ``size`` bytes behind ``after``, one in any case.
+        """At most ``limit`` rows and ``size`` bytes after ``after``, and at least one row.
 
         Raises:
             ReadingFailedError: the process ended early.

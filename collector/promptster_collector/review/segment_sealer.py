@@ -1,14 +1,13 @@
-"""Sealing: an ended session becomes one encrypted Parquet segment, and its bodies leave the inbox.
+"""Sealing: an ended session becomes one encrypted Parquet segment, and its batches leave the inbox.
 
 1. All batches are checked and logged, and the session is closing.
-2. A process of its own makes Parquet of its events, piece by piece in memory; each is sealed under a new key, and the
-   file of them is stored durably.
-3. The file is read back, and each piece is opened and compared there with what was made of the inbox.
-4. One write lists the segment: from now on the session is read from it.
-5. The inbox's bodies are emptied, some at a time so that nobody waits for it, and the state is set to sealed.
+2. A helper process makes Parquet of its events, piece by piece in memory; each piece is encrypted under a new key, and
+   the file of them is stored durably.
+3. The file is read back, and the helper compares each piece with what it made.
+4. One write lists the segment: from then on the session is read from it.
+5. The batches in the inbox are emptied, some in each write so that others need not wait, and the state becomes sealed.
 
-None of this holds more than a few pieces at a time, however large the session is; cut off anywhere, it is done again
-or gone on with.
+At most a few pieces are in memory, however large the session is. An interrupted sealing is continued or repeated.
 """
 
 from __future__ import annotations
@@ -41,6 +40,7 @@ if TYPE_CHECKING:
     from promptster_collector.clock import Clock
     from promptster_collector.review.helper_messages import Piece
     from promptster_collector.review.reading import Reading
+    from promptster_collector.settings import Limits, Timing
     from promptster_collector.store.database import AnyRow
     from promptster_collector.store.segment_file import PieceReader
     from promptster_collector.store.segments import SegmentDraft
@@ -48,20 +48,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("promptster_collector")
 
-_GROUP = 20
-"""Sessions that one round seals."""
-_EMPTIED = 512
-"""Bodies that one write empties at most."""
-_EMPTIED_BYTES = 8 << 20
-"""Bytes of them, if it is more than one: the database holds what a write changes in memory, and others wait for it."""
-_LATER = 900.0
-"""Seconds after which a session that could not be sealed is tried again; twice as long after each further time."""
-_LATEST = 86_400.0
-"""Seconds that this grows to."""
-
 
 class SealingFailedError(Refusal):
-    """A segment does not give back what was put into it; the inbox stays as it is."""
+    """A segment does not read back as it was written; the inbox is unchanged."""
 
     default_code = "sealing_failed"
     default_status = 503
@@ -69,20 +58,20 @@ class SealingFailedError(Refusal):
 
 @dataclass(frozen=True, kw_only=True)
 class _Aside:
-    """How long a session that could not be sealed stands aside for others."""
+    """When a session that could not be sealed is tried again."""
 
-    pause: float = _LATER
+    pause: float
     until: float
 
     @classmethod
-    def after(cls, earlier: _Aside | None, now: float) -> _Aside:
-        pause = _LATER if earlier is None else min(2 * earlier.pause, _LATEST)
+    def after(cls, earlier: _Aside | None, now: float, timing: Timing) -> _Aside:
+        pause = timing.first_seal_retry if earlier is None else min(2 * earlier.pause, timing.last_seal_retry)
         return cls(pause=pause, until=now + pause)
 
 
 @dataclass(frozen=True, kw_only=True)
 class WrittenSegment:
-    """A segment that is on the disk and not listed yet."""
+    """A segment that is written and not listed yet."""
 
     version: int
     sha256: bytes
@@ -93,23 +82,30 @@ class WrittenSegment:
 class SegmentSealer:
     """Seals ended sessions."""
 
-    def __init__(self, store: Store, clock: Clock, reading: Reading, *, piece_bytes: int) -> None:
-        """Keep where sessions and segments are, and how many bytes of events make a piece."""
+    def __init__(self, store: Store, clock: Clock, reading: Reading, limits: Limits, timing: Timing) -> None:
         self._store = store
         self._clock = clock
         self._reading = reading
-        self._piece_bytes = piece_bytes
+        self._limits = limits
+        self._timing = timing
         self._aside: dict[str, _Aside] = {}
         """Sessions that could not be sealed."""
 
     async def run(self) -> bool:
-        """Seal some sessions that are ready; whether there were any."""
+        """Seal some sessions that are ready; returns whether there were any."""
         now = self._clock.monotonic()
-        self._aside = {session: aside for session, aside in self._aside.items() if aside.until + _LATEST > now}
+        self._aside = {
+            session: aside for session, aside in self._aside.items() if aside.until + self._timing.last_seal_retry > now
+        }
         waiting = (Batch.session == Session.id) & (Batch.checked_ms.is_(None) | Batch.leaf_index.is_(None))
         ready = (Session.state == State.CLOSING.value) & ~select(Batch.n).where(waiting).exists()
         ready &= Session.id.not_in([session for session, aside in self._aside.items() if aside.until > now])
-        statement = select(Session.organisation, Session.id).where(ready).order_by(Session.closed_ms).limit(_GROUP)
+        statement = (
+            select(Session.organisation, Session.id)
+            .where(ready)
+            .order_by(Session.closed_ms)
+            .limit(self._limits.seal_sessions)
+        )
         rows = await self._store.database.read(lambda connection: connection.execute(statement).all())
         process = HelperProcess()
         try:
@@ -121,7 +117,7 @@ class SegmentSealer:
         return any(sealed)
 
     async def _seal(self, organisation: str, session: str, process: HelperProcess) -> bool:
-        """Seal one session; one that cannot be sealed keeps its bodies, and stands in nobody's way."""
+        """Seal one session; if that fails, it keeps its batches and is tried again later."""
         try:
             if await self._store.database.read(partial(self._is_listed, session=session)):
                 await self._empty(session)
@@ -131,7 +127,7 @@ class SegmentSealer:
         except KeyDestroyedError:  # erased a moment ago, or its keys are lost
             self._stand_aside(session)
             return False
-        except Exception as error:  # noqa: BLE001 - whatever it is, the inbox still has everything
+        except Exception as error:  # noqa: BLE001 - the inbox still has everything
             self._stand_aside(session)
             log.error("a session cannot be sealed: %s", type(error).__name__)  # noqa: TRY400 - a traceback may show content
             with contextlib.suppress(StorageUnavailableError):
@@ -141,10 +137,10 @@ class SegmentSealer:
         return True
 
     def _stand_aside(self, session: str) -> None:
-        self._aside[session] = _Aside.after(self._aside.get(session), self._clock.monotonic())
+        self._aside[session] = _Aside.after(self._aside.get(session), self._clock.monotonic(), self._timing)
 
     def _tell(self, connection: Connection, organisation: str, session: str) -> None:
-        """Raise the alarm once for a session, not at every attempt; not for one that was erased meanwhile."""
+        """Raise the alarm once for each session, and not for one that was erased meanwhile."""
         told = select(Alarm.id).where(Alarm.kind == AlarmKind.SEALING_FAILED.value, Alarm.session == session)
         state = connection.execute(select(Session.state).where(Session.id == session)).scalar_one_or_none()
         if state == State.CLOSING.value and connection.execute(told).first() is None:
@@ -152,7 +148,7 @@ class SegmentSealer:
             raise_alarm(connection, organisation, AlarmKind.SEALING_FAILED, at_ms=at_ms, session=session)
 
     async def enlist(self, organisation: str, session: str, written: WrittenSegment) -> None:
-        """List a written segment and empty the inbox; of a session that was erased meanwhile, take it back."""
+        """List a written segment and empty the inbox; if the session was erased meanwhile, undo the segment."""
         listed = await self._store.database.write(
             lambda connection: self._list(connection, organisation, session, written)
         )
@@ -162,7 +158,7 @@ class SegmentSealer:
             await asyncio.to_thread(self._undo, organisation, session, written.version)
 
     async def _empty(self, session: str) -> None:
-        """Empty the bodies of a session whose segment is listed, and say that it is sealed."""
+        """Empty the batches of a session whose segment is listed, and set its state to sealed."""
         while await self._store.database.write(partial(self._empty_some, session=session)):
             pass
 
@@ -171,11 +167,11 @@ class SegmentSealer:
 
         Raises:
             SealingFailedError: it does not read back.
-            HelperProcessError: the process that helps has ended.
+            HelperProcessError: the helper process has ended.
             KeyDestroyedError: the session was erased.
         """
         stored = self._reading.stored(organisation, session)
-        process.begin(stored.content_key, stored.kinds, piece_bytes=self._piece_bytes)
+        process.begin(stored.content_key, stored.kinds, piece_bytes=self._limits.piece_bytes)
         version = self._store.database.read_now(partial(self._next_version, session=session))
         key = os.urandom(32)
         sealer = Sealer(key, organisation=organisation, session=session)
@@ -195,7 +191,7 @@ class SegmentSealer:
 
     @staticmethod
     def _is_listed(connection: Connection, session: str) -> bool:
-        """Whether sealing was cut off when only the bodies were left."""
+        """Whether the segment is listed, so that only the batches are left to empty."""
         return connection.execute(select(Segment.id).where(Segment.session == session).limit(1)).first() is not None
 
     @staticmethod
@@ -204,12 +200,12 @@ class SegmentSealer:
         return (connection.execute(newest).scalar_one() or 0) + 1
 
     def _undo(self, organisation: str, session: str, version: int) -> None:
-        """The session was erased meanwhile, or its new segment is no good: key and file go."""
+        """Destroy key and file of a segment that is unusable or whose session was erased meanwhile."""
         self._store.keys.destroy([segment_key(organisation, session, version)])
         self._store.segments.remove(session, version)
 
     def _list(self, connection: Connection, organisation: str, session: str, sealed: WrittenSegment) -> bool:
-        """Whether the segment may stay."""
+        """List the segment; returns whether it may stay."""
         now = self._clock.wall_ms()
         state = select(Session.state).where(Session.id == session).with_for_update()
         found = connection.execute(state).scalar_one()
@@ -230,13 +226,18 @@ class SegmentSealer:
         return True
 
     def _empty_some(self, connection: Connection, session: str) -> bool:
-        """Whether there may be more to do."""
+        """Empty some batches; returns whether there may be more."""
         state = select(Session.state).where(Session.id == session).with_for_update()
         if connection.execute(state).scalar_one() != State.CLOSING.value:
             return False
         mine = (Batch.session == session) & Batch.body_sealed.is_not(None)
         sizes = select(Batch.n, func.length(Batch.body_sealed).label("size")).where(mine).order_by(Batch.n)
-        numbers = [row.n for row in _within(connection.execute(sizes.limit(_EMPTIED)).all())]
+        numbers = [
+            row.n
+            for row in _within(
+                self._limits.empty_bytes, connection.execute(sizes.limit(self._limits.empty_bodies)).all()
+            )
+        ]
         if numbers:
             chosen = (Batch.session == session) & Batch.n.in_(numbers)
             connection.execute(update(Batch).where(chosen).values(body_sealed=None))
@@ -246,9 +247,8 @@ class SegmentSealer:
         return bool(numbers)
 
 
-def _within(rows: Sequence[AnyRow]) -> Generator[AnyRow]:
-    """The first bodies that one write may empty, one in any case."""
-    room = _EMPTIED_BYTES
+def _within(room: int, rows: Sequence[AnyRow]) -> Generator[AnyRow]:
+    """The first bodies that one write may empty, at least one."""
     for place, row in enumerate(rows):
         room -= row.size
         if place and room < 0:
@@ -262,10 +262,10 @@ def _add(draft: SegmentDraft, made: Sequence[Piece]) -> None:
 
 
 def _compare(pieces: PieceReader, process: HelperProcess) -> int:
-    """The number of events in pieces that are what was made.
+    """The number of events in the pieces, which must be as they were made.
 
     Raises:
-        SealingFailedError: they are not.
+        SealingFailedError: a piece does not read back.
     """
     for number in range(len(pieces)):
         if not process.holds(number, pieces.read(number)):

@@ -1,1 +1,1 @@
-"""Sessions: their states, what is known about each, and how they end."""
+"""Sessions: their states, the list of them, and how they end."""

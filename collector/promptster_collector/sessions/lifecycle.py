@@ -1,4 +1,4 @@
-"""How a session ends: by its own closing event, or because its time ran out. Erasure is privacy's matter."""
+"""How a session ends: by its closing event, or because its time ran out. Erasure is in ``privacy``."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ class Lifecycle:
         self._on_closed = on_closed
 
     def close(self, connection: Connection, session: str, outcome: str) -> bytes | None:
-        """Sign the end of an open session inside somebody's write; answers the sealed close, new or old.
+        """Sign the end of an open session inside an open write transaction; returns the encrypted close, new or old.
 
-        A session does not lapse while a batch of it waits for its check, because that may be the one that closes it:
-        the answer is ``None`` then. It is ``None`` too for a session whose key was lost: that one ends without a word.
+        A session does not lapse while one of its batches is unchecked, because that may be the one that closes it:
+        ``None`` is returned then, and also for a session whose key was lost, which ends without a signed close.
         """
         columns = (
             Session.organisation,
@@ -75,7 +75,7 @@ class Lifecycle:
         )
 
     async def lapse(self, session: str) -> bytes | None:
-        """End a session whose upload time is over; answers the sealed close, ``None`` while it has to wait."""
+        """End a session whose upload time is over; returns the encrypted close, or ``None`` while it has to wait."""
         sealed = await self._store.database.write(lambda connection: self.close(connection, session, LAPSED))
         self._on_closed()
         return sealed

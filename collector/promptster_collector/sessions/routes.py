@@ -50,7 +50,7 @@ def _entry(session: ListedSession) -> SessionEntry:
 
 @get("/v1/sessions", opt={ACCESS: TEAM})
 async def list_sessions(request: Request[Any, Any, Any], sessions: NamedDependency[Sessions]) -> SessionList:
-    """The organisation's sessions: who has started, who has finished."""
+    """The organisation's sessions."""
     return SessionList(sessions=[_entry(session) for session in await sessions.list(principal_of(request))])
 
 

@@ -15,7 +15,7 @@ class HeadAnswer:
     checked: int
     """Highest batch number that was opened and checked; -1 for none."""
     closed: bool
-    """Whether the session has ended, in whatever way."""
+    """Whether the session has ended in any way."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,23 +33,23 @@ class SessionEntry:
     checked: int
     closed_at: str | None
     outcome: str | None
-    """How it ended, ``submitted`` or ``lapsed``; ``None`` while it runs, and for one whose keys are destroyed."""
+    """How it ended, ``submitted`` or ``lapsed``; ``None`` while it runs and after its keys are destroyed."""
     last_received_at: str | None
-    """When something arrived last; ``None`` if nothing did, or if its keys are destroyed."""
+    """When the last batch arrived; ``None`` before the first and after its keys are destroyed."""
     record_until: str
     """When recording ends."""
     upload_until: str
     """Until when it can be submitted."""
     activity: str | None
-    """While it is open ``working``, ``silent`` (nothing arrived for five minutes) or ``over`` (its time is)."""
+    """While it is open: ``working``, ``silent`` (nothing for five minutes) or ``over`` (recording time is over)."""
     confirmation_code: str | None
-    """The confirmation code that the candidate's program shows; ``None`` for one whose keys are destroyed."""
+    """The confirmation code that the candidate sees; ``None`` after its keys are destroyed."""
     opened_at: str | None
-    """When the invite was opened first by whoever had its secret; ``None`` where that is not known."""
+    """When the invite was first opened with its secret; ``None`` if that is not known."""
     opened_again_at: list[str]
-    """When it was opened later: the first few times, and always the last."""
+    """When it was opened again: the first few times and the last."""
     openings: int
-    """How often it was opened altogether."""
+    """How often it was opened in total."""
 
 
 @dataclass(frozen=True, kw_only=True)

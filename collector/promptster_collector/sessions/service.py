@@ -1,4 +1,4 @@
-"""What is known about sessions: the list for the hiring team, the head for the candidate's program."""
+"""The list of sessions for the hiring team, and the head of a session for the candidate's client."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class SessionHead:
 
 @dataclass(frozen=True, kw_only=True)
 class ListedSession:
-    """One session as the hiring team sees it."""
+    """One session in the hiring team's list."""
 
     session: str
     assessment: str
@@ -55,28 +55,27 @@ class ListedSession:
     checked_n: int
     closed_ms: int | None
     outcome: str | None
-    """``submitted`` or ``lapsed``, as it was signed; ``None`` where there is no end that can be read."""
+    """``submitted`` or ``lapsed``, as signed; ``None`` if there is no readable close."""
     received_ms: int | None
-    """When its last batch came; ``None`` before the first, and for one whose rows were shredded."""
+    """When the last batch arrived; ``None`` before the first and after erasure."""
     record_until_ms: int
     upload_until_ms: int
     activity: Activity | None
-    """What it does while it is open."""
+    """What an open session is doing."""
     confirmation_code: str | None
-    """What the candidate's program showed after the start; ``None`` for one whose keys are destroyed."""
+    """The code that the candidate saw after the start; ``None`` after its keys are destroyed."""
     opened_ms: int | None
-    """When somebody with the right secret opened the invite first; ``None`` where that is not known any more."""
+    """When the invite was first opened with its secret; ``None`` if that is no longer known."""
     opened_again_ms: list[int]
-    """Later openings: the first of them, and always the last."""
+    """Later openings: the first few and the last."""
     openings: int
-    """All of them together."""
+    """The number of all openings."""
 
 
 class Sessions:
-    """The sessions of all organisations, each seen by its own only."""
+    """The sessions of all organisations."""
 
     def __init__(self, store: Store, clock: Clock, assessments: Assessments, persons: Persons) -> None:
-        """Keep where they are stored."""
         self._store = store
         self._clock = clock
         self._assessments = assessments
@@ -103,7 +102,7 @@ class Sessions:
         )
 
     async def list(self, principal: Principal) -> list[ListedSession]:
-        """Every session of the organisation, newest first; addresses only for those who invite."""
+        """Every session of the organisation, newest first; e-mail addresses only for roles that can invite."""
         organisation = principal.organisation
         titles = {facts.id: facts.title for facts in await self._assessments.list(organisation)}
         show_email = principal.role in INVITERS.roles
@@ -171,7 +170,7 @@ class Sessions:
         return await self._store.database.read(job)
 
     def _outcome(self, organisation: str, row: AnyRow) -> str | None:
-        """How a session ended, from what was signed then."""
+        """How a session ended, from its signed close."""
         if row.close_sealed is None or row.state in GONE:
             return None
         with contextlib.suppress(KeyDestroyedError):

@@ -6,43 +6,43 @@ from enum import StrEnum
 
 
 class State(StrEnum):
-    """Where a session stands; changed only under the row lock that ingest takes."""
+    """The state of a session; changed only under the row lock that ingest takes."""
 
     OPEN = "open"
-    """Batches are taken."""
+    """Batches are accepted."""
     CLOSING = "closing"
-    """The end is signed; what was received is being checked, logged and sealed."""
+    """The close is signed; what was received is being checked, logged and sealed."""
     SEALED = "sealed"
     """The session is a sealed segment."""
     ERASED = "erased"
-    """Retention ended, or somebody had it erased; its keys are destroyed."""
+    """Retention ended, or the session was deleted; its keys are destroyed."""
     WITHDRAWN = "withdrawn"
-    """The candidate took consent back; its keys are destroyed."""
+    """The candidate withdrew consent; its keys are destroyed."""
 
 
 class Activity(StrEnum):
-    """What an open session does, as far as the collector can tell."""
+    """What an open session is doing, as far as the collector knows."""
 
     WORKING = "working"
-    """Something arrived a moment ago: the recorder runs, and tells that every minute, in a pause too."""
+    """Something arrived recently: the recorder is running and reports every minute, also in a pause."""
     SILENT = "silent"
-    """Nothing arrives: the candidate stopped, or the computer is off, asleep or without a network."""
+    """Nothing arrives: the candidate stopped, or the computer is off, asleep or offline."""
     OVER = "over"
-    """The time for recording is over; what was recorded can still be submitted."""
+    """Recording time is over; what was recorded can still be submitted."""
 
 
 SILENT_MS = 5 * 60 * 1000
-"""So long after the last batch a session counts as silent: five times the recorder's heartbeat."""
+"""How long after the last batch a session counts as silent: five times the recorder's heartbeat."""
 
 
 def activity(state: str, *, heard_ms: int, record_until_ms: int, now_ms: int) -> Activity | None:
-    """What a session does; ``None`` for one that has ended.
+    """What a session is doing; ``None`` if it has ended.
 
     Args:
-        state: where it stands.
-        heard_ms: when its last batch came, or when it began.
-        record_until_ms: the end of its time for recording.
-        now_ms: the collector's clock.
+        state: the session's state.
+        heard_ms: when its last batch arrived, or when it started.
+        record_until_ms: the end of its recording time.
+        now_ms: the current time.
     """
     if state != State.OPEN:
         return None

@@ -1,4 +1,4 @@
-"""Everything the collector keeps: control database with its inbox, sealed segments, key store, tombstones.
+"""The collector's data: the control database with its inbox, sealed segments, the key store, tombstones.
 
-What is special to one database product (pragmas, how a transaction begins) stands in this package and nowhere else.
+What is special to one database product (pragmas, how a transaction begins) is in this package only.
 """

@@ -1,4 +1,4 @@
-"""Alarms: what an operator should look at, as rows without content."""
+"""Alarms: what an operator should look at, without content."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ log = logging.getLogger("promptster_collector")
 
 
 _REPEATED = 8
-"""Alarms of one kind that are kept for one invite or session."""
+"""Alarms of one kind that are kept for one invite or session at most."""
 
 
 class AlarmKind(StrEnum):
     """What happened."""
 
     INVITE_REUSED = "invite_reused"
-    """Somebody tried a used invite with another key."""
+    """Someone tried a used invite with another key."""
     BATCH_CONFLICT = "batch_conflict"
-    """A second batch came for a number that was taken."""
+    """Another batch came for a number that was taken."""
     RECEIPT_RETURNED = "receipt_returned"
-    """A candidate's program handed back a receipt that this database had lost."""
+    """A client returned a receipt that this database had lost."""
     SEALING_FAILED = "sealing_failed"
-    """An ended session could not be sealed; it is tried again, after longer and longer pauses."""
+    """An ended session could not be sealed; it is tried again after increasing pauses."""
     LOG_RESTARTED = "log_restarted"
-    """The database is older than the last checkpoint; the log goes on under another origin."""
+    """The database is older than the last checkpoint; the log continues under a new origin."""
 
 
 def raise_alarm(
@@ -45,9 +45,9 @@ def raise_alarm(
     invite: str | None = None,
     session: str | None = None,
 ) -> None:
-    """Write one alarm inside somebody's write; without an organisation it is the collector's own.
+    """Record an alarm inside an open write transaction; without an organisation it is the collector's own.
 
-    Who repeats the same again and again is written down a few times only, and cannot fill the database with it.
+    Repetitions are recorded only a few times, so that they cannot fill the database.
     """
     same = (Alarm.kind == kind.value) & (Alarm.invite == invite) & (Alarm.session == session)
     if invite is not None or session is not None:

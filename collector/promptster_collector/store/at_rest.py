@@ -1,6 +1,6 @@
-"""AES-256-GCM for everything at rest: nonce (12) || ciphertext || tag, bound to its place by the associated data.
+"""Encryption at rest by AES-256-GCM: nonce (12) || ciphertext || tag, bound to its place by associated data.
 
-The associated data names organisation, session and purpose, so that no sealed value can be put in another's place.
+The associated data names organisation, session and purpose, so that values cannot be swapped.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ _NONCE = 12
 
 
 class UnsealError(PromptsterError):
-    """A stored value does not open: another key, another place, or changed bytes."""
+    """A stored value cannot be decrypted: wrong key, wrong place, or changed bytes."""
 
     default_code = "unsealable"
 
 
 def associated_data(organisation: str, session: str, purpose: str) -> bytes:
-    """Three names, each with its length, after a context of their own."""
+    """Associated data from three names, each with its length, after a fixed context."""
     parts = [name.encode() for name in (organisation, session, purpose)]
     return _CONTEXT + b"".join(len(part).to_bytes(2, "big") + part for part in parts)
 
@@ -35,22 +35,21 @@ def seal(key: bytes, plain: bytes, aad: bytes) -> bytes:
 
 
 def unseal(key: bytes, sealed: bytes, aad: bytes) -> bytes:
-    """Decrypt what ``seal`` made.
+    """Decrypt what ``seal`` returned.
 
     Raises:
-        UnsealError: another key or place, or changed bytes.
+        UnsealError: wrong key or place, or changed bytes.
     """
     try:
         return AESGCM(key).decrypt(sealed[:_NONCE], sealed[_NONCE:], aad)
     except (InvalidTag, ValueError) as error:
-        raise UnsealError("a stored value cannot be opened") from error
+        raise UnsealError("a stored value cannot be decrypted") from error
 
 
 class Sealer:
-    """One key together with the organisation and session it belongs to."""
+    """Encrypts and decrypts with one key, bound to an organisation and a session."""
 
     def __init__(self, key: bytes, *, organisation: str, session: str = "") -> None:
-        """Keep key and place."""
         self._key = key
         self._organisation = organisation
         self._session = session
@@ -63,6 +62,6 @@ class Sealer:
         """Decrypt what was sealed for this purpose.
 
         Raises:
-            UnsealError: another key, place or purpose, or changed bytes.
+            UnsealError: wrong key, place or purpose, or changed bytes.
         """
         return unseal(self._key, sealed, associated_data(self._organisation, self._session, purpose))

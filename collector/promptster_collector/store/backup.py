@@ -1,7 +1,7 @@
-"""Backups: a copy of the data, and apart from it a sealed copy of the key store; taken while the collector serves.
+"""Backups: a copy of the data, and apart from it an encrypted copy of the key store, made while the collector runs.
 
-The control database comes first and the key store last, so that no row in a backup lacks a key that was there. Neither
-part has the master key, the tombstones or the key that the key store's part is sealed with.
+The control database is copied first and the key store last, so that no row in a backup lacks its key. Neither
+part contains the master key, the tombstones or the key that encrypts the key store's part.
 """
 
 from __future__ import annotations
@@ -44,30 +44,30 @@ class Made:
 
     data: Path
     keys: Path | None
-    """``None`` where this collector makes no backups of its keys."""
+    """``None`` if this collector makes no key backups."""
     until_ms: int | None
-    """When the key store's part cannot be used any more."""
+    """When the key store's part expires."""
 
 
 def make_backup(settings: Settings, target: Path, *, keys: BackupKeys, days: int, now_ms: int) -> Made:
-    """Back a data folder up to a folder that there is not yet.
+    """Back up a data folder to a new folder.
 
     Args:
-        settings: whose.
-        target: the folder to make; it has its name when everything in it is on the disk.
-        keys: where the sealing key goes.
-        days: how long the key store's part can be used; with 0 there is none.
-        now_ms: what time it is.
+        settings: the collector's settings.
+        target: the folder to create; it gets its name when everything in it is on the disk.
+        keys: where the backup key is kept.
+        days: how long the key store's part can be used; 0 for none.
+        now_ms: the current time.
 
     Raises:
-        OptionError: there is something of this name, no folder to make it in, or that is in the data folder.
+        OptionError: the folder exists, its parent does not, or it would be in the data folder.
         SetupError: a part cannot be copied.
     """
     if target.exists() or target.is_symlink():
         raise OptionError(f"{target} already exists", hint="Name a new folder. Nothing was written.", code="taken")
     if target.parent.resolve().is_relative_to(settings.data.resolve()):
         hint = "Name a folder on another disk."
-        raise OptionError("a backup inside the data folder goes with it", hint=hint, code="inside_data")
+        raise OptionError("a backup inside the data folder would be lost with it", hint=hint, code="inside_data")
     if not target.parent.is_dir():
         raise OptionError(f"there is no folder {target.parent}", hint="Create it first.", code="no_folder")
     draft = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
@@ -101,7 +101,7 @@ def _copy_data(settings: Settings, folder: Path, now_ms: int) -> None:
         source.execute("VACUUM INTO ?", (str(copy),))
     sync_file(folder / CONTROL)
     for path in sorted(settings.segments.glob("*.segment")):
-        with contextlib.suppress(FileNotFoundError):  # erased just now: the tombstones know
+        with contextlib.suppress(FileNotFoundError):  # it was just erased, and the tombstones say so
             shutil.copyfile(path, segments / path.name)
             (segments / path.name).chmod(0o600)
             sync_file(segments / path.name)
@@ -113,7 +113,7 @@ def _copy_data(settings: Settings, folder: Path, now_ms: int) -> None:
 
 
 def collector_id(settings: Settings) -> str:
-    """The name of a collector's first key.
+    """The id of a collector's first key.
 
     Raises:
         SetupError: its key store cannot be read.
@@ -121,7 +121,7 @@ def collector_id(settings: Settings) -> str:
     try:
         return read_records(settings.keystore_url)[0][1]
     except (SQLAlchemyError, IndexError) as error:
-        hint = "Check that the data folder is whole."
+        hint = "Check that the data folder is complete."
         raise SetupError("the key store cannot be read", hint=hint, code="backup") from error
 
 
@@ -137,7 +137,7 @@ def header_context(header: bytes) -> bytes:
 
 
 def keystore_bytes(settings: Settings) -> bytes:
-    """A key store as it is at one moment, as a file's bytes; its keys are wrapped by the master key."""
+    """A consistent copy of the key store as a file's bytes; its keys stay wrapped by the master key."""
     _, keystore = settings.databases
     with _reading(keystore) as source:
         copy = sqlite3.connect(":memory:")
@@ -150,13 +150,13 @@ def keystore_bytes(settings: Settings) -> bytes:
 
 @contextlib.contextmanager
 def _reading(path: Path) -> Generator[sqlite3.Connection]:
-    """A database as it is at one moment, also while somebody writes to it."""
+    """A consistent view of a database, also during writes."""
     connection = sqlite3.connect(path, timeout=10, isolation_level=None)
     try:
         yield connection
     except sqlite3.Error as error:
-        hint = "Check that there is room, and that the data folder is whole."
-        raise SetupError(f"{path.name} cannot be backed up: {error}", hint=hint, code="backup") from error
+        hint = "Check that there is free space and that the data folder is complete."
+        raise SetupError(f"cannot back up {path.name}: {error}", hint=hint, code="backup") from error
     finally:
         connection.close()
 

@@ -1,6 +1,6 @@
-"""Keys that backups of the key store are sealed with: one for each backup, here and in no backup, destroyed in time.
+"""Keys that encrypt backups of the key store: one for each backup, in no backup, destroyed when it expires.
 
-A backup whose key is gone opens nothing any more, wherever its copies lie. That is what makes a day by which the last
+Without its key a backup is useless, wherever its copies are. This is why there is a day by which the last
 backup of destroyed keys is gone.
 """
 
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MOST_DAYS: Final = 7
-"""Days that a backup of the key store can be used, whatever is stated."""
+"""The most days that a backup of the key store can be used."""
 _NAME = re.compile(r"[0-9a-f]{16}")
 _SIZE: Final = 32
 
 
 @dataclass(frozen=True, kw_only=True)
 class BackupKey:
-    """One key."""
+    """One backup key."""
 
     name: str
     key: bytes
@@ -39,14 +39,13 @@ class BackupKey:
 
 
 class BackupKeys:
-    """The folder of these keys."""
+    """The folder of the backup keys."""
 
     def __init__(self, folder: Path) -> None:
-        """Keep the path."""
         self._folder = folder
 
     def make(self, *, now_ms: int, days: int) -> BackupKey:
-        """A new key, durable when this returns."""
+        """Create a key; it is on the disk when this returns."""
         self._folder.mkdir(mode=0o700, exist_ok=True)
         made = BackupKey(name=secrets.token_hex(8), key=os.urandom(_SIZE), until_ms=now_ms + days * DAY_MS)
         document = {"key": b64u_encode(made.key), "until_ms": made.until_ms}
@@ -72,7 +71,7 @@ class BackupKeys:
         return [self._read(path) for path in sorted(self._folder.glob("*.key"))]
 
     def destroy(self, name: str) -> None:
-        """Overwrite a key's file and remove it, durably."""
+        """Overwrite a key's file and remove it durably."""
         path = self._path(name)
         try:
             descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
@@ -86,7 +85,7 @@ class BackupKeys:
         remove_durably(path)
 
     def destroy_due(self, now_ms: int) -> int:
-        """Destroy every key whose time is over; how many these were."""
+        """Destroy every expired key; returns how many there were."""
         due = [key.name for key in self.all() if key.until_ms <= now_ms]
         for name in due:
             self.destroy(name)

@@ -1,4 +1,4 @@
-"""The parts of a backup, as a restore finds them: checked for what they are, opened and copied back."""
+"""The parts of a backup, as a restore uses them: found, checked, decrypted and copied back."""
 
 from __future__ import annotations
 
@@ -35,37 +35,37 @@ _HEADER: Final = 4096
 
 @dataclass(frozen=True, kw_only=True)
 class BackupSource:
-    """A backup's parts, checked for what they are."""
+    """Find the parts of a backup."""
 
     data: Path
     keys: Path | None
-    """``None`` where the key store stays the one that is there."""
+    """``None`` to keep the current key store."""
 
     @classmethod
     def find(cls, folder: Path, keys: Path | None, *, keep_keys: bool = False) -> BackupSource:
-        """The parts of a backup.
+        """Find the parts of a backup.
 
         Args:
-            folder: what ``make_backup`` made, or its data part.
-            keys: the key store's part, where it lies elsewhere.
-            keep_keys: the key store stays the one that is there.
+            folder: what ``make_backup`` created, or its data part.
+            keys: the key store's part, if it is elsewhere.
+            keep_keys: keep the current key store.
 
         Raises:
-            SetupError: a part is missing, or is none.
+            SetupError: a part is missing or not a backup.
         """
         data = folder / DATA if (folder / DATA).is_dir() else folder
         sealed = keys or folder / KEYS
         try:
             facts = json.loads((data / FACTS).read_bytes())
         except (OSError, ValueError) as error:
-            hint = "Name what `promptster-collector backup` made."
+            hint = "Name a folder that `promptster-collector backup` created."
             raise SetupError(f"{folder} is not a collector's backup", hint=hint, code="no_backup") from error
         if facts.get("format") != FORMAT:
-            raise SetupError("the backup was made by another version", hint="Update promptster.", code="format")
+            raise SetupError("the backup was created by another version", hint="Update promptster.", code="format")
         if keep_keys:
             return cls(data=data, keys=None)
         if not sealed.is_file():
-            hint = "Name it: --keys FILE. With the key store that is here: --keep-keys."
+            hint = "Add --keys FILE, or --keep-keys to keep the current key store."
             raise SetupError("the backup of the key store is missing", hint=hint, code="no_key_backup")
         return cls(data=data, keys=sealed)
 
@@ -73,7 +73,7 @@ class BackupSource:
         """The key store's bytes.
 
         Raises:
-            SetupError: its time is over, or it is damaged.
+            SetupError: it has expired or is damaged.
         """
         if self.keys is None:
             return keystore_bytes(settings)
@@ -90,9 +90,9 @@ class BackupSource:
         key = keys.find(name)
         if key is None:
             if until_ms <= now_ms:
-                hint = "Nobody can. Restore a newer one."
-                raise SetupError("this backup of the key store cannot be opened any more", hint=hint, code="expired")
-            hint = "Restore into the data folder that the backup was made from: its backup-keys have it."
+                hint = "Nobody can open it. Restore a newer one."
+                raise SetupError("this backup of the key store has expired", hint=hint, code="expired")
+            hint = "Restore into the data folder that the backup was made from: its backup-keys folder has the key."
             raise SetupError("the key of this backup is not in backup-keys", hint=hint, code="backup_key_missing")
         try:
             return unseal(key.key, sealed, header_context(header.rstrip(b"\n")))
@@ -101,17 +101,17 @@ class BackupSource:
             raise SetupError("the backup of the key store is damaged", hint=hint, code="damaged") from error
 
     def require_same_collector(self, settings: Settings) -> None:
-        """Demand that data and key store are of one collector: otherwise nothing could be opened any more.
+        """Demand that data and key store belong to one collector: otherwise nothing could be decrypted.
 
         Raises:
             SetupError: they are not.
         """
         if json.loads((self.data / FACTS).read_bytes()).get("collector") != collector_id(settings):
             hint = "Nothing was changed. Check SRC and --data."
-            raise SetupError("the backup is another collector's", hint=hint, code="other_collector")
+            raise SetupError("the backup belongs to another collector", hint=hint, code="other_collector")
 
     def copy_data(self, settings: Settings) -> None:
-        """Put database and segments into a data folder whose folders exist."""
+        """Copy database and segments into a data folder whose subfolders exist."""
         control, _ = settings.databases
         shutil.copyfile(self.data / CONTROL, control)
         control.chmod(0o600)

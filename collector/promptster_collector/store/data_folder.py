@@ -1,4 +1,4 @@
-"""A data folder as a whole: the marker that ``init`` leaves in it, what is missing from it, and its lock."""
+"""The data folder as a whole: its marker, its lock, and checks of what is in it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _FORMAT = 1
 
 
 class FolderLock:
-    """Held by the one process that works on a data folder; the system lets go of it when that process ends."""
+    """The lock of a data folder, for one process at a time; the system releases it when that process ends."""
 
     def __init__(self, settings: Settings) -> None:
         """Take the lock.
@@ -38,15 +38,15 @@ class FolderLock:
             raise SetupError("another collector is serving this data folder", hint=hint, code="data_in_use") from error
 
     def release(self) -> None:
-        """Let go."""
+        """Release the lock."""
         os.close(self._descriptor)
 
 
 def require_room(settings: Settings) -> None:
-    """Refuse a place that holds something else: ``init`` closes its folder to others, and must not close theirs.
+    """Demand a new or empty folder: ``init`` restricts its permissions, and must not do that to other data.
 
     Raises:
-        SetupError: it is a file, or a folder with something in it.
+        SetupError: it is a file, or a folder that is not empty.
     """
     if not settings.data.exists():
         return
@@ -55,11 +55,11 @@ def require_room(settings: Settings) -> None:
     for entry in settings.data.iterdir():
         if entry not in settings.folders or not entry.is_dir() or any(entry.iterdir()):
             hint = "Name a new folder."
-            raise SetupError(f"{settings.data} already holds something else", hint=hint, code="data_taken")
+            raise SetupError(f"{settings.data} is not empty", hint=hint, code="data_taken")
 
 
 def mark_ready(settings: Settings) -> None:
-    """Say that ``init`` came to its end, and what is stated about backups of the keys."""
+    """Write the marker that ``init`` is complete, with the stated days of key backups."""
     facts: dict[str, int] = {"format": _FORMAT}
     if settings.key_backup_days is not None:
         facts["key_backup_days"] = settings.key_backup_days
@@ -67,36 +67,36 @@ def mark_ready(settings: Settings) -> None:
 
 
 def as_stated(settings: Settings) -> Settings:
-    """Settings together with what the data folder says itself.
+    """Settings, with the days of key backups that the data folder states.
 
     Raises:
-        SetupError: it says something that this version does not keep.
+        SetupError: it states a value that this version does not know.
     """
     days = json.loads(settings.marker.read_bytes()).get("key_backup_days")
     if days is not None and (type(days) is not int or not 0 <= days <= MOST_DAYS):
-        raise SetupError("this data folder was made by another version", hint="Update promptster.", code="format")
+        raise SetupError("this data folder was created by another version", hint="Update promptster.", code="format")
     return replace(settings, key_backup_days=days)
 
 
 def state_days(settings: Settings, days: int | None, *, now_ms: int) -> None:
-    """Change what is stated about backups of the key store; there must be none that lives longer.
+    """Change the stated days of key backups; no existing backup may last longer.
 
     Raises:
-        OptionError: a backup that was made before can be used for longer than that.
+        OptionError: an existing backup lasts longer.
     """
     longest = max((key.until_ms for key in BackupKeys(settings.backup_keys).all()), default=0)
     if days is not None and longest > now_ms + days * DAY_MS:
         until = datetime.fromtimestamp(longest / 1000, tz=UTC)
         raise OptionError(
             f"an earlier backup of the keys can be used until {until:%Y-%m-%d %H:%M} UTC",
-            hint="State it after that, or delete the files in backup-keys first: their backups are lost then.",
+            hint="Change it after that, or delete the files in backup-keys first: their backups are then lost.",
             code="key_backups_live",
         )
     mark_ready(replace(settings, key_backup_days=days))
 
 
 def require_data_folder(settings: Settings) -> None:
-    """Refuse folders that ``init`` did not make, and halves of one.
+    """Demand a complete data folder that ``init`` created.
 
     Raises:
         SetupError: the folder cannot be used.
@@ -109,10 +109,10 @@ def require_data_folder(settings: Settings) -> None:
             f"{settings.data} is not a collector's data folder", hint=hint, code="not_initialised"
         ) from error
     if settings.restoring.exists():
-        hint = "Run promptster-collector restore again."
-        raise SetupError("a restore of this data folder was cut off", hint=hint, code="incomplete_restore")
+        hint = "Run `promptster-collector restore` again."
+        raise SetupError("a restore of this data folder was interrupted", hint=hint, code="incomplete_restore")
     if not isinstance(marker, dict) or cast("dict[str, object]", marker).get("format") != _FORMAT:
-        raise SetupError("this data folder was made by another version", hint="Update promptster.", code="format")
+        raise SetupError("this data folder was created by another version", hint="Update promptster.", code="format")
     missing = [folder.name for folder in settings.folders if not folder.is_dir()]
     missing += [path.name for path in settings.databases if not missing and not path.is_file()]
     if missing:

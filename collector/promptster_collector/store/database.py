@@ -1,8 +1,7 @@
-"""The control database as the services see it: reads run side by side, writes run one after another.
+"""The control database for the services: reads run in parallel, writes one after another.
 
-All writes pass one thread that takes everything waiting into one transaction (group commit): sixteen batches then cost
-one fsync. A write is answered only after that commit. Each write stands in a savepoint, so that its refusal undoes its
-own rows and nobody else's.
+One thread runs all waiting writes in one transaction (group commit): sixteen batches then cost one fsync. A write
+returns only after that commit. Each write has a savepoint, so that its refusal undoes its own rows only.
 """
 
 from __future__ import annotations
@@ -34,11 +33,11 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _GROUP = 64
-"""Writes after which a transaction takes no more: bounds how long the first of them waits."""
+"""Writes in one transaction at most, which bounds how long the first of them waits."""
 
 
 class StorageUnavailableError(BusyError):
-    """The database could not take or give data just now; nothing was changed."""
+    """The database cannot be used at the moment; nothing was changed."""
 
     default_code = "storage_unavailable"
     default_status = 503
@@ -50,14 +49,14 @@ class _Write:
     savepoint: bool
     future: Future[Any] | asyncio.Future[Any]
     loop: asyncio.AbstractEventLoop | None
-    """Where the future must be settled; ``None`` for a future of threads."""
+    """The loop of the future; ``None`` for a future of threads."""
     priority: WritePriority = WritePriority.ORDINARY
-    """How much of the reserve it may take."""
+    """How much of the disk reserve it may use."""
     value: Any = None
     error: BaseException | None = None
 
     def settle(self) -> None:
-        """Hand over the outcome."""
+        """Set the future's result."""
         if self.future.done():
             return
         if self.error is None:
@@ -72,7 +71,7 @@ def _settle(writes: list[_Write]) -> None:
 
 
 def _refused(group: list[_Write], kept: list[_Write]) -> list[_Write]:
-    """Refuse the writes that are not kept for lack of room; answers the others, as if they had not been tried."""
+    """Mark writes as refused for lack of space, except ``kept``; returns ``kept``, to be tried again."""
     for write in group:
         write.value, write.error = None, StorageFullError()
     for write in kept:
@@ -85,10 +84,10 @@ def _unavailable() -> StorageUnavailableError:
 
 
 class Database:
-    """One control database, opened by one process."""
+    """The control database of one process."""
 
     def __init__(self, url: str, reserve: DiskReserve | None = None) -> None:
-        """Open nothing yet but the writer's thread."""
+        """Start the writer's thread; nothing is opened yet."""
         self._url = url
         self._reserve = reserve
         self._reading = control_engine(url, Use.READ)
@@ -102,11 +101,11 @@ class Database:
         self._writer.start()
 
     async def read(self, job: Callable[[Connection], T]) -> T:
-        """Run a job in a read transaction of its own, on a thread."""
+        """Run a job in its own read transaction, in a thread."""
         return await asyncio.get_running_loop().run_in_executor(self._readers, self.read_now, job)
 
     def read_now(self, job: Callable[[Connection], T]) -> T:
-        """The same, waiting here."""
+        """Run a job in its own read transaction; blocks."""
         try:
             with self._reading.connect() as connection:
                 return job(connection)
@@ -120,14 +119,14 @@ class Database:
         savepoint: bool = True,
         priority: WritePriority = WritePriority.ORDINARY,
     ) -> T:
-        """Run a job in the next group commit; returns after the commit is durable.
+        """Run a job in the next group commit; returns when the commit is durable.
 
-        A job that raises before its first statement that changes anything may go without a savepoint. One that may take
-        of the reserve is run again when that made room.
+        A job that raises only before it changes anything needs no savepoint. A job that may use the disk
+        reserve is run again when that freed space.
 
         Raises:
-            StorageFullError: there is no room for it.
-            StorageUnavailableError: the database could not take it for another reason.
+            StorageFullError: there is no space for it.
+            StorageUnavailableError: the database failed for another reason.
         """
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
@@ -136,7 +135,7 @@ class Database:
                 raise _unavailable()
             gathered = self._gathered.setdefault(loop, [])
             if not gathered:
-                # Handing over wakes the writer's thread: once for all that this turn of the loop brings, not for each.
+                # Wake the writer's thread once for all writes of this turn of the loop.
                 loop.call_soon(self._hand_over, loop)
             gathered.append(_Write(job, savepoint, future, loop, priority))
         return await future
@@ -148,7 +147,7 @@ class Database:
             self._queue.put(writes)
 
     def write_now(self, job: Callable[[Connection], T], *, priority: WritePriority = WritePriority.ORDINARY) -> T:
-        """The same, waiting here; for the command line and for threads."""
+        """Run a job in the next group commit; blocks, for the command line and for threads."""
         future: Future[T] = Future()
         with self._turn:
             if self._closed:
@@ -157,7 +156,7 @@ class Database:
         return future.result()
 
     def truncate_wal(self) -> bool:
-        """Leave nothing of deleted rows in the write-ahead log; whether that could be done at once."""
+        """Remove deleted rows from the write-ahead log; returns whether that was possible at once."""
         if self._reserve is None:
             return truncate_wal(self._url)
         try:
@@ -166,11 +165,11 @@ class Database:
             return False
 
     async def checkpoint_wal(self) -> None:
-        """The same on a thread, as one of the things done now and then."""
+        """Truncate the write-ahead log in a thread; a sweep."""
         await asyncio.to_thread(self.truncate_wal)
 
     def close(self) -> None:
-        """Finish what is queued, then let go of the files."""
+        """Finish queued writes, then close the files."""
         with self._turn:
             if self._closed:
                 return
@@ -214,25 +213,25 @@ class Database:
                     for write in wanted:
                         self._run(connection, write)
                 break
-            except Exception as error:  # noqa: BLE001 - whatever it was, those who wait must hear of it, and the thread goes on
-                # The connection is thrown away: after a failed fsync only a fresh look at the file can be trusted.
+            except Exception as error:  # noqa: BLE001 - the callers must get an answer, and the thread must survive
+                # Drop the connection: after a failed fsync only a new one can be trusted.
                 self._writing.dispose()
                 wanted = self._after(error, wanted)
         self._answer(group)
 
     def _admitted(self, group: list[_Write]) -> list[_Write]:
-        """What may be tried: while the reserve is not whole, nothing that is new and can wait."""
+        """The writes to try: while the reserve is in use, no ordinary ones."""
         if self._reserve is None or not self._reserve.is_low:
             return group
         return _refused(group, [write for write in group if write.priority is not WritePriority.ORDINARY])
 
     def _after(self, error: Exception, group: list[_Write]) -> list[_Write]:
-        """Tell those who wait why nothing was written; answers what the reserve has made room for."""
+        """Set the error of failed writes; returns those to try again after the reserve freed space."""
         if self._reserve is None or not self._reserve.explains(error):
             for write in group:
                 write.error = _unavailable()
             return []
-        with contextlib.suppress(*STORAGE_FAULTS):  # what the failed writes left in the log takes room that others need
+        with contextlib.suppress(*STORAGE_FAULTS):  # remains of failed writes in the log take space that others need
             truncate_wal(self._url)
         for priority in (WritePriority.ENDING, WritePriority.READING):
             kept = [write for write in group if write.priority.value >= priority.value]
@@ -242,7 +241,7 @@ class Database:
 
     @staticmethod
     def _answer(group: list[_Write]) -> None:
-        """Settle all futures; each event loop is woken once."""
+        """Set all results; each event loop is woken once."""
         by_loop: dict[asyncio.AbstractEventLoop | None, list[_Write]] = {}
         for write in group:
             by_loop.setdefault(write.loop, []).append(write)
@@ -250,7 +249,7 @@ class Database:
             if loop is None:
                 _settle(writes)
                 continue
-            with contextlib.suppress(RuntimeError):  # the loop has ended, and nobody waits any more
+            with contextlib.suppress(RuntimeError):  # the loop has ended, and nobody is waiting
                 loop.call_soon_threadsafe(_settle, writes)
 
     @staticmethod
@@ -267,5 +266,5 @@ class Database:
             write.error = error
         except SQLAlchemyError:
             raise
-        except Exception as error:  # noqa: BLE001 - handed to whoever asked for the write
+        except Exception as error:  # noqa: BLE001 - raised for the caller of the write
             write.error = error

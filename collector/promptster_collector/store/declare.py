@@ -1,4 +1,4 @@
-"""What each stored column holds: said beside the column, printed by ``storage-map``, and demanded by a test."""
+"""Declarations of what each stored column holds, printed by ``storage-map`` and required by a test."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class DataClass(StrEnum):
     OPERATIONAL = "operational"
     """Counts, times, states and random ids of the service itself."""
     PSEUDONYM = "pseudonym"
-    """Belongs to one candidate's session without naming anybody."""
+    """Belongs to one candidate's session without naming anyone."""
     IDENTIFIER = "direct identifier"
     """A name or an e-mail address."""
     CONTENT = "session content"
@@ -30,7 +30,7 @@ class DataClass(StrEnum):
     SECRET = "secret"  # noqa: S105 - the name of a class of data
     """A key, or what a credential is compared with."""
     PUBLIC = "public"
-    """Signed statements and hashes made to be handed out."""
+    """Signed statements and hashes that are made to be shared."""
 
 
 class Cipher(StrEnum):
@@ -45,7 +45,7 @@ class Cipher(StrEnum):
 
 
 class Retention(StrEnum):
-    """When a stored value goes."""
+    """When a stored value is deleted."""
 
     COLLECTOR = "life of the collector"
     ORGANISATION = "life of the organisation"
@@ -76,13 +76,13 @@ def declared(
     retention: Retention = Retention.SESSION,
     **options: Any,
 ) -> MappedColumn[Any]:
-    """A column together with what it holds."""
+    """A column with its declaration."""
     holding = Holding(data=data, cipher=cipher, key=key, retention=retention)
     return mapped_column(*types, info={INFO_KEY: holding}, **options)
 
 
 def holdings(metadata: MetaData) -> dict[tuple[str, str], Holding | None]:
-    """Every column of the metadata with its declaration, ``None`` where someone forgot it."""
+    """Every column of the metadata with its declaration, ``None`` if it has none."""
     return {
         (table.name, column.name): column.info.get(INFO_KEY)
         for table in metadata.sorted_tables

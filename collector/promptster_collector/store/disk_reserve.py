@@ -1,9 +1,9 @@
-"""Room that is kept free on the disk, so that a full one never keeps anybody's data from being destroyed.
+"""Disk space that is reserved, so that data can be destroyed even if the disk is full.
 
-The reserve is a number of small files without content. An ending (a deletion, a revocation) that finds no room takes
-one after the other; a reading, which has to be written down first, may take some of them only. While any is missing,
-nothing new is taken. They are small because whoever fills the disk may take what an ending left of one. The worker
-makes them again as soon as there is room for them and for some more.
+The reserve is a number of small empty files. A deletion or a revocation that finds no space releases one after the
+other; a read, which must be recorded first, may release only some of them. While any is missing, nothing new is
+accepted. They are small because other programs may take the rest of the space that a released one frees. The worker
+creates them again as soon as there is space for them and some more.
 """
 
 from __future__ import annotations
@@ -32,51 +32,50 @@ T = TypeVar("T")
 
 PIECES: Final = 32
 FOR_READING: Final = 8
-"""How many of them readings may take."""
+"""The number of them that reading may use."""
 _RETRY_AFTER: Final = 60
 _CHUNK: Final = 1 << 20
 _NEARLY_NOTHING: Final = 1 << 20
-"""Bytes below which SQLite's less exact words for a failed write mean that the disk is full."""
+"""Free bytes below which SQLite's vague errors for a failed write mean that the disk is full."""
 _PROBE: Final = 64 << 10
 _TO_START: Final = 4 << 20
-"""Bytes that opening the databases may take."""
+"""Bytes that opening the databases may need."""
 _NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 _VAGUE: Final = frozenset({sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN})
 STORAGE_FAULTS: Final = (OSError, sqlite3.Error, SQLAlchemyError)
-"""What a full disk shows as."""
+"""Errors that a full disk can cause."""
 
 
 class StorageFullError(BusyError):
-    """There is no room for this on the collector's disk; nothing was changed."""
+    """The collector's disk is full; nothing was changed."""
 
     default_code = "storage_full"
     default_status = 503
 
     def __init__(self) -> None:
-        """Say so."""
-        hint = "Nothing is lost. Whoever runs the collector has to free some space."
+        hint = "Nothing is lost. The collector's operator has to free some space."
         super().__init__("the collector's disk is full", retry_after=_RETRY_AFTER, hint=hint)
 
 
 class WritePriority(Enum):
-    """How much of the reserve a write may take."""
+    """How much of the disk reserve a write may use."""
 
     ORDINARY = 0
-    """Nothing: it is refused while the reserve is not whole."""
+    """None of it; the write is refused while the reserve is in use."""
     READING = 1
-    """A part of it: what is handed out is written down before."""
+    """A part of it: a read must be recorded before it is answered."""
     ENDING = 2
-    """All of it: what ends for good must be able to."""
+    """All of it: deletion and revocation must always be possible."""
 
 
 def _sqlite_code(error: BaseException) -> int:
-    """SQLite's own primary word for a failure; 0 for any other."""
+    """SQLite's primary error code; 0 for any other error."""
     original = error.orig if isinstance(error, DBAPIError) else error
     return int(getattr(original, "sqlite_errorcode", 0)) & 0xFF
 
 
 def _with_causes(error: BaseException) -> Iterator[BaseException]:
-    """An error and those behind it: SQLite ends a transaction that found no room, and undoing it is then another."""
+    """An error and its causes: if SQLite has ended a transaction, rolling it back is another error."""
     found: BaseException | None = error
     while found is not None:
         yield found
@@ -90,18 +89,18 @@ def _says_full(error: BaseException) -> bool:
 
 
 def is_full(error: BaseException) -> bool:
-    """Whether an error says that a disk or a quota is full."""
+    """Whether an error means that a disk or a quota is full."""
     return any(_says_full(one) for one in _with_causes(error))
 
 
 class DiskReserve:
-    """The reserve of one data folder."""
+    """The disk reserve of one data folder."""
 
     def __init__(self, folder: Path, size: int) -> None:
-        """Look at what is there; nothing is made yet.
+        """Count the existing files; nothing is created yet.
 
         Args:
-            folder: where its files stand, on the same disk as what is stored.
+            folder: the folder of its files, on the same disk as the data.
             size: bytes of all of them.
         """
         self._folder = folder
@@ -120,7 +119,7 @@ class DiskReserve:
 
     @property
     def is_low(self) -> bool:
-        """Whether a part of it is gone: nothing new is taken then."""
+        """Whether a part of it is in use: nothing new is accepted then."""
         return self._left < PIECES
 
     def _free(self) -> int:
@@ -128,10 +127,10 @@ class DiskReserve:
         return found.f_bavail * found.f_frsize
 
     def open(self) -> None:
-        """Make what is missing; where the disk is full, let go of some, so that the databases can be opened.
+        """Create missing files; on a full disk, release some, so that the databases can be opened.
 
         Raises:
-            SetupError: the disk is full, and there is no piece left.
+            SetupError: the disk is full, and no file is left to release.
         """
         self._folder.mkdir(mode=0o700, exist_ok=True)
         self._fill_holes()
@@ -143,14 +142,14 @@ class DiskReserve:
             raise SetupError("the disk is full", hint="Free some space.", code=StorageFullError.default_code)
 
     def _fill_holes(self) -> None:
-        """Give every piece its blocks: one that was copied may consist of holes, and would make no room."""
+        """Allocate the blocks of every file: a copied one may be sparse, and would free nothing."""
         with self._lock:
             for path in filter(self._is_whole, self._paths()):
                 self._make(path, besides=0)
             self._left = sum(self._is_whole(path) for path in self._paths())
 
     def make(self) -> bool:
-        """Make the missing pieces, as long as there is room for others besides; whether all of them are there."""
+        """Create missing files while there is space for them and for others; returns whether all exist."""
         with self._lock:
             for path in self._paths():
                 if not self._is_whole(path) and not self._make(path, besides=FOR_READING * self._piece):
@@ -159,7 +158,7 @@ class DiskReserve:
         return not self.is_low
 
     def _make(self, path: Path, *, besides: int) -> bool:
-        """Give one piece its blocks, if there is room for it and for ``besides``; it goes where there is none."""
+        """Allocate one file if there is space for it and for ``besides``; otherwise remove it."""
         try:
             if besides and self._free() < self._piece + besides:
                 return False
@@ -178,7 +177,7 @@ class DiskReserve:
         return True
 
     def give(self, priority: WritePriority) -> bool:
-        """Let go of one piece for a write that found no room; whether there was one for it."""
+        """Release one file for a write that found no space; returns whether there was one for it."""
         with self._lock:
             whole = [path for path in self._paths() if self._is_whole(path)]
             enough = priority is WritePriority.ENDING or (
@@ -189,16 +188,16 @@ class DiskReserve:
             whole[-1].unlink()
             self._left = len(whole) - 1
         if len(whole) == PIECES:
-            log.warning("the disk is full: the reserve is being used, and nothing new is taken until there is room")
+            log.warning("the disk is full: the reserve is being used, and nothing new is accepted until there is space")
         return True
 
     def explains(self, error: BaseException) -> bool:
-        """Whether a failed write failed because the disk is full."""
+        """Whether a write failed because the disk is full."""
         vague = any(_sqlite_code(one) in _VAGUE for one in _with_causes(error))
         return is_full(error) or (vague and not self._has_room())
 
     def _has_room(self) -> bool:
-        """Whether a small file can be made: free blocks alone tell nothing of a quota, or that no file is left."""
+        """Whether a small file can be created: free blocks alone do not show quotas or missing inodes."""
         if self._free() < _NEARLY_NOTHING:
             return False
         path = self._folder / "probe"
@@ -216,19 +215,19 @@ class DiskReserve:
         return True
 
     def refuse_if_low(self) -> None:
-        """For what is new, and can wait.
+        """Refuse ordinary writes while the reserve is in use.
 
         Raises:
-            StorageFullError: a part of the reserve is gone.
+            StorageFullError: a part of the reserve is in use.
         """
         if self.is_low:
             raise StorageFullError
 
     def use(self, priority: WritePriority, act: Callable[[], T]) -> T:
-        """Do something that needs room, again and again while pieces of the reserve make some.
+        """Run something that needs space, again for each file of the reserve that is released for it.
 
         Raises:
-            StorageFullError: there is no room, and no more that may be taken for this.
+            StorageFullError: there is no space, and no more of the reserve for this priority.
         """
         if priority is WritePriority.ORDINARY:
             self.refuse_if_low()
@@ -242,13 +241,15 @@ class DiskReserve:
                     raise StorageFullError from error
 
     async def look_after(self) -> None:
-        """Make it whole again if there is room, and say so if there is none; one of the things done now and then."""
+        """Restore the reserve if there is space, and log it if there is none; a sweep."""
         if self.is_low and not self.make():
-            log.warning("the disk is full: deletion and reading go on, nothing new is taken. Free some space.")
+            log.warning(
+                "the disk is full: deletion and reading continue, and nothing new is accepted. Free some space."
+            )
 
 
 def _allocate(descriptor: int, size: int) -> None:
-    """Give a file real blocks, not a hole."""
+    """Allocate a file's blocks."""
     if hasattr(os, "posix_fallocate"):
         os.posix_fallocate(descriptor, 0, size)
         return

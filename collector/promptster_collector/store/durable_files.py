@@ -1,4 +1,4 @@
-"""Files that must survive a power cut, and files that must go."""
+"""Durable files: writing and removing that survives a power cut."""
 
 from __future__ import annotations
 
@@ -12,30 +12,30 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _FULL_SYNC: int | None = getattr(fcntl, "F_FULLFSYNC", None)
-"""macOS: its ``fsync`` ends in the drive's own cache, and only this goes on to the disk."""
+"""On macOS ``fsync`` ends in the drive's cache; only this command reaches the disk."""
 
 
 class Durability(Enum):
-    """What of a file is on the disk when writing it returns."""
+    """What is on the disk when a write returns."""
 
     NONE = 0
-    """Nothing that is promised; a power cut may leave an empty file."""
+    """Nothing: a power cut may leave an empty file."""
     CONTENT = 1
-    """A whole file, under its name or still only the old one."""
+    """A complete file: the new one or the old one."""
     NAME = 2
     """The new file under its name."""
 
 
-def sync(descriptor: int) -> None:
+def sync(descriptor: int, full_sync: int | None = _FULL_SYNC) -> None:
     """Return when a file's bytes are on the disk.
 
     Raises:
-        OSError: they may not be; the descriptor is not to be trusted any more.
+        OSError: they may not be; do not use the descriptor again.
     """
-    if _FULL_SYNC is None:
+    if full_sync is None:
         os.fsync(descriptor)
     else:
-        fcntl.fcntl(descriptor, _FULL_SYNC)
+        fcntl.fcntl(descriptor, full_sync)
 
 
 def sync_folder(folder: Path) -> None:
@@ -48,7 +48,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def write_atomically(path: Path, data: bytes, *, durability: Durability) -> None:
-    """Write a 0600 file that is either the old one or the new one, whole."""
+    """Replace a 0600 file: readers find the complete old or new one."""
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:

@@ -1,7 +1,7 @@
-"""The record of what has ended for good: deleted sessions, revoked tokens, used invites.
+"""The file of endings: deleted sessions, revoked tokens, used invites.
 
-One file outside the databases, a signed line for each. Every line names the hash of the one before, so that the last
-signature speaks for all. How far it had come also stands in the key store: a file that is shorter was cut or put back.
+It is outside the databases, with a signed line for each. Every line names the hash of the one before, so that the last
+signature covers all. The key store has the head too: a shorter file was truncated or restored.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
     from promptster.protocol.signing import SigningKey
 
 CONTEXT: Final = b"promptster/ended/1\x00"
-"""What a signature of a line covers before the line's document: no document of the wire begins so."""
+"""The prefix of what a line's signature covers; no document of the wire begins with it."""
 NAME: Final = "ended.jsonl"
 START: Final = bytes(32)
-"""What the first line names as its predecessor."""
-_CHANGED = "Put the tombstones folder back from its newest copy."
+"""The predecessor that the first line names."""
+_CHANGED = "Restore the tombstones folder from its newest copy."
 
 
 class EndingKind(StrEnum):
@@ -43,7 +43,7 @@ class EndingKind(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class EndingLine(Record):
-    """One line: ids, and the signed tombstone of a session; nothing about anybody."""
+    """One line: ids, and the signed tombstone of a session; no personal data."""
 
     LIMIT = 16 << 10
 
@@ -52,11 +52,11 @@ class EndingLine(Record):
     i: int = integer()
     """The line's number, from 0."""
     prev: bytes = binary()
-    """SHA-256 of the line before, its signature included."""
+    """SHA-256 of the line before, including its signature."""
     what: str = choice(*EndingKind)
     """What ended."""
     organisation: str | None = text(64, null=True)
-    """Whose it was; ``None`` for a session that only its tombstone still tells of."""
+    """Its organisation; ``None`` for a session of which only the tombstone is known."""
     id: str = text(64)
     """Its name."""
     person: str | None = text(64, null=True)
@@ -71,12 +71,12 @@ class EndingLine(Record):
 
 @dataclass(frozen=True)
 class EndingsHead:
-    """How far a record goes."""
+    """The end of the endings file, by which a shorter or changed file is recognised."""
 
     count: int
     """Lines."""
     sha256: bytes
-    """Of the last one; ``START`` when there is none."""
+    """Of the last line; ``START`` if there is none."""
 
 
 EMPTY: Final = EndingsHead(0, START)
@@ -89,20 +89,20 @@ def line_of(document: EndingLine, signer: SigningKey) -> bytes:
 
 
 def hash_of(line: bytes) -> bytes:
-    """By which the next line names this one."""
+    """The hash by which the next line names this one."""
     return hashlib.sha256(line).digest()
 
 
 def head_of(lines: Sequence[bytes]) -> EndingsHead:
-    """How far lines go."""
+    """The head of these lines."""
     return EndingsHead(len(lines), hash_of(lines[-1])) if lines else EMPTY
 
 
 def read_lines(path: Path) -> tuple[list[bytes], int]:
-    """The whole lines of a file, and how many bytes they take: what is behind them was never finished.
+    """The complete lines of a file and their size in bytes; anything after them was never finished.
 
     Raises:
-        OSError: it is there, and cannot be read.
+        OSError: the file exists and cannot be read.
     """
     try:
         data = path.read_bytes()
@@ -113,15 +113,15 @@ def read_lines(path: Path) -> tuple[list[bytes], int]:
 
 
 def check_lines(lines: Sequence[bytes], succession: KeySuccession, *, where: str) -> list[EndingLine]:
-    """Read lines and demand that nothing in them was changed.
+    """Parse lines and demand that nothing in them was changed.
 
     Args:
-        lines: a record from its beginning.
+        lines: all lines from the first.
         succession: the collector's own keys.
-        where: how to call it in an error.
+        where: what the error calls them.
 
     Raises:
-        SetupError: a line was changed, taken out or put in.
+        SetupError: a line was changed, removed or added.
     """
     found: list[EndingLine] = []
     prev = START
@@ -155,16 +155,16 @@ def _changed(where: str, number: int) -> SetupError:
 
 
 def require_continuation(lines: Sequence[bytes], head: EndingsHead, *, where: str) -> None:
-    """Refuse a record that ends before ``head``, or holds something else there.
+    """Demand that lines reach ``head`` and agree with it.
 
     Raises:
-        SetupError: lines are missing, or others stand in their place.
+        SetupError: lines are missing or different.
     """
     if len(lines) < head.count:
         raise SetupError(
             f"{where} lack {head.count - len(lines)} of {head.count} entries that this collector wrote: what they "
             "ended could come back",
-            hint="Put the tombstones folder back from its newest copy, or add --tombstones-copy FOLDER.",
+            hint="Restore the tombstones folder from its newest copy, or add --tombstones-copy FOLDER.",
             code="tombstones_missing",
         )
     if head.count and hash_of(lines[head.count - 1]) != head.sha256:
@@ -172,10 +172,10 @@ def require_continuation(lines: Sequence[bytes], head: EndingsHead, *, where: st
 
 
 def append_lines(path: Path, lines: Sequence[bytes], *, size: int) -> int:
-    """Write lines behind the first ``size`` bytes and return when they are on the disk; answers the new size.
+    """Write lines after the first ``size`` bytes, durably; returns the new size.
 
     Raises:
-        OSError: they are not; the file is as it was.
+        OSError: they cannot be written; the file is unchanged.
     """
     made = not path.exists()
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)

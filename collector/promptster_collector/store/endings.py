@@ -1,7 +1,7 @@
-"""The record of what has ended, as the services write and read it, together with its copy outside.
+"""The endings of one collector and their copy elsewhere: deleted sessions, revoked tokens, used invites.
 
-An entry is on the disk before what it names is destroyed. ``serve`` replays all entries before it listens, so that no
-restored backup gives back a deleted session, a revoked token or a used invite.
+An entry is on the disk before what it names is destroyed. ``serve`` reapplies all entries before it listens, so that no
+restored backup brings back a deleted session, a revoked token or a used invite.
 """
 
 from __future__ import annotations
@@ -47,20 +47,20 @@ _KEPT = "the copied tombstones"
 
 
 class HeadKeeper(Protocol):
-    """Where it also stands how far the record had come."""
+    """Stores the head of the endings a second time: the key store."""
 
     def ended_head(self) -> EndingsHead:
-        """The last head that was noted."""
+        """The last stored head."""
         ...
 
     def note_ended(self, head: EndingsHead) -> None:
-        """Keep a head, durably."""
+        """Store a head durably."""
         ...
 
 
 @dataclass(frozen=True, kw_only=True)
 class Ending:
-    """What ended, before it has its place in the record."""
+    """One ending, before it has a line in the file."""
 
     what: EndingKind
     organisation: str | None
@@ -85,7 +85,7 @@ class Ending:
 
 
 class Endings:
-    """The record of one collector."""
+    """The endings of one collector."""
 
     def __init__(
         self,
@@ -96,11 +96,11 @@ class Endings:
         reserve: DiskReserve,
         copy: Path | None = None,
     ) -> None:
-        """Read it, and demand that nothing is missing from it.
+        """Read the file, and demand that nothing is missing from it.
 
         Raises:
-            SetupError: entries were changed or are missing, or the copy tells another story.
-            OptionError: there is no such folder for the copy, or it is the same one.
+            SetupError: entries were changed or are missing, or the copy contradicts them.
+            OptionError: the copy's folder does not exist, or is the same one.
         """
         self._path = folder / NAME
         self._copy = None if copy is None else copy / NAME
@@ -114,12 +114,12 @@ class Endings:
         require_continuation(lines, heads.ended_head(), where=_MINE)
         self._ended = {(document.what, document.id): document for document in found}
         self._head = head_of(lines)
-        if not self._path.exists():  # an empty one says that nothing has ended
+        if not self._path.exists():  # an empty file says that nothing has ended
             self._size = append_lines(self._path, [], size=0)
         self._note()
 
     def _catch_up_with_copy(self, lines: list[bytes]) -> list[EndingLine]:
-        """Take over what only the copy has, and give it what it lacks; answers the entries that were missing here."""
+        """Add what only the copy has; returns the entries that were missing here."""
         self._copied, self._copied_size = 0, 0
         if self._copy is None:
             return []
@@ -128,20 +128,22 @@ class Endings:
             raise OptionError(f"there is no folder {self._copy.parent}", hint=hint, code="tombstones_copy")
         if self._copy.parent.samefile(self._path.parent):
             hint = "Name a folder on another disk. Check --tombstones-copy."
-            raise OptionError("the data folder's own tombstones are no copy of them", hint=hint, code="tombstones_copy")
+            raise OptionError(
+                "--tombstones-copy names the data folder's own tombstones", hint=hint, code="tombstones_copy"
+            )
         kept, self._copied_size = read_lines(self._copy)
         documents = check_lines(kept, self._identity.succession, where=_KEPT)
         both = min(len(kept), len(lines))
         if kept[:both] != lines[:both]:
             raise SetupError(
-                "the tombstones and their copy tell different stories: this data folder was put back and went on",
+                "the tombstones and their copy contradict each other: this data folder is from a backup",
                 hint="Keep both, and ask for help before you serve either.",
                 code="tombstones_fork",
             )
         missing = kept[len(lines) :]
         if missing:
             log.warning(
-                "the data folder was put back: it takes over what only the copy of the tombstones has (%d)",
+                "the data folder is from a backup: adding what only the copy of the tombstones has (%d)",
                 len(missing),
             )
             self._size = self._reserve.use(
@@ -152,23 +154,23 @@ class Endings:
         return documents[both:] if missing else []
 
     def _note(self, fresh: Sequence[bytes] = ()) -> None:
-        """Let key store and copy know how far it goes; ``fresh`` are the lines that were written just now."""
+        """Store the head in the key store and update the copy; ``fresh`` are the lines that were just written."""
         if self._heads.ended_head() != self._head:
             self._heads.note_ended(self._head)
         self.bring_copy_up_to_date(fresh)
 
     def bring_copy_up_to_date(self, fresh: Sequence[bytes] = ()) -> None:
-        """Write to the copy what it lacks; if it does not answer, say so, and leave it for the next time."""
+        """Update the copy; if that fails, log it and leave it for the next time."""
         if self._copy is None:
             return
         with self._lock:
             try:
                 self._append_to_copy(self._copy, fresh)
             except OSError as error:
-                log.error("the copy of the tombstones cannot be written: %s", type(error).__name__)  # noqa: TRY400 - no content
+                log.error("cannot write the copy of the tombstones: %s", type(error).__name__)  # noqa: TRY400 - no content
 
     def _append_to_copy(self, copy: Path, fresh: Sequence[bytes]) -> None:
-        if not copy.exists():  # another disk in its place: all of it is written again
+        if not copy.exists():  # it may be another disk now: write everything again
             self._copied, self._copied_size = 0, 0
         elif copy.stat().st_size < self._copied_size:
             raise OSError("it was cut")
@@ -179,23 +181,23 @@ class Endings:
         self._copied = self._head.count
 
     async def look_after_copy(self) -> None:
-        """The same, as one of the things done now and then."""
+        """Update the copy in a thread; a sweep."""
         await asyncio.to_thread(self.bring_copy_up_to_date)
 
     @property
     def head(self) -> EndingsHead:
-        """How far it goes."""
+        """The head of the endings."""
         return self._head
 
     def has(self, what: EndingKind, name: str) -> bool:
-        """Whether this ended."""
+        """Whether this has ended."""
         return (what, name) in self._ended
 
     def add(self, entries: Iterable[Ending]) -> None:
-        """Write down what is not there yet; returns when it is on the disk.
+        """Add entries that are not there yet; returns when they are on the disk.
 
         Raises:
-            StorageFullError: there is no room, not even in the reserve.
+            StorageFullError: there is no space, not even in the reserve.
         """
         with self._lock:
             new = [entry for entry in entries if (entry.what, entry.id) not in self._ended]
@@ -219,11 +221,11 @@ class Endings:
         return EndingLine(kid=self._identity.signer.kid, i=head.count, prev=head.sha256, **values)
 
     def add_erased(self, erased: ErasedSession, *, at_ms: int) -> None:
-        """Write down an erased session; returns when it is on the disk."""
+        """Add an erased session; returns when it is on the disk."""
         self.add([Ending.of_erased_session(erased, at_ms)])
 
     def adopt(self, sessions: Iterable[ErasedSession], *, at_ms: int) -> None:
-        """Write down sessions whose tombstones version 0.1 kept as files of their own.
+        """Add sessions whose tombstones are files of their own, from version 0.1.
 
         Raises:
             SetupError: this collector did not sign one of them.
@@ -239,7 +241,7 @@ class Endings:
             if own is not None and own.session == erased.session:
                 return
         hint = "Restore the tombstones folder. Without it erased sessions could come back."
-        raise SetupError(f"the tombstone of {erased.session} is not this collector's", hint=hint, code="tombstone")
+        raise SetupError(f"the tombstone of {erased.session} belongs to another collector", hint=hint, code="tombstone")
 
     def erased_sessions(self) -> Iterator[ErasedSession]:
         """Every erased session, oldest first."""
@@ -258,10 +260,10 @@ class Endings:
 
 
 def own_tombstone(envelope: Envelope, identity: CollectorIdentity) -> Tombstone | None:
-    """A tombstone that this collector signed; ``None`` if it did not.
+    """A tombstone, if this collector signed it.
 
     Raises:
-        ProtocolError: it is no tombstone, or its signature does not hold.
+        ProtocolError: it is not a tombstone, or its signature is wrong.
     """
     key = identity.succession.find(Tombstone.parse(envelope.payload).kid)
     return None if key is None else open_envelope(Tombstone, envelope, key)

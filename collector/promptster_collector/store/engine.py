@@ -1,4 +1,4 @@
-"""Engines: where SQLite's pragmas and its way to begin a transaction are set, and nowhere else."""
+"""Database engines, with SQLite's pragmas and the way that transactions begin."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _FULL_SYNC = ("PRAGMA fullfsync=ON", "PRAGMA checkpoint_fullfsync=ON")
-"""macOS: its ``fsync`` ends in the drive's own cache; elsewhere these change nothing."""
+"""On macOS ``fsync`` ends in the drive's cache; elsewhere these change nothing."""
 _CONTROL_PRAGMAS = (
     *_FULL_SYNC,
     "PRAGMA journal_mode=WAL",
@@ -52,12 +52,12 @@ def _prepare_sqlite(engine: Engine, pragmas: Sequence[str], begin: str) -> None:
     def do_begin(connection: Any) -> None:
         connection.execute(begin)
 
-    # A listener would do the same, and cost every statement a look at the list of listeners.
+    # A listener would do the same, and would slow down every statement.
     engine.dialect.do_begin = do_begin  # type: ignore[method-assign, assignment]
 
 
 def _engine(url: str, use: Use, pragmas: Sequence[str], **options: Any) -> Engine:
-    # Errors go into logs and answers by type only; their texts must not hold what was stored either.
+    # Errors are logged by type only; their texts must not contain stored values either.
     engine = create_engine(url, hide_parameters=True, **options)
     if engine.dialect.name == "sqlite":
         _prepare_sqlite(engine, pragmas, use.value)
@@ -74,14 +74,14 @@ def control_engine(url: str, use: Use) -> Engine:
 
 
 def keystore_engine(url: str, use: Use) -> Engine:
-    """An engine for the key store: connections are opened per use, so that no file handle outlives a destruction."""
+    """An engine for the key store: each use opens a connection, so that no file handle outlives a destroyed key."""
     return _engine(url, use, _KEYSTORE_PRAGMAS, poolclass=NullPool)
 
 
 def truncate_wal(url: str) -> bool:
-    """Fold the write-ahead log into the database, so that shredded pages do not linger in it.
+    """Move the write-ahead log into the database, so that deleted pages do not stay in it.
 
-    Answers whether that was done: somebody who reads just now keeps the log for a moment, and nobody waits for that.
+    Returns whether that was done: a running read keeps the log for a moment, and is not waited for.
     """
     engine = _engine(url, Use.READ, _CHECKPOINT_PRAGMAS, poolclass=NullPool)
     if engine.dialect.name != "sqlite":

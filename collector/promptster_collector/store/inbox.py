@@ -1,4 +1,4 @@
-"""Stored batches, taken out of their sealing again."""
+"""Stored batches, decrypted."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def read_head(stored: bytes) -> Envelope:
 
 
 def size_of(event: RecordedEvent) -> int:
-    """Bytes of an opened event with its values and blocks."""
+    """Size in bytes of a decrypted event with its values and blocks."""
     values = sum(len(secret.stored) for secret in event.secrets.values())
     return len(event.public) + values + sum(len(block.data) for block in event.blocks)
 

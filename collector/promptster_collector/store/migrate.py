@@ -1,4 +1,4 @@
-"""Brings control database and key store to the newest schema; run by ``init`` and by every ``serve``."""
+"""Migrates control database and key store to the newest schema; run by ``init`` and ``serve``."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ KEYSTORE_SCRIPTS = _HERE / "keys" / "migrations"
 
 
 def newest(scripts: Path) -> str:
-    """The revision that a folder of migrations ends with: its files are numbered."""
+    """The last revision in a folder of migrations, from the numbers of its files."""
     return max(path.name[1:5] for path in (scripts / "versions").glob("v????_*.py"))
 
 
@@ -31,16 +31,16 @@ def _revision(engine: Engine) -> str | None:
 
 
 def migrate(engine: Engine, scripts: Path) -> None:
-    """Run what is missing of one folder of migrations, in one transaction.
+    """Run the missing migrations of one folder in one transaction.
 
     Raises:
-        SetupError: a newer version has been at work here.
+        SetupError: a newer version created the data.
     """
     current, wanted = _revision(engine), newest(scripts)
     if current == wanted:
         return  # and alembic, which an idle collector should not hold, stays out of memory
     if current is not None and current > wanted:
-        raise SetupError("this data folder was made by a newer version", hint="Update promptster.", code="format")
+        raise SetupError("this data folder was created by a newer version", hint="Update promptster.", code="format")
     from alembic import command  # noqa: PLC0415 - see above
     from alembic.config import Config  # noqa: PLC0415 - likewise
 
@@ -52,10 +52,10 @@ def migrate(engine: Engine, scripts: Path) -> None:
 
 
 def migrate_all(*, database_url: str, keystore_url: str) -> None:
-    """Bring both databases up to date.
+    """Migrate both databases.
 
     Raises:
-        SetupError: a newer version has been at work here.
+        SetupError: a newer version created the data.
     """
     for engine, scripts in (
         (control_engine(database_url, Use.WRITE), CONTROL_SCRIPTS),

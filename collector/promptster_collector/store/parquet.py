@@ -1,7 +1,7 @@
 """A session's events as Parquet, in memory only.
 
-arro3 (arrow-rs) writes files and reads whole ones. DuckDB answers queries over them: it is handed the rows as an Arrow
-table, in a database of its own for each call that can reach no file, load no extension and write nothing to disk.
+arro3 (arrow-rs) writes files and reads whole ones. DuckDB runs queries: it gets the rows as an Arrow table, in a new
+in-memory database for each call that cannot reach files or the network, load extensions or write to disk.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Restores: a backup takes the place of a data folder's databases and segments, without giving back what has ended.
+"""Restores a backup: it replaces a data folder's databases and segments, without bringing back what has ended.
 
-Everything is put together and replayed beside the data folder's own parts first. Then the parts change places; the
-marker ``restoring`` names what takes their place while they do. Nothing is served from a folder that has it, and the
-next restore ends what was cut off before it begins: a folder is never half the one and half the other for good.
+Everything is assembled, and endings are reapplied, next to the data folder's parts. Then the parts are swapped; the
+marker ``restoring`` names the new ones meanwhile. A folder with the marker is not served, and the next restore finishes
+an interrupted one first: no folder stays half old and half new.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _DRAFT: Final = re.compile(r"\.restore\.[0-9a-f]{8}")
 
 @dataclass(frozen=True, kw_only=True)
 class Restore:
-    """One restore, with everything that it needs."""
+    """One restore."""
 
     settings: Settings
     source: BackupSource
@@ -42,13 +42,13 @@ class Restore:
 
     @classmethod
     def prepare(cls, settings: Settings, source: BackupSource, copy: Path | None) -> Restore:
-        """Demand what a restore cannot do without; nothing is changed yet.
+        """Check what a restore needs; nothing is changed yet.
 
         Raises:
             SetupError: the master key or the newest tombstones are missing.
         """
         if not settings.master_key.is_file():
-            hint = f"Put it back as {settings.master_key}: no backup has it."
+            hint = f"Copy it to {settings.master_key}: no backup contains it."
             raise SetupError("the master key is missing", hint=hint, code="master_key")
         if copy is None:
             hint = (
@@ -56,7 +56,7 @@ class Restore:
                 "were never put back."
             )
             raise SetupError(
-                "the newest tombstones are needed: without them, deleted sessions, revoked tokens and used invites "
+                "the newest tombstones are required: without them, deleted sessions, revoked tokens and used invites "
                 "would come back",
                 hint=hint,
                 code="tombstones_missing",
@@ -65,18 +65,18 @@ class Restore:
             raise OptionError(f"there is no folder {copy}", hint="Check --tombstones-copy.", code="tombstones_copy")
         if not (copy / NAME).is_file():
             hint = "Check --tombstones-copy."
-            raise SetupError(f"there are no tombstones in {copy}", hint=hint, code="tombstones_missing")
+            raise SetupError(f"no tombstones in {copy}", hint=hint, code="tombstones_missing")
         return cls(settings=settings, source=source, copy=copy)
 
     def run(self, *, now_ms: int, replay: Callable[[Settings], None]) -> None:
-        """Do it; whoever holds the folder's lock calls this.
+        """Run the restore; the caller holds the folder's lock.
 
         Args:
-            now_ms: what time it is.
-            replay: opens a data folder, and ends in it what has ended.
+            now_ms: the current time.
+            replay: opens a data folder and reapplies endings to it.
 
         Raises:
-            SetupError: a part of the backup or the tombstones cannot be used; the data folder is as it was.
+            SetupError: a part of the backup or the tombstones cannot be used; the data folder is unchanged.
         """
         settings = self.settings
         finish_restore(settings)
@@ -103,12 +103,12 @@ class Restore:
             write_durably(draft.marker, settings.marker.read_bytes())
         self.source.copy_data(draft)
         write_durably(draft.databases[1], keystore)
-        for name in (NAME, _CHECKPOINT):  # what is here may go further than the copy: the longer one counts
+        for name in (NAME, _CHECKPOINT):  # the folder's own may be longer than the copy: the longer one counts
             if (settings.tombstones / name).is_file():
                 write_durably(draft.tombstones / name, (settings.tombstones / name).read_bytes())
 
     def _require_newest(self, draft: Settings) -> None:
-        """The key store that is here knows how far the tombstones had come, also where the backup does not."""
+        """Demand that the tombstones are as long as the current key store says."""
         keystore = self.settings.databases[1]
         if keystore.is_file():
             lines, _ = read_lines(draft.tombstones / NAME)
@@ -120,21 +120,21 @@ def _draft(settings: Settings, name: str) -> Settings:
 
 
 def finish_restore(settings: Settings) -> None:
-    """End a restore that was cut off, and remove what one left behind; whoever holds the folder's lock calls this.
+    """Finish an interrupted restore and remove its remains; the caller holds the folder's lock.
 
-    From the moment at which the marker is there, the new parts are whole: the old ones are given up only then.
+    Once the marker exists, the new parts are complete; the old ones are dropped only then.
 
     Raises:
-        SetupError: the new parts are not where the marker says.
+        SetupError: the new parts are missing.
     """
     if settings.restoring.exists():
         name = settings.restoring.read_bytes().decode(errors="replace")
         draft = _draft(settings, name)
         left = [part for part in _PARTS if not (draft.data / part).exists() and not (settings.data / part).exists()]
         if _DRAFT.fullmatch(name) is None or left:
-            hint = f"Put them back from a copy of the whole folder, then remove {settings.restoring}."
+            hint = f"Restore them from a copy of the whole folder, then remove {settings.restoring}."
             raise SetupError(
-                "a restore of this data folder was cut off, and its parts are not there any more",
+                "a restore of this data folder was interrupted, and its parts are missing",
                 hint=hint,
                 code="incomplete_restore",
             )
@@ -146,9 +146,9 @@ def finish_restore(settings: Settings) -> None:
 
 
 def _take_over(settings: Settings, draft: Settings) -> None:
-    """Let the parts change places; what was done already is not done again."""
+    """Swap the parts; steps that are done are skipped."""
     settings.tombstones.mkdir(mode=0o700, exist_ok=True)
-    for name in (NAME, _CHECKPOINT):  # written in their place: these must not be away for a moment
+    for name in (NAME, _CHECKPOINT):  # replaced in place: they must never be missing
         if (draft.tombstones / name).is_file():
             write_durably(settings.tombstones / name, (draft.tombstones / name).read_bytes())
     for name in _PARTS:

@@ -1,6 +1,6 @@
 """The tables of the control database.
 
-Every table that holds an organisation's data carries the organisation. Columns named ``*_sealed`` are AES-256-GCM under
+Every table with an organisation's data has a column for it. Columns named ``*_sealed`` are AES-256-GCM under
 the session's, the organisation's or the person's key; times are milliseconds since the Unix epoch.
 """
 
@@ -46,7 +46,7 @@ class Organisation(Base):
 
 
 class Person(Base):
-    """A member of the hiring team or a candidate: the only place with direct identifiers."""
+    """A member of the hiring team or a candidate; only this table has direct identifiers."""
 
     __tablename__ = "persons"
     __table_args__ = (UniqueConstraint("organisation", "email_index"),)
@@ -102,7 +102,7 @@ class Token(Base):
 
 
 class Assessment(Base):
-    """What candidates are invited to; its policy's exact bytes never change."""
+    """An assessment; its policy's exact bytes never change."""
 
     __tablename__ = "assessments"
     id: Mapped[str] = declared(String(64), primary_key=True, retention=Retention.ORGANISATION)
@@ -218,7 +218,7 @@ class Session(Base):
 
 
 class Batch(Base):
-    """The inbox: one received batch. ``arrival`` is the order in which receipts enter the log."""
+    """One received batch; the table is the inbox. ``arrival`` is the order in which receipts enter the log."""
 
     __tablename__ = "batches"
     __table_args__ = (
@@ -252,7 +252,7 @@ class Batch(Base):
 
 
 class Conflict(Base):
-    """A second header for a batch number that was taken; at most four are kept for a session."""
+    """Another header for a batch number that was taken; at most four are kept for a session."""
 
     __tablename__ = "conflicts"
     __table_args__ = (UniqueConstraint("session", "n", "header_sha256"),)
@@ -281,7 +281,7 @@ class Segment(Base):
 
 
 class LogOrigin(Base):
-    """One Merkle log; a restored collector starts another one."""
+    """One Merkle log; a restored collector starts a new one."""
 
     __tablename__ = "log_origins"
     number: Mapped[int] = declared(Integer, primary_key=True, autoincrement=False, retention=Retention.COLLECTOR)
@@ -317,7 +317,7 @@ class LogCheckpoint(Base):
 
 
 class Alarm(Base):
-    """Something an operator should look at; no content, only ids."""
+    """An alarm for the operator: ids, no content."""
 
     __tablename__ = "alarms"
     id: Mapped[int] = _row_number()
@@ -333,7 +333,7 @@ class Alarm(Base):
 
 
 class Read(Base):
-    """The audit of reads: who looked at which session, by which route."""
+    """The read audit: who read which session, by which route."""
 
     __tablename__ = "reads"
     id: Mapped[int] = _row_number()
@@ -346,6 +346,6 @@ class Read(Base):
 
 
 SESSIONS = cast("Table", Session.__table__)
-"""For statements that run for every batch: the mapped class costs more than it gives there."""
+"""For statements that run for every batch, where the mapped class costs too much."""
 BATCHES = cast("Table", Batch.__table__)
-"""Likewise."""
+"""For the same statements."""

@@ -1,9 +1,9 @@
-"""A sealed session as one file of pieces, each sealed on its own, so that no more than one is in memory at a time.
+"""A sealed session as one file of pieces, each encrypted on its own, so that only one is in memory at a time.
 
-``"PSSEG2" 0x00 0x0A || pieces || index || length of the sealed index (u32be)``. Every piece is a Parquet file of some
-events, in the order of the session, sealed for its place. The index, sealed too, says how many pieces there are, how
-long each is and which events it holds, so that pieces can neither be left out nor change places. A file that does not
-begin so is a single sealed Parquet file, as they were written before there were pieces.
+``"PSSEG2" 0x00 0x0A || pieces || index || length of the encrypted index (u32be)``. Every piece is a Parquet file of
+some events, in the session's order, encrypted for its position. The index, encrypted too, has the number of pieces,
+their lengths and their events, so that pieces can neither be removed nor swapped. A file with another beginning is a
+single encrypted Parquet file, the first format.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _LENGTH: Final = struct.Struct(">I")
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Which events a piece holds."""
+    """The range of events in a piece."""
 
     first: int
     """The lowest ``seq``."""
@@ -38,13 +38,13 @@ class Span:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Place:
-    """Where a piece stands."""
+    """The position of a piece in its file."""
 
     start: int
     length: int
     purpose: str
     span: Span | None
-    """``None`` in a file from before there were pieces."""
+    """``None`` in a file of the first format, which has no pieces."""
 
 
 def _purpose(version: int) -> str:
@@ -60,10 +60,10 @@ def _index_purpose(version: int) -> str:
 
 
 class PieceWriter:
-    """Writes pieces one behind the other."""
+    """Writes pieces one after the other."""
 
     def __init__(self, file: BinaryIO, sealer: Sealer, version: int) -> None:
-        """Begin the file."""
+        """Write the start of the file."""
         self._file = file
         self._sealer = sealer
         self._version = version
@@ -71,45 +71,45 @@ class PieceWriter:
         file.write(MAGIC)
 
     def add(self, data: bytes, span: Span) -> None:
-        """Seal the next piece."""
+        """Encrypt and write the next piece."""
         sealed = self._sealer.seal(data, _piece_purpose(self._version, len(self._entries)))
         self._entries.append((len(sealed), *astuple(span)))
         self._file.write(sealed)
 
     def finish(self) -> None:
-        """Write the index; nothing comes behind it."""
+        """Write the index, which ends the file."""
         index = self._sealer.seal(json.dumps(self._entries).encode(), _index_purpose(self._version))
         self._file.write(index + _LENGTH.pack(len(index)))
 
 
 class PieceReader:
-    """Opens the pieces of a file whose hash was checked."""
+    """Decrypts the pieces of a file whose hash was checked."""
 
     def __init__(self, file: BinaryIO, sealer: Sealer, version: int) -> None:
         """Read the index.
 
         Raises:
-            UnsealError: another key, another session or version, or bytes that nobody wrote.
+            UnsealError: wrong key, session or version, or changed bytes.
         """
         self._file = file
         self._sealer = sealer
         self._places = self._index(version)
 
     def __len__(self) -> int:
-        """How many pieces there are."""
+        """The number of pieces."""
         return len(self._places)
 
     @property
     def events(self) -> int:
-        """How many events the pieces hold; of a file from before there were pieces, 0."""
+        """The number of events in the pieces; 0 for a file of the first format."""
         return sum(0 if place.span is None else place.span.events for place in self._places)
 
     def from_seq(self, seq: int) -> Sequence[int]:
-        """The pieces in which an event with this ``seq`` or a later one can be."""
+        """The pieces that can contain this ``seq`` or later ones."""
         return [number for number, place in enumerate(self._places) if place.span is None or place.span.last >= seq]
 
     def last_of(self, number: int) -> int | None:
-        """The highest ``seq`` of a piece, if the file says so."""
+        """The highest ``seq`` of a piece, if it is known."""
         span = self._places[number].span
         return None if span is None else span.last
 
@@ -117,7 +117,7 @@ class PieceReader:
         """A piece's Parquet bytes.
 
         Raises:
-            UnsealError: the piece was not written at this place.
+            UnsealError: the piece was written for another place.
         """
         place = self._places[number]
         self._file.seek(place.start)
@@ -129,12 +129,12 @@ class PieceReader:
         if self._file.read(len(MAGIC)) != MAGIC:
             return (_Place(start=0, length=end, purpose=_purpose(version), span=None),)
         if end < len(MAGIC) + _LENGTH.size:
-            raise UnsealError("a sealed session is cut")
+            raise UnsealError("a sealed session's file is truncated")
         self._file.seek(end - _LENGTH.size)
         (length,) = _LENGTH.unpack(self._file.read(_LENGTH.size))
         start = end - _LENGTH.size - int(length)
         if start < len(MAGIC):
-            raise UnsealError("a sealed session is cut")
+            raise UnsealError("a sealed session's file is truncated")
         self._file.seek(start)
         entries = json.loads(self._sealer.unseal(self._file.read(length), _index_purpose(version)))
         places: list[_Place] = []

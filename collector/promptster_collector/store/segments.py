@@ -1,6 +1,6 @@
-"""Sealed segments as files: one per session and version, never changed once they have their name.
+"""Sealed segments as files: one for each session and version, never changed after it has its name.
 
-Neither writing nor reading one takes more memory than its largest piece.
+Writing and reading take no more memory than the largest piece.
 """
 
 from __future__ import annotations
@@ -26,27 +26,26 @@ _DIGEST: Final = "sha256"
 
 
 class SegmentDamagedError(BusyError):
-    """A segment's file is missing, or its bytes are not those that were listed."""
+    """A segment's file is missing or was changed."""
 
     default_code = "segment_damaged"
     default_status = 503
 
 
 class SegmentDraft:
-    """A segment that has no name yet; its pieces are written one by one."""
+    """A segment that is being written, piece by piece."""
 
     def __init__(self, file: BinaryIO, pieces: PieceWriter, draft: Path, path: Path) -> None:
-        """Keep where it stands, and where it will."""
         self._file = file
         self._draft = draft
         self._path = path
         self.pieces = pieces
 
     def store(self) -> tuple[bytes, int]:
-        """Finish it and give it its name, durably; its SHA-256 and size in bytes, as read back from the file.
+        """Finish the file and give it its name, durably; returns SHA-256 and size in bytes, read back from it.
 
         Raises:
-            OSError: there is no room, or the draft was removed because the session was erased.
+            OSError: there is no space, or the draft was removed because the session was erased.
         """
         self.pieces.finish()
         self._file.flush()
@@ -62,7 +61,6 @@ class SegmentFolder:
     """The folder of sealed segments."""
 
     def __init__(self, folder: Path) -> None:
-        """Keep the path."""
         self._folder = folder
 
     def _path(self, session: str, version: int) -> Path:
@@ -70,7 +68,7 @@ class SegmentFolder:
 
     @contextmanager
     def draft(self, session: str, version: int, sealer: Sealer) -> Generator[SegmentDraft]:
-        """Write a segment. What was not stored is gone afterwards, also what an earlier crash left of this session."""
+        """Write a segment; unfinished drafts of this session are removed."""
         self._remove_drafts(session)
         path = self._path(session, version)
         draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
@@ -82,11 +80,11 @@ class SegmentFolder:
 
     @contextmanager
     def open(self, session: str, version: int, digest: bytes, sealer: Sealer) -> Generator[PieceReader]:
-        """The pieces of a segment; the file must be the one with this SHA-256.
+        """Open the pieces of a segment; its file must have this SHA-256.
 
         Raises:
-            SegmentDamagedError: missing, or other bytes.
-            UnsealError: it was sealed with another key, or for another session or version.
+            SegmentDamagedError: the file is missing or was changed.
+            UnsealError: it was encrypted with another key, or for another session or version.
         """
         try:
             file = self._path(session, version).open("rb")
@@ -100,7 +98,7 @@ class SegmentFolder:
         remove_durably(self._path(session, version))
 
     def remove_all(self, session: str) -> None:
-        """Remove every file of a session, also one that a crash kept from being listed or from being finished."""
+        """Remove every file of a session, also unlisted and unfinished ones."""
         for path in self._folder.glob(f"{session}.*.segment"):
             remove_durably(path)
         self._remove_drafts(session)

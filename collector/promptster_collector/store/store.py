@@ -1,4 +1,4 @@
-"""Everything the collector keeps, opened together."""
+"""The collector's data, opened together."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ if TYPE_CHECKING:
 
 
 def new_id() -> str:
-    """A random name for a row: 64 bits, hexadecimal."""
+    """A random id for a row: 64 bits, hexadecimal."""
     return secrets.token_hex(8)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Store:
-    """Databases, keys, segments, tombstones and reserve of one data folder."""
+    """Databases, keys, segments, tombstones and disk reserve of one data folder."""
 
     database: Database
     keys: KeyStore
@@ -46,10 +46,10 @@ class Store:
     backup_keys: BackupKeys
     reserve: DiskReserve
     person_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
-    """Held while somebody decides whether a person is still needed, and while one is named."""
+    """Held while it is decided whether a person is still needed, and while one is added."""
 
     def of_organisation(self, organisation: str) -> Sealer:
-        """Seals what an organisation wrote.
+        """Encrypts an organisation's data.
 
         Raises:
             KeyDestroyedError: its key is gone.
@@ -57,7 +57,7 @@ class Store:
         return Sealer(self.keys.get(organisation_key(organisation)), organisation=organisation)
 
     def of_session(self, organisation: str, session: str) -> Sealer:
-        """Seals what belongs to one session.
+        """Encrypts a session's data.
 
         Raises:
             KeyDestroyedError: its key is gone.
@@ -65,20 +65,20 @@ class Store:
         return Sealer(self.keys.get(session_key(organisation, session)), organisation=organisation, session=session)
 
     def close(self) -> None:
-        """Finish writes and forget keys."""
+        """Finish writes and close everything."""
         self.database.close()
         self.keys.close()
 
     @classmethod
     def create(cls, settings: Settings, clock: Clock) -> Self:
-        """Make a new data folder with its keys.
+        """Create a data folder with its keys.
 
         Raises:
-            SetupError: there is one already.
+            SetupError: it already exists.
         """
         if settings.master_key.exists() and not settings.marker.exists():
-            hint = "Nothing was served from it. Remove it, then run init again."
-            raise SetupError("an earlier init of this data folder was cut off", hint=hint, code="incomplete_data")
+            hint = "It was never served. Remove it, then run init again."
+            raise SetupError("an earlier init of this data folder was interrupted", hint=hint, code="incomplete_data")
         if settings.marker.exists():
             hint = f"Start it: promptster-collector serve --data {quote(str(settings.data))}"
             raise SetupError(
@@ -97,10 +97,10 @@ class Store:
 
     @classmethod
     def open(cls, settings: Settings) -> Self:
-        """Open an existing data folder and bring it up to date.
+        """Open a data folder and migrate it.
 
         Raises:
-            SetupError: it is none, or a part of it is missing.
+            SetupError: it is not a data folder, or a part of it is missing.
         """
         require_data_folder(settings)
         master = MasterKey.load(settings.master_key)

@@ -1,6 +1,6 @@
-"""What must outlive any restored backup, beside the record of what ended: the log's last checkpoint.
+"""Tombstones of erased sessions, and the log's last checkpoint, which must survive any restored backup.
 
-Version 0.1 kept each tombstone as a file of its own here; they are read once, and written down in the record.
+Version 0.1 kept each tombstone as a file of its own here; they are read once and added to the endings.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ _SUFFIX = ".tombstone"
 
 @dataclass(frozen=True, kw_only=True)
 class ErasedSession:
-    """One erased session: ids and the signed tombstone, nothing about anybody."""
+    """One erased session: ids and the signed tombstone, no personal data."""
 
     organisation: str | None
-    """Whose it was; ``None`` where only the tombstone still tells of it."""
+    """Its organisation; ``None`` if only its tombstone is known."""
     session: str
     person: str | None
     """The person whose last session this was."""
@@ -49,7 +49,7 @@ class ErasedSession:
 def erased_session(
     *, organisation: str | None, session: str, person: str | None, state: str, envelope: bytes
 ) -> ErasedSession:
-    """A grave around the tombstone's exact bytes."""
+    """An erased session, from its tombstone's exact bytes."""
     return ErasedSession(
         organisation=organisation, session=session, person=person, state=state, tombstone=b64u_encode(envelope)
     )
@@ -65,7 +65,7 @@ def erased_refusal(state: str, tombstone: bytes | None) -> GoneError:
 
 @dataclass(frozen=True, kw_only=True)
 class LastCheckpoint:
-    """How far the log had come: tells a restored database from the newest one."""
+    """The end of the log, by which a restored database is recognised."""
 
     number: int
     """The origin's number."""
@@ -76,10 +76,9 @@ class LastCheckpoint:
 
 
 class TombstoneFolder:
-    """The folder of tombstones, and its copy outside, if there is one."""
+    """The folder of tombstones, and its copy elsewhere if there is one."""
 
     def __init__(self, folder: Path, copy: Path | None = None) -> None:
-        """Keep the paths."""
         self._folder = folder
         self._copy = copy
 
@@ -87,7 +86,7 @@ class TombstoneFolder:
         """Every session whose tombstone is a file of its own.
 
         Raises:
-            SetupError: a tombstone cannot be read; nothing may be served then.
+            SetupError: a tombstone cannot be read, so that nothing may be served.
         """
         for path in sorted(self._folder.glob(f"*{_SUFFIX}")):
             try:
@@ -97,10 +96,10 @@ class TombstoneFolder:
                 raise SetupError(f"the tombstone {path.name} cannot be read", hint=hint, code="tombstone") from error
 
     def note_checkpoint(self, last: LastCheckpoint) -> None:
-        """Remember the newest checkpoint; returns when the file is whole on the disk, under its old or new name.
+        """Store the newest checkpoint; returns when a complete file is on the disk, the new or the old one.
 
-        A torn file would keep the collector from starting, because nothing else tells a restored database. A copy
-        outside that does not answer keeps nobody waiting: it is written again with the next checkpoint.
+        A damaged file would keep the collector from starting, because nothing else shows a restored database. A copy
+        that cannot be written is tried again with the next checkpoint.
         """
         _write_checkpoint(self._folder, last)
         self._write_copy(last)
@@ -111,10 +110,10 @@ class TombstoneFolder:
         try:
             _write_checkpoint(self._copy, last)
         except OSError as error:
-            log.error("the copy of the tombstones cannot be written: %s", type(error).__name__)  # noqa: TRY400 - no content
+            log.error("cannot write the copy of the tombstones: %s", type(error).__name__)  # noqa: TRY400 - no content
 
     def last_checkpoint(self) -> LastCheckpoint | None:
-        """The newest checkpoint that this collector made, also when its database, or this folder, is older.
+        """The newest checkpoint of this collector, even if its database or this folder is older.
 
         Raises:
             SetupError: the file is damaged.
@@ -125,7 +124,7 @@ class TombstoneFolder:
             if mine is not None and mine != kept:
                 self._write_copy(mine)
             return mine
-        log.warning("the copy of the tombstones has a newer checkpoint of the log: the data folder was put back")
+        log.warning("the copy of the tombstones has a newer checkpoint of the log: the data folder is from a backup")
         return kept
 
 
@@ -141,4 +140,5 @@ def _read_checkpoint(folder: Path) -> LastCheckpoint | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError, TypeError) as error:
-        raise SetupError(f"{path.name} among the tombstones is damaged", code="tombstone") from error
+        hint = "Restore the tombstones folder from its newest copy."
+        raise SetupError(f"{path.name} in the tombstones folder is damaged", hint=hint, code="tombstone") from error

@@ -1,1 +1,1 @@
-"""What is open to everyone: health, public keys, and the page behind an invite's link."""
+"""What needs no credential: health, public keys, and the page that an invite's link opens."""

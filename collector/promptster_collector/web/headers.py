@@ -1,4 +1,4 @@
-"""Headers that every answer carries, whoever gives it."""
+"""Headers of every answer."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _TRANSPORT = (b"strict-transport-security", b"max-age=31536000")
 
 
 def secured(headers: Iterable[tuple[bytes, bytes]], *, tls: bool) -> list[tuple[bytes, bytes]]:
-    """An answer's headers, with those that it does not say otherwise itself."""
+    """An answer's headers with the security headers that it does not set itself."""
     said = list(headers)
     present = {name.lower() for name, _ in said}
     added = [(name, value) for name, value in _SECURITY.items() if name not in present]

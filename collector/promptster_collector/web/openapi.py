@@ -1,6 +1,6 @@
-"""The API's description (OpenAPI): what the framework reads from the routes, and what their rules say beside it.
+"""The OpenAPI description: what the framework reads from the routes, completed from their access rules.
 
-Every refusal is a problem document; which ones a route knows follows from its access rule, its path and its body.
+Every refusal is a problem document; the possible ones follow from a route's access rule, path and body.
 """
 
 from __future__ import annotations
@@ -24,29 +24,29 @@ if TYPE_CHECKING:
 _PROBLEM: Final = {
     "type": "object",
     "title": "Problem",
-    "description": "Why a request was refused (RFC 9457), with a stable code; some codes carry further members.",
+    "description": "Why a request was refused (RFC 9457), with a stable code; some codes come with more members.",
     "required": ["type", "title", "status", "detail", "code"],
     "properties": {
         "type": {"type": "string"},
         "title": {"type": "string"},
         "status": {"type": "integer"},
         "detail": {"type": "string"},
-        "code": {"type": "string", "description": "stable; what programs should look at"},
-        "hint": {"type": "string", "description": "what to do about it"},
+        "code": {"type": "string", "description": "stable; programs should use this"},
+        "hint": {"type": "string", "description": "what to do next"},
     },
 }
 _MEANINGS: Final[Mapping[int, str]] = {
-    400: "the request is not of the expected form",
-    401: "no usable credential",
+    400: "the request does not have the expected form",
+    401: "missing or invalid credential",
     403: "the caller's role does not allow this",
-    404: "there is no such object, or it is not the caller's to know of",
+    404: "there is no such object, or it belongs to someone else",
     409: "the object's state does not allow this",
-    410: "the object has ended for good; an erased session's tombstone comes with it",
-    413: "the body, or what is stored with it, would be larger than it may be",
+    410: "the object no longer exists; for an erased session, the tombstone is included",
+    413: "the body or the session would exceed its size limit",
     422: "the content is not acceptable",
-    426: "the program that asks is too old; it names the newest policy that it reads in Promptster-Policy",
-    429: "too fast; Retry-After says when to try again",
-    503: "not just now; Retry-After says when to try again",
+    426: "the client is too old; it states the newest policy version that it reads in Promptster-Policy",
+    429: "too many requests; Retry-After says when to try again",
+    503: "temporarily unavailable; Retry-After says when to try again",
 }
 _BINARY: Final = {"type": "string", "format": "binary"}
 _BATCHES: Final = "/v1/sessions/{session}/batches/{n}"
@@ -63,7 +63,7 @@ _EXTRA: Final[Mapping[tuple[str, str], tuple[int, ...]]] = {
     ("GET", "/v1/sessions/{session}/export"): (422,),
     ("GET", "/v1/log/checkpoint"): (404,),
 }
-"""Refusals that follow from nothing but what a route does."""
+"""Refusals that only the route itself can give."""
 _EXPORTS: Final = ("application/vnd.promptster.bundle", "text/html", "application/x-ndjson")
 _SCHEMES: Final = {
     "bearer": {"type": "http", "scheme": "bearer", "description": "a team token or a candidate's access token"},
@@ -72,7 +72,7 @@ _SCHEMES: Final = {
 
 
 def refusals(method: str, path: str, access: Access, *, takes_json: bool) -> set[int]:
-    """The statuses with which a route refuses, the collector's own faults left out."""
+    """The statuses with which a route can refuse, without faults of the collector."""
     found = {400, 503} | set(_EXTRA.get((method, path), ()))
     if access.credential is Credential.BEARER:
         found |= {401, 403}
@@ -114,7 +114,7 @@ def _describe(operation: dict[str, Any], method: str, path: str, access: Access)
 
 
 def _describe_bytes(paths: dict[str, Any]) -> None:
-    """What goes through as it is, which the framework has no types for."""
+    """Describe raw bodies and headers, for which the framework has no types."""
     put = paths[_BATCHES]["put"]
     put["requestBody"] = {"required": True, "content": {"application/octet-stream": {"schema": _BINARY}}}
     put["parameters"] += [
@@ -122,13 +122,13 @@ def _describe_bytes(paths: dict[str, Any]) -> None:
             "name": "promptster-receipt",
             "in": "header",
             "required": False,
-            "description": "an earlier receipt's exact bytes, base64url, after the collector was restored",
+            "description": "an earlier receipt's exact bytes in base64url, if the collector was restored since",
             "schema": {"type": "string"},
         }
     ]
     put["responses"]["200"]["headers"] = {
         "promptster-checked": {
-            "description": "highest batch that was opened and checked; missing while there is none",
+            "description": "highest batch number that was opened and checked; absent if there is none",
             "schema": {"type": "string"},
         }
     }
@@ -137,7 +137,7 @@ def _describe_bytes(paths: dict[str, Any]) -> None:
             "name": POLICY_HEADER,
             "in": "header",
             "required": False,
-            "description": "the newest version of a policy that the program reads; 1 without it",
+            "description": "the newest policy version that the client reads; 1 if absent",
             "schema": {"type": "string"},
         }
     ]
@@ -152,7 +152,7 @@ def _describe_bytes(paths: dict[str, Any]) -> None:
 
 
 def completed(schema: dict[str, Any], app: Litestar) -> dict[str, Any]:
-    """The framework's description together with what it cannot see."""
+    """The framework's description, completed."""
     components = schema.setdefault("components", {})
     components.setdefault("schemas", {})["Problem"] = _PROBLEM
     components["securitySchemes"] = _SCHEMES
@@ -166,7 +166,7 @@ def completed(schema: dict[str, Any], app: Litestar) -> dict[str, Any]:
 
 
 class OpenApiDocument(JsonRenderPlugin):
-    """Serves the description; it is made when somebody asks for it."""
+    """Serves the description, which is made on the first request."""
 
     _made: bytes | None = None
 

@@ -1,4 +1,4 @@
-"""The page behind an invite's link: says what this is and how to start. Static; it sees no part of the secret."""
+"""The page that an invite's link opens: what this is and how to start. It is static and sees no part of the secret."""
 
 from __future__ import annotations
 
@@ -24,16 +24,22 @@ INVITE_PAGE: Final = f"""<!doctype html>
 </head>
 <body>
 <h1>You are invited to an assessment</h1>
-<p>You will work on a task with your own AI coding agent, on your own machine. Promptster records what happens between
-you and that agent during the assessment, if you agree: your prompts, the model's answers, tool calls, file edits and
-commands. It does not record your screen, your keyboard or anything outside the assessment.</p>
-<p>Nothing is recorded before you have read the policy and agreed to it. Refusing leaves nothing behind.</p>
+<p>You will work on a task with your own AI coding agent, on your own computer. If you agree, Promptster records how you
+work with the agent. Nothing is recorded before you have read the policy and agreed to it. If you refuse, nothing on
+your computer changes.</p>
+<h2>What is recorded</h2>
+<pre>Yes  your prompts to the agent and its answers
+Yes  its tool calls, file edits and commands
+Yes  your changes to the task when you submit
+No   your screen, keyboard, microphone and camera
+No   your browser and other programs
+No   anything before you agree or after the session ends</pre>
 <h2>How to start</h2>
-<p>Install the program, then paste the whole link of this page, with everything behind the <code>#</code> sign:</p>
-<pre>promptster policy LINK    shows what would be recorded; changes nothing
-promptster start LINK     shows the policy, asks, and starts</pre>
-<p>The part behind the <code>#</code> sign is a one-time secret. Your browser did not send it to this server; do not
-share it. The link works once, and for a limited time.</p>
+<p>Install Promptster. Then copy the whole link of this page, including the part after <code>#</code>, and run:</p>
+<pre>promptster policy LINK    read what would be recorded; changes nothing
+promptster start LINK     start your assessment</pre>
+<p>The part after <code>#</code> is a one-time secret. Your browser did not send it to this server; do not share it.
+The link works once, and only for a limited time.</p>
 </body>
 </html>
 """

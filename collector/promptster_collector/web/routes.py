@@ -1,4 +1,4 @@
-"""Routes open to everyone."""
+"""Routes that need no credential."""
 
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -15,7 +15,7 @@ from promptster_collector.web.pages import INVITE_PAGE, PAGE_POLICY
 
 @dataclass(frozen=True)
 class Health:
-    """That the collector answers."""
+    """The state of the collector."""
 
     status: str
     version: str
@@ -23,19 +23,19 @@ class Health:
 
 @get("/healthz", opt={ACCESS: ANYONE}, sync_to_thread=False)
 def healthz() -> Health:
-    """Say that the collector answers, and its version."""
+    """Report that the collector is running, and its version."""
     return Health(status="ok", version=version("promptster"))
 
 
 @get("/v1/keys", opt={ACCESS: ANYONE}, sync_to_thread=False, media_type=MediaType.JSON)
 def key_file(public_keys: NamedDependency[PublicKeys]) -> Response[bytes]:
-    """The public keys with their succession: a key file's exact bytes."""
+    """The public keys, current and earlier ones: a key file's exact bytes."""
     return Response(public_keys.data, media_type=MediaType.JSON)
 
 
 @get("/i/{invite:str}", opt={ACCESS: ANYONE}, sync_to_thread=False, media_type=MediaType.HTML)
 def invite_page(invite: FromPath[str]) -> Response[str]:  # noqa: ARG001 - the same page for every invite, real or not
-    """What an invite's link shows in a browser."""
+    """The page that an invite's link opens in a browser."""
     return Response(
         INVITE_PAGE,
         media_type=MediaType.HTML,

@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from promptster_collector.store import durable_files
-from promptster_collector.store.durable_files import Durability, write_atomically
+from promptster_collector.store.durable_files import Durability, sync, write_atomically
 from promptster_collector.store.engine import Use, control_engine, keystore_engine
 from promptster_collector.store.tombstones import LastCheckpoint, TombstoneFolder
 
@@ -51,19 +50,15 @@ def test_a_checkpoint_is_never_torn(tmp_path: Path, synced: list[str]) -> None:
     assert folder.last_checkpoint() == last
 
 
-def test_macos_is_asked_for_the_disk_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where fsync ends in the drive's cache, the call that goes further is made instead."""
-    asked: list[int] = []
-    monkeypatch.setattr(durable_files, "_FULL_SYNC", 51)
-
-    def noting(descriptor: int, command: int) -> int:
-        assert descriptor >= 0
-        asked.append(command)
-        return 0
-
-    monkeypatch.setattr(fcntl, "fcntl", noting)
-    write_atomically(tmp_path / "f", b"x", durability=Durability.CONTENT)
-    assert asked == [51]
+def test_macos_is_asked_for_the_disk_itself(tmp_path: Path) -> None:
+    """Where fsync ends in the drive's cache, the call that goes further is made instead of it."""
+    path = tmp_path / "f"
+    with path.open("wb") as file:
+        flags = fcntl.fcntl(file.fileno(), fcntl.F_GETFD)
+        sync(file.fileno(), full_sync=fcntl.F_GETFD)  # any command that the system knows shows that it is asked
+        assert flags == fcntl.FD_CLOEXEC
+        with pytest.raises(OSError, match="Invalid argument"):
+            sync(file.fileno(), full_sync=1 << 20)
 
 
 @pytest.mark.parametrize("use", list(Use))

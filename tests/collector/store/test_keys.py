@@ -89,12 +89,14 @@ def test_pending_keys_are_known(keys: KeyStore) -> None:
     assert keys.sealing_key_ids() == [("o", "id")]
 
 
-def test_the_store_outgrows_its_memory(keys: KeyStore, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_store_outgrows_its_memory(keys: KeyStore, tmp_path: Path) -> None:
     """Keys that fell out of memory are opened again."""
-    monkeypatch.setattr("promptster_collector.store.keys.keystore._OPENED", 2)
     names = [session_key("o", str(i)) for i in range(5)]
     keys.put({name: bytes([i]) * 32 for i, name in enumerate(names)}, created_ms=1)
-    assert [keys.get(name)[0] for name in [*names, *names]] == [0, 1, 2, 3, 4, 0, 1, 2, 3, 4]
+    url, master = f"sqlite:///{tmp_path / 'keys.sqlite3'}", MasterKey.load(tmp_path / "master.key")
+    small = KeyStore(url, master, in_memory=2)
+    assert [small.get(name)[0] for name in [*names, *names]] == [0, 1, 2, 3, 4, 0, 1, 2, 3, 4]
+    small.close()
 
 
 def test_another_master_key_opens_nothing(keys: KeyStore, tmp_path: Path) -> None:

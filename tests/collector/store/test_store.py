@@ -37,7 +37,7 @@ def test_init_never_overwrites(data: Path) -> None:
     with pytest.raises(SetupError, match="already"):
         Store.create(Settings(data=data), OwnedClock())
     (data / "settings.json").unlink()
-    with pytest.raises(SetupError, match="cut off"):
+    with pytest.raises(SetupError, match="interrupted"):
         Store.create(Settings(data=data), OwnedClock())
 
 

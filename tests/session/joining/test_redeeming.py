@@ -20,6 +20,7 @@ from promptster.paths import Paths
 from promptster.protocol.consent import Consent, Redeem
 from promptster.protocol.encoding import b64u_decode
 from promptster.protocol.errors import SignatureError
+from promptster.protocol.events.base import fields_of
 from promptster.protocol.key_succession import first_key, next_key
 from promptster.protocol.policy import make_policy
 from promptster.protocol.sealing import open_box
@@ -157,8 +158,8 @@ def test_the_tasks_text_is_kept_for_the_opening(
     assert begun.folder.has_document(BRIEF) == (version == 2)
     certify(server, inviting, begun)
     attempts.redeem(begun, inviting.code, config, FixedClock())
-    (fields,) = (entry.fields for entry in opening(begun.folder, consented=True) if entry.kind == "opened")
-    brief = {name: value for name, value in fields.items() if name.startswith("brief")}
+    (first,) = (entry.event for entry in opening(begun.folder, consented=True) if entry.event.kind == "opened")
+    brief = {name: value for name, value in fields_of(first).items() if name.startswith("brief")}
     sha256 = hashlib.sha256(b"Add a limiter.\n").hexdigest()
     assert brief == ({"brief": "Add a limiter.\n", "brief_sha256": sha256} if version == 2 else {})
 

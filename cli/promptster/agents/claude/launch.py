@@ -19,7 +19,7 @@ from promptster.agents.claude import hook_events
 from promptster.agents.claude.settings import read_settings, settings_environment, settings_files, take_settings
 from promptster.agents.launching import Launch, Launches, LaunchRequest, draft, split_options, with_loopback
 from promptster.agents.merging import merge_settings
-from promptster.config import write_private
+from promptster.durable import write_private
 from promptster.errors import LaunchError
 from promptster.paths import utf8
 from promptster.private import make_private_folder

@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, cast
 
-from promptster.config import write_private
+from promptster.durable import write_private
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

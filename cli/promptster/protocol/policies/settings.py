@@ -9,7 +9,7 @@ from typing import ClassVar, Final, Self, cast
 
 from promptster.protocol.documents import Record, choice, flag, integer, is_printable, table, text, words
 from promptster.protocol.errors import NewerVersionError
-from promptster.protocol.kinds import Kind
+from promptster.protocol.events.kinds import Kind
 
 MAX_RETENTION_DAYS: Final = 180
 MAX_KEY_BACKUP_DAYS: Final = 7

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from promptster.protocol.kinds import AGENT_KINDS, Kind
+from promptster.protocol.events.kinds import AGENT_KINDS, Kind
 from promptster.protocol.policies.topics import announced, listed, paragraph, topic
 
 if TYPE_CHECKING:

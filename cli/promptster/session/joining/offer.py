@@ -15,8 +15,8 @@ from promptster.client import CollectorClient
 from promptster.config import PinnedKeys
 from promptster.errors import PromptsterError, SessionError, UsageError
 from promptster.protocol.errors import DocumentError, NewerVersionError
+from promptster.protocol.events.kinds import SESSION_KINDS, Kind
 from promptster.protocol.invite import Invite, InviteCode
-from promptster.protocol.kinds import SESSION_KINDS, Kind
 from promptster.protocol.policy import NOT_YET_RECORDED, TEXT_DIFFERS, Policy, require_own_text
 from promptster.protocol.signing import Envelope, open_envelope
 from promptster.session.current import CERTIFICATE

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from promptster.client import CollectorClient, RefusedError
-from promptster.config import sync_folder, write_private
+from promptster.durable import sync_folder, write_private
 from promptster.errors import CollectorError, SessionError
 from promptster.keys import SessionSecrets, load_secrets, open_store, save_secrets
 from promptster.protocol.confirmation import confirmation_code

@@ -19,7 +19,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from promptster.config import is_loopback, make_private_folder
+from promptster.config import is_loopback
+from promptster.durable import make_private_folder
 from promptster.errors import ConfigurationError, SessionError, UsageError
 from promptster.private import require_our_folder
 from promptster.proxy.reachability import check_reachability

@@ -10,7 +10,8 @@ from promptster.errors import SessionError
 from promptster.journal.disk import SystemFiles
 from promptster.journal.reading import read, scan
 from promptster.protocol.errors import ProtocolError
-from promptster.protocol.events import Kind, RecordedEvent
+from promptster.protocol.events import read_body
+from promptster.protocol.events.kinds import Kind
 from promptster.protocol.sealing import JournalCipher
 from promptster.replay.timeline import build
 
@@ -73,7 +74,7 @@ def _events(current: Current, since: int) -> Iterator[OpenedEvent]:
     cipher, files = JournalCipher(current.secrets.content_key, session), SystemFiles()
     found = scan(files, current.folder.journal, cipher, session)
     for _, data in read(files, found, cipher):
-        for event in RecordedEvent.parse_frames(data):
+        for event in read_body(data):
             if event.seq >= since:
                 try:
                     yield event.open()

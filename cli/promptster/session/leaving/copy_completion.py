@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from promptster.client import CollectorClient, RefusedError
-from promptster.config import write_private
+from promptster.durable import write_private
 from promptster.errors import CollectorError, NotSignedInError, PromptsterError, SessionError, reason_of
 from promptster.protocol.bundle import read_bundle, write_bundle
 from promptster.protocol.consent import Certificate

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from promptster.client import CollectorClient
-from promptster.config import write_private
+from promptster.durable import write_private
 from promptster.errors import CollectorError
 from promptster.paths import slug
 from promptster.protocol.batch import open_body, parse_batch

@@ -12,7 +12,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from promptster.client import CollectorClient, RefusedError
-from promptster.config import make_private_folder
+from promptster.durable import make_private_folder, sync
 from promptster.errors import CollectorError, PromptsterError, SessionError
 from promptster.keys import keep_access_token_only, load_access_token
 from promptster.paths import slug
@@ -173,7 +173,7 @@ def save_certificate(paths: Paths, facts: SessionFacts, envelope: Envelope) -> P
         with os.fdopen(handle, "wb") as file:
             file.write(envelope.encode() + b"\n")
             file.flush()
-            os.fsync(handle)
+            sync(handle)
         return path
     raise AssertionError  # numbers do not end
 

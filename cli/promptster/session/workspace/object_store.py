@@ -13,7 +13,7 @@ import zlib
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
-from promptster.config import make_private_folder, sync_folder, write_private
+from promptster.durable import make_private_folder, sync, sync_folder, write_private
 from promptster.errors import WorkspaceError, reason_of
 from promptster.system.git import git
 
@@ -204,7 +204,7 @@ class _Pack:
             file.seek(0, os.SEEK_END)
             file.write(whole)
             file.flush()
-            os.fsync(file.fileno())
+            sync(file.fileno())
         name = f"pack-{whole.hex()}"
         self._place.replace(self._folder / f"{name}.pack")
         write_private(self._folder / f"{name}.idx", self._index(whole))

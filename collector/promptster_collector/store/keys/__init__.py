@@ -1,4 +1,4 @@
-"""The key store: every key wrapped by the master key, in a database and folder of its own.
+"""The key store: every key, wrapped by the master key, in its own database and folder.
 
-Erasure is one transaction here. Nothing else that the collector keeps can be read without these keys.
+Erasure is one transaction here: without these keys nothing that the collector stores can be read.
 """

@@ -1,4 +1,4 @@
-"""Who this collector is: the keys that sign its documents and its log, and their public succession."""
+"""The collector's identity: the keys that sign its documents and its log, and their public succession."""
 
 from __future__ import annotations
 
@@ -30,10 +30,9 @@ def public_keyfile(records: list[tuple[Purpose, str, bytes]]) -> bytes:
 
 
 class PublicKeys:
-    """The public key file, as it is handed out."""
+    """The public key file, as clients get it."""
 
     def __init__(self, data: bytes, document: dict[str, Any]) -> None:
-        """Keep both forms."""
         self.data = data
         """Exact bytes."""
         self.document = document
@@ -55,12 +54,12 @@ class CollectorIdentity:
 
     @property
     def fingerprint(self) -> str:
-        """The full name of the current collector key."""
+        """The fingerprint of the current collector key."""
         return fingerprint(self.signer.public_key)
 
     @classmethod
     def create(cls, keys: KeyStore, *, now_ms: int) -> CollectorIdentity:
-        """Make the first collector key and the first log key."""
+        """Create the first collector key and the first log key."""
         signer = SigningKey.generate(os.urandom)
         log = SigningKey.generate(os.urandom)
         keys.put(

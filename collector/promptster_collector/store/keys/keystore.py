@@ -1,7 +1,7 @@
 """Wrapped keys: put, get, destroy.
 
-Opened keys are kept in memory, because every batch needs its session's; whoever destroys a key in the store drops it
-from there in the same call.
+Decrypted keys are cached, because every batch needs its session's; destroying a key removes it from the cache
+in the same call.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from promptster_collector.store.disk_reserve import DiskReserve
     from promptster_collector.store.keys.master import MasterKey
 
-_OPENED = 4096
+_IN_MEMORY = 4096
 """Opened keys kept in memory."""
 
 
@@ -51,8 +51,10 @@ def _is(name: KeyName) -> ColumnElement[bool]:
 class KeyStore:
     """The key store of one collector."""
 
-    def __init__(self, url: str, master: MasterKey, reserve: DiskReserve | None = None) -> None:
-        """Open nothing yet."""
+    def __init__(
+        self, url: str, master: MasterKey, reserve: DiskReserve | None = None, *, in_memory: int = _IN_MEMORY
+    ) -> None:
+        self._in_memory = in_memory
         self._reserve = reserve
         self._engine = keystore_engine(url, Use.READ)
         self._writing = keystore_engine(url, Use.WRITE)
@@ -61,7 +63,7 @@ class KeyStore:
         self._lock = threading.RLock()
 
     def _write(self, job: Callable[[Connection], None], priority: WritePriority) -> None:
-        """Run a job in one transaction; again, where the reserve makes room for it.
+        """Run a job in one transaction, again if the disk reserve frees space for it.
 
         Raises:
             StorageFullError: there is no room.
@@ -108,8 +110,8 @@ class KeyStore:
         """Open one key.
 
         Raises:
-            KeyDestroyedError: there is none of this name (any more).
-            UnsealError: the master key is another one, or the row was changed.
+            KeyDestroyedError: there is no key of this name, or no longer.
+            UnsealError: the master key is wrong, or the row was changed.
         """
         with self._lock:
             opened = self._opened.get(name)
@@ -119,12 +121,12 @@ class KeyStore:
             with self._engine.connect() as connection:
                 wrapped = connection.execute(select(WrappedKey.wrapped).where(_is(name))).scalar_one_or_none()
             if wrapped is None:
-                raise KeyDestroyedError("the key for this has been destroyed")
+                raise KeyDestroyedError("the key has been destroyed")
             return self._remember(name, self._master.unwrap(name, wrapped))
 
     def _remember(self, name: KeyName, secret: bytes) -> bytes:
         self._opened[name] = secret
-        while len(self._opened) > _OPENED:
+        while len(self._opened) > self._in_memory:
             self._opened.popitem(last=False)
         return secret
 
@@ -142,9 +144,9 @@ class KeyStore:
                 self._opened.pop(name, None)
 
     def destroy_session(self, organisation: str | None, session: str, *, person: str | None) -> None:
-        """Destroy every key of a session, and its person's when that was the last use of it, in one transaction.
+        """Destroy every key of a session, and its person's if ``person`` is given, in one transaction.
 
-        Without an organisation, whose session it was is not known any more; its keys are found by its name.
+        Without an organisation the session's keys are found by its id alone.
         """
         of_session = WrappedKey.session == session
         if organisation is not None:
@@ -162,7 +164,7 @@ class KeyStore:
                 self._opened.pop(name, None)
 
     def confirm(self, organisation: str, session: str) -> None:
-        """The control database knows this session now."""
+        """Mark a session's keys as confirmed: the control database has the session."""
         of_session = and_(WrappedKey.organisation == organisation, WrappedKey.session == session)
         with self._lock:
             self._write(
@@ -171,11 +173,11 @@ class KeyStore:
             )
 
     def ended_head(self) -> EndingsHead:
-        """How far the record of what ended had come when it was last written down here."""
+        """The head of the endings that was last stored here."""
         return _ended_head(self._engine)
 
     def note_ended(self, head: EndingsHead) -> None:
-        """Write down how far the record of what ended has come."""
+        """Store the head of the endings."""
 
         def job(connection: Connection) -> None:
             connection.execute(delete(EndedHead))
@@ -185,7 +187,7 @@ class KeyStore:
             self._write(job, WritePriority.ENDING)
 
     def pending(self) -> list[tuple[str, str]]:
-        """Organisation and session of keys whose redemption was not seen to its end."""
+        """Organisation and session of keys whose redemption did not finish."""
         statement = select(WrappedKey.organisation, WrappedKey.session).where(WrappedKey.pending).distinct()
         with self._engine.connect() as connection:
             return [(row.organisation, row.session) for row in connection.execute(statement)]
@@ -215,7 +217,7 @@ class KeyStore:
         return _records(self._engine)
 
     def close(self) -> None:
-        """Forget every opened key."""
+        """Forget all decrypted keys and close the database."""
         with self._lock:
             self._opened.clear()
         self._engine.dispose()
@@ -239,7 +241,7 @@ def _ended_head(engine: Engine) -> EndingsHead:
 
 
 def read_ended_head(url: str) -> EndingsHead:
-    """The same of a key store that is not opened; one that cannot be read says nothing."""
+    """The stored head of a key store that is not open; an empty head if it cannot be read."""
     engine = keystore_engine(url, Use.READ)
     try:
         return _ended_head(engine)
@@ -250,7 +252,7 @@ def read_ended_head(url: str) -> EndingsHead:
 
 
 def read_records(url: str) -> list[tuple[Purpose, str, bytes]]:
-    """The public records of a key store, without its master key; also while it is served."""
+    """The public records of a key store, without its master key, also while it is in use."""
     engine = keystore_engine(url, Use.READ)
     try:
         return _records(engine)

@@ -1,4 +1,4 @@
-"""The master key: a 0600 file that wraps every other key."""
+"""The master key: a 0600 file whose key wraps every other key."""
 
 from __future__ import annotations
 
@@ -22,18 +22,17 @@ class MasterKey:
     """Wraps and unwraps keys, each bound to its name."""
 
     def __init__(self, key: bytes) -> None:
-        """Keep the 32 bytes."""
         self._key = key
 
     @classmethod
     def create(cls, path: Path) -> MasterKey:
-        """Make a new key file, readable by its owner only.
+        """Create a key file that only its owner can read.
 
         Raises:
-            SetupError: there is one already.
+            SetupError: it already exists.
         """
         if path.exists():
-            raise SetupError("there is a master key already", hint="Choose another data folder.")
+            raise SetupError("a master key already exists", hint="Choose another data folder.")
         key = os.urandom(_SIZE)
         write_durably(path, key)
         return cls(key)
@@ -43,7 +42,7 @@ class MasterKey:
         """Read the key file.
 
         Raises:
-            SetupError: it is missing, has another size, or others may read it.
+            SetupError: it is missing, has the wrong size, or other users can read it.
         """
         try:
             mode = path.stat().st_mode
@@ -53,7 +52,7 @@ class MasterKey:
                 "the master key cannot be read", hint=f"Restore {path.name}.", code="master_key"
             ) from error
         if stat.S_IMODE(mode) & 0o077:
-            raise SetupError("others may read the master key", hint=f"Run `chmod 600 {path}`.", code="master_key")
+            raise SetupError("other users can read the master key", hint=f"Run `chmod 600 {path}`.", code="master_key")
         if len(key) != _SIZE:
             raise SetupError("the master key file is damaged", hint=f"Restore {path.name}.", code="master_key")
         return cls(key)

@@ -1,4 +1,4 @@
-"""How a key is called: by what it is for and whose it is."""
+"""Names of keys: what a key is for, and whose it is."""
 
 from __future__ import annotations
 
@@ -14,31 +14,31 @@ class Purpose(StrEnum):
     LOG = "log"
     """Seed of the Ed25519 key that signs checkpoints."""
     ORGANISATION = "organisation"
-    """What an organisation wrote about its assessments, and the outer layer over identifiers."""
+    """An organisation's assessments, and the outer layer of identifiers."""
     INDEX = "index"
     """Blind index over e-mail addresses."""
     PERSON = "person"
-    """The inner layer over one person's identifiers."""
+    """The inner layer of one person's identifiers."""
     SEALING = "sealing"
     """Private half of an invite's X25519 pair."""
     SESSION = "session"
-    """Everything of one session at rest."""
+    """Everything stored about one session."""
     CONTENT = "content"
-    """The key that the candidate's program seals batches with."""
+    """The key that the candidate's client encrypts batches with."""
     SEGMENT = "segment"
     """One version of a session's segment."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class KeyName:
-    """One key's name; it is bound into the wrapping."""
+    """The name of one key, bound into its wrapping."""
 
     purpose: Purpose
     organisation: str = ""
     session: str = ""
     person: str = ""
     label: str = ""
-    """A key id or version, where one owner has several keys for a purpose."""
+    """A key id or version, if one owner has several keys for a purpose."""
 
     @property
     def context(self) -> str:
@@ -72,7 +72,7 @@ def session_key(organisation: str, session: str) -> KeyName:
 
 
 def content_key(organisation: str, session: str) -> KeyName:
-    """The session's content key, as the candidate's program made it."""
+    """The session's content key, made by the candidate's client."""
     return KeyName(purpose=Purpose.CONTENT, organisation=organisation, session=session)
 
 

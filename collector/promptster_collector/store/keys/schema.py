@@ -45,7 +45,7 @@ class KeyRecordRow(KeyBase):
 
 
 class EndedHead(KeyBase):
-    """How far the record of what ended had come; one row."""
+    """The head of the endings; one row."""
 
     __tablename__ = "ended_head"
     id: Mapped[int] = declared(Integer, primary_key=True, autoincrement=False, retention=Retention.COLLECTOR)

@@ -1,4 +1,4 @@
-"""Alembic's entry for the control database: runs on the connection that it is handed."""
+"""Alembic's entry for the control database, on the caller's connection."""
 
 from __future__ import annotations
 

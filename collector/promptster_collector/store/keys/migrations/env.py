@@ -1,4 +1,4 @@
-"""Alembic's entry for the key store: runs on the connection that it is handed."""
+"""Alembic's entry for the key store, on the caller's connection."""
 
 from __future__ import annotations
 

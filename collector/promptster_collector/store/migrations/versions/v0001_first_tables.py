@@ -315,7 +315,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Drop them again."""
+    """Drop them."""
     for table in (
         "segments",
         "conflicts",

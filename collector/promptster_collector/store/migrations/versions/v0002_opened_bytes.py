@@ -1,6 +1,6 @@
-"""How much a session holds when its batches are opened.
+"""The decrypted size of a session.
 
-Revision 0002. Sessions that were there before count from here on.
+Revision 0002. Existing sessions are counted from this revision on.
 """
 
 from __future__ import annotations
@@ -20,5 +20,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Drop it again."""
+    """Drop it."""
     op.drop_column("sessions", "opened_bytes")

@@ -1,6 +1,6 @@
-"""When an invite was opened with the right secret: first, how often later, and some of these times.
+"""When and how often an invite was opened with its secret.
 
-Revision 0003. Of invites that were there before only what happens from here on is known.
+Revision 0003. Of existing invites only later openings are known.
 """
 
 from __future__ import annotations
@@ -22,6 +22,6 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Drop them again."""
+    """Drop them."""
     for name in ("reopened_ms", "reopened", "opened_ms"):
         op.drop_column("invites", name)

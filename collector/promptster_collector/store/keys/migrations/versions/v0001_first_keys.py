@@ -42,6 +42,6 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Drop them again."""
+    """Drop them."""
     for table in ("wrapped_keys", "key_records"):
         op.drop_table(table)

@@ -1,4 +1,4 @@
-"""How far the record of what ended had come.
+"""The head of the endings.
 
 Revision 0002.
 """
@@ -15,7 +15,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Create the table; its row comes with the first entry."""
+    """Create the table; its row is added with the first entry."""
     op.create_table(
         "ended_head",
         sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
@@ -26,5 +26,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Drop it again."""
+    """Drop it."""
     op.drop_table("ended_head")

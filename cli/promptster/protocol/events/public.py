@@ -9,8 +9,9 @@ from typing import Any, Final, cast
 from promptster.protocol.documents import VERSION, decode
 from promptster.protocol.encoding import b64u_decode
 from promptster.protocol.errors import DocumentError, EncodingError, EventError, Fault
-from promptster.protocol.fields import SALT_SIZE
-from promptster.protocol.kinds import KINDS, SOURCES, Kind
+from promptster.protocol.events.fields import SALT_SIZE
+from promptster.protocol.events.kinds import KINDS, Kind
+from promptster.protocol.events.sources import SOURCES
 
 MAX_PUBLIC: Final = 64 << 10
 """Bytes of an event's public part."""

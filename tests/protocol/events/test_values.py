@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from promptster.protocol.documents import MAX_INTEGER, structure
 from promptster.protocol.errors import EventError
-from promptster.protocol.kinds import FieldType
-from promptster.protocol.values import MAX_JSON_ENTRIES, MAX_JSON_NESTING, decode_value, encode_value
+from promptster.protocol.events.base import FieldType
+from promptster.protocol.events.values import MAX_JSON_ENTRIES, MAX_JSON_NESTING, decode_value, encode_value
 
 _TYPES: tuple[FieldType, ...] = ("text", "json", "int", "bool", "bytes")
 _JSON = st.recursive(

@@ -12,18 +12,28 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.vectors.world import Stream, World, public_with, with_block
 
+from promptster.protocol.encoding import b64u_encode
 from promptster.protocol.errors import EventError, ProtocolError
-from promptster.protocol.events import FIELD_TYPES, KINDS, Draft, Kind, PublicEvent, RecordedEvent, Source, compose
-from promptster.protocol.fields import (
+from promptster.protocol.events import FIELD_TYPES, KINDS, Draft, PublicEvent, RecordedEvent, Source, compose, read_body
+from promptster.protocol.events.base import OfAgent
+from promptster.protocol.events.fields import (
     FRAME_EVENT,
     FRAME_SECRETS,
     MAX_BLOCK,
     MAX_INLINE,
+    Block,
     Secret,
+    commitment,
     encode_secrets,
     frame,
 )
-from promptster.protocol.kinds import AGENT_FIELDS, AGENT_KINDS, SESSION_KINDS
+from promptster.protocol.events.kinds import (
+    Closed,
+    Kind,
+    ModelRequest,
+    Prompt,
+    event_of,
+)
 
 _SAMPLES: dict[str, st.SearchStrategy[Any]] = {
     "text": st.text(max_size=20),
@@ -42,12 +52,11 @@ def _drafts(draw: st.DrawFn) -> Draft:
     names = draw(st.sets(st.sampled_from(sorted(KINDS[kind])))) if KINDS[kind] else set[str]()
     return Draft(
         src=draw(st.sampled_from(sorted(Source))),
-        kind=kind,
+        event=event_of(kind, {name: draw(_SAMPLES[FIELD_TYPES[name]]) for name in sorted(names)}),
         ms=draw(st.integers(0, 2**53 - 1)),
         mono_ms=draw(st.integers(0, 2**53 - 1)),
         lane=draw(st.integers(0, 50)),
         refs=tuple(draw(st.lists(st.integers(0, 6), max_size=4))),
-        fields={name: draw(_SAMPLES[FIELD_TYPES[name]]) for name in sorted(names)},
     )
 
 
@@ -55,12 +64,14 @@ def _drafts(draw: st.DrawFn) -> Draft:
 def test_a_draft_comes_back_from_its_frames(draft: Draft) -> None:
     """Recording, framing, reading and opening lose nothing."""
     event = compose(draft, seq=7, src_seq=3, random=Stream("event"))
-    [read] = RecordedEvent.parse_frames(event.frames())
+    [read] = read_body(event.frames())
     assert read == event
     opened = read.open()
     assert (opened.kind, opened.src, opened.seq, opened.src_seq) == (draft.kind, draft.src, 7, 3)
     assert (opened.ms, opened.mono_ms, opened.lane, opened.refs) == (draft.ms, draft.mono_ms, draft.lane, draft.refs)
-    assert opened.fields == dict(draft.fields)
+    assert opened.event == draft.event
+    assert opened.fields == draft.fields
+    assert opened.shown == draft.fields.keys()
     assert opened.withheld == frozenset()
     assert (event.kind, event.src, event.complete) == (draft.kind, draft.src, True)
 
@@ -73,7 +84,7 @@ def test_no_changed_byte_is_the_same_event(draft: Draft, data: st.DataObject) ->
     place = data.draw(st.integers(0, len(frames) - 1))
     frames[place] ^= data.draw(st.integers(1, 255))
     try:
-        read = RecordedEvent.parse_frames(bytes(frames))
+        read = read_body(bytes(frames))
     except EventError:
         return
     assert [item.leaf for item in read] != [event.leaf]
@@ -83,14 +94,14 @@ def test_no_changed_byte_is_the_same_event(draft: Draft, data: st.DataObject) ->
 def test_any_frames_are_read_or_refused_by_type(data: bytes) -> None:
     """Nothing raises anything but an event error."""
     try:
-        assert RecordedEvent.parse_frames(data) == []
+        assert read_body(data) == []
     except EventError:
         assert data
 
 
 def test_a_leaf_says_nothing_about_its_values() -> None:
     """The same draft twice gives other salts, commitments and leaves."""
-    draft = Draft(src="hook", kind="prompt", ms=1, mono_ms=1, fields={"text": "yes"})
+    draft = Draft(src="hook", event=Prompt(text="yes"), ms=1, mono_ms=1)
     one, two = (compose(draft, seq=0, src_seq=0, random=os.urandom) for _ in range(2))
     assert one.leaf != two.leaf
     assert one.parsed.commitments != two.parsed.commitments
@@ -100,9 +111,8 @@ def test_a_leaf_says_nothing_about_its_values() -> None:
     ("changes", "code"),
     [
         ({"src": "screen"}, "event_source"),
-        ({"kind": "keystroke"}, "event_kind"),
-        ({"fields": {"diff": "x"}}, "event_field"),
-        ({"fields": {"text": 1}}, "field_type"),
+        ({"event": OfAgent(agent="claude")}, "event_kind"),
+        ({"event": event_of("prompt", {"text": 1})}, "field_type"),
         ({"ms": -1}, "event_number"),
         ({"lane": 1.5}, "event_number"),
         ({"refs": (4,)}, "event_refs"),
@@ -111,14 +121,14 @@ def test_a_leaf_says_nothing_about_its_values() -> None:
 )
 def test_a_draft_that_is_no_event_is_refused_at_once(changes: dict[str, Any], code: str) -> None:
     """Before anything is stored, and as the writer's fault."""
-    draft = Draft(src="hook", kind="prompt", ms=1, mono_ms=1)
+    draft = Draft(src="hook", event=Prompt(), ms=1, mono_ms=1)
     with pytest.raises(EventError) as caught:
         compose(dataclasses.replace(draft, **changes), seq=4, src_seq=0, random=os.urandom)
     assert (caught.value.code, caught.value.fault) == (code, "local")
 
 
 def _long(**fields: object) -> RecordedEvent:
-    draft = Draft(src="proxy", kind="file_edit", ms=1, mono_ms=1, fields=fields)
+    draft = Draft(src="proxy", event=event_of("file_edit", fields), ms=1, mono_ms=1)
     return compose(draft, seq=0, src_seq=0, random=os.urandom)
 
 
@@ -130,7 +140,7 @@ def test_a_value_over_256_kib_travels_as_one_block() -> None:
     [block] = outside.blocks
     assert block.data == b"x" * (MAX_INLINE + 1)
     assert outside.open().fields["before"] == "x" * (MAX_INLINE + 1)
-    assert [read.open().cut for read in RecordedEvent.parse_frames(outside.frames())] == [{}]
+    assert [read.open().cut for read in read_body(outside.frames())] == [{}]
 
 
 def test_a_block_that_is_elsewhere_leaves_its_field_withheld() -> None:
@@ -148,7 +158,7 @@ def test_large_values_leave_the_event_before_it_grows_over_1_mib() -> None:
     event = _long(**values)
     assert 0 < len(event.blocks) < 4
     assert len(event.frames()) - sum(len(block.data) + 21 for block in event.blocks) < 1 << 20
-    [read] = RecordedEvent.parse_frames(event.frames())
+    [read] = read_body(event.frames())
     assert read.open().fields == values
 
 
@@ -165,7 +175,7 @@ def test_a_value_over_8_mib_is_cut_and_marked() -> None:
 def test_what_cannot_be_compressed_is_cut_until_it_fits_a_batch() -> None:
     """A single event never exceeds a batch, whatever it holds."""
     data = os.urandom(6 << 20)
-    draft = Draft(src="proxy", kind="model_request", ms=1, mono_ms=1, fields={"body_raw": data, "model": "m"})
+    draft = Draft(src="proxy", event=ModelRequest(body_raw=data, model="m"), ms=1, mono_ms=1)
     event = compose(draft, seq=0, src_seq=0, random=os.urandom)
     opened = event.open()
     assert data.startswith(opened.fields["body_raw"])
@@ -175,14 +185,14 @@ def test_what_cannot_be_compressed_is_cut_until_it_fits_a_batch() -> None:
 
 def test_a_cut_json_value_is_the_text_of_its_beginning() -> None:
     """Half a JSON document is no JSON; it is shown as text."""
-    draft = Draft(src="proxy", kind="model_request", ms=1, mono_ms=1, fields={"body": ["x" * (9 << 20)]})
+    draft = Draft(src="proxy", event=ModelRequest(body=["x" * (9 << 20)]), ms=1, mono_ms=1)
     opened = compose(draft, seq=0, src_seq=0, random=os.urandom).open()
     assert opened.fields["body"].startswith('["xxx')
 
 
 def test_a_boundary_without_characters_is_cut_where_it_stands() -> None:
     """Bytes that are no text have no character to spare."""
-    draft = Draft(src="proxy", kind="model_request", ms=1, mono_ms=1, fields={"body_raw": b"\x80" * (9 << 20)})
+    draft = Draft(src="proxy", event=ModelRequest(body_raw=b"\x80" * (9 << 20)), ms=1, mono_ms=1)
     opened = compose(draft, seq=0, src_seq=0, random=os.urandom).open()
     assert len(opened.fields["body_raw"]) == MAX_BLOCK
 
@@ -194,7 +204,7 @@ def test_an_event_over_1_mib_is_refused() -> None:
     forged = {f"f{i}": Secret(bytes(16), bytes(MAX_INLINE)) for i in range(5)}
     frames = frame(FRAME_EVENT, event.public) + frame(FRAME_SECRETS, encode_secrets(forged))
     with pytest.raises(EventError) as caught:
-        RecordedEvent.parse_frames(frames)
+        read_body(frames)
     assert caught.value.code == "event_size"
 
 
@@ -211,18 +221,34 @@ def test_a_block_used_by_two_fields_is_stored_once() -> None:
     """Two stored values may name one block."""
     world = World()
     event = with_block(world.events[5], "command", random=world.random)
-    [read] = RecordedEvent.parse_frames(event.frames())
+    [read] = read_body(event.frames())
     assert read.open().fields == world.events[5].open().fields
 
 
-def test_the_lists_are_closed() -> None:
-    """Every field of every kind has one type, every type is known, and no name is unused."""
-    used = frozenset[str]().union(*KINDS.values())
-    assert used == FIELD_TYPES.keys()
-    assert set(FIELD_TYPES.values()) == {"text", "json", "int", "bool", "bytes"}
-    assert set(KINDS) == set(Kind)
-    assert all(KINDS[kind] >= AGENT_FIELDS for kind in AGENT_KINDS)
-    assert set(Kind) == AGENT_KINDS | SESSION_KINDS
+def _stored(name: str, stored: bytes, kind: str = "closed") -> RecordedEvent:
+    """An event as another recorder could have written it, with one field of these stored bytes."""
+    salt = bytes(16)
+    event = World().events[0]
+    public = public_with(event, kind=kind, c={name: b64u_encode(commitment(salt, name, stored))})
+    return RecordedEvent.assemble(public, {name: Secret(salt, stored)})
+
+
+def test_a_null_is_shown_and_reads_as_absent() -> None:
+    """No recorder of ours writes one; it is neither withheld nor a value."""
+    opened = _stored("totals", b"\x00null").open()
+    assert (opened.event, opened.fields) == (Closed(), {})
+    assert opened.shown == {"totals"}
+    assert not opened.withheld
+
+
+def test_a_number_that_was_cut_is_no_number() -> None:
+    """Only the mark of the cut says that something was there: no class holds a text where it says a number."""
+    block = Block(bytes(16), b"12")
+    opened = _stored("batches", b"\x02" + block.id + (3).to_bytes(8) + bytes(32)).open({block.id: b"12"})
+    assert opened.event == Closed()
+    assert opened.shown == {"batches"}
+    assert not opened.withheld
+    assert opened.cut == {"batches": (3, "00" * 32)}
 
 
 def test_a_number_is_no_salt() -> None:

@@ -10,7 +10,7 @@ from typing import Any, Final, NoReturn, cast
 
 from promptster.protocol.documents import MAX_INTEGER, structure
 from promptster.protocol.errors import EventError
-from promptster.protocol.kinds import FieldType
+from promptster.protocol.events.base import FieldType
 
 MAX_JSON_NESTING: Final = 128
 """Levels of objects and arrays inside a JSON value."""
