@@ -23,8 +23,10 @@ from promptster.paths import Paths
 from promptster.session_folder.folder import SessionFolder
 
 PROGRAM = [sys.executable, "-m", "promptster"]
-LIGHT = ("typer", "click", "promptster.protocol")
+LIGHT = ("typer", "click")
 """What the program's own help does without as well."""
+CATALOGUE = {"promptster.protocol", "promptster.protocol.agents"}
+"""All of the wire and of the agents that it reads: their names."""
 HEAVY = (
     "asyncio",
     "h11",
@@ -54,6 +56,11 @@ def imported_by(*words: str, environ: dict[str, str] | None = None) -> set[str]:
     done = subprocess.run(program, capture_output=True, text=True, check=False, env=environ)
     assert "Traceback" not in done.stderr, done.stderr
     return set(done.stderr.partition("modules:\n")[2].split())
+
+
+def agents_and_wire(modules: set[str]) -> set[str]:
+    """The modules of the wire and of the agents among these."""
+    return {name for name in modules if name.startswith(("promptster.protocol", "promptster.agents"))}
 
 
 def calls() -> list[tuple[str, ...]]:
@@ -94,7 +101,9 @@ def session(tmp_path: Path) -> SessionFolder:
 @pytest.mark.parametrize("words", [("--help",), ("--help", "team"), (), ("--version",), ("__complete", "st")])
 def test_help_imports_nothing_heavy(words: tuple[str, ...], home: dict[str, str]) -> None:
     """Help is what a nervous person asks first: it appears at once."""
-    assert imported_by(*words, environ=home).isdisjoint({*HEAVY, *LIGHT})
+    imported = imported_by(*words, environ=home)
+    assert imported.isdisjoint({*HEAVY, *LIGHT})
+    assert agents_and_wire(imported) == CATALOGUE
 
 
 @pytest.mark.parametrize("words", CALLS, ids=" ".join)
@@ -109,7 +118,15 @@ def test_status_reads_a_folder_and_asks_the_recorder(
 ) -> None:
     """It is asked over and over, so it loads no parser, no keys and no network."""
     assert session.facts_file.exists()
-    assert imported_by(*words, environ=home).isdisjoint({*HEAVY, *LIGHT})
+    imported = imported_by(*words, environ=home)
+    assert imported.isdisjoint({*HEAVY, *LIGHT})
+    assert agents_and_wire(imported) == CATALOGUE
+
+
+@pytest.mark.parametrize("words", [("run", "--help"), ("shell", "--help"), ("__complete", "run", "")])
+def test_the_agents_are_named_without_loading_one(words: tuple[str, ...], home: dict[str, str]) -> None:
+    """Their line in the catalogue is enough."""
+    assert agents_and_wire(imported_by(*words, environ=home)) == CATALOGUE
 
 
 def test_help_in_a_process_that_works_later_leaves_nothing_half_loaded(capsys: pytest.CaptureFixture[str]) -> None:
