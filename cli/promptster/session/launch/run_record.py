@@ -83,7 +83,7 @@ def _events(current: Current, since: int) -> Iterator[OpenedEvent]:
 
 
 def _conversation(events: list[OpenedEvent]) -> str:
-    """The conversation that ended last, else the one heard of last; a subagent's is none to go on with."""
+    """Return the conversation that ended last, else the latest one; a subagent's cannot be continued."""
     named = [event for event in events if event.fields.get("agent_session") and not event.fields.get("agent_id")]
     ended = [event for event in named if event.fields.get("raw_kind") == "SessionEnd"]
     last = (ended or named)[-1:]
