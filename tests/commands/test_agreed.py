@@ -50,7 +50,7 @@ def server() -> Iterator[Answering]:
 
 @pytest.fixture
 def person(tmp_path: Path) -> Person:
-    """Somebody who was invited."""
+    """A candidate with an invite."""
     (tmp_path / "home").mkdir()
     return Person(name="ada", home=tmp_path / "home")
 
@@ -81,7 +81,7 @@ def test_a_collector_whose_text_says_less_than_it_would_do_is_refused(
 
 
 def test_a_whole_session_of_an_older_assessment(acme: Stage) -> None:
-    """Set up before an upgrade, it goes on as it was agreed: any agent, and the bundle that it would have had."""
+    """A session from before an upgrade continues as agreed: with any agent, and with the same bundle."""
     assessment = acme.assessment("Older")
     policy = make_older_in(acme.running.data, assessment)
     with acme.invited("older", assessment=assessment) as invited:

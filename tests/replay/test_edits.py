@@ -6,11 +6,12 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.helpers.capturing import RECORDINGS, Bench
+from tests.helpers.capturing import RECORDINGS, Bench, recorded_hooks
 from tests.helpers.sessions import CLAUDE, Script
 
 from promptster.agents.registry import readers
 from promptster.capture.providers.interface import ToolResult, ToolUse
+from promptster.protocol.events.base import fields_of
 from promptster.replay.edits import edit_diff
 from promptster.replay.exporters import find
 from promptster.replay.loading import from_opened
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 BOTH = ("proxy", "hook")
 RECORDED = json.loads((RECORDINGS / "promptster-0.1" / "edits.json").read_bytes())
 """Tool calls and edits as version 0.1 recorded them of the recordings beside them."""
-REPORTED = [line["payload"] for line in json.loads((RECORDINGS / "claude-2.1.330" / "edits.json").read_bytes())]
+REPORTED = [line["payload"] for line in recorded_hooks("claude", "2.1.330", "edits")]
 WHOLE = {
     "tabs.py": "@@ -1,4 +1,4 @@\n def f():\n \tif x:\n-\t\treturn 1\n+\t\treturn 3\n \treturn 2",
     "win.txt": "@@ -1,3 +1,3 @@\n alpha\n-beta\n+BETA\n gamma",
@@ -65,7 +66,7 @@ def _of_now(sources: Collection[str] = BOTH) -> list[Entry]:
     for payload in REPORTED if "proxy" in sources else ():
         call = ToolUse(id=payload["tool_use_id"], name=payload["tool_name"], input=payload["tool_input"])
         for finding in claude.actions(call, ToolResult(id=call.id, text="The file has been updated")):
-            said: dict[str, Any] = {name: value for name, value in finding.fields.items() if value is not None}
+            said: dict[str, Any] = fields_of(finding)
             script.add("proxy", finding.kind, lane=1, agent="claude", **said)
     for payload in REPORTED if "hook" in sources else ():
         bench.capture.hook("claude", json.dumps(payload).encode())

@@ -96,7 +96,7 @@ def test_the_title_is_there_before_the_rest_is_checked() -> None:
     opening = Opening.of(data, ())
     noting = _Noting(facts=opening.facts, data=data, parts=opening.parts, trusted=())
     blocks = told(_begun(noting), Layout())
-    assert next(blocks).plain == "Take-home  Acme"
+    assert next(blocks).plain == "Take-home, for Acme"
     assert noting.asked == []
     assert "consistent" in [next(blocks).plain, next(blocks).plain][1]
     assert noting.asked == ["checked"]

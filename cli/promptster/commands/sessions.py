@@ -109,7 +109,7 @@ def codes(entries: Sequence[tuple[str, Mapping[str, Any]]], now_ms: int) -> Iter
         opened, *later = [when(at, now_ms).strip() for at in (entry.get("opened_at"), *_again(entry))]
         if opened:
             unnamed = int(entry.get("openings", 0)) - 1 - len(later)
-            if unnamed > 0:  # the last time is always among those that are named
+            if unnamed > 0:  # the last time is always listed
                 later.insert(-1, f"{unnamed} more")
             text += f"  opened {opened}" + (f", again {', '.join(later)}" if later else "")
         yield from fold(text, columns(), len(name) + 13)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final, cast
 
 from promptster.protocol.events import OpenedEvent
-from promptster.protocol.events.kinds import Kind
+from promptster.protocol.events.kinds import CaptureHeartbeat, Kind
 from promptster.protocol.events.sources import Source, ends_session, is_own
 from promptster.protocol.evidence import Evidence
 from promptster.protocol.heartbeats import jumps_follow
@@ -174,7 +174,7 @@ def _wider(bound: _Bound | None, event: OpenedEvent, received: int | None, *, si
 
 def _acknowledged_ms(receipts: _Receipts, event: OpenedEvent) -> int | None:
     """When the last event was received that a heartbeat knows to have been."""
-    counts: Any = event.fields.get("counts")
+    counts: Any = event.event.counts if isinstance(event.event, CaptureHeartbeat) else None
     received: Any = cast("dict[str, Any]", counts).get("received") if isinstance(counts, dict) else None
     return receipts.received_ms(received - 1) if type(received) is int and received > 0 else None
 

@@ -215,7 +215,7 @@ class _Watch:
         try:
             checkpoint = Checkpoint.parse(note)
         except LogError:
-            self._refused = True  # no collector answers like that; whoever does has shown nothing
+            self._refused = True  # no collector answers like that, so nothing was shown
             return None
         view = _signed(self._keys, checkpoint)
         if view is None:
@@ -282,7 +282,7 @@ class _Watch:
         log = self._logs.log(*head.log)
         anchor = log.begin()
         if anchor is None or anchor.size > head.checkpoint.size:
-            return  # a log that went back was told already, and cannot prove what it does not have
+            return  # a log that went back was already reported, and cannot prove what it lacks
         size = head.checkpoint.size
         asked = [kept for kept in log.notes() if kept.size <= size and kept.standing is not Standing.HELD]
         held_sizes = {kept.size for kept in log.notes() if kept.standing is Standing.HELD}
@@ -317,7 +317,7 @@ class _Watch:
             return None
         if named == origin:
             return proof
-        self._refused = True  # another log took its place just now, or it keeps saying so
+        self._refused = True  # another log has just replaced it, or it keeps claiming that
         return None
 
     def _tell(

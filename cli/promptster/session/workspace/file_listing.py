@@ -138,7 +138,7 @@ def _add_tracked(here: Path, prefix: bytes, descent: Descent, found: Listing, in
             if tag == _LEFT_OUT:
                 left_out[full] = oid
     if left_out and git_text(["config", "--type=bool", "core.sparseCheckout"], cwd=here) == "true":
-        found.left_out |= left_out  # otherwise git's settings could hide files
+        found.left_out |= left_out  # without sparse checkout the flag only hides files from git
 
 
 def _passed_over(descent: Descent, found: Listing) -> list[bytes]:
