@@ -113,7 +113,7 @@ def test_a_bundle_that_proves_nothing_has_no_title_of_its_own() -> None:
     for broken in (b"PK", altered):
         opening = Opening.of(broken, ())
         assert opening.facts == Facts()
-        assert [block.plain for block in title(opening.facts)] == ["session"]
+        assert [block.plain for block in title(opening.facts)] == ["Session"]
     assert next(told(_begun(opening), Layout())).plain == next(story(from_bundle(altered, ()))).plain
 
 
