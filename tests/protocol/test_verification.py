@@ -517,7 +517,7 @@ def test_what_is_missing_in_the_log_is_said_in_one_finding() -> None:
     world = World()
     parts = world.parts()
     assert _told_of_log(world, dataclasses.replace(parts, proofs=parts.proofs[1:])) == [
-        "no log proof for the receipt of batch 0, and none was promised"
+        "no log proof for the receipt of batch 0, but none was promised"
     ]
 
 

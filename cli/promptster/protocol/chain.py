@@ -73,11 +73,11 @@ def in_order(  # the four names by which lists can be off
         n = number(item)
         known = by_number.setdefault(n, item)
         if known is not item and identity(known) == identity(item):
-            report.altered("duplicate", f"{what} {n} stands here twice")
+            report.altered("duplicate", f"{what} {n} appears twice")
         elif known is not item:
             report.altered("conflict", f"two different versions of {what} {n} are here")
         elif n < last:
-            report.altered("reordered", f"{what} {n} stands behind {what} {last}")
+            report.altered("reordered", f"{what} {n} comes after {what} {last}")
         last = max(last, n)
     return dict(sorted(by_number.items()))
 
@@ -133,7 +133,7 @@ def _check_links(report: Report, genesis: bytes, links: dict[int, ChainLink]) ->
         if link.header.first < end:
             reaching_back.add(n)
         if link.header.first < end or (expected is not None and (link.header.prev, link.header.first) != expected):
-            report.altered("chain_broken", f"batch {n} does not continue the one before it")
+            report.altered("chain_broken", f"batch {n} does not continue the previous one")
         end = max(end, link.header.first + link.header.count)
     return frozenset(reaching_back)
 

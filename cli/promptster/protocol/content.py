@@ -58,7 +58,7 @@ def _read_blocks(report: Report, parts: BundleParts) -> dict[bytes, bytes]:
         elif len(block.salt) == SALT_SIZE and block.id == block_id:
             blocks[block_id] = block.data
         else:
-            report.altered("block_altered", f"block {block_id.hex()[:16]} is not what its id says")
+            report.altered("block_altered", f"block {block_id.hex()[:16]} does not match its id")
     return blocks
 
 
@@ -119,7 +119,7 @@ def _report_totals(report: Report, opened: list[OpenedEvent]) -> None:
         entries = cast("dict[str, object]", totals) if isinstance(totals, dict) else {}
         said = {source: count for source, count in entries.items() if count != 0}
         if said not in (counted, counted - Counter([event.src])):
-            report.incomplete("totals", "the closing event counts other events than those that are here")
+            report.incomplete("totals", "the closing event's counts do not match the events that are here")
 
 
 def _report_outside(report: Report, evidence: Evidence, opened: list[OpenedEvent]) -> None:

@@ -61,7 +61,7 @@ def _open_signed(report: Report, keys: KeySuccession, signers: set[int], cls: ty
         document = cls.parse(envelope.payload)
     except DocumentError as error:
         if _is_signed(cls, envelope, _named_key(keys, envelope.payload)):
-            report.unreadable(f"{what}_malformed", f"a {what} was signed and cannot be read: {error}")
+            report.unreadable(f"{what}_malformed", f"a {what} was signed but cannot be read: {error}")
         else:
             report.altered(f"{what}_signature", f"a {what} is not what the collector signed: {error}")
         return None
@@ -182,7 +182,7 @@ def read_custody(report: Report, evidence: Evidence, parts: BundleParts, chain: 
     for n in chain.links:
         check = checks.get(n)
         if n not in receipts:
-            report.incomplete("receipt_missing", f"batch {n} has no receipt")
+            report.incomplete("receipt_missing", f"nothing shows that batch {n} was received")
         if check is None:
             report.incomplete("check_missing", f"batch {n} has no check")
         elif not check.ok:
@@ -221,7 +221,7 @@ def _of_chain(report: Report, cls: type[B], opened: Mapping[int, tuple[Envelope,
         link = chain.links.get(n)
         if link is None:
             if n > end:
-                report.incomplete("truncated", f"the {what} of batch {n} is here, and the batch is not")
+                report.incomplete("truncated", f"the {what} of batch {n} is here, but the batch is not")
         elif link.sha256 != document.header_sha256:
             report.altered("conflict", f"the {what} of batch {n} names another header than the one here")
         else:
@@ -247,7 +247,7 @@ def _check_close(report: Report, close: Close, chain: Chain, genesis: bytes) -> 
         report.incomplete("lapsed", "the session was never closed by the candidate")
     batches = max(chain.links, default=-1) + 1
     if batches < close.n:
-        report.incomplete("truncated", f"the session had {close.n} batches, and {batches} are here")
+        report.incomplete("truncated", f"the session had {close.n} batches, but only {batches} are here")
         return
     last = chain.links.get(batches - 1)
     head = genesis if last is None else last.sha256
@@ -255,7 +255,7 @@ def _check_close(report: Report, close: Close, chain: Chain, genesis: bytes) -> 
     if (batches, head, events) != (close.n, close.head, close.events):
         report.altered("close_mismatch", "the session that was closed is not the one here")
     elif close.outcome != LAPSED and events - 1 in chain.proven and not _ends(chain.proven[events - 1].event):
-        report.incomplete("close_missing", "the session was submitted, and its last event does not say so")
+        report.incomplete("close_missing", "the session was submitted, but its last event does not say so")
 
 
 def _ends(event: PublicEvent) -> bool:
@@ -268,7 +268,7 @@ def read_redactions(report: Report, evidence: Evidence, parts: BundleParts, gene
     prev = genesis
     for i, (envelope, record) in enumerate(opened):
         if (record.i, record.prev) != (i, prev):
-            report.altered("redaction_chain", f"redaction record {record.i} does not continue the one before it")
+            report.altered("redaction_chain", f"redaction record {record.i} does not continue the previous one")
         prev = envelope.sha256
         evidence.redactions.append(record)
 
@@ -345,7 +345,7 @@ def _tell_log(
     if promised:
         report.incomplete("not_in_log", text)
     else:
-        report.note("not_in_log", f"{text}, and none was promised")
+        report.note("not_in_log", f"{text}, but none was promised")
 
 
 def _signed_by(checkpoint: Checkpoint, public_key: bytes) -> bool:

@@ -163,5 +163,5 @@ def _restarted(lost: int | None) -> str:
 
 
 def _lost(event: OpenedEvent, expected: int) -> Gap:
-    text = f"the recorder numbered arrival {event.src_seq} from {event.src} where {expected} was due"
+    text = f"the recorder numbered arrival {event.src_seq} from {event.src} when {expected} was due"
     return Gap(kind=SOURCE_LOSS, seq=event.seq, from_ms=event.ms, to_ms=event.ms, text=text, source=event.src)

@@ -75,7 +75,7 @@ def _silence(since: OpenedEvent, until: OpenedEvent) -> Gap:
         seq=since.seq,
         from_ms=since.ms,
         to_ms=max(since.ms, until.ms),
-        text="the recorder was silent: no heartbeat came, and one was due every minute",
+        text="the recorder was silent: no heartbeat came, although one is due every minute",
         source="recorder",
         to_seq=until.seq,
     )

@@ -154,7 +154,7 @@ class Verification:
     verdict: VerdictWord
     exit_code: int
     signer: Signer | None
-    """``None`` when no collector key could be made out."""
+    """``None`` when no collector key found."""
     events: int
     """Events that are here and proven."""
     findings: tuple[Finding, ...] = ()

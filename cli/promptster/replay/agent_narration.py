@@ -221,7 +221,7 @@ _OPERATIONS = {"create": "Created", "modify": "Edited", "delete": "Deleted", "re
 
 
 _PART_OF_FILE = "part of the file"
-_AS_WRITTEN = "as written; what stood there before is not recorded"
+_AS_WRITTEN = "as written; what was there before is not recorded"
 
 
 def _file_edit(entry: Entry, event: FileEdit) -> Narration:

@@ -78,8 +78,8 @@ def left_out(entries: Sequence[Entry]) -> Mapping[int, str]:
 
 _WORDS = {
     ("kept", "size"): "cut by the agent: {0} of {1} {unit} kept",
-    ("size",): "cut by the agent: all of it was {0} {unit}",
-    ("told",): "cut by the agent: all of it was {0}",
+    ("size",): "cut by the agent: in full it was {0} {unit}",
+    ("told",): "cut by the agent: in full it was {0}",
     ("left_out",): "cut by the agent: {0} {unit} left out",
 }
 """What is said for what is known, the most telling first."""

@@ -106,7 +106,7 @@ def _with_attempts(request: Entry, purpose: str | None, answers: Sequence[Entry]
     if len(attempts) > 1:
         marks.append(f"{len(attempts)} attempts")
     if not attempts:
-        marks.append("no answer on record")
+        marks.append("no answer recorded")
     return replace(
         request,
         attempts=attempts,

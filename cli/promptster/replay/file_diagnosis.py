@@ -42,7 +42,7 @@ def why_unreadable(data: bytes, verification: Verification) -> str:
     if "newer_version" in codes:
         return _NEWER
     if verification.signer is not None:
-        return "is a bundle, and a part of it that was signed cannot be read"
+        return "is a bundle, but a signed part of it cannot be read"
     if not data:
         return "is empty"
     if data.startswith(ZIP):
@@ -70,7 +70,7 @@ def _of_zip(data: bytes, codes: set[str]) -> str:
         return "is a bundle that lacks parts, or has parts that this version of Promptster does not know"
     if "not_canonical" in codes:
         return "is a bundle that was packed again or changed as a file: get the original"
-    return "is a bundle, and a part of it cannot be read"
+    return "is a bundle, but part of it cannot be read"
 
 
 def _peek(data: bytes) -> dict[str, Any]:

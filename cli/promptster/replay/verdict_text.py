@@ -89,7 +89,7 @@ def emptiness(verification: Verification | None) -> str:
     """In place of a timeline that has no entry: emptiness must not read as "nothing happened"."""
     if verification is None:
         return "Nothing is recorded yet."
-    return "Nothing in this file could be proved, so nothing of the session is shown."
+    return "Nothing in this file could be proved, so none of the session is shown."
 
 
 def findings(verification: Verification | None) -> list[Finding]:
@@ -167,7 +167,7 @@ def _events(verification: Verification) -> str:
 def _signer(verification: Verification) -> str:
     signer = verification.signer
     if signer is None:
-        return "no collector key could be made out"
+        return "no collector key found"
     trust = "known here" if signer.trusted else "not known here"
     return f"{signer.fingerprint} ({trust})"
 

@@ -107,7 +107,7 @@ class Budget:
         if len(text) > limit:
             head, tail = text[: limit * 3 // 4], text[-(limit // 4) :]
             left_out = f"{len(text) - len(head) - len(tail):,}"
-            told = f"\n\n[{left_out} characters are left out on this page; the export as jsonl has them]\n\n"
+            told = f"\n\n[{left_out} characters are left out on this page; the JSON Lines export has them]\n\n"
         self._left -= len(head) + len(told) + len(tail)
         return head, told, tail
 

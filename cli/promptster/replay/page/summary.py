@@ -79,7 +79,7 @@ def verdict(replay: Replay) -> Html:
     if replay.verification is None:
         said = "When it was made, nothing was checked: it shows the recording itself, not a signed bundle."
     else:
-        said = f"When it was made, the check of the session's bundle said: {told.word}; {told.headline}."
+        said = f"When it was made, checking the session's bundle gave: {told.word}; {told.headline}."
     return element(
         "section",
         element("h2", "This page proves nothing by itself"),
