@@ -14,7 +14,7 @@ from promptster.protocol.documents import DocumentType
 from promptster.protocol.errors import DocumentError, EventError, SignatureError
 from promptster.protocol.events import PublicEvent
 from promptster.protocol.signing import Envelope, verify
-from promptster.protocol.verdict import Report, Span, holes, is_within, joined, spans, spoken
+from promptster.protocol.verdict import Report, Span, holes, in_words, is_within, joined, spans
 
 T = TypeVar("T")
 
@@ -122,7 +122,7 @@ def _read_headers(report: Report, certificate: Certificate, headers: Sequence[En
 def _check_links(report: Report, genesis: bytes, links: dict[int, ChainLink]) -> frozenset[int]:
     """Whether each header continues the one before it; the numbers of those that reach back into an earlier batch."""
     if missing := holes(links):
-        report.incomplete("gap", f"missing batches: {spoken(missing)}")
+        report.incomplete("gap", f"missing batches: {in_words(missing)}")
     reaching_back: set[int] = set()
     end = 0
     for n, link in links.items():
@@ -172,7 +172,7 @@ def _read_events(
         else:
             proven.update((seq, here[seq]) for seq in found)
     if unsigned := [seq for seq in numbers if not is_within(covered, seq)]:
-        report.altered("inserted", f"no signed batch covers the events {spoken(spans(unsigned))}")
+        report.altered("inserted", f"no signed batch covers the events {in_words(spans(unsigned))}")
     return Chain(
         links=links,
         proven=proven,

@@ -14,7 +14,7 @@ from promptster.protocol.events import OpenedEvent, RecordedEvent
 from promptster.protocol.events.fields import MAX_BLOCK, SALT_SIZE, Secret, read_stored
 from promptster.protocol.events.sources import ends_session
 from promptster.protocol.evidence import Evidence
-from promptster.protocol.verdict import Redacted, Report, spans, spoken
+from promptster.protocol.verdict import Redacted, Report, in_words, spans
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,7 @@ def _report_totals(report: Report, opened: list[OpenedEvent]) -> None:
 def _report_outside(report: Report, evidence: Evidence, opened: list[OpenedEvent]) -> None:
     late = [event.seq for event in opened if event.ms > evidence.certificate.record_until]
     if late:
-        report.note("late", f"recorded after the certificate's time: events {spoken(spans(late))}")
+        report.note("late", f"recorded after the certificate's time: events {in_words(spans(late))}")
     if evidence.policy is None:
         return
     for kind in sorted({event.kind for event in opened if not evidence.policy.allows(event.kind)}):

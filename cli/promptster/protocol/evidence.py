@@ -21,14 +21,14 @@ from promptster.protocol.privacy import RedactionRecord, Tombstone
 from promptster.protocol.receipt import LAPSED, Check, Close, Receipt
 from promptster.protocol.signing import Envelope, open_envelope, verify
 from promptster.protocol.transparency_log import Checkpoint, LogProof, log_leaf
-from promptster.protocol.verdict import LogFacts, Report, Span, joined, spans, spoken
+from promptster.protocol.verdict import LogFacts, Report, Span, in_words, joined, spans
 
 S = TypeVar("S", Certificate, Receipt, Check, Close, RedactionRecord, Tombstone)
 B = TypeVar("B", Receipt, Check)
 
 _KID = re.compile(rb'"kid"[\t\n\r ]*:[\t\n\r ]*"([A-Za-z0-9_-]{22})"')
 _WITNESS_PRECISION_MS = 1000
-"""Witnesses tell whole seconds."""
+"""Witnesses state whole seconds."""
 _NAMED_AT_MOST = 200
 """Characters of a list of names in a finding."""
 
@@ -196,7 +196,7 @@ def read_custody(report: Report, evidence: Evidence, parts: BundleParts, chain: 
     if missing:
         runs = joined(missing)
         code = "truncated" if runs[0].first > chain.last_here else "gap"
-        report.incomplete(code, f"missing events: {spoken(runs)}")
+        report.incomplete(code, f"missing events: {in_words(runs)}")
 
 
 def _open_batches(
@@ -278,7 +278,7 @@ def read_log(
 ) -> None:
     """The checkpoint, the receipts' places in the log, and cosignatures of known witnesses.
 
-    A witness's word is that the log's head existed by then: it covers receipts that are proven to stand below it, and
+    A witness's word is that the log's head existed by then: it covers receipts that are proven to be below it, and
     cannot bear out ones that say they were received later. A log key that ``believed`` does not hold was introduced by
     a key in front of the pinned one, which anybody can put there: that log may be a stranger's, and proves nothing.
     """
@@ -325,7 +325,7 @@ def _tell_log(
     *,
     view: View | None = None,
 ) -> None:
-    """Say which receipts nothing shows in the log; it counts if the certificate promises that all stand there."""
+    """Say which receipts nothing shows in the log; it counts if the certificate promises that all are there."""
     promised = evidence.certificate.promises_log
     missing = spans(sorted(evidence.signed_receipts.keys() - set(proven)))
     evidence.log = LogFacts(
@@ -338,7 +338,7 @@ def _tell_log(
     if not missing and not why:
         return
     one = len(missing) == 1 and missing[0].first == missing[0].last
-    which = f"the receipt of batch {spoken(missing)}" if one else f"the receipts of batches {spoken(missing)}"
+    which = f"the receipt of batch {in_words(missing)}" if one else f"the receipts of batches {in_words(missing)}"
     text = why
     if missing:
         text = f"no log proof for {which}{f' ({why})' if why else ''}"
@@ -367,7 +367,7 @@ def _stands_in_log(proof: LogProof, receipt: Envelope, checkpoint: Checkpoint) -
 def _check_proofs(
     report: Report, evidence: Evidence, parts: BundleParts, checkpoint: Checkpoint
 ) -> dict[int, LogProof]:
-    """The batches whose receipts are proven to stand in the checkpoint's log, each with its proof."""
+    """The batches whose receipts are proven to be in the checkpoint's log, each with its proof."""
     proven: dict[int, LogProof] = {}
     receipts = evidence.signed_receipts
     proofs: dict[int, LogProof] = in_order(

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 ZIP: Final = b"PK\x03\x04"
 """How a bundle begins."""
 _NAME_AT: Final = 30
-"""Where the first member's name stands in a zip."""
+"""The position of the first member's name in a zip."""
 _FIRST: Final = tuple(name.encode() for name in (REQUIRED[0], FORMAT_MEMBER))
 """The names with which a bundle begins."""
 _NEWER: Final = "was made by a newer version of Promptster: update this one to read it"
@@ -37,7 +37,7 @@ _BUNDLE: Final = "check the bundle of its session instead"
 
 
 def why_unreadable(data: bytes, verification: Verification) -> str:
-    """What to say behind the file's name when the verdict is ``unreadable``."""
+    """What to say after the file's name when the verdict is ``unreadable``."""
     codes = {finding.code for finding in verification.findings}
     if "newer_version" in codes:
         return _NEWER
@@ -74,7 +74,7 @@ def _of_zip(data: bytes, codes: set[str]) -> str:
 
 
 def _peek(data: bytes) -> dict[str, Any]:
-    """The JSON that would tell a version: the key file, and what the certificate's envelope holds."""
+    """The JSON that would name a version: the key file, and what the certificate's envelope holds."""
     found: dict[str, Any] = {}
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
@@ -83,7 +83,7 @@ def _peek(data: bytes) -> dict[str, Any]:
                     found[name] = json.loads(member.read(_PEEK))
         found["signed"] = json.loads(b64u_decode(found[REQUIRED[1]]["payload"]))
     except (zipfile.BadZipFile, zipfile.LargeZipFile, KeyError, TypeError, ValueError, RecursionError, OSError):
-        pass  # whatever it is, it tells no version
+        pass  # whatever it is, it names no version
     except (EncodingError, NotImplementedError, RuntimeError, EOFError):
         pass  # likewise: no base64url, a compression that is not there, encrypted, cut
     return found

@@ -1,4 +1,4 @@
-"""Whether the text that a candidate agreed to is the one that the policy's settings have: told beside the verdict.
+"""Whether the text that a candidate agreed to matches the policy's settings: a note alongside the verdict.
 
 Only Promptster's own renderings say so. They are no part of the norm, and what was agreed to is the text that is there:
 the verdict does not change.

@@ -368,8 +368,8 @@ def test_the_work_is_in_reach_whatever_else_there_is() -> None:
     static = page(script.events).split("<script", 1)[0]
     top, timeline, aside = re.split("<main|<aside", static)
     assert "Submitted: 300 files, +1 −0</a>" in top  # noqa: RUF001 - a minus sign beside a plus sign
-    assert 'href="#handed-in"' in top
-    assert aside.index('id="handed-in"') < aside.index("Who saw what") < aside.index("Conversations")
+    assert 'href="#submitted"' in top
+    assert aside.index('id="submitted"') < aside.index("Who saw what") < aside.index("Conversations")
     folded = re.sub(r"<details>.*?</details>", "", aside, flags=re.DOTALL)
     assert [folded.count(f"Explore {n}<") for n in (0, 59)] == [1, 0]
     assert folded.count("<li>") < 40

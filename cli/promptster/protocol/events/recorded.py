@@ -1,4 +1,4 @@
-"""Events as they are recorded: public bytes with salted commitments to their fields, and the values behind these.
+"""Events as they are recorded: public bytes with salted commitments to their fields, and the committed values.
 
 The public bytes say that something happened, when, and who saw it; each field is there only as a commitment. Values
 travel alongside and can be taken away one by one without breaking a signature. Order and batches are not known here.
@@ -95,7 +95,7 @@ class RecordedEvent:
             public: the event's public bytes.
             secrets: salts and stored values by field name.
             blocks: blocks that the event is the first to use.
-            parsed: ``public``, where it has been read already.
+            parsed: ``public``, if it has been read already.
 
         Raises:
             EventError: when a part is malformed, or a value is not what the event committed to.

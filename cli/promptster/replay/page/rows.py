@@ -45,7 +45,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "capture_degraded", "capture_gap", "capture_clock_jump", "capture_upstream_overridden", "capture_recovered",
     ),
 }  # fmt: skip
-"""What the filter offers, and the kinds behind each word; a ``notification`` is a prompt that nobody typed."""
+"""What the filter offers, and the kinds that each word covers; a ``notification`` is a prompt that no one typed."""
 
 _TONES = {
     "prompt": "prompt", "model_request": "request", "model_response": "answer", "tool_call": "tool",
