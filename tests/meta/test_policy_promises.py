@@ -135,6 +135,7 @@ _CANDIDATES_SIDE: Final = frozenset(
         "rfc8785",
         "rich",
         "typer",
+        "typing_extensions",
         "zstandard",
         "msgspec",
     ]
