@@ -52,7 +52,8 @@ def test_no_code_names_an_agent(folder: str) -> None:
 
 def test_a_comparison_and_a_message_would_be_found() -> None:
     """The search sees what it is for, and passes over descriptions and addresses."""
-    source = (
+    lines = ('"""Claude Code."""', 'if agent == "codex":', '    print(f"{x} Cursor\'s hooks")', 'url = "a.com/codex"')
+    source = "\n".join(lines)
         '"""Claude Code."""\nif agent == "codex":\n    raise ValueError(f"{x} Cursor\'s hooks")\nurl = "a.com/codex"\n'
     )
     assert [line for line, _ in named_in(source)] == [2, 3]

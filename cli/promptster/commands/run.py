@@ -41,7 +41,7 @@ Usage: promptster run AGENT [ARGUMENTS...]
 Options, before the agent's name:
   -h, --help  Show this message and exit.
 
-Example: promptster run claude -p 'Explain the tests'"""
+Example: promptster run {PROGRAMS[0]} -p 'Explain the tests'"""
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -37,7 +37,7 @@ Usage: promptster shell [ARGUMENTS FOR THE SHELL...]
 Options, before the shell's arguments:
   -h, --help  Show this message and exit.
 
-Example: promptster shell -c 'claude -p hello'"""
+Example: promptster shell -c '{PROGRAMS[0]} -p hello'"""
 
 
 def main(arguments: Sequence[str]) -> int:
