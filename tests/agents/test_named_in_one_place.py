@@ -54,6 +54,4 @@ def test_a_comparison_and_a_message_would_be_found() -> None:
     """The search sees what it is for, and passes over descriptions and addresses."""
     lines = ('"""Claude Code."""', 'if agent == "codex":', '    print(f"{x} Cursor\'s hooks")', 'url = "a.com/codex"')
     source = "\n".join(lines)
-        '"""Claude Code."""\nif agent == "codex":\n    raise ValueError(f"{x} Cursor\'s hooks")\nurl = "a.com/codex"\n'
-    )
     assert [line for line, _ in named_in(source)] == [2, 3]
