@@ -88,7 +88,6 @@ def lint(session: nox.Session) -> None:
     session.run("ruff", "format", "--check", *CODE)
     session.run("lint-imports", "--no-cache")
     session.run("codespell", "--quiet-level=3", *CODE, "docs", "README.md", "CONTRIBUTING.md", "SECURITY.md", "changes")
-    session.run("python", "-m", "tests.checks.wording")
     session.run("deptry", "cli", "collector", "hooks")
     session.run("validate-pyproject", "pyproject.toml")
     session.run("python", "-m", "tests.checks")

@@ -88,7 +88,7 @@ def _in_a_home_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 @pytest.fixture
 def home(tmp_path: Path) -> dict[str, str]:
-    """The environment of somebody who has just installed the program."""
+    """The environment of a person who has just installed the program."""
     return {"HOME": str(tmp_path), "PATH": os.environ["PATH"]}
 
 
@@ -184,7 +184,7 @@ def test_the_program_alone_shows_how_to_begin(home: dict[str, str]) -> None:
 
 
 def test_the_program_alone_shows_the_session_that_is_here(home: dict[str, str], session: SessionFolder) -> None:
-    """Who has a session sees how it stands."""
+    """A person with a session sees its status."""
     alone, status = (
         subprocess.run([*PROGRAM, *words], capture_output=True, text=True, check=False, env=home)
         for words in ([], ["status"])
@@ -318,7 +318,7 @@ def test_a_fault_before_an_agent_starts_is_125(
 
 
 def test_json_behind_a_separator_is_not_ours(command: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
-    """What stands behind -- belongs to an agent."""
+    """What follows -- belongs to an agent."""
 
     def run(_arguments: list[str]) -> int:
         raise PromptsterError("no")
@@ -346,7 +346,7 @@ def test_interrupting_a_typed_command_is_130(
     """Whatever the library makes of Ctrl-C."""
 
     def run(*, json: bool = False) -> None:
-        """Wait for somebody."""
+        """Wait until Ctrl-C."""
         raise KeyboardInterrupt(json)
 
     command.__dict__["command"] = run

@@ -23,7 +23,7 @@ import promptster
 from promptster.agents.registry import http_hooked, plugin, readers
 from promptster.capture.providers import provider_of
 from promptster.protocol.agents import BY_ID, BY_PROGRAM, CATALOGUE, IDS
-from promptster.protocol.kinds import KINDS
+from promptster.protocol.events.kinds import KINDS
 from promptster.proxy.upstreams import DEFAULT_UPSTREAMS
 
 if TYPE_CHECKING:

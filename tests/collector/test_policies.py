@@ -173,7 +173,7 @@ def test_a_program_that_is_too_old_is_told_so_before_it_is_shown_anything(site: 
 
 
 def test_who_does_not_hold_the_secret_learns_nothing_from_being_old(site: Site) -> None:
-    """The refusal comes behind the ones that everybody gets."""
+    """The refusal comes after those that do not depend on the policy."""
     candidate, stranger = candidate_of(site), candidate_of(site)
     headers = bearer(b64u_encode(stranger.code.secret))
     assert site.client.get(f"/v1/invites/{candidate.code.invite_id}", headers=headers).status_code == 404

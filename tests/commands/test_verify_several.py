@@ -27,7 +27,7 @@ EVENTS = plausible()
 
 
 def _logged(*, extra: int = 0, fork: bool = False, closed: bool = True) -> tuple[bytes, Certified]:
-    """A bundle whose receipts stand in a log that goes on behind them; a fork has other entries in front of them."""
+    """A bundle whose receipts are in a log with more entries after them; a fork has other entries before them."""
     certified = Certified(limits={"log": 1})
     data = Bundler(certified).bundle(EVENTS, closed=closed)
     parts = read_bundle(data)

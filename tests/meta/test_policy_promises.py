@@ -137,7 +137,6 @@ _CANDIDATES_SIDE: Final = frozenset(
         "typer",
         "typing_extensions",
         "zstandard",
-        "msgspec",
     ]
 )
 """What the candidate's programs import: HTTP, cryptography, a terminal's output, the keyring. None of it watches."""

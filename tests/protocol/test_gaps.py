@@ -6,8 +6,11 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from tests.vectors.world import World, public_with
 
-from promptster.protocol.events import OpenedEvent
+from promptster.protocol.encoding import b64u_encode
+from promptster.protocol.events import OpenedEvent, RecordedEvent
+from promptster.protocol.events.fields import Block, Secret, commitment
 from promptster.protocol.events.kinds import Kind, event_of
 from promptster.protocol.gaps import is_gap_of_capture, is_outage, read_gaps
 
@@ -84,10 +87,18 @@ def test_a_gap_repeats_no_more_than_a_line_of_what_was_recorded() -> None:
     assert len(_told("capture_degraded", detail="long " * 100_000)) < 300
 
 
-def test_numbers_that_are_none_count_as_not_told() -> None:
-    """A hostile event may hold text where a number belongs: the event's own time stands in."""
-    (gap,) = read_gaps([_event("capture_gap", from_ms="12", to_ms=True, lost="many", source="proxy")])
-    assert (gap.from_ms, gap.to_ms, gap.source) == (1000, 1000, "proxy")
+def test_numbers_that_were_cut_count_as_not_told() -> None:
+    """A hostile event may hold the beginning of a number: the event's own time stands in."""
+    salt, block = bytes(16), Block(bytes(16), b"12")
+    stored = {name: b"\x02" + block.id + (3).to_bytes(8) + bytes(32) for name in ("from_ms", "to_ms", "lost")}
+    stored["source"] = b"\x00proxy"
+    committed = {name: b64u_encode(commitment(salt, name, value)) for name, value in stored.items()}
+    event = World().events[0]
+    public = public_with(event, kind="capture_gap", c=committed)
+    secrets = {name: Secret(salt, value) for name, value in stored.items()}
+    opened = RecordedEvent.assemble(public, secrets).open({block.id: block.data})
+    (gap,) = read_gaps([opened])
+    assert (gap.from_ms, gap.to_ms, gap.source) == (opened.ms, opened.ms, "proxy")
     assert gap.text == "capture by the proxy was incomplete"
 
 
@@ -102,7 +113,8 @@ def test_a_span_that_the_event_names_is_the_gaps() -> None:
 def test_pauses_end_with_resume_or_the_session() -> None:
     """A second pause changes nothing, a resumption without a pause neither; a pause without an end stays open."""
     kinds = ("resumed", "paused", "paused", "resumed", "paused", "closed", "paused")
-    gaps = read_gaps([_event(kind, seq, reason="tea") for seq, kind in enumerate(kinds)])
+    fields: dict[str, dict[str, Any]] = {"paused": {"reason": "tea"}, "resumed": {"reason": "done"}, "closed": {}}
+    gaps = read_gaps([_event(kind, seq, **fields[kind]) for seq, kind in enumerate(kinds)])
     assert [(gap.kind, gap.seq, gap.to_seq, gap.from_ms, gap.to_ms) for gap in gaps] == [
         ("paused", 1, 3, 1001, 1003),
         ("paused", 4, 5, 1004, 1005),

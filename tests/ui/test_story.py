@@ -50,11 +50,11 @@ def test_silence_and_what_is_absent_stand_where_gaps_stand() -> None:
     replay = from_bundle(bundler.bundle(frozen().events), bundler.certified.keys.fingerprints)
     lines = [line.strip() for block in story(replay, Layout(width=200)) for line in block.plain.split("\n")]
     assert [line.split("  ", 1)[-1] for line in lines if "----" in line] == [
-        "---- no event tells that the candidate agreed to be recorded ----",
+        "---- no event shows that the candidate agreed to be recorded ----",
         "---- the recorder was silent: no heartbeat came, and one was due every minute (5 min 00 s) ----",
     ]
     (noted,) = [line for line in lines if line.startswith("noted")]
-    assert "no event tells that the candidate agreed to be recorded" in noted
+    assert "no event shows that the candidate agreed to be recorded" in noted
     assert "events 5 to 6 happened before earlier ones" in noted
 
 
@@ -96,7 +96,7 @@ def test_the_title_is_there_before_the_rest_is_checked() -> None:
     opening = Opening.of(data, ())
     noting = _Noting(facts=opening.facts, data=data, parts=opening.parts, trusted=())
     blocks = told(_begun(noting), Layout())
-    assert next(blocks).plain == "Take-home  Acme"
+    assert next(blocks).plain == "Take-home, for Acme"
     assert noting.asked == []
     assert "consistent" in [next(blocks).plain, next(blocks).plain][1]
     assert noting.asked == ["checked"]

@@ -9,6 +9,7 @@ from promptster.agents.launching import draft
 from promptster.agents.registry import plugin
 from promptster.errors import UsageError, WorkspaceError
 from promptster.protocol.agents import BY_ID, EDITORS, one_of
+from promptster.protocol.events.kinds import CaptureConfigChanged
 from promptster.system.plain_files import read_plain
 
 if TYPE_CHECKING:
@@ -87,11 +88,11 @@ def changed_entries(workspace: Path, agent: str, ticket: LaunchTicket) -> list[d
     except (OSError, WorkspaceError):
         content = None
     if content is None:
-        return [draft("capture_config_changed", path_name=relative, detail="missing or unreadable")]
+        return [draft(CaptureConfigChanged(path_name=relative, detail="missing or unreadable"))]
     lost = _missing(content, file.entries(ticket), "")
     if not lost:
         return []
-    return [draft("capture_config_changed", path_name=relative, detail=f"changed: {', '.join(lost)}")]
+    return [draft(CaptureConfigChanged(path_name=relative, detail=f"changed: {', '.join(lost)}"))]
 
 
 def _missing(content: Any, ours: Any, place: str) -> list[str]:

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from promptster.errors import LaunchError
+from promptster.protocol.events.base import fields_of
+from promptster.protocol.events.kinds import Event
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -108,9 +110,9 @@ class Launches(Protocol):
         ...
 
 
-def draft(kind: str, **fields: Any) -> dict[str, Any]:
-    """An event of the launcher."""
-    return {"src": "launcher", "kind": kind, "fields": fields}
+def draft(event: Event) -> dict[str, Any]:
+    """An event of the launcher, as a command sends it to the recorder."""
+    return {"src": "launcher", "kind": event.kind, "fields": fields_of(event)}
 
 
 def with_loopback(excluded: str) -> str:

@@ -1,4 +1,4 @@
-"""File edits and commands as findings, and the patches that show them."""
+"""File edits and commands as events, and the patches that show them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import difflib
 import re
 from typing import TYPE_CHECKING
 
-from promptster.capture.agent import Finding
+from promptster.protocol.events import kinds
 from promptster.replay.differences import NO_NEWLINE, from_hunks, lines_of, unplaced
 from promptster.replay.model import OUTPUT_CUT
 
@@ -82,26 +82,23 @@ def file_edit(
     before: str | None,
     after: str | None,
     patch: str | None,
-) -> Finding:
+) -> kinds.FileEdit:
     """An edit of one file.
 
     ``before`` and ``after`` are the whole file where it is known, else the passages that changed; ``None`` where there
     was or is nothing, or nobody told. The patch says which: hunks with line numbers are those of a whole file.
     """
-    return Finding(
-        kind="file_edit",
-        fields={
-            "tool_use_id": tool_use_id or None,
-            "path": path,
-            "operation": operation,
-            "before": before,
-            "after": after,
-            "patch": patch or None,
-        },
+    return kinds.FileEdit(
+        tool_use_id=tool_use_id or None,
+        path=path,
+        operation=operation,
+        before=before,
+        after=after,
+        patch=patch or None,
     )
 
 
-def replaced_passages(*, tool_use_id: str, path: str, pairs: Sequence[tuple[str, str]]) -> Finding:
+def replaced_passages(*, tool_use_id: str, path: str, pairs: Sequence[tuple[str, str]]) -> kinds.FileEdit:
     """An edit of which only the passages are known that were replaced, and by what."""
     before, after = ("\n".join(texts) for texts in zip(*pairs, strict=True))
     return file_edit(
@@ -116,7 +113,7 @@ def replaced_passages(*, tool_use_id: str, path: str, pairs: Sequence[tuple[str,
 
 def edited_cell(
     *, tool_use_id: str, path: str, cell: str, mode: str, before: str | None, after: str | None, is_known: bool = True
-) -> Finding:
+) -> kinds.FileEdit:
     """An edit of one cell of a notebook: its texts are the cell's, and its patch names the cell and what became of it.
 
     Args:
@@ -144,7 +141,7 @@ def edited_cell(
     )
 
 
-def created_file(*, tool_use_id: str, path: str, content: str) -> Finding:
+def created_file(*, tool_use_id: str, path: str, content: str) -> kinds.FileEdit:
     """A file that was not there before, whole."""
     return file_edit(
         tool_use_id=tool_use_id,
@@ -166,45 +163,39 @@ def command(
     error_output: str | None = None,
     is_error: bool | None = None,
     duration_ms: Json = None,
-) -> Finding:
+) -> kinds.Command:
     """A command that ran; ``exit_code`` only where the agent's report says it."""
-    return Finding(
-        kind="command",
-        fields={
-            "tool_use_id": tool_use_id or None,
-            "command": command,
-            "cwd": cwd or None,
-            "exit_code": exit_code,
-            "output": output,
-            "error_output": error_output or None,
-            "is_error": is_error,
-            "duration_ms": whole_ms(duration_ms),
-        },
+    return kinds.Command(
+        tool_use_id=tool_use_id or None,
+        command=command,
+        cwd=cwd or None,
+        exit_code=exit_code,
+        output=output,
+        error_output=error_output or None,
+        is_error=is_error,
+        duration_ms=whole_ms(duration_ms),
     )
 
 
-def tool_call(*, tool_use_id: str, name: str, given: Json) -> Finding:
+def tool_call(*, tool_use_id: str, name: str, given: Json) -> kinds.ToolCall:
     """A tool about to run."""
-    return Finding(kind="tool_call", fields={"tool_use_id": tool_use_id or None, "name": name, "input": given})
+    return kinds.ToolCall(tool_use_id=tool_use_id or None, name=name, input=given)
 
 
 def tool_result(
     *, tool_use_id: str, name: str, content: Json, is_error: bool | None, duration_ms: Json = None
-) -> Finding:
+) -> kinds.ToolResult:
     """What a tool gave back."""
-    return Finding(
-        kind="tool_result",
-        fields={
-            "tool_use_id": tool_use_id or None,
-            "name": name or None,
-            "content": content,
-            "is_error": is_error,
-            "duration_ms": whole_ms(duration_ms),
-        },
+    return kinds.ToolResult(
+        tool_use_id=tool_use_id or None,
+        name=name or None,
+        content=content,
+        is_error=is_error,
+        duration_ms=whole_ms(duration_ms),
     )
 
 
-def permission(*, decision: str, call: ToolUse, mode: str | None = None, is_named: bool = True) -> Finding:
+def permission(*, decision: str, call: ToolUse, mode: str | None = None, is_named: bool = True) -> kinds.Permission:
     """A question to the person at the keyboard, or its answer.
 
     Args:
@@ -213,22 +204,19 @@ def permission(*, decision: str, call: ToolUse, mode: str | None = None, is_name
         mode: the agent's permission mode.
         is_named: whether the agent's report names the call by its id.
     """
-    return Finding(
-        kind="permission",
-        fields={
-            "tool_use_id": (call.id or None) if is_named else None,
-            "name": call.name or None,
-            "input": call.input,
-            "decision": decision,
-            "mode": mode,
-        },
+    return kinds.Permission(
+        tool_use_id=(call.id or None) if is_named else None,
+        name=call.name or None,
+        input=call.input,
+        decision=decision,
+        mode=mode,
     )
 
 
-def output_cut(tool_use_id: str, **facts: int | str) -> Finding:
+def output_cut(tool_use_id: str, **facts: int | str) -> kinds.AgentOther:
     """How much of a call's output the agent itself left out."""
     payload = {"tool_use_id": tool_use_id, **facts}
-    return Finding(kind="agent_other", fields={"raw_kind": OUTPUT_CUT, "payload": payload})
+    return kinds.AgentOther(raw_kind=OUTPUT_CUT, payload=payload)
 
 
 def whole_ms(value: Json) -> int | None:

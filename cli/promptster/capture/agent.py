@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from dataclasses import dataclass
+from typing import Literal, NamedTuple, Protocol, TypeVar
+
+from msgspec import structs
 
 from promptster.capture.providers.interface import Json, ModelCall, ToolResult, ToolUse, UserText, text_of
+from promptster.protocol.events.base import OfAgent
+from promptster.protocol.events.kinds import AgentEvent, AgentOther
 
 Purpose = Literal["work", "title", "classifier", "compaction", "other"]
 """Why an agent calls a model; only ``work`` is the candidate's."""
 
+
+Named = TypeVar("Named", bound=OfAgent)
+"""Any event of an agent."""
 
 SAME_WITHIN_MS = 1000
 """Two layers of settings that both hold our hook report one event this close together; people do not type so fast."""
@@ -27,10 +34,14 @@ class Identity:
     agent_id: str = ""
     """The subagent's id; empty for the main conversation."""
 
-    def fields(self) -> dict[str, object]:
-        """As fields of an event."""
-        named = {"agent": self.agent, "agent_session": self.session, "agent_id": self.agent_id}
-        return {name: value for name, value in named.items() if value}
+    def named_in(self, event: Named) -> Named:
+        """The event, with the conversation that it belongs to."""
+        return structs.replace(
+            event,
+            agent=self.agent or event.agent,
+            agent_session=self.session or event.agent_session,
+            agent_id=self.agent_id or event.agent_id,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,12 +60,12 @@ class Prompt:
     """Whether the agent's hooks report such words too."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Finding:
-    """Something to be recorded: a kind of event and its fields; fields that are ``None`` are left out."""
+class CommandEnd(NamedTuple):
+    """How a command ended, as far as a report says."""
 
-    kind: str
-    fields: Mapping[str, object] = field(default_factory=dict[str, object])
+    cwd: str | None
+    exit_code: int | None
+    is_error: bool | None
 
 
 Stage = Literal["call", "result", "other"]
@@ -68,7 +79,7 @@ class HookReport:
     """The agent's own name of the event."""
     identity: Identity
     """Where it happened."""
-    findings: Sequence[Finding]
+    findings: Sequence[AgentEvent]
     """What is to be recorded, in order."""
     stage: Stage = "other"
     """Whether a tool is about to run, has run, or neither."""
@@ -82,7 +93,7 @@ class HookReport:
     """What all hook events about one action say alike, where not all of them name the call; empty elsewhere."""
     awaits_end: bool = False
     """Whether a later report of the same call says how the command ended that this one tells of."""
-    ended: Mapping[str, object] | None = None
+    ended: CommandEnd | None = None
     """How a command ended, for a report of it that came before."""
     call: ToolUse | None = None
     """The tool call, when the payload holds it."""
@@ -167,7 +178,7 @@ class ReadsRequests(NamesFiles, Protocol):
         del call, result
         return False
 
-    def actions(self, call: ToolUse, result: ToolResult) -> Sequence[Finding]:
+    def actions(self, call: ToolUse, result: ToolResult) -> Sequence[AgentEvent]:
         """The file edits and commands of a tool call, as far as the call and its result show them."""
         del call, result
         return ()
@@ -193,6 +204,6 @@ class ReadsHooks(NamesFiles, Protocol):
         return ()
 
 
-def raw_finding(event: str, payload: Mapping[str, Json]) -> Finding:
+def raw_finding(event: str, payload: Mapping[str, Json]) -> AgentOther:
     """A hook event that is kept as it came."""
-    return Finding(kind="agent_other", fields={"raw_kind": event, "payload": dict(payload)})
+    return AgentOther(raw_kind=event, payload=dict(payload))

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
+from msgspec import structs
+
 from promptster.capture.credentials import Credentials
 from promptster.protocol.events import MAX_REFS, Draft
-from promptster.protocol.events.kinds import event_of
+from promptster.protocol.events.base import fields_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Collection
 
     from promptster.clock import Clock
+    from promptster.protocol.events import Event
 
 
 class Stamp(NamedTuple):
@@ -23,7 +26,7 @@ class Stamp(NamedTuple):
 
 
 class DraftWriter:
-    """Turns findings into drafts and hands them to the recorder."""
+    """Turns events into drafts and hands them to the recorder."""
 
     def __init__(self, append: Callable[[Draft], int], clock: Clock, allowed_kinds: Collection[str]) -> None:
         self._append = append
@@ -43,8 +46,7 @@ class DraftWriter:
     def write(
         self,
         src: str,
-        kind: str,
-        fields: Mapping[str, object],
+        event: Event,
         *,
         lane: int = 0,
         refs: tuple[int | None, ...] = (),
@@ -54,8 +56,7 @@ class DraftWriter:
 
         Args:
             src: who saw it.
-            kind: what it tells.
-            fields: its values; those that are ``None`` are left out.
+            event: what happened.
             lane: the conversation.
             refs: earlier events it belongs to; those that were not recorded are left out.
             at: when it happened, if not now.
@@ -66,21 +67,23 @@ class DraftWriter:
         if self.paused:
             self.counts["while_paused"] += 1
             return None
-        if kind not in self._allowed:
+        if event.kind not in self._allowed:
             self.counts["outside_policy"] += 1
             return None
         at = at or self.now()
-        self.counts[kind] += 1
+        self.counts[event.kind] += 1
         return self._append(
             Draft(
                 src=src,
-                event=event_of(
-                    kind,
-                    {name: self.credentials.taken_out(value) for name, value in fields.items() if value is not None},
-                ),
+                event=self._without_credentials(event),
                 ms=max(0, at.wall_ms),
                 mono_ms=max(0, at.mono_ms),
                 lane=lane,
                 refs=tuple(sorted({ref for ref in refs if ref is not None}))[-MAX_REFS:],
             )
         )
+
+    def _without_credentials(self, event: Event) -> Event:
+        values = fields_of(event)
+        cleaned = {name: self.credentials.taken_out(value) for name, value in values.items()}
+        return structs.replace(event, **cleaned) if any(cleaned[name] is not values[name] for name in values) else event

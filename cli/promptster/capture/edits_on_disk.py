@@ -14,9 +14,10 @@ from bisect import bisect_left
 from collections import OrderedDict
 from typing import TYPE_CHECKING, NamedTuple
 
+from msgspec import structs
+
 from promptster.capture import actions
-from promptster.capture.agent import Finding
-from promptster.capture.providers.interface import text_of
+from promptster.protocol.events.kinds import AgentEvent, FileEdit
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -50,10 +51,10 @@ class Disk:
         for path in paths:
             self._look(path, folder)
 
-    def settle(self, finding: Finding, folder: str = "") -> Finding:
+    def settle(self, finding: AgentEvent, folder: str = "") -> AgentEvent:
         """An edit with the line ends that its texts have on disk; anything else as it is."""
-        path = text_of(finding.fields.get("path"))
-        if finding.kind != "file_edit" or not path or path.endswith(".ipynb"):
+        path = finding.path if isinstance(finding, FileEdit) else None
+        if not isinstance(finding, FileEdit) or not path or path.endswith(".ipynb"):
             return finding
         now = self._look(path, folder)
         states = self._states.get(self._place(path, folder), [])
@@ -112,9 +113,8 @@ class _Found(NamedTuple):
     """Whether it is all of the file."""
 
 
-def _settled(finding: Finding, before: Sequence[str], now: str | None) -> Finding:
-    told = [finding.fields.get(name) for name in ("before", "after")]
-    old_told, new_told = (text if isinstance(text, str) else None for text in told)
+def _settled(finding: FileEdit, before: Sequence[str], now: str | None) -> FileEdit:
+    old_told, new_told = finding.before, finding.after
     new = _first(new_told, [] if now is None else [now])
     old = _first(old_told, before) or _as_its_file(old_told, before)
     if (old_told and old is None) or (new_told and new is None):
@@ -125,12 +125,12 @@ def _settled(finding: Finding, before: Sequence[str], now: str | None) -> Findin
         return finding
     is_whole = all(found is None or found.is_whole for found in (old, new))
     patch = _patch(finding, old_text, new_text, is_whole=is_whole)
-    return Finding(kind=finding.kind, fields={**finding.fields, "before": old_text, "after": new_text, "patch": patch})
+    return structs.replace(finding, before=old_text, after=new_text, patch=patch)
 
 
-def _patch(finding: Finding, old: str | None, new: str | None, *, is_whole: bool) -> str | None:
+def _patch(finding: FileEdit, old: str | None, new: str | None, *, is_whole: bool) -> str | None:
     """The patch of an edit, made again for the texts as they are on disk."""
-    patch, path = text_of(finding.fields.get("patch")), text_of(finding.fields.get("path"))
+    patch, path = finding.patch or "", finding.path or ""
     if not patch:
         return None
     if not patch.startswith("--- a/"):

@@ -23,7 +23,7 @@ from promptster.capture.proxy_side.tools import ProxyTools
 from promptster.capture.proxy_side.typed_prompts import TypedPrompts
 from promptster.capture.silent_hooks import SilentHooks
 from promptster.capture.tool_calls import ToolCalls
-from promptster.protocol.events import KINDS
+from promptster.protocol.events import KINDS, kinds
 from promptster_hooks.frame import PAYLOAD_LIMIT
 
 if TYPE_CHECKING:
@@ -137,7 +137,7 @@ class Capture:
         """A report with its edits as they are on disk; looked at now, since the agent waits for its hook."""
         if report.stage == "call" and report.call is not None:
             self._disk.look(self._agents.touches(report.identity.agent, report.call), report.folder)
-        if not any(finding.kind == "file_edit" for finding in report.findings):
+        if not any(isinstance(finding, kinds.FileEdit) for finding in report.findings):
             return report
         return replace(report, findings=[self._disk.settle(finding, report.folder) for finding in report.findings])
 
@@ -154,8 +154,8 @@ class Capture:
             return
         detail = f"{event_name(beginning)} of {agent}: a payload of {size} bytes or more is not read"
         now = self._writer.now().wall_ms
-        fields = {"source": "hook", "detail": detail, "lost": 1, "from_ms": now, "to_ms": now}
-        self._writer.write("recorder", "capture_gap", fields)
+        gap = kinds.CaptureGap(source="hook", detail=detail, lost=1, from_ms=now, to_ms=now)
+        self._writer.write("recorder", gap)
 
     def tick(self) -> None:
         """Let time pass; to be called at least every half second."""
@@ -197,9 +197,8 @@ class Capture:
     def _tell_faults(self) -> None:
         if self._faults:
             detail = "a fault of the recorder's own: part of what the agent sent or got is not recorded"
-            fields = {"source": "recorder", "detail": detail, "lost": self._faults}
-            self._faults = 0
-            self._writer.write("recorder", "capture_gap", fields)
+            lost, self._faults = self._faults, 0
+            self._writer.write("recorder", kinds.CaptureGap(source="recorder", detail=detail, lost=lost))
 
     def asked(self, exchange: ObservedCall, request: ReadRequest) -> None:
         """An exchange's request is known."""
@@ -260,20 +259,15 @@ class Capture:
         lane = self._lanes.number(identity) if self._lanes.knows(identity) else 0
         info = exchange.info
         payload = {"upstream": info.upstream, "method": info.method, "path": exchange.path, "status": status}
-        fields = {"raw_kind": "http", "payload": payload, **identity.fields()}
-        self._writer.write("proxy", "agent_other", fields, lane=lane)
+        passed = kinds.AgentOther(raw_kind="http", payload=payload)
+        self._writer.write("proxy", identity.named_in(passed), lane=lane)
 
     def lost(self, exchange: ObservedCall, detail: str, count: int) -> None:
         """Something was forwarded that could not be observed."""
         now = self._writer.now()
-        fields = {
-            "source": "proxy",
-            "detail": detail,
-            "lost": count,
-            "from_ms": exchange.began.wall_ms,
-            "to_ms": now.wall_ms,
-        }
-        self._writer.write("proxy", "capture_gap", fields)
+        began = exchange.began.wall_ms
+        gap = kinds.CaptureGap(source="proxy", detail=detail, lost=count, from_ms=began, to_ms=now.wall_ms)
+        self._writer.write("proxy", gap)
 
     def _is_streaming(self, identity: Identity) -> bool:
         return any(other == identity and exchange.purpose == "work" for exchange, other in self._open.items())
@@ -289,13 +283,9 @@ class Capture:
         return tuple(
             self._writer.write(
                 "proxy",
-                "prompt",
-                {
-                    "text": prompt.text,
-                    "images": list(prompt.images) or None,
-                    "machine": prompt.machine or None,
-                    **identity.fields(),
-                },
+                identity.named_in(
+                    kinds.Prompt(text=prompt.text, images=list(prompt.images) or None, machine=prompt.machine or None)
+                ),
                 lane=lane,
             )
             for prompt in prompts
@@ -305,46 +295,42 @@ class Capture:
         self, exchange: ObservedCall, call: ModelCall, request: ReadRequest, refs: tuple[int | None, ...]
     ) -> int | None:
         identity = exchange.identity or Identity(agent="")
-        fields: dict[str, object] = {
-            "provider": exchange.info.upstream,
-            "request_path": exchange.path,
-            "model": call.model,
-            "purpose": exchange.purpose,
-            "stream": call.stream,
-            "request_sha256": request.sha256,
-            **identity.fields(),
-        }
-        if request.body is not None:
-            fields["body"] = request.body
-        elif request.raw:
-            fields["body_raw"] = request.raw
+        asked = kinds.ModelRequest(
+            provider=exchange.info.upstream,
+            request_path=exchange.path,
+            model=call.model,
+            purpose=exchange.purpose,
+            stream=call.stream,
+            request_sha256=request.sha256,
+            body=request.body,
+            body_raw=(request.raw or None) if request.body is None else None,
+        )
         if request.cut:
             self.lost(exchange, "a request was too long to be kept, or not all of it could be read", 0)
-        return self._writer.write("proxy", "model_request", fields, lane=self._lanes.number(identity), refs=refs)
+        lane = self._lanes.number(identity)
+        return self._writer.write("proxy", identity.named_in(asked), lane=lane, refs=refs)
 
     def _response(self, identity: Identity, asked: Asked, number: int, response: ReadResponse) -> int | None:
         answer = response.answer
-        fields: dict[str, object] = {
-            "attempt": number,
-            "outcome": response.outcome,
-            "status": response.status,
-            "text": answer.text or None,
-            "thinking": answer.thinking or None,
-            "tool_use_ids": [use.id for use in answer.calls] or None,
-            "stop_reason": answer.stop_reason,
-            "model": answer.model,
-            "response_id": answer.response_id,
-            "usage": answer.usage,
-            "error": response.error,
-            "retry_after": response.retry_after,
-            "first_byte_ms": response.first_byte_ms,
-            "duration_ms": response.duration_ms,
-            "content": answer.content or None,
-            **identity.fields(),
-        }
-        return self._writer.write(
-            "proxy", "model_response", fields, lane=self._lanes.number(identity), refs=(asked.seq,)
+        answered = kinds.ModelResponse(
+            attempt=number,
+            outcome=response.outcome,
+            status=response.status,
+            text=answer.text or None,
+            thinking=answer.thinking or None,
+            tool_use_ids=[use.id for use in answer.calls] or None,
+            stop_reason=answer.stop_reason,
+            model=answer.model,
+            response_id=answer.response_id,
+            usage=answer.usage,
+            error=response.error,
+            retry_after=response.retry_after,
+            first_byte_ms=response.first_byte_ms,
+            duration_ms=response.duration_ms,
+            content=answer.content or None,
         )
+        lane = self._lanes.number(identity)
+        return self._writer.write("proxy", identity.named_in(answered), lane=lane, refs=(asked.seq,))
 
     def _end_orphans(self) -> None:
         """Attempts that a dead recorder left open ended with it; their retry is the next attempt."""
@@ -352,14 +338,10 @@ class Capture:
             return
         self._has_orphans = False
         for identity, asked in self._journal_replay.orphans():
-            fields = {
-                "attempt": asked.attempts,
-                "outcome": "cut",
-                "error": {"type": "recorder_restarted"},
-                **identity.fields(),
-            }
             asked.answered = asked.attempts
-            self._writer.write("proxy", "model_response", fields, lane=self._lanes.number(identity), refs=(asked.seq,))
+            cut = kinds.ModelResponse(attempt=asked.attempts, outcome="cut", error={"type": "recorder_restarted"})
+            lane = self._lanes.number(identity)
+            self._writer.write("proxy", identity.named_in(cut), lane=lane, refs=(asked.seq,))
 
 
 def _is_answered(exchange: ObservedCall, response: ReadResponse) -> bool:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING
 
+from promptster.protocol.events.kinds import CaptureHookSilent
+
 if TYPE_CHECKING:
     from collections.abc import Collection
 
@@ -52,8 +54,8 @@ class SilentHooks:
             if call.partner is not None or place in self._silent:
                 continue
             self._silent.add(place)
-            fields = {"tool_use_id": tool_use_id, "name": call.name, "agent": identity.agent}
-            self._writer.write("recorder", "capture_hook_silent", fields, refs=(call.seq,))
+            silent = CaptureHookSilent(tool_use_id=tool_use_id, name=call.name, agent=identity.agent)
+            self._writer.write("recorder", silent, refs=(call.seq,))
 
     def forget(self) -> None:
         """What ran while nothing was captured is not waited for."""

@@ -9,11 +9,12 @@ from typing_extensions import override
 
 from promptster.capture.agent import ReadsHooks, ReadsRequests
 from promptster.capture.tagged_passages import images_once
+from promptster.protocol.events.kinds import AgentEvent
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from promptster.capture.agent import Finding, Identity, Prompt
+    from promptster.capture.agent import Identity, Prompt
     from promptster.capture.providers.interface import Json, ToolResult, ToolUse, UserText
 
 
@@ -60,5 +61,5 @@ class DisguisedRequests(UnknownRequests):
         return self._habits.touches(call)
 
     @override
-    def actions(self, call: ToolUse, result: ToolResult) -> Sequence[Finding]:
+    def actions(self, call: ToolUse, result: ToolResult) -> Sequence[AgentEvent]:
         return self._habits.actions(call, result)

@@ -48,7 +48,7 @@ def rows(current: Current, prepared: Prepared, events: int, now_ms: int) -> Iter
         yield "Not in full", f"{names(hidden)}: only name, size and hash are sent"
     try:
         timeline = look(current).replay.timeline
-    except PromptsterError:  # what cannot be read here is sent all the same
+    except PromptsterError:  # what cannot be read here is still sent
         yield "Recording", counted(events, "event")
     else:
         yield "Recording", f"{_counts(timeline, events)} ({size(_bytes(current))})"
@@ -102,9 +102,7 @@ def _pile(change: Change) -> str:
 
 
 def _counts(timeline: Timeline, events: int) -> str:
-    kinds = Counter(
-        entry.kind for entry in timeline.entries if not (entry.kind == "prompt" and entry.fields.get("machine") is True)
-    )
+    kinds = Counter(entry.kind for entry in timeline.entries if not entry.is_machine)
     told = [("prompt", "prompt"), ("tool_call", "tool call"), ("note", "note")]
     found = [counted(kinds[kind], word) for kind, word in told if kinds[kind] or kind != "note"]
     return ", ".join([*found, counted(events, "event")])

@@ -282,7 +282,7 @@ def read_bundle(data: bytes) -> BundleParts:
 def _read_lines(data: bytes) -> list[bytes]:
     *lines, rest = data.split(b"\n")
     if rest or b"" in lines:
-        raise BundleError("a list's lines are off", code="member_malformed")
+        raise BundleError("a list has malformed lines", code="member_malformed")
     return lines
 
 

@@ -73,11 +73,11 @@ def in_order(  # the four names by which lists can be off
         n = number(item)
         known = by_number.setdefault(n, item)
         if known is not item and identity(known) == identity(item):
-            report.altered("duplicate", f"{what} {n} stands here twice")
+            report.altered("duplicate", f"{what} {n} is here twice")
         elif known is not item:
             report.altered("conflict", f"two different versions of {what} {n} are here")
         elif n < last:
-            report.altered("reordered", f"{what} {n} stands behind {what} {last}")
+            report.altered("reordered", f"{what} {n} comes after {what} {last}")
         last = max(last, n)
     return dict(sorted(by_number.items()))
 

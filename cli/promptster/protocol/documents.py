@@ -123,7 +123,7 @@ def encode(document: Mapping[str, Any]) -> bytes:
 def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     result = dict(pairs)
     if len(result) != len(pairs):
-        raise DocumentError("a key stands twice in one object", code="duplicate_key")
+        raise DocumentError("a key is twice in one object", code="duplicate_key")
     return result
 
 

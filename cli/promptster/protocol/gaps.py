@@ -5,16 +5,28 @@ What counts as one, and its words, stand here alone: verification, timeline, pag
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
 
 from promptster.protocol.events import OpenedEvent
-from promptster.protocol.events.kinds import Kind
+from promptster.protocol.events.kinds import (
+    CaptureBypassSuspected,
+    CaptureClockJump,
+    CaptureConfigChanged,
+    CaptureDegraded,
+    CaptureGap,
+    CaptureHookSilent,
+    CaptureRecovered,
+    CaptureUpstreamOverridden,
+    Closed,
+    Paused,
+    Resumed,
+)
 from promptster.protocol.events.sources import is_own
 from promptster.protocol.heartbeats import silences
 from promptster.protocol.verdict import Gap, lasting
 
-PAUSED: Final = Kind.PAUSED.value
+PAUSED: Final = "paused"
 SOURCE_LOSS: Final = "source_loss"
 PAUSE_LEAD: Final = "recording was paused"
 """What the text of every pause begins with."""
@@ -25,11 +37,6 @@ _REASONS: Final[Mapping[str, str]] = {"candidate": "by the candidate", "recorder
 
 _MOST = 200
 """Characters of a recorded text that a gap's words repeat."""
-_LEADS: Final[Mapping[str, str]] = {
-    Kind.CAPTURE_BYPASS_SUSPECTED: "the agent may have gone around the recorder",
-    Kind.CAPTURE_CONFIG_CHANGED: "a setting that capture relies on changed",
-    Kind.CAPTURE_DEGRADED: "how much is captured changed",
-}
 _LOST_UNITS: Final[Mapping[str, tuple[str, str]]] = {
     "proxy": ("byte", "bytes"),
     "hook": ("hook call", "hook calls"),
@@ -44,7 +51,7 @@ def is_outage(kind: str, text: str) -> bool:
 
 def is_gap_of_capture(kind: str) -> bool:
     """Whether an event of this kind is the recorder's word about a gap: every ``capture_*`` but the heartbeat."""
-    return kind.startswith("capture_") and kind != Kind.CAPTURE_HEARTBEAT
+    return kind.startswith("capture_") and kind != "capture_heartbeat"
 
 
 def read_gaps(events: Sequence[OpenedEvent]) -> tuple[Gap, ...]:
@@ -61,13 +68,15 @@ def read_gaps(events: Sequence[OpenedEvent]) -> tuple[Gap, ...]:
         if event.seq != following:
             arrivals, whole = {}, False
         following = event.seq + 1
-        if is_own(event.kind, event.src) and event.kind == Kind.PAUSED and paused is None:
-            paused = event
-        elif is_own(event.kind, event.src) and event.kind in {Kind.RESUMED, Kind.CLOSED} and paused is not None:
-            gaps.append(_pause(paused, event))
-            paused = None
-        elif is_gap_of_capture(event.kind):
-            gaps.append(_told(event))
+        own = is_own(event.kind, event.src)
+        match event.event:
+            case Paused() if own and paused is None:
+                paused = event
+            case Resumed() | Closed() if own and paused is not None:
+                gaps.append(_pause(paused, event))
+                paused = None
+            case _:
+                gaps += _of_capture(event)
         expected = arrivals.get(event.src, 0 if whole else event.src_seq)
         if event.src_seq != expected:
             gaps.append(_lost(event, expected))
@@ -77,21 +86,14 @@ def read_gaps(events: Sequence[OpenedEvent]) -> tuple[Gap, ...]:
     return tuple(sorted(gaps, key=lambda gap: gap.seq))
 
 
-def _text(event: OpenedEvent, name: str) -> str:
-    """A field on one line; empty where it is not told."""
-    value = event.fields.get(name)
-    return " ".join(value[: 4 * _MOST].split())[:_MOST] if isinstance(value, str) else ""
-
-
-def _number(event: OpenedEvent, name: str) -> int | None:
-    """A whole number; a hostile event may hold the text of one that was cut."""
-    value: Any = event.fields.get(name)
-    return value if type(value) is int else None
+def _line(text: str | None) -> str:
+    """The beginning of a recorded text on one line; empty if there is none."""
+    return " ".join((text or "")[: 4 * _MOST].split())[:_MOST]
 
 
 def _pause(paused: OpenedEvent, until: OpenedEvent | None) -> Gap:
     lead = PAUSE_LEAD if until is not None else f"{PAUSE_LEAD} and not resumed"
-    reason = _text(paused, "reason")
+    reason = _line(paused.event.reason if isinstance(paused.event, Paused) else None)
     text = f"{lead} {_REASONS[reason]}" if reason in _REASONS else _joined(lead, reason)
     return Gap(
         kind=PAUSED,
@@ -103,35 +105,34 @@ def _pause(paused: OpenedEvent, until: OpenedEvent | None) -> Gap:
     )
 
 
-def _told(event: OpenedEvent) -> Gap:
-    start, end = _number(event, "from_ms"), _number(event, "to_ms")
-    source = _text(event, "source") if event.kind == Kind.CAPTURE_GAP else ""
-    return Gap(
-        kind=event.kind,
-        seq=event.seq,
-        from_ms=event.ms if start is None else start,
-        to_ms=event.ms if end is None else end,
-        text=_words(event),
-        source="hook" if event.kind == Kind.CAPTURE_HOOK_SILENT else source or None,
-    )
-
-
-def _words(event: OpenedEvent) -> str:
-    detail = _text(event, "detail")
-    match event.kind:
-        case Kind.CAPTURE_HOOK_SILENT:
-            return f"the proxy saw a call of {_text(event, 'name') or 'a tool'} that no hook reported"
-        case Kind.CAPTURE_UPSTREAM_OVERRIDDEN:
-            who, where = _text(event, "upstream") or "a provider", _text(event, "url") or "another address"
-            return f"traffic for {who} was sent to {where} instead of the provider's own address"
-        case Kind.CAPTURE_CLOCK_JUMP:
-            return _jump(_number(event, "delta_ms"))
-        case Kind.CAPTURE_GAP:
-            return _incomplete(_text(event, "source"), detail, _number(event, "lost"))
-        case Kind.CAPTURE_RECOVERED:
-            return _joined("the recorder was restarted", detail) if detail else _restarted(_number(event, "lost"))
+def _of_capture(event: OpenedEvent) -> Iterator[Gap]:
+    """What capture says of itself, but for the heartbeat."""
+    start, end, source = event.ms, event.ms, None
+    match event.event:
+        case CaptureGap() as gap:
+            start = event.ms if gap.from_ms is None else gap.from_ms
+            end = event.ms if gap.to_ms is None else gap.to_ms
+            source = _line(gap.source)
+            text = _incomplete(source, _line(gap.detail), gap.lost)
+        case CaptureHookSilent(name=name):
+            source = "hook"
+            text = f"the proxy saw a call of {_line(name) or 'a tool'} that no hook reported"
+        case CaptureUpstreamOverridden(upstream=upstream, url=url):
+            who, where = _line(upstream) or "a provider", _line(url) or "another address"
+            text = f"traffic for {who} was sent to {where} instead of the provider's own address"
+        case CaptureClockJump(delta_ms=delta_ms):
+            text = _jump(delta_ms)
+        case CaptureRecovered(detail=detail, lost=lost):
+            text = _joined("the recorder was restarted", _line(detail)) if _line(detail) else _restarted(lost)
+        case CaptureBypassSuspected(detail=detail):
+            text = _joined("the agent may have gone around the recorder", _line(detail))
+        case CaptureConfigChanged(path_name=path_name, detail=detail):
+            text = _joined("a setting that capture relies on changed", _line(path_name), _line(detail))
+        case CaptureDegraded(detail=detail):
+            text = _joined("how much is captured changed", _line(detail))
         case _:
-            return _joined(_LEADS[event.kind], _text(event, "path_name"), detail)
+            return
+    yield Gap(kind=event.kind, seq=event.seq, from_ms=start, to_ms=end, text=text, source=source or None)
 
 
 def _joined(*parts: str) -> str:

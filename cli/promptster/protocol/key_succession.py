@@ -173,7 +173,7 @@ def keys_from_object(document: Mapping[str, Any]) -> KeySuccession:
         line = collector if record.purpose == COLLECTOR else log
         _check_successor(record, line, collector)
         if any(known.public_key == record.public_key for known in (*collector, *log)):
-            raise KeyringError("a key stands twice in the succession", code="key_repeated")
+            raise KeyringError("a key is twice in the succession", code="key_repeated")
         signer = collector[-1].public_key if collector else record.public_key
         try:
             check_public_key(record.public_key)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final, cast
 
 from promptster.protocol.events import OpenedEvent
-from promptster.protocol.events.kinds import Kind
+from promptster.protocol.events.kinds import CaptureHeartbeat, Kind
 from promptster.protocol.events.sources import Source, ends_session, is_own
 from promptster.protocol.evidence import Evidence
 from promptster.protocol.heartbeats import jumps_follow
@@ -25,10 +25,10 @@ BACKWARDS_MS: Final = 5_000
 """How far an event's time may lie before an earlier one's; of jumps of its clock the recorder tells from 2 s on."""
 
 _MISSING: Final[Mapping[Kind, tuple[str, str]]] = {
-    Kind.CONSENT: ("consent_missing", "no event tells that the candidate agreed to be recorded"),
-    Kind.OPENED: ("opened_missing", "no event tells that the recorder began"),
-    Kind.SUBMISSION_BASELINE: ("baseline_missing", "no event tells what the workspace held at the start"),
-    Kind.SUBMISSION_FINAL: ("final_missing", "the session was submitted, and no event holds what was handed in"),
+    Kind.CONSENT: ("consent_missing", "no event shows that the candidate agreed to be recorded"),
+    Kind.OPENED: ("opened_missing", "no event shows that the recorder began"),
+    Kind.SUBMISSION_BASELINE: ("baseline_missing", "no event shows what the workspace held at the start"),
+    Kind.SUBMISSION_FINAL: ("final_missing", "the session was submitted, and no event holds what was submitted"),
 }
 ABSENCES: Final = frozenset(code for code, _ in _MISSING.values())
 """Notes about events that every session has."""
@@ -98,7 +98,7 @@ def read_times(report: Report, batches: Sequence[BatchFacts], events: Sequence[O
         most = lasting(max(ahead.values()))
         report.note("ahead", f"{_by_clock(list(ahead))} happened up to {most} after the collector had received them")
     if backwards := list(_backwards(events)):
-        text = f"{_by_clock(backwards)} happened before earlier ones, and nothing tells that the clock was set"
+        text = f"{_by_clock(backwards)} happened before earlier ones, and nothing shows that the clock was set"
         report.note("backwards", text)
     for low, high in _paces(receipts, events):
         first, last = sorted((low.seq, high.seq))
@@ -174,7 +174,7 @@ def _wider(bound: _Bound | None, event: OpenedEvent, received: int | None, *, si
 
 def _acknowledged_ms(receipts: _Receipts, event: OpenedEvent) -> int | None:
     """When the last event was received that a heartbeat knows to have been."""
-    counts: Any = event.fields.get("counts")
+    counts: Any = event.event.counts if isinstance(event.event, CaptureHeartbeat) else None
     received: Any = cast("dict[str, Any]", counts).get("received") if isinstance(counts, dict) else None
     return receipts.received_ms(received - 1) if type(received) is int and received > 0 else None
 

@@ -82,7 +82,7 @@ class Checkpoint:
         signatures = tuple(_read_signature(line) for line in tail.split("\n")[:-1])
         checkpoint = cls(lines[0], int(lines[1]), _base64(lines[2]), tuple(lines[3:]), signatures)
         if not 1 <= len(signatures) <= MAX_SIGNATURES or len(checkpoint.root) != HASH_SIZE:
-            raise LogError("a checkpoint's root or signatures are off", code="checkpoint")
+            raise LogError("a checkpoint's root or signatures are malformed", code="checkpoint")
         if checkpoint.note != note or checkpoint.size > MAX_INTEGER:
             raise LogError("a checkpoint is not in its one spelling", code="checkpoint")
         return checkpoint

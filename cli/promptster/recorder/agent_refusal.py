@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 from promptster.errors import InsideAgentError, SessionError
 from promptster.protocol.agents import BY_PROGRAM
 from promptster.protocol.events import Source
-from promptster.protocol.events.kinds import Kind
+from promptster.protocol.events.base import fields_of
+from promptster.protocol.events.kinds import AgentOther, Note
 from promptster.replay.model import REFUSED_ATTEMPT
 from promptster.session_folder.control_calls import ControlCall, FlushCall, RecordCall, RefusedCall, StatusCall
 from promptster.session_folder.control_messages import Refused
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from promptster.recorder.recording import Recording
 
 _HARMLESS = (StatusCall, FlushCall, RefusedCall)
-_AGENTS_MAY_RECORD = frozenset({Kind.NOTE.value})
+_AGENTS_MAY_RECORD = frozenset({Note().kind})
 
 
 def refusal(command: str, *, recorded: bool, asks: bool) -> InsideAgentError:
@@ -77,11 +78,9 @@ class AgentRefusal:
         if self._recording.state is not SessionState.RECORDING:
             return False
         known = BY_PROGRAM.get(agent)
-        named = {"agent": known.id} if known else {}
-        fields: dict[str, Any] = {"raw_kind": REFUSED_ATTEMPT, "payload": payload, **named}
-        draft = {"src": Source.LAUNCHER, "kind": Kind.AGENT_OTHER, "fields": fields}
+        attempt = AgentOther(raw_kind=REFUSED_ATTEMPT, payload=payload, agent=known.id if known else None)
         try:
-            await self._recording.record([draft])
+            await self._recording.record([{"src": Source.LAUNCHER, "kind": attempt.kind, "fields": fields_of(attempt)}])
         except SessionError:
             return False
         return True

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from promptster.agents.editor_files import changed_entries
 from promptster.agents.launching import draft
 from promptster.protocol.agents import BY_ID
+from promptster.protocol.events.kinds import CaptureConfigChanged
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,7 +40,7 @@ class EditorWatch:
                 continue
             if lost == last and lost != self._told[editor]:
                 relative = BY_ID[editor].editor_file
-                found += lost or [draft("capture_config_changed", path_name=relative, detail="our entries are back")]
+                found += lost or [draft(CaptureConfigChanged(path_name=relative, detail="our entries are back"))]
                 self._told[editor] = lost
             self._last[editor] = lost
         return found

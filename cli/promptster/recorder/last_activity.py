@@ -6,17 +6,16 @@ journal. Only the person at work hears of it, over the control socket.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
-from promptster.protocol.events.kinds import AGENT_KINDS, Kind
+from promptster.protocol.events import kinds
+from promptster.protocol.events.base import OfAgent
+from promptster.protocol.events.kinds import AgentEvent, Event
 from promptster.session_folder.wording import MACHINE
 
 _SUBJECT = 60
 """Characters of a subject that are kept."""
-_QUIET = frozenset({Kind.AGENT_OTHER, Kind.TOOL_RESULT})
-"""What tells nothing beside the event before it."""
 
 
 class LastActivity:
@@ -28,42 +27,45 @@ class LastActivity:
         self.paused_ms = 0
         """Wall clock of the last pause that goes on; 0 while there is none."""
 
-    def see(self, kind: str, ms: int, fields: Mapping[str, object]) -> None:
+    def see(self, event: Event, ms: int) -> None:
         """An event was recorded."""
-        if kind == Kind.PAUSED:
-            self.paused_ms = self.paused_ms or ms
-        elif kind == Kind.RESUMED:
-            self.paused_ms = 0
-        elif kind in AGENT_KINDS and kind not in _QUIET:
-            self._last = {
-                "kind": str(kind),
-                "ms": ms,
-                "agent": _text(fields, "agent"),
-                "subject": _subject(kind, fields),
-            }
+        match event:
+            case kinds.Paused():
+                self.paused_ms = self.paused_ms or ms
+            case kinds.Resumed():
+                self.paused_ms = 0
+            case kinds.AgentOther() | kinds.ToolResult():
+                pass  # says nothing beyond the event before it
+            case OfAgent():
+                self._last = {
+                    "kind": event.kind,
+                    "ms": ms,
+                    "agent": event.agent or "",
+                    "subject": _subject(event),
+                }
+            case _:
+                pass
 
     def document(self) -> dict[str, Any]:
         """``kind``, ``ms``, ``agent`` and ``subject`` of the last thing; empty while there is none."""
         return dict(self._last)
 
 
-def _subject(kind: str, fields: Mapping[str, object]) -> str:
-    """One line, cut, of what was acted on."""
-    if kind == Kind.PROMPT:
-        return MACHINE if fields.get("machine") is True else ""
-    if kind == Kind.FILE_EDIT:
-        return _cut(PurePosixPath(_text(fields, "path")).name)
-    if kind == Kind.MODEL_RESPONSE:
-        outcome = _text(fields, "outcome")
-        return "" if outcome == "complete" else outcome
-    if kind == Kind.COMMAND:
-        return _cut(_text(fields, "command"))
-    return _cut(_text(fields, "name")) if kind == Kind.TOOL_CALL else ""
-
-
-def _text(fields: Mapping[str, object], name: str) -> str:
-    value = fields.get(name)
-    return value if isinstance(value, str) else ""
+def _subject(event: AgentEvent) -> str:
+    """What was acted on, on one line, cut."""
+    match event:
+        case kinds.Prompt(machine=machine):
+            return MACHINE if machine is True else ""
+        case kinds.FileEdit(path=path):
+            return _cut(PurePosixPath(path or "").name)
+        case kinds.ModelResponse(outcome=outcome):
+            return "" if outcome == "complete" else outcome or ""
+        case kinds.Command(command=command):
+            return _cut(command or "")
+        case kinds.ToolCall(name=name):
+            return _cut(name or "")
+        case _:
+            return ""
 
 
 def _cut(text: str) -> str:

@@ -244,9 +244,9 @@ class Recording:
         else:
             self._latest_ms = event.parsed.ms
         opened = event.open()
-        self.latest.see(event.kind, event.parsed.ms, opened.fields)
-        if event.kind in {Kind.PAUSED, Kind.RESUMED}:
-            self._last_change = (event.kind, str(opened.fields.get("reason", "")))
+        self.latest.see(opened.event, event.parsed.ms)
+        if isinstance(opened.event, (kinds.Paused, kinds.Resumed)):
+            self._last_change = (event.kind, opened.event.reason or "")
         self.capture.absorb(opened)
 
     def _record_opening(self) -> None:
@@ -342,14 +342,14 @@ class Recording:
     def _append(self, draft: Draft) -> int:
         seq = self.recorder.append(draft)
         if seq != NOT_RECORDED:
-            self.latest.see(draft.kind, draft.ms, draft.fields)
+            self.latest.see(draft.event, draft.ms)
         return seq
 
     def _append_told(self, told: Mapping[str, Any]) -> int:
         """One draft of a command; what can be there only once is not recorded twice."""
         kind, src = str(told.get("kind")), str(told.get("src"))
         if src not in _COMMAND_SOURCES:
-            raise SessionError("events told by a command come from candidate, workspace or launcher", code="bad_draft")
+            raise SessionError("events from a command come from candidate, workspace or launcher", code="bad_draft")
         if kind in _OURS_ALONE or (kind in _ONLY_ONCE and not is_own(kind, src)):
             raise SessionError(f"a command with the source {src} cannot tell the kind {kind}", code="bad_draft")
         if kind in _ONLY_ONCE and kind in self._seqs:

@@ -93,6 +93,6 @@ def losses(*, clean_end: bool, found: Recovery, repair: Repair) -> list[str]:
     if repair.moved or repair.skipped:
         details.append(
             f"{repair.skipped} numbers belong to events that only the collector holds; {repair.moved} events were "
-            "entered anew behind them"
+            "added again after them"
         )
     return details

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
+from promptster.protocol.events.kinds import AgentOther, Command, ModelResponse, ToolCall, ToolResult
 from promptster.replay.formatting import one_line
 from promptster.replay.json_values import as_list, as_object
 from promptster.replay.model import OUTPUT_CUT
@@ -27,23 +28,24 @@ _RUN_HERE = frozenset({"function_call", "custom_tool_call", "local_shell_call"})
 
 def run_by_provider(events: Iterable[OpenedEvent]) -> frozenset[int]:
     """``seq`` of every call and result of a tool that the provider ran."""
-    answers: dict[int, OpenedEvent] = {}
+    answers: dict[int, ModelResponse] = {}
     found: set[int] = set()
     for event in events:
-        if event.kind == "model_response":
-            answers[event.seq] = event
+        said = event.event
+        if isinstance(said, ModelResponse):
+            answers[event.seq] = said
         elif event.src != "proxy" or not event.refs:
             continue
-        elif event.kind == "tool_result" and any(ref in answers for ref in event.refs):
+        elif isinstance(said, ToolResult) and any(ref in answers for ref in event.refs):
             found.update(event.seq if ref in answers else ref for ref in event.refs)
-        elif event.kind == "tool_call":
-            told = (answers[ref].fields.get("content") for ref in event.refs if ref in answers)
-            if any(_ran(block, event.fields.get("tool_use_id")) for content in told for block in as_list(content)):
+        elif isinstance(said, ToolCall):
+            told = (answers[ref].content for ref in event.refs if ref in answers)
+            if any(_ran(block, said.tool_use_id) for content in told for block in as_list(content)):
                 found.add(event.seq)
     return frozenset(found)
 
 
-def _ran(block: object, name: object) -> bool:
+def _ran(block: object, name: str | None) -> bool:
     """Whether a piece of an answer is the call of this name, run by whoever sent it."""
     piece = as_object(block) or {}
     kind = str(piece.get("type"))
@@ -58,13 +60,18 @@ def left_out(entries: Sequence[Entry]) -> Mapping[int, str]:
     told: dict[int, list[Mapping[str, Any]]] = defaultdict(list)
     owner = {seq: entry.seq for entry in entries for seq in entry.seqs}
     for entry in entries:
-        if entry.kind == "agent_other" and entry.fields.get("raw_kind") == OUTPUT_CUT:
-            for ref in entry.refs:
-                told[owner.get(ref, ref)].append(as_object(entry.fields.get("payload")) or {})
+        match entry.event:
+            case AgentOther(raw_kind=raw_kind, payload=payload) if raw_kind == OUTPUT_CUT:
+                for ref in entry.refs:
+                    told[owner.get(ref, ref)].append(as_object(payload) or {})
+            case _:
+                continue
     bearers: dict[int, Entry] = {}
     for entry in entries:
         call = entry.action
-        if call in told and (entry.kind == "command" or (entry.kind == "tool_result" and call not in bearers)):
+        if call in told and (
+            isinstance(entry.event, Command) or (isinstance(entry.event, ToolResult) and call not in bearers)
+        ):
             bearers[call] = entry
     return {entry.seq: _words(told[call]) for call, entry in bearers.items()}
 

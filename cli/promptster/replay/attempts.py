@@ -10,6 +10,7 @@ from collections import defaultdict
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from promptster.protocol.events.kinds import ModelRequest, ModelResponse
 from promptster.replay.model import Entry, Role
 
 if TYPE_CHECKING:
@@ -37,40 +38,41 @@ def fold_attempts(entries: Iterable[Entry]) -> list[Entry]:
     """The entries with attempts in their requests and superseded responses folded away; order is kept."""
     everything = list(entries)
     responses: dict[int, list[Entry]] = defaultdict(list)
-    requests = {entry.seq for entry in everything if entry.kind == "model_request"}
+    requests = {entry.seq: entry.event for entry in everything if isinstance(entry.event, ModelRequest)}
     for entry in everything:
-        if entry.kind == "model_response" and entry.refs and entry.refs[0] in requests:
+        if isinstance(entry.event, ModelResponse) and entry.refs and entry.refs[0] in requests:
             responses[entry.refs[0]].append(entry)
     folded: dict[int, int] = {}
     """Superseded response -> its request."""
     for request, answers in responses.items():
         answers.sort(key=lambda answer: (_number(answer), answer.seq))
         folded |= {answer.seq: request for answer in _superseded(answers)}
-    purposes = {entry.seq: entry.fields.get("purpose") for entry in everything if entry.kind == "model_request"}
     kept: list[Entry] = []
     for entry in everything:
-        if entry.kind == "model_request":
-            kept.append(_with_attempts(entry, responses.get(entry.seq, []), folded))
-        elif entry.kind == "model_response":
-            if entry.seq not in folded:
-                kept.append(_response(entry, purposes))
-        else:
-            kept.append(entry)
+        match entry.event:
+            case ModelRequest(purpose=purpose):
+                kept.append(_with_attempts(entry, purpose, responses.get(entry.seq, []), folded))
+            case ModelResponse():
+                if entry.seq not in folded:
+                    asked = requests.get(entry.refs[0]) if entry.refs else None
+                    kept.append(_response(entry, asked.purpose if asked is not None else None))
+            case _:
+                kept.append(entry)
     return kept
 
 
-def is_housekeeping(purpose: object) -> bool:
+def is_housekeeping(purpose: str | None) -> bool:
     """Whether a request of this purpose is the agent's own business and not the candidate's work."""
-    return isinstance(purpose, str) and purpose not in {WORK, OTHER, ""}
+    return (purpose or WORK) not in {WORK, OTHER}
 
 
 def _number(response: Entry) -> int:
-    attempt = response.fields.get("attempt")
-    return attempt if isinstance(attempt, int) else 1
+    attempt = response.event.attempt if isinstance(response.event, ModelResponse) else None
+    return 1 if attempt is None else attempt
 
 
 def _outcome(response: Entry) -> str:
-    return str(response.fields.get("outcome", ""))
+    return (response.event.outcome if isinstance(response.event, ModelResponse) else None) or ""
 
 
 def _superseded(answers: Sequence[Entry]) -> Iterator[Entry]:
@@ -84,13 +86,16 @@ def _superseded(answers: Sequence[Entry]) -> Iterator[Entry]:
 
 
 def _said_something(answer: Entry) -> bool:
-    return any(answer.fields.get(name) for name in ("text", "thinking", "content", "tool_use_ids"))
+    match answer.event:
+        case ModelResponse(text=text, thinking=thinking, content=content, tool_use_ids=tool_use_ids):
+            return any((text, thinking, content, tool_use_ids))
+        case _:
+            return False
 
 
-def _with_attempts(request: Entry, answers: Sequence[Entry], folded: Mapping[int, int]) -> Entry:
-    attempts = [_attempt(answer, superseded=answer.seq in folded) for answer in answers]
+def _with_attempts(request: Entry, purpose: str | None, answers: Sequence[Entry], folded: Mapping[int, int]) -> Entry:
+    attempts = tuple(_attempt(answer, superseded=answer.seq in folded) for answer in answers)
     seqs = tuple(sorted({*request.seqs, *(answer.seq for answer in answers if answer.seq in folded)}))
-    purpose = request.fields.get("purpose")
     marks = list(request.marks)
     role = Role.STORY
     if is_housekeeping(purpose):
@@ -104,7 +109,7 @@ def _with_attempts(request: Entry, answers: Sequence[Entry], folded: Mapping[int
         marks.append("no answer on record")
     return replace(
         request,
-        fields={**request.fields, "attempts": attempts},
+        attempts=attempts,
         seqs=seqs,
         role=role,
         marks=tuple(dict.fromkeys(marks)),
@@ -125,12 +130,11 @@ def _attempt(answer: Entry, *, superseded: bool) -> dict[str, Any]:
     return attempt
 
 
-def _response(response: Entry, purposes: Mapping[int, object]) -> Entry:
+def _response(response: Entry, purpose: str | None) -> Entry:
     marks = list(response.marks)
     if _outcome(response) in {"cut", "error"}:
         marks.append(_outcome(response))
     role = response.role
-    purpose = purposes.get(response.refs[0]) if response.refs else None
     if is_housekeeping(purpose):
         role = Role.NOT_CANDIDATE
         marks.append(NOT_CANDIDATE)

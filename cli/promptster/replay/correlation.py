@@ -11,15 +11,29 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, NamedTuple
 
+from promptster.protocol.events.base import OfAgent
+from promptster.protocol.events.kinds import (
+    Command,
+    FileEdit,
+    Permission,
+    Prompt,
+    SubagentStarted,
+    SubagentStopped,
+    ToolCall,
+    ToolResult,
+    agent_of,
+)
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from promptster.protocol.events import OpenedEvent
 
-CORRELATED_BY_TOOL = frozenset({"tool_call", "tool_result", "file_edit", "command", "permission"})
-CORRELATED_BY_AGENT = frozenset({"subagent_started", "subagent_stopped"})
-CORRELATED_KINDS = CORRELATED_BY_TOOL | CORRELATED_BY_AGENT | {"prompt"}
-"""Kinds that more than one source can report."""
+OF_TOOL = (ToolCall, ToolResult, FileEdit, Command, Permission)
+"""What is correlated by the id of a tool's use."""
+_OF_SUBAGENT = (SubagentStarted, SubagentStopped)
+CORRELATED = (*OF_TOOL, *_OF_SUBAGENT, Prompt)
+"""What more than one source can report."""
 
 _MOST_PATHS = 2000
 """Files of one call up to which a shorter path is looked for in longer ones; beyond, only equal paths are one."""
@@ -36,7 +50,7 @@ class Viewpoint(NamedTuple):
 
 def viewpoint(event: OpenedEvent) -> Viewpoint:
     """The viewpoint of an event; one that names no agent speaks for any."""
-    return Viewpoint(event.src, _text(event, "agent"))
+    return Viewpoint(event.src, agent_of(event.event) or "")
 
 
 def clusters(events: Sequence[OpenedEvent]) -> list[list[OpenedEvent]]:
@@ -64,31 +78,38 @@ def clusters(events: Sequence[OpenedEvent]) -> list[list[OpenedEvent]]:
     return sorted(found, key=lambda cluster: cluster[0].seq)
 
 
-def _text(event: OpenedEvent, name: str) -> str:
-    value = event.fields.get(name)
-    return value if isinstance(value, str) else ""
+def _session_of(event: OpenedEvent) -> str:
+    return (event.event.agent_session if isinstance(event.event, OfAgent) else None) or ""
+
+
+def _subagent_of(event: OpenedEvent) -> str:
+    return (event.event.agent_id if isinstance(event.event, OfAgent) else None) or ""
+
+
+def _path(event: OpenedEvent) -> str:
+    return ((event.event.path if isinstance(event.event, FileEdit) else None) or "").removeprefix("./")
 
 
 def _sessions_by_prompt(events: Iterable[OpenedEvent]) -> dict[str, set[str]]:
     """Per prompt text, the agent sessions in which it was seen."""
     sessions: dict[str, set[str]] = defaultdict(set)
     for event in events:
-        if event.kind == "prompt" and (session := _text(event, "agent_session")):
-            sessions[_text(event, "text").strip()].add(session)
+        if isinstance(event.event, Prompt) and event.event.agent_session:
+            sessions[(event.event.text or "").strip()].add(event.event.agent_session)
     return sessions
 
 
 def _join_key(event: OpenedEvent, prompt_sessions: dict[str, set[str]]) -> tuple[str, ...]:
     """What an event shares with the other reports of the same thing, its kind first; empty where it stands alone."""
-    kind = event.kind
-    if kind in CORRELATED_BY_TOOL and (tool_use_id := _text(event, "tool_use_id")):
-        return kind, tool_use_id
-    if kind in CORRELATED_BY_AGENT and (agent_id := _text(event, "agent_id")):
-        return kind, agent_id
-    if kind == "prompt" and (text := _text(event, "text").strip()):
+    said, kind = event.event, event.kind
+    if isinstance(said, OF_TOOL) and said.tool_use_id:
+        return kind, said.tool_use_id
+    if isinstance(said, _OF_SUBAGENT) and said.agent_id:
+        return kind, said.agent_id
+    if isinstance(said, Prompt) and (text := (said.text or "").strip()):
         # A source that does not know the agent's session can still be joined while only one session has that text.
         several = len(prompt_sessions[text]) > 1
-        return kind, text, _text(event, "agent_session") if several else ""
+        return kind, text, (said.agent_session or "") if several else ""
     return ()
 
 
@@ -98,20 +119,20 @@ def _by_conversation(group: list[OpenedEvent]) -> list[list[OpenedEvent]]:
     Only where two viewpoints agree on a session, or on a subagent in it. Where they do not, they name one conversation
     differently.
     """
-    sessions = _parts(group, "agent_session")
+    sessions = _parts(group, _session_of)
     if "" in sessions or not _is_agreed(sessions):
         sessions = {"": group}
     found: list[list[OpenedEvent]] = []
     for same in sessions.values():
-        subagents = _parts(same, "agent_id")
+        subagents = _parts(same, _subagent_of)
         found += subagents.values() if _is_agreed(subagents) else [same]
     return found
 
 
-def _parts(group: list[OpenedEvent], name: str) -> dict[str, list[OpenedEvent]]:
+def _parts(group: list[OpenedEvent], named: Callable[[OpenedEvent], str]) -> dict[str, list[OpenedEvent]]:
     parts: dict[str, list[OpenedEvent]] = defaultdict(list)
     for event in group:
-        parts[_text(event, name)].append(event)
+        parts[named(event)].append(event)
     return parts
 
 
@@ -158,7 +179,7 @@ def _by_path(group: list[OpenedEvent]) -> list[list[OpenedEvent]]:
     """
     reported: dict[str, list[OpenedEvent]] = defaultdict(list)
     for event in group:
-        reported[_text(event, "path").removeprefix("./")].append(event)
+        reported[_path(event)].append(event)
     seen_by = {path: {viewpoint(event) for event in events} for path, events in reported.items()}
     whole: dict[str, str] = {}
     taken: set[str] = set()
@@ -175,7 +196,7 @@ def _by_path(group: list[OpenedEvent]) -> list[list[OpenedEvent]]:
             whole[path] = path
     parts: dict[str, list[OpenedEvent]] = defaultdict(list)
     for event in group:
-        parts[whole[_text(event, "path").removeprefix("./")]].append(event)
+        parts[whole[_path(event)]].append(event)
     return list(parts.values())
 
 

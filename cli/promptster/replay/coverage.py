@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
 
-from promptster.replay.correlation import CORRELATED_KINDS
+from promptster.replay.correlation import CORRELATED
 from promptster.replay.model import SOURCES, KindCoverage, SourceCoverage
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def by_kind(entries: Iterable[Entry]) -> tuple[KindCoverage, ...]:
     """Per kind that several sources can report: how many entries were seen by which of them."""
     counts: dict[str, Counter[tuple[str, ...]]] = defaultdict(Counter)
     for entry in entries:
-        if entry.kind in CORRELATED_KINDS and entry.counts:
+        if isinstance(entry.event, CORRELATED) and entry.counts:
             counts[entry.kind][tuple(sorted(entry.sources))] += 1
     return tuple(
         KindCoverage(kind=kind, total=counts[kind].total(), by_sources=dict(sorted(counts[kind].items())))

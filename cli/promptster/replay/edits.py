@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from promptster.protocol.agents import CATALOGUE
+from promptster.protocol.events.kinds import FileEdit, ToolCall, ToolResult
 from promptster.replay.differences import (
     Kind,
     agrees,
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
 
 TEXTS = ("before", "after", "patch")
 """Fields of an edit that are believed or not as one."""
-_ById = defaultdict[str, list[dict[str, Any]]]
 
 _PART = re.compile(r"^(?:@@(?! -\d)|\*\*\* (?!Add File: |Delete File: ))", re.MULTILINE)
 """A hunk without line numbers, or a section of Codex's patch language that changes a file."""
@@ -56,9 +56,9 @@ _RANKS = {None: 0, Extent.PASSAGES: 1, Extent.WRITTEN: 2, Extent.FILE: 3}
 class Calls:
     """What a session has on record of its tool calls, by their ids."""
 
-    asked: _ById = field(default_factory=lambda: defaultdict(list))
-    """The fields of the calls."""
-    answered: _ById = field(default_factory=lambda: defaultdict(list))
+    asked: defaultdict[str, list[ToolCall]] = field(default_factory=lambda: defaultdict(list))
+    """The calls."""
+    answered: defaultdict[str, list[dict[str, Any]]] = field(default_factory=lambda: defaultdict(list))
     """What hooks reported of how they went, where that is a structure."""
 
 
@@ -66,20 +66,20 @@ def calls_of(events: Iterable[OpenedEvent]) -> Calls:
     """The tool calls of a session, and what hooks reported of them."""
     found = Calls()
     for event in events:
-        name = event.fields.get("tool_use_id")
-        if not isinstance(name, str):
-            continue
-        if event.kind == "tool_call":
-            found.asked[name].append(dict(event.fields))
-        elif event.kind == "tool_result" and event.src == "hook":
-            answer = as_object(event.fields.get("content"))
-            found.answered[name] += [answer] if answer is not None else []
+        match event.event:
+            case ToolCall(tool_use_id=str(name)) as call:
+                found.asked[name].append(call)
+            case ToolResult(tool_use_id=str(name), content=content) if event.src == "hook":
+                answer = as_object(content)
+                found.answered[name] += [answer] if answer is not None else []
+            case _:
+                continue
     return found
 
 
 def best_report(cluster: Sequence[OpenedEvent], calls: Calls) -> tuple[OpenedEvent, Extent | None]:
     """The report of an edit that saw most of the file, and how much; of equals the agent's own."""
-    rated = [(event, extent_of(event, calls)) for event in cluster]
+    rated = [(event, extent_of(event, event.event, calls)) for event in cluster if isinstance(event.event, FileEdit)]
     return max(rated, key=lambda pair: (_worth(*pair), pair[0].src == "hook"))
 
 
@@ -89,45 +89,42 @@ def _worth(event: OpenedEvent, extent: Extent | None) -> tuple[int, int]:
     return (_RANKS[extent] if shown else 0), sum(1 for name in shown if name not in event.cut)
 
 
-def extent_of(event: OpenedEvent, calls: Calls) -> Extent | None:
-    """How much of the file a report of an edit tells; ``None`` where it tells nothing of it."""
-    fields, said = event.fields, event.fields.keys() | event.withheld
-    patch, operation = fields.get("patch"), fields.get("operation")
+def extent_of(event: OpenedEvent, edit: FileEdit, calls: Calls) -> Extent | None:
+    """How much of the file a report of an edit shows; ``None`` if it shows nothing of it."""
+    said = event.fields.keys() | event.withheld
     if said.isdisjoint(TEXTS):
         return None
-    if isinstance(patch, str) and _PART.search(patch):
+    if edit.patch is not None and _PART.search(edit.patch):
         return Extent.PASSAGES
-    if operation in {"create", "delete"}:
+    if edit.operation in {"create", "delete"}:
         return Extent.FILE
-    if "before" in said and event.src != "proxy" and fields.get("agent") not in _SEE_NO_FILE:
-        return Extent.FILE if _saw_file(event, calls) else Extent.PASSAGES
-    if "before" in said or fields.get("agent") in _SEE_NO_FILE or _of_notebook(event, calls):
+    if "before" in said and event.src != "proxy" and edit.agent not in _SEE_NO_FILE:
+        return Extent.FILE if _saw_file(event, edit, calls) else Extent.PASSAGES
+    if "before" in said or edit.agent in _SEE_NO_FILE or _of_notebook(edit, calls):
         return Extent.PASSAGES
     return Extent.FILE if "patch" in said and event.src != "proxy" else Extent.WRITTEN
 
 
-def _saw_file(event: OpenedEvent, calls: Calls) -> bool:
+def _saw_file(event: OpenedEvent, edit: FileEdit, calls: Calls) -> bool:
     """Whether the text before the edit, of which a report tells, is the whole file.
 
     What the hook answered of the call decides where it is on record: the file that was there is in it, or is not. A
     file may hold nothing but the passage that was asked for.
     """
-    path = event.fields.get("path")
-    told = calls.answered.get(_text(event.fields, "tool_use_id") or "", ())
-    answers = [answer for answer in told if path in {answer.get(name) for name in _PATHS if _string(answer, name)}]
+    told = calls.answered.get(edit.tool_use_id or "", ())
+    answers = [answer for answer in told if edit.path in {answer.get(name) for name in _PATHS if _string(answer, name)}]
     originals = {answer[name] for answer in answers for name in _ORIGINALS if isinstance(answer.get(name), str)}
     if answers and not originals:
         return False
-    return (bool(originals) and _may_be(event, "before", originals)) or not _repeats(event, calls)
+    return (bool(originals) and _may_be(event, "before", originals)) or not _repeats(event, edit, calls)
 
 
-def _repeats(event: OpenedEvent, calls: Calls) -> bool:
+def _repeats(event: OpenedEvent, edit: FileEdit, calls: Calls) -> bool:
     """Whether a report has nothing but the passages that its call asked to replace."""
-    patch = event.fields.get("patch")
-    if (isinstance(patch, str) and _COUNTED.search(patch)) or {"before", "after"} <= event.withheld:
+    if (edit.patch is not None and _COUNTED.search(edit.patch)) or {"before", "after"} <= event.withheld:
         return False
-    for call in calls.asked.get(_text(event.fields, "tool_use_id") or "", ()):
-        given = as_object(call.get("input")) or {}
+    for call in calls.asked.get(edit.tool_use_id or "", ()):
+        given = as_object(call.input) or {}
         edits = [(_string(edit, "old_string"), _string(edit, "new_string")) for edit in as_list(given.get("edits"))]
         joined = [("\n".join(old for old, _ in edits), "\n".join(new for _, new in edits))] if edits else []
         for old, new in [(_string(given, "old_string"), _string(given, "new_string")), *edits, *joined]:
@@ -145,10 +142,10 @@ def _string(given: object, name: str) -> str:
     return _text(as_object(given) or {}, name) or ""
 
 
-def _of_notebook(event: OpenedEvent, calls: Calls) -> bool:
+def _of_notebook(edit: FileEdit, calls: Calls) -> bool:
     """Whether a text is that of a notebook's cell."""
-    named = {call.get("name") for call in calls.asked.get(_text(event.fields, "tool_use_id") or "", ())}
-    return "NotebookEdit" in named or (not named and str(event.fields.get("path", "")).endswith(".ipynb"))
+    named = {call.name for call in calls.asked.get(edit.tool_use_id or "", ())}
+    return "NotebookEdit" in named or (not named and (edit.path or "").endswith(".ipynb"))
 
 
 def edit_diff(entry: Entry) -> str | None:

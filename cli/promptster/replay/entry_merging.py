@@ -10,6 +10,7 @@ import json
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from promptster.protocol.events.kinds import FileEdit, event_of
 from promptster.replay.correlation import viewpoint
 from promptster.replay.edits import TEXTS, Calls, best_report
 from promptster.replay.model import Entry
@@ -31,19 +32,16 @@ def merge(cluster: Sequence[OpenedEvent], calls: Calls | None = None) -> Entry:
         calls: the session's tool calls: an edit is also judged by what was asked for and by what came of it.
     """
     first = cluster[0]
-    report, extent = best_report(cluster, calls or Calls()) if first.kind == "file_edit" else (None, None)
-    if len(cluster) == 1:
-        fields, views = dict(first.fields), {}
-    else:
-        fields = _merged_fields(cluster, report)
-        views = _differences(cluster, fields)
+    edit = isinstance(first.event, FileEdit)
+    report, extent = best_report(cluster, calls or Calls()) if edit else (None, None)
+    fields = first.fields if len(cluster) == 1 else _merged_fields(cluster, report)
+    views = _differences(cluster, fields) if len(cluster) > 1 else {}
     return Entry(
         seq=first.seq,
-        kind=first.kind,
+        event=event_of(first.kind, fields),
         ms=first.ms,
         lane=first.lane or next((event.lane for event in cluster if event.lane), 0),
         sources=tuple(dict.fromkeys(event.src for event in cluster)),
-        fields=fields,
         views=views,
         seqs=tuple(event.seq for event in cluster),
         refs=tuple(dict.fromkeys(ref for event in cluster for ref in event.refs)),

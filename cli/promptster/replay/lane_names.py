@@ -6,6 +6,8 @@ from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
 
 from promptster.protocol.agents import CATALOGUE
+from promptster.protocol.events.base import OfAgent
+from promptster.protocol.events.kinds import SubagentStarted, SubagentStopped, agent_of
 from promptster.replay.formatting import one_line
 from promptster.replay.model import Entry, Lane
 
@@ -31,7 +33,7 @@ def find_lanes(entries: Sequence[Entry]) -> tuple[Lane, ...]:
     for number in sorted(by_lane):
         name = names[number]
         seen[name] += 1
-        agent = _first_text(by_lane[number], "agent") if number != SESSION_LANE else None
+        agent = _first(agent_of(entry.event) for entry in by_lane[number]) if number != SESSION_LANE else None
         lanes.append(
             Lane(
                 number=number,
@@ -45,31 +47,43 @@ def find_lanes(entries: Sequence[Entry]) -> tuple[Lane, ...]:
     return tuple(lanes)
 
 
-def _first_text(entries: Iterable[Entry], name: str) -> str | None:
-    return next((value for entry in entries if isinstance(value := entry.fields.get(name), str) and value), None)
+def _first(texts: Iterable[str | None]) -> str | None:
+    return next((text for text in texts if text), None)
+
+
+def _agent_session(entry: Entry) -> str | None:
+    return entry.event.agent_session if isinstance(entry.event, OfAgent) else None
+
+
+def _agent_id(entry: Entry) -> str | None:
+    return entry.event.agent_id if isinstance(entry.event, OfAgent) else None
 
 
 def _subagent_types(entries: Iterable[Entry]) -> dict[str, str]:
     """Subagent id -> its type, from whichever event names it."""
     types: dict[str, str] = {}
     for entry in entries:
-        agent_id, agent_type = entry.fields.get("agent_id"), entry.fields.get("agent_type")
-        if isinstance(agent_id, str) and isinstance(agent_type, str) and agent_type:
-            types.setdefault(agent_id, agent_type)
+        match entry.event:
+            case SubagentStarted(agent_id=str(agent_id), agent_type=str(agent_type)) if agent_type:
+                types.setdefault(agent_id, agent_type)
+            case SubagentStopped(agent_id=str(agent_id), agent_type=str(agent_type)) if agent_type:
+                types.setdefault(agent_id, agent_type)
+            case _:
+                continue
     return types
 
 
 def _subagent(entries: Sequence[Entry]) -> str | None:
     """The subagent that a lane belongs to: the one that its entries name, if they all do."""
-    named = {value for entry in entries if isinstance(value := entry.fields.get("agent_id"), str) and value}
-    everyone = all(entry.fields.get("agent_id") for entry in entries if entry.fields.get("agent_session"))
+    named = {agent_id for entry in entries if (agent_id := _agent_id(entry))}
+    everyone = all(_agent_id(entry) for entry in entries if _agent_session(entry))
     return next(iter(named)) if len(named) == 1 and everyone else None
 
 
 def _name(number: int, entries: Sequence[Entry], types: dict[str, str]) -> str:
     if number == SESSION_LANE:
         return "Session"
-    agent = _first_text(entries, "agent")
+    agent = _first(agent_of(entry.event) for entry in entries)
     name = AGENT_NAMES.get(agent or "") or one_line(agent or "Agent", _NAME_LIMIT)
     subagent = _subagent(entries)
     if subagent is None:
@@ -81,7 +95,7 @@ def _main_lanes(by_lane: dict[int, list[Entry]]) -> dict[str, int]:
     """Agent session -> the lane of its main conversation."""
     lanes: dict[str, int] = {}
     for number in sorted(by_lane):
-        session = _first_text(by_lane[number], "agent_session")
+        session = _first(map(_agent_session, by_lane[number]))
         if session and number != SESSION_LANE and _subagent(by_lane[number]) is None:
             lanes.setdefault(session, number)
     return lanes
@@ -90,4 +104,4 @@ def _main_lanes(by_lane: dict[int, list[Entry]]) -> dict[str, int]:
 def _parent(number: int, entries: Sequence[Entry], conversations: dict[str, int]) -> int | None:
     if number == SESSION_LANE or _subagent(entries) is None:
         return None
-    return conversations.get(_first_text(entries, "agent_session") or "")
+    return conversations.get(_first(map(_agent_session, entries)) or "")

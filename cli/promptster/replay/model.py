@@ -10,6 +10,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from promptster.protocol.events.base import fields_of
+from promptster.protocol.events.kinds import Event, Prompt
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -72,16 +75,14 @@ class Entry:
 
     seq: int
     """Sequence number of the first wire event that reports it."""
-    kind: str
-    """Event kind, as on the wire."""
+    event: Event
+    """What happened; where the sources differ, the richer value."""
     ms: int
     """Wall clock of that first report, milliseconds since the epoch."""
     lane: int
     """The conversation it belongs to; 0 is the session itself."""
     sources: tuple[str, ...]
     """Who saw it, in the order in which they reported."""
-    fields: Mapping[str, Any]
-    """The merged fields; where the sources differ, the richer value."""
     views: Mapping[str, Mapping[str, Any]] = field(default_factory=dict[str, "Mapping[str, Any]"])
     """Per source, the values that differ from the merged ones."""
     seqs: tuple[int, ...] = ()
@@ -101,10 +102,29 @@ class Entry:
     extent: Extent | None = None
     """How much of its file an edit tells; ``None`` where it tells nothing of it, and for everything else."""
 
+    attempts: tuple[Mapping[str, Any], ...] | None = None
+    """Of a request, how often the model was asked, with what came of it; ``None`` for everything else."""
+
+    @property
+    def kind(self) -> str:
+        """Event kind, as on the wire."""
+        return self.event.kind
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """The values of ``event`` by name, and the attempts, for what treats all kinds alike."""
+        values = fields_of(self.event)
+        return values if self.attempts is None else values | {"attempts": list(self.attempts)}
+
+    @property
+    def is_machine(self) -> bool:
+        """Whether it is a prompt that a program wrote, not the candidate."""
+        return isinstance(self.event, Prompt) and self.event.machine is True
+
     @property
     def counts(self) -> bool:
         """Whether it is one of its kind wherever entries are counted: of prompts only what the candidate typed."""
-        return self.role is Role.STORY and not (self.kind == "prompt" and self.fields.get("machine") is True)
+        return self.role is Role.STORY and not self.is_machine
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

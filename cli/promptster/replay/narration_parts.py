@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from promptster.protocol.gaps import jumped_by
 from promptster.replay.formatting import duration
 
 if TYPE_CHECKING:
@@ -67,25 +66,8 @@ def pretty(value: Any) -> str:
     return json.dumps(value, indent=2, ensure_ascii=False, default=_bytes)
 
 
-def jump_in_words(value: Any) -> str:
-    """By how much a clock was set, from a field of milliseconds; what is no number stays as it is."""
-    return jumped_by(value) if type(value) is int else pretty(value)
-
-
 def _bytes(value: object) -> str:
     return f"{len(value)} bytes" if isinstance(value, bytes) else repr(value)
-
-
-def text_of(entry: Entry, name: str) -> str:
-    """A field's value if it is a text, else an empty one."""
-    value = entry.fields.get(name)
-    return value if isinstance(value, str) else ""
-
-
-def int_of(entry: Entry, name: str) -> int | None:
-    """A field's value if it is a number."""
-    value = entry.fields.get(name)
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def passages_of(*parts: Passage | None) -> tuple[Passage, ...]:
@@ -93,9 +75,8 @@ def passages_of(*parts: Passage | None) -> tuple[Passage, ...]:
     return tuple(part for part in parts if part is not None and part.text)
 
 
-def field_of(entry: Entry, name: str, label: str, style: Style = Style.CODE, *, opened: bool = False) -> Passage | None:
-    """A field as a passage; ``None`` where it has no value."""
-    value = entry.fields.get(name)
+def passage_of(value: Any, label: str, style: Style = Style.CODE, *, opened: bool = False) -> Passage | None:
+    """A field's value as a passage; ``None`` if it has none."""
     if value is None or value in ("", [], {}):
         return None
     return Passage(label=label, text=pretty(value), style=style, open=opened)
@@ -115,7 +96,11 @@ def fact_of(value: object) -> str:
     return short if len(short) <= _FACT_LIMIT else "\n" + pretty(value)
 
 
-def time_of(entry: Entry) -> str:
-    """How long an entry took, in words."""
-    length = int_of(entry, "duration_ms")
-    return duration(length) if length is not None else ""
+def as_recorded(entry: Entry, *without: str) -> Passage:
+    """All fields of an entry by name, but for some."""
+    return facts_of("as recorded", [(name, value) for name, value in entry.fields.items() if name not in without])
+
+
+def time_taken(milliseconds: int | None) -> str:
+    """How long something took, in words."""
+    return duration(milliseconds) if milliseconds is not None else ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from promptster.protocol.events.kinds import SubmissionFinal
 from promptster.protocol.events.sources import is_own
 from promptster.replay.json_values import as_list, as_object
 from promptster.replay.model import Submission, SubmittedFile
@@ -20,18 +21,16 @@ _FILE_START = re.compile(r"^(?=diff --git )", re.MULTILINE)
 def find_submission(entries: Iterable[Entry]) -> Submission | None:
     """The last submission on record, of those that the workspace tells; ``None`` before there is one."""
     finals = [
-        entry
+        (entry.seq, entry.event)
         for entry in entries
-        if entry.kind == "submission_final" and any(is_own(entry.kind, source) for source in entry.sources)
+        if isinstance(entry.event, SubmissionFinal) and any(is_own(entry.kind, source) for source in entry.sources)
     ]
     if not finals:
         return None
-    entry = finals[-1]
-    diff = entry.fields.get("diff")
-    text = diff if isinstance(diff, str) else None
-    parts = split_diff(text or "")
-    lines = [line for item in as_list(entry.fields.get("manifest")) if (line := as_object(item))]
-    return Submission(seq=entry.seq, files=tuple(_file(line, parts) for line in lines), diff=text)
+    seq, final = finals[-1]
+    parts = split_diff(final.diff or "")
+    lines = [line for item in as_list(final.manifest) if (line := as_object(item))]
+    return Submission(seq=seq, files=tuple(_file(line, parts) for line in lines), diff=final.diff)
 
 
 def split_diff(diff: str) -> dict[str, str]:

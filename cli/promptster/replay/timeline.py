@@ -7,9 +7,18 @@ from collections import defaultdict
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from promptster.protocol.events.kinds import (
+    AgentOther,
+    CaptureHeartbeat,
+    Command,
+    FileEdit,
+    Redaction,
+    ToolCall,
+    ToolResult,
+)
 from promptster.replay.annotations import RUN_BY_PROVIDER, left_out, run_by_provider
 from promptster.replay.attempts import fold_attempts
-from promptster.replay.correlation import CORRELATED_BY_TOOL, clusters
+from promptster.replay.correlation import OF_TOOL, clusters
 from promptster.replay.coverage import by_kind, by_source
 from promptster.replay.edits import calls_of
 from promptster.replay.entry_merging import merge
@@ -23,9 +32,7 @@ if TYPE_CHECKING:
 
     from promptster.protocol.events import OpenedEvent
 
-_ROUTINE_KINDS = frozenset({"capture_heartbeat", "agent_other"})
-"""Kinds that tell nothing by themselves: the recorder's pulse, and the agent's own comings and goings."""
-_DONE = frozenset({"tool_result", "file_edit", "command"})
+_DONE = (ToolResult, FileEdit, Command)
 """What comes of a call."""
 _IN_PART = "recorded in part"
 
@@ -37,7 +44,7 @@ def build(
 
     Args:
         events: its opened wire events, in any order.
-        beyond: gaps that no event reports (see ``gaps.find_gaps``).
+        beyond: gaps that no event reports (see ``session_gaps.find_gaps``).
         redacted: values (``seq`` and field) that a record outside the session took away; those that the candidate
             redacted in it are found in the events.
     """
@@ -59,14 +66,16 @@ def build(
 
 def _redacted_inside(events: Iterable[OpenedEvent]) -> Iterator[tuple[int, str]]:
     for event in events:
-        seq, name = event.fields.get("target_seq"), event.fields.get("target_field")
-        if event.kind == "redaction" and event.src == "candidate" and isinstance(seq, int) and isinstance(name, str):
-            yield seq, name
+        match event.event:
+            case Redaction(target_seq=int(seq), target_field=str(name)) if event.src == "candidate":
+                yield seq, name
+            case _:
+                continue
 
 
 def _marked(entry: Entry, taken: Collection[tuple[int, str]], there: frozenset[int]) -> Entry:
     marks = [*entry.marks, *([RUN_BY_PROVIDER] if not there.isdisjoint(entry.seqs) else ())]
-    if entry.kind == "prompt" and entry.fields.get("machine") is True:
+    if entry.is_machine:
         marks.append("not typed by the candidate")
     if entry.cut:
         marks.append(_IN_PART)
@@ -74,9 +83,18 @@ def _marked(entry: Entry, taken: Collection[tuple[int, str]], there: frozenset[i
     absent = [name for name in entry.withheld if name not in gone]
     marks += [f"redacted: {', '.join(gone)}"] if gone else []
     marks += [f"not in this record: {', '.join(absent)}"] if absent else []
-    routine = entry.kind in _ROUTINE_KINDS and entry.fields.get("raw_kind") != REFUSED_ATTEMPT
-    role = Role.ROUTINE if routine else entry.role
-    return replace(entry, marks=tuple(marks), role=role)
+    return replace(entry, marks=tuple(marks), role=Role.ROUTINE if _is_routine(entry) else entry.role)
+
+
+def _is_routine(entry: Entry) -> bool:
+    """Whether it says nothing by itself: a heartbeat, or the agent's own comings and goings."""
+    match entry.event:
+        case AgentOther(raw_kind=raw_kind):
+            return raw_kind != REFUSED_ATTEMPT
+        case CaptureHeartbeat():
+            return True
+        case _:
+            return False
 
 
 def _with_refs(entries: Sequence[Entry]) -> list[Entry]:
@@ -97,21 +115,21 @@ def _with_actions(entries: Sequence[Entry]) -> list[Entry]:
     named = [(entry, _tool_use_id(entry)) for entry in entries]
     calls: dict[tuple[str, int | None], list[int]] = defaultdict(list)
     first: dict[str, int] = {}
-    every = {entry.seq for entry in entries if entry.kind == "tool_call"}
+    every = {entry.seq for entry in entries if isinstance(entry.event, ToolCall)}
     for entry, name in named:
         if name:
             first.setdefault(name, entry.seq)
-            if entry.kind == "tool_call":
+            if isinstance(entry.event, ToolCall):
                 calls[name, entry.lane].append(entry.seq)
                 calls[name, None].append(entry.seq)
     placed: list[Entry] = []
     for entry, name in named:
         near = calls.get((name, entry.lane)) or calls.get((name, None)) or []
-        if not near and entry.kind in _DONE:
+        if not near and isinstance(entry.event, _DONE):
             near = [ref for ref in entry.refs if ref in every]
         near = near or [first.get(name, entry.seq)]
         head = next((ref for ref in entry.refs if ref in near), None) or _head(near, entry.seq)
-        alone = entry.kind == "tool_call" or head == entry.seq
+        alone = isinstance(entry.event, ToolCall) or head == entry.seq
         placed.append(entry if alone else replace(entry, action=head))
     return placed
 
@@ -124,8 +142,7 @@ def _with_what_was_left_out(entries: Sequence[Entry]) -> list[Entry]:
 
 
 def _tool_use_id(entry: Entry) -> str:
-    value = entry.fields.get("tool_use_id")
-    return value if entry.kind in CORRELATED_BY_TOOL and isinstance(value, str) else ""
+    return (entry.event.tool_use_id if isinstance(entry.event, OF_TOOL) else None) or ""
 
 
 def _head(calls: Sequence[int], seq: int) -> int:

@@ -53,7 +53,7 @@ class Restore:
         if copy is None:
             hint = (
                 "Add --tombstones-copy FOLDER: the copy that serve kept, or the data folder's own tombstones if they "
-                "were never put back."
+                "were never restored from a backup."
             )
             raise SetupError(
                 "the newest tombstones are required: without them, deleted sessions, revoked tokens and used invites "

@@ -22,15 +22,15 @@ def test_the_text_after_is_what_stands_on_the_disk(line: dict[str, Any]) -> None
     call = ToolUse(id="t", name=payload["tool_name"], input=payload["tool_input"])
     (edit,) = edits_done(call, payload["tool_response"])
     if call.name == "NotebookEdit":
-        assert edit.fields["after"] in _cells(line["on_disk"])
-        assert edit.fields["before"] in {None, *_cells(payload["tool_response"]["original_file"])}
-        assert f"@@ cell {payload['tool_response']['cell_id']}, " in str(edit.fields["patch"])
+        assert edit.after in _cells(line["on_disk"])
+        assert edit.before in {None, *_cells(payload["tool_response"]["original_file"])}
+        assert f"@@ cell {payload['tool_response']['cell_id']}, " in str(edit.patch)
         return
-    assert edit.fields["after"] == line["on_disk"].replace("\r\n", "\n")
+    assert edit.after == line["on_disk"].replace("\r\n", "\n")
     before = payload["tool_response"].get("originalFile", payload["tool_response"].get("original_file"))
-    made = edit.fields["operation"] == "create"
-    assert edit.fields["before"] == (None if made else before)
-    assert "@@ -" in str(edit.fields["patch"])
+    made = edit.operation == "create"
+    assert edit.before == (None if made else before)
+    assert "@@ -" in str(edit.patch)
 
 
 def _cells(notebook: str) -> set[str]:
@@ -40,9 +40,8 @@ def _cells(notebook: str) -> set[str]:
 
 def _done(tool: str, given: dict[str, Any], **response: Any) -> list[tuple[Any, ...]]:
     call = ToolUse(id="t", name=tool, input={"file_path": "/w/a", **given})
-    names = ("operation", "before", "after", "patch")
     edits = edits_done(call, {"filePath": "/w/a", **response}) if response else edits_from_input(call)
-    return [tuple(edit.fields[name] for name in names) for edit in edits]
+    return [(edit.operation, edit.before, edit.after, edit.patch) for edit in edits]
 
 
 HEAD = "--- a/w/a\n+++ b/w/a\n"

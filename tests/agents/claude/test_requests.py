@@ -10,6 +10,7 @@ from tests.helpers.capturing import Bench, asks, text_block
 from promptster.agents.claude.requests import ClaudeRequests
 from promptster.capture.providers.anthropic import AnthropicMessages
 from promptster.capture.providers.interface import ToolResult, ToolUse, UserText
+from promptster.protocol.events.kinds import Command
 
 CLAUDE = ClaudeRequests()
 NOTIFICATION = "<task-notification>\n<task-id>1</task-id>\n</task-notification>"
@@ -126,7 +127,8 @@ def test_exit_codes(command: str, text: str, is_error: bool, exit_code: int | No
     """A code only where what the model was told leaves no doubt."""
     use = ToolUse(id="t", name="Bash", input={"command": command})
     (finding,) = CLAUDE.actions(use, ToolResult(id="t", text=text, is_error=is_error))
-    assert finding.fields["exit_code"] == exit_code
+    assert isinstance(finding, Command)
+    assert finding.exit_code == exit_code
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from tests.helpers.capturing import Bench, exchange, sse, values
 from promptster.agents.codex.requests import CodexRequests
 from promptster.capture.providers.interface import ToolResult, ToolUse, UserText
 from promptster.capture.providers.openai import OpenAIResponses
+from promptster.protocol.events.kinds import Command
 
 CODEX = CodexRequests()
 AGENT = {"originator": "codex_exec", "session-id": "s-1", "thread-id": "s-1"}
@@ -47,8 +48,9 @@ def test_outcomes(text: str, exit_code: int | None, output: str, duration_ms: in
     """Every form in which Codex tells the model how a command ended."""
     use = ToolUse(id="c", name="shell", input={"command": ["bash", "-lc", "make all"], "workdir": "/w"})
     (finding,) = CODEX.actions(use, ToolResult(id="c", text=text))
-    names = ("command", "cwd", "exit_code", "output", "duration_ms")
-    assert tuple(finding.fields[name] for name in names) == ("make all", "/w", exit_code, output, duration_ms)
+    assert isinstance(finding, Command)
+    assert (finding.command, finding.cwd, finding.exit_code) == ("make all", "/w", exit_code)
+    assert (finding.output, finding.duration_ms) == (output, duration_ms)
 
 
 @pytest.mark.parametrize("text", ["unsupported call: shell", "exec_command failed: rejected by user"])

@@ -246,15 +246,15 @@ def test_silence_absence_and_doubtful_times_are_read_without_a_click() -> None:
     static = b"".join(find("html").export(replay)).decode().split("<script", 1)[0]
     shown = html.unescape(re.sub(r"<[^>]+>", "", static.split("<details", 1)[0] + static.partition("Gaps</h")[2]))
     for words in (
-        "no event tells that the candidate agreed to be recorded consent_missing",
-        "events 5 to 6 happened before earlier ones, and nothing tells that the clock was set backwards",
+        "no event shows that the candidate agreed to be recorded consent_missing",
+        "events 5 to 6 happened before earlier ones, and nothing shows that the clock was set backwards",
         "the recorder was silent: no heartbeat came, and one was due every minute (5 min 00 s)",
     ):
         assert words in shown
     assert 'class="g-silence"' in static
     bands = [row.data["h"] for row in rows(replay.timeline) if row.data["k"] == "gap"]
     assert bands == [
-        "no event tells that the candidate agreed to be recorded",
+        "no event shows that the candidate agreed to be recorded",
         "the recorder was silent: no heartbeat came, and one was due every minute",
     ]
 

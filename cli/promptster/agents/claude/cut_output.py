@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 from promptster.capture import actions
 from promptster.capture.providers.interface import mapping
+from promptster.protocol.events.kinds import AgentEvent
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from promptster.capture.agent import Finding
     from promptster.capture.providers.interface import Json
 
 _IN_THE_MIDDLE = re.compile(r"^\.\.\. \[(\d{1,12}) (characters|lines) truncated\] \.\.\.$", re.MULTILINE)
@@ -23,7 +23,7 @@ _KEPT_APART = re.compile(r"\A<persisted-output>\s*Output too large \(([^()\n]{1,
 """What the model gets of an output that Claude Code wrote to a file."""
 
 
-def cut_output(tool_use_id: str, text: str, *, kept_apart: int | None = None) -> Sequence[Finding]:
+def cut_output(tool_use_id: str, text: str, *, kept_apart: int | None = None) -> Sequence[AgentEvent]:
     """What Claude Code left out of an output.
 
     Args:
@@ -40,7 +40,7 @@ def cut_output(tool_use_id: str, text: str, *, kept_apart: int | None = None) ->
     return [actions.output_cut(tool_use_id, left_out=int(gone[0][1]), unit=gone[0][2])] if len(gone) == 1 else []
 
 
-def cut_listing(tool_use_id: str, response: Mapping[str, Json]) -> Sequence[Finding]:
+def cut_listing(tool_use_id: str, response: Mapping[str, Json]) -> Sequence[AgentEvent]:
     """What Claude Code left out of a file that it read, or of a list of files, by what its hook reports.
 
     Args:

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from promptster.capture import actions
 from promptster.capture.providers.interface import mapping, optional_text, sequence, text_of
+from promptster.protocol.events.kinds import FileEdit
 from promptster.replay.differences import agrees, applied, lines_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from promptster.capture.agent import Finding
     from promptster.capture.providers.interface import Json, ToolUse
 
 TOOLS = frozenset({"Edit", "MultiEdit", "Write", "NotebookEdit"})
@@ -46,7 +46,7 @@ def files_of(call: ToolUse) -> Sequence[str]:
     return [path] if path and call.name in TOOLS else []
 
 
-def edits_done(call: ToolUse, response: Mapping[str, Json]) -> Sequence[Finding]:
+def edits_done(call: ToolUse, response: Mapping[str, Json]) -> Sequence[FileEdit]:
     """What a hook reports of a call that ran: the whole file, where the response tells it."""
     if call.name == "NotebookEdit":
         return _notebook(call, response)
@@ -73,7 +73,7 @@ def edits_done(call: ToolUse, response: Mapping[str, Json]) -> Sequence[Finding]
     return [_whole(call, path, before, after, patch)]
 
 
-def _whole(call: ToolUse, path: str, before: str | None, after: str | None, patch: str | None) -> Finding:
+def _whole(call: ToolUse, path: str, before: str | None, after: str | None, patch: str | None) -> FileEdit:
     """An edit of a file that was there; the patch is made of the two texts where they tell the same as the agent's."""
     if before is not None and after is not None and (patch is None or agrees(before, after, patch)):
         patch = actions.unified(path, before, after) or patch
@@ -145,7 +145,7 @@ def _is_ended(before: str, patch: str) -> bool:
     return marks[-1] != "\\" or marks[-2] == "-"
 
 
-def _notebook(call: ToolUse, response: Mapping[str, Json]) -> Sequence[Finding]:
+def _notebook(call: ToolUse, response: Mapping[str, Json]) -> Sequence[FileEdit]:
     """The cell that a hook reports of; a version that tells the two files alone is read by these."""
     path, mode = text_of(response.get("notebook_path")), text_of(response.get("edit_mode"))
     old, new = response.get("old_source"), response.get("new_source")
@@ -168,7 +168,7 @@ def _notebook(call: ToolUse, response: Mapping[str, Json]) -> Sequence[Finding]:
     return [_whole(call, path, before, after, None)]
 
 
-def edits_from_input(call: ToolUse, *, created: bool = False) -> Sequence[Finding]:
+def edits_from_input(call: ToolUse, *, created: bool = False) -> Sequence[FileEdit]:
     """The passages that a tool's arguments replace.
 
     Args:
@@ -180,7 +180,7 @@ def edits_from_input(call: ToolUse, *, created: bool = False) -> Sequence[Findin
     return list(_from_input(call, path, given, created=created)) if path else []
 
 
-def _from_input(call: ToolUse, path: str, given: Mapping[str, Json], *, created: bool) -> Iterator[Finding]:
+def _from_input(call: ToolUse, path: str, given: Mapping[str, Json], *, created: bool) -> Iterator[FileEdit]:
     if call.name == "Write" and created:
         yield actions.created_file(tool_use_id=call.id, path=path, content=text_of(given.get("content")))
     elif call.name == "Write":
@@ -196,12 +196,12 @@ def _from_input(call: ToolUse, path: str, given: Mapping[str, Json], *, created:
             yield actions.created_file(tool_use_id=call.id, path=path, content=made)
 
 
-def _overwritten(call: ToolUse, path: str, after: str | None) -> Finding:
+def _overwritten(call: ToolUse, path: str, after: str | None) -> FileEdit:
     """A file written whole: what stood there before is not known, so the change has no patch."""
     return actions.file_edit(tool_use_id=call.id, path=path, operation="modify", before=None, after=after, patch=None)
 
 
-def _cell(call: ToolUse, path: str, given: Mapping[str, Json]) -> Finding:
+def _cell(call: ToolUse, path: str, given: Mapping[str, Json]) -> FileEdit:
     """A cell by a tool's arguments: what stood in it is not known, nor the id of a new one."""
     source, mode = text_of(given.get("new_source")), text_of(given.get("edit_mode")) or "replace"
     return actions.edited_cell(

@@ -10,9 +10,11 @@ from typing_extensions import override
 from promptster.agents.claude import edits
 from promptster.agents.claude.cut_output import cut_listing, cut_output
 from promptster.capture import actions
-from promptster.capture.agent import Finding, HookReport, Identity, ReadsHooks, raw_finding
+from promptster.capture.agent import HookReport, Identity, ReadsHooks, raw_finding
 from promptster.capture.providers.interface import ToolUse, mapping, optional_text, text_of
 from promptster.capture.tagged_passages import is_internal
+from promptster.protocol.events import kinds
+from promptster.protocol.events.kinds import AgentEvent
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -47,11 +49,10 @@ def _prompt(event: str, identity: Identity, payload: Mapping[str, Json]) -> Hook
     prompt_id = text_of(payload.get("prompt_id"))
     machine = text.lstrip().startswith(("<task-notification>", "<teammate-message"))
     machine = machine or is_internal(text, is_submitted=True)
-    fields = {"text": text, "prompt_id": prompt_id or None, "machine": machine or None}
     return HookReport(
         event=event,
         identity=identity,
-        findings=[Finding(kind="prompt", fields=fields)],
+        findings=[kinds.Prompt(text=text, prompt_id=prompt_id or None, machine=machine or None)],
         key=("prompt", prompt_id, text),
         is_short_lived=True,
     )
@@ -92,7 +93,7 @@ def _tool_result(event: str, identity: Identity, payload: Mapping[str, Json]) ->
     )
 
 
-def _done(call: ToolUse, response: Mapping[str, Json], payload: Mapping[str, Json]) -> Sequence[Finding]:
+def _done(call: ToolUse, response: Mapping[str, Json], payload: Mapping[str, Json]) -> Sequence[AgentEvent]:
     if call.name == "Bash":
         background = response.get("backgroundTaskId") is not None
         stopped = background or response.get("interrupted") is True
@@ -127,7 +128,7 @@ def _success_code(response: Mapping[str, Json]) -> int:
 
 def _tool_failure(event: str, identity: Identity, payload: Mapping[str, Json]) -> HookReport:
     call, error = _call(payload), text_of(payload.get("error"))
-    findings = [
+    findings: list[AgentEvent] = [
         actions.tool_result(
             tool_use_id=call.id, name=call.name, content=error, is_error=True, duration_ms=payload.get("duration_ms")
         )
@@ -150,8 +151,8 @@ def _tool_failure(event: str, identity: Identity, payload: Mapping[str, Json]) -
 
 
 def _subagent_start(event: str, identity: Identity, payload: Mapping[str, Json]) -> HookReport:
-    fields = {"agent_type": optional_text(payload.get("agent_type"))}
-    return HookReport(event=event, identity=identity, findings=[Finding(kind="subagent_started", fields=fields)])
+    started = kinds.SubagentStarted(agent_type=optional_text(payload.get("agent_type")))
+    return HookReport(event=event, identity=identity, findings=[started])
 
 
 def _subagent_stop(event: str, identity: Identity, payload: Mapping[str, Json]) -> HookReport:
@@ -159,13 +160,15 @@ def _subagent_stop(event: str, identity: Identity, payload: Mapping[str, Json]) 
     agent_type = optional_text(payload.get("agent_type"))
     if agent_type is None:
         return _raw(event, identity, payload)
-    fields = {"agent_type": agent_type, "text": optional_text(payload.get("last_assistant_message"))}
-    return HookReport(event=event, identity=identity, findings=[Finding(kind="subagent_stopped", fields=fields)])
+    text = optional_text(payload.get("last_assistant_message"))
+    stopped = kinds.SubagentStopped(agent_type=agent_type, text=text)
+    return HookReport(event=event, identity=identity, findings=[stopped])
 
 
 def _compaction(event: str, identity: Identity, payload: Mapping[str, Json]) -> HookReport:
-    fields = {"trigger": optional_text(payload.get("trigger")), "text": optional_text(payload.get("compact_summary"))}
-    return HookReport(event=event, identity=identity, findings=[Finding(kind="compaction", fields=fields)])
+    summary = optional_text(payload.get("compact_summary"))
+    compaction = kinds.Compaction(trigger=optional_text(payload.get("trigger")), text=summary)
+    return HookReport(event=event, identity=identity, findings=[compaction])
 
 
 def _permission(event: str, identity: Identity, payload: Mapping[str, Json]) -> HookReport:

@@ -23,6 +23,7 @@ from promptster.durable import write_private
 from promptster.errors import LaunchError
 from promptster.paths import utf8
 from promptster.private import make_private_folder
+from promptster.protocol.events.kinds import CaptureConfigChanged, CaptureDegraded
 from promptster.system.memory_file import memory_file
 from promptster.system.plain_files import read_regular
 
@@ -75,12 +76,10 @@ class ClaudeLaunch(Launches):
             return Launch(arguments=request.arguments, environ=request.environ, converses=False)
         options, rest = split_options(request.arguments)
         if request.arguments[:1] == (_SERVED,):
-            raise LaunchError(
-                f"with {_SERVED} the work would be done by sessions of its own, where nothing is recorded"
-            )
+            raise LaunchError(f"with {_SERVED} the work would be done by sessions of its own and would not be recorded")
         for word in options:
             if (place := _ELSEWHERE.get(word.partition("=")[0])) is not None:
-                raise LaunchError(f"with {word} the work would be done {place}, where nothing is recorded")
+                raise LaunchError(f"with {word} the work would be done {place} and would not be recorded")
         options, own = take_settings(options)
         theirs = read_settings(own, Path.cwd())
         variables = settings_environment(theirs)
@@ -201,13 +200,13 @@ def _watch(request: LaunchRequest, options: tuple[str, ...]) -> tuple[tuple[str,
     off += [f"{key} (managed)" for key in ("disableAllHooks", "allowManagedHooksOnly") if managed.get(key) is True]
     if off:
         notes.append(f"warning: {', '.join(off)} switches Claude Code's hooks off: only its API traffic is recorded")
-        drafts.append(draft("capture_degraded", detail=f"hooks off: {', '.join(off)}"))
+        drafts.append(draft(CaptureDegraded(detail=f"hooks off: {', '.join(off)}")))
     for layer in ("project", "local"):
         changed = _overruled(_layer(files[layer]), request.ticket)
         if changed:
             detail = f"overruled for this run: {', '.join(changed)}"
             name = str(files[layer].relative_to(request.workspace))
-            drafts.append(draft("capture_config_changed", path_name=name, detail=detail))
+            drafts.append(draft(CaptureConfigChanged(path_name=name, detail=detail)))
     return tuple(notes), tuple(drafts)
 
 

@@ -10,9 +10,10 @@ from typing_extensions import override
 from promptster.agents.claude import edits
 from promptster.agents.claude.cut_output import cut_output
 from promptster.capture import actions
-from promptster.capture.agent import Finding, Identity, Prompt, Purpose, ReadsRequests
+from promptster.capture.agent import Identity, Prompt, Purpose, ReadsRequests
 from promptster.capture.providers.interface import load, mapping, text_of
 from promptster.capture.tagged_passages import alone, images_once, is_internal, passage, passages, widest
+from promptster.protocol.events.kinds import AgentEvent
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -233,7 +234,7 @@ class ClaudeRequests(ReadsRequests):
         return not result.text.startswith("<tool_use_error>")
 
     @override
-    def actions(self, call: ToolUse, result: ToolResult) -> Sequence[Finding]:
+    def actions(self, call: ToolUse, result: ToolResult) -> Sequence[AgentEvent]:
         """From the tool's arguments and what the model was told about the outcome."""
         if result.is_error and result.text.startswith(_REFUSED):
             return [actions.permission(decision="denied", call=call)]
@@ -305,7 +306,7 @@ def _may_be_one(call: ToolUse) -> bool:
     return words[0] in _ONE_IS_FINE or (words[0] == "git" and bool({"diff", "grep"} & set(words[1:])))
 
 
-def _command(call: ToolUse, result: ToolResult) -> Finding:
+def _command(call: ToolUse, result: ToolResult) -> AgentEvent:
     text, exit_code = result.text, None
     if failed := _EXIT_CODE.match(text):
         exit_code, text = int(failed[1]), text[failed.end() :]

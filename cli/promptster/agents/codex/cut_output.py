@@ -9,11 +9,11 @@ import re
 from typing import TYPE_CHECKING
 
 from promptster.capture import actions
+from promptster.protocol.events.kinds import AgentEvent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from promptster.capture.agent import Finding
 
 _MARK = re.compile(r"\u2026(\d{1,12}) (tokens|chars) truncated\u2026")
 _BEGINNING = re.compile(
@@ -23,7 +23,7 @@ _HEAD = 400
 """Characters at the beginning in which Codex describes the output."""
 
 
-def cut_output(tool_use_id: str, text: str) -> Sequence[Finding]:
+def cut_output(tool_use_id: str, text: str) -> Sequence[AgentEvent]:
     """What Codex left out of an output; it says so at its beginning and in its middle."""
     heads = list(_BEGINNING.finditer(text[:_HEAD]))
     mark = _MARK.search(text)

@@ -10,9 +10,11 @@ from promptster.agents.codex.cut_output import cut_output
 from promptster.agents.codex.requests import ADDED
 from promptster.agents.codex.tools import SHELL_TOOLS, command_text, edits_of, files_of, outcome_of, patch_in
 from promptster.capture import actions
-from promptster.capture.agent import Finding, HookReport, Identity, ReadsHooks, raw_finding
+from promptster.capture.agent import HookReport, Identity, ReadsHooks, raw_finding
 from promptster.capture.providers.interface import ToolUse, mapping, optional_text, text_of
 from promptster.capture.tagged_passages import is_internal
+from promptster.protocol.events import kinds
+from promptster.protocol.events.kinds import AgentEvent
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -55,7 +57,7 @@ def _call(payload: Mapping[str, Json]) -> ToolUse:
 def _prompt(event: str, identity: Identity, payload: Mapping[str, Json]) -> HookReport:
     text, turn = text_of(payload.get("prompt")), text_of(payload.get("turn_id"))
     machine = ADDED.match(text) is not None or is_internal(text, is_submitted=True)
-    finding = Finding(kind="prompt", fields={"text": text, "prompt_id": turn or None, "machine": machine or None})
+    finding = kinds.Prompt(text=text, prompt_id=turn or None, machine=machine or None)
     return HookReport(
         event=event, identity=identity, findings=[finding], key=("prompt", turn, text), is_short_lived=True
     )
@@ -71,7 +73,9 @@ def _tool_result(event: str, identity: Identity, payload: Mapping[str, Json]) ->
     call, response = _call(payload), payload.get("tool_response")
     outcome = outcome_of(text_of(response))
     failed = None if outcome.exit_code is None else outcome.exit_code != 0
-    findings = [actions.tool_result(tool_use_id=call.id, name=call.name, content=response, is_error=failed)]
+    findings: list[AgentEvent] = [
+        actions.tool_result(tool_use_id=call.id, name=call.name, content=response, is_error=failed)
+    ]
     patch = patch_in(call)
     if patch is not None and not failed:
         findings.extend(edits_of(call.id, patch))
@@ -97,15 +101,15 @@ def _permission(event: str, identity: Identity, payload: Mapping[str, Json]) -> 
     return HookReport(event=event, identity=identity, findings=[finding], tool_use_id=call.id, call=call, asks=True)
 
 
-def _plain(event: str, payload: Mapping[str, Json]) -> Finding:
+def _plain(event: str, payload: Mapping[str, Json]) -> AgentEvent:
     agent_type = optional_text(payload.get("agent_type"))
     match event:
         case "SubagentStart":
-            return Finding(kind="subagent_started", fields={"agent_type": agent_type})
+            return kinds.SubagentStarted(agent_type=agent_type)
         case "SubagentStop":
             text = optional_text(payload.get("last_assistant_message"))
-            return Finding(kind="subagent_stopped", fields={"agent_type": agent_type, "text": text})
+            return kinds.SubagentStopped(agent_type=agent_type, text=text)
         case "PostCompact":
-            return Finding(kind="compaction", fields={"trigger": optional_text(payload.get("trigger"))})
+            return kinds.Compaction(trigger=optional_text(payload.get("trigger")))
         case _:
             return raw_finding(event or "unknown", payload)

@@ -14,9 +14,10 @@ from typing_extensions import override
 from promptster.agents.codex.cut_output import cut_output
 from promptster.agents.codex.tools import SHELL_TOOLS, command_text, edits_of, files_of, outcome_of, patch_in
 from promptster.capture import actions
-from promptster.capture.agent import Finding, Identity, Prompt, Purpose, ReadsRequests
+from promptster.capture.agent import Identity, Prompt, Purpose, ReadsRequests
 from promptster.capture.providers.interface import load, mapping, sequence, text_of
 from promptster.capture.tagged_passages import alone, images_once, is_internal
+from promptster.protocol.events.kinds import AgentEvent
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -180,7 +181,7 @@ class CodexRequests(ReadsRequests):
         return outcome_of(result.text).output is not None
 
     @override
-    def actions(self, call: ToolUse, result: ToolResult) -> Sequence[Finding]:
+    def actions(self, call: ToolUse, result: ToolResult) -> Sequence[AgentEvent]:
         """From the call and the text that Codex answers with."""
         outcome = outcome_of(result.text)
         patch = patch_in(call)

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 from promptster.agents.codex.patches import read_patch
 from promptster.capture import actions
 from promptster.capture.providers.interface import load, mapping, sequence, text_of
+from promptster.protocol.events.kinds import FileEdit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from promptster.capture.agent import Finding
     from promptster.capture.providers.interface import Json, ToolUse
 
 SHELL_TOOLS = frozenset({"shell", "shell_command", "exec_command", "local_shell", "container.exec", "Bash"})
@@ -89,7 +89,7 @@ def patch_in(call: ToolUse) -> str | None:
     return None
 
 
-def edits_of(tool_use_id: str, patch: str) -> list[Finding]:
+def edits_of(tool_use_id: str, patch: str) -> list[FileEdit]:
     """A patch's edits, each with the passages that it replaces; paths as the patch writes them."""
     return [
         actions.file_edit(

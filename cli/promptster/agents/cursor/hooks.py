@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from typing_extensions import override
 
 from promptster.capture import actions
-from promptster.capture.agent import Finding, HookReport, Identity, ReadsHooks, Stage, raw_finding
+from promptster.capture.agent import CommandEnd, HookReport, Identity, ReadsHooks, Stage, raw_finding
 from promptster.capture.providers.interface import (
     ToolUse,
     arguments,
@@ -26,6 +26,8 @@ from promptster.capture.providers.interface import (
     sequence,
     text_of,
 )
+from promptster.protocol.events import kinds
+from promptster.protocol.events.kinds import AgentEvent
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -116,7 +118,7 @@ def _is_personal(name: str) -> bool:
 def _report(
     event: str,
     identity: Identity,
-    *findings: Finding,
+    *findings: AgentEvent,
     stage: Stage = "other",
     call: ToolUse | None = None,
     twin: tuple[str, ...] = (),
@@ -152,8 +154,9 @@ def _twin(call: ToolUse) -> tuple[str, ...]:
 
 def _prompt(event: str, identity: Identity, payload: Mapping[str, Json]) -> HookReport:
     text, generation = text_of(payload.get("prompt")), text_of(payload.get("generation_id"))
-    fields = {"text": text, "prompt_id": generation or None, "images": sequence(payload.get("attachments")) or None}
-    report = _report(event, identity, Finding(kind="prompt", fields=fields))
+    images = sequence(payload.get("attachments")) or None
+    prompt = kinds.Prompt(text=text, prompt_id=generation or None, images=images)
+    report = _report(event, identity, prompt)
     return replace(report, key=("prompt", generation, text), is_short_lived=True)
 
 
@@ -176,12 +179,12 @@ def _tool_result(event: str, identity: Identity, payload: Mapping[str, Json]) ->
     content = arguments(next((payload[name] for name in names if name in payload), None))
     told = mapping(content)
     ended = _ending(call, content, payload, failed=failed) if call.name in _SHELLS else None
-    is_error = failed or bool(ended and ended["is_error"]) or told.get("isError") is True
+    is_error = failed or bool(ended and ended.is_error) or told.get("isError") is True
     is_refused = payload.get("failure_type") == "permission_denied"
     if event == "afterMCPExecution":
         is_refused = told.get("rejected") is True or told.get("permissionDenied") is True
         is_error = is_error or is_refused or "error" in told
-    findings = [
+    findings: list[AgentEvent] = [
         actions.tool_result(
             tool_use_id=call.id, name=call.name, content=content, is_error=is_error, duration_ms=_duration(payload)
         )
@@ -192,16 +195,16 @@ def _tool_result(event: str, identity: Identity, payload: Mapping[str, Json]) ->
     return replace(report, ended=ended)
 
 
-def _ending(call: ToolUse, content: Json, payload: Mapping[str, Json], *, failed: bool) -> Mapping[str, object]:
+def _ending(call: ToolUse, content: Json, payload: Mapping[str, Json], *, failed: bool) -> CommandEnd:
     """How and where a command ended: its result says the exit code, or its error's words do."""
     given = mapping(call.input)
     places = (payload.get("cwd"), given.get("cwd"), given.get("working_directory"))
-    where = {"cwd": next(filter(None, map(optional_text, places)), None)}
+    cwd = next(filter(None, map(optional_text, places)), None)
     if failed:
         told = _EXIT_CODE.match(text_of(content))
-        return {**where, "exit_code": int(told[1]) if told else None, "is_error": True}
+        return CommandEnd(cwd=cwd, exit_code=int(told[1]) if told else None, is_error=True)
     code = actions.exit_code(mapping(content).get("exitCode"))
-    return {**where, "exit_code": code, "is_error": None if code is None else code != 0}
+    return CommandEnd(cwd=cwd, exit_code=code, is_error=None if code is None else code != 0)
 
 
 def _after_shell(event: str, identity: Identity, payload: Mapping[str, Json]) -> HookReport:
@@ -247,34 +250,36 @@ def _is_whole_file(pairs: list[tuple[str, str]]) -> bool:
 
 def _response(event: str, identity: Identity, payload: Mapping[str, Json]) -> HookReport:
     usage = {name: value for name, value in payload.items() if name.endswith("_tokens") and value is not None}
-    fields = {
-        "outcome": "complete",
-        "thinking" if event == "afterAgentThought" else "text": text_of(payload.get("text")),
-        "model": optional_text(payload.get("model")),
-        "usage": usage or None,
-        "duration_ms": actions.whole_ms(_duration(payload)),
-    }
-    return _report(event, identity, Finding(kind="model_response", fields=fields))
+    text, is_thought = text_of(payload.get("text")), event == "afterAgentThought"
+    response = kinds.ModelResponse(
+        outcome="complete",
+        text=None if is_thought else text,
+        thinking=text if is_thought else None,
+        model=optional_text(payload.get("model")),
+        usage=usage or None,
+        duration_ms=actions.whole_ms(_duration(payload)),
+    )
+    return _report(event, identity, response)
 
 
 def _subagent_start(event: str, identity: Identity, payload: Mapping[str, Json]) -> HookReport:
-    fields = {
-        "agent_type": optional_text(payload.get("subagent_type")),
-        "prompt": optional_text(payload.get("task")),
-        "tool_use_id": optional_text(payload.get("tool_call_id")),
-    }
-    return _report(event, identity, Finding(kind="subagent_started", fields=fields))
+    started = kinds.SubagentStarted(
+        agent_type=optional_text(payload.get("subagent_type")),
+        prompt=optional_text(payload.get("task")),
+        tool_use_id=optional_text(payload.get("tool_call_id")),
+    )
+    return _report(event, identity, started)
 
 
 def _subagent_stop(event: str, identity: Identity, payload: Mapping[str, Json]) -> HookReport:
     told = (optional_text(payload.get(name)) for name in ("summary", "result", "error_message"))
-    fields = {"agent_type": optional_text(payload.get("subagent_type")), "text": next(filter(None, told), None)}
-    return _report(event, identity, Finding(kind="subagent_stopped", fields=fields))
+    agent_type = optional_text(payload.get("subagent_type"))
+    stopped = kinds.SubagentStopped(agent_type=agent_type, text=next(filter(None, told), None))
+    return _report(event, identity, stopped)
 
 
 def _compaction(event: str, identity: Identity, payload: Mapping[str, Json]) -> HookReport:
-    fields = {"trigger": optional_text(payload.get("trigger"))}
-    return _report(event, identity, Finding(kind="compaction", fields=fields))
+    return _report(event, identity, kinds.Compaction(trigger=optional_text(payload.get("trigger"))))
 
 
 def _read_file(event: str, identity: Identity, payload: Mapping[str, Json]) -> HookReport:

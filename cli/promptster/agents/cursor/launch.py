@@ -12,6 +12,7 @@ from typing import cast
 from typing_extensions import override
 
 from promptster.agents.launching import EditorFileMissingError, Launch, Launches, LaunchRequest, draft, split_options
+from promptster.protocol.events.kinds import CaptureDegraded
 from promptster.system.plain_files import read_regular
 
 _PRINT = frozenset({"-p", "--print"})
@@ -53,7 +54,7 @@ class CursorLaunch(Launches):
             arguments=request.arguments,
             environ=request.environ,
             notes=tuple(notes),
-            drafts=tuple(draft("capture_degraded", detail=detail) for detail in details),
+            drafts=tuple(draft(CaptureDegraded(detail=detail)) for detail in details),
         )
 
 

@@ -12,20 +12,25 @@ from collections import OrderedDict, deque
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from msgspec import structs
+
 from promptster.capture import actions
-from promptster.capture.agent import SAME_WITHIN_MS, Finding
+from promptster.capture.agent import SAME_WITHIN_MS
 from promptster.capture.hook_side.pairing import HookPairing
 from promptster.capture.providers.interface import ToolUse, canonical
 from promptster.capture.tool_calls import marks_of
+from promptster.protocol.events import kinds
+from promptster.protocol.events.base import fields_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
-    from promptster.capture.agent import HookReport, Identity
+    from promptster.capture.agent import CommandEnd, HookReport, Identity
     from promptster.capture.draft_writer import DraftWriter, Stamp
     from promptster.capture.lanes import Lanes
     from promptster.capture.readers import AgentReaders
     from promptster.capture.tool_calls import KnownCall, ToolCalls
+    from promptster.protocol.events.kinds import AgentEvent
 
 HOLD_MS = 2000
 """How long a hook waits for the response that caused it."""
@@ -139,7 +144,7 @@ class HookQueue:
             return
         if report.ended is not None and place in self._ran:
             earlier, then = self._ran.pop(place)
-            told = [_with(finding, report.ended) for finding in earlier.findings]
+            told = [_ended(finding, report.ended) for finding in earlier.findings]
             self._write(replace(earlier, findings=told), then)
         self._write(report, at)
 
@@ -147,12 +152,11 @@ class HookQueue:
         refs = self._question(report) if report.asks else self._refs(report)
         lane = self._lanes.number(report.identity)
         for finding in (*self._answer(report), *report.findings):
-            fields = {**finding.fields, **report.identity.fields()}
-            seq = self._writer.write("hook", finding.kind, fields, lane=lane, refs=refs, at=at)
-            if finding.kind == "tool_call" and report.tool_use_id:
+            seq = self._writer.write("hook", report.identity.named_in(finding), lane=lane, refs=refs, at=at)
+            if isinstance(finding, kinds.ToolCall) and report.tool_use_id:
                 told = self._tool_calls.entry(report.identity, report.tool_use_id, report.call).by_hook
                 told[-1].seq = seq if told else None
-            elif finding.kind == "agent_other":
+            elif isinstance(finding, kinds.AgentOther):
                 self._writer.counts["hook_raw"] += 1
 
     def _question(self, report: HookReport) -> tuple[int | None, ...]:
@@ -165,7 +169,7 @@ class HookQueue:
         known.is_asked = True
         return (known.by_hook[-1].seq if known.by_hook else None,)
 
-    def _answer(self, report: HookReport) -> Sequence[Finding]:
+    def _answer(self, report: HookReport) -> Sequence[AgentEvent]:
         """A tool that ran after a question was allowed to."""
         if report.stage == "other" or not report.tool_use_id:
             return ()
@@ -186,7 +190,7 @@ class HookQueue:
         identifier = self._pairing.take(place, report.twin)
         if not identifier:
             return report
-        told = [_with(finding, {"tool_use_id": identifier}) for finding in report.findings]
+        told = [_of_call(finding, identifier) for finding in report.findings]
         return replace(report, tool_use_id=identifier, findings=told)
 
     def _refs(self, report: HookReport) -> tuple[int | None, ...]:
@@ -258,12 +262,23 @@ def _seq_of(known: KnownCall, report: HookReport) -> int | None:
     return call.seq if call.seq is not None or call.partner is None else call.partner.seq
 
 
-def _with(finding: Finding, told: Mapping[str, object]) -> Finding:
-    """A finding with fields that it has no value for itself."""
-    if finding.kind == "agent_other":
+def _ended(finding: AgentEvent, end: CommandEnd) -> AgentEvent:
+    """A command with what its end says and its own report did not; anything else as it is."""
+    if not isinstance(finding, kinds.Command):
         return finding
-    given = {name: value for name, value in told.items() if finding.fields.get(name) is None}
-    return Finding(kind=finding.kind, fields={**finding.fields, **given})
+    return structs.replace(
+        finding,
+        cwd=end.cwd if finding.cwd is None else finding.cwd,
+        exit_code=end.exit_code if finding.exit_code is None else finding.exit_code,
+        is_error=end.is_error if finding.is_error is None else finding.is_error,
+    )
+
+
+def _of_call(finding: AgentEvent, tool_use_id: str) -> AgentEvent:
+    """What came of a call, with the call's id unless it names one itself; anything else as it is."""
+    if not isinstance(finding, (kinds.ToolResult, kinds.FileEdit, kinds.Command, kinds.Permission)):
+        return finding
+    return structs.replace(finding, tool_use_id=finding.tool_use_id or tool_use_id)
 
 
 def _words(report: HookReport) -> str:
@@ -276,5 +291,5 @@ def _place(identity: Identity) -> tuple[str, str, str]:
 
 
 def _digest(report: HookReport) -> str:
-    told = canonical([[finding.kind, dict(finding.fields)] for finding in report.findings])
+    told = canonical([[finding.kind, fields_of(finding)] for finding in report.findings])
     return hashlib.sha256(told.encode()).hexdigest()

@@ -7,6 +7,8 @@ from collections import OrderedDict, deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from promptster.protocol.events.kinds import SubagentStarted, SubagentStopped
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -80,13 +82,10 @@ class Subagents:
             return None
         self._begun.add(identity)
         expected = _next_of(self._find(identity, turn), identity)
-        fields = {
-            "prompt": turn.task or None,
-            "tool_use_id": expected.tool_use_id if expected else None,
-            **identity.fields(),
-        }
+        started = SubagentStarted(prompt=turn.task or None, tool_use_id=expected.tool_use_id if expected else None)
         refs = (expected.seq,) if expected else ()
-        return self._writer.write("proxy", "subagent_started", fields, lane=self._lanes.number(identity), refs=refs)
+        lane = self._lanes.number(identity)
+        return self._writer.write("proxy", identity.named_in(started), lane=lane, refs=refs)
 
     def ended(self, agent: ReadsRequests, identity: Identity, turn: Turn) -> None:
         """Tell of the subagents that a request's new texts say have ended, each with the same words once."""
@@ -96,8 +95,8 @@ class Subagents:
             subagent = self._names.get((identity.agent, identity.session, name), by_id)
             if name and subagent in self._begun and (subagent, brought) not in self._ended:
                 self._ended.add((subagent, brought))
-                fields = {"text": brought or None, **subagent.fields()}
-                self._writer.write("proxy", "subagent_stopped", fields, lane=self._lanes.number(subagent))
+                stopped = subagent.named_in(SubagentStopped(text=brought or None))
+                self._writer.write("proxy", stopped, lane=self._lanes.number(subagent))
 
     def _find(self, identity: Identity, turn: Turn) -> Sequence[_Expected]:
         for text in (*turn.opening, turn.task):

@@ -10,7 +10,7 @@ from promptster.capture.providers.interface import ToolResult, ToolUse
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from promptster.capture.agent import Finding, Identity, ReadsRequests
+    from promptster.capture.agent import Identity, ReadsRequests
     from promptster.capture.draft_writer import DraftWriter
     from promptster.capture.edits_on_disk import Disk
     from promptster.capture.lanes import Lanes
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from promptster.capture.proxy_side.subagents import Subagents
     from promptster.capture.silent_hooks import SilentHooks
     from promptster.capture.tool_calls import KnownCall, ReportedCall, ToolCalls
+    from promptster.protocol.events.kinds import AgentEvent
 
 
 class ProxyTools:
@@ -49,7 +50,7 @@ class ProxyTools:
         known.name, known.identity = use.name, identity
         self._disk.look(agent.touches(use))
         finding = actions.tool_call(tool_use_id=use.id, name=use.name, given=use.input)
-        call = known.tell("proxy", use, self._write(identity, finding.kind, finding.fields, after))
+        call = known.tell("proxy", use, self._write(identity, finding, after))
         self._latest.setdefault(identity, []).append((use.id, call))
         if agent.tools and use.name not in agent.tools and not use.name.startswith("mcp__"):
             self._writer.counts["tool_unknown"] += 1
@@ -65,16 +66,16 @@ class ProxyTools:
             if isinstance(item, ToolUse):
                 known.name = item.name
                 finding = actions.tool_call(tool_use_id=item.id, name=item.name, given=item.input)
-                known.tell("proxy", item, self._write(identity, finding.kind, finding.fields, response))
+                known.tell("proxy", item, self._write(identity, finding, response))
                 continue
             call = known.waiting("proxy")
             if call is not None:
                 call.is_answered, call.use = True, None
-            finding = actions.tool_result(
+            result = actions.tool_result(
                 tool_use_id=item.id, name=known.name, content=item.content, is_error=item.is_error
             )
             refs = (call.seq if call else None, response)
-            self._write(identity, finding.kind, finding.fields, *refs)
+            self._write(identity, result, *refs)
 
     def results(self, agent: ReadsRequests, identity: Identity, turn: Turn, *, is_work: bool) -> None:
         """Write the results that a request tells of; one that only compacts tells of calls that are known."""
@@ -130,17 +131,16 @@ class ProxyTools:
         finding = actions.tool_result(
             tool_use_id=use.id, name=use.name, content=result.content, is_error=result.is_error
         )
-        self._write(identity, finding.kind, finding.fields, call.seq)
+        self._write(identity, finding, call.seq)
         for action in agent.actions(use, result):
             self._write_action(identity, action, call.seq)
         if agent.hooks_tell(use, result):
             self._silent_hooks.expect(identity, call, result.id)
 
-    def _write_action(self, identity: Identity, action: Finding, call: int | None) -> None:
+    def _write_action(self, identity: Identity, action: AgentEvent, call: int | None) -> None:
         """An edit with the line ends that it has on disk; anything else as it is."""
         told = self._disk.settle(action)
-        self._write(identity, told.kind, told.fields, call)
+        self._write(identity, told, call)
 
-    def _write(self, identity: Identity, kind: str, fields: Mapping[str, object], *refs: int | None) -> int | None:
-        named = {**fields, **identity.fields()}
-        return self._writer.write("proxy", kind, named, lane=self._lanes.number(identity), refs=refs)
+    def _write(self, identity: Identity, event: AgentEvent, *refs: int | None) -> int | None:
+        return self._writer.write("proxy", identity.named_in(event), lane=self._lanes.number(identity), refs=refs)

@@ -11,6 +11,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from promptster.capture.agent import SAME_WITHIN_MS
+from promptster.protocol.events import kinds
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,10 +35,10 @@ class TypedPrompts:
         if last is not None and last[0] == report.key and abs(at.wall_ms - last[1]) < SAME_WITHIN_MS:
             return
         for finding in report.findings:
-            if finding.kind == "prompt" and not finding.fields.get("machine"):
+            if isinstance(finding, kinds.Prompt) and not finding.machine:
                 place = (report.identity.agent, report.identity.session)
                 waiting = self._waiting.setdefault(place, deque(maxlen=_WAITING_KEPT))
-                waiting.append(str(finding.fields.get("text")).strip())
+                waiting.append((finding.text or "").strip())
 
     def has(self, agent: ReadsRequests, identity: Identity, prompts: Sequence[Prompt]) -> bool:
         """Whether the last of these words was typed, and has not been seen in a request since."""

@@ -15,6 +15,41 @@ from promptster.protocol.errors import EventError
 from promptster.protocol.events.base import FieldType, Json, OfAgent, Recorded, field_types
 
 
+class Kind(enum.StrEnum):
+    """The kinds by name, for what knows no more of an event than its name."""
+
+    OPENED = "opened"
+    PAUSED = "paused"
+    RESUMED = "resumed"
+    CLOSED = "closed"
+    CONSENT = "consent"
+    PROMPT = "prompt"
+    MODEL_REQUEST = "model_request"
+    MODEL_RESPONSE = "model_response"
+    TOOL_CALL = "tool_call"
+    TOOL_RESULT = "tool_result"
+    FILE_EDIT = "file_edit"
+    COMMAND = "command"
+    SUBAGENT_STARTED = "subagent_started"
+    SUBAGENT_STOPPED = "subagent_stopped"
+    PERMISSION = "permission"
+    COMPACTION = "compaction"
+    NOTE = "note"
+    SUBMISSION_BASELINE = "submission_baseline"
+    SUBMISSION_FINAL = "submission_final"
+    REDACTION = "redaction"
+    AGENT_OTHER = "agent_other"
+    CAPTURE_HEARTBEAT = "capture_heartbeat"
+    CAPTURE_HOOK_SILENT = "capture_hook_silent"
+    CAPTURE_BYPASS_SUSPECTED = "capture_bypass_suspected"
+    CAPTURE_CONFIG_CHANGED = "capture_config_changed"
+    CAPTURE_DEGRADED = "capture_degraded"
+    CAPTURE_GAP = "capture_gap"
+    CAPTURE_CLOCK_JUMP = "capture_clock_jump"
+    CAPTURE_UPSTREAM_OVERRIDDEN = "capture_upstream_overridden"
+    CAPTURE_RECOVERED = "capture_recovered"
+
+
 class Opened(Recorded, tag="opened"):
     """The recorder began."""
 
@@ -280,13 +315,8 @@ class CaptureRecovered(Recorded, tag="capture_recovered"):
     lost: int | None = None
 
 
-Event: TypeAlias = (
-    Opened
-    | Paused
-    | Resumed
-    | Closed
-    | Consented
-    | Prompt
+AgentEvent: TypeAlias = (
+    Prompt
     | ModelRequest
     | ModelResponse
     | ToolCall
@@ -297,11 +327,20 @@ Event: TypeAlias = (
     | SubagentStopped
     | Permission
     | Compaction
+    | AgentOther
+)
+"""What an agent did: the kinds of ``OfAgent``."""
+
+SessionEvent: TypeAlias = (
+    Opened
+    | Paused
+    | Resumed
+    | Closed
+    | Consented
     | Note
     | SubmissionBaseline
     | SubmissionFinal
     | Redaction
-    | AgentOther
     | CaptureHeartbeat
     | CaptureHookSilent
     | CaptureBypassSuspected
@@ -312,12 +351,15 @@ Event: TypeAlias = (
     | CaptureUpstreamOverridden
     | CaptureRecovered
 )
+"""How the session itself went."""
+
+Event: TypeAlias = AgentEvent | SessionEvent
 """Everything that can be recorded. A ``match`` over it ends with ``assert_never``."""
 
 TYPES: Final[Mapping[str, type[Event]]] = MappingProxyType(
-    {str(event_type.__struct_config__.tag): event_type for event_type in get_args(Event)}
+    {kind: each for kind in map(str, Kind) for each in get_args(Event) if each.__struct_config__.tag == kind}
 )
-"""The class of each kind, by its name on the wire."""
+"""The class of each kind, by its name on the wire, in the order in which policies name them."""
 
 KINDS: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
     {kind: frozenset(event_type.__struct_fields__) for kind, event_type in TYPES.items()}
@@ -337,41 +379,6 @@ SESSION_KINDS: Final = frozenset(TYPES) - AGENT_KINDS
 """Kinds about the session itself: its course, its consent, its submission, and how well capture worked."""
 
 
-class Kind(enum.StrEnum):
-    """The kinds by name, for what knows no more of an event than its name."""
-
-    OPENED = "opened"
-    PAUSED = "paused"
-    RESUMED = "resumed"
-    CLOSED = "closed"
-    CONSENT = "consent"
-    PROMPT = "prompt"
-    MODEL_REQUEST = "model_request"
-    MODEL_RESPONSE = "model_response"
-    TOOL_CALL = "tool_call"
-    TOOL_RESULT = "tool_result"
-    FILE_EDIT = "file_edit"
-    COMMAND = "command"
-    SUBAGENT_STARTED = "subagent_started"
-    SUBAGENT_STOPPED = "subagent_stopped"
-    PERMISSION = "permission"
-    COMPACTION = "compaction"
-    NOTE = "note"
-    SUBMISSION_BASELINE = "submission_baseline"
-    SUBMISSION_FINAL = "submission_final"
-    REDACTION = "redaction"
-    AGENT_OTHER = "agent_other"
-    CAPTURE_HEARTBEAT = "capture_heartbeat"
-    CAPTURE_HOOK_SILENT = "capture_hook_silent"
-    CAPTURE_BYPASS_SUSPECTED = "capture_bypass_suspected"
-    CAPTURE_CONFIG_CHANGED = "capture_config_changed"
-    CAPTURE_DEGRADED = "capture_degraded"
-    CAPTURE_GAP = "capture_gap"
-    CAPTURE_CLOCK_JUMP = "capture_clock_jump"
-    CAPTURE_UPSTREAM_OVERRIDDEN = "capture_upstream_overridden"
-    CAPTURE_RECOVERED = "capture_recovered"
-
-
 def event_of(kind: str, fields: Mapping[str, Any]) -> Event:
     """The event of a kind that is known by name, from its fields.
 
@@ -384,3 +391,8 @@ def event_of(kind: str, fields: Mapping[str, Any]) -> Event:
     if unknown := fields.keys() - KINDS[kind]:
         raise EventError(f"{kind} has no field {min(unknown)}", code="event_field", fault="local")
     return event_type(**fields)
+
+
+def agent_of(event: Event) -> str | None:
+    """The agent that an event names."""
+    return event.agent if isinstance(event, (OfAgent, CaptureHookSilent)) else None

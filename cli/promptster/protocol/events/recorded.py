@@ -104,7 +104,7 @@ class RecordedEvent:
         for name, (salt, stored) in secrets.items():
             expected = parsed.commitments.get(name)
             if expected is None:
-                raise EventError("a value stands beside an event that has no such field", code="value_unknown")
+                raise EventError("a value belongs to an event that has no such field", code="value_unknown")
             read_stored(stored)
             if len(salt) != SALT_SIZE or not hmac.compare_digest(commitment(salt, name, stored), expected):
                 raise EventError(f"{name} is not what the event committed to", code="commitment")

@@ -1,4 +1,4 @@
-/* Where the reader is: one row of the list (or a part beside it) held at its distance from the toolbar. */
+/* Where the reader is: one row of the list (or a part next to it) held at its distance from the toolbar. */
 const readersPlace = (() => {
   const tools = /** @type {HTMLElement} */ (document.getElementById("tools"));
   /* Of the row that is read more than this can be seen, also where a row became much shorter. */
@@ -21,7 +21,7 @@ const readersPlace = (() => {
   /* The browser holds a place of its own choice when heights change: two that hold would both move the page. */
   const steady = () => { document.documentElement.style.overflowAnchor = "none"; };
   /**
-   * A row of which less could be seen than is wanted of one that became shorter goes back to where it was.
+   * A row of which less could be seen than is wanted of one that became shorter returns to its place.
    * @type {(node: Element, off: number, least?: number) => Held}
    */
   const hold = (node, off, least = LEAST + 1) => {

@@ -1,5 +1,5 @@
 "use strict";
-/* Moments in the reader's own time, in the words of promptster.times; the page itself has them in UTC. */
+/* Moments in the reader's own time, as promptster.times writes them; the page itself has them in UTC. */
 const readersTime = (() => {
   /** @type {(value: number) => string} */
   const two = (value) => String(Math.trunc(value)).padStart(2, "0");
@@ -14,7 +14,7 @@ const readersTime = (() => {
   /** @type {(at: Date) => string} */
   const moment = (at) => inWords.format(at) + ", " + two(at.getHours()) + ":" + two(at.getMinutes());
 
-  /** Where it is, and what the record has. @type {(at: Date) => string} */
+  /** The time zone, and the time as recorded. @type {(at: Date) => string} */
   const whole = (at) => zone(at) + "; " + at.toISOString().replace(/\.\d+Z$/, "Z");
 
   for (const node of /** @type {NodeListOf<HTMLTimeElement>} */ (document.querySelectorAll("time[datetime]"))) {

@@ -23,6 +23,8 @@ from promptster.config import is_loopback
 from promptster.durable import make_private_folder
 from promptster.errors import ConfigurationError, SessionError, UsageError
 from promptster.private import require_our_folder
+from promptster.protocol.events.base import fields_of
+from promptster.protocol.events.kinds import SubmissionBaseline
 from promptster.proxy.reachability import check_reachability
 from promptster.proxy.upstreams import Upstream
 from promptster.session.current import BUNDLE, Current
@@ -215,10 +217,8 @@ def baseline_draft(baseline: Snapshot, repository: str | None) -> dict[str, Any]
     manifest: dict[str, Any] = {"count": len(files)}
     if len(files) <= _MANIFEST_FILES:
         manifest["files"] = files
-    fields: dict[str, Any] = {"commit": baseline.commit, "tree": baseline.tree, "manifest": manifest}
-    if repository is not None:
-        fields["repository"] = repository
-    return {"src": "workspace", "kind": "submission_baseline", "fields": fields}
+    event = SubmissionBaseline(commit=baseline.commit, tree=baseline.tree, manifest=manifest, repository=repository)
+    return {"src": "workspace", "kind": event.kind, "fields": fields_of(event)}
 
 
 def facts_for(

@@ -18,6 +18,7 @@ from promptster.agents.launching import LaunchRequest, draft
 from promptster.agents.registry import plugin, program_facts
 from promptster.clock import SystemClock
 from promptster.errors import LaunchError, PromptsterError, SessionError, reason_of
+from promptster.protocol.events.kinds import CaptureDegraded
 from promptster.session.allowed_agents import require_allowed
 from promptster.session.launch.company_providers import find_company_providers
 from promptster.session_folder.control_client import ControlClient
@@ -80,7 +81,7 @@ def prepare(name: str, arguments: tuple[str, ...], paths: Paths, environ: Mappin
     launch = launches.prepare(request)
     if hooks_only:
         detail = f"{agent}: recorded by hooks only, as the candidate chose"
-        launch = replace(launch, drafts=(*launch.drafts, draft("capture_degraded", detail=detail)))
+        launch = replace(launch, drafts=(*launch.drafts, draft(CaptureDegraded(detail=detail))))
     now = SystemClock().wall_ms()
     if facts.time_is_over(now):
         over = f"warning: time was up at {soon(facts.record_until, now)}, so nothing in {name} is recorded"

@@ -10,8 +10,9 @@ from promptster.errors import SessionError
 from promptster.journal.disk import SystemFiles
 from promptster.journal.reading import read, scan
 from promptster.protocol.errors import ProtocolError
-from promptster.protocol.events import read_body
-from promptster.protocol.events.kinds import Kind
+from promptster.protocol.events import kinds, read_body
+from promptster.protocol.events.base import OfAgent
+from promptster.protocol.events.kinds import agent_of
 from promptster.protocol.sealing import JournalCipher
 from promptster.replay.timeline import build
 
@@ -34,7 +35,7 @@ class RunRecord:
     files: int
     """Files that were edited."""
     conversation: str
-    """The agent's own name for its last conversation; empty where no event tells it."""
+    """The agent's own name for its last conversation; empty where no event shows it."""
 
     @property
     def empty(self) -> bool:
@@ -55,18 +56,18 @@ def read_run(current: Current, since: int, agent: str) -> RunRecord:
     """
     _await_durable(current)
     events = [event for event in _events(current, since) if event.lane == 0 or _is(event, agent)]
-    entries = [entry for entry in build(events).entries if entry.fields.get("agent") == agent]
-    edited = {str(entry.fields.get("path")) for entry in entries if entry.kind == Kind.FILE_EDIT}
+    done = [entry.event for entry in build(events).entries if agent_of(entry.event) == agent]
+    edited = {event.path for event in done if isinstance(event, kinds.FileEdit)}
     return RunRecord(
-        prompts=sum(entry.kind == Kind.PROMPT and not entry.fields.get("machine") for entry in entries),
-        tool_calls=sum(entry.kind == Kind.TOOL_CALL for entry in entries),
+        prompts=sum(isinstance(event, kinds.Prompt) and not event.machine for event in done),
+        tool_calls=sum(isinstance(event, kinds.ToolCall) for event in done),
         files=len(edited),
         conversation=_conversation([event for event in events if _is(event, agent)]),
     )
 
 
 def _is(event: OpenedEvent, agent: str) -> bool:
-    return event.fields.get("agent") == agent
+    return agent_of(event.event) == agent
 
 
 def _events(current: Current, since: int) -> Iterator[OpenedEvent]:
@@ -84,10 +85,11 @@ def _events(current: Current, since: int) -> Iterator[OpenedEvent]:
 
 def _conversation(events: list[OpenedEvent]) -> str:
     """The conversation that ended last, else the one heard of last; a subagent's is none to go on with."""
-    named = [event for event in events if event.fields.get("agent_session") and not event.fields.get("agent_id")]
-    ended = [event for event in named if event.fields.get("raw_kind") == "SessionEnd"]
+    said = (event.event for event in events)
+    named = [event for event in said if isinstance(event, OfAgent) and event.agent_session and not event.agent_id]
+    ended = [event for event in named if isinstance(event, kinds.AgentOther) and event.raw_kind == "SessionEnd"]
     last = (ended or named)[-1:]
-    return str(last[0].fields["agent_session"]) if last else ""
+    return (last[0].agent_session or "") if last else ""
 
 
 def _await_durable(current: Current) -> None:

@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from promptster.errors import CollectorError, SessionError
 from promptster.paths import home_path
+from promptster.protocol.events.base import fields_of
+from promptster.protocol.events.kinds import SubmissionFinal
 from promptster.session.current import BUNDLE, VAULT, finished_bundle
 from promptster.session.joining.starting import BASELINE
 from promptster.session.leaving.own_copy import write_copy
@@ -66,13 +68,13 @@ class Prepared:
 
     def draft(self) -> dict[str, Any]:
         """The last event of the candidate's work."""
-        fields = {
-            "commit": self.final.commit,
-            "tree": self.final.tree,
-            "manifest": [change.manifest() for change in self.changes],
-            "diff": self.diff,
-        }
-        return {"src": "workspace", "kind": "submission_final", "fields": fields}
+        final = SubmissionFinal(
+            commit=self.final.commit,
+            tree=self.final.tree,
+            manifest=[change.manifest() for change in self.changes],
+            diff=self.diff,
+        )
+        return {"src": "workspace", "kind": final.kind, "fields": fields_of(final)}
 
 
 class UndeliveredError(CollectorError):

@@ -147,7 +147,7 @@ class WorkTree:
 
     def _require(self) -> None:
         if not self.root.is_dir():
-            raise WorkspaceError(f"{self.root} is gone", hint="Put it back where it was.", code="workspace_lost")
+            raise WorkspaceError(f"{self.root} is gone", hint="Put it back in its place.", code="workspace_lost")
 
     def _commit(self) -> str:
         """HEAD of the work tree's own repository, and of none around it."""
