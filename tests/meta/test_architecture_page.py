@@ -79,7 +79,7 @@ def test_every_file_that_is_named_exists() -> None:
         re.findall(r"[a-z_ID]+(?:/[a-z_0-9ID]+)+\.py", ADDING + PAGE.partition("\n## Where things of 0.1 are now")[0])
     )
     assert len(paths) > 20
-    roots = (CANDIDATE, COLLECTOR, ROOT / "hooks")
+    roots = (CANDIDATE, COLLECTOR, ROOT / "hooks", ROOT)
     for path in paths:
         expanded = [path.replace("ID", agent) for agent in agents()] if "/ID/" in path else [path]
         there = [one for one in expanded if any((root / one).is_file() for root in roots)]
@@ -89,7 +89,7 @@ def test_every_file_that_is_named_exists() -> None:
 
 def test_every_class_is_in_the_file_that_is_named_for_it() -> None:
     """A class in backticks followed by "in" and a file is defined there."""
-    named_classes = re.findall(r"`([A-Z]\w+)` in `([a-z_/]+\.py)`", PAGE)
+    named_classes = re.findall(r"`([A-Z]\w+)` in `([a-z_/]+\.py)`", ADDING + PAGE)
     assert len(named_classes) > 4
     for name, path in named_classes:
         assert re.search(rf"^class {name}\b", (CANDIDATE / path).read_text(), re.MULTILINE), name
