@@ -41,7 +41,7 @@ Usage: promptster run AGENT [ARGUMENTS...]
 Options, before the agent's name:
   -h, --help  Show this message and exit.
 
-Example: promptster run claude -p 'Explain the tests'
+Example: promptster run {PROGRAMS[0]} -p 'Explain the tests'
 
 Exit code: the agent's. 6 inside another agent, where this does not work; 125 if
 it could not be started with recording on, 126 if it is not executable, 127 if
