@@ -38,7 +38,7 @@ SECRET = bytes(32)
 
 @pytest.fixture
 def server() -> Iterator[Answering]:
-    """A collector that says what the test tells it to."""
+    """A collector that answers what the test wants."""
     with Answering() as made:
         yield made
 
@@ -176,7 +176,7 @@ def _not_ready(after: str | None) -> Answer:
 
 @pytest.mark.parametrize("what", ["bundle", "export", "events"])
 def test_a_reader_waits_for_a_session_that_is_being_prepared(server: Answering, what: str) -> None:
-    """It asks again when the collector says, tells so once, and gets what it asked for."""
+    """It asks again when the collector says, reports the wait once, and gets what it asked for."""
     told: list[str] = []
     server.first = [_not_ready("0"), _not_ready("0")]
     with CollectorClient(server.url, token="pt_token", preparing=lambda: told.append("waiting")) as patient:
@@ -220,6 +220,10 @@ def test_an_answer_of_another_form_is_an_error_of_its_own(
     with pytest.raises(CollectorError) as caught:
         client.redeem("ID", SECRET, b"{}")
     assert caught.value.code == "collector_answer"
+    assert caught.value.message in {
+        f"{server.url} is not a Promptster collector",
+        "the collector's answer has no certificate",
+    }
 
 
 def test_an_endless_answer_is_cut_off(

@@ -1,4 +1,4 @@
-"""Completion: what may stand in the place of a word, and that real shells show it."""
+"""Completion: the possible completions of a word, and that real shells show them."""
 
 from __future__ import annotations
 

@@ -23,8 +23,10 @@ from promptster.paths import Paths
 from promptster.session_folder.folder import SessionFolder
 
 PROGRAM = [sys.executable, "-m", "promptster"]
-LIGHT = ("typer", "click", "promptster.protocol")
+LIGHT = ("typer", "click")
 """What the program's own help does without as well."""
+CATALOGUE = {"promptster.protocol", "promptster.protocol.agents"}
+"""All of the wire and of the agents that it reads: their names."""
 HEAVY = (
     "asyncio",
     "h11",
@@ -56,6 +58,11 @@ def imported_by(*words: str, environ: dict[str, str] | None = None) -> set[str]:
     return set(done.stderr.partition("modules:\n")[2].split())
 
 
+def agents_and_wire(modules: set[str]) -> set[str]:
+    """The modules of the wire and of the agents among these."""
+    return {name for name in modules if name.startswith(("promptster.protocol", "promptster.agents"))}
+
+
 def calls() -> list[tuple[str, ...]]:
     """Every command and sub-command."""
     found: list[tuple[str, ...]] = []
@@ -81,7 +88,7 @@ def _in_a_home_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 @pytest.fixture
 def home(tmp_path: Path) -> dict[str, str]:
-    """The environment of somebody who has just installed the program."""
+    """The environment of a person who has just installed the program."""
     return {"HOME": str(tmp_path), "PATH": os.environ["PATH"]}
 
 
@@ -94,7 +101,9 @@ def session(tmp_path: Path) -> SessionFolder:
 @pytest.mark.parametrize("words", [("--help",), ("--help", "team"), (), ("--version",), ("__complete", "st")])
 def test_help_imports_nothing_heavy(words: tuple[str, ...], home: dict[str, str]) -> None:
     """Help is what a nervous person asks first: it appears at once."""
-    assert imported_by(*words, environ=home).isdisjoint({*HEAVY, *LIGHT})
+    imported = imported_by(*words, environ=home)
+    assert imported.isdisjoint({*HEAVY, *LIGHT})
+    assert agents_and_wire(imported) == CATALOGUE
 
 
 @pytest.mark.parametrize("words", CALLS, ids=" ".join)
@@ -109,7 +118,15 @@ def test_status_reads_a_folder_and_asks_the_recorder(
 ) -> None:
     """It is asked over and over, so it loads no parser, no keys and no network."""
     assert session.facts_file.exists()
-    assert imported_by(*words, environ=home).isdisjoint({*HEAVY, *LIGHT})
+    imported = imported_by(*words, environ=home)
+    assert imported.isdisjoint({*HEAVY, *LIGHT})
+    assert agents_and_wire(imported) == CATALOGUE
+
+
+@pytest.mark.parametrize("words", [("run", "--help"), ("shell", "--help"), ("__complete", "run", "")])
+def test_the_agents_are_named_without_loading_one(words: tuple[str, ...], home: dict[str, str]) -> None:
+    """Their line in the catalogue is enough."""
+    assert agents_and_wire(imported_by(*words, environ=home)) == CATALOGUE
 
 
 def test_help_in_a_process_that_works_later_leaves_nothing_half_loaded(capsys: pytest.CaptureFixture[str]) -> None:
@@ -167,7 +184,7 @@ def test_the_program_alone_shows_how_to_begin(home: dict[str, str]) -> None:
 
 
 def test_the_program_alone_shows_the_session_that_is_here(home: dict[str, str], session: SessionFolder) -> None:
-    """Who has a session sees how it stands."""
+    """A person with a session sees its status."""
     alone, status = (
         subprocess.run([*PROGRAM, *words], capture_output=True, text=True, check=False, env=home)
         for words in ([], ["status"])
@@ -301,7 +318,7 @@ def test_a_fault_before_an_agent_starts_is_125(
 
 
 def test_json_behind_a_separator_is_not_ours(command: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
-    """What stands behind -- belongs to an agent."""
+    """What follows -- belongs to an agent."""
 
     def run(_arguments: list[str]) -> int:
         raise PromptsterError("no")
@@ -329,7 +346,7 @@ def test_interrupting_a_typed_command_is_130(
     """Whatever the library makes of Ctrl-C."""
 
     def run(*, json: bool = False) -> None:
-        """Wait for somebody."""
+        """Wait until Ctrl-C."""
         raise KeyboardInterrupt(json)
 
     command.__dict__["command"] = run

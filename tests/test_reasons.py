@@ -115,7 +115,10 @@ def test_an_unknown_authority_is_named_as_what_it_may_be(tmp_path: Path) -> None
         (httpx.ConnectTimeout("t"), "timed out"),
         (httpx.ProxyError("407 Proxy Authentication Required"), "the proxy refused the connection: 407 Proxy Authen"),
         (httpx.InvalidURL("x"), "the address is not valid"),
-        (ssl.SSLError(1, "[SSL: WRONG_VERSION_NUMBER] wrong version number (_ssl.c:1006)"), "no secure connection"),
+        (
+            ssl.SSLError(1, "[SSL: WRONG_VERSION_NUMBER] wrong version number (_ssl.c:1006)"),
+            "a secure connection could not be established",
+        ),
         (OSError(113, "No route to host"), "host unreachable"),
         (ConnectionResetError(104, "Connection reset by peer"), "the connection was cut"),
         (httpx.RemoteProtocolError("Server disconnected"), "the connection was cut"),

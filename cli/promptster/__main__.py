@@ -93,7 +93,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         failure = error
     except KeyboardInterrupt:
         failure = InterruptError()
-    except Exception as error:  # noqa: BLE001 - the last line of defence; a traceback may show what a person typed
+    except Exception as error:  # noqa: BLE001 - the last resort; a traceback may show what a person typed
         failure = _internal(error)
     return _fail(failure, words)
 

@@ -1,6 +1,6 @@
-"""Writing files so that they survive a crash or a loss of power. The one place on the candidate's side that syncs.
+"""Files that survive a crash or a power failure. All syncing on the candidate's side happens here.
 
-The programs inside agents (``promptster_hooks``) stand alone and sync their spool themselves.
+The programs inside agents (``promptster_hooks``) import nothing else, so they sync their spool themselves.
 """
 
 from __future__ import annotations

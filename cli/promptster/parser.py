@@ -60,7 +60,7 @@ def run(app: typer.Typer, words: Sequence[str], program: str) -> int:
         OSError: the help could not be written.
     """
     command, rest = get_command(app), list(words)
-    while rest and rest[0] in (below := getattr(command, "commands", {})):  # else a group reads options, and costs time
+    while rest and rest[0] in (below := getattr(command, "commands", {})):  # a group would read options and cost time
         program, command = f"{program} {rest[0]}", below[rest.pop(0)]
     try:
         code = command.main(args=rest, prog_name=program, standalone_mode=False, help_option_names=list(HELP_OPTIONS))

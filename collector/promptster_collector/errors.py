@@ -5,6 +5,7 @@
 │   └── ``OptionError``   a value on its command line cannot be used (exit 2)
 └── ``Refusal``         a request is answered with a problem document; ``status`` and ``code`` never change
     ├── ``NotFoundError``      404, also for objects of another organisation
+    │   └── ``UnknownSessionError``
     ├── ``UnauthorizedError``  401
     ├── ``ForbiddenError``     403, the caller's role does not allow this
     ├── ``ConflictError``      409
@@ -103,6 +104,15 @@ class NotFoundError(Refusal):
 
     default_code = "not_found"
     default_status = 404
+
+
+class UnknownSessionError(NotFoundError):
+    """There is no such session, or it belongs to someone else."""
+
+    default_code = "unknown_session"
+
+    def __init__(self) -> None:
+        super().__init__("there is no such session")
 
 
 class UnauthorizedError(Refusal):

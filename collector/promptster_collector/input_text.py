@@ -6,10 +6,18 @@ the line, is refused unless its script needs it.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 from promptster.protocol.documents import is_printable
 from promptster.replay.invisible_characters import is_encodable, replace_invisible
+
+_EMAIL = re.compile(r"[^\s@<>]{1,200}@[^\s@<>]{1,200}")
+
+
+def is_email(text: str) -> bool:
+    """Whether a text looks like an e-mail address."""
+    return _EMAIL.fullmatch(text) is not None and text.isprintable()
 
 
 def normalised_text(text: str) -> str:

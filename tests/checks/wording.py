@@ -42,6 +42,9 @@ _NAMES = (
     "Google",
 )
 
+_SENTENCES = ("ChoiceError",)
+"""Errors that are shown as a sentence, without ``error:``."""
+
 
 class Passage(NamedTuple):
     """Some text that a person reads."""
@@ -232,6 +235,8 @@ def _raised(name: str, module: ast.Module) -> Iterator[Finding]:
     """Yield messages of exceptions that begin with a capital or end with a full stop: both follow ``error:``."""
     for node in ast.walk(module):
         if not (isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call) and node.exc.args):
+            continue
+        if isinstance(node.exc.func, ast.Name) and node.exc.func.id in _SENTENCES:
             continue
         match node.exc.args[0]:
             case ast.Constant(value=str(message)) if " " in message:

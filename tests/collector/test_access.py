@@ -28,7 +28,7 @@ OTHERS = {f"other {role}": role for role in TEAM}
 STRANGERS = frozenset({"other candidate", "foreign candidate"})
 """Candidates of the same organisation and of the other one."""
 NOBODIES = frozenset({"anonymous", "garbage", "revoked", "expired", "erased candidate", "invite secret", "basic"})
-"""Callers whose credential opens nothing where a token is asked for."""
+"""Callers whose credential is not valid on routes that need a token."""
 CALLERS = (*TEAM, "candidate", *OTHERS, *sorted(STRANGERS), *sorted(NOBODIES))
 
 ANYONE = frozenset(CALLERS)

@@ -1,4 +1,4 @@
-"""What the list tells of an open session: whether its recorder is heard of, and whether its time is over."""
+"""The list shows of an open session whether its recorder reports and whether its time is over."""
 
 from __future__ import annotations
 

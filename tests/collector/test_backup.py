@@ -29,7 +29,7 @@ from promptster_collector.store.schema import LogOrigin
 
 
 def backed_up(site: Site, target: Path, *, days: int = 7) -> Path:
-    """A backup of a site that goes on."""
+    """A backup of a site that keeps running."""
     keys = BackupKeys(site.settings.backup_keys)
     make_backup(site.settings, target, keys=keys, days=days, now_ms=site.clock.ms)
     return target
@@ -225,7 +225,7 @@ def test_a_restore_that_is_killed_leaves_the_old_data_or_the_new(site: Site, tmp
 
 
 def test_a_restore_that_was_cut_off_is_ended_by_the_next(site: Site, tmp_path: Path) -> None:
-    """Also where the next one cannot be done; parts that are not there any more are named, and nothing is removed."""
+    """Also if the next one fails; missing parts are reported, and nothing is removed."""
     ended(site)
     backup = backed_up(site, tmp_path / "backup")
     target = folder_of(site, tmp_path / "target")
@@ -302,7 +302,7 @@ def test_another_collectors_parts_are_not_put_together(site: Site, tmp_path: Pat
             candidate.put(running.client, n)
         running.drain()
     shutil.copy(other / "tombstones" / "checkpoint.json", copy)
-    with pytest.raises(SetupError, match="not this collector's"), running_site(mine, site.token, copy=copy):
+    with pytest.raises(SetupError, match="belongs to another collector"), running_site(mine, site.token, copy=copy):
         pass
 
 
@@ -325,7 +325,7 @@ def test_nothing_is_overwritten_and_nothing_is_left_behind(site: Site, tmp_path:
 
 
 def test_a_backup_is_whole_while_batches_come(site: Site, tmp_path: Path) -> None:
-    """Every row in it has its key, and what it holds of a session is a session: it checks out and goes on."""
+    """Every row has its key, and every session in it verifies and can continue."""
     candidate = started(site.client, site.token)
     for number in range(12):
         candidate.say(f"text {number}")

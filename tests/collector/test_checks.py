@@ -1,4 +1,4 @@
-"""Checks: every batch is opened behind ingest, what is wrong is said by name, and neighbours stay readable."""
+"""Checks: every batch is opened after ingest, faults get a code, and other batches stay readable."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def head(site: Site, candidate: Candidate) -> dict[str, Any]:
 
 
 def change(site: Site, statement: Executable) -> None:
-    """Change rows behind the collector's back."""
+    """Change rows without the collector."""
 
     def job(connection: Connection) -> None:
         connection.execute(statement)
@@ -162,7 +162,7 @@ def test_nobody_but_the_recorder_closes(site: Site, src: str) -> None:
 
 
 def test_nothing_may_follow_the_closing_event(site: Site) -> None:
-    """A closing event with something behind it, in its batch or after it, does not close."""
+    """A closing event that is followed by another event, in its batch or a later one, does not close."""
     inside, behind = started(site.client, site.token), started(site.client, site.token, email="b@example.com")
     inside.batch([inside.event("closed", src="recorder", totals={}, batches=0), inside.event("note", text="and")])
     behind.close()

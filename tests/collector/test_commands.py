@@ -38,7 +38,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCollect
 
 
 def test_init_makes_a_closed_folder(running: RunningCollector) -> None:
-    """Folders are 0700, files with secrets 0600, and nothing but the token is told."""
+    """Folders are 0700, files with secrets 0600, and of the secrets only the token is printed."""
     assert stat.S_IMODE(running.data.stat().st_mode) == 0o700
     for name in ("control", "keystore", "segments", "tombstones"):
         assert stat.S_IMODE((running.data / name).stat().st_mode) == 0o700
@@ -116,7 +116,7 @@ def test_a_second_server_is_refused(running: RunningCollector) -> None:
 
 
 def test_a_taken_port_is_said(running: RunningCollector, tmp_path: Path) -> None:
-    """A port that somebody has is named, with what to do."""
+    """A port in use is reported, with what to do."""
     run_command("init", "--data", tmp_path / "d", "--org", "Acme", "--owner-email", OWNER)
     done = run_command("serve", "--data", tmp_path / "d", "--port", str(running.port), "--json")
     error = json.loads(done.stdout)["error"]
@@ -238,7 +238,7 @@ def test_storage_map_prints_everything() -> None:
 
 
 def test_the_ready_file_is_the_base_url(running: RunningCollector) -> None:
-    """What stands in the ready file answers."""
+    """The collector answers at the URL in the ready file."""
     health = httpx.get(f"{running.url}/healthz")
     assert health.json()["status"] == "ok"
     assert running.url.startswith("http://127.0.0.1:")
@@ -289,7 +289,7 @@ def test_a_restart_goes_on(tmp_path: Path) -> None:
 
 
 def certificate(folder: Path) -> tuple[Path, Path]:
-    """A certificate for 127.0.0.1, signed by itself, and its key."""
+    """A self-signed certificate for 127.0.0.1, and its key."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
     now = dt.datetime.now(dt.UTC)

@@ -110,7 +110,7 @@ def test_who_did_not_hear_the_answer_finds_the_tombstone(site: Site) -> None:
 
 
 def test_somebody_erased_can_be_invited_again_after_a_restore(site: Site, tmp_path: Path) -> None:
-    """A restored row of somebody whose key is destroyed names nobody; it goes, and inviting them makes another one."""
+    """A restored row of a person whose key is destroyed is unreadable; inviting them again replaces it."""
     assessment = new_assessment(site.client, site.token)
     new_invite(site.client, site.token, assessment)
     backup = tmp_path / "backup"
@@ -179,7 +179,7 @@ def test_retention_erases(site: Site) -> None:
 
 
 def restore(site: Site, backup: Path, target: Path) -> Path:
-    """Yesterday's database and segments beside today's key store, master key and tombstones."""
+    """Yesterday's database and segments with today's key store, master key and tombstones."""
     copy_data(site.data, target)
     for name in ("control", "segments"):
         shutil.rmtree(target / name)

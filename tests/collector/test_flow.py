@@ -34,7 +34,7 @@ def test_a_session_ends_as_a_verified_bundle(site: Site) -> None:
 
 
 def test_the_certificate_promises_the_log(site: Site) -> None:
-    """A bundle from which somebody took the log is incomplete: the promise is signed, and cannot be taken out too."""
+    """A bundle without its log is incomplete: the promise of a log is signed and cannot be removed."""
     candidate = started(site.client, site.token)
     candidate.say("first")
     candidate.close()

@@ -233,7 +233,7 @@ def test_a_disk_that_fails_is_named(site: Site) -> None:
 
 @pytest.mark.parametrize("how", ["sweep", "start"])
 def test_batches_that_were_left_are_removed_later(site: Site, tmp_path: Path, how: str) -> None:
-    """Cut off, or out of room, behind the tombstone: the next sweep and the next start end it."""
+    """If an erasure is interrupted, or runs out of space, after its tombstone, the next sweep or start finishes it."""
     candidate = started(site.client, site.token)
     candidate.say("hello")
     candidate.put(site.client, 0)

@@ -107,7 +107,7 @@ def test_a_large_head_within_the_limit_is_taken(running: RunningCollector) -> No
     ],
 )
 def test_what_no_route_takes(running: RunningCollector, method: str, path: str, status: int, code: str) -> None:
-    """Unknown paths and methods are problem documents too, and a wrong method is told the right ones."""
+    """Unknown paths and methods get problem documents too, and a wrong method gets the allowed ones."""
     answer, body = exchange(running, f"{method} {path} HTTP/1.1\r\n".encode() + HOST + b"\r\n")
     assert answer.status == status
     assert answer.getheader("content-type") == "application/problem+json"

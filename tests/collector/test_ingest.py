@@ -36,7 +36,7 @@ def shared(template: Template, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 
 def forked(candidate: Candidate, text: str) -> bytes:
-    """Another batch for the number that comes next, after which the candidate stands where it stood."""
+    """Another batch for the next number; the candidate's own state is unchanged."""
     kept = (list(candidate.events), list(candidate.batches), candidate.prev, candidate.counts.copy())
     wire = candidate.say(text)
     candidate.events, candidate.batches, candidate.prev, candidate.counts = kept
@@ -134,7 +134,7 @@ def test_a_batch_belongs_to_its_place(shared: tuple[Site, Candidate]) -> None:
 
 
 def test_another_key_signs_nothing(shared: tuple[Site, Candidate]) -> None:
-    """Only the certificate's key signs batches of a session; who cannot is not told that there is one."""
+    """Only the certificate's key signs batches of a session; without it nobody learns whether there is one."""
     site, candidate = shared
     batch = parse_batch(candidate.batches[1])
     thief = SigningKey.generate(os.urandom).sign(batch.header)
@@ -173,7 +173,7 @@ def test_a_session_is_not_larger_than_its_limit(template: Template, data: Path) 
 
 
 def test_a_session_sends_at_its_pace(site: Site) -> None:
-    """Twenty batches a second; the next one is told when to come again, and comes through then."""
+    """Twenty batches a second; the next one is told when to try again, and succeeds then."""
     candidate = started(site.client, site.token)
     for n in range(21):
         candidate.say(f"{n}")
@@ -185,7 +185,7 @@ def test_a_session_sends_at_its_pace(site: Site) -> None:
 
 
 def test_after_the_end_nothing_new_is_taken(site: Site) -> None:
-    """A batch behind the closing one gets 410 with the signed close."""
+    """A batch after the closing one gets 410 with the signed close."""
     candidate = started(site.client, site.token)
     candidate.close()
     candidate.put(site.client, 0)

@@ -81,7 +81,7 @@ def test_a_label_may_be_left_out(site: Site) -> None:
 
 
 def test_an_organisation_is_called_by_what_can_be_shown(tmp_path: Path) -> None:
-    """Refused before anything is created, and what was typed begins no line of its own."""
+    """Refused before anything is created, and input with a line break cannot start a line."""
     for text in UNSEEN:
         done = run_command("init", "--data", tmp_path / "data", "--org", text, "--owner-email", "o@example.com")
         assert (done.returncode, "one line" in done.stderr) == (2, True), done.stderr

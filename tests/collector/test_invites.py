@@ -1,4 +1,4 @@
-"""Invites: shown to whoever holds the secret, redeemed once, by one key."""
+"""Invites: shown to the holder of the secret, redeemed once, by one key."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def test_without_a_time_limit_a_day_can_be_recorded(site: Site) -> None:
 
 
 def test_the_same_request_gets_the_same_certificate(site: Site) -> None:
-    """A lost answer can be asked for again, byte for byte, also after the invite has expired."""
+    """A lost answer can be requested again, byte for byte, also after the invite has expired."""
     candidate = invited(site)
     body = candidate.consent_to(offer(site, candidate))
     first = redeem(site, candidate, body)
@@ -105,7 +105,7 @@ def test_the_same_request_gets_the_same_certificate(site: Site) -> None:
 
 
 def test_looking_at_a_used_invite_is_an_alarm(site: Site) -> None:
-    """Programs look before they redeem: whoever comes second is noticed by that."""
+    """Clients read an invite before they redeem it, so a second one is noticed."""
     candidate = invited(site)
     assert redeem(site, candidate, candidate.consent_to(offer(site, candidate))).status_code == 200
     assert site.rows(select(Alarm.kind)) == []
@@ -189,7 +189,7 @@ def test_swapped_boxes_and_consents_are_refused(site: Site) -> None:
 
 
 def test_a_session_name_cannot_be_taken_twice(site: Site) -> None:
-    """Nobody can redeem into somebody else's session, nor ask with an invite whether there is such a session.
+    """Nobody can redeem into another session, or find out with an invite whether a session exists.
 
     The answer is that of an invite that somebody else has used, in every byte, and so is every answer after it.
     """
@@ -212,7 +212,7 @@ def test_a_session_name_cannot_be_taken_twice(site: Site) -> None:
 
 
 def test_the_access_token_is_stored_hashed(site: Site) -> None:
-    """The candidate's token opens its session and stands in no file."""
+    """The candidate's token opens its session and is in no file."""
     candidate = started(site.client, site.token)
     path = f"/v1/sessions/{candidate.session}/head"
     assert site.client.get(path, headers=bearer(candidate.access_token)).status_code == 200

@@ -48,7 +48,7 @@ def kill_during_ingest(made: RunningCollector, candidates: list[Candidate], refu
 
 @pytest.mark.kills
 def test_kills_lose_nothing(tmp_path: Path) -> None:
-    """After many kills during ingest every receipt given stands, and the sessions verify whole."""
+    """After many kills during ingest every receipt is kept, and the sessions verify as complete."""
     refused: list[int] = []
     with collector(tmp_path) as made:
         with httpx.Client(base_url=made.url) as client:
@@ -149,6 +149,6 @@ def test_planted_secrets_stand_nowhere(tmp_path: Path) -> None:
 
 
 def leaks(folder: Path, secrets: list[str]) -> list[str]:
-    """The secrets that stand in a file of the folder."""
+    """The secrets that are in a file of the folder."""
     files = [path.read_bytes() for path in folder.rglob("*") if path.is_file()]
     return [secret for secret in secrets if any(secret.encode() in data for data in files)]

@@ -138,7 +138,7 @@ def test_days_are_not_raised_over_what_somebody_was_told(template: Template, dat
         done = run_command("serve", "--data", data, "--port", "0", f"--key-backup-days={word}", "--json")
         error = json.loads(done.stdout)["error"]
         assert (done.returncode, error["code"]) == (2, "key_backups_promised")
-        assert error["message"] == "candidates were told that backups of their keys end after 3 days"
+        assert error["message"] == "candidates were told that backups of their keys last at most 3 days"
     with running_site(data, template.token, key_backup_days=3) as site:
         for fewer in (3, 0):
             require_policies_kept(site.store, fewer, now_ms=site.clock.ms)
@@ -173,7 +173,7 @@ def test_a_program_that_is_too_old_is_told_so_before_it_is_shown_anything(site: 
 
 
 def test_who_does_not_hold_the_secret_learns_nothing_from_being_old(site: Site) -> None:
-    """The refusal comes behind the ones that everybody gets."""
+    """The refusal comes after those that do not depend on the policy."""
     candidate, stranger = candidate_of(site), candidate_of(site)
     headers = bearer(b64u_encode(stranger.code.secret))
     assert site.client.get(f"/v1/invites/{candidate.code.invite_id}", headers=headers).status_code == 404

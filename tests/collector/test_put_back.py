@@ -1,4 +1,4 @@
-"""A data folder that is put back, in part or whole: what was deleted, revoked or used does not come back."""
+"""A data folder that is restored, in part or whole: what was deleted, revoked or used does not come back."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ def test_a_stranger_s_tombstone_file_is_not_taken(site: Site) -> None:
     forged = erased_session(
         organisation="o", session=candidate.session, person=None, state="erased", envelope=stone.encode()
     )
-    with pytest.raises(SetupError, match="not this collector's"):
+    with pytest.raises(SetupError, match="belongs to another collector"):
         site.store.endings.adopt([forged], at_ms=1)
     path = f"/v1/sessions/{candidate.session}/bundle"
     assert site.client.get(path, headers=bearer(site.token)).status_code == 200
@@ -132,7 +132,7 @@ def test_a_stranger_s_tombstone_file_is_not_taken(site: Site) -> None:
 
 @pytest.mark.parametrize("lost", [False, True])
 def test_a_tombstone_that_is_handed_back_destroys_again(site: Site, tmp_path: Path, *, lost: bool) -> None:
-    """The whole folder put back has the session again, or never heard of it: the collector's own word ends it there."""
+    """If the restored folder has the session again, or never had it, the collector's own tombstone ends it there."""
     backup = tmp_path / "backup"
     candidate = started(site.client, site.token) if not lost else None
     site.store.database.truncate_wal()
@@ -171,7 +171,7 @@ def test_no_withdrawal_without_a_signed_word(site: Site) -> None:
 
 
 def damaged(lines: list[bytes], how: str) -> list[bytes]:
-    """A record that somebody worked on."""
+    """An endings file that someone changed."""
     if how == "edited":
         return [lines[0].replace(b'"payload":"e', b'"payload":"f'), *lines[1:]]
     if how == "last edited":
@@ -200,7 +200,7 @@ def test_a_record_that_was_worked_on_is_seen(site: Site, tmp_path: Path, how: st
 
 
 def test_an_entry_that_was_never_finished_is_written_again(site: Site, tmp_path: Path) -> None:
-    """Half a line at the end is what a power cut leaves: nobody was told that it holds; the next one replaces it."""
+    """A power cut can leave half a line at the end: it was never acknowledged, and the next one replaces it."""
     withdraw(site, ended(site, seal=False))
     target = tmp_path / "torn"
     site.copy_to(target)
@@ -215,7 +215,7 @@ def test_an_entry_that_was_never_finished_is_written_again(site: Site, tmp_path:
 def test_the_copy_outside_gives_back_what_is_missing(
     site: Site, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The whole folder put back and started with the copy: missing entries are told, and end again what they name."""
+    """A restored folder that starts with the copy logs the missing entries and applies them again."""
     copy = tmp_path / "copy"
     copy.mkdir()
     settings = replace(site.settings, tombstones_copy=copy)
@@ -230,13 +230,13 @@ def test_the_copy_outside_gives_back_what_is_missing(
     with running_site(backup, site.token, clock=site.clock, copy=copy) as restored:
         path = f"/v1/sessions/{candidate.session}/events"
         assert restored.client.get(path, headers=bearer(site.token)).status_code == 410
-        assert "it takes over what only the copy of the tombstones has (1)" in caplog.text
+        assert "adding what only the copy of the tombstones has (1)" in caplog.text
         withdraw(restored, ended(restored, seal=False, email="next@example.com"))
         assert (copy / RECORD).read_bytes() == (backup / "tombstones" / RECORD).read_bytes()
 
 
 def test_a_copy_that_tells_another_story_keeps_the_collector_from_starting(site: Site, tmp_path: Path) -> None:
-    """The folder put back, served without the copy and gone on: neither record may be thrown away."""
+    """A restored folder that was used without its copy contradicts it: neither may be discarded."""
     copy = tmp_path / "copy"
     copy.mkdir()
     backup = tmp_path / "backup"
@@ -251,7 +251,7 @@ def test_a_copy_that_tells_another_story_keeps_the_collector_from_starting(site:
 
 
 def test_a_copy_that_does_not_answer_keeps_nothing_from_being_deleted(site: Site, tmp_path: Path) -> None:
-    """A lost disk is told, and caught up with later; none, or our own folder, is refused at the start."""
+    """A lost copy is logged and updated later; a missing folder, or our own, is refused at the start."""
     copy = tmp_path / "copy"
     for none in (copy, site.data / "tombstones"):
         with pytest.raises(OptionError), running_site(site.data, site.token, copy=none):
@@ -269,7 +269,7 @@ def test_a_copy_that_does_not_answer_keeps_nothing_from_being_deleted(site: Site
 
 
 def test_a_newer_checkpoint_in_the_copy_starts_another_origin(site: Site, tmp_path: Path) -> None:
-    """The whole folder put back: the copy knows that the log had gone further: another name follows."""
+    """If the folder was restored, the copy knows that the log was longer: it continues under a new name."""
     copy = tmp_path / "copy"
     copy.mkdir()
     candidate = started(site.client, site.token)
@@ -287,7 +287,7 @@ def test_a_newer_checkpoint_in_the_copy_starts_another_origin(site: Site, tmp_pa
 
 
 def test_a_receipt_that_was_lost_ends_the_origin(site: Site, tmp_path: Path) -> None:
-    """The whole folder put back gives no second log of one name: no origin and size ever has two roots."""
+    """A restored folder never makes a second log of one name: no origin and size has two roots."""
     candidate = started(site.client, site.token)
     candidate.say("one")
     candidate.put(site.client, 0)
@@ -320,7 +320,7 @@ def test_a_receipt_that_was_lost_ends_the_origin(site: Site, tmp_path: Path) -> 
 
 
 def test_two_restores_do_not_share_an_origin(site: Site, tmp_path: Path) -> None:
-    """The same backup put back twice gives logs of two names, also where the first restore is forgotten."""
+    """The same backup restored twice gives logs of two names, even if the first restore is forgotten."""
     candidate = started(site.client, site.token)
     candidate.say("one")
     candidate.put(site.client, 0)

@@ -85,7 +85,7 @@ def test_a_page_is_bounded_in_bytes(template: Template, tmp_path: Path, *, seal:
 
 
 def test_an_unknown_format_is_no_read(site: Site) -> None:
-    """Nothing was handed out, so nothing is written down, and the tombstone will not count it."""
+    """Nothing was sent, so nothing is recorded, and the tombstone will not count it."""
     candidate = a_session(site)
     assert get(site, candidate, "export?format=nonsense").status_code == 422
     assert site.rows(select(Read)) == []
@@ -168,7 +168,7 @@ def test_exports_come_in_every_format(site: Site) -> None:
 
 
 def test_every_read_is_written_down(site: Site) -> None:
-    """Who read what stands in the audit of reads, also when the candidate did."""
+    """The audit records who read what, also when it was the candidate."""
     candidate = a_session(site)
     for what in ("events", "evidence", "bundle", "export?format=jsonl"):
         get(site, candidate, what)

@@ -1,4 +1,4 @@
-"""Sealing: any session that was taken becomes a segment, cut off anywhere it is finished, and none blocks another."""
+"""Sealing: every session becomes a segment, interrupted sealing is finished, and none blocks another."""
 
 from __future__ import annotations
 
@@ -155,7 +155,7 @@ def test_a_session_that_cannot_be_sealed_stops_nobody(site: Site, monkeypatch: p
 
 
 def test_attempts_become_rare_and_the_alarm_is_one(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What cannot be sealed is not tried at every wake, but after 15 minutes, 30, an hour, at last a day; told once."""
+    """A session that cannot be sealed is retried after 15 minutes, 30, an hour, at last a day, with one alarm."""
     broken, organisation = checked_and_closed(site)
     attempts = full_disk(monkeypatch, broken.session)
     pauses: list[int] = []
@@ -337,7 +337,7 @@ def test_whoever_stops_listening_ends_the_helper(site: Site) -> None:
 
 
 def test_a_session_that_is_sealed_while_it_is_read_is_said(site: Site) -> None:
-    """Bodies that went meanwhile make no export with holes: it is to be asked for again."""
+    """If batches were emptied meanwhile, the export fails as a whole and can be requested again."""
     candidate, organisation = checked_and_closed(site)
     reading = site.services.reading.events_of(organisation, candidate.session)
     with pytest.MonkeyPatch.context() as context:

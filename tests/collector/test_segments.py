@@ -90,7 +90,7 @@ def test_the_process_reads_as_the_library_does() -> None:
 
 @linux
 def test_pages_share_a_process_that_ends_when_nobody_asks() -> None:
-    """One process for one page after another; it ends by itself, and the next page starts another."""
+    """Pages share one process; it ends when idle, and the next page starts another."""
     data = write_rows(rows(3))
     staying = SegmentReader(stay=3600.0)
     staying.page(data, after=-1, limit=1, size=1)
@@ -147,7 +147,7 @@ def test_a_helper_that_ends_early_is_said_and_replaced(site: Site) -> None:
 
 @linux
 def test_sealing_leaves_no_process_behind(site: Site) -> None:
-    """When a round of sealing is over, nothing that helped runs any more."""
+    """After a round of sealing no helper process is running."""
     candidate = started(site.client, site.token)
     candidate.close()
     candidate.put(site.client, 0)

@@ -17,7 +17,7 @@ from promptster_collector.settings import Settings
 
 @pytest.fixture
 def settings(data: Path) -> Iterator[Settings]:
-    """A data folder; the log and the mask for new files are put back, which serving sets for its whole process."""
+    """A data folder; log settings and umask, which serving changes for the whole process, are restored."""
     root, own = logging.getLogger(), logging.getLogger("promptster_collector")
     handlers, own_handlers, level, propagate = root.handlers[:], own.handlers[:], own.level, own.propagate
     mask = os.umask(0o077)
@@ -55,7 +55,7 @@ def test_links_name_no_plain_address(url: str, settings: Settings) -> None:
 
 @pytest.mark.parametrize("url", ["https://a.example/x?y=1", "https://a.example#x", "https://me@a.example"])
 def test_links_can_be_made_of_the_public_address(url: str, settings: Settings) -> None:
-    """An address that goes on behind a question mark or a number sign would make links that nobody can open."""
+    """A URL with a query or a fragment would make links that nobody can open."""
     with pytest.raises(SetupError, match="--public-url takes only an address"):
         serve(Settings(data=settings.data, public_url=url), Listening(host="127.0.0.1", port=0), tell=print)
 

@@ -48,7 +48,7 @@ def gave_way(connection: socket.socket) -> bool:
     "begun", [b"", b"GET /healthz HTTP/1.1\r\nHost: c", BODY], ids=["nothing", "half a head", "half a body"]
 )
 def test_hundreds_of_slow_connections_keep_nobody_out(tmp_path: Path, begun: bytes) -> None:
-    """With fewer descriptors than there are slow connections, somebody else starts and sends while they hold on."""
+    """With fewer descriptors than slow connections, another candidate still starts and sends."""
     with collector(tmp_path, descriptors=DESCRIPTORS) as running, ExitStack() as stack:
         slow: list[socket.socket] = []
         for _ in range(SLOW):
@@ -98,7 +98,7 @@ def test_a_large_batch_of_a_stranger_is_refused_by_its_head(tmp_path: Path) -> N
 
 
 class _Hurried(HttpConnection):
-    """A connection whose windows are short, and told when one has passed."""
+    """A connection with short windows that reports when one has passed."""
 
     patience = 0.05
     head_seconds = 0.2
@@ -298,7 +298,7 @@ def placed(slots: ConnectionSlots, sender: str, stack: ExitStack) -> ConnectionS
 
 
 def test_whoever_holds_most_gives_way_and_who_is_answered_never_does() -> None:
-    """One network cannot take the slots of another; of its own, the one that is furthest behind goes."""
+    """One network cannot take the slots of another; its own slowest connection is evicted."""
     now = 0.0
     with ExitStack() as stack:
         slots = ConnectionSlots(limit=5, clock=lambda: now)

@@ -1,4 +1,4 @@
-"""What somebody can do who knows an id and holds no key: nothing to the session, and learn nothing of it."""
+"""Someone who knows an id and has no key can do nothing to the session and learns nothing about it."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def test_what_is_not_signed_has_a_budget_by_address(site: Site) -> None:
 
 
 def test_a_session_that_there_is_looks_like_none(site: Site) -> None:
-    """Every answer to whoever cannot sign is the same in status, headers and bytes, whatever the budget has left."""
+    """Every answer to an unsigned request is the same in status, headers and bytes, whatever the rate limit is."""
     candidate = started(site.client, site.token)
     candidate.say("stored")
     assert candidate.put(site.client, 0).status_code == 200
@@ -146,7 +146,7 @@ def test_wrong_secrets_have_a_budget_by_address_and_right_ones_do_not(site: Site
 
 
 def test_invites_an_hour_are_counted_by_token(template: Template, data: Path) -> None:
-    """One more than the limit is told when to go on, keeps no one else from inviting, and is made then."""
+    """An invite above the limit is told when to try again, blocks nobody else, and succeeds then."""
     with running_site(data, template.token, limits=replace(Limits(), invites_per_hour=3)) as site:
         path = f"/v1/assessments/{new_assessment(site.client, site.token)}/invites"
         body = {"name": "Ina", "email": "ina@example.com"}
@@ -158,7 +158,7 @@ def test_invites_an_hour_are_counted_by_token(template: Template, data: Path) ->
         assert answers[-1].headers["retry-after"] == "1200"
         told = RefusedError(status=429, problem=problem, path=path)  # what ``promptster invite`` says then
         assert told.message == "3 invites were made with this sign-in within an hour"
-        assert told.hint == "They are all valid. Make this one in 1200 s."
+        assert told.hint == "They are all valid. Try again in 1200 s."
         other = site.client.post("/v1/tokens", headers=bearer(site.token), json={"role": "recruiter"}).json()["token"]
         assert site.client.post(path, headers=bearer(other), json=body).status_code == 201
         site.clock.pass_ms(HOUR_MS // 3)
@@ -193,14 +193,14 @@ def test_one_sender_is_one_address_or_one_network(address: str, network: str) ->
 
 
 def openings(site: Site, session: str) -> tuple[str | None, str | None, list[str], int]:
-    """What the hiring team is told of a session's code and of when its invite was opened."""
+    """What the hiring team sees of a session's code and of when its invite was opened."""
     entries = site.client.get("/v1/sessions", headers=bearer(site.token)).json()["sessions"]
     entry = next(entry for entry in entries if entry["session"] == session)
     return entry["confirmation_code"], entry["opened_at"], entry["opened_again_at"], entry["openings"]
 
 
 def test_openings_are_told_with_their_times(site: Site) -> None:
-    """The first right secret is the opening; later ones are told too, wrong ones never, and an address nowhere."""
+    """The first right secret counts as the opening; later ones are listed, wrong ones and addresses never."""
     candidate = Candidate(new_invite(site.client, site.token, new_assessment(site.client, site.token)))
     path, right = f"/v1/invites/{candidate.code.invite_id}", secret_header(candidate.code)
     site.client.get(path, headers=bearer("A" * 43))
@@ -251,7 +251,7 @@ def test_who_redeems_without_looking_has_opened_it_then(site: Site) -> None:
 
 
 def test_an_erased_session_keeps_neither_code_nor_openings(site: Site) -> None:
-    """What is left of a session tells nothing of when its invite was opened, nor by what code it was known."""
+    """What is left of an erased session shows neither when its invite was opened nor its code."""
     candidate = started(site.client, site.token)
     site.client.get(f"/v1/invites/{candidate.code.invite_id}", headers=secret_header(candidate.code))
     assert openings(site, candidate.session)[3] == 2
@@ -260,3 +260,26 @@ def test_an_erased_session_keeps_neither_code_nor_openings(site: Site) -> None:
     assert openings(site, candidate.session) == (None, None, [], 0)
     row = site.rows(select(Invite.opened_ms, Invite.reopened, Invite.reopened_ms))[0]
     assert tuple(row) == (None, 0, "[]")
+
+
+def test_too_many_requests_is_described_wherever_strangers_can_cause_it(site: Site) -> None:
+    """A route that answers a flood of unsigned requests or wrong secrets with 429 has it in its description."""
+    wrong, path = {"authorization": f"Bearer {b64u_encode(bytes(32))}"}, f"/v1/sessions/{NOBODY}"
+    withdrawal = SigningKey.generate(os.urandom).sign(Withdrawal(session=NOBODY, at_ms=1)).to_json()
+    body: dict[str, Any] = {"consent": {}, "redeem": {}, "box": ""}
+    note = "collector.example/log\n1\nAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n\n— x AAAA\n"
+    floods: dict[tuple[str, str], Callable[[], httpx.Response]] = {
+        ("get", "/v1/invites/{invite}"): lambda: site.client.get(f"/v1/invites/{NOBODY}", headers=wrong),
+        ("post", "/v1/invites/{invite}/redeem"): lambda: site.client.post(
+            f"/v1/invites/{NOBODY}/redeem", headers=wrong, json=body
+        ),
+        ("put", "/v1/sessions/{session}/batches/{n}"): lambda: site.client.put(f"{path}/batches/0", content=b"PSB1"),
+        ("post", "/v1/sessions/{session}/withdraw"): lambda: site.client.post(f"{path}/withdraw", json=withdrawal),
+        ("post", "/v1/log/checkpoint"): lambda: site.client.post("/v1/log/checkpoint", json={"note": note}),
+    }
+    paths = site.client.get("/schema/openapi.json").json()["paths"]
+    for (method, template), ask in floods.items():
+        answers = [ask() for _ in range(Limits().wrong_secrets_per_minute + 1)]
+        assert answers[-1].status_code == 429, (template, answers[-1].text)
+        assert "429" in paths[template][method]["responses"], template
+        site.clock.pass_ms(HOUR_MS)

@@ -36,7 +36,7 @@ def test_a_token_is_shown_once(site: Site) -> None:
 
 
 def test_tokens_are_stored_hashed(site: Site) -> None:
-    """Neither the token nor its label stands in any file of the data folder."""
+    """Neither the token nor its label is in any file of the data folder."""
     made = make(site, role="owner", label="a label nobody should find")
     found = [path for path in site.data.rglob("*") if path.is_file() and made["token"].encode() in path.read_bytes()]
     found += [path for path in site.data.rglob("*") if path.is_file() and b"a label nobody" in path.read_bytes()]
@@ -97,7 +97,7 @@ def test_odd_requests_are_refused(site: Site, body: dict[str, Any], code: str) -
 
 
 def test_the_owners_address_is_sealed_twice(site: Site) -> None:
-    """The owner's e-mail stands in no file, and the row opens only with person key and organisation key."""
+    """The owner's e-mail address is in no file, and the row opens only with person key and organisation key."""
     for path in site.data.rglob("*"):
         assert not path.is_file() or OWNER.encode() not in path.read_bytes()
     with sqlite3.connect(site.data / "control" / "control.sqlite3") as connection:

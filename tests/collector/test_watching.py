@@ -18,7 +18,7 @@ from promptster_collector.store.schema import Alarm, LogCheckpoint, LogOrigin
 
 
 def _grow(site: Site, count: int, email: str = "ada@example.com") -> list[Checkpoint]:
-    """Log that many receipts, each under a checkpoint of its own; the newest checkpoint after each."""
+    """Log so many receipts, each with its own checkpoint; returns the newest checkpoint after each."""
     candidate = started(site.client, site.token, email=email)
     found: list[Checkpoint] = []
     for n in range(count):
@@ -77,7 +77,7 @@ def test_every_two_checkpoints_are_shown_to_be_one_log(site: Site) -> None:
     ],
 )
 def test_trees_that_are_not_there_have_no_proof(site: Site, query: dict[str, str], code: str) -> None:
-    """Whatever is asked for, the answer is a problem document with its code, never a fault."""
+    """Whatever is requested, the answer is a problem document with its code, never a fault."""
     _grow(site, 2)
     answer = _consistency(site, **query)
     assert (answer.status_code, answer.json()["code"]) == (400, code)
@@ -157,7 +157,7 @@ def test_a_fork_that_comes_to_light_starts_another_origin(site: Site) -> None:
 
 
 def test_a_restore_that_was_cut_off_is_finished_once(site: Site) -> None:
-    """The new origin is stored, and the file that tells of it was not written any more: the next start goes on."""
+    """The new origin is stored, but not the file that records it: the next start continues with it."""
     _grow(site, 1)
     site.store.database.truncate_wal()
     backup = site.data.with_name("backup")
@@ -177,7 +177,7 @@ def _hand_in(site: Site, note: str) -> Any:
 
 
 def test_a_newer_checkpoint_that_is_handed_in_ends_the_log(site: Site, caplog: pytest.LogCaptureFixture) -> None:
-    """The whole folder put back, tombstones too: whoever kept a later checkpoint says so: no second history."""
+    """After the whole folder was restored, a later checkpoint that someone kept prevents a second history."""
     first = _grow(site, 1)[0]
     site.store.database.truncate_wal()
     backup = site.data.with_name("backup")
@@ -202,7 +202,7 @@ def test_a_newer_checkpoint_that_is_handed_in_ends_the_log(site: Site, caplog: p
 
 
 def test_a_log_that_was_begun_after_a_restore_is_known_by_its_checkpoint(site: Site) -> None:
-    """The folder put back to before a restore has forgotten that log's name too: it begins a later one."""
+    """A folder restored to before an earlier restore does not know that log's name: it starts a later one."""
     _grow(site, 1)
     site.store.database.truncate_wal()
     backup, again = site.data.with_name("backup"), site.data.with_name("again")

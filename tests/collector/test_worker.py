@@ -1,4 +1,4 @@
-"""The work behind the requests: woken, repeated while there is some, never ended by a fault, polite to requests."""
+"""Background work: woken, repeated while there is some, survives faults, and lets requests go first."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ async def test_a_fault_ends_nothing(worker: Worker, caplog: pytest.LogCaptureFix
 
 
 async def test_a_fault_keeps_nothing_else_from_running(worker: Worker) -> None:
-    """A step or sweep that always fails stands in nobody's way."""
+    """A step or sweep that always fails does not block the others."""
 
     async def faulty() -> bool:
         raise ValueError
@@ -97,7 +97,7 @@ async def test_a_fault_keeps_nothing_else_from_running(worker: Worker) -> None:
 
 
 async def test_long_work_runs_aside(worker: Worker) -> None:
-    """While a step aside is under way the others go on; when it is through, it is called for what they did."""
+    """While a step runs aside, the others continue; afterwards it is called for what they did."""
     held, let, stepped, again = asyncio.Event(), asyncio.Event(), asyncio.Event(), asyncio.Event()
 
     async def step() -> bool:
@@ -141,7 +141,7 @@ async def test_steady_work_does_not_starve_what_is_aside(worker: Worker) -> None
 
 
 async def test_draining_does_what_is_aside_too(worker: Worker) -> None:
-    """A quiet end leaves nothing, also what only the step aside can do after the others."""
+    """Draining leaves nothing, also no work that only the step aside can do after the others."""
     done: list[str] = []
 
     async def step() -> bool:
@@ -172,7 +172,7 @@ async def test_sweeps_run_at_the_start(worker: Worker) -> None:
 
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="asks Linux how much memory is held")
 async def test_memory_goes_back() -> None:
-    """What large answers left behind is given back to the system; where the C library cannot, nothing happens."""
+    """Memory of large answers is returned to the system; if the C library cannot do that, nothing happens."""
 
     def held() -> int:
         return int(Path("/proc/self/statm").read_text().split()[1])

@@ -1,4 +1,4 @@
-"""The stage of the tests that play the whole program: a collector for each file, and somebody with an invite."""
+"""The stage of the tests that play the whole program: a collector for each file, and a candidate with an invite."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def acme(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
 
 @pytest.fixture
 def gateway(acme: Stage) -> Iterator[Gateway]:
-    """What stands between the candidate and the collector."""
+    """A relay between the candidate and the collector."""
     with Gateway(acme.running.url) as made:
         yield made
 
@@ -37,6 +37,6 @@ def person_name(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def invited(acme: Stage, person_name: str) -> Iterator[Invited]:
-    """Somebody with a fresh invite; a file whose people are further along says so in a fixture of the same name."""
+    """A candidate with a fresh invite; files that need a later stage override this fixture."""
     with acme.invited(person_name) as person:
         yield person

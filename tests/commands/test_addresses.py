@@ -44,7 +44,7 @@ def _with(**providers: str) -> Callable[[Policy], Policy]:
 
 @pytest.fixture
 def away(acme: Stage, person_name: str) -> Iterator[Invited]:
-    """Somebody whose invite sends Claude's traffic to a host of the team's."""
+    """A candidate whose invite sends Claude's traffic to a host of the team."""
     assessment = acme.assessment(person_name)
     exchange_policy_in(acme.running.data, assessment, _with(anthropic=AWAY))
     with acme.invited(person_name, assessment=assessment) as invited:
@@ -69,7 +69,7 @@ def _refused(invited: Invited, *more: str) -> tuple[int, dict[str, Any]]:
 
 
 def test_the_policys_hash_is_no_yes_to_an_unusual_address(away: Invited) -> None:
-    """Where there is no terminal the address is named as well, exactly as it is offered; nothing is changed before."""
+    """Without a terminal the address must be given exactly as it is offered; nothing is changed before that."""
     accept = ("--accept-policy", away.policy_hash())
     code, error = _refused(away, *accept)
     assert (code, error["code"]) == (5, "provider_consent_needed")
@@ -83,7 +83,7 @@ def test_the_policys_hash_is_no_yes_to_an_unusual_address(away: Invited) -> None
 
 
 def test_an_accepted_address_is_in_consent_and_record(away: Invited) -> None:
-    """The signed consent names the provider, and a gap of capture tells where its traffic goes, in the replay too."""
+    """The signed consent names the provider, and a capture gap says where its traffic goes, in the replay too."""
     words = _words(away, "--accept-policy", away.policy_hash(), "--accept-provider", AWAY)
     assert away.person.call(*words, "--json").code == 0
     consent = Consent.parse(Envelope.decode(away.session.read_document("consent.json")).payload)
@@ -97,7 +97,7 @@ def test_an_accepted_address_is_in_consent_and_record(away: Invited) -> None:
 
 
 def test_at_a_terminal_the_address_is_a_question_of_its_own(away: Invited) -> None:
-    """Behind the consent, with the usual address beside it; a no leaves, and nothing was changed."""
+    """The question follows the consent and shows the usual address; a no leaves with nothing changed."""
     with _at_a_terminal(away) as screen:
         screen.wait_for(CONSENT)
         screen.type("agree")
@@ -178,7 +178,7 @@ def test_an_address_that_cannot_be_used_is_refused_before_the_question(acme: Sta
 
 
 def test_an_address_of_the_command_line_is_shown_at_consent(away: Invited) -> None:
-    """It stands in for the policy's, which is not asked about then; with the hash it is named as well."""
+    """It replaces the policy's address, so there is no question about that; it is shown with the hash, too."""
     upstream = ("--upstream", f"anthropic={NOWHERE}")
     words = (str(BIN / "promptster"), *_words(away, *upstream))
     with Terminal(words, environ=away.person.environment(), cwd=away.folder) as screen:
@@ -204,7 +204,7 @@ def test_an_address_of_the_command_line_is_named_without_a_terminal_too(acme: St
 
 
 def test_calls_go_where_the_candidate_said_yes_to(acme: Stage, person_name: str, tmp_path: Path) -> None:
-    """A provider of the policy's on this computer is unusual, too; behind the yes the agent works with it."""
+    """A provider on this computer is unusual, too; after the yes the agent works with it."""
     install(tmp_path)
     conversation = {"prompt": "hello", "turns": [{"text": "Hello from elsewhere."}]}
     with scripted_provider(tmp_path, {"conversations": [conversation]}) as url:

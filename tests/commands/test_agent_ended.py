@@ -1,4 +1,4 @@
-"""Around an agent, at a terminal: whether it is recorded, what was, and the command that goes on recorded."""
+"""Before and after an agent, at a terminal: whether it is recorded, what was, and the command to continue."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def _environ(invited: Invited) -> dict[str, str]:
 
 
 def _at_terminal(invited: Invited, *words: str) -> list[str]:
-    """The lines that a person sees of ours, behind the agent's own."""
+    """Our lines, after the agent's own."""
     program = [str(BIN / "promptster"), *words]
     with Terminal(program, environ=_environ(invited), cwd=invited.workspace) as terminal:
         assert terminal.end() == 0, terminal.shown
@@ -93,7 +93,7 @@ def test_a_pause_is_told_before_and_after(invited: Invited) -> None:
 
 
 def test_after_the_time_no_way_is_shown_that_would_not_record(invited: Invited) -> None:
-    """Neither resuming nor continuing the conversation is recorded any more, so only submitting is named."""
+    """Continuing the conversation would no longer be recorded, so only submitting is named."""
     invited.person.result("pause")
     invited.session.update(record_until=1)
     warning, *lines = _at_terminal(invited, "run", "claude", "-p", PROMPT)
@@ -135,7 +135,7 @@ def test_the_shell_says_whether_agents_are_recorded_in_it(invited: Invited) -> N
 
 
 def test_a_recorder_that_stopped_is_told(invited: Invited) -> None:
-    """The agent's end is the moment to say that nothing is recorded any more."""
+    """When the agent ends, the person reads that nothing is recorded."""
     (invited.folder / "tools" / "claude").write_text("#!/bin/sh\necho ready\nread line\n")
     program = [str(BIN / "promptster"), "run", "claude"]
     with Terminal(program, environ=_environ(invited), cwd=invited.workspace) as terminal:
@@ -167,7 +167,7 @@ def test_a_session_that_was_submitted_meanwhile_is_told_in_plain_words(invited: 
 
 
 def test_after_the_time_no_recorded_way_to_continue_is_promised(invited: Invited) -> None:
-    """What was recorded before is counted, but going on would not be recorded."""
+    """What was recorded before is counted, but continuing would not be recorded."""
     with _waiting_agent(invited) as terminal:
         invited.session.update(record_until=1)
         terminal.type("end")
@@ -189,7 +189,7 @@ def _waiting_agent(invited: Invited) -> Generator[Terminal]:
 
 
 def test_scripts_hear_nothing(invited: Invited) -> None:
-    """Where standard error is no terminal, it is the agent's alone; so it is where there is no conversation."""
+    """Nothing is printed if standard error is not a terminal, or if there was no conversation."""
     words = [str(BIN / "promptster"), "run", "claude", "-p", PROMPT]
     done = subprocess.run(
         words, env=_environ(invited), cwd=invited.workspace, stdin=subprocess.DEVNULL, capture_output=True, check=False

@@ -17,7 +17,7 @@ from tests.helpers.people import BIN, Person
 from tests.helpers.practice_agent import install
 from tests.helpers.terminal import Terminal
 
-from promptster.protocol.policy import Policy, policy_sha256, render_text
+from promptster.protocol.policy import NEWEST_TEXT, Policy, PolicyV2, policy_sha256, render_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,7 +50,7 @@ def server() -> Iterator[Answering]:
 
 @pytest.fixture
 def person(tmp_path: Path) -> Person:
-    """Somebody who was invited."""
+    """A candidate with an invite."""
     (tmp_path / "home").mkdir()
     return Person(name="ada", home=tmp_path / "home")
 
@@ -81,7 +81,7 @@ def test_a_collector_whose_text_says_less_than_it_would_do_is_refused(
 
 
 def test_a_whole_session_of_an_older_assessment(acme: Stage) -> None:
-    """Set up before an upgrade, it goes on as it was agreed: any agent, and the bundle that it would have had."""
+    """A session from before an upgrade continues as agreed: with any agent, and with the same bundle."""
     assessment = acme.assessment("Older")
     policy = make_older_in(acme.running.data, assessment)
     with acme.invited("older", assessment=assessment) as invited:
@@ -170,3 +170,27 @@ def test_what_a_team_states_is_what_a_candidate_reads(acme: Stage) -> None:
     )  # fmt: skip
     empty = acme.owner.call("assessment", "create", "--title", "x", "--contact", " ", "--json")
     assert (empty.code, empty.document["error"]["code"]) == (2, "contact")
+
+
+def test_a_text_that_only_a_newer_version_knows_costs_no_invite(acme: Stage) -> None:
+    """The commands ask for an update before they show or write anything, and the invite is not redeemed."""
+
+    def later(policy: Policy) -> Policy:
+        assert isinstance(policy, PolicyV2)
+        return replace(policy, text_version=NEWEST_TEXT + 1, text="Later words.\n")
+
+    assessment = acme.assessment("Later text")
+    policy = exchange_policy_in(acme.running.data, assessment, later)
+    with acme.invited("later-text", assessment=assessment) as invited:
+        accept = ("--accept-policy", f"sha256:{policy_sha256(policy)}")
+        start = ("start", invited.link, "--workspace", str(invited.workspace), *accept)
+        for words in (("policy", invited.link), start):
+            refused = invited.person.call(*words, "--json")
+            error = refused.document["error"]
+            assert (refused.code, error["code"]) == (1, "newer_version")
+            assert error["hint"] == "Nothing was changed. Update Promptster, then run the same command again."
+            assert "Later words" not in refused.stdout + refused.stderr
+        assert not list(invited.state.glob("sessions/*"))
+        assert not invited.workspace.exists()
+    sessions = acme.owner.result("sessions")["sessions"]
+    assert not [session for session in sessions if {"Later text", assessment} & set(map(str, session.values()))]

@@ -33,7 +33,7 @@ def test_a_moment_has_its_hour_while_that_says_something() -> None:
     [(1, "1 min"), (60, "60 min"), (90, "90 min"), (120, "2 h"), (150, "150 min"), (1440, "24 h"), (2880, "2 days")],
 )
 def test_a_limit_is_told_exactly(minutes: int, words: str) -> None:
-    """A larger unit stands only where nothing is rounded away."""
+    """A larger unit is used only if nothing is rounded."""
     assert length(minutes) == words
 
 
@@ -90,7 +90,7 @@ def test_every_stage_is_explained_in_one_line_with_what_to_do() -> None:
     assert [line.partition(":")[0] for line in told] == words
     assert max(map(len, told)) <= 80
     for line in told:
-        assert re.search("promptster replay SESSION|candidate\\.|Nothing of it can be read", line)
+        assert re.search("promptster replay SESSION|candidate\\.|It can no longer be read", line)
 
 
 @pytest.mark.parametrize(
@@ -106,5 +106,5 @@ def test_every_stage_is_explained_in_one_line_with_what_to_do() -> None:
     ],
 )
 def test_a_title_is_quoted_as_a_shell_wants_it(text: str, typed: str) -> None:
-    """Double quotes where they are enough."""
+    """Double quotes are used if they are enough."""
     assert quoted(text) == typed

@@ -1,4 +1,4 @@
-"""Handing in before the log is ready: the session ends well, and ``promptster export FILE`` completes the copy."""
+"""Submitting before the log is ready: the session ends well, and ``promptster export FILE`` completes the copy."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def invited(gateway: Gateway, invited: Invited) -> Invited:
 
 
 def without_log(reply: Reply) -> Reply:
-    """Evidence of a collector whose log is behind."""
+    """Evidence from a collector whose log lags."""
     return reply.with_members(checkpoint=None, proofs=[])
 
 

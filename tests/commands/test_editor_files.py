@@ -39,7 +39,7 @@ def test_no_commit_holds_our_files(invited: Invited) -> None:
 
 
 def test_an_own_file_that_git_does_not_have_stays_in_the_work(invited: Invited) -> None:
-    """It is hidden from commits while our entries stand in it, and nobody is told that it was deleted."""
+    """It is hidden from commits while it has our entries, and is not reported as deleted."""
     own = invited.workspace / ".claude" / "settings.local.json"
     own.parent.mkdir(parents=True)
     own.write_text('{"model": "x"}\n')

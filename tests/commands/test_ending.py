@@ -42,7 +42,7 @@ def edit(invited: Invited) -> None:
 
 
 def submit_until_waiting(invited: Invited) -> str:
-    """Hand in while the collector is away, and interrupt the wait; what was shown."""
+    """Submit while the collector is away, and interrupt the wait; the screen."""
     process = subprocess.Popen(
         [str(BIN / "promptster"), "submit", "--yes"],
         env=invited.person.environment(),
@@ -65,7 +65,7 @@ def submit_until_waiting(invited: Invited) -> str:
 
 
 def test_a_submission_survives_a_collector_that_is_away(invited: Invited, relay: Relay) -> None:
-    """Interrupted while waiting, it goes on later: nothing is asked twice, everything arrives, the bundle verifies."""
+    """After an interruption it continues later: nothing is asked twice, everything arrives, the bundle verifies."""
     edit(invited)
     relay.cut()
     shown = submit_until_waiting(invited)
@@ -86,7 +86,7 @@ def test_a_submission_survives_a_collector_that_is_away(invited: Invited, relay:
 
 
 def test_a_submission_survives_a_restart_of_the_machine(invited: Invited, relay: Relay) -> None:
-    """Recorder and supervisor are gone in the middle of handing in; submit starts them again."""
+    """If recorder and supervisor die while submitting, submit starts them again."""
     edit(invited)
     relay.cut()
     submit_until_waiting(invited)
@@ -122,7 +122,7 @@ def test_after_the_end_no_key_and_no_working_data_is_left(invited: Invited) -> N
 
 
 def test_resume_goes_on_after_a_restart_of_the_machine(invited: Invited) -> None:
-    """The session continues where it was, and says that something was interrupted."""
+    """The session continues, and says that something was interrupted."""
     before = invited.person.result("status", "--json")
     invited.end_processes()
     gone = invited.person.result("status", "--json")
@@ -135,7 +135,7 @@ def test_resume_goes_on_after_a_restart_of_the_machine(invited: Invited) -> None
 
 
 def test_resume_brings_a_supervisor_back(invited: Invited) -> None:
-    """A recorder alone goes on, status says what is wrong, and resume puts it under a supervisor at the same port."""
+    """Without a supervisor the recorder keeps working, status reports it, and resume adds one at the same port."""
     before = invited.person.result("status")
     assert before["supervised"]
     supervisor, orphan = invited.processes()
@@ -184,7 +184,7 @@ def test_withdrawing_works_with_a_dead_recorder(invited: Invited) -> None:
 
 
 def test_withdrawing_while_the_collector_is_away_deletes_here_first(invited: Invited, relay: Relay) -> None:
-    """What is here is gone at once; the signed word is handed in by running it again."""
+    """Everything here is deleted at once; running the command again delivers the signed withdrawal."""
     relay.cut()
     first = invited.person.call("withdraw", "--yes", "--json")
     assert first.code == 1
@@ -225,7 +225,7 @@ def test_withdrawing_after_handing_in_survives_a_lost_answer(invited: Invited, r
 def test_an_earlier_session_can_be_withdrawn_by_its_name(
     invited: Invited, acme: Stage, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """A second session on the same machine takes no right away from the first; its name is told where it is needed."""
+    """A second session on the same machine does not affect the first; its name is shown if it is needed."""
     edit(invited)
     earlier = invited.person.result("submit", "--yes", "--json")["session"]
     with acme.invited("a-second-invite") as second:
@@ -244,7 +244,7 @@ def test_an_earlier_session_can_be_withdrawn_by_its_name(
 
 
 def test_submitting_needs_a_yes_also_in_a_script(invited: Invited) -> None:
-    """Without one, the session goes on."""
+    """Without one, the session continues."""
     for words in (("submit", "--json"), ("submit",)):
         assert invited.person.call(*words).code == 5
     assert invited.person.result("status", "--json")["state"] == "recording"

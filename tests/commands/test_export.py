@@ -35,7 +35,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_every_format_is_written_for_its_owner_only(
     folder: Path, capsys: pytest.CaptureFixture[str], form: str, start: bytes
 ) -> None:
-    """The file is whole, 0600, and nothing else is left beside it; the result names it."""
+    """The file is complete, 0600, and the only one; the result names it."""
     before = {path.name for path in folder.iterdir()}
     assert main(["export", "ada.promptster", "--format", form, "-o", "out.file", "--json"]) == 0
     written = folder / "out.file"
@@ -100,7 +100,7 @@ def test_what_is_no_file_is_never_replaced(
 def test_a_file_that_comes_meanwhile_is_not_replaced(
     folder: Path, capsys: pytest.CaptureFixture[str], form: str
 ) -> None:
-    """Reading the session takes its time, and somebody else may take the name by then."""
+    """While the session is read, another program may create a file of that name."""
     os.mkfifo(folder / "pipe")
 
     def send() -> None:
@@ -119,7 +119,7 @@ def test_a_file_that_comes_meanwhile_is_not_replaced(
 
 
 def test_standard_output_carries_the_export_alone(folder: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
-    """With -o - there is no word beside the bytes, and no file."""
+    """With -o - there is nothing but the bytes, and no file."""
     assert main(["export", "ada.promptster", "-o", "-"]) == 0
     assert capfdbinary.readouterr().out == (folder / "ada.promptster").read_bytes()
     assert main(["export", "ada.promptster", "-o", "-", "-f", "jsonl"]) == 0

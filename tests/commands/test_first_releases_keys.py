@@ -20,7 +20,7 @@ KEYS_OF_0_1 = Path(__file__).parent / "made_by_0_1" / "json_keys.json"
 
 
 def keys(value: Any, place: str = "") -> Iterator[str]:
-    """Where each key of a document stands; the entries of a list count as one."""
+    """The path of each key in a document; the entries of a list count as one."""
     for key, inner in (as_object(value) or {}).items():
         yield f"{place}.{key}"
         yield from keys(inner, f"{place}.{key}")

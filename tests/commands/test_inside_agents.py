@@ -1,4 +1,4 @@
-"""Inside an agent only what reads works, however it tries to look like a person; a person beside it notices nothing."""
+"""Inside an agent only reading commands work, however it imitates a person; a person elsewhere notices nothing."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def state_of(invited: Invited) -> str:
 
 
 def attempts(invited: Invited) -> list[dict[str, Any]]:
-    """The refused attempts on record, as every replay tells them."""
+    """The recorded refusals, as every replay shows them."""
     entries = look(Current(invited.session)).replay.timeline.entries
     found = [entry for entry in entries if entry.fields.get("raw_kind") == "promptster_refused"]
     assert {(entry.fields["agent"], entry.sources) for entry in found} <= {("claude", ("launcher",))}
@@ -123,7 +123,7 @@ def test_scripts_get_the_code(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("mark", ["CURSOR_TRACE_ID", "CLAUDE_CODE_SSE_PORT", "CODEX_HOME"])
 def test_a_persons_terminal_in_an_editor_is_no_agent(mark: str, tmp_path: Path) -> None:
-    """Variables that editors and people set in terminals of their own tell nothing."""
+    """Variables that editors and people set in their terminals do not count."""
     assert Person(name="person", home=tmp_path, extra={mark: "1"}).call("stop", "--yes").code == 1
 
 
@@ -147,7 +147,7 @@ def test_no_disguise_helps_a_recorded_agent(invited: Invited) -> None:
 
 
 def test_deleting_the_list_of_agents_helps_nobody(invited: Invited) -> None:
-    """Detached, without an environment, with the list gone: the process beside the agent still tells whose it is."""
+    """Detached, without an environment and without the list, the process next to the agent is still recognised."""
     told = invited.folder / "told.txt"
     listed = invited.state / "agents"
     detached = f"setsid -f {BARE} sh -c 'sleep 0.5; {OURS} stop --yes' >{told} 2>&1"
@@ -181,7 +181,7 @@ def test_what_an_agent_leaves_running_stays_its_own(invited: Invited) -> None:
 
 
 def test_an_agent_that_is_not_recorded_is_known_by_its_name(invited: Invited) -> None:
-    """It works on this person's sessions, so it is refused; with another home it is somebody else's affair."""
+    """It works on this person's sessions, so it is refused; with another home it has nothing to do with them."""
     claude = str(invited.folder / "tools" / "claude")
     refused = _run(invited, claude, "-p", f"{BARE} {OURS} stop --yes; {BARE} sh -c '{OURS} pause; echo code $?'")
     assert refused.stdout.count(SAID) == refused.stdout.count(ON_RECORD) == 2

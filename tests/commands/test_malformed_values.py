@@ -115,7 +115,7 @@ def test_the_policys_hash_is_checked_for_its_form(acme: Stage, tmp_path: Path) -
     ],
 )
 def test_an_address_that_can_never_be_called_is_refused(url: str) -> None:
-    """Before anything is looked up, and what stands behind a number sign is not dropped in silence."""
+    """It is refused before any request, and text after a number sign is not silently dropped."""
     with pytest.raises(ConfigurationError, match=re.escape(repr(url))):
         collector_url(url)
 

@@ -1,4 +1,4 @@
-"""A SOCKS proxy in the environment: in nobody's way where nothing goes through it, and named where something would."""
+"""A SOCKS proxy in the environment: ignored if nothing goes through it, and named if something would."""
 
 from __future__ import annotations
 

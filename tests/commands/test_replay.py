@@ -32,12 +32,12 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_the_story_is_told_in_order(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Verdict, prompts, actions with who saw them, gaps where they were, coverage at the end."""
+    """Verdict, prompts, actions with their sources, gaps in their places, coverage at the end."""
     assert folder.is_dir()
     assert main(["replay", "ada.promptster"]) == 0
     shown = capsys.readouterr().out
     told = (
-        "Take-home  Acme\n",
+        "Take-home, for Acme\n",
         "consistent: nothing contradicts it, but anyone could have signed it\n",
         "   00:23  Prompt  [hook + proxy]\n",
         "   00:31  Grep  RateLimiter\\(  [Claude Code, subagent Explore, proxy + hook]\n",
@@ -46,7 +46,7 @@ def test_the_story_is_told_in_order(folder: Path, capsys: pytest.CaptureFixture[
         "   01:22    Result  Bash  failed  [hook + proxy]\n",
         "   01:30  ---- recording was paused: the doorbell (3 min 04 s) ----\n",
         "          I chose not to evict idle buckets",
-        "who saw what\n",
+        "Who saw what\n",
     )
     places = [shown.index(words) for words in told]
     assert places == sorted(places)

@@ -1,7 +1,7 @@
-"""A collector whose folder is copied and goes on twice shows two histories of its log: whoever holds both is told.
+"""A collector whose folder is copied and continued twice shows two histories of its log; whoever has both is warned.
 
 Real processes throughout: the collector is stopped, its folder put back as an operator would, and served again at the
-same address. Every bundle verifies by itself; only together, or against what was kept, do they tell.
+same address. Every bundle verifies by itself; only a comparison with another, or with what was kept, shows it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def _submit(invited: Invited) -> tuple[dict[str, Any], str]:
-    """Start, work, submit: the result, and what was said beside it."""
+    """Start, work, submit: the result, and the messages."""
     invited.start()
     (invited.workspace / "answer.py").write_text("print(42)\n")
     answer = invited.person.call("submit", "--yes", "--json")
@@ -55,7 +55,7 @@ def _checkpoint(bundle: str) -> Checkpoint:
 
 
 def test_two_histories_of_one_log_are_named(acme: Stage) -> None:
-    """Bundles, the reader's own computer and the candidate's: each tells, and the candidate's work goes on."""
+    """The bundles, the reader's computer and the candidate's each show it, and the candidate's work continues."""
     keyfile = acme.folder / "acme.keys"
     assert run_command("keys", "--data", acme.running.data, "-o", keyfile).returncode == 0
     with acme.invited("ada") as ada, acme.invited("bo") as bo, acme.invited("cora") as cora:
@@ -70,7 +70,7 @@ def test_two_histories_of_one_log_are_named(acme: Stage) -> None:
         ada.person.result("export", first["bundle"], "-o", "again.promptster")
 
         _put_back(acme, copy)
-        third, said = _submit(cora)  # somebody who never saw the other history: nothing can be told yet
+        third, said = _submit(cora)  # she never saw the other history, so nothing can be known yet
         assert (third["verdict"], third["log_warnings"]) == ("verified", [])
         one, other = _checkpoint(second["bundle"]), _checkpoint(third["bundle"])
         assert (one.origin, one.size) == (other.origin, other.size)
@@ -128,7 +128,7 @@ def _read_by_the_owner(acme: Stage, third: dict[str, Any], one: Checkpoint, othe
 
 
 def _goes_on_for_the_candidates(acme: Stage, bo: Invited, cora: Invited, kept: Checkpoint, other: Checkpoint) -> None:
-    """The reader's note was handed in, so the next log begins with it: who kept it sees one log, the other is told."""
+    """The reader's note was sent in, so the next log begins with it: who kept it sees one log, the other is warned."""
     words = ("invite", acme.assessment("Another"), "--name", "Bo", "--email", "bo@example.com", "--json")
     made = acme.owner.result(*words)
     again = Invited(person=bo.person, link=made["link"], code=made["code"], folder=acme.folder / "bo-again")

@@ -113,6 +113,7 @@ def test_leaving_changes_nothing(invited: Invited, word: str) -> None:
         screen.wait_for(QUESTION)
         screen.type(word)
         screen.wait_for(f"You did not agree. {NOTHING}")
+        screen.wait_for(r"Acme can see that the invite was opened, but not this answer\.")
         screen.wait_for(r"Your invite stays valid until \d+ \w+, \d\d:\d\d\.")
         assert screen.end() == 3
     assert "error:" not in screen.shown
@@ -148,12 +149,12 @@ def test_the_invite_is_asked_for_when_none_is_given(invited: Invited) -> None:
 
 
 def test_the_invite_is_read_from_standard_input_when_none_is_given(invited: Invited) -> None:
-    """A script needs no dash: one line is read where nobody can be asked."""
+    """A script needs no dash: one line is read if there is no terminal."""
     assert invited.person.result("policy", given=f"{invited.link}\n")["organisation"] == "Acme"
 
 
 def test_company_providers_need_a_typed_yes(acme: Stage) -> None:
-    """Hooks only is a choice of the candidate, and stands in the consent."""
+    """Hooks only is the candidate's choice, and is in the consent."""
     with acme.invited("company", CLAUDE_CODE_USE_VERTEX="1") as invited:
         with begin(invited) as screen:
             screen.wait_for("Claude is set to use Google Vertex")
@@ -329,7 +330,7 @@ def test_no_background_process_keeps_the_callers_streams(invited: Invited) -> No
 
 
 def test_a_lost_answer_is_asked_for_again_with_the_same_bytes(acme: Stage, invited: Invited) -> None:
-    """The invite was redeemed, the answer got lost: the same command goes on with the same session."""
+    """If the invite was redeemed but the answer got lost, the same command continues the same session."""
     with Relay(acme.running.url) as relay:
         words = invited.start_words("--json", "--collector", relay.url)
         relay.lose_answer_to(b"POST /v1/invites/")
@@ -370,7 +371,7 @@ def test_every_folder_is_where_the_person_wants_it(acme: Stage, tmp_path: Path) 
 
 
 def test_a_start_that_died_before_its_last_step_is_finished_by_the_same_command(invited: Invited) -> None:
-    """As long as the baseline is not recorded, the same command goes on; afterwards it is a second start."""
+    """Until the baseline is recorded, the same command continues; after that it is a second start."""
     words = invited.start_words()
     started = invited.person.result(*words)
     pointer = invited.state / "attempts" / invited.code.partition(".")[0]

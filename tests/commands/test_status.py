@@ -36,7 +36,7 @@ AWAY: dict[str, Any] = {"reachable": False}
 
 @pytest.fixture
 def invited(acme: Stage, person_name: str) -> Iterator[Invited]:
-    """A candidate at work, in a time zone of their own."""
+    """A candidate at work, in another time zone."""
     limited = acme.assessment("Limiter", "--time-limit", "90m")
     with acme.invited(person_name, assessment=limited, TZ="Asia/Tokyo") as person:
         person.start()
@@ -109,7 +109,7 @@ def test_what_is_shown_before_submitting_is_what_inspect_shows(invited: Invited)
     assert "  Recording    1 prompt, 1 tool call, " in shown
     assert "  Not covered  paused for less than 1 min\n" in shown
     assert "  Not sent     .env (ignored by git: only name, size and hash)\n" in shown
-    assert "warning: claude was active less than a minute ago; what it does after this is not recorded\n" in shown
+    assert "warning: claude was active just now; what it does after this is not recorded\n" in shown
     assert all(len(line) <= 80 for line in shown.splitlines())
 
 
@@ -119,6 +119,7 @@ def test_the_last_minutes_and_the_end_of_the_time_name_the_next_step(invited: In
     folder.update(record_until=SystemClock().wall_ms() + 4 * 60_000)
     shown = invited.person.call("status").stdout
     assert "recording ends. Nothing is submitted unless you submit it." in shown
+    assert "then recording ends" not in shown
     assert shown.endswith("Next       promptster submit\n")
     folder.update(record_until=SystemClock().wall_ms() - 60_000)
     shown = invited.person.call("status").stdout
@@ -132,7 +133,7 @@ def test_the_last_minutes_and_the_end_of_the_time_name_the_next_step(invited: In
 
 
 def test_a_recorder_that_was_ended_is_not_told_as_the_candidates_pause(invited: Invited) -> None:
-    """Before submitting, and in the verdict on what was submitted; a pause of one's own stands beside it."""
+    """It is shown before submitting and in the verdict after it, next to the candidate's own pause."""
     kill_and_wait(invited.processes()[0], signal.SIGTERM)
     invited.person.result("resume")
     invited.person.result("pause")
@@ -188,7 +189,7 @@ def test_a_collector_that_is_away_is_told_with_since_when(acme: Stage) -> None:
         assert "cannot reach Acme's collector; nothing has arrived since " in words
         assert re.search(rf"since (\d+ \w+, )?{there:%H:%M} \(1[23] min\) ", words)
         assert "waiting. Keep working." in words
-        assert re.search(r"(It is|They are) kept here and sent later\.", words)
+        assert re.search(r"Everything is kept here and sent later\.", words)
         prose = [line for line in shown.splitlines() if "&& promptster run" not in line]
         assert all(len(line) <= 80 for line in prose), "only a command, whose path may be long, goes beyond"
 
@@ -206,7 +207,7 @@ def test_a_receipt_that_is_gone_makes_no_moment_up(acme: Stage) -> None:
         words = " ".join(invited.person.call("status").stdout.split())
         assert "warning: cannot reach Acme's collector" in words
         assert "since" not in words
-        assert "waiting on this computer" in words
+        assert "waiting. " in words
 
 
 @pytest.mark.parametrize(
@@ -255,7 +256,7 @@ def test_a_receipt_that_is_gone_makes_no_moment_up(acme: Stage) -> None:
 def test_what_waits_is_told_in_whole_words(
     collector: dict[str, Any], received: int, state: SessionState, told: list[str]
 ) -> None:
-    """Nothing arrived yet, nothing waits, one event, no room there; no advice to go on working once it is submitted."""
+    """Nothing arrived yet, nothing waits, one event, no room there; no advice to keep working after submitting."""
     facts = SessionFacts(
         session="A" * 22,
         collector_url="https://c.example",

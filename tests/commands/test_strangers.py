@@ -1,4 +1,4 @@
-"""Another user of this computer takes the place of a recorder that is down: no command believes them, or tells them."""
+"""Another user of this computer takes the place of a stopped recorder: no command trusts them or sends them data."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def everybodys() -> Iterator[Path]:
 
 @pytest.fixture
 def invited(acme: Stage, person_name: str, everybodys: Path) -> Iterator[Invited]:
-    """A candidate whose own folder is too deep for a socket, so that it stands among everybody's files."""
+    """A candidate whose folder is too deep for a socket, so that it is in a shared folder."""
     with acme.invited(f"{person_name}{'-deep' * 20}", TMPDIR=str(everybodys)) as person:
         person.start()
         yield person
@@ -46,7 +46,7 @@ def _reboot(invited: Invited, everybodys: Path) -> Path:
 
 
 def _refused(answer: Answer, folder: Path) -> None:
-    """The one answer: which folder, whose it is, and how to go on."""
+    """The one answer: which folder, whose it is, and what to do."""
     assert answer.code not in {0, 2}
     assert f"{folder} is a folder of the user with the number" in answer.stderr
     assert "Nothing was sent there." in answer.stderr
@@ -93,7 +93,7 @@ def test_the_way_on_works(invited: Invited, everybodys: Path, tmp_path: Path) ->
 def test_the_way_on_works_where_the_folder_is_ours(
     invited: Invited, everybodys: Path, tmp_path: Path, what: str
 ) -> None:
-    """Something else stands in the socket's place: the printed command removes it and records again."""
+    """If something else is in place of the socket, the printed command removes it and recording resumes."""
     folder, heard = _reboot(invited, everybodys), tmp_path / "heard"
     with stranger_at(folder / "control.sock", heard) if what != "a file" else nullcontext():
         folder.mkdir(exist_ok=True)
@@ -135,7 +135,7 @@ def test_withdrawing_needs_no_recorder(invited: Invited, everybodys: Path, tmp_p
 
 @needs_another_user
 def test_the_recorder_hears_nothing_from_a_stranger(invited: Invited, everybodys: Path) -> None:
-    """Should every door stand open, the recorder still looks who connects: no answer, and the next one works."""
+    """Even if all permissions are open, the recorder checks who connects: no answer, and the next one works."""
     (folder,) = everybodys.glob("promptster-*")
     events = invited.person.result("status")["events"]
     folder.chmod(0o755)
@@ -148,7 +148,7 @@ def test_the_recorder_hears_nothing_from_a_stranger(invited: Invited, everybodys
 
 
 def test_an_open_folder_is_closed_by_the_printed_command(invited: Invited, everybodys: Path) -> None:
-    """Somebody's chmod makes it unsafe, ours makes it safe: nothing is lost in between."""
+    """A chmod makes it unsafe, ours makes it safe again: nothing is lost in between."""
     (folder,) = everybodys.glob("promptster-*")
     folder.chmod(0o755)
     answer = invited.person.call("status")

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module")
 def session(acme: Stage) -> Candidate:
-    """A session that was handed in."""
+    """A submitted session."""
     with httpx.Client(base_url=acme.running.url, trust_env=False) as client:
         candidate = started(client, acme.running.token, name="Grace Example", email="grace@example.com")
         candidate.say("the first prompt", "the second prompt")
@@ -46,7 +46,7 @@ def session(acme: Stage) -> Candidate:
 
 
 def _when(client: httpx.Client, acme: Stage, candidate: Candidate, holds: Callable[[dict[str, Any]], bool]) -> None:
-    """Return when this holds of a session: the collector checks behind its answers."""
+    """Return when this is true of a session: the collector checks after it answers."""
     path = f"/v1/sessions/{candidate.session}/head"
     while not holds(client.get(path, headers=bearer(acme.running.token)).json()):
         time.sleep(0.02)  # another process checks; there is no event to wait for
@@ -54,7 +54,7 @@ def _when(client: httpx.Client, acme: Stage, candidate: Candidate, holds: Callab
 
 @pytest.fixture
 def stranger(tmp_path: Path) -> Person:
-    """Somebody who never signed in."""
+    """A person who never signed in."""
     return Person(name="stranger", home=tmp_path)
 
 
@@ -244,7 +244,7 @@ def test_an_invite_is_shown_once_and_to_whoever_made_it(acme: Stage) -> None:
 
 
 def test_sessions_lists_who_finished(acme: Stage, session: Candidate) -> None:
-    """A session that was handed in stands there by name, with its events."""
+    """A submitted session is listed by name, with its events."""
     (entry,) = (e for e in acme.owner.result("sessions")["sessions"] if e["session"] == session.session)
     assert (entry["name"], entry["events"], entry["title"]) == ("Grace Example", 3, "Build a parser")
     assert (entry["state"] in {"closing", "sealed"}, entry["outcome"]) == (True, "submitted")
@@ -259,7 +259,7 @@ def test_sessions_lists_who_finished(acme: Stage, session: Candidate) -> None:
 
 
 def test_the_code_on_both_sides_is_the_same(acme: Stage) -> None:
-    """Start, status and the team's list show one code; whoever opened the invite, and when, is told beside it."""
+    """Start, status and the team's list show the same code, and the list shows when the invite was opened."""
     with acme.invited("cody", assessment=acme.assessment("Comparing")) as invited:
         words = invited.start_words()
         looked = invited.person.call("policy", invited.link)
@@ -286,7 +286,7 @@ def test_the_code_on_both_sides_is_the_same(acme: Stage) -> None:
 
 
 def test_states_that_occur_are_explained(acme: Stage, session: Candidate) -> None:
-    """A legend stands below the table, for those only that stand in it."""
+    """A legend below the table explains only the stages that are in it."""
     with httpx.Client(base_url=acme.running.url, trust_env=False) as client:
         gone = started(client, acme.running.token, name="Wim Example", email="wim@example.com")
         assert client.post(f"/v1/sessions/{gone.session}/withdraw", json=gone.withdrawal()).status_code == 200

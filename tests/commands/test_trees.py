@@ -161,7 +161,7 @@ def test_another_users_folder_is_refused_with_what_helps(invited: Invited) -> No
 
 
 def test_a_pipe_does_not_hold_up_a_start(invited: Invited) -> None:
-    """In the place of a settings file, a rule file of Cursor or a file of the task; where it is needed, it is named."""
+    """In place of a settings file, a rule file of Cursor or a file of the task; it is named if it is needed."""
     work = invited.workspace
     make(invited, work, **{"a.txt": "one\n"})
     for name in (".claude/settings.json", SETTINGS, ".cursor/hooks.json", "pipe"):
@@ -188,7 +188,7 @@ def swap_for_link(invited: Invited) -> Path:
 
 
 def test_a_link_that_came_later_is_not_written_through(invited: Invited) -> None:
-    """Submitting stops short of its end with what to do, nothing outside changes, and then it goes on."""
+    """Submitting stops early and says what to do, nothing outside changes, and then it continues."""
     work = invited.workspace
     make(invited, work, **{"a.txt": "one\n"})
     (work / ".claude").mkdir()

@@ -1,4 +1,4 @@
-"""Handing in to a collector that takes nothing more, or whose word does not check out: the candidate gets out."""
+"""Submitting to a collector that accepts nothing more, or whose signatures do not verify: the candidate can end."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def editor_file(invited: Invited) -> Path:
 
 
 def test_a_full_session_is_not_waited_for(invited: Invited, gateway: Gateway) -> None:
-    """The candidate is told what the collector said, has a copy and their files, and may go on once there is room."""
+    """The candidate reads what the collector said, has a copy and their files, and can continue once there is room."""
     gateway.exchange(BATCHES, full)
     told = error(invited, "submit", "--yes")
     assert told["code"] == "session_full"
@@ -86,7 +86,7 @@ def test_a_full_session_is_not_waited_for(invited: Invited, gateway: Gateway) ->
 
 
 def test_a_recorder_that_is_refused_records_on_and_says_so(invited: Invited, gateway: Gateway) -> None:
-    """Before handing in: nothing is lost, status tells it, resume asks again."""
+    """Before submitting: nothing is lost, status reports it, resume asks again."""
     gateway.exchange(BATCHES, full)
     invited.person.result("pause")
     assert invited.person.result("resume")["state"] == "recording"
@@ -118,7 +118,7 @@ def test_a_session_that_cannot_be_handed_in_can_be_stopped(acme: Stage, invited:
 
 
 def test_a_session_whose_time_is_over_leaves_the_candidate_their_copy(invited: Invited) -> None:
-    """It cannot be handed in any more, and nothing of it is lost, or left in the candidate's files."""
+    """It can no longer be submitted, and nothing of it is lost or left in the candidate's files."""
     invited.person.result("pause")
     invited.end_processes()
     folder = invited.session
@@ -157,7 +157,7 @@ def test_a_check_that_failed_does_not_keep_the_candidate(tmp_path: Path) -> None
 
 
 def test_what_the_collector_has_not_checked_does_not_keep_the_candidate(invited: Invited, gateway: Gateway) -> None:
-    """A check says no, the end is not signed: all was received, so it is handed in, and the warning says the rest."""
+    """A check fails and the end is not signed: all was received, so it is submitted, with a warning."""
     gateway.exchange(EVIDENCE, without_the_last_word)
     answer = invited.person.call("submit", "--yes", "--json")
     assert answer.code == 0, answer.stderr

@@ -52,7 +52,7 @@ on the candidate's machine. What was never recorded shows only as gaps.
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """An empty home folder, with a bundle and its collector's key file beside it."""
+    """An empty home folder, next to a bundle and its collector's key file."""
     for name in ("XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
@@ -110,7 +110,7 @@ def test_a_log_that_was_promised_is_told(home: Path, capsys: pytest.CaptureFixtu
 
 
 def test_silence_absence_and_times_that_cannot_be_true_are_told(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """They stand below a verdict that they do not change, and with stable words in the document."""
+    """They are listed below a verdict that they do not change, and with stable words in the document."""
     bundler = Bundler(Certified(limits={"log": 1}))
     (home / "acme.keys").write_bytes(bundler.certified.keyfile)
     (home / "frozen.promptster").write_bytes(bundler.bundle(frozen().events))
@@ -162,7 +162,7 @@ def test_pinned_keys_are_trusted_too(home: Path, capsys: pytest.CaptureFixture[s
 def test_each_fault_has_its_verdict_and_its_code(
     home: Path, capsys: pytest.CaptureFixture[str], options: dict[str, Any], verdict: str, code: int
 ) -> None:
-    """A verdict is the result, not an error: the document is the same, the exit code tells them apart."""
+    """A verdict is the result, not an error: the document is the same, and the exit code distinguishes them."""
     flip, cut = options.pop("flip", b""), options.pop("cut", False)
     data = bytearray(Bundler().bundle(EVENTS, **options))
     if flip:
@@ -358,7 +358,7 @@ def test_a_huge_file_is_told_from_a_bundle_without_reading_it(
 
 
 def test_what_never_ends_is_no_bundle(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """As much is read as tells that it is none."""
+    """Only enough is read to see that it is not a bundle."""
     assert home.is_dir()
     assert main(["verify", "/dev/zero"]) == 12
     assert capsys.readouterr().out == "UNREADABLE: /dev/zero is not a Promptster bundle\n"

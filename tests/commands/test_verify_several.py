@@ -27,7 +27,7 @@ EVENTS = plausible()
 
 
 def _logged(*, extra: int = 0, fork: bool = False, closed: bool = True) -> tuple[bytes, Certified]:
-    """A bundle whose receipts stand in a log that goes on behind them; a fork has other entries in front of them."""
+    """A bundle whose receipts are in a log with more entries after them; a fork has other entries before them."""
     certified = Certified(limits={"log": 1})
     data = Bundler(certified).bundle(EVENTS, closed=closed)
     parts = read_bundle(data)
@@ -229,4 +229,4 @@ def test_standard_input_is_one_of_several(
     code, document = _several(capsys, "early", "-")
     assert (code, [entry["file"] for entry in document["files"]]) == (10, ["early.promptster", "standard input"])
     assert main(["verify", "-", "-"]) == 2
-    assert "which can be read once only" in capsys.readouterr().err
+    assert "can be read only once" in capsys.readouterr().err

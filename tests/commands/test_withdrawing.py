@@ -1,4 +1,4 @@
-"""Withdrawing tells the truth about what was handed out before: nobody knows who kept a copy."""
+"""Withdrawing says truthfully what was fetched before: nobody knows who kept a copy."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ def acme(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     ("reads", "told"),
     [
         ([], None),
-        (["replay"], "handed out once, to be read or saved"),
-        (["replay", "export"], "handed out 2 times, to be read or saved"),
+        (["replay"], "fetched once, to be read or saved"),
+        (["replay", "export"], "fetched 2 times, to be read or saved"),
     ],
 )
 def test_a_replay_is_not_called_an_exported_copy(
@@ -76,7 +76,7 @@ def _withdrawn_at_a_terminal(invited: Invited) -> tuple[str, Tombstone]:
 
 
 def test_the_day_of_the_last_backup_is_named_before_where_the_policy_states_one(tmp_path: Path) -> None:
-    """Before and behind the question, and in the certificate; whoever agreed to a policy without it is told to ask."""
+    """Before and after the question, and in the certificate; without it in the policy, the advice is to ask."""
     with stage(tmp_path, options=("--key-backup-days", "3")) as acme:
         with acme.invited("stated") as stated:
             assert "and at most 3 days later their backups." in stated.person.result("policy", stated.link)["text"]
@@ -96,7 +96,7 @@ def test_the_day_of_the_last_backup_is_named_before_where_the_policy_states_one(
 
 
 def test_no_day_is_named_where_nothing_is_stated(acme: Stage) -> None:
-    """Neither before nor behind the question, nor in the certificate."""
+    """Neither before nor after the question, nor in the certificate."""
     with acme.invited("unstated") as invited:
         shown, stone = _withdrawn_at_a_terminal(invited)
     assert ASK in shown

@@ -46,6 +46,6 @@ def test_a_recorder_that_was_stopped_leaves_a_silence(tmp_path: Path) -> None:
     told = {gap["kind"]: gap for gap in document["gaps"]}
     assert told["silence"]["to_ms"] - told["silence"]["from_ms"] > LATE_MS
     assert told["silence"]["to_seq"] > told["silence"]["seq"]
-    assert told["capture_gap"]["text"].endswith("the recorder stood still")
+    assert told["capture_gap"]["text"].endswith("the recorder was stopped")
     assert told["capture_gap"]["to_ms"] - told["capture_gap"]["from_ms"] > STILL_MS
     assert "the recorder was silent" in shown.stdout

@@ -31,7 +31,9 @@ if TYPE_CHECKING:
     from promptster.proxy.observation import Observer, Outcome
 
 RECORDINGS = Path(__file__).parent.parent / "recordings"
-"""What real agents sent to a script of ours, by agent and version; the agents' own long texts are left out."""
+"""What older versions of Promptster recorded."""
+AGENTS = Path(__file__).parent.parent / "agents"
+"""By agent, ``recordings/VERSION``: what the real one sent to a script of ours, without its own long texts."""
 
 SSE = ((b"content-type", b"text/event-stream; charset=utf-8"),)
 JSON = ((b"content-type", b"application/json"),)
@@ -151,9 +153,18 @@ def values(drafts: Iterable[Draft], *names: str) -> list[tuple[Any, ...]]:
 
 
 def recording(name: str) -> list[dict[str, Any]]:
-    """The steps of one recording."""
-    lines = (RECORDINGS / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()
+    """The steps of one recording, ``AGENT/VERSION/NAME``."""
+    agent, version, file = name.split("/")
+    lines = (AGENTS / agent / "recordings" / version / f"{file}.jsonl").read_text(encoding="utf-8").splitlines()
     return [json.loads(line) for line in lines]
+
+
+def recorded_hooks(agent: str, version: str, name: str = "hooks") -> list[dict[str, Any]]:
+    """The hook payloads of one recording that holds nothing else."""
+    found: list[dict[str, Any]] = json.loads(
+        (AGENTS / agent / "recordings" / version / f"{name}.json").read_text(encoding="utf-8")
+    )
+    return found
 
 
 def pieces(data: bytes, cuts: Sequence[int]) -> list[bytes]:

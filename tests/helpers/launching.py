@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from promptster.agents.hook_command import hook_command
 from promptster.agents.launching import LaunchRequest
+from promptster.agents.registry import base_urls
 from promptster.keys import FileStore, SessionSecrets, save_secrets
 from promptster.paths import Paths
 from promptster.protocol.policy import make_policy
@@ -34,11 +35,7 @@ TOKEN = "tok-" + "x" * 39
 TICKET = LaunchTicket(
     port=4711,
     token=TOKEN,
-    base_urls={
-        "claude": f"http://127.0.0.1:4711/{TOKEN}/anthropic",
-        "codex": "http://127.0.0.1:4711/openai",
-        "chatgpt": "http://127.0.0.1:4711/chatgpt",
-    },
+    base_urls=base_urls(4711, TOKEN),
     usual_addresses=("anthropic",),
     hook_socket="/run/s p/hooks.sock",
     spool="/state/spool",

@@ -72,7 +72,7 @@ def test_a_recorder_that_stood_still_says_so_when_it_wakes(still: int, *, is_tol
     pulse.beat()
     gap = {
         "source": "recorder",
-        "detail": "the recorder stood still",
+        "detail": "the recorder was stopped",
         "lost": 0,
         "from_ms": stopped,
         "to_ms": stopped + still,

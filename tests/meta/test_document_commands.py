@@ -23,7 +23,7 @@ OWN = {"--help", "--json", "--version", "-h"}
 """Options of the programs themselves, and of their help."""
 OF_OTHERS = {
     "--settings", "--bg", "--background", "--cd", "--workspace", "--worktree",  # of agents
-    "--require-hashes", "--follow",  # of pip and git
+    "--require-hashes", "--follow", "--upgrade", "--upgrade-package",  # of pip, git and uv
 }  # fmt: skip
 
 
@@ -78,7 +78,7 @@ def lines() -> Iterator[tuple[str, str]]:
 
 
 def spans() -> Iterator[tuple[str, str]]:
-    """Page and text of each piece of code in a sentence that names a program with a word behind it, or options."""
+    """Page and text of each piece of code in a sentence that names a program with a word after it, or options."""
     for page in PAGES:
         text = re.sub(r"^```.*?^```$", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
         for span in re.findall(r"`([^`\n]+)`", text):

@@ -44,7 +44,7 @@ def test_what_the_wire_signs_is_explained() -> None:
 
 
 def test_words_that_people_read_are_explained() -> None:
-    """Every verdict, role, activity, and state of a session stands somewhere in the glossary."""
+    """Every verdict, role, activity, and state of a session is somewhere in the glossary."""
     told = " ".join(f"{term} {meaning}" for term, meaning, _ in ROWS)
     words = [*(word for word, _ in _VERDICTS.values()), *Role, *Activity, *State, *SessionState]
     assert [str(word) for word in words if not re.search(rf"\b{word}\b", told)] == []

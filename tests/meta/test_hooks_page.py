@@ -1,4 +1,4 @@
-"""docs/hooks.md tells what every hook event becomes, and the real capture engine keeps it."""
+"""docs/hooks.md shows what every hook event becomes, and the real capture engine keeps it."""
 
 from __future__ import annotations
 

@@ -128,6 +128,7 @@ _CANDIDATES_SIDE: Final = frozenset(
         "h11",
         "httpx",
         "keyring",
+        "msgspec",
         "nacl",
         "platformdirs",
         "promptster",
@@ -135,8 +136,8 @@ _CANDIDATES_SIDE: Final = frozenset(
         "rfc8785",
         "rich",
         "typer",
+        "typing_extensions",
         "zstandard",
-        "msgspec",
     ]
 )
 """What the candidate's programs import: HTTP, cryptography, a terminal's output, the keyring. None of it watches."""

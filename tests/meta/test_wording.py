@@ -56,6 +56,7 @@ def test_a_rule_passes_its_counterexamples(rule: str, text: str) -> None:
         ('raise UsageError(f"{name} is not installed")', []),
         ('raise UsageError("HTTP is refused for example.com")', []),
         ("raise UsageError(message)", []),
+        ('raise ChoiceError("Nothing was changed.")', []),
     ],
 )
 def test_the_message_of_an_error_is_not_a_sentence(statement: str, rules: list[str]) -> None:

@@ -281,7 +281,7 @@ class Proxied:
         return len(self._to_providers())
 
     def sent_ahead(self) -> list[int]:
-        """How many bytes behind their current request the agents' connections hold, where reading has stopped."""
+        """How many bytes after their current request the agents' connections hold, if reading has stopped."""
         return [len(one._buffer) for one in self.proxy._agents if one._too_far_ahead]
 
     def undelivered(self) -> int:

@@ -89,7 +89,7 @@ async def test_a_refused_head_request_gets_no_body() -> None:
 
 
 async def test_what_follows_a_refusal_is_not_served() -> None:
-    """A second request smuggled behind a refused one is dropped."""
+    """A second request smuggled after a refused one is dropped."""
     async with provider(_echo) as there, proxied(there.upstream()) as here:
         agent = await here.connect()
         good = b"GET /%s/anthropic/ HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n\r\n" % (TOKEN.encode(), here.port)
@@ -99,7 +99,7 @@ async def test_what_follows_a_refusal_is_not_served() -> None:
 
 
 async def test_pipelined_requests_are_served_in_order() -> None:
-    """Requests sent ahead wait for their turn, also those behind a body and between hooks."""
+    """Requests sent ahead wait for their turn, also those after a body and between hooks."""
     async with provider(_echo) as there, proxied(there.upstream()) as here:
         agent = await here.connect()
         for number in range(5):
@@ -209,7 +209,7 @@ async def test_broken_chunks_behind_the_beginning_of_an_answer_cut_it() -> None:
 async def test_an_early_answer_reaches_an_agent_that_reads_slowly(held: str) -> None:
     """An answer that came before the request's end is delivered whole, however long the agent takes to read it.
 
-    The agent goes on sending meanwhile: a socket that is closed then takes along what it still holds.
+    The agent keeps sending meanwhile: a socket that is closed then discards what it still holds.
     """
     size = 200_000
 

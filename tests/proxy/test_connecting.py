@@ -183,7 +183,7 @@ async def test_a_proxy_that_is_not_there_is_named() -> None:
 
 
 async def test_a_certificate_for_another_name_is_refused_through_a_tunnel(tmp_path: Path) -> None:
-    """A proxy cannot lead us to somebody else."""
+    """A proxy cannot connect us to another host."""
     ca_file, tls = make_server(tmp_path, "other.test")
     async with provider(_serve, tls=tls) as there, provider(_proxy(there.port, [])) as between:
         network = Network(proxy_url=f"http://127.0.0.1:{between.port}", ca_files=(ca_file,))

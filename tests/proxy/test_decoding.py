@@ -97,7 +97,7 @@ def test_foreign_bytes_are_corrupt(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["deflate", "br"])
 def test_bytes_behind_the_end_are_corrupt(name: str) -> None:
-    """Where nothing may follow, something that follows is a fault."""
+    """Data after the end of a stream is a fault."""
     encoding, pack = CODINGS[name]
     decoder = ContentDecoder(encoding)
     assert decoder.feed(pack(b"body")) == b"body"
@@ -144,7 +144,7 @@ def test_the_coding_is_read_from_the_message() -> None:
 @pytest.mark.parametrize("name", CODINGS)
 @given(pieces=st.lists(st.binary(max_size=50), max_size=6), keep=st.integers(0, 60))
 def test_arbitrary_bytes_never_raise(name: str, pieces: list[bytes], keep: int) -> None:
-    """Whatever comes, also behind a good beginning, is decoded or a fault."""
+    """Any data, also after a valid beginning, is decoded or a fault."""
     encoding, pack = CODINGS[name]
     decoder = ContentDecoder(encoding)
     for piece in (pack(b"beginning" * 9)[:keep], *pieces):

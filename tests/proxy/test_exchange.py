@@ -182,7 +182,7 @@ async def test_expect_100_continue_is_between_agent_and_provider(final: bytes) -
     ],
 )
 async def test_answers_without_a_body(method: bytes, answer: bytes) -> None:
-    """Their length is not waited for, and both connections go on."""
+    """Their length is not waited for, and both connections stay open."""
 
     async def script(talk: Talk) -> None:
         for _ in range(3):
@@ -302,7 +302,7 @@ async def test_broken_chunks_cut_the_stream() -> None:
     ],
 )
 async def test_an_unreadable_answer_is_a_bad_gateway(sent: bytes, why: str) -> None:
-    """A provider's head that is refused becomes a 502 that says so, in words for people."""
+    """A provider's head that is refused becomes a 502 with a readable reason."""
 
     async def script(talk: Talk) -> None:
         await talk.request()
@@ -336,7 +336,7 @@ async def test_a_provider_that_cannot_be_reached_is_a_bad_gateway() -> None:
 
 @pytest.mark.parametrize("when", ["before the answer", "in the request", "in the answer"])
 async def test_an_agent_that_hangs_up_ends_the_providers_connection(when: str) -> None:
-    """The provider notices at once that nobody listens any more."""
+    """The provider notices at once that the agent has gone."""
     gone, begun = asyncio.Event(), asyncio.Event()
 
     async def script(talk: Talk) -> None:

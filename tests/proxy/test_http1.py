@@ -119,7 +119,7 @@ def test_a_head_of_64_kib_is_the_limit() -> None:
 
 @given(cuts=st.lists(st.integers(1, 60), max_size=8))
 def test_the_end_of_a_head_is_found_at_any_cut(cuts: list[int]) -> None:
-    """However a head arrives, its end is found once, behind its empty line."""
+    """However a head arrives, its end is found once, after its empty line."""
     whole = _request(fields=b"X-A: b\r\n")
     data, searched = whole + b"body", 0
     for cut in sorted(set(cuts)):

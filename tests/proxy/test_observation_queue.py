@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from tests.proxy.rig import Seen, Talk, provider, proxied, until
 from typing_extensions import override
 
-from promptster.proxy.limits import Limits
-from promptster.proxy.observation import DataMissed, ExchangeEnd, Observation, RequestData, RequestEnd, ResponseData
+from promptster.proxy.limits import Limits, Timing
+from promptster.proxy.observation import (
+    DataMissed,
+    ExchangeEnd,
+    Observation,
+    RequestData,
+    RequestEnd,
+    RequestInfo,
+    ResponseData,
+)
+from promptster.proxy.observation_queue import ExchangeReporter, ObservationQueue
 
-if TYPE_CHECKING:
-    from promptster.proxy.observation import RequestInfo
+INFO = RequestInfo(upstream="anthropic", method="POST", target="/", headers=(), received_ms=0)
 
 
 async def test_what_does_not_fit_is_counted_and_the_exchange_goes_on() -> None:
@@ -72,7 +79,7 @@ async def _answer(talk: Talk) -> None:
 
 
 async def test_a_faulty_observer_disturbs_nothing() -> None:
-    """Its exceptions are reported, the traffic and the other calls go on."""
+    """Its exceptions are reported; the traffic and the other observations continue."""
     async with provider(_answer) as there, proxied(there.upstream(), observe=_Faulty) as here:
         agent = await here.connect()
         for _ in range(2):
@@ -114,3 +121,34 @@ async def test_bytes_are_sent_before_they_are_observed() -> None:
         await agent.answer()
         await here.settled()
         assert order == ["sent"]
+
+
+def _queue(room: int, faults: list[Exception]) -> ObservationQueue:
+    return ObservationQueue(limits=Limits(observed_bytes=room), timing=Timing(), on_fault=faults.append)
+
+
+async def test_delivering_makes_room() -> None:
+    """What was delivered no longer counts: the queue takes as much again, and nothing is missed."""
+    faults: list[Exception] = []
+    queue, seen = _queue(2000, faults), Seen(INFO)
+    reporter = ExchangeReporter(queue, lambda _info: seen, INFO)
+    for _ in range(10):
+        reporter.data(ResponseData(b"x" * 1000))
+        queue.flush()
+    assert (len(seen.response), seen.missing, queue.missed_bytes, queue.room) == (10_000, 0, 0, 2000)
+    assert faults == []
+
+
+async def test_missed_data_is_reported_before_the_data_after_it() -> None:
+    """An observer learns of a gap where it is, not at the end."""
+    faults: list[Exception] = []
+    queue, seen = _queue(2000, faults), Seen(INFO)
+    reporter = ExchangeReporter(queue, lambda _info: seen, INFO)
+    reporter.data(ResponseData(b"x" * 1000))
+    reporter.data(ResponseData(b"y" * 1000))
+    queue.flush()
+    reporter.data(ResponseData(b"z" * 1000))
+    queue.flush()
+    assert seen.observations == [ResponseData, DataMissed, ResponseData]
+    assert (seen.response, seen.missing, queue.missed_bytes) == (b"x" * 1000 + b"z" * 1000, 1000, 1000)
+    assert faults == []

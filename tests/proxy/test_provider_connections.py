@@ -69,7 +69,7 @@ async def test_upstreams_do_not_share_connections() -> None:
 
 @pytest.mark.parametrize("how", ["closed", "reset", "spoken"])
 async def test_a_stale_connection_is_not_used(how: str) -> None:
-    """What the provider closed, reset or used for words of its own while idle is not given a request."""
+    """A connection that the provider closed, reset or sent data on while it was idle is given no request."""
     stale = asyncio.Event()
 
     async def script(talk: Talk) -> None:

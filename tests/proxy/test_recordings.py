@@ -20,7 +20,7 @@ _BLOCK = re.compile(r"^ {6}string: \|[+-]?\n((?: {8}.*\n|\n)+)", re.MULTILINE)
 
 
 def _streams() -> list[tuple[str, bytes]]:
-    """The response bodies that stand in the recordings as literal blocks of server-sent events."""
+    """The response bodies that the recordings hold as literal blocks of server-sent events."""
     found: list[tuple[str, bytes]] = []
     for file in sorted(FOLDER.glob("*.yaml")) if FOLDER.is_dir() else []:
         for number, match in enumerate(_BLOCK.finditer(file.read_text())):

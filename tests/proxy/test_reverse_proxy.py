@@ -67,7 +67,7 @@ async def test_closing_cuts_what_is_under_way_and_tells_everything() -> None:
 
 
 async def test_closing_never_ends_an_open_ended_answer_properly() -> None:
-    """Where only the connection's end tells the answer's, the end of the proxy itself is a reset too."""
+    """A response that ends with its connection is ended by a reset, also if the proxy itself stops."""
 
     async def script(talk: Talk) -> None:
         await talk.request()
@@ -84,7 +84,7 @@ async def test_closing_never_ends_an_open_ended_answer_properly() -> None:
 
 
 async def test_a_connection_accepted_at_the_last_moment_is_closed_too() -> None:
-    """What the system had accepted before the end, and hands over behind it, is not served by anybody."""
+    """A connection that the system accepted before the end, and hands over afterwards, is not served."""
     async with provider(_serve) as there, proxied(there.upstream()) as here:
         await here.proxy.aclose()
         ours, theirs = socket.socketpair()

@@ -1,6 +1,6 @@
 """Every rule of RFC 9112's sections 2 to 8, with bytes that keep it and bytes that break it, through the real proxy.
 
-The rows stand in ``wire``, beside what the RFC asks, sentence by sentence. A refusal is counted at the provider's
+The rows are in ``wire``, next to what the RFC asks, sentence by sentence. A refusal is counted at the provider's
 socket, an acceptance by equal bytes there; what a provider sends is judged at the agent's socket in the same way.
 """
 
@@ -257,7 +257,7 @@ async def test_an_answer_that_keeps_the_rule_arrives(row: AnswerRule, case: Pass
 
 @pytest.mark.parametrize(("row", "case"), _cases(AnswerRule, "refused"))
 async def test_an_answer_that_breaks_the_rule_does_not_arrive(row: AnswerRule, case: Stopped) -> None:
-    """The agent gets our 502, or a cut answer where the head had passed, and never what the provider put behind it.
+    """The agent gets our 502, or a cut answer if the head had passed, and never what the provider sent after it.
 
     The connection to the provider carries no other request.
     """

@@ -20,7 +20,7 @@ def make(dist: Path) -> None:
     """Make every file of the release of HEAD.
 
     Args:
-        dist: where; what is there is replaced.
+        dist: where; existing files are replaced.
 
     Raises:
         ReleaseError: there is no release of this commit.
@@ -28,7 +28,7 @@ def make(dist: Path) -> None:
     found = list(disagreements(ROOT))
     if found:
         raise ReleaseError("\n".join(found))
-    version = version_of(ROOT)
+    version, commit = version_of(ROOT), git(ROOT, "rev-parse", "HEAD").strip()
     shutil.rmtree(dist, ignore_errors=True)
     dist.mkdir()
     with tempfile.TemporaryDirectory() as name:
@@ -42,7 +42,6 @@ def make(dist: Path) -> None:
             pinned.write_text(requirements(ROOT, program, version, wheel), encoding="utf-8")
             files += [pinned, bill(program, version, dist, scratch, ROOT / "pyproject.toml")]
     (dist / "SHA256SUMS").write_text(sums(files), encoding="utf-8")
-    commit = git(ROOT, "rev-parse", "HEAD").strip()
     sys.stdout.write(f"Release {version} of commit {commit}, built twice with the same bytes:\n{sums(files)}")
 
 

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.helpers.capturing import RECORDINGS, Bench
+from tests.helpers.capturing import RECORDINGS, Bench, recorded_hooks
 from tests.helpers.sessions import CLAUDE, Script
 
 from promptster.agents.registry import readers
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 BOTH = ("proxy", "hook")
 RECORDED = json.loads((RECORDINGS / "promptster-0.1" / "edits.json").read_bytes())
 """Tool calls and edits as version 0.1 recorded them of the recordings beside them."""
-REPORTED = [line["payload"] for line in json.loads((RECORDINGS / "claude-2.1.330" / "edits.json").read_bytes())]
+REPORTED = [line["payload"] for line in recorded_hooks("claude", "2.1.330", "edits")]
 WHOLE = {
     "tabs.py": "@@ -1,4 +1,4 @@\n def f():\n \tif x:\n-\t\treturn 1\n+\t\treturn 3\n \treturn 2",
     "win.txt": "@@ -1,3 +1,3 @@\n alpha\n-beta\n+BETA\n gamma",

@@ -112,7 +112,7 @@ def test_the_programs_own_words(tmp_path: Path, words: tuple[str, ...], columns:
 
 @pytest.mark.parametrize("columns", [*WIDTHS, 40])
 def test_tables(tmp_path: Path, columns: int) -> None:
-    """Ids are whole at every width; where columns have no room beside each other, they stand below each other."""
+    """Ids are unbroken at every width; columns without room next to each other become lists."""
     program = [sys.executable, "-c", TABLE]
     shown = _shown(program, tmp_path, columns)
     _assert_fits(shown, columns, _piped(program, tmp_path))
@@ -122,14 +122,14 @@ def test_tables(tmp_path: Path, columns: int) -> None:
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
 def test_another_encoding_gets_codes_for_what_it_cannot_hold(bundle: Path, encoding: str) -> None:
-    """Nothing fails for a letter: the story is whole, and says what stood there."""
+    """No letter causes a failure: the story is complete, with a code for the letter."""
     environ = {**_environ(bundle), "PYTHONUTF8": "0", "PYTHONIOENCODING": encoding}
     words = [str(BIN / "promptster"), "replay", "ada.promptster", "--all"]
     done = subprocess.run(words, env=environ, cwd=bundle, capture_output=True, check=False)
     assert done.returncode == 0
     assert done.stderr == b""
     assert b"+1 \\u22121" in done.stdout
-    assert b"who saw what" in done.stdout
+    assert b"Who saw what" in done.stdout
 
 
 def test_into_a_pipe_nothing_is_wrapped(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ def _output(*, json: bool) -> tuple[Output, io.StringIO, io.StringIO]:
 
 
 def test_with_json_standard_output_is_exactly_one_document() -> None:
-    """Words for people go to standard error, the result alone to standard output."""
+    """Messages go to standard error, the result alone to standard output."""
     out, stdout, stderr = _output(json=True)
     out.say("hello")
     out.note("progress")

@@ -1,4 +1,4 @@
-"""Questions: what is a yes, what is a no, and what happens where nobody can be asked."""
+"""Questions: what is a yes, what is a no, and what happens without a terminal."""
 
 from __future__ import annotations
 

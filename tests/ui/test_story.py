@@ -96,7 +96,7 @@ def test_the_title_is_there_before_the_rest_is_checked() -> None:
     opening = Opening.of(data, ())
     noting = _Noting(facts=opening.facts, data=data, parts=opening.parts, trusted=())
     blocks = told(_begun(noting), Layout())
-    assert next(blocks).plain == "Take-home  Acme"
+    assert next(blocks).plain == "Take-home, for Acme"
     assert noting.asked == []
     assert "consistent" in [next(blocks).plain, next(blocks).plain][1]
     assert noting.asked == ["checked"]
@@ -113,7 +113,7 @@ def test_a_bundle_that_proves_nothing_has_no_title_of_its_own() -> None:
     for broken in (b"PK", altered):
         opening = Opening.of(broken, ())
         assert opening.facts == Facts()
-        assert [block.plain for block in title(opening.facts)] == ["session"]
+        assert [block.plain for block in title(opening.facts)] == ["Session"]
     assert next(told(_begun(opening), Layout())).plain == next(story(from_bundle(altered, ()))).plain
 
 

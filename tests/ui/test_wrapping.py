@@ -35,7 +35,7 @@ def test_a_link_stays_whole_on_a_line_of_its_own() -> None:
 
 
 def test_further_lines_stand_below_the_text_of_the_first() -> None:
-    """Behind a bullet, a number, a label with its gap, or an indent."""
+    """After a bullet, a number, a label with its gap, or an indent."""
     text = "one two three four five six seven"
     assert fold(f"- {text}", 20) == ["- one two three four", "  five six seven"]
     assert fold(f"  2. {text}", 20) == ["  2. one two three", "     four five six", "     seven"]

@@ -1,4 +1,4 @@
-"""A collector's log, and somebody who knows the collector."""
+"""A collector's log, and a user who knows the collector."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def log() -> Iterator[ServedLog]:
 
 @pytest.fixture
 def config(tmp_path: Path, log: ServedLog) -> Config:
-    """The settings of somebody who knows the collector."""
+    """The settings of a user who knows the collector."""
     paths = Paths(config=tmp_path / "config", data=tmp_path / "data", state=tmp_path / "state")
     PinnedKeys(paths).pin(log.url, log.keyfile)
     return Config.load(paths, {})

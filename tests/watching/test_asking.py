@@ -55,7 +55,7 @@ def test_what_was_kept_is_asked_about_by_the_next_command(config: Config, log: S
 
 
 def test_another_root_of_the_same_size_is_named_with_both_notes(config: Config, log: ServedLog) -> None:
-    """The collector's folder was put back and went on: both signed notes are in the warning and in a file."""
+    """The collector's folder was restored and continued: both signed notes are in the warning and in a file."""
     before = log.signed()
     assert _watch(config, log) == ()
     log.entries = leaves(5, fork=4)
@@ -135,7 +135,7 @@ def test_a_smaller_log_later_was_put_back(config: Config, log: ServedLog) -> Non
 
 
 def test_a_checkpoint_by_another_key_is_no_checkpoint_of_this_log(config: Config, log: ServedLog) -> None:
-    """It is told and never kept among the log's own, so that it cannot stand in for one of them."""
+    """It is reported and never kept with the log's own notes, so that it cannot replace one of them."""
     _watch(config, log)
     stranger = ServedLog(seed="mallory").key
     log.note = sign_checkpoint(origin=log.origin, size=9, root=bytes(32), key=stranger)
@@ -145,7 +145,7 @@ def test_a_checkpoint_by_another_key_is_no_checkpoint_of_this_log(config: Config
 
 
 def test_a_restored_log_is_another_log(config: Config, log: ServedLog) -> None:
-    """A new origin that goes on from the last known checkpoint is in order; going back to the old one is not."""
+    """A new origin that continues from the last known checkpoint is correct; going back to the old one is not."""
     _watch(config, log)
     begun = [merkle.leaf_hash(log.signed().encode()), *leaves(3, fork=0)]
     log.number, log.entries = 1, begun[:2]
@@ -180,7 +180,7 @@ def test_a_new_log_that_drops_what_was_known_is_told_once(
 
 
 def test_a_new_log_is_asked_about_until_it_answers(config: Config, log: ServedLog) -> None:
-    """A collector that gives its checkpoint and no proof is not believed to go on, and is told for it, too."""
+    """A collector that gives its checkpoint and no proof is not trusted to continue, and that is reported."""
     _watch(config, log)
     log.number, log.entries, log.proofless = 1, leaves(4, fork=0), True
     kinds = [[split.kind for split in _watch(config, log)] for _ in range(PATIENCE)]
@@ -247,7 +247,7 @@ def test_what_is_no_note_is_passed_over(config: Config, log: ServedLog, note: st
 
 
 def test_an_unknown_collector_is_not_watched(config: Config, log: ServedLog) -> None:
-    """Without a pinned key nothing tells whose notes these are: nothing is asked, nothing is kept."""
+    """Without a pinned key nobody knows whose notes these are: nothing is asked, nothing is kept."""
     stranger = ServedLog(seed="mallory", entries=leaves(3))
     with serving_log(stranger):
         assert watch(config, stranger.url, seen=[stranger.view()]).splits == ()
@@ -266,7 +266,7 @@ def test_notes_of_another_collector_are_never_mixed_in(config: Config, log: Serv
 
 
 def test_a_disk_that_refuses_is_told_and_stops_nothing(config: Config, log: ServedLog) -> None:
-    """Where the state folder cannot be written the command goes on with a word about it."""
+    """If the state folder cannot be written, the command continues with a warning."""
     config.paths.state.write_bytes(b"not a folder")
     watched = watch(config, log.url)
     assert watched.splits == ()
@@ -334,7 +334,7 @@ def test_notes_that_came_with_other_answers_are_kept_too(config: Config, log: Se
 
 
 def test_a_lying_proof_is_kept_with_the_notes(config: Config, log: ServedLog) -> None:
-    """What the collector answered stands in the evidence."""
+    """What the collector answered is in the evidence."""
     _watch(config, log)
     log.entries, log.lie = leaves(8), [bytes(32), bytes(range(32))]
     (split,) = _watch(config, log)
@@ -356,7 +356,7 @@ def test_several_commands_at_once_never_warn(config: Config, log: ServedLog) -> 
 
 
 def test_a_log_that_two_commands_see_first_is_one_log(config: Config, log: ServedLog) -> None:
-    """Whichever of them writes last, it is remembered once; twice would look like a log that was taken up again."""
+    """Whichever of them writes last, it is remembered once; twice would look like a return to an old log."""
     logs = KeptLogs(config.paths)
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(logs.add_head, [log.key.public_key] * 40, [log.origin] * 40))
@@ -369,7 +369,7 @@ def test_a_log_that_two_commands_see_first_is_one_log(config: Config, log: Serve
 
 
 def test_a_recorder_keeps_what_it_was_shown_on_the_way(config: Config, log: ServedLog) -> None:
-    """Without asking anybody and without ever failing; the next command has it proved, or tells."""
+    """Without a request and without ever failing; the next command has it proved, or reports it."""
     for note in (log.signed(leaves(5, fork=2)), "nothing", ServedLog(seed="mallory", entries=leaves(4)).signed()):
         remember(config.paths, log.url, note)
     remember(config.paths, "https://unknown.example", log.signed())

@@ -1,4 +1,4 @@
-"""What a person is told of a collector's log, and the exit code that follows from it."""
+"""What a person reads about a collector's log, and the exit code."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def config(config: Config, log: ServedLog) -> Config:
-    """The settings of somebody who knows the collector and was shown its log."""
+    """The settings of a user who knows the collector and has seen its log."""
     assert _told(config, log) == (0, "")
     return config
 
@@ -51,7 +51,7 @@ def test_a_missing_proof_changes_no_exit_code(config: Config, log: ServedLog) ->
     assert said[:-1] == [(0, "")] * (PATIENCE - 1)
     code, words = said[-1]
     assert code == 0
-    assert words.startswith(f"warning: {log.url} was asked several times to prove that its log only grew")
+    assert words.startswith(f"warning: {log.url} has answered several times without proving that its log only grew")
     assert "before:" not in words
 
 

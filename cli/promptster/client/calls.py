@@ -93,7 +93,7 @@ class Answer:
         """
         try:
             value = json.loads(self.body)
-        except (ValueError, RecursionError):  # no JSON, or nested to exhaust whoever reads it
+        except (ValueError, RecursionError):  # not JSON, or nested too deeply
             value = None
         if not is_object(value):
             raise CollectorError(

@@ -1,4 +1,4 @@
-"""The errors for a refusal and for a missing answer: words for people, a code for scripts."""
+"""The errors for a refusal and for a missing answer, with a message for people and a code for scripts."""
 
 from __future__ import annotations
 

@@ -83,7 +83,7 @@ def load(name: str, *, work: bool = True, signature: bool = True) -> ModuleType:
         return import_module(f"{__name__}.{name}")
     finally:
         needed.work = needed.signature = True
-        if not (work and signature):  # what lacks a part must not be found by whoever needs all of it
+        if not (work and signature):  # an incomplete module must not be reused
             for module in sys.modules.keys() - before:
                 if module.startswith(f"{__name__}."):
                     del sys.modules[module]

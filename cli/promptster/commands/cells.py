@@ -43,7 +43,7 @@ def when(text: object, now_ms: int, *, missing: str = "") -> str:
     with contextlib.suppress(ValueError, OverflowError, OSError):
         at = datetime.fromtimestamp(at_ms / 1000, UTC).astimezone()
         return f"{at.day:>2} {_MONTHS[at.month - 1]} {at.year}"
-    return missing  # a moment that no calendar holds
+    return missing  # a time outside the calendar
 
 
 def length(minutes: int) -> str:

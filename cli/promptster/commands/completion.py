@@ -54,7 +54,7 @@ def command(
 
 def answer(words: Sequence[str]) -> str:
     """The possible completions of the last word, one a line; empty if there are none."""
-    with contextlib.suppress(Exception):  # a shell that is asked for help shows no fault in the middle of a line
+    with contextlib.suppress(Exception):  # no error may appear in the middle of a command line
         return "\n".join(_lines(typed(words)))
     return ""
 

@@ -186,7 +186,7 @@ def _check_target(target: Path, *, force: bool) -> None:
         raise UsageError(f"{target} is a folder", hint="Name a file with -o.")
     if not target.parent.is_dir():
         raise UsageError(f"there is no folder {target.parent}", hint="Create it first.")
-    if target.exists() and not target.is_file():  # a device or a pipe would be replaced for everybody
+    if target.exists() and not target.is_file():  # a device or a pipe would be replaced for everyone
         raise UsageError(f"{target} is not a file", hint="Name a file with -o, or use - for standard output.")
     if (target.exists() or target.is_symlink()) and not force:
         raise _taken(target)
@@ -202,7 +202,7 @@ def _write(exporter: Exporter, replay: Replay, target: Path | None, *, force: bo
     data = b"".join(exporter.export(replay))
     try:
         write_private(target, data, new=not force)
-    except FileExistsError as error:  # it came while the session was fetched
+    except FileExistsError as error:  # created while the session was fetched
         raise _taken(target) from error
     except OSError as error:
         raise PromptsterError(f"cannot write {target}: {reason_of(error)}", code="file") from error

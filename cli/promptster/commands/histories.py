@@ -123,7 +123,7 @@ def rest_told(histories: Histories, files: int) -> Iterator[str]:
     if histories.split:
         yield "Do not rely on it: the log has two histories. See EQUIVOCATION above."
         return
-    if files < 2:  # noqa: PLR2004 - there is nothing to be said of one
+    if files < 2:  # noqa: PLR2004 - one file has nothing to be compared with
         return
     logs = {tree[:2] for tree, where in histories.places.items() if where != [KEPT]}
     if not logs:

@@ -48,7 +48,7 @@ def command(
     pinned = PinnedKeys(config.paths)
     with CollectorClient(url, token=token, network=config.network) as client:
         keyfile = client.keys()
-        pinned.check(url, keyfile)  # before the token goes anywhere
+        pinned.check(url, keyfile)  # before the token is sent
         try:
             me = client.me()
         except SignInRejectedError as error:

@@ -34,14 +34,18 @@ Usage: promptster run AGENT [ARGUMENTS...]
 
 {_AGENTS}
 
-  Everything after the agent's name is passed to the agent unchanged, except one
-  leading --. Input, output and exit code are the agent's own. Nothing is written
-  to the agent's configuration.
+  Everything after the agent's name is passed to the agent unchanged, except for
+  one leading --. Input, output and exit code are the agent's own. Nothing is
+  written to the agent's configuration.
 
 Options, before the agent's name:
   -h, --help  Show this message and exit.
 
-Example: promptster run claude -p 'Explain the tests'"""
+Example: promptster run {PROGRAMS[0]} -p 'Explain the tests'
+
+Exit code: the agent's. 6 inside another agent, where this does not work; 125 if
+it could not be started with recording on, 126 if it is not executable, 127 if
+it is not installed."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -104,7 +108,7 @@ def _place_notes(name: str, words: tuple[str, ...], paths: Paths) -> tuple[str, 
     agent = launches(name)
     folder = recording_session(paths)
     workspace = Path(folder.facts().workspace)
-    require_allowed(name, folder)  # before anybody is told to install what may not be used
+    require_allowed(name, folder)  # before advice to install what may not be used
     find_program(name, os.environ)
     return require_inside(name, agent, words, workspace) if agent.converses(words) else ()
 
@@ -126,6 +130,6 @@ def _words_after(prepared: Prepared, paths: Paths, out: Output) -> tuple[str, ..
         return ()
     try:
         since = ControlClient(folder).status().events
-    except SessionError:  # the recorder died since it gave the ticket; its supervisor starts another
+    except SessionError:  # the recorder has died since then; its supervisor starts another
         return ()
     return (sys.executable, "-P", "-m", "promptster.commands.agent_ended", prepared.name, str(since))

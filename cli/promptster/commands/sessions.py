@@ -77,7 +77,7 @@ def stage(entry: Mapping[str, Any]) -> str:
         return str(entry.get("outcome") or "ended")
     if state != "open":
         return state
-    activity = str(entry.get("activity"))  # not told by collectors of version 0.1
+    activity = str(entry.get("activity"))  # not sent by collectors of version 0.1
     return activity if activity in _OPEN else "started"
 
 
@@ -109,14 +109,14 @@ def codes(entries: Sequence[tuple[str, Mapping[str, Any]]], now_ms: int) -> Iter
         opened, *later = [when(at, now_ms).strip() for at in (entry.get("opened_at"), *_again(entry))]
         if opened:
             unnamed = int(entry.get("openings", 0)) - 1 - len(later)
-            if unnamed > 0:  # the last time is always among those that are named
+            if unnamed > 0:  # the last time is always listed
                 later.insert(-1, f"{unnamed} more")
             text += f"  opened {opened}" + (f", again {', '.join(later)}" if later else "")
         yield from fold(text, columns(), len(name) + 13)
 
 
 def _again(entry: Mapping[str, Any]) -> list[object]:
-    later: list[object] | None = entry.get("opened_again_at")  # not told by collectors of version 0.1
+    later: list[object] | None = entry.get("opened_again_at")  # not sent by collectors of version 0.1
     return later or []
 
 

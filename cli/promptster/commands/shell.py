@@ -37,7 +37,11 @@ Usage: promptster shell [ARGUMENTS FOR THE SHELL...]
 Options, before the shell's arguments:
   -h, --help  Show this message and exit.
 
-Example: promptster shell -c 'claude -p hello'"""
+Example: promptster shell -c '{PROGRAMS[0]} -p hello'
+
+Exit code: the shell's. 6 inside an agent, where this does not work; 125 if
+agents could not be recorded in it, 126 if the shell is not executable, 127 if
+it is not installed."""
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -35,7 +35,7 @@ def keep_token(
     store = choose_store(preference, file.path, announce, what="this sign-in")
     store.put(_name(url), token)
     if store.kind == "keyring":
-        file.delete(_name(url))  # an older sign-in must not win over this one
+        file.delete(_name(url))  # an older sign-in must not take precedence
     return store.kind
 
 

@@ -143,7 +143,7 @@ def read_bundle_of(source: Source, config: Config, collector: str | None = None)
     except NotSignedInError:
         if _SESSION.fullmatch(named):
             raise
-        raise _nothing(named) from None  # far more likely a file's name that is mistyped
+        raise _nothing(named) from None  # most likely a mistyped file name
     with team as client:
         return client.bundle(_whole(client, named))
 
@@ -183,7 +183,7 @@ def begin_replay(text: str, config: Config, collector: str | None = None) -> Beg
     source = find_source(text)
     data = read_bundle_of(source, config, collector)
     begun = Begun(source=source, opening=Opening.of(data, PinnedKeys(config.paths).fingerprints()))
-    if not begun.opening.facts.session:  # nothing in it is known to be the collector's word: no heading goes first
+    if not begun.opening.facts.session:  # nothing in it is signed by a known collector, so no heading is shown first
         begun.replay()
     return begun
 

@@ -129,7 +129,7 @@ def command(
         try:
             offer = fetch_offer(text, collector, config, SystemClock())
             begun, made = _agree_and_open(offer, options, config, out)
-        except KeyboardInterrupt:  # what was prepared by then is undone already
+        except KeyboardInterrupt:  # what was prepared is already undone
             raise InterruptError(hint="Nothing was recorded, and your invite was not used.") from None
     else:
         now = SystemClock().wall_ms()
@@ -171,7 +171,7 @@ def _agree_and_open(
     with starting.exclusive_start(config.paths):
         made = prepare(plan.workspace)
         try:
-            _check_editors(plan, options)  # a clone may have brought a file that cannot be taken
+            _check_editors(plan, options)  # the clone may contain a file that cannot be changed
             checks = starting.checks_document(starting.check_paths(plan.upstreams, config.network))
             _tell_checks(checks, out)
             session = attempts.new_session_id()
@@ -224,7 +224,7 @@ def _go_on(begun: attempts.Attempt, code: InviteCode, made: Preparation | None, 
         try:
             certificate = attempts.redeem(begun, code, config, SystemClock())
         except CollectorError:
-            if made is not None and not folder.path.exists():  # refused for good
+            if made is not None and not folder.path.exists():  # the refusal is final
                 made.undo()
             raise
         facts = folder.facts()

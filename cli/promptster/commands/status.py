@@ -160,7 +160,7 @@ def _time(facts: SessionFacts, state: SessionState, now: int) -> str:
         return f"{until(facts.record_until, now)}; agents are no longer recorded"
     if state is SessionState.PAUSED:
         return f"{until(facts.record_until, now)}; the clock keeps running"
-    if _ends_soon(facts, now):  # a sentence of its own says what happens then
+    if _ends_soon(facts, now):  # a separate sentence says what happens then
         return until(facts.record_until, now)
     return f"{until(facts.record_until, now)}, then recording ends; nothing is submitted"
 

@@ -39,7 +39,7 @@ def command(
         raise SessionError("you already submitted this session", hint=_DELETE, code="session_over")
     if state.ended:
         raise SessionError(f"nothing to stop: the session {doing(state)}", code="session_over")
-    if state is SessionState.CLOSING and not facts.refused:  # else submitting may never come to its end
+    if state is SessionState.CLOSING and not facts.refused:  # otherwise submitting may never end
         raise SessionError(
             "the session is being submitted", hint="Run `promptster submit` to finish that.", code="closing"
         )
@@ -71,7 +71,7 @@ _DELETE = "To have it deleted: promptster withdraw"
 
 def _kept(current: Current) -> str:
     organisation = one_line(current.facts.organisation)
-    if not current.folder.has_document(POLICY):  # a session that lost its papers can be ended all the same
+    if not current.folder.has_document(POLICY):  # a session without its documents can still be ended
         return f"{organisation} keeps what it received for as long as its policy says."
     days = Policy.parse(current.folder.read_document(POLICY)).retention_days
     return f"{organisation} keeps what it received for {days} day{'s' if days != 1 else ''} after the session ends."

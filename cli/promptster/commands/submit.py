@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from promptster.session_folder.folder import SessionFacts
     from promptster.session_folder.touched_files import Restored
 
+_UNFINISHED = "Not finished. Everything is kept. Run `promptster submit`."
 _FINDINGS = 3
 _DAY_MS = 24 * 60 * 60 * 1000
 _JUST_NOW_MS = 60 * 1000
@@ -60,14 +61,12 @@ def command(
         _submit(current, config, out, yes=yes)
     except KeyboardInterrupt:
         sys.stderr.write("\n")
-        raise ChoiceError(
-            "Not finished. Everything is kept. Run `promptster submit`.", code="interrupted", interrupted=True
-        ) from None
+        raise ChoiceError(_UNFINISHED, code="interrupted", interrupted=True) from None
 
 
 def _submit(current: Current, config: Config, out: Output, *, yes: bool) -> None:
     files: int | None = None
-    if finished_bundle(current) is None:  # else only the last step was interrupted, or is looked at again
+    if finished_bundle(current) is None:  # otherwise only the last step is missing or repeated
         try:
             files = _deliver(current, out, yes=yes)
         except submitting.UndeliveredError as error:
@@ -140,7 +139,7 @@ def _tell_summary(current: Current, prepared: submitting.Prepared, status: Recor
         out.note("Its files are compared with those that Promptster kept at the start.")
     if status.last and now - status.last["ms"] < _JUST_NOW_MS:
         agent = one_line(str(status.last.get("agent") or "")) or "an agent"
-        out.note(f"warning: {agent} was active less than a minute ago; what it does after this is not recorded")
+        out.note(f"warning: {agent} was active just now; what it does after this is not recorded")
     out.note()
 
 

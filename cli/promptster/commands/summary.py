@@ -48,7 +48,7 @@ def rows(current: Current, prepared: Prepared, events: int, now_ms: int) -> Iter
         yield "Not in full", f"{names(hidden)}: only name, size and hash are sent"
     try:
         timeline = look(current).replay.timeline
-    except PromptsterError:  # what cannot be read here is sent all the same
+    except PromptsterError:  # what cannot be read here is still sent
         yield "Recording", counted(events, "event")
     else:
         yield "Recording", f"{_counts(timeline, events)} ({size(_bytes(current))})"

@@ -93,7 +93,7 @@ def _checked(file: Path, trusted: frozenset[str]) -> _Checked:
     piped = str(file) == _STDIN
     data = _standard_input() if piped else _read(file, "Name a bundle: a file that ends in .promptster.")
     verification = verify_bundle(data, trusted=trusted)
-    kept = data if verification.verdict == "unreadable" else b""  # only to tell what it is; bundles can be large
+    kept = data if verification.verdict == "unreadable" else b""  # only to see what it is; bundles can be large
     name = _STDIN_NAME if piped else str(file)
     return _Checked(file=None if piped else file, name=name, data=kept, verification=verification)
 

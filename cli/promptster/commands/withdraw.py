@@ -72,7 +72,7 @@ def command(
         if json or current.facts.state is not SessionState.WITHDRAWN:
             raise
         for line in (*sentence_lines(f"warning: {error.message}"), *sentence_lines(error.hint or "")):
-            out.note(line)  # done, with a limit: here everything is deleted
+            out.note(line)  # done with a limit: everything here is deleted
         return error.exit_code
     if invite is not None:
         finished(invite, config.paths)
@@ -214,7 +214,7 @@ def _tell(current: Current, done: Withdrawn, certificate: Path | None, out: Outp
             f"Withdrawn at {soon(stone.at_ms, now)}. {organisation} confirmed that the keys are destroyed (signed)."
         )
         lines += _about_backups(stone, organisation)
-        if stone.exports:  # a bundle is fetched to be read as well as to be kept: nobody can tell which it was
+        if stone.exports:  # nobody knows whether a fetched bundle was read or saved
             times = "once" if stone.exports == 1 else counted(stone.exports, "time")
             lines += sentence_lines(
                 f"Before that it was fetched {times}, to be read or saved. Saved copies are not affected: ask "

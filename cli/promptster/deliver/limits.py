@@ -12,15 +12,15 @@ class SealingLimits:
     """Sizes in bytes, times in seconds."""
 
     batch_bytes: int = 3 * 1024 * 1024
-    """Plain bytes of events after which a batch is full; a larger event has a batch of its own."""
+    """Plain bytes of events after which a batch is full; a larger event has a batch to itself."""
     batch_events: int = MAX_EVENTS
     """Events after which a batch is full."""
     smallest_batch: int = 64 * 1024
     """``batch_bytes`` is never halved below this."""
     backlog: int = 4
-    """From this many batches without receipts on, the collector counts as behind."""
+    """Number of batches without receipts from which on new ones are delayed."""
     backlog_factor: int = 20
-    """How much longer events gather then."""
+    """How much longer events are then collected."""
     gather_s: float = 1.0
     """How long events gather before they are sealed."""
     retry_s: float = 2.0

@@ -89,7 +89,7 @@ class Sealer:
         self._hurry.set()
 
     async def _gather(self) -> None:
-        """Let more come together, longer while the collector is behind."""
+        """Wait for more events, longer while many batches have no receipt."""
         pause = self._gather_s * (self._limits.backlog_factor if self._outbox.backlog >= self._limits.backlog else 1)
         with suppress(TimeoutError):
             async with asyncio.timeout(pause):  # wait_for of 3.11 loses a cancellation that comes with a hurry

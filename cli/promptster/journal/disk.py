@@ -140,7 +140,7 @@ def write_all(files: Files, handle: int, data: bytes | bytearray) -> None:
 def write_whole(files: Files, path: Path, data: bytes) -> None:
     """Make ``path`` hold exactly ``data``, durably, or leave it as it was.
 
-    The bytes go to a new file beside it, are made durable, and take the name in one step.
+    The bytes go to a new file next to it, are made durable, and get the name in one step.
 
     Raises:
         OSError: nothing has the name that had not before.

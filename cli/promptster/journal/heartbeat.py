@@ -1,8 +1,8 @@
-"""The recorder's pulse: a heartbeat every minute, and a note when the clock was set or the recorder stood still.
+"""The recorder's heartbeat every minute, and a note when the clock was set or the recorder did not run.
 
 A heartbeat is an ordinary event, so it is chained and signed with the rest: who takes it out is seen. A clock that was
 set is told from one that runs: wall clock and monotonic clock drift apart by more than drift can explain. A recorder
-that was stopped, or that got no time from the computer, sees it when it wakes: both clocks went on without it.
+that was stopped, or that got no time from the computer, sees it when it wakes: both clocks continued without it.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
 
 JUMP_MS = 2_000
 STILL_MS = 10_000
-"""A recorder that looks at its clocks twice a second, and did not for this long, stood still."""
-STOOD_STILL = "the recorder stood still"
+"""A recorder reads its clocks twice a second; if it did not for this long, it was stopped."""
+WAS_STOPPED = "the recorder was stopped"
 
 
 class Heartbeat:
     """Looks at the clocks whenever ``beat`` is called, which should be about twice a second."""
 
     def __init__(self, recorder: JournalWriter, clock: Clock, counts: Callable[[], Mapping[str, object]]) -> None:
-        """``counts`` gives what a heartbeat tells beside the recorder's own numbers."""
+        """Use ``counts`` for what a heartbeat reports in addition to the recorder's own numbers."""
         self._recorder, self._clock, self._counts = recorder, clock, counts
         self._offset = clock.wall_ms() - clock.mono_ms()
         self._last = self._looked = clock.mono_ms()
@@ -55,5 +55,5 @@ class Heartbeat:
         if still >= STILL_MS:
             now = self._clock.wall_ms()
             begin = max(0, now - still)
-            gap = CaptureGap(source="recorder", detail=STOOD_STILL, lost=0, from_ms=begin, to_ms=now)
+            gap = CaptureGap(source="recorder", detail=WAS_STOPPED, lost=0, from_ms=begin, to_ms=now)
             self._recorder.append_own(gap)

@@ -42,7 +42,7 @@ class Recovery:
     """What opening a journal found out of order. All zero after an orderly end."""
 
     torn_bytes: int = 0
-    """Bytes behind the last valid record, moved aside."""
+    """Bytes after the last valid record, moved aside."""
     refused_files: int = 0
     """Files that continue nothing, moved aside."""
 
@@ -87,7 +87,7 @@ class Journal:
         """What was moved aside."""
 
     def records(self, *, start: int = 0) -> Iterator[tuple[int, bytes]]:
-        """Every durable record from ``start`` on; safe beside a thread that appends."""
+        """Yield every durable record from ``start`` on; safe while a thread appends."""
         return read(self._files, self._found, self._cipher, start=start)
 
     def free_bytes(self) -> int:
@@ -118,7 +118,7 @@ class Journal:
         self.next_seq, self._chain = self.next_seq + len(entries), links[-1]
 
     def jump(self, *, base: int, first: int, entries: Sequence[bytes]) -> None:
-        """Go on at ``first`` with ``entries``; records from ``base`` on no longer count. All of it happens, or nothing.
+        """Continue at ``first`` with ``entries``; records from ``base`` on no longer count. All or nothing.
 
         Raises:
             OSError: nothing changed.
@@ -127,7 +127,7 @@ class Journal:
         self.close()
         chain = scan(self._files, self._folder, self._cipher, self._session).chain_before(base)
         if chain is None or first < base:
-            raise ValueError("a journal can go on only behind what it holds")
+            raise ValueError("a journal can continue only after what it holds")
         header = file_header(base=base, first=first, chain=chain)
         content = bytearray(header)
         last = chain_after_header(header, base=base, first=first, chain=chain)
@@ -151,11 +151,11 @@ class Journal:
 
         Raises:
             OSError: the disk cannot even be read.
-            JournalLostError: records that were durable cannot be read any more.
+            JournalLostError: records that were durable can no longer be read.
         """
         self.close()
         if not holds(self._files, self._folder, self._found):
-            raise JournalLostError("records that were durable cannot be read any more")
+            raise JournalLostError("records that were durable can no longer be read")
 
     def close(self) -> None:
         """Let go of the file; a later ``append`` begins a new one."""
@@ -212,7 +212,7 @@ class Journal:
         return old
 
     def _take_away(self, extent: Extent) -> None:
-        """Remove a file whose records stand elsewhere, or that has none; keep aside one with something behind them."""
+        """Remove a file without records or whose records are elsewhere; move one with more bytes after them aside."""
         if extent.end < extent.size:
             self._set_aside(extent.path)
             return
@@ -225,4 +225,4 @@ class Journal:
 
 
 class JournalLostError(Exception):
-    """Durable records cannot be read any more; only a new start, with its recovery, can go on."""
+    """Durable records can no longer be read; only a new start, with its recovery, can continue."""

@@ -6,7 +6,7 @@ A journal is a folder of files ``00000000.journal``, ``00000001.journal`` and so
     record = u32be length || u64be seq || check (16) || sealed data (length bytes)
 
 A record's check is cut from the running chain value SHA256(previous value || seq || length || sealed data), a header's
-from the SHA256 of what stands before it. A file's header says that it continues after record ``base - 1``, whose chain
+from the SHA256 of what is before it. A file's header says that it continues after record ``base - 1``, whose chain
 value it repeats, and that its own first record is ``first``. So records from ``base`` on in earlier files are
 superseded: that is how a file begun after a failed write leaves behind what nobody was promised, and how numbering can
 move on when the collector holds other events under the same numbers.
@@ -59,7 +59,7 @@ class Cipher(Protocol):
 
 
 def file_header(*, base: int, first: int, chain: bytes) -> bytes:
-    """The header of a file that goes on at ``first`` behind the record before ``base``, whose chain value is given."""
+    """Make the header of a file that continues at ``first`` after the record before ``base``, and its chain value."""
     checked = _CHECKED.pack(MAGIC, base, first, chain)
     return checked + hashlib.sha256(checked).digest()[:16]
 
@@ -91,23 +91,23 @@ class Extent:
     chain: list[bytes] = field(default_factory=list[bytes])
     """The chain's value after each record."""
     ends: list[int] = field(default_factory=list[int])
-    """The offset behind each record."""
+    """The offset after each record."""
     size: int = 0
     """The file's length."""
 
     @property
     def counts(self) -> bool:
-        """Whether the prefix needs this file: for its records, or for the jump in the numbers that its header tells."""
+        """Whether the prefix needs this file: for its records, or the jump in the numbers in its header."""
         return bool(self.chain) or self.first != self.base
 
     @property
     def end(self) -> int:
-        """The offset behind the last record that counts."""
+        """The offset after the last record that counts."""
         return self.ends[-1] if self.ends else FILE_HEADER.size
 
     @property
     def next_seq(self) -> int:
-        """The seq behind the last record that counts."""
+        """The seq after the last record that counts."""
         return self.first + len(self.chain)
 
     @property
@@ -138,11 +138,11 @@ class Scan:
 
     @property
     def torn_bytes(self) -> int:
-        """Bytes behind the last valid record of the last file."""
+        """Bytes after the last valid record of the last file."""
         return self.extents[-1].size - self.extents[-1].end if self.extents else 0
 
     def chain_before(self, seq: int) -> bytes | None:
-        """The chain's value just before record ``seq`` would stand, or ``None`` if the prefix does not reach it."""
+        """Return the chain's value just before record ``seq``, or ``None`` if the prefix does not reach it."""
         if not self.extents:
             return self.genesis if seq == 0 else None
         for extent in reversed(self.extents):

@@ -83,9 +83,9 @@ class JournalWriter:
         self.failing: str | None = None
         """The disk's last error by name, while it refuses."""
         self.lost = False
-        """Durable records cannot be read any more: only a new start can go on."""
+        """Durable records can no longer be read: only a new start can continue."""
         self.finished = False
-        """A ``closed`` event stands in the journal; nothing follows it."""
+        """A ``closed`` event is in the journal; nothing follows it."""
         self._lock = threading.RLock()
         self._pending: list[_Pending] = []
         self._pending_bytes = 0
@@ -215,7 +215,7 @@ class JournalWriter:
         if seq < self._durable:
             return
         if self.lost:
-            raise JournalLostError("the journal cannot be written any more")
+            raise JournalLostError("the journal can no longer be written")
         future = asyncio.get_running_loop().create_future()
         self._waiting.append((seq, future))
         self._settle()
@@ -289,7 +289,7 @@ class JournalWriter:
     def _write(self) -> None:
         try:
             self._write_until_stopped()
-        except Exception as error:  # noqa: BLE001 - whatever it was: without a writer, only a new start can go on
+        except Exception as error:  # noqa: BLE001 - whatever it was: without a writer, only a new start can continue
             self.failing, self.lost = type(error).__name__, True
             self._tell_durable()
 
@@ -357,7 +357,7 @@ class JournalWriter:
             if seq < self._durable:
                 future.set_result(None)
             elif self.lost:
-                future.set_exception(JournalLostError("the journal cannot be written any more"))
+                future.set_exception(JournalLostError("the journal can no longer be written"))
             else:
                 still.append((seq, future))
         self._waiting = still

@@ -127,7 +127,7 @@ def reason_for(exc: Exception) -> str:
 
 
 def explain(exc: Exception, host: str) -> UnreachableError:
-    """Why a connection failed, in words for people who know their network."""
+    """Why a connection failed, for a person who knows the network."""
     if isinstance(exc, UnreachableError):
         return exc
     match exc:

@@ -37,7 +37,7 @@ def opening(folder: SessionFolder, *, consented: bool) -> Iterator[Entry]:
 
     Args:
         folder: the session, as ``promptster start`` left it.
-        consented: the consent is recorded already, by a start that was cut off behind it.
+        consented: the consent is recorded already, by a start that was interrupted after it.
 
     Raises:
         SessionError: a document is missing.
@@ -93,6 +93,6 @@ def losses(*, clean_end: bool, found: Recovery, repair: Repair) -> list[str]:
     if repair.moved or repair.skipped:
         details.append(
             f"{repair.skipped} numbers belong to events that only the collector holds; {repair.moved} events were "
-            "entered anew behind them"
+            "added again after them"
         )
     return details

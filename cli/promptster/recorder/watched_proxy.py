@@ -101,7 +101,7 @@ class WatchedProxy:
             self._capture.hook_refused(agent, size, beginning)
 
     def _fault(self, error: Exception) -> None:
-        """An observer or a hook raised: traffic goes on, and the recording says that something is missing."""
+        """Report an exception of an observer or a hook: forwarding continues, and a gap is recorded."""
         self._log.fault("capture", error)
         if self._capture is not None:
             self._capture.faulted()

@@ -28,7 +28,7 @@ class Seen:
 
 
 def look(current: Current) -> Seen:
-    """The session as it is on record here: from its journal, or from its bundle once it was handed in.
+    """The session as it is on record here: from its journal, or from its bundle once it was submitted.
 
     Raises:
         SessionError: it is deleted.
@@ -39,7 +39,7 @@ def look(current: Current) -> Seen:
         try:
             replay = from_bundle(bundle.read_bytes(), trusted=trusted_keys(current.folder).fingerprints)
         except FileNotFoundError:
-            raise SessionError(f"your bundle is not at {bundle} any more", code="bundle_missing") from None
+            raise SessionError(f"your bundle is no longer at {bundle}", code="bundle_missing") from None
         return Seen(replay=replay, events=replay.verification.events if replay.verification else 0)
     cipher = JournalCipher(current.secrets.content_key, facts.session)
     files = SystemFiles()

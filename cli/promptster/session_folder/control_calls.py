@@ -27,7 +27,7 @@ class _Call:
 
 @dataclass(frozen=True, kw_only=True)
 class StatusCall(_Call):
-    """How does the recording stand? Answered by ``RecorderStatus``."""
+    """Ask for the status of the recording. Answered by ``RecorderStatus``."""
 
     op = "status"
 

@@ -65,7 +65,7 @@ class ControlClient:
         self._timeout = timeout
 
     def status(self) -> RecorderStatus:
-        """How the recording stands."""
+        """Ask for the status of the recording."""
         return RecorderStatus.read(self.ask(StatusCall()))
 
     def launch(self) -> LaunchTicket:
@@ -97,13 +97,13 @@ class ControlClient:
         return answer.received, answer.events
 
     def refused(self, command: str, *, agent: str) -> bool:
-        """Record that a command did not work inside an agent; whether it stands in the record."""
+        """Record that a command did not work inside an agent; returns whether it was recorded."""
         return Refused.read(self.ask(RefusedCall(command=command, agent=agent))).recorded
 
     def stop(self, *, withdrawn: bool = False, for_another: bool = False) -> None:
         """End recorder and supervisor; both are gone when this returns.
 
-        ``withdrawn`` leaves nothing more to the journal or the wire; with ``for_another`` the session itself goes on.
+        ``withdrawn`` leaves nothing more to the journal or the wire; with ``for_another`` the session itself continues.
 
         Raises:
             SessionError: no recorder answers, or the processes did not end in time.

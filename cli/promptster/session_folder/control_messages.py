@@ -188,7 +188,7 @@ class RecorderStatus(Reply):
     """Not recorded, by reason: ``policy``, ``paused``, ``time_limit``, ``overload``."""
     collector: Mapping[str, Any]
     """``reachable`` (null before the first try), ``last_error`` (a code or null) and ``refused`` (null, or ``code``
-    and ``message`` of a refusal for good: nothing more is sent until somebody asks for it)."""
+    and ``message`` of a final refusal: nothing more is sent until the candidate asks for it)."""
     port: int
     record_until: int
     upload_until: int
@@ -205,7 +205,7 @@ class RecorderStatus(Reply):
     last: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """What an agent did last, see ``promptster.recorder.last_activity``; empty while nothing was recorded of one."""
     paused_ms: int = 0
-    """Wall clock at which the pause began that goes on; 0 while there is none."""
+    """Wall clock at which the current pause began; 0 if there is none."""
 
     @property
     def refused(self) -> Mapping[str, str] | None:
@@ -248,7 +248,7 @@ class RecorderStatus(Reply):
 
 @dataclass(frozen=True, kw_only=True)
 class LaunchTicket(Reply):
-    """What a launcher needs to put an agent behind the recorder.
+    """What a launcher needs to connect an agent to the recorder.
 
     ``token`` is a secret: it belongs into 0600 files and environments, never into arguments.
     """

@@ -1,4 +1,4 @@
-"""One session's folder: where each file stands, and the small facts that every command may read without a secret.
+"""One session's folder: the place of each file, and the small facts that every command may read without a secret.
 
 Here live the names of files and the content of ``session.json``. What is recorded lies in ``journal/`` and is read
 through ``promptster.journal``; what was sent lies in ``batches/`` and is read through ``promptster.deliver``.
@@ -91,12 +91,12 @@ class SessionFacts:
     code: str = ""
     """The confirmation code of the certificate's key; empty before there is one, and in a session of version 0.1."""
     agents: tuple[str, ...] = ()
-    """What may stand after ``promptster run``, to be shown: what is enforced is read from the policy."""
+    """The agents that may follow ``promptster run``, for display; what is enforced is read from the policy."""
     refused: str = ""
-    """The collector's word for why it takes nothing more, such as ``session_full``; empty while delivery goes on."""
+    """The code for why the collector accepts nothing more, such as ``session_full``; empty while delivery continues."""
 
     def time_is_over(self, now_ms: int) -> bool:
-        """Whether nothing new of an agent is recorded any more, because the time for that is over."""
+        """Whether agents are no longer recorded because the time for that is over."""
         return bool(self.record_until) and now_ms >= self.record_until
 
     @classmethod
@@ -147,7 +147,7 @@ class SessionFolder:
         """The session that commands act on, or ``None``.
 
         Raises:
-            NotPrivateError: the folder that holds it is somebody else's.
+            NotPrivateError: the folder that holds it belongs to another user.
         """
         require_our_folder(paths.state)
         try:
@@ -189,7 +189,7 @@ class SessionFolder:
     def arrived_ms(self, received: int) -> int | None:
         """When the last of so many batches was acknowledged, by this computer's clock: when its receipt was written.
 
-        ``None`` where nothing was, or nobody knows any more.
+        ``None`` if there was nothing, or it is no longer known.
         """
         try:
             return int((self.batches / f"{received - 1:08d}.receipt").stat().st_mtime * 1000) if received > 0 else None
@@ -223,7 +223,7 @@ class SessionFolder:
 
     @property
     def way_on(self) -> str:
-        """What to do when something of somebody else's stands in the place of ``run``."""
+        """Return the hint for something of another user in the place of ``run``."""
         return MOVED_AWAY if self.run == self.path / "run" else ELSEWHERE
 
     def require_run(self) -> None:

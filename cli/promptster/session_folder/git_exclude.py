@@ -1,8 +1,8 @@
 """Keeping our editor files out of the candidate's commits: lines of ours in ``.git/info/exclude`` while they are there.
 
 An editor's file holds the session's token, and ``git add -A`` would put it into the candidate's history. The lines
-stand in one block between two markers, and the first marker says what was missing before, so that taking the block out
-gives back the very bytes; whatever somebody writes around it meanwhile stays. Nothing has to be remembered for that, so
+are in one block between two markers, and the first marker says what was missing before, so that taking the block out
+gives back the very bytes; anything written around it meanwhile stays. Nothing has to be remembered for that, so
 it also works after a crash. No link is followed on the way to the file.
 """
 
@@ -49,7 +49,7 @@ _SPECIAL = re.compile(r"([\\*?\[\]!# ])")
 
 
 def hide(workspace: Path, relative: str) -> None:
-    """Let git leave a file of the workspace out; does nothing where no repository is, or where it does so already.
+    """Let git leave a file of the workspace out; does nothing without a repository, or if git already leaves it out.
 
     Raises:
         WorkspaceError: the list cannot be written, or is no plain file.
@@ -79,7 +79,7 @@ def hide(workspace: Path, relative: str) -> None:
 
 
 def require_hideable(workspace: Path) -> None:
-    """Whether the list could be written as it stands; changes nothing.
+    """Check whether the list can be written; changes nothing.
 
     Raises:
         WorkspaceError: it could not.
@@ -92,7 +92,7 @@ def require_hideable(workspace: Path) -> None:
 
 
 def show_again(workspace: Path) -> None:
-    """Take our lines out again; does nothing where there are none. What cannot be written is left: it hides two files.
+    """Remove our lines, if there are any. What cannot be written is left: it hides two files.
 
     Nobody loses anything by lines that name files of ours which are gone, so this stops no session's end.
     """

@@ -1,4 +1,4 @@
-"""Taking our entries out of a JSON file that somebody changed after we had merged them in.
+"""Removes our entries from a JSON file that was changed after we merged them in.
 
 Known are the file before us, the file as we wrote it, and the file as it is now. What we added and nobody changed goes;
 what we replaced and nobody changed comes back; everything else stays as it is now.
@@ -13,7 +13,7 @@ from promptster.paths import utf8
 
 _ABSENT = object()
 _KEPT_WITH_OTHERS = frozenset({"version", "$schema"})
-"""Keys that make a file readable at all: they stay as long as somebody else's entries stand beside them."""
+"""Keys that make a file readable at all: they stay as long as other entries are with them."""
 
 
 class NotMergeableError(ValueError):
@@ -34,7 +34,7 @@ def unmerge(before: bytes | None, written: bytes, now: bytes) -> bytes | None:
     if before is not None and result == original:
         return before
     if json.dumps(result, sort_keys=True) == json.dumps(current, sort_keys=True):
-        return now  # nothing of ours is in it, so it stays as somebody wrote it
+        return now  # nothing of ours is in it, so it stays as it is
     return utf8(json.dumps(result, indent=2, ensure_ascii=False)) + b"\n"
 
 

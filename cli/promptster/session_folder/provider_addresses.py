@@ -1,6 +1,6 @@
 """Providers that are not where they usually are: what a candidate has to know before an agent's key goes there.
 
-The addresses stand in the policy's text too, among many other words. Sending a key to a stranger takes a look and a yes
+The addresses are in the policy's text too, among many other words. Sending a key to a stranger takes a look and a yes
 of its own, so that they are named apart from it, by the collector's wish or by the candidate's own command line.
 """
 

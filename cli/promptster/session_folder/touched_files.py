@@ -2,7 +2,7 @@
 
 Before a file is changed, its bytes, its mode and its times, or that it was absent, are written to the session's sealed
 journal and made durable. At the end, or by ``promptster restore`` after a crash, the file becomes what it was. If
-somebody changed it meanwhile, only our entries are taken out, and that is said. Where a link, a pipe or the like stands
+it was changed meanwhile, only our entries are removed, and that is said. If a link, a pipe or the like is
 in its place, nothing is written through that: the person is told where our entries are, and nothing is forgotten.
 """
 
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from promptster.session_folder.vault import Vault
 
 _OURS = 0o700
-"""Bits that stay while our content stands in a file: it may hold the session's token."""
+"""Bits that a file keeps while it has our content, which may hold the session's token."""
 
 
 class Outcome(StrEnum):
@@ -49,11 +49,11 @@ class Outcome(StrEnum):
     PUT_BACK = "put back"
     """It is byte for byte what it was."""
     ENTRIES_REMOVED = "our entries removed"
-    """Somebody changed it meanwhile: their changes stay, ours are gone."""
+    """It was changed meanwhile: those changes stay, ours are gone."""
     LEFT = "left as it is"
-    """Somebody changed it so that it cannot be told what is ours."""
+    """It was changed so much that our entries cannot be found."""
     NOT_PUT_BACK = "not put back"
-    """Something else stands in its place, or the disk refused; the session's end did not wait for that."""
+    """Something else is in its place, or the disk refused; the session's end did not wait for that."""
 
 
 _SENTENCES = {
@@ -160,7 +160,7 @@ class TouchedFiles:
     def as_restored(self) -> dict[bytes, bytes | None]:
         """What every touched file would hold if it were put back now; ``None`` for absent.
 
-        One that cannot be put back because something else stands in its place is left out: it counts as it is.
+        One that cannot be put back because something else is in its place is left out: it counts as it is.
         """
         found: dict[bytes, bytes | None] = {}
         for record in self._records():
@@ -221,7 +221,7 @@ class TouchedFiles:
         try:
             now = read_regular(path)
         except OSError:
-            return [f"{named} are not in {path} any more. Where you keep the file that was there, take them out."]
+            return [f"{named} are no longer in {path}. If you keep the file that was there, remove them from it."]
         data, outcome = self._resolve(record, now)
         real = Path(os.path.realpath(path))
         if outcome is Outcome.LEFT:
@@ -254,7 +254,7 @@ class TouchedFiles:
             return record.before, Outcome.PUT_BACK
         if now is None and record.displaced:
             return record.before, Outcome.PUT_BACK
-        if now is None:  # somebody deleted it: our entries are gone with it
+        if now is None:  # it was deleted, and our entries with it
             return None, Outcome.ENTRIES_REMOVED
         try:
             for written in record.written:
@@ -273,7 +273,7 @@ class TouchedFiles:
         return next((kept for kept in self._records() if kept.path == relative), None)
 
     def _rebased(self, record: _Record) -> _Record:
-        """The record once somebody else has changed the file: their content without ours is what will be put back."""
+        """Return the record after another program changed the file: its content without ours will be put back."""
         now = read_plain(self._workspace, record.path)
         if now == record.before or now in record.written:
             return record
@@ -305,7 +305,7 @@ class _Obstacle:
     why: str
     advice: str
     place: Path | None = None
-    """What stands in the way, where that is not the disk."""
+    """What is in the way, if that is not the disk."""
 
     @property
     def code(self) -> str:

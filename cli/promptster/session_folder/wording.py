@@ -68,7 +68,7 @@ def last_thing(last: Mapping[str, Any]) -> str:
     agent, subject = str(last.get("agent") or "") or "an agent", str(last.get("subject") or "")
     kind = last.get("kind")
     if kind == "prompt":
-        return f"{agent} went on by itself" if subject == MACHINE else f"you asked {agent}"
+        return f"{agent} continued by itself" if subject == MACHINE else f"you asked {agent}"
     if kind == "model_response" and subject:
         return f"{agent} got {'an error from the model' if subject == 'error' else 'part of an answer'}"
     did, something = _DONE.get(str(kind), ("did something", ""))

@@ -47,7 +47,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _wake(_number: int, _frame: object) -> None:
-    """Nothing: the signal is waited for."""
+    """Do nothing, because the signal is awaited elsewhere."""
 
 
 def _let_go_of_streams() -> None:
@@ -135,7 +135,7 @@ def parent(pid: int) -> int:
 
 
 def _fields(pid: int) -> "list[str]":
-    """What Linux tells of a process, from its state on."""
+    """Return the fields that Linux shows for a process, from its state on."""
     try:
         with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:  # noqa: PTH123 - see _leave
             return file.read().rpartition(")")[2].split()

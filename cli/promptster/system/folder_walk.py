@@ -1,7 +1,7 @@
-"""The files below one folder, reached by open folders and never through a link.
+"""Access to the files below one folder, through open folders and never through a link.
 
-Names come from git and from what stands on the disk, so from the repository itself: one that leads up, out or into a
-``.git`` folder names nothing here. The folders on the way to the last file stay open, for files come in order.
+Names come from git and from the disk, and so from the repository itself: a name that leads up, out or into a ``.git``
+folder is treated as missing. The folders on the way to the last file stay open, because files come in order.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _NOT_THERE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
-"""Missing, or a link: nobody looks behind it."""
+"""Missing, or a link, which is not followed."""
 _NOWHERE = frozenset({b"", b".", b"..", b".git"})
 
 
 class Descent:
-    """Opens files below ``root``; a context that closes what it opened."""
+    """Opens files below ``root``; a context manager that closes what it opened."""
 
     def __init__(self, root: Path) -> None:
         """Open the root by its real path.
 
         Raises:
-            WorkspaceError: a link stands on the way.
+            WorkspaceError: a part of the path is a link.
             OSError: it cannot be opened.
         """
         self._root = root
@@ -45,7 +45,7 @@ class Descent:
         os.close(self._top)
 
     def facts(self, path: bytes) -> os.stat_result | None:
-        """What the system says about a file or link; ``None`` if nothing is there, or only behind a link.
+        """Return the status of a file or link; ``None`` if it does not exist or is reached only through a link.
 
         Raises:
             OSError: it cannot be asked.
@@ -59,10 +59,10 @@ class Descent:
             return None
 
     def target(self, path: bytes) -> bytes:
-        """What a link says.
+        """Return the target of a link.
 
         Raises:
-            OSError: it is none any more.
+            OSError: it is no longer a link.
         """
         folder, name = self._folder(path)
         if folder is None:
@@ -70,17 +70,17 @@ class Descent:
         return os.readlink(name, dir_fd=folder)
 
     def open(self, path: bytes) -> int | None:
-        """Open a regular file for reading; ``None`` if it is not there any more.
+        """Open a regular file for reading; ``None`` if it no longer exists.
 
         Raises:
-            NotPlainError: it is something else by now.
+            NotPlainError: it is no longer a regular file.
             OSError: it cannot be opened.
         """
         folder, name = self._folder(path)
         return None if folder is None else open_regular(folder, name, f"{self._root}/{os.fsdecode(path)}")
 
     def is_folder(self, path: bytes) -> bool:
-        """Whether a folder stands there that has anything in it."""
+        """Return whether a path is a folder that is not empty."""
         try:
             facts = self.facts(path)
             return facts is not None and stat.S_ISDIR(facts.st_mode) and any(True for _ in self.entries(path + b"/"))
@@ -88,7 +88,7 @@ class Descent:
             return False
 
     def entries(self, folder: bytes) -> Iterator[tuple[bytes, os.stat_result]]:
-        """What stands in a folder (with a slash at its end), with what the system says about it; ``.git`` is left out.
+        """List a folder (with a slash at its end) with the status of each entry; ``.git`` is left out.
 
         Raises:
             OSError: it cannot be listed.
@@ -107,7 +107,7 @@ class Descent:
                 yield raw, facts
 
     def _folder(self, path: bytes) -> tuple[int | None, bytes]:
-        """The open folder of a path, and the name in it."""
+        """Return the open folder of a path, and the name in it."""
         before, _, name = path.rpartition(b"/")
         if name.lower() in _NOWHERE:
             return None, name
@@ -132,7 +132,7 @@ class Descent:
         return (self._way[-1][1] if self._way else self._top), name
 
     def _leave(self, kept: int) -> None:
-        """Close the folders that are not on the way any more."""
+        """Close the folders that are no longer needed."""
         self._last = None
         while len(self._way) > kept:
             os.close(self._way.pop()[1])

@@ -39,18 +39,18 @@ _KEPT = frozenset(
 )
 """The user's own way of reaching a server and of finding git; nothing that points at a repository."""
 PATIENCE_S: Final = 120.0
-"""Seconds after which git is taken to wait for something that will not come."""
+"""Seconds after which git counts as waiting for something that will not come."""
 SUSPICION_S: Final = 3.0
 """Seconds after which we look for what it could wait for."""
 OWNER: Final = "workspace_owner"
-"""Code of the error where git does not touch a repository because of its owner."""
+"""The code of the error that git refuses a repository because of its owner."""
 TIMEOUT: Final = "git_timeout"
 _LINE_BYTES: Final = 8192
 _DUBIOUS: Final = b"dubious ownership"
 
 
 def require_git() -> None:
-    """Refuse to go on without git.
+    """Require git.
 
     Raises:
         WorkspaceError: git is not on PATH.
@@ -99,7 +99,7 @@ def git(
 
 
 def git_text(arguments: Sequence[str], *, cwd: Path) -> str | None:
-    """One line that git answers, or ``None`` where it has no answer.
+    """Return the one line that git answers, or ``None`` if it has no answer.
 
     Raises:
         WorkspaceError: it does not answer because of the repository's owner.

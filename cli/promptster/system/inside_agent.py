@@ -1,12 +1,12 @@
-"""Whether a process is an agent's: started by one, or by something that it started.
+"""Whether a process belongs to an agent: an agent, or something that the agent started, started it.
 
-Three things tell, for the process itself and for each of its ancestors:
+Three things show that, for the process itself and for each of its ancestors:
 
 - It is on the list that ``promptster run`` keeps: ``agents/PID`` in the state folder holds when that process started
   and the agent's name. The process on the list is the one that waits for the agent; on Linux it also inherits
   whatever detaches itself from the agent.
 - Its environment holds a mark: our own, or a variable that agents set in their shells.
-- It bears an agent's name.
+- It has an agent's name.
 
 The last two count only for a process of this same user of Promptster, whose environment names the same state folder: an
 agent in which Promptster itself is developed or tested does not act on the sessions of made-up users.
@@ -49,12 +49,12 @@ UNKNOWN = "an agent"
 
 
 def agent_around(pid: int, state: Path, environ: Mapping[str, str] | None = None) -> str | None:
-    """The name of the agent that a process belongs to; ``None`` for a person's.
+    """Return the name of the agent that a process belongs to; ``None`` if it is a person's.
 
     Args:
         pid: the process.
         state: the state folder whose sessions it wants to act on.
-        environ: its environment as it is now, where that is known better than from the system.
+        environ: its current environment, if that is known better than from the system.
     """
     listed = _listed(state)
     for place, process in enumerate(lineage(pid)):
@@ -71,7 +71,7 @@ def agent_around(pid: int, state: Path, environ: Mapping[str, str] | None = None
 
 
 def register(state: Path, pid: int, agent: str) -> str:
-    """Put a process on the list of agents; the path of its entry, which is written if the disk allows."""
+    """Add a process to the list of agents; returns the path of its entry, which is written if the disk allows."""
     folder = state / "agents"
     with suppress(OSError):
         make_private_folder(folder)
@@ -109,9 +109,9 @@ def _marked(environ: Mapping[str, str]) -> str | None:
 
 
 def _state_folder(environ: Mapping[str, str]) -> str:
-    """The state folder that a process with this environment uses; the account's own where nothing is said.
+    """Return the state folder that a process with this environment uses; by default the account's own.
 
-    It is ``promptster.paths`` for the environment of somebody else.
+    It does for another process's environment what ``promptster.paths`` does for ours.
     """
     named = environ.get("XDG_STATE_HOME", "")
     if os.path.isabs(named):  # noqa: PTH117 - a word of another process

@@ -1,4 +1,4 @@
-"""A file that lies in memory only: it has a path as long as somebody holds it open, and no disk ever sees it."""
+"""A file in memory: it has a path while a process holds it open, and is never written to a disk."""
 
 from __future__ import annotations
 
@@ -12,12 +12,11 @@ _SEALS = ("F_SEAL_SHRINK", "F_SEAL_GROW", "F_SEAL_WRITE", "F_SEAL_SEAL")
 def memory_file(data: bytes) -> tuple[int, str] | None:
     """Keep these bytes for the program that this process becomes.
 
-    The path goes by the process's own number, which ``execve`` keeps, so that the programs which the agent starts can
-    read it too, and it is gone with the agent. Nobody can write to it.
+    The path contains the process id, which ``execve`` keeps, so programs that the agent starts can read it too, and it
+    is gone with the agent. Nobody can write to it.
 
     Returns:
-        The descriptor (not inherited unless somebody sets that) and the path; ``None`` where the system has no such
-        files.
+        The descriptor (not inherited by default) and the path; ``None`` if the system has no such files.
     """
     if sys.platform != "linux":
         return None

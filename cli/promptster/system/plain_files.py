@@ -1,9 +1,9 @@
 """Files of the candidate or of the repository, opened, replaced and removed so that nothing can lead us elsewhere.
 
-Whatever stands below a folder that agents write to may have become something else a moment ago: a link to another
-place, a named pipe that never answers, a device. So every part of a path is opened relative to the one before it and
-never through a link, without waiting, and what was opened is asked what it is before a byte is read. New content takes
-a name by renaming, which replaces a link and never follows one.
+Anything in a folder that agents write to may have been replaced a moment ago: by a link to another place, a named pipe
+that never answers, or a device. So every part of a path is opened relative to the one before it, never through a link
+and without waiting, and its type is checked before a byte is read. New content gets its name by renaming, which
+replaces a link and never follows one.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _KINDS: Final = {
 
 
 class NotPlainError(WorkspaceError):
-    """A path of the workspace is a link, leads through one or out of the workspace, or is no file."""
+    """A path of the workspace is a link, leads through one or out of the workspace, or is not a file."""
 
     default_code = "touched_link"
 
@@ -49,7 +49,7 @@ class NotPlainError(WorkspaceError):
 
 
 def read_plain(root: Path, relative: str, *, limit: int = SIZE_LIMIT) -> bytes | None:
-    """A file's content, or ``None`` where there is no file.
+    """Return a file's content, or ``None`` if it does not exist.
 
     Args:
         root: the folder that holds it, by its real path.
@@ -57,7 +57,7 @@ def read_plain(root: Path, relative: str, *, limit: int = SIZE_LIMIT) -> bytes |
         limit: bytes that it may have.
 
     Raises:
-        NotPlainError: something else than a file stands there or on the way, or the file is larger.
+        NotPlainError: the path or a part of it is not a plain file or folder, or the file is larger.
         OSError: it cannot be read.
     """
     with _parent(root, relative) as folder:
@@ -78,10 +78,10 @@ def read_plain(root: Path, relative: str, *, limit: int = SIZE_LIMIT) -> bytes |
 
 
 def facts_of(root: Path, relative: str) -> os.stat_result | None:
-    """What the system says about a file; ``None`` where there is no file.
+    """Return a file's status; ``None`` if it does not exist.
 
     Raises:
-        NotPlainError: something else than a file stands there or on the way.
+        NotPlainError: the path or a part of it is not a plain file or folder.
         OSError: it cannot be asked.
     """
     with _parent(root, relative) as folder:
@@ -104,7 +104,7 @@ def replace_plain(
         times_ns: its times of access and change; now if not given.
 
     Raises:
-        NotPlainError: something else than a file stands there or on the way; it is left as it is.
+        NotPlainError: the path or a part of it is not a plain file or folder; it is left as it is.
         OSError: it cannot be written.
     """
     with _parent(root, relative, make=True) as folder:
@@ -129,10 +129,10 @@ def replace_plain(
 
 
 def remove_plain(root: Path, relative: str) -> None:
-    """Remove a file; none is no error.
+    """Remove a file if it exists.
 
     Raises:
-        NotPlainError: something else than a file stands there or on the way; it is left as it is.
+        NotPlainError: the path or a part of it is not a plain file or folder; it is left as it is.
         OSError: it cannot be removed.
     """
     with _parent(root, relative) as folder:
@@ -149,10 +149,10 @@ def remove_plain(root: Path, relative: str) -> None:
 
 
 def remove_leftover(root: Path, relative: str) -> None:
-    """Remove what a crash left of new content for a file.
+    """Remove the unfinished new content of a file that a crash left.
 
     Raises:
-        NotPlainError: a link stands on the way.
+        NotPlainError: a part of the path is a link.
         OSError: it cannot be removed.
     """
     with _parent(root, relative) as folder:
@@ -161,10 +161,10 @@ def remove_leftover(root: Path, relative: str) -> None:
 
 
 def remove_empty_folder(root: Path, relative: str) -> None:
-    """Remove a folder that nothing is in; any other stays.
+    """Remove an empty folder; any other stays.
 
     Raises:
-        NotPlainError: a link stands on the way.
+        NotPlainError: a part of the path is a link.
         OSError: it is not empty, or cannot be removed.
     """
     with _parent(root, relative) as folder:
@@ -173,7 +173,7 @@ def remove_empty_folder(root: Path, relative: str) -> None:
 
 
 def read_regular(path: Path, *, limit: int = SIZE_LIMIT) -> bytes:
-    """A regular file's content, through links: for settings that their own program reads through links too.
+    """Return a regular file's content, through links, for settings that their own program reads through links too.
 
     Raises:
         OSError: there is none, it cannot be read, it is no regular file, or it is larger than ``limit`` bytes.
@@ -189,12 +189,12 @@ def read_regular(path: Path, *, limit: int = SIZE_LIMIT) -> bytes:
 
 
 def leftover_name(name: str) -> str:
-    """Where new content stands until it takes the name; a crash may leave it."""
+    """Return the name of new content until it is renamed; a crash may leave it."""
     return f".{name}.promptster-new"
 
 
 def open_regular(folder: int, name: str | bytes, place: str | Path) -> int | None:
-    """Open a regular file of an open folder for reading; ``None`` where there is none.
+    """Open a regular file of an open folder for reading; ``None`` if it does not exist.
 
     Args:
         folder: descriptor of the folder.
@@ -225,7 +225,7 @@ def open_root(root: Path) -> int:
     """Open a folder by its real path, through no link; the descriptor is good for opening what is below it.
 
     Raises:
-        NotPlainError: a link stands on the way.
+        NotPlainError: a part of the path is a link.
         OSError: it cannot be opened.
     """
     anywhere = getattr(os, "O_NOFOLLOW_ANY", 0)
@@ -247,14 +247,14 @@ def open_folder(parent: int, name: str | bytes) -> int:
     """Open a folder of an open folder; the caller closes both.
 
     Raises:
-        OSError: it is none, is a link, or cannot be opened.
+        OSError: it is not a folder, is a link, or cannot be opened.
     """
     return os.open(name, _FOLDER, dir_fd=parent)
 
 
 @contextlib.contextmanager
 def _parent(root: Path, relative: str, *, make: bool = False) -> Generator[int | None]:
-    """The open folder of a file; ``None`` where a folder on the way is missing."""
+    """Open the folder of a file; yields ``None`` if a folder on the way is missing."""
     parts = Path(relative).parts
     if not parts or Path(relative).is_absolute() or ".." in parts:
         raise NotPlainError(
@@ -287,7 +287,7 @@ def _parent(root: Path, relative: str, *, make: bool = False) -> Generator[int |
 
 
 def _step(parent: int, part: str, place: Path) -> int:
-    """From an open folder, which is closed if that succeeds, to one that is in it."""
+    """Open a folder inside an open folder, which is then closed."""
     try:
         handle = open_folder(parent, part)
     except OSError as error:
@@ -300,7 +300,7 @@ def _step(parent: int, part: str, place: Path) -> int:
 
 
 def look_at(folder: int, name: str | bytes) -> os.stat_result | None:
-    """What stands in an open folder under a name, and not where it leads; ``None`` if nothing does.
+    """Return the status of a name in an open folder without following a link; ``None`` if it does not exist.
 
     Raises:
         OSError: it cannot be asked.
@@ -317,7 +317,7 @@ def _unlink(folder: int, name: str) -> None:
 
 
 def _sync(folder: int) -> None:
-    """Make a folder's entries durable; one that may not be listed cannot be asked for that."""
+    """Make a folder's entries durable, unless it may not be listed."""
     with contextlib.suppress(PermissionError):
         handle = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=folder)
         try:

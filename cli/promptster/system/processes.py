@@ -1,6 +1,6 @@
-"""Running processes as the system tells of them: who started whom, under which names, in which environment.
+"""Running processes as the system lists them: their parents, names and environments.
 
-Linux is read from ``/proc``; on macOS ``ps`` is asked, which tells no environment.
+They are read from ``/proc`` on Linux and from ``ps`` on macOS, which does not show environments.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _CODE_FOLLOWS = frozenset({"-c", "-e", "--eval"})
 _LONGEST_LINE = 1_000
 _PS = ("/bin/ps", "-A", "-o", "pid=,ppid=,lstart=,command=")
 _PS_FIELDS = 8
-"""What stands before the command: two numbers, and five words of a date."""
+"""The fields before the command: two numbers, and five for a date."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,15 +32,15 @@ class Process:
 
     pid: int
     started: str
-    """When, in the system's own words: with the number it names one process for good."""
+    """The start time in the system's format. Together with the id it identifies one process for ever."""
     names: frozenset[str]
-    """What it may be called: its own name, its program's, and its script's if the program is an interpreter."""
+    """Its possible names: its own, its program's, and its script's if the program is an interpreter."""
     environ: Mapping[str, str] | None
-    """The environment it was started with; ``None`` where that cannot be read."""
+    """The environment it was started with; ``None`` if that cannot be read."""
 
 
 def lineage(pid: int) -> Iterator[Process]:
-    """The process, its parent, and so on, as far as the system tells."""
+    """Yield the process, its parent, and so on, as far as the system lists them."""
     look = _by_ps() if _ASKS_PS else {}
     for _ in range(_LONGEST_LINE):
         process, parent = look.get(pid, (None, 0)) if look else (_in_proc(pid), agent_waiter.parent(pid))
@@ -53,7 +53,7 @@ def lineage(pid: int) -> Iterator[Process]:
 
 
 def started(pid: int) -> str:
-    """When a process started, as ``Process.started`` tells it; empty if there is none."""
+    """Return the start time of a process in the form of ``Process.started``; empty if there is no such process."""
     if not _ASKS_PS:
         return agent_waiter.started(pid)
     process, _ = _by_ps().get(pid, (None, 0))
@@ -87,7 +87,7 @@ def _environment(path: Path) -> Mapping[str, str] | None:
 
 
 def names(titles: set[str], words: list[str]) -> frozenset[str]:
-    """What a process may be called, from its own name and its command line."""
+    """Return the possible names of a process, from its own name and its command line."""
     found = set(titles)
     if words:
         program = os.path.basename(words[0]).lstrip("-")  # noqa: PTH119 - a word, not a path of this system
@@ -98,7 +98,7 @@ def names(titles: set[str], words: list[str]) -> frozenset[str]:
 
 
 def _script(options: list[str]) -> str:
-    """What an interpreter runs: the first word that is no option; nothing where the code itself stands in the line."""
+    """Return the script of an interpreter: the first word that is not an option, or nothing if code follows."""
     for word in options:
         if word in _CODE_FOLLOWS:
             return ""
@@ -108,7 +108,7 @@ def _script(options: list[str]) -> str:
 
 
 def _by_ps() -> dict[int, tuple[Process, int]]:
-    """Every process with its parent, from the words of ``ps``."""
+    """List every process with its parent, from the output of ``ps``."""
     asked = subprocess.run(
         _PS, env={"LC_ALL": "C", "PATH": "/usr/bin:/bin"}, capture_output=True, stdin=subprocess.DEVNULL, check=False
     )
@@ -116,7 +116,7 @@ def _by_ps() -> dict[int, tuple[Process, int]]:
 
 
 def parse_ps(text: str) -> dict[int, tuple[Process, int]]:
-    """Every process with its parent, by number, from lines of number, parent, start (five words) and command."""
+    """Parse lines of id, parent, start (five words) and command into every process with its parent, by id."""
     found: dict[int, tuple[Process, int]] = {}
     for line in text.splitlines():
         words = line.split()

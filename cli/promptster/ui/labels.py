@@ -29,7 +29,7 @@ def labelled(rows: Sequence[tuple[str, str]], *, indent: str = "", column: int =
     lines: list[str] = []
     for label, text in rows:
         if (label in _WHOLE or " " not in text) and len(indent) + wide + cells(text) > width:
-            lines += [f"{indent}{label}", text]  # a long path or command stands alone, to be copied whole
+            lines += [f"{indent}{label}", text]  # a long path or command has its own line, to be copied whole
             continue
         lines += sentence_lines(text, first=f"{indent}{label:<{wide}}", later=indent + " " * wide)
     return lines

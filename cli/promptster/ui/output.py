@@ -95,7 +95,7 @@ class Output:
         self._progress = text
         if self._stderr.isatty():
             with contextlib.suppress(OSError):
-                line = shortened(escape_line(text), columns(self._stderr) - 1)  # a second line would stay behind
+                line = shortened(escape_line(text), columns(self._stderr) - 1)  # a second line would remain
                 self._stderr.write(f"\r\x1b[2K{line}")
                 self._stderr.flush()
         else:
@@ -113,7 +113,7 @@ class Output:
             self._write(self._stdout, json_document({"error": document}))
             return
         message = error.message if error.is_choice else f"error: {error.message}"
-        self.note("\\n".join(message.split("\n")))  # a name with a line break in it pretends to be no line of ours
+        self.note("\\n".join(message.split("\n")))  # a name with a line break cannot imitate a line of ours
         if error.hint:
             self.note(error.hint)
 
@@ -123,7 +123,7 @@ class Output:
         self._write(stream, _fitted(words, columns(stream)) if stream.isatty() else words)
 
     def _write(self, stream: TextIO, text: str) -> None:
-        beside = stream is not self._stdout  # words that cannot be shown stop nothing
+        beside = stream is not self._stdout  # a message that cannot be shown is no failure
         with contextlib.suppress(OSError) if beside else writing():
             stream.write(text + "\n")
             stream.flush()

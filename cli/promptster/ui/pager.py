@@ -34,12 +34,12 @@ def show(blocks: Iterable[Block]) -> None:
         with writing():
             _print(blocks, sys.stdout, styled=styled)
         return
-    # Nothing of ours lands in the home folder: no history file either.
+    # Write nothing to the home folder, not even a history file.
     environment = {"LESS": _LESS, **os.environ, "LESSSECURE": "1", "LESSHISTFILE": os.devnull}
     with subprocess.Popen(pager, stdin=subprocess.PIPE, env=environment, text=True, encoding="utf-8") as process:
         stream = process.stdin
         assert stream is not None  # noqa: S101 - it was asked for as a pipe
-        # Whoever has read enough closes the pager: the rest need not be written.
+        # The reader may close the pager early; the rest need not be written.
         with contextlib.suppress(BrokenPipeError):
             _print(blocks, stream, styled=styled)
         with contextlib.suppress(BrokenPipeError):

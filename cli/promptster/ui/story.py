@@ -35,7 +35,7 @@ _LABELS = {"prompt": "bold blue", "note": "bold blue", "file_edit": "green", "co
 _REPORTED = frozenset(GapKind) - {
     GapKind.SOURCE_LOSS, GapKind.SILENCE, GapKind.ABSENT, GapKind.UNTIMED, GapKind.MISSING,
 }  # fmt: skip
-"""Gaps that have an entry of their own, which is left out because the line of the gap says the same."""
+"""Gaps for which an entry exists too; it is left out because the line of the gap says the same."""
 _INDENT = " " * 10
 _PASSAGE_LINES = 16
 _DIFF_STYLES = {Kind.ADDED: "green", Kind.REMOVED: "red", Kind.HEAD: "dim", Kind.HUNK: "dim", Kind.NOTE: "dim"}
@@ -63,8 +63,8 @@ _USUAL = Layout()
 
 def title(known: Facts, layout: Layout = _USUAL) -> Iterator[Block]:
     """The first line: the title and the organisation."""
-    by = f"  {known.organisation}" if known.organisation else ""
-    yield _line((known.title or "session", "bold"), (by, "dim"), layout=layout)
+    by = f", for {known.organisation}" if known.organisation else ""
+    yield _line((known.title or "Session", "bold"), (by, "dim"), layout=layout)
 
 
 def story(replay: Replay, layout: Layout = _USUAL) -> Iterator[Block]:
@@ -146,7 +146,9 @@ def _passage(passage: Passage, layout: Layout) -> Iterator[Block]:
     if passage.style is Style.DIFF:
         lines = text.split("\n")
         styles = (_DIFF_STYLES.get(kind, "") for kind in classify(passage.text.split("\n")))
-        styled = groupby(zip(styles, lines, strict=False), itemgetter(0))  # the text after a last newline is no line
+        styled = groupby(
+            zip(styles, lines, strict=False), itemgetter(0)
+        )  # the text after the last newline is not a line
         runs = [(style, [line for _, line in run]) for style, run in styled]
         runs = [(style, fold("\n".join(run), room)) for style, run in runs] if layout.folds else runs
     else:

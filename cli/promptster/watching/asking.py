@@ -215,7 +215,7 @@ class _Watch:
         try:
             checkpoint = Checkpoint.parse(note)
         except LogError:
-            self._refused = True  # no collector answers like that; whoever does has shown nothing
+            self._refused = True  # no collector answers like that, so nothing was shown
             return None
         view = _signed(self._keys, checkpoint)
         if view is None:
@@ -265,7 +265,7 @@ class _Watch:
             Whether it could be checked, so that it is reported only once.
         """
         if last is None or any(split.origin == last.view.checkpoint.origin for split in self._found):
-            return True  # what was just told of the log before is graver, and may be why it was left
+            return True  # what was just reported about the log before is worse, and may be why it was left
         size, begun = head.checkpoint.size, leaf_hash(last.view.checkpoint.note.encode())
         proof = self._proof(head.checkpoint.origin, 1, size) if size else []
         if proof is None:
@@ -282,7 +282,7 @@ class _Watch:
         log = self._logs.log(*head.log)
         anchor = log.begin()
         if anchor is None or anchor.size > head.checkpoint.size:
-            return  # a log that went back was told already, and cannot prove what it does not have
+            return  # a log that went back was already reported, and cannot prove what it lacks
         size = head.checkpoint.size
         asked = [kept for kept in log.notes() if kept.size <= size and kept.standing is not Standing.HELD]
         held_sizes = {kept.size for kept in log.notes() if kept.standing is Standing.HELD}
@@ -317,7 +317,7 @@ class _Watch:
             return None
         if named == origin:
             return proof
-        self._refused = True  # another log took its place just now, or it keeps saying so
+        self._refused = True  # another log has just replaced it, or it keeps claiming that
         return None
 
     def _tell(
@@ -354,7 +354,7 @@ class _Watch:
         )
         self._found.append(split)
         if kind is not Kind.FOREIGN_KEY and notes[0]:
-            with suppress(CollectorError):  # its operator should know, and no log goes on that has forgotten something
+            with suppress(CollectorError):  # its operator should know, and a log that lost entries is not continued
                 self._client.hand_in_checkpoint(notes[0])
 
 

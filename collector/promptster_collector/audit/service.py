@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import insert, select
 
-from promptster_collector.errors import NotFoundError
+from promptster_collector.errors import UnknownSessionError
 from promptster_collector.store.disk_reserve import WritePriority
 from promptster_collector.store.schema import Read, Session
 
@@ -53,7 +53,7 @@ class Audit:
 
         def job(connection: Connection) -> None:
             if connection.execute(select(Session.id).where(mine)).one_or_none() is None:
-                raise NotFoundError("there is no such session", code="unknown_session")
+                raise UnknownSessionError
             connection.execute(insert(Read), values)
 
         await self._store.database.write(job, priority=WritePriority.READING)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from pathlib import Path
 from shlex import quote
 from typing import Annotated
@@ -15,17 +14,16 @@ from promptster_collector.commands.serve import PORT
 from promptster_collector.errors import OptionError
 
 _MAX_NAME = 100
-_EMAIL = re.compile(r"[^\s@<>]{1,200}@[^\s@<>]{1,200}")
 
 
 def _checked(org: str, owner_email: str) -> str:
     """The organisation's normalised name."""
-    from promptster_collector.input_text import normalised_text, text_fault  # noqa: PLC0415 - costs start-up time
+    from promptster_collector.input_text import is_email, normalised_text, text_fault  # noqa: PLC0415 - costs start-up time
 
     name = normalised_text(org)
     if (wrong := text_fault(name, "an organisation's name", most=_MAX_NAME)) is not None:
         raise OptionError(wrong, hint="Check --org. Nothing was created.", code="organisation")
-    if _EMAIL.fullmatch(owner_email) is None or not owner_email.isprintable():
+    if not is_email(owner_email):
         hint = "--owner-email looks like owner@example.com. Nothing was created."
         raise OptionError(f"not an e-mail address: {owner_email}", hint=hint, code="email")
     return name
@@ -65,6 +63,7 @@ def command(
     say(f"Created {made.name}'s collector in {folder}.")
     say(f"Owner's token, shown once: {made.token.token}")
     say(f"Key fingerprint:\n  {fingerprint}")
-    say("Keep a copy of master.key elsewhere: no backup contains it. Then start and sign in:")
+    say("Keep a copy of master.key elsewhere: no backup contains it.")
+    say("Then start the collector and sign in:")
     say(f"  promptster-collector serve --data {quote(folder)}")
     say(f"  promptster login --collector http://127.0.0.1:{PORT} --token-stdin")

@@ -17,7 +17,7 @@ from sqlalchemy import select
 from promptster.protocol.batch import BatchHeader, WireBatch, parse_batch, parse_head, verify_batch_body
 from promptster.protocol.errors import BatchError, LimitError, ProtocolError, SignatureError
 from promptster.protocol.signing import Envelope, SigningKey, verify
-from promptster_collector.errors import InvalidError, NotFoundError, Refusal
+from promptster_collector.errors import InvalidError, Refusal, UnknownSessionError
 from promptster_collector.ingest.outcome import Facts
 from promptster_collector.store.schema import Session
 from promptster_collector.store.tombstones import erased_refusal
@@ -135,6 +135,6 @@ class Admission:
         if facts is None:
             if remembered:
                 await self._read(session)  # as much work as for a session that is not remembered
-            refused = NotFoundError("there is no such session", code="unknown_session")
+            refused = UnknownSessionError()
             raise self._failures.unsigned(sender, refused)
         return facts

@@ -58,7 +58,7 @@ async def hand_in_checkpoint(
     request: Request[Any, Any, Any], receipt_log: NamedDependency[TransparencyLog], data: JSONBody[CheckpointHandedIn]
 ) -> StandingAnswer:
     """Submit a checkpoint of this log; if the log does not continue it, a new log is started from it."""
-    standing = await receipt_log.hand_in(data.note, sender=sender_of(request))
+    standing = await receipt_log.submit_checkpoint(data.note, sender=sender_of(request))
     return StandingAnswer(standing=standing.value)
 
 

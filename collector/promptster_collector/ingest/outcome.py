@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, assert_never
 
 from promptster.protocol.encoding import b64u_encode
 from promptster.protocol.signing import Envelope
-from promptster_collector.errors import ConflictError, GoneError, InvalidError, NotFoundError, Refusal
+from promptster_collector.errors import ConflictError, GoneError, InvalidError, Refusal, UnknownSessionError
 from promptster_collector.store.inbox import read_head
 from promptster_collector.store.tombstones import erased_refusal
 
@@ -100,7 +100,7 @@ def refusal(prepared: Prepared, refused: Refused) -> Refusal:
     found: Refusal
     match refused.reason:
         case Reason.UNKNOWN_SESSION:
-            found = NotFoundError("there is no such session", code=code)
+            found = UnknownSessionError()
         case Reason.ERASED:
             found = erased_refusal(refused.state, refused.tombstone)
         case Reason.CLOSED:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from promptster_collector.access.rate_limits import FailureLimits
     from promptster_collector.clock import Clock
+    from promptster_collector.store.database import AnyRow
     from promptster_collector.store.store import Store
 
 log = logging.getLogger("promptster_collector")
@@ -81,6 +82,14 @@ class Standing(StrEnum):
     """This collector did not sign it."""
 
 
+_NEWEST = select(LogOrigin).order_by(LogOrigin.number.desc()).limit(1)
+
+
+def _newest_origin(connection: Connection) -> AnyRow:
+    """The origin that receipts are logged under now."""
+    return connection.execute(_NEWEST).one()
+
+
 def _number_of(origin: str) -> int:
     """The number in an origin's name."""
     return int(origin.rpartition("/")[2].partition("-")[0])
@@ -120,7 +129,7 @@ class TransparencyLog:
     def _continue(
         self, connection: Connection, last: LastCheckpoint | None, *, restored: bool
     ) -> LastCheckpoint | None:
-        newest = connection.execute(select(LogOrigin).order_by(LogOrigin.number.desc()).limit(1)).one_or_none()
+        newest = connection.execute(_NEWEST).one_or_none()
         if newest is None:
             if last is not None:
                 return self._restart(connection, last)
@@ -137,12 +146,12 @@ class TransparencyLog:
 
         Continuing it would produce two logs of one name. The last known checkpoint may be an older one.
         """
-        newest = connection.execute(select(LogOrigin).order_by(LogOrigin.number.desc()).limit(1)).one()
+        newest = _newest_origin(connection)
         if newest.created_ms >= received_ms:
             return
         self._restart(connection, self._newest(connection, newest.number, newest.size))
 
-    async def hand_in(self, note: str, *, sender: str) -> Standing:
+    async def submit_checkpoint(self, note: str, *, sender: str) -> Standing:
         """Receive a checkpoint; if the stored log does not begin with it, the log continues under a new name.
 
         Args:
@@ -171,7 +180,7 @@ class TransparencyLog:
         checkpoint = self._own(note)
         if checkpoint is None or self.standing(connection, note) is Standing.KNOWN:
             return None
-        newest = connection.execute(select(LogOrigin).order_by(LogOrigin.number.desc()).limit(1)).one()
+        newest = _newest_origin(connection)
         number = newest.number if checkpoint.origin == newest.origin else _number_of(checkpoint.origin)
         if number < newest.number or (number == newest.number and checkpoint.origin != newest.origin):
             return None  # an earlier log, which was replaced already
@@ -253,7 +262,7 @@ class TransparencyLog:
         Raises:
             Refusal: the log has no such sizes.
         """
-        head = connection.execute(select(LogOrigin).order_by(LogOrigin.number.desc()).limit(1)).one()
+        head = _newest_origin(connection)
         if not 0 < old <= new:
             raise Refusal("the sizes must satisfy 0 < from <= to", code="log_size")
         if new > head.size:
@@ -297,7 +306,7 @@ class TransparencyLog:
         rows = connection.execute(waiting.order_by(Batch.arrival).limit(_GROUP)).all()
         if not rows:
             return None
-        origin = connection.execute(select(LogOrigin).order_by(LogOrigin.number.desc()).limit(1)).one()
+        origin = _newest_origin(connection)
         last = self._grow(connection, origin.number, origin.size, [row.leaf_sha256 for row in rows])
         places = [
             {"of_arrival": row.arrival, "leaf_origin": origin.number, "leaf_index": index}

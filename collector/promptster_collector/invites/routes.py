@@ -1,6 +1,5 @@
 """Routes of invites."""
 
-import re
 from typing import Any
 
 from litestar import Request, get, post
@@ -16,7 +15,7 @@ from promptster_collector.access.rate_limits import sender_of
 from promptster_collector.assessments.policies import require_reader
 from promptster_collector.clock import rfc3339
 from promptster_collector.errors import InvalidError
-from promptster_collector.input_text import normalised_text, text_fault
+from promptster_collector.input_text import is_email, normalised_text, text_fault
 from promptster_collector.invites.redemption import Redemption
 from promptster_collector.invites.redemption import Request as Redeeming
 from promptster_collector.invites.schemas import (
@@ -32,7 +31,6 @@ from promptster_collector.orgs.persons import PersonDetails
 from promptster_collector.store.keys.identity import PublicKeys
 
 _MAX_NAME = 200
-_EMAIL = re.compile(r"[^\s@<>]{1,200}@[^\s@<>]{1,200}")
 _MAX_BOX = 1000
 
 
@@ -41,7 +39,7 @@ def _who(data: JSONBody[InviteRequest]) -> PersonDetails:
     if (wrong := text_fault(name, "a name", most=_MAX_NAME)) is not None:
         raise InvalidError(wrong, code="name")
     email = data.email.strip()
-    if _EMAIL.fullmatch(email) is None or not email.isprintable():
+    if not is_email(email):
         raise InvalidError("not an e-mail address", code="email", hint="It looks like name@example.com.")
     return PersonDetails(name=name, email=email)
 

@@ -27,7 +27,7 @@ from promptster.protocol.errors import ProtocolError
 from promptster.protocol.privacy import ERASED, EXPIRED, WITHDRAWN, Tombstone, Withdrawal
 from promptster.protocol.signing import Envelope, SigningKey, open_envelope
 from promptster_collector.audit.service import Action
-from promptster_collector.errors import InvalidError, NotFoundError
+from promptster_collector.errors import InvalidError, UnknownSessionError
 from promptster_collector.orgs import persons
 from promptster_collector.sessions.states import GONE, State
 from promptster_collector.settings import DAY_MS
@@ -134,7 +134,7 @@ class Erasure:
             with contextlib.suppress(ProtocolError):
                 named = open_envelope(Withdrawal, request, self._nobody if row is None else row.public_key)
         if row is None or named is None:
-            refused = NotFoundError("there is no such session", code="unknown_session")
+            refused = UnknownSessionError()
             raise self._failures.unsigned(sender, refused)
         if named.session != session:
             raise InvalidError("the withdrawal is for another session", code="wrong_session")
@@ -210,7 +210,7 @@ class Erasure:
         mine = (Session.id == session) & (Session.organisation == organisation)
         row = connection.execute(select(Session).where(mine)).one_or_none()
         if row is None:
-            raise NotFoundError("there is no such session", code="unknown_session")
+            raise UnknownSessionError
         person = row.person
         if person is not None and persons.is_needed(connection, person, besides_session=session):
             person = None

@@ -19,7 +19,7 @@ from promptster.protocol.errors import ProtocolError
 from promptster.protocol.events.fields import read_stored
 from promptster.protocol.signing import Envelope
 from promptster_collector.assessments.policies import policy_of
-from promptster_collector.errors import NotFoundError
+from promptster_collector.errors import UnknownSessionError
 from promptster_collector.review.rows import event_of, row_of, within_policy
 from promptster_collector.review.segment_reader import ReadingFailedError, SegmentReader
 from promptster_collector.sessions.states import GONE
@@ -174,7 +174,7 @@ class Reading:
         mine = (Session.id == session) & (Session.organisation == organisation)
         row = connection.execute(select(Session).where(mine)).one_or_none()
         if row is None:
-            raise NotFoundError("there is no such session", code="unknown_session")
+            raise UnknownSessionError
         if row.state in GONE:
             raise erased_refusal(row.state, row.tombstone)
         return row

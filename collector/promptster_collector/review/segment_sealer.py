@@ -57,14 +57,14 @@ class SealingFailedError(Refusal):
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Aside:
+class _Retry:
     """When a session that could not be sealed is tried again."""
 
     pause: float
     until: float
 
     @classmethod
-    def after(cls, earlier: _Aside | None, now: float, timing: Timing) -> _Aside:
+    def after(cls, earlier: _Retry | None, now: float, timing: Timing) -> _Retry:
         pause = timing.first_seal_retry if earlier is None else min(2 * earlier.pause, timing.last_seal_retry)
         return cls(pause=pause, until=now + pause)
 
@@ -88,18 +88,20 @@ class SegmentSealer:
         self._reading = reading
         self._limits = limits
         self._timing = timing
-        self._aside: dict[str, _Aside] = {}
+        self._retries: dict[str, _Retry] = {}
         """Sessions that could not be sealed."""
 
     async def run(self) -> bool:
         """Seal some sessions that are ready; returns whether there were any."""
         now = self._clock.monotonic()
-        self._aside = {
-            session: aside for session, aside in self._aside.items() if aside.until + self._timing.last_seal_retry > now
+        self._retries = {
+            session: retry
+            for session, retry in self._retries.items()
+            if retry.until + self._timing.last_seal_retry > now
         }
         waiting = (Batch.session == Session.id) & (Batch.checked_ms.is_(None) | Batch.leaf_index.is_(None))
         ready = (Session.state == State.CLOSING.value) & ~select(Batch.n).where(waiting).exists()
-        ready &= Session.id.not_in([session for session, aside in self._aside.items() if aside.until > now])
+        ready &= Session.id.not_in([session for session, retry in self._retries.items() if retry.until > now])
         statement = (
             select(Session.organisation, Session.id)
             .where(ready)
@@ -125,19 +127,19 @@ class SegmentSealer:
                 written = await asyncio.to_thread(self.write, organisation, session, process)
                 await self.enlist(organisation, session, written)
         except KeyDestroyedError:  # erased a moment ago, or its keys are lost
-            self._stand_aside(session)
+            self._retry_later(session)
             return False
         except Exception as error:  # noqa: BLE001 - the inbox still has everything
-            self._stand_aside(session)
+            self._retry_later(session)
             log.error("a session cannot be sealed: %s", type(error).__name__)  # noqa: TRY400 - a traceback may show content
             with contextlib.suppress(StorageUnavailableError):
                 await self._store.database.write(lambda connection: self._tell(connection, organisation, session))
             return False
-        self._aside.pop(session, None)
+        self._retries.pop(session, None)
         return True
 
-    def _stand_aside(self, session: str) -> None:
-        self._aside[session] = _Aside.after(self._aside.get(session), self._clock.monotonic(), self._timing)
+    def _retry_later(self, session: str) -> None:
+        self._retries[session] = _Retry.after(self._retries.get(session), self._clock.monotonic(), self._timing)
 
     def _tell(self, connection: Connection, organisation: str, session: str) -> None:
         """Raise the alarm once for each session, and not for one that was erased meanwhile."""

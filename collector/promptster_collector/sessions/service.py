@@ -12,7 +12,7 @@ from promptster.protocol.confirmation import confirmation_code
 from promptster.protocol.receipt import Close
 from promptster.protocol.signing import Envelope
 from promptster_collector.access.principal import INVITERS
-from promptster_collector.errors import NotFoundError
+from promptster_collector.errors import UnknownSessionError
 from promptster_collector.invites.openings import later_openings
 from promptster_collector.sessions.states import GONE, Activity, State, activity
 from promptster_collector.store.keys.keystore import KeyDestroyedError
@@ -92,7 +92,7 @@ class Sessions:
         statement = select(*columns).where(mine)
         row = await self._store.database.read(lambda connection: connection.execute(statement).one_or_none())
         if row is None:
-            raise NotFoundError("there is no such session", code="unknown_session")
+            raise UnknownSessionError
         return SessionHead(
             state=row.state,
             next_n=row.next_n,

@@ -6,12 +6,12 @@ import json
 from typing import Any
 
 import pytest
-from tests.helpers.capturing import RECORDINGS
+from tests.helpers.capturing import recorded_hooks
 
 from promptster.agents.claude.edits import edits_done, edits_from_input
 from promptster.capture.providers.interface import ToolUse
 
-REAL = json.loads((RECORDINGS / "claude-2.1.330" / "edits.json").read_bytes())
+REAL = recorded_hooks("claude", "2.1.330", "edits")
 """Payloads of a real run, each with what stood in its file afterwards."""
 
 

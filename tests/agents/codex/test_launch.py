@@ -94,7 +94,7 @@ def test_without_hashes_the_agent_still_starts(tmp_path: Path, mode: str, monkey
     config = _config(launch)
     assert config["model_provider"] == "promptster"
     assert "hooks" not in config
-    assert "hooks are off" in launch.notes[0]
+    assert "hooks are disabled" in launch.notes[0]
     assert launch.drafts[0]["kind"] == "capture_degraded"
 
 

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from tests.helpers.capturing import RECORDINGS, Bench, values
+from tests.helpers.capturing import Bench, recorded_hooks, values
 
 from promptster.agents.cursor import hook_events
 
@@ -277,7 +277,7 @@ def test_every_event_that_we_ask_for_is_understood(bench: Bench) -> None:
 
 def test_what_the_real_runtime_sent(bench: Bench) -> None:
     """The published runtime (1.0.32) around tools of ours, its hooks by our own file: each action once, whole."""
-    payloads = json.loads((RECORDINGS / "cursor-sdk-1.0.32" / "hooks.json").read_bytes())
+    payloads = recorded_hooks("cursor", "sdk-1.0.32")
     for payload in payloads:
         bench.capture.hook("cursor", json.dumps(payload).encode())
         bench.clock.now_ms += 20
@@ -307,7 +307,7 @@ def test_a_restart_anywhere_doubles_nothing(place: int) -> None:
 
     Only a command whose output was told, and whose end was not yet, may be missing: it was not recorded.
     """
-    payloads = json.loads((RECORDINGS / "cursor-sdk-1.0.32" / "hooks.json").read_bytes())
+    payloads = recorded_hooks("cursor", "sdk-1.0.32")
     benches = Bench(), Bench()
     for whole, bench in enumerate(benches):
         for number, payload in enumerate(payloads):

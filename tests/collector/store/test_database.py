@@ -66,7 +66,7 @@ async def test_writes_share_a_commit(database: Database) -> None:
 
 
 async def test_a_refusal_undoes_its_own_rows_only(database: Database) -> None:
-    """A write that raises leaves nothing, and its neighbours in the same commit stand."""
+    """A write that raises leaves nothing, and others in the same commit are kept."""
 
     def refuse(connection: Connection) -> None:
         add(100, connection)
@@ -128,7 +128,7 @@ async def test_the_file_is_as_durable_as_promised(database: Database, tmp_path: 
 
 
 async def test_close_finishes_what_is_queued(tmp_path: Path) -> None:
-    """Nothing that was handed over is dropped by an orderly end; closing twice is closing once."""
+    """Closing drops no queued write; closing twice is the same as once."""
     database = Database(f"sqlite:///{tmp_path / 'test.sqlite3'}")
     database.write_now(Base.metadata.create_all)
     waiting = [asyncio.create_task(database.write(partial(add, i))) for i in range(20)]

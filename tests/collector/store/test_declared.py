@@ -20,7 +20,7 @@ from promptster_collector.store.schema import Base
 
 
 def test_every_stored_column_is_declared(site: Site) -> None:
-    """What stands in the database files is what the storage map says, table by table and column by column."""
+    """The database files have exactly the tables and columns of the storage map."""
     said = {(entry.file, entry.table, entry.column) for entry in storage_map() if entry.table}
     found: set[tuple[str, str, str]] = set()
     for file in (CONTROL, KEYSTORE):

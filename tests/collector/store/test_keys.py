@@ -119,7 +119,7 @@ def test_the_master_key_is_the_owners_alone(tmp_path: Path) -> None:
     with pytest.raises(SetupError, match="already"):
         MasterKey.create(path)
     path.chmod(0o640)
-    with pytest.raises(SetupError, match="others may read"):
+    with pytest.raises(SetupError, match="other users can read"):
         MasterKey.load(path)
     path.chmod(0o600)
     path.write_bytes(b"short")

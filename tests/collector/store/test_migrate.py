@@ -34,7 +34,7 @@ def downgrade(data: Path, revision: str) -> None:
 
 
 def test_the_first_versions_data_goes_on(site: Site, tmp_path: Path) -> None:
-    """A folder of the first version with a running session is served: the session is read, goes on and is sealed."""
+    """A folder of the first version with a running session is served: the session can be read, continued and sealed."""
     candidate = started(site.client, site.token)
     candidate.say("written by the first version")
     candidate.put(site.client, 0)

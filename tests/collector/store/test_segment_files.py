@@ -49,7 +49,7 @@ def test_a_session_without_events_has_no_pieces(sealer: Sealer) -> None:
 
 
 def test_a_file_from_before_there_were_pieces_is_one(sealer: Sealer) -> None:
-    """What was sealed as a whole is still read, whatever is asked for."""
+    """A file of the first format is still read, whatever is requested."""
     pieces = PieceReader(io.BytesIO(sealer.seal(b"PAR1 and so on", "segment/3")), sealer, 3)
     assert (len(pieces), list(pieces.from_seq(10**9)), pieces.last_of(0)) == (1, [0], None)
     assert pieces.read(0) == b"PAR1 and so on"
@@ -85,7 +85,7 @@ def test_a_cut_file_is_refused(sealer: Sealer) -> None:
 
 
 def test_the_index_is_sealed(sealer: Sealer) -> None:
-    """Which events a piece holds is content too, and stands nowhere in clear."""
+    """The range of events in a piece is content too, and is nowhere in clear."""
     assert json.dumps([5, 1]).strip("[]").encode() not in written(sealer)
     assert b"first" not in written(sealer)
 
@@ -125,7 +125,7 @@ def test_an_attempt_that_fails_leaves_nothing(tmp_path: Path, sealer: Sealer) ->
 
 
 def test_a_draft_of_an_erased_session_is_never_named(tmp_path: Path, sealer: Sealer) -> None:
-    """Erasure removes the draft too, and what goes on being written into it gets no name."""
+    """Erasure removes the draft too, and what is still written into it gets no name."""
     folder = SegmentFolder(tmp_path)
     with folder.draft("s", 1, sealer) as draft:
         folder.remove_all("s")

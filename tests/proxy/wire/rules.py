@@ -1,4 +1,4 @@
-"""What a row of the table of RFC 9112's rules is; the rows stand in the modules beside this one.
+"""What a row of the table of RFC 9112's rules is; the rows are in the modules next to this one.
 
 ``{path}`` in a request stands for the proxy's token and an upstream's name, ``{host}`` for the proxy's address. Where a
 row does not say what arrives, it is the same bytes with the path's beginning taken off and the provider's own host.
@@ -30,7 +30,7 @@ class Refused:
 
     raw: bytes
     status: int = 400
-    """What the proxy answers before it closes; 0 where the agent itself hangs up behind ``raw``."""
+    """What the proxy answers before it closes; 0 if the agent itself hangs up after ``raw``."""
     arrives: tuple[bytes, ...] = ()
     """Sound requests in front of the refused one."""
 
@@ -45,7 +45,7 @@ class RequestRule:
     accepted: tuple[Accepted, ...]
     refused: tuple[Refused, ...]
     late: bool = False
-    """Whether the fault stands behind the head, so that the provider may have been connected to: it then sees the
+    """Whether the fault is after the head, so that the provider may have been connected to: it then sees the
     connection end before the request does. Sent in one piece, it is refused before connecting all the same."""
 
 
@@ -64,9 +64,9 @@ class Stopped:
 
     raw: bytes
     arrives: bytes = b""
-    """The sound answer in front of what is stopped: the agent gets it, and what is behind it answers no request."""
+    """The sound answer before what is stopped: the agent gets it, and what follows it answers no request."""
     reset: bool = False
-    """Whether the provider resets the connection behind ``raw``; the agent's must not end as if all was well."""
+    """Whether the provider resets the connection after ``raw``; the agent's must not end as if all was well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ class AnswerRule:
     refused: tuple[Stopped, ...]
     method: bytes = b"GET"
     late: bool = False
-    """Whether the fault stands behind the head: the agent's answer is then cut. Before that it gets our 502 instead."""
+    """Whether the fault is after the head: the agent's answer is then cut. Before that it gets our 502 instead."""
 
 
 Rule = RequestRule | AnswerRule
@@ -88,7 +88,7 @@ Rule = RequestRule | AnswerRule
 
 @dataclass(frozen=True, slots=True)
 class Requirement:
-    """What the RFC asks, in words of our own."""
+    """What the RFC asks, paraphrased."""
 
     section: str
     binds: str
@@ -96,7 +96,7 @@ class Requirement:
     rows: tuple[str, ...] = ()
     """Names of the rows that show it; none: it is not ours, and ``why`` gives the reason."""
     why: str = ""
-    """Beside rows: where and why the proxy does another thing than it may or should."""
+    """In addition to rows: what the proxy does otherwise than it may or should, and why."""
 
 
 def request(fields: bytes = b"", body: bytes = b"", *, line: bytes = LINE, host: bytes = HOST) -> bytes:
@@ -145,7 +145,7 @@ def refuse(*raws: bytes, status: int = 400) -> tuple[Refused, ...]:
 
 
 def hang_up(*raws: bytes) -> tuple[Refused, ...]:
-    """Requests behind which the agent hangs up."""
+    """Requests after which the agent hangs up."""
     return refuse(*raws, status=0)
 
 

@@ -76,12 +76,10 @@ class ClaudeLaunch(Launches):
             return Launch(arguments=request.arguments, environ=request.environ, converses=False)
         options, rest = split_options(request.arguments)
         if request.arguments[:1] == (_SERVED,):
-            raise LaunchError(
-                f"with {_SERVED} the work would be done by sessions of its own, where nothing is recorded"
-            )
+            raise LaunchError(f"with {_SERVED} the work would be done by sessions of its own and would not be recorded")
         for word in options:
             if (place := _ELSEWHERE.get(word.partition("=")[0])) is not None:
-                raise LaunchError(f"with {word} the work would be done {place}, where nothing is recorded")
+                raise LaunchError(f"with {word} the work would be done {place} and would not be recorded")
         options, own = take_settings(options)
         theirs = read_settings(own, Path.cwd())
         variables = settings_environment(theirs)

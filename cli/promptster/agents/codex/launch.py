@@ -176,7 +176,7 @@ def _hook_overrides(
         except TrustError as error:
             reason = error.reason
     if reason is not None:
-        note = f"warning: Codex's hooks are off ({reason}): only its API traffic is recorded"
+        note = f"warning: Codex's hooks are disabled ({reason}): only its API traffic is recorded"
         return [], (note,), (draft(CaptureDegraded(detail=f"hooks off: {reason}")),)
     state = ",".join(f"{toml_string(key)}={{trusted_hash={toml_string(value)}}}" for key, value in trusted.items())
     return [*options, ("hooks.state", "{" + state + "}")], (), ()
@@ -215,7 +215,7 @@ def _refuse_elsewhere(options: tuple[str, ...]) -> None:
     for position, word in enumerate(options):
         name = word.partition("=")[0]
         if name in _ELSEWHERE and (position == 0 or name.startswith("--")):
-            raise LaunchError(f"with {name} the work would be done {_ELSEWHERE[name]}, where nothing is recorded")
+            raise LaunchError(f"with {name} the work would be done {_ELSEWHERE[name]} and would not be recorded")
 
 
 def _refuse_other_provider(own: list[tuple[str, str]]) -> None:

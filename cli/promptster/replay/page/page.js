@@ -235,7 +235,7 @@
   };
 
   /**
-   * In a narrow window what is otherwise next to the timeline comes after it: its last rows must have their height first.
+   * In a narrow window the column next to the timeline comes after it: its last rows must have their height first.
    * @type {(part: Element | null) => void}
    */
   const toPart = (part) => {

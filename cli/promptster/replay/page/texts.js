@@ -116,7 +116,7 @@ const shownText = (() => {
   };
 
   /**
-   * What each line is comes with the text: a letter a line, read from the counts of the hunks.
+   * The kind of each line comes with the text: a letter per line, read from the counts of the hunks.
    * @type {(text: string, label: string, kinds: string) => HTMLElement}
    */
   const diff = (text, label, kinds) => {

@@ -1,5 +1,5 @@
 "use strict";
-/* Moments in the reader's own time, worded as by promptster.times; the page itself has them in UTC. */
+/* Moments in the reader's own time, as promptster.times writes them; the page itself has them in UTC. */
 const readersTime = (() => {
   /** @type {(value: number) => string} */
   const two = (value) => String(Math.trunc(value)).padStart(2, "0");

@@ -1,0 +1,214 @@
+"""One more agent is a folder, its recordings and a line in the catalogue: nothing else names it, and all of it works.
+
+A folder here that holds ``catalogue_line.txt`` is an agent that is not in the tree. A copy of the tree is made, its
+``plugin`` is put where an agent's folder is, its line at the end of the catalogue, and the programs of that copy run.
+``docs/adding-an-agent.md`` describes the same steps.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.helpers.chromium import chromium, find_chromium
+from tests.helpers.collector import collector
+from tests.helpers.hiring import Stage
+from tests.helpers.page_reading import settle
+from tests.helpers.people import Person
+from tests.helpers.provider.script import Conversation, Script, ToolUse, Turn
+from tests.helpers.provider.server import running
+from tests.helpers.running import kill_and_wait, pid_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.helpers.hiring import Invited
+
+ROOT = Path(__file__).resolve().parents[2]
+(FOLDER,) = (line.parent for line in (ROOT / "tests" / "agents").glob("*/catalogue_line.txt"))
+ID = FOLDER.name
+END = ")  # fmt: skip\n"
+PATIENCE_S = 60.0
+
+
+@dataclass(frozen=True)
+class Tree:
+    """A copy of the tree in which the agent is one of those that can be recorded."""
+
+    root: Path
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """What makes Python take its packages from here."""
+        return {"PYTHONPATH": os.pathsep.join(str(self.root / name) for name in ("cli", "collector", "hooks"))}
+
+
+def _add(root: Path) -> None:
+    """What ``docs/adding-an-agent.md`` says, done."""
+    shutil.copytree(FOLDER / "plugin", root / "cli" / "promptster" / "agents" / ID)
+    catalogue = root / "cli" / "promptster" / "protocol" / "agents.py"
+    text = catalogue.read_text(encoding="utf-8")
+    assert text.count(END) == 1
+    catalogue.write_text(
+        text.replace(END, (FOLDER / "catalogue_line.txt").read_text(encoding="utf-8") + END), encoding="utf-8"
+    )
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory: pytest.TempPathFactory) -> Tree:
+    """The copy; nothing is in it but what was in the tree, the folder and the line."""
+    root = tmp_path_factory.mktemp("tree")
+    without = shutil.ignore_patterns("__pycache__", "*.pyc")
+    for name in ("cli", "collector", "hooks", "tests"):
+        shutil.copytree(ROOT / name, root / name, ignore=without)
+    shutil.copy(ROOT / "pyproject.toml", root / "pyproject.toml")
+    _add(root)
+    return Tree(root)
+
+
+@pytest.fixture
+def stage(tree: Tree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
+    """A collector and an owner whose programs are those of the copy."""
+    with monkeypatch.context() as patched:
+        patched.setenv("PYTHONPATH", tree.environ["PYTHONPATH"])
+        with collector(tmp_path) as served:
+            (tmp_path / "owner").mkdir()
+            owner = Person(name="owner", home=tmp_path / "owner", extra=tree.environ)
+            owner.result("login", "--collector", served.url, "--token-stdin", "--json", given=served.token)
+            yield Stage(running=served, owner=owner, folder=tmp_path)
+
+
+def test_no_other_file_names_it() -> None:
+    """Neither a table nor a test nor a document has to know it."""
+    named = re.compile(re.escape(ID.encode()), re.IGNORECASE)
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
+        cwd=ROOT,
+        capture_output=True,
+        check=True,
+    )
+    paths = [ROOT / name for name in listed.stdout.decode().split("\0") if name]
+    found = [
+        path for path in paths if path.is_file() and FOLDER not in path.parents and named.search(path.read_bytes())
+    ]
+    assert found == []
+
+
+def test_the_conformance_suite_runs_on_it(tree: Tree) -> None:
+    """By its recordings, beside the agents that were there before."""
+    words = [sys.executable, "-m", "pytest", "tests/agents/test_conformance.py", "-q", "-p", "no:randomly", "-k", ID]
+    environ = {**os.environ, **tree.environ, "PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run(words, cwd=tree.root, env=environ, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
+    counted = re.search(r"(\d+) passed", done.stdout)
+    assert counted is not None
+    assert int(counted[1]) >= 15
+
+
+def test_help_and_completion_name_it(tree: Tree, tmp_path: Path) -> None:
+    """Wherever agents are listed."""
+    person = Person(name="ada", home=tmp_path, extra=tree.environ)
+    for words in (("--help",), ("run", "--help"), ("shell", "--help"), ("__complete", "run", "")):
+        shown = person.call(*words).stdout
+        assert ID in shown
+        assert max(len(line) for line in shown.splitlines()) <= 80
+    assert f"cursor|{ID}" in person.call("assessment", "create", "--help").stdout
+    assert person.call("run", "gemini").stderr.splitlines()[1].endswith(f" or {ID}.")
+
+
+def _script(workspace: Path) -> Script:
+    def turns(name: str) -> tuple[Turn, ...]:
+        write = ToolUse(name="write_file", input={"path": str(workspace / name), "content": f"{name}\n"})
+        return (Turn(text=f"Now {name}.", tools=(write,)), Turn(text=f"Wrote {name}."))
+
+    return Script(
+        conversations=(
+            Conversation(prompt="Write the first file", turns=turns("one.txt")),
+            Conversation(prompt="Write the second file", turns=turns("two.txt")),
+        )
+    )
+
+
+def _install(folder: Path) -> None:
+    folder.mkdir()
+    program = folder / ID
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -I "{FOLDER / "program.py"}" "$@"\n')
+    program.chmod(0o755)
+
+
+def _killed_and_restored(invited: Invited) -> None:
+    """Kill the recorder, and wait until its supervisor started another one."""
+    file = next(invited.state.glob("sessions/*/recorder.pid"))
+    before = pid_of(file)
+    kill_and_wait(before)
+    deadline = time.monotonic() + PATIENCE_S
+    while time.monotonic() < deadline:
+        status = invited.person.call("status", "--json")
+        if pid_of(file) not in {0, before} and status.code == 0 and status.document["restarts"] == 1:
+            return
+        time.sleep(0.1)  # another process's state; there is no event to wait for
+    raise AssertionError("the recorder did not come back")
+
+
+def test_it_is_recorded_from_start_to_replay(stage: Stage, tree: Tree, tmp_path: Path) -> None:
+    """Allowed by a policy, started, seen by proxy and hooks, recorded across a kill, submitted, read by its name."""
+    assessment = stage.assessment("Two files", "--agent", ID)
+    _install(tmp_path / "tools")
+    with stage.invited("ada", assessment=assessment, **tree.environ, ANTHROPIC_API_KEY="sk-ant-made-up") as invited:
+        person = Person(name="ada", home=invited.person.home, extra=invited.person.extra, tools=tmp_path / "tools")
+        with running(_script(invited.workspace)) as provider:
+            started = invited.start("--upstream", f"anthropic={provider.anthropic_url}")
+            refused = person.call("run", "codex", "exec", "x", cwd=invited.workspace)
+            assert refused.code == 125
+            assert f"`promptster run {ID}`" in refused.stderr
+            first = person.call("run", ID, "-p", "Write the first file", cwd=invited.workspace)
+            assert (first.code, first.stdout) == (0, "Now one.txt.\nWrote one.txt.\n"), first.stderr
+            _killed_and_restored(invited)
+            second = person.call("run", ID, "-p", "Write the second file", cwd=invited.workspace)
+            assert (second.code, second.stdout) == (0, "Now two.txt.\nWrote two.txt.\n"), second.stderr
+        events = person.call("inspect", "--json").stdout
+        assert events.count('"sk-ant-made-up"') == 0
+        person.result("submit", "--yes", "--json")
+    session = started["session"]
+    shown = stage.owner.call("replay", session, "--all")
+    assert shown.code == 0, [shown.stderr, *stage.running.log[-20:]]
+    name = (FOLDER / "catalogue_line.txt").read_text(encoding="utf-8").split('"')[3]
+    assert name in shown.stdout
+    for words in ("Write the first file", "Write the second file", "Wrote two.txt.", "one.txt", "two.txt"):
+        assert words in shown.stdout
+    assert f"<{ID}-context>" not in shown.stdout
+    lines = stage.owner.call("export", session, "--format", "jsonl", "--output", str(tmp_path / "events.jsonl"))
+    assert lines.code == 0, lines.stderr
+    told = (tmp_path / "events.jsonl").read_text(encoding="utf-8")
+    for source in ("proxy", "hook"):
+        assert f'"sources":["{source}"' in told
+    assert "capture_hook_silent" not in told
+    page = tmp_path / "session.html"
+    saved = stage.owner.call("export", session, "--format", "html", "--output", str(page))
+    assert saved.code == 0, saved.stderr
+    _page_shows(page, name)
+
+
+def _page_shows(page: Path, name: str) -> None:
+    """The page has its turns under its name, and a browser, if there is one, shows them."""
+    assert name in page.read_text(encoding="utf-8")
+    path = find_chromium()
+    if path is None:
+        return
+    with chromium(path) as browser:
+        opened = browser.page()
+        opened.size(1280, 900)
+        opened.go(page.as_uri())
+        settle(opened)
+        text = str(opened.run("document.body.innerText"))
+        assert name in text
+        assert "Write the second file" in text
+        assert opened.problems == []
