@@ -28,7 +28,7 @@ class Seen:
 
 
 def look(current: Current) -> Seen:
-    """The session as it is on record here: from its journal, or from its bundle once it was handed in.
+    """The session as it is on record here: from its journal, or from its bundle once it was submitted.
 
     Raises:
         SessionError: it is deleted.

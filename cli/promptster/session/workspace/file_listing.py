@@ -1,8 +1,8 @@
 """Which files belong to a workspace: those of its own repository, and those of every repository that lies in it.
 
 Each repository is asked for its own tracked, untracked and ignored files. Where git does not take a folder for a
-repository (its ``.git`` is gone, broken or somebody else's), the session's own repository is asked about the folder
-instead: nothing is tracked then, and ``.gitignore`` files still count.
+repository (its ``.git`` is gone, broken or owned by another user), the session's own repository is asked about the
+folder instead: nothing is tracked then, and ``.gitignore`` files still count.
 
 What git passes over without a word is found by a walk of our own: a file whose name differs only in case from a tracked
 one where the configuration says that this makes no difference, a repository in the place of a tracked file, a folder
@@ -37,7 +37,7 @@ class Listing:
     files: set[bytes] = field(default_factory=set[bytes])
     """Tracked files, and files that are neither tracked nor ignored."""
     modules: dict[bytes, str] = field(default_factory=dict[bytes, str])
-    """Submodules that nothing stands in, with the commit that is tracked."""
+    """Empty submodules, with the commit that is tracked."""
     left_out: dict[bytes, str] = field(default_factory=dict[bytes, str])
     """Tracked files that a sparse checkout leaves out, with the name of their content."""
     ignored: list[bytes] = field(default_factory=list[bytes])
@@ -138,7 +138,7 @@ def _add_tracked(here: Path, prefix: bytes, descent: Descent, found: Listing, in
             if tag == _LEFT_OUT:
                 left_out[full] = oid
     if left_out and git_text(["config", "--type=bool", "core.sparseCheckout"], cwd=here) == "true":
-        found.left_out |= left_out  # without that, somebody only had git look away
+        found.left_out |= left_out  # without sparse checkout the flag only hides files from git
 
 
 def _passed_over(descent: Descent, found: Listing) -> list[bytes]:

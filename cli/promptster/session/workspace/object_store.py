@@ -140,7 +140,7 @@ class ObjectStore:
         trees = [self.tree(before, keep=True), self.tree(after, keep=True)]
         self.flush()
         arguments = ["diff-tree", "-r", "-p", "--no-ext-diff", "--no-textconv", "--no-color", "--no-renames"]
-        if not all(_is_text(path) for path in (*before, *after)):  # what is no text is told as numbers, not lost
+        if not all(_is_text(path) for path in (*before, *after)):  # binary content is given as numbers, not lost
             arguments = ["-c", "core.quotePath=true", *arguments]
         arguments += ["--src-prefix=a/", "--dst-prefix=b/", "--text", *trees]
         return git(arguments, cwd=self.folder, env=self.environment).decode("utf-8", "replace")
@@ -195,7 +195,7 @@ class _Pack:
         self.size += self._file.write(packed)
 
     def finish(self) -> None:
-        """Write what comes last, and the index; the pack counts once both stand there."""
+        """Write the end and the index; the pack counts once both exist."""
         with self._file as file:
             file.seek(0)
             file.write(struct.pack(">4sII", b"PACK", 2, len(self._objects)))

@@ -48,7 +48,7 @@ class WorkspacePlan:
     """What will be cloned."""
 
     def sentence(self) -> str:
-        """The plan as a person reads it, behind "Promptster"."""
+        """Return the plan as a person reads it, after the word "Promptster"."""
         place = home_path(self.root)
         if self.plan is Plan.TAKE:
             return f"uses {place} as it is"
@@ -93,7 +93,7 @@ def _plan_fresh(root: Path, repository: str | None, *, local_allowed: bool) -> W
         raise WorkspaceError(f"cannot write to {above}", hint="Choose another folder.", code="workspace_unsuitable")
     try:
         top = git_text(["rev-parse", "--show-toplevel"], cwd=above)
-    except WorkspaceError:  # somebody else's, around it: what will be made here is a repository of its own
+    except WorkspaceError:  # another repository around it: a separate one will be made here
         top = None
     if top is not None and not Path(os.path.realpath(Path.home())).is_relative_to(os.path.realpath(top)):
         raise _inside(root, top)  # a home that is a work tree itself holds everything, and nothing of it is meant
@@ -148,7 +148,7 @@ class Preparation:
     """Folders that were not there before, innermost first."""
 
     def undo(self) -> None:
-        """Take away what was made; anything that somebody has put there since stays, with everything around it."""
+        """Remove what was made; anything put there since stays, with everything around it."""
         root = self.plan.root
         if self.plan.plan is Plan.TAKE or git_text(["status", "--porcelain", "--ignored"], cwd=root) != "":
             return

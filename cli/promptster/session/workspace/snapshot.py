@@ -61,7 +61,7 @@ class Snapshot:
     """A work tree at one moment."""
 
     commit: str
-    """HEAD, or the empty text where there is no commit yet."""
+    """Return HEAD, or the empty text if there is no commit yet."""
     tree: str
     """Name of the git tree over ``files``."""
     files: Mapping[bytes, Entry]

@@ -165,7 +165,7 @@ class WorkTree:
         )
 
     def _still_part(self, before: Snapshot, listing: Listing) -> set[bytes]:
-        """Files of a former snapshot that belong to the workspace although git does not name them any more.
+        """Files of a former snapshot that belong to the workspace although git no longer names them.
 
         All of them where its repository is not the one that it was or has lost its index; else those of folders that
         cannot be listed now.
@@ -227,7 +227,7 @@ class _Look:
         self._left = HASHED_LIMIT
 
     def read(self, path: bytes, *, keep: bool = True) -> tuple[Entry | None, bytes | None]:
-        """One file of the work tree: its entry, and its content where that may be shown."""
+        """One file of the work tree: its entry, and its content if that may be shown."""
         try:
             facts = self.descent.facts(path)
             if facts is None:
@@ -237,7 +237,7 @@ class _Look:
                 return self._entry(target, _LINK_MODE, _hidden(target, len(target))), target
             if stat.S_ISREG(facts.st_mode) and (handle := self.descent.open(path)) is not None:
                 return self._file(handle, keep=keep)
-        except (FileNotFoundError, NotADirectoryError, NotPlainError):  # another one stands there by now
+        except (FileNotFoundError, NotADirectoryError, NotPlainError):  # it was replaced by now
             return None, None
         except OSError:
             return _unreadable("100644"), None
