@@ -8,8 +8,9 @@ from typing_extensions import override
 
 from promptster.agents.skylark.requests import WRITES, written
 from promptster.capture import actions
-from promptster.capture.agent import Finding, HookReport, Identity, ReadsHooks, raw_finding
+from promptster.capture.agent import HookReport, Identity, ReadsHooks, raw_finding
 from promptster.capture.providers.interface import ToolUse, mapping, text_of
+from promptster.protocol.events import kinds
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -30,7 +31,7 @@ class SkylarkHooks(ReadsHooks):
         identity = Identity(agent="skylark", session=text_of(payload.get("session_id")))
         if event == "prompt":
             text, turn = text_of(payload.get("prompt")), text_of(payload.get("turn_id"))
-            finding = Finding(kind="prompt", fields={"text": text, "prompt_id": turn})
+            finding = kinds.Prompt(text=text, prompt_id=turn)
             return HookReport(event=event, identity=identity, findings=[finding], key=("prompt", turn, text))
         call = ToolUse(
             id=text_of(payload.get("call_id")), name=text_of(payload.get("tool")), input=payload.get("arguments")
