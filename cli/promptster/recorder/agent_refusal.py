@@ -1,6 +1,6 @@
 """The recorder's no to agents: what ends, pauses or changes a recording is not done for a process of an agent.
 
-The system tells which process asks (``SO_PEERCRED``), and ``promptster.system.inside_agent`` whose it is. Every
+The system shows which process asks (``SO_PEERCRED``), and ``promptster.system.inside_agent`` whose it is. Every
 refused attempt is recorded once: here where the recorder is asked directly, and by the request ``refused`` where a
 command of ours refused already.
 """
@@ -37,7 +37,7 @@ def refusal(command: str, *, recorded: bool, asks: bool) -> InsideAgentError:
 
     Args:
         command: what was asked for, as it is typed.
-        recorded: whether the attempt stands in the record.
+        recorded: whether the attempt was recorded.
         asks: whether this command has a ``--yes``.
     """
     first = "Nothing was changed, --yes or not." if asks else "Nothing was changed."
@@ -74,7 +74,7 @@ class AgentRefusal:
         return Refused(recorded=await self.record({"command": call.command}, call.agent))
 
     async def record(self, payload: Mapping[str, Any], agent: str) -> bool:
-        """Record one attempt; whether it stands in the record. While nothing is recorded, this is not either."""
+        """Record one attempt; returns whether it was recorded. It is not while recording is off."""
         if self._recording.state is not SessionState.RECORDING:
             return False
         known = BY_PROGRAM.get(agent)

@@ -67,7 +67,7 @@ class Assembly:
             raise
 
     def spool_unreadable(self) -> None:
-        """A hook call that waited in the spool and cannot be read any more."""
+        """A hook call that waited in the spool and can no longer be read."""
         detail = "a hook call that had waited could not be read"
         self.recorder.append_own(CaptureGap(source="hook", detail=detail, lost=1))
 
@@ -158,7 +158,7 @@ async def assemble(
     try:
         await recording.begin(repair)
     except BaseException:
-        await recorder.close()  # a second writer must never stand beside the next try
+        await recorder.close()  # a second writer must never exist during the next try
         await collector.aclose()
         raise
     recorder.grown.set()

@@ -4,7 +4,7 @@ A call is written into the spool before its sender is answered, and removed only
 answer always means that the call is in the record, or will be: a recorder that is killed in between finds the file at
 its next start, and its times tell whether its events are in the journal already. No two calls have the same times: a
 file that a hook process left gets its own, in its name, before capture sees it. The file is not forced to the drive,
-as the agent waits for the answer: what a loss of power takes of the last moments is told by the gap that the next
+as the agent waits for the answer: what a power failure takes of the last moments is reported by the gap that the next
 start records. ``promptster_hooks.frame`` says how the answer itself decides who owns a call.
 """
 

@@ -1,7 +1,8 @@
-"""What stands between journal and batches after something was lost or put back in time.
+"""Repairs journal and batches after something was lost or restored to an earlier state.
 
-Both tell of the same events, so one can repair the other: a journal that lost its end is filled from sealed batches,
-and a journal whose numbers the collector knows otherwise goes on behind the collector's head, its events entered anew.
+Both hold the same events, so one can repair the other: a journal that lost its end is filled from sealed batches,
+and a journal whose numbers the collector uses otherwise continues after the collector's last batch with its events
+added again.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ class Repair:
     filled: int = 0
     """Events taken back from sealed batches."""
     moved: int = 0
-    """Events entered anew behind the collector's head."""
+    """Events added again after the collector's last batch."""
     skipped: int = 0
     """Numbers whose events only the collector holds."""
 
@@ -48,12 +49,12 @@ def align(journal: Journal, outbox: Outbox, content_key: bytes, random: Callable
 
 
 def _move(journal: Journal, adoption: Adoption, base: int, random: Callable[[int], bytes]) -> Repair:
-    """Enter our events from ``base`` on anew, behind the last event that the collector holds."""
+    """Add our events from ``base`` on again, after the last event that the collector holds."""
     places: dict[int, int] = {}
     entries: list[bytes] = []
     for _, data in journal.records(start=base):
         for event in read_body(data):
-            if ends_session(event.kind, event.src):  # it counts batches that no longer stand; closing is done again
+            if ends_session(event.kind, event.src):  # it counts batches that no longer exist; closing is repeated
                 continue
             seq = adoption.next_seq + len(entries)
             places[event.seq] = seq
@@ -79,7 +80,7 @@ def _renumbered(
 
 
 def _fill(journal: Journal, outbox: Outbox, content_key: bytes) -> Repair:
-    """Take back from the batches what the journal lost behind its valid prefix."""
+    """Restore from the batches what the journal lost after its valid prefix."""
     filled = skipped = 0
     for entry in outbox.chain:
         if entry.next_seq <= journal.next_seq:

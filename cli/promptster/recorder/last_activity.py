@@ -1,4 +1,4 @@
-"""The last thing that was recorded of an agent, for whoever asks how the recording stands.
+"""The last recorded action of an agent, for the recording's status.
 
 The recorder keeps it as events come, and restores it from the journal once when it starts: nobody's question reads the
 journal. Only the person at work hears of it, over the control socket.
@@ -25,7 +25,7 @@ class LastActivity:
         """Nothing was recorded yet."""
         self._last: dict[str, Any] = {}
         self.paused_ms = 0
-        """Wall clock of the last pause that goes on; 0 while there is none."""
+        """Wall clock at which the current pause began; 0 if there is none."""
 
     def see(self, event: Event, ms: int) -> None:
         """An event was recorded."""

@@ -1,6 +1,6 @@
 """When a recorder whose session is over may go: soon, but not under an agent that still works through it.
 
-An agent that is at work when the collector ends a session goes on undisturbed, unrecorded. Nobody is left with a
+An agent that is at work when the collector ends a session continues undisturbed and unrecorded. Nobody is left with a
 process that runs for ever.
 """
 
@@ -20,8 +20,8 @@ HANDING_IN_MS: Final = 120_000
 QUIET_MS: Final = 600_000
 """Milliseconds without a call of an agent after which none is expected."""
 LONG_OVER_MS: Final = 86_400_000
-"""Milliseconds behind the time for upload after which a collector that says nothing is not waited for; a clock may be
-a day off."""
+"""Milliseconds after the end of the time for upload until waiting for a silent collector ends. A clock may be a day
+off."""
 
 
 class Lifetime:

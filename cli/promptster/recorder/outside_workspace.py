@@ -1,4 +1,4 @@
-"""Tells, once for each agent, when its hooks speak from a folder outside the workspace.
+"""Records, once for each agent, that its hooks report from a folder outside the workspace.
 
 No agent is started there, but one that runs may go there, or be an editor's. What it does stays recorded, for it is the
 session's agent; that it was elsewhere is on record too, without the folder's name.
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from promptster.protocol.events import Draft
 
 _READ_BYTES: Final = 256 * 1024
-"""A larger payload is not read a second time: the next small one tells the same."""
+"""A larger payload is not read a second time: the next small one shows the same."""
 
 
 class PlacedCapture(Capture):
@@ -53,7 +53,7 @@ class PlacedCapture(Capture):
         self._known: dict[str, bool] = {}
 
     def hook(self, agent: str, payload: bytes, *, arrived: tuple[int, int] | None = None) -> None:
-        """Take one hook payload; the first of an agent that comes from elsewhere is told behind it."""
+        """Take one hook payload; the first of an agent from elsewhere is followed by a note."""
         super().hook(agent, payload, arrived=arrived)
         if self._writer.paused or agent in self._told or len(payload) > _READ_BYTES:
             return

@@ -157,7 +157,7 @@ class RecorderProcess:
         traffic is forwarded unrecorded and this is tried again.
 
         Raises:
-            SessionError: at the first start, when there is nothing to go on with.
+            SessionError: at the first start, when there is nothing to continue with.
         """
         assert self._over is not None  # noqa: S101 - set before anything else runs
         while not self._over.done():
@@ -237,7 +237,7 @@ class RecorderProcess:
             self._log.fault("restore", error)
 
     async def _watch_folder(self) -> None:
-        """End when somebody deleted the session's folder: there is nothing to record into, and nobody to tell."""
+        """End when the session's folder was deleted, because nothing can be recorded."""
         missed = 0
         while missed < _GONE_LOOKS:
             await asyncio.sleep(_END_S)

@@ -42,7 +42,7 @@ _PATIENCE_S = 15.0
 _COMMAND_SOURCES = frozenset({Source.CANDIDATE, Source.WORKSPACE, Source.LAUNCHER})
 _ONLY_ONCE = frozenset({Kind.SUBMISSION_BASELINE, Kind.SUBMISSION_FINAL})
 _OURS_ALONE = frozenset(OWN_SOURCES) - _ONLY_ONCE
-"""Kinds that say how the session goes: they are written here, where that happens, and never told by a command."""
+"""Kinds about the session itself. They are written only here, and never accepted from a command."""
 
 
 class Recording:
@@ -143,7 +143,7 @@ class Recording:
         return seq
 
     async def record(self, drafts: Sequence[Mapping[str, Any]]) -> list[int]:
-        """Record events that a command of ours tells; durable when it returns.
+        """Record events from one of our commands; they are durable when this returns.
 
         Raises:
             SessionError: the session takes nothing more, or a draft is not such an event.
@@ -298,7 +298,7 @@ class Recording:
         self.capture.pause()
 
     async def _append_closed(self) -> None:
-        """``closed`` stands alone in the last batch, whose number it names; everything else is sealed before."""
+        """Seal everything else first: ``closed`` is alone in the last batch, whose number it names."""
         self._holding = True
         while not self.recorder.finished:
             await self._durable(self.recorder.next_seq - 1)
@@ -380,7 +380,7 @@ class Recording:
         return Draft(src=src, event=event, lane=lane, refs=refs, ms=clock.wall_ms(), mono_ms=clock.mono_ms())
 
     def _take_clean_mark(self) -> bool:
-        """Whether the last run ended in order, right behind the journal's last event."""
+        """Whether the last run ended in order, right after the journal's last event."""
         try:
             mark = self._folder.clean_end.read_text(encoding="ascii")
             self._folder.clean_end.unlink()
@@ -395,5 +395,5 @@ class Recording:
     def _change(self, state: SessionState) -> None:
         if state is not self.state:
             self.state = state
-            with suppress(OSError, SessionError):  # a full disk, or a folder that somebody deleted
+            with suppress(OSError, SessionError):  # a full disk, or a deleted folder
                 self._folder.update(state=state)

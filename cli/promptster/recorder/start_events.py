@@ -37,7 +37,7 @@ def opening(folder: SessionFolder, *, consented: bool) -> Iterator[Entry]:
 
     Args:
         folder: the session, as ``promptster start`` left it.
-        consented: the consent is recorded already, by a start that was cut off behind it.
+        consented: the consent is recorded already, by a start that was interrupted after it.
 
     Raises:
         SessionError: a document is missing.

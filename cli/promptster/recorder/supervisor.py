@@ -8,7 +8,7 @@ little, so it seldom fails. Its life:
    its own, with stdin and stdout on ``/dev/null``. What it needs to know goes through a pipe, never through arguments
    or the environment.
 2. It forks once more, takes the folder's lock, binds 127.0.0.1 and two unix sockets, and makes the token.
-3. It starts ``python -m promptster.recorder.process`` with the sockets, and tells the command that it is ready.
+3. It starts ``python -m promptster.recorder.process`` with the sockets, and reports to the command that it is ready.
 4. It waits. It ends when the recorder ends with exit code 0 or 78, or when the session's folder is deleted. After any
    other exit code it starts the recorder again, at once or after a growing pause.
 
@@ -181,7 +181,7 @@ class Supervisor:
 
     @staticmethod
     def _report(answer: bytes, say: int) -> int:
-        """Tell the waiting command what the recorder said; -1 when nobody waits any more.
+        """Tell the waiting command what the recorder said; -1 if it no longer waits.
 
         After bad news the pipe stays open until this process ends, so that the command returns when all is over.
         """
@@ -284,7 +284,7 @@ class Supervisor:
             self._clear_run_folder()
 
     def _clear_run_folder(self) -> None:
-        """Nobody else will: what lies there holds a token that opens nothing any more."""
+        """Remove what no other program removes: it holds a token that no longer opens anything."""
         run = str(self._packet["run"])
         if not is_our_folder(run):
             return

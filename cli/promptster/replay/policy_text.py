@@ -1,4 +1,4 @@
-"""Whether the text that a candidate agreed to is the one that the policy's settings have: told beside the verdict.
+"""Whether the text that a candidate agreed to matches the policy's settings: a note alongside the verdict.
 
 Only Promptster's own renderings say so. They are no part of the norm, and what was agreed to is the text that is there:
 the verdict does not change.
@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from promptster.protocol.errors import DocumentError, NewerVersionError
-from promptster.protocol.policy import TEXT_DIFFERS, require_own_text
+from promptster.protocol.errors import DocumentError, NewerVersionError, PolicyTextError
+from promptster.protocol.policy import require_own_text
 from promptster.protocol.verdict import Effect, Finding
 
 if TYPE_CHECKING:
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 TEXT_UNKNOWN: Final = "policy_text_unknown"
 """A text that only a newer version of Promptster can render."""
+TEXT_DIFFERS: Final = PolicyTextError.default_code
+"""A text that does not match the policy's settings."""
 TEXTS: Final = frozenset({TEXT_DIFFERS, TEXT_UNKNOWN})
 """Notes about the text that was agreed to."""
 
@@ -28,9 +30,9 @@ def text_notes(policy: Policy | None) -> tuple[Finding, ...]:
     try:
         require_own_text(policy)
     except NewerVersionError:
-        said = "whether the policy's text, which the candidate agreed to, is the one that its settings have"
-        return (Finding(TEXT_UNKNOWN, f"only a newer version of Promptster can tell {said}", Effect.NOTE),)
+        said = "whether the policy text that the candidate agreed to matches the policy's settings"
+        return (Finding(TEXT_UNKNOWN, f"only a newer version of Promptster can check {said}", Effect.NOTE),)
     except DocumentError:
-        said = "the policy's text, which the candidate agreed to, is not the one that its settings have"
+        said = "the policy text that the candidate agreed to does not match the policy's settings"
         return (Finding(TEXT_DIFFERS, said, Effect.NOTE),)
     return ()

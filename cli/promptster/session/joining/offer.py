@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 from promptster.client import CollectorClient
 from promptster.config import PinnedKeys
 from promptster.errors import PromptsterError, SessionError, UsageError
-from promptster.protocol.errors import DocumentError, NewerVersionError
+from promptster.protocol.errors import NewerVersionError, PolicyTextError
 from promptster.protocol.events.kinds import SESSION_KINDS, Kind
 from promptster.protocol.invite import Invite, InviteCode
-from promptster.protocol.policy import NOT_YET_RECORDED, TEXT_DIFFERS, Policy, require_own_text
+from promptster.protocol.policy import NOT_YET_RECORDED, Policy, require_own_text
 from promptster.protocol.signing import Envelope, open_envelope
 from promptster.session.current import CERTIFICATE
 from promptster.session_folder.collector_keys import invite_of
@@ -162,9 +162,7 @@ def _own_policy(data: bytes, invite: Invite) -> Policy:
         require_own_text(policy)
     except NewerVersionError as error:
         raise newer_needed("this invite needs a newer version of Promptster") from error
-    except DocumentError as error:
-        if error.code != TEXT_DIFFERS:
-            raise
+    except PolicyTextError as error:
         organisation = one_line(invite.organisation)
         raise SessionError(
             "the policy's text does not say what its settings would do",
