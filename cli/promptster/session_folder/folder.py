@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, fields, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from promptster.errors import SessionError
 from promptster.journal.disk import SystemFiles, write_whole
@@ -94,6 +94,11 @@ class SessionFacts:
     """The agents that may follow ``promptster run``, for display; what is enforced is read from the policy."""
     refused: str = ""
     """The code for why the collector accepts nothing more, such as ``session_full``; empty while delivery continues."""
+
+    @property
+    def secret_store(self) -> Literal["keyring", "file"]:
+        """The kind of store that holds the session's secrets."""
+        return "keyring" if self.secrets == "keyring" else "file"
 
     def time_is_over(self, now_ms: int) -> bool:
         """Whether agents are no longer recorded because the time for that is over."""

@@ -15,7 +15,7 @@ import stat
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, assert_never
 
 from promptster.durable import write_private
 from promptster.errors import WorkspaceError, reason_of
@@ -56,12 +56,18 @@ class Outcome(StrEnum):
     """Something else is in its place, or the disk refused; the session's end did not wait for that."""
 
 
-_SENTENCES = {
-    Outcome.PUT_BACK: "Put back",
-    Outcome.ENTRIES_REMOVED: "Put back, with your own changes kept",
-    Outcome.LEFT: "Left as you changed it; look whether Promptster's entries are still in it",
-    Outcome.NOT_PUT_BACK: "Not put back",
-}
+def _sentence(outcome: Outcome) -> str:
+    match outcome:
+        case Outcome.PUT_BACK:
+            return "Put back"
+        case Outcome.ENTRIES_REMOVED:
+            return "Put back, with your own changes kept"
+        case Outcome.LEFT:
+            return "Left as you changed it; check whether Promptster's entries are still in it"
+        case Outcome.NOT_PUT_BACK:
+            return "Not put back"
+        case _:  # pragma: no cover
+            assert_never(outcome)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +81,7 @@ class Restored:
 
     def sentence(self) -> str:
         """The outcome as a person reads it."""
-        return f"{_SENTENCES[self.outcome]}: {home_path(self.path)}"
+        return f"{_sentence(self.outcome)}: {home_path(self.path)}"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -23,8 +23,8 @@ from promptster.session.current import CERTIFICATE
 from promptster.session_folder.collector_keys import invite_of
 from promptster.session_folder.folder import sessions_here
 from promptster.session_folder.provider_addresses import address_lines, unusual_addresses
-from promptster.session_folder.wording import one_line, utc
-from promptster.times import soon, until
+from promptster.session_folder.wording import one_line
+from promptster.times import soon, until, utc
 
 if TYPE_CHECKING:
     from promptster.client import Assessment

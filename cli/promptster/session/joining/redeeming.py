@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from promptster.clock import Clock
     from promptster.config import Config
-    from promptster.keys import SecretStore, StoreKind
+    from promptster.keys import SecretStore
     from promptster.network import Network
     from promptster.paths import Paths
     from promptster.protocol.invite import InviteCode
@@ -93,13 +93,8 @@ def find_attempt(code: InviteCode, config: Config) -> Attempt | None:
         return None
     if facts.state.ended or not folder.has_document(REQUEST):
         return None
-    store = open_store(store_kind(facts), folder.secrets_file)
+    store = open_store(facts.secret_store, folder.secrets_file)
     return Attempt(folder=folder, secrets=load_secrets(store, facts.session))
-
-
-def store_kind(facts: SessionFacts) -> StoreKind:
-    """Return the kind of store that holds a session's secrets."""
-    return "keyring" if facts.secrets == "keyring" else "file"
 
 
 def new_session_id() -> str:
@@ -214,7 +209,7 @@ def discard(folder: SessionFolder, invite_id: str, paths: Paths) -> None:
     """Delete an attempt: its keys first, then its folder."""
     with contextlib.suppress(SessionError):
         facts = folder.facts()
-        open_store(store_kind(facts), folder.secrets_file).delete(facts.session)
+        open_store(facts.secret_store, folder.secrets_file).delete(facts.session)
     with contextlib.suppress(FileNotFoundError):
         _pointer(paths, invite_id).unlink()
     shutil.rmtree(folder.path, ignore_errors=True)

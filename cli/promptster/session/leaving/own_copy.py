@@ -9,7 +9,6 @@ import contextlib
 import shlex
 import time
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from promptster.client import CollectorClient
@@ -29,6 +28,7 @@ from promptster.protocol.verification import verify_bundle
 from promptster.session.current import CERTIFICATE
 from promptster.session.joining import redeeming
 from promptster.session_folder.collector_keys import trusted_keys
+from promptster.times import file_day
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -152,9 +152,8 @@ def write_copy(
 def copy_path(current: Current, config: Config) -> Path:
     """Return the copy's path: its name has date, title and session, and is safe in every file system."""
     facts = current.facts
-    day = datetime.fromtimestamp(facts.created_ms / 1000, tz=UTC).astimezone().strftime("%Y-%m-%d")
     title = slug(facts.title) or "assessment"
-    return config.paths.bundles / f"{day}-{title}-{facts.session[:8]}{SUFFIX}"
+    return config.paths.bundles / f"{file_day(facts.created_ms)}-{title}-{facts.session[:8]}{SUFFIX}"
 
 
 def _parts(current: Current, batches: list[BundleBatch], signed: Signed) -> BundleParts:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import time
 from dataclasses import dataclass
-from datetime import datetime
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from promptster.client import CollectorClient, RefusedError
+from promptster.clock import SystemClock
 from promptster.durable import make_private_folder, sync
 from promptster.errors import CollectorError, PromptsterError, SessionError
 from promptster.keys import keep_access_token_only, load_access_token
@@ -21,10 +20,11 @@ from promptster.protocol.signing import Envelope, open_envelope
 from promptster.session.current import BUNDLE, TOMBSTONE, VAULT, Current
 from promptster.session.joining.redeeming import REQUEST
 from promptster.session.leaving.stopping import clear_run, end_recorder
-from promptster.session_folder.collector_keys import believing
+from promptster.session_folder.collector_keys import read_signed
 from promptster.session_folder.folder import SessionFolder, SessionState
 from promptster.session_folder.touched_files import Outcome, describe
 from promptster.session_folder.wording import one_line
+from promptster.times import file_day
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -68,7 +68,7 @@ def withdraw(current: Current, config: Config) -> Withdrawn:
         key = current.secrets.signing_key
         end_recorder(current, withdrawn=True)
         restored = current.touched.restore(leave=folder.path / NOT_PUT_BACK)
-        withdrawal = key.sign(Withdrawal(session=current.facts.session, at_ms=time.time_ns() // 1_000_000))
+        withdrawal = key.sign(Withdrawal(session=current.facts.session, at_ms=SystemClock().wall_ms()))
         folder.write_document(WITHDRAWAL, withdrawal.encode())
     folder.update(state=SessionState.WITHDRAWN)
     delete_local(current, keep_batches=False)
@@ -163,7 +163,7 @@ def save_certificate(paths: Paths, facts: SessionFacts, envelope: Envelope) -> P
     """
     make_private_folder(paths.data)
     title = slug(facts.title) or "assessment"
-    name = f"withdrawn-{datetime.now().astimezone():%Y-%m-%d}-{title}"
+    name = f"withdrawn-{file_day(SystemClock().wall_ms())}-{title}"
     for number in count(1):
         path = paths.data / f"{name}{'' if number == 1 else f'-{number}'}.json"
         try:
@@ -206,7 +206,7 @@ def check_tombstone(current: Current, config: Config, envelope: Envelope) -> Tom
         SessionError: it belongs to another session.
     """
     kid = Tombstone.parse(envelope.payload).kid
-    tombstone = believing(
+    tombstone = read_signed(
         current.folder, config.network, lambda keys: open_envelope(Tombstone, envelope, keys.find(kid))
     )
     if tombstone.session != current.facts.session:
