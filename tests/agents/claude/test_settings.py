@@ -194,7 +194,7 @@ def test_a_company_in_own_settings_is_refused(tmp_path: Path) -> None:
     with desk(tmp_path) as made:
         for variable, value in (("ANTHROPIC_BASE_URL", "https://gateway.example"), ("CLAUDE_CODE_USE_BEDROCK", 1)):
             words = ("--settings", json.dumps({"env": {variable: value, "ANTHROPIC_AUTH_TOKEN": KEY}}))
-            with pytest.raises(LaunchError, match=f"{variable} in your own settings") as caught:
+            with pytest.raises(LaunchError, match=f"{variable} in the settings that you passed") as caught:
                 prepare("claude", words, made.paths, environ)
             assert caught.value.code == "company_provider"
         assert _holding(tmp_path, KEY) == []
