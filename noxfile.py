@@ -200,10 +200,11 @@ def release(session: nox.Session) -> None:
 
 @nox.session
 def release_check(session: nox.Session) -> None:
-    """Install the files in dist/ with pip, pipx and uv on each Python from 3.11 to 3.13 on PATH, and use them."""
+    """Install the files in dist/ with pip, pipx and uv on each Python on PATH (or ``-- PYTHON...``), and use them."""
     session.install("--require-hashes", "-r", "requirements/release.txt")
     pythons = {version: _interpreter(version) for version in PYTHONS}
     missing = [version for version, program in pythons.items() if program is None]
-    if missing:
+    if missing and not session.posargs:
         session.warn(f"not on PATH, so not tried: Python {', '.join(missing)}")
-    session.run("python", "-m", "tests.release.trial", *(program for program in pythons.values() if program))
+    found = [program for program in pythons.values() if program]
+    session.run("python", "-m", "tests.release.trial", *(session.posargs or found))

@@ -67,7 +67,7 @@ def test_what_the_proxy_knows_of_it() -> None:
     bench = Bench()
     _asked(bench, command="make")
     _answered(bench, APART)
-    assert _marks(bench) == [(APART, ("cut by the agent: all of it was 195.3KB",))]
+    assert _marks(bench) == [(APART, ("cut by the agent: in full it was 195.3KB",))]
 
 
 def test_a_result_that_is_no_command() -> None:
@@ -75,7 +75,7 @@ def test_a_result_that_is_no_command() -> None:
     bench = Bench()
     _asked(bench, "mcp__x__y")
     _answered(bench, APART, name="mcp__x__y")
-    assert _marks(bench, "tool_result") == [(APART, ("cut by the agent: all of it was 195.3KB",))]
+    assert _marks(bench, "tool_result") == [(APART, ("cut by the agent: in full it was 195.3KB",))]
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ def test_an_output_that_codex_cut(*, is_hooked: bool) -> None:
             bench.hook("codex", hook_event_name="PreToolUse", **told)
             bench.hook("codex", hook_event_name="PostToolUse", **told, tool_response=LONG)
     ((output, marks),) = _marks(bench)
-    assert marks == ("cut by the agent: all of it was 50,001 tokens",)
+    assert marks == ("cut by the agent: in full it was 50,001 tokens",)
     assert "40001 tokens truncated" in output
 
 

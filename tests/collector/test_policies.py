@@ -138,7 +138,7 @@ def test_days_are_not_raised_over_what_somebody_was_told(template: Template, dat
         done = run_command("serve", "--data", data, "--port", "0", f"--key-backup-days={word}", "--json")
         error = json.loads(done.stdout)["error"]
         assert (done.returncode, error["code"]) == (2, "key_backups_promised")
-        assert error["message"] == "candidates were told that backups of their keys end after 3 days"
+        assert error["message"] == "candidates were told that backups of their keys last at most 3 days"
     with running_site(data, template.token, key_backup_days=3) as site:
         for fewer in (3, 0):
             require_policies_kept(site.store, fewer, now_ms=site.clock.ms)

@@ -158,7 +158,7 @@ def test_invites_an_hour_are_counted_by_token(template: Template, data: Path) ->
         assert answers[-1].headers["retry-after"] == "1200"
         told = RefusedError(status=429, problem=problem, path=path)  # what ``promptster invite`` says then
         assert told.message == "3 invites were made with this sign-in within an hour"
-        assert told.hint == "They are all valid. Make this one in 1200 s."
+        assert told.hint == "They are all valid. Try again in 1200 s."
         other = site.client.post("/v1/tokens", headers=bearer(site.token), json={"role": "recruiter"}).json()["token"]
         assert site.client.post(path, headers=bearer(other), json=body).status_code == 201
         site.clock.pass_ms(HOUR_MS // 3)

@@ -90,7 +90,7 @@ def test_every_stage_is_explained_in_one_line_with_what_to_do() -> None:
     assert [line.partition(":")[0] for line in told] == words
     assert max(map(len, told)) <= 80
     for line in told:
-        assert re.search("promptster replay SESSION|candidate\\.|Nothing of it can be read", line)
+        assert re.search("promptster replay SESSION|candidate\\.|It can no longer be read", line)
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from tests.helpers.running import kill_and_wait
 from promptster.commands import NAMES
 from promptster.commands.guard import WORKS_INSIDE_AGENTS
 from promptster.session.current import Current
-from promptster.session.inspection import look
+from promptster.session.inspection import read_session
 
 if TYPE_CHECKING:
     from tests.helpers.hiring import Invited
@@ -84,7 +84,7 @@ def state_of(invited: Invited) -> str:
 
 def attempts(invited: Invited) -> list[dict[str, Any]]:
     """The recorded refusals, as every replay shows them."""
-    entries = look(Current(invited.session)).replay.timeline.entries
+    entries = read_session(Current(invited.session)).replay.timeline.entries
     found = [entry for entry in entries if entry.fields.get("raw_kind") == "promptster_refused"]
     assert {(entry.fields["agent"], entry.sources) for entry in found} <= {("claude", ("launcher",))}
     return [entry.fields["payload"] for entry in found]

@@ -36,7 +36,7 @@ MADE_BY_0_1 = Path(__file__).parent / "made_by_0_1" / "session.promptster"
 SCREEN = f"""\
 VERIFIED: nothing was changed, and nothing that was received is missing
   not_in_log: no log proof for the receipts of batches 0 to 3 (no checkpoint of
-    the log is here), and none was promised
+    the log is here), but none was promised
 Session  Take-home, for Acme; submitted 25 November 2026, 10:53
 Events   80, all received and checked
 Sources  proxy 46, hook 25, candidate 4, recorder 3, workspace 2
@@ -118,13 +118,13 @@ def test_silence_absence_and_times_that_cannot_be_true_are_told(home: Path, caps
     lines = capsys.readouterr().out.splitlines()
     assert lines[:5] == [
         "VERIFIED: nothing was changed, and nothing that was received is missing",
-        "  consent_missing: no event shows that the candidate agreed to be recorded",
+        "  consent_missing: no event says that the candidate agreed to be recorded",
         "  backwards: by the computer's clock, events 5 to 6 happened before earlier",
-        "    ones, and nothing shows that the clock was set",
+        "    ones, and nothing says that the clock was set",
         "Session  Take-home, for Acme; submitted 25 November 2026, 10:51",
     ]
-    gap = "Gaps     10:47 the recorder was silent: no heartbeat came, and one was due every"
-    assert lines[lines.index(gap) + 1] == "         minute (5 min)"
+    gap = "Gaps     10:47 the recorder was silent: no heartbeat came, although one is due"
+    assert lines[lines.index(gap) + 1] == "         every minute (5 min)"
     assert main(["verify", "frozen.promptster", "--trust", "acme.keys", "--json"]) == 0
     document = _json(capsys)
     assert [(found["code"], found["effect"]) for found in document["findings"]] == [
@@ -317,7 +317,7 @@ def _others() -> dict[str, tuple[bytes, str]]:
         "a member too few": (write_archive(read_archive(data)[:5]), known),
         "odd member": (
             write_archive([Member(*item) for item in {**members, "values.bin": b"x"}.items()]),
-            "is a bundle, and a part of it cannot be read",
+            "is a bundle, but part of it cannot be read",
         ),
     }
 
@@ -402,7 +402,7 @@ def test_a_bundle_with_an_unreadable_part_says_which(home: Path, capsys: pytest.
     (home / "odd.promptster").write_bytes(write_bundle(replace(parts, checkpoint="nothing")))
     assert main(["verify", "odd.promptster", "--trust", "acme.keys"]) == 12
     headline, finding, *_ = capsys.readouterr().out.splitlines()
-    assert headline == "UNREADABLE: odd.promptster is a bundle, and a part of it that was signed cannot be read"
+    assert headline == "UNREADABLE: odd.promptster is a bundle, but a signed part of it cannot be read"
     assert finding.startswith("  checkpoint_malformed: ")
 
 

@@ -229,4 +229,4 @@ def test_standard_input_is_one_of_several(
     code, document = _several(capsys, "early", "-")
     assert (code, [entry["file"] for entry in document["files"]]) == (10, ["early.promptster", "standard input"])
     assert main(["verify", "-", "-"]) == 2
-    assert "which can be read once only" in capsys.readouterr().err
+    assert "can be read only once" in capsys.readouterr().err

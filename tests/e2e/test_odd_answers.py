@@ -138,6 +138,6 @@ def test_codex(stage: Stage) -> None:
     assert edit["before"] == "beta\r\ngamma\r\n"
     assert edit["after"] == "BETA\r\nmore\r\ngamma\r\n"
     assert "\n-beta\r\n+BETA\r\n+more\r\n gamma\r" in edit["patch"]
-    assert _marked(lines) == ["cut by the agent: all of it was 50,001 tokens"]
+    assert _marked(lines) == ["cut by the agent: in full it was 50,001 tokens"]
     (prompt,) = of_kind(lines, "prompt")
     assert (prompt["text"], len(prompt["images"])) == (PROMPT, 1)

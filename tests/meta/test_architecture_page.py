@@ -1,4 +1,7 @@
-"""docs/architecture.md names the code as it is: every package, every file that it points to, and who imports whom."""
+"""docs/architecture.md names the code as it is: every package, every file that it points to, and who imports whom.
+
+So does docs/adding-an-agent.md, to which it leads. The folder of an agent counts as ``agents/ID``.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "architecture.md").read_text()
+ADDING = (ROOT / "docs" / "adding-an-agent.md").read_text()
 CANDIDATE = ROOT / "cli" / "promptster"
 COLLECTOR = ROOT / "collector" / "promptster_collector"
 _STILL_THERE = {"promptster.session.daemon", "promptster.session.workspace", "promptster.protocol.events"}
@@ -22,13 +26,14 @@ _MIGRATIONS = "migrations"
 def packages(root: Path) -> set[str]:
     """Every package of a tree by its path, without the tree's own."""
     found = {file.parent.relative_to(root).as_posix() for file in root.rglob("__init__.py")}
+    found = {re.sub("^agents/.+", "agents/ID", name) for name in found}
     return {name for name in found if name != "." and _MIGRATIONS not in name.split("/")}
 
 
 def named(title: str) -> list[str]:
     """The packages in the first cell of each row below a heading."""
     section = PAGE.partition(f"\n### {title}\n")[2].partition("\n### ")[0].partition("\n## ")[0]
-    return re.findall(r"^\| `([a-z_/]+)` \|", section, re.MULTILINE)
+    return re.findall(r"^\| `([a-z_/]+(?:/ID)?)` \|", section, re.MULTILINE)
 
 
 @pytest.mark.parametrize(
@@ -68,11 +73,13 @@ def agents() -> list[str]:
 
 def test_every_file_that_is_named_exists() -> None:
     """A path leads to a file; one with ID does so for an agent, and for every agent if the page says "always"."""
-    always = set(re.findall(r"^\| `(agents/ID/\S+)` \|.*\| always \|$", PAGE, re.MULTILINE))
+    always = set(re.findall(r"^\| `(agents/ID/\S+)` \|.*\| always \|$", ADDING, re.MULTILINE))
     assert len(always) > 1
-    paths = set(re.findall(r"[a-z_ID]+(?:/[a-z_0-9ID]+)+\.py", PAGE.partition("\n## Where things of 0.1 are now")[0]))
+    paths = set(
+        re.findall(r"[a-z_ID]+(?:/[a-z_0-9ID]+)+\.py", ADDING + PAGE.partition("\n## Where things of 0.1 are now")[0])
+    )
     assert len(paths) > 20
-    roots = (CANDIDATE, COLLECTOR, ROOT / "hooks")
+    roots = (CANDIDATE, COLLECTOR, ROOT / "hooks", ROOT)
     for path in paths:
         expanded = [path.replace("ID", agent) for agent in agents()] if "/ID/" in path else [path]
         there = [one for one in expanded if any((root / one).is_file() for root in roots)]
@@ -82,7 +89,7 @@ def test_every_file_that_is_named_exists() -> None:
 
 def test_every_class_is_in_the_file_that_is_named_for_it() -> None:
     """A class in backticks followed by "in" and a file is defined there."""
-    named_classes = re.findall(r"`([A-Z]\w+)` in `([a-z_/]+\.py)`", PAGE)
+    named_classes = re.findall(r"`([A-Z]\w+)` in `([a-z_/]+\.py)`", ADDING + PAGE)
     assert len(named_classes) > 4
     for name, path in named_classes:
         assert re.search(rf"^class {name}\b", (CANDIDATE / path).read_text(), re.MULTILINE), name
@@ -90,7 +97,7 @@ def test_every_class_is_in_the_file_that_is_named_for_it() -> None:
 
 def test_every_folder_that_is_named_for_an_extension_exists() -> None:
     """What is written for a new agent, provider, format or command goes into a package of the tree."""
-    for name in re.findall(r"one (?:file|folder) in `([a-z_/]+)`", PAGE):
+    for name in re.findall(r"one (?:file|folder) in `([a-z_/]+)`", ADDING + PAGE):
         assert (CANDIDATE / name / "__init__.py").is_file(), name
 
 

@@ -23,7 +23,7 @@ OWN = {"--help", "--json", "--version", "-h"}
 """Options of the programs themselves, and of their help."""
 OF_OTHERS = {
     "--settings", "--bg", "--background", "--cd", "--workspace", "--worktree",  # of agents
-    "--require-hashes", "--follow",  # of pip and git
+    "--require-hashes", "--follow", "--upgrade", "--upgrade-package",  # of pip, git and uv
 }  # fmt: skip
 
 

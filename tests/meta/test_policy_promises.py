@@ -128,6 +128,7 @@ _CANDIDATES_SIDE: Final = frozenset(
         "h11",
         "httpx",
         "keyring",
+        "msgspec",
         "nacl",
         "platformdirs",
         "promptster",

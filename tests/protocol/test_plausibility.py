@@ -38,10 +38,10 @@ def _notes(result: Verification) -> dict[str, str]:
 def test_a_closing_event_alone_is_told_what_it_lacks() -> None:
     """Four events that every submitted session has, each by name and in words."""
     assert _notes(_verified([at(0, "recorder closed")])) == {
-        "consent_missing": "no event shows that the candidate agreed to be recorded",
-        "opened_missing": "no event shows that the recorder began",
-        "baseline_missing": "no event shows what the workspace held at the start",
-        "final_missing": "the session was submitted, and no event holds what was submitted",
+        "consent_missing": "no event says that the candidate agreed to be recorded",
+        "opened_missing": "no event says that the recorder started",
+        "baseline_missing": "no event says what the workspace held at the start",
+        "final_missing": "the session was submitted, but no event holds what was submitted",
     }
 
 
@@ -111,7 +111,7 @@ def test_times_that_run_backwards_in_both_clocks_are_told() -> None:
     words = [(event.src, event.kind) for event in (*begun(), at(0, "proxy prompt"), at(0, "proxy prompt"), *ended(0))]
     told = [at(10_000 - 1_500 * place, f"{src} {kind}") for place, (src, kind) in enumerate(words)]
     text = (
-        "by the computer's clock, events 4 to 6 happened before earlier ones, and nothing shows that the clock was set"
+        "by the computer's clock, events 4 to 6 happened before earlier ones, and nothing says that the clock was set"
     )
     assert _notes(_verified(told, (), (60_000,))) == {"backwards": text}
 
@@ -146,7 +146,7 @@ def test_a_silence_says_from_where_to_where() -> None:
     (gap,) = _verified([*begun(), *beats(1), at(2 * MINUTE, "hook prompt"), late, *ended(4 * MINUTE)]).gaps
     assert (gap.kind, gap.seq, gap.to_seq, gap.source) == ("silence", 3, 5, "recorder")
     assert (gap.from_ms, gap.to_ms) == (START + MINUTE, START + 4 * MINUTE)
-    assert gap.text == "the recorder was silent: no heartbeat came, and one was due every minute"
+    assert gap.text == "the recorder was silent: no heartbeat came, although one is due every minute"
     back = at(59_000, "recorder capture_heartbeat", mono=4 * MINUTE)
     (gap,) = _verified([*begun(), *beats(1), back, *ended(MINUTE, mono=4 * MINUTE)], (), (MINUTE,)).gaps
     assert (gap.from_ms, gap.to_ms) == (START + MINUTE, START + MINUTE)

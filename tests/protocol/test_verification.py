@@ -34,8 +34,8 @@ from promptster.protocol.verdict import (
     Report,
     Span,
     holes,
+    in_words,
     spans,
-    spoken,
 )
 from promptster.protocol.verification import verify_bundle, verify_parts
 
@@ -517,7 +517,7 @@ def test_what_is_missing_in_the_log_is_said_in_one_finding() -> None:
     world = World()
     parts = world.parts()
     assert _told_of_log(world, dataclasses.replace(parts, proofs=parts.proofs[1:])) == [
-        "no log proof for the receipt of batch 0, and none was promised"
+        "no log proof for the receipt of batch 0, but none was promised"
     ]
 
 
@@ -605,8 +605,8 @@ def test_spans_and_holes_are_each_others_rest(numbers: set[int]) -> None:
 
 def test_runs_are_spoken_shortly() -> None:
     """A person reads ten runs and a count."""
-    assert spoken(spans([1, 2, 3, 7])) == "1 to 3, 7"
-    assert spoken(spans(list(range(0, 40, 2)))).endswith("18 and 10 more runs")
+    assert in_words(spans([1, 2, 3, 7])) == "1 to 3, 7"
+    assert in_words(spans(list(range(0, 40, 2)))).endswith("18 and 10 more runs")
 
 
 def test_a_large_session_is_one_pass() -> None:

@@ -65,7 +65,7 @@ def test_a_request_without_an_answer_says_so() -> None:
     script.add("proxy", "model_request", lane=1, purpose="work", **CLAUDE)
     (request,) = _entries(script, "model_request")
     assert request.fields["attempts"] == []
-    assert request.marks == ("no answer on record",)
+    assert request.marks == ("no answer recorded",)
 
 
 def test_an_answer_whose_request_is_not_on_record_stays() -> None:

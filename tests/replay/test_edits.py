@@ -112,7 +112,7 @@ def test_an_edit_that_only_the_proxy_saw_is_a_part_of_its_file(record: Any) -> N
     overwritten = narrate(by_name["old.txt"])
     assert overwritten.note == ""
     assert [(passage.label, passage.text) for passage in overwritten.passages] == [
-        ("the whole file, as written; what stood there before is not recorded", "new\ncontent")
+        ("the whole file, as written; what was there before is not recorded", "new\ncontent")
     ]
 
 
@@ -189,7 +189,7 @@ def test_a_notebook_is_told_by_cell() -> None:
     old = [entry for entry in _of_old("edits") if str(entry.fields["path"]).endswith(".ipynb")]
     assert [(entry.extent, edit_diff(entry)) for entry in old] == [(Extent.PASSAGES, None)] * 2
     assert [passage.label for passage in narrate(old[0]).passages] == [
-        "part of the file, as written; what stood there before is not recorded"
+        "part of the file, as written; what was there before is not recorded"
     ]
 
 

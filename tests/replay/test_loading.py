@@ -97,7 +97,7 @@ def test_bytes_that_are_no_bundle_are_unreadable() -> None:
     replay = from_bundle(b"PK\x03\x04 and so on", ())
     assert words(replay.verification).word == "unreadable"
     assert replay.timeline.entries == ()
-    assert dict(facts(replay.verification))["signer"] == "no collector key could be made out"
+    assert dict(facts(replay.verification))["signer"] == "no collector key found"
 
 
 def test_arrivals_that_the_recorder_lost_are_gaps() -> None:

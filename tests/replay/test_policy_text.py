@@ -14,9 +14,9 @@ from promptster.replay.exporters import find
 from promptster.replay.loading import from_verification
 from promptster.ui.checked import checked
 
-DIFFERS = "the policy's text, which the candidate agreed to, is not the one that its settings have"
+DIFFERS = "the policy text that the candidate agreed to does not match the policy's settings"
 UNKNOWN = (
-    "only a newer version of Promptster can tell whether the policy's text, which the candidate agreed to, is the one "
+    "only a newer version of Promptster can check whether the policy's text, which the candidate agreed to, is the one "
     "that its settings have"
 )
 

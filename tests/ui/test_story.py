@@ -50,11 +50,11 @@ def test_silence_and_what_is_absent_stand_where_gaps_stand() -> None:
     replay = from_bundle(bundler.bundle(frozen().events), bundler.certified.keys.fingerprints)
     lines = [line.strip() for block in story(replay, Layout(width=200)) for line in block.plain.split("\n")]
     assert [line.split("  ", 1)[-1] for line in lines if "----" in line] == [
-        "---- no event shows that the candidate agreed to be recorded ----",
-        "---- the recorder was silent: no heartbeat came, and one was due every minute (5 min 00 s) ----",
+        "---- no event says that the candidate agreed to be recorded ----",
+        "---- the recorder was silent: no heartbeat came, although one is due every minute (5 min 00 s) ----",
     ]
     (noted,) = [line for line in lines if line.startswith("noted")]
-    assert "no event shows that the candidate agreed to be recorded" in noted
+    assert "no event says that the candidate agreed to be recorded" in noted
     assert "events 5 to 6 happened before earlier ones" in noted
 
 
@@ -71,7 +71,7 @@ def test_an_empty_replay_says_why_it_is_empty() -> None:
     """Nothing recorded is one thing, nothing proved another."""
     assert _lines(Script())[-1] == "Nothing is recorded yet."
     shown = [block.plain for block in story(from_bundle(b"PK", ()))]
-    assert shown[-1] == "Nothing in this file could be proved, so nothing of the session is shown."
+    assert shown[-1] == "Nothing in this file could be proved, so none of the session is shown."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,7 +113,7 @@ def test_a_bundle_that_proves_nothing_has_no_title_of_its_own() -> None:
     for broken in (b"PK", altered):
         opening = Opening.of(broken, ())
         assert opening.facts == Facts()
-        assert [block.plain for block in title(opening.facts)] == ["session"]
+        assert [block.plain for block in title(opening.facts)] == ["Session"]
     assert next(told(_begun(opening), Layout())).plain == next(story(from_bundle(altered, ()))).plain
 
 

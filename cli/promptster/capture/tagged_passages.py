@@ -11,6 +11,7 @@ import re
 from typing import TYPE_CHECKING
 
 from promptster.capture.agent import Prompt
+from promptster.protocol.agents import IDS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,8 +19,10 @@ if TYPE_CHECKING:
     from promptster.capture.providers.interface import UserText
 
 _OPENING = re.compile(r"\s*<([A-Za-z][\w.-]*)(?:\s[^<>]*)?>")
-_OWN = re.compile(r"(?:codex|internal|system|memory|artifact|subagent|routine|skill|mcp|multi_agent|rollout)[_-].*")
-"""Names of tags that agents put around what they tell the model themselves."""
+_OWN = re.compile(
+    rf"(?:{'|'.join(IDS)}|internal|system|memory|artifact|subagent|routine|skill|mcp|multi_agent|rollout)[_-].*"
+)
+"""Names of tags that agents put around what they tell the model themselves; some begin with the agent's own name."""
 _LIKE_OWN = re.compile(
     r".*[_-](?:context|instructions|reminder|notification|notice|caveat|budget|event|delegation|plugins|note)"
 )

@@ -6,12 +6,12 @@ Everything after the agent's name is passed to the agent, even ``--help`` and ``
 from __future__ import annotations
 
 import sys
-from textwrap import fill
 from typing import TYPE_CHECKING, NoReturn
 
 from promptster.errors import ChoiceError, InsideAgentError, LaunchError, PromptsterError, SessionError
 from promptster.protocol.agents import PROGRAMS, one_of
 from promptster.ui.output import Output
+from promptster.ui.wrapping import fold
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
 OUR_FAILURE = 125
 
-_AGENTS = fill(
-    f"Start {one_of(PROGRAMS)} in your assessment, with recording on.",
-    width=79,
-    initial_indent="  ",
-    subsequent_indent="  ",
-    break_on_hyphens=False,
+_AGENTS = "\n".join(
+    f"  {line}"
+    for line in fold(
+        f"Start {one_of(PROGRAMS)} in your assessment, with recording on.",
+        width=78,
+    )
 )
 _HELP = f"""\
 Usage: promptster run AGENT [ARGUMENTS...]
@@ -41,7 +41,7 @@ Usage: promptster run AGENT [ARGUMENTS...]
 Options, before the agent's name:
   -h, --help  Show this message and exit.
 
-Example: promptster run claude -p 'Explain the tests'
+Example: promptster run {PROGRAMS[0]} -p 'Explain the tests'
 
 Exit code: the agent's. 6 inside another agent, where this does not work; 125 if
 it could not be started with recording on, 126 if it is not executable, 127 if

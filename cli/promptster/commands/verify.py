@@ -27,7 +27,7 @@ if TYPE_CHECKING or needed.work:
     from promptster.protocol.key_succession import parse_keyfile
     from promptster.protocol.verification import verify_bundle
     from promptster.replay.file_diagnosis import why_unreadable
-    from promptster.replay.verdict_text import told as all_told
+    from promptster.replay.verdict_text import all_findings
     from promptster.session_folder.folder import SessionState
     from promptster.ui.checked import checked, unreadable
     from promptster.ui.escape import escape_line
@@ -204,7 +204,7 @@ def document(verification: Verification) -> dict[str, Any]:
         ],
         "findings": [
             {"code": finding.code, "text": finding.text, "effect": finding.effect.name.lower()}
-            for finding in all_told(verification)
+            for finding in all_findings(verification)
         ],
         "untimed": [{"first": span.first, "last": span.last} for span in verification.untimed],
         "coverage": dict(verification.coverage),

@@ -40,9 +40,9 @@ CATALOGUE: Final = (
 
 IDS: Final = tuple(agent.id for agent in CATALOGUE)
 PROGRAMS: Final = tuple(agent.program for agent in CATALOGUE)
-"""What people type after ``promptster run``."""
+"""What people type to start each of them."""
 EDITORS: Final = tuple(agent.id for agent in CATALOGUE if agent.editor_file)
-"""What people type after ``promptster start --ide``."""
+"""What people type after ``--ide`` of ``promptster start``."""
 BY_ID: Final = {agent.id: agent for agent in CATALOGUE}
 BY_PROGRAM: Final = {agent.program: agent for agent in CATALOGUE}
 

@@ -100,7 +100,7 @@ def read_archive(data: bytes) -> list[Member]:
 
 
 def _read_local(data: bytes, position: int) -> tuple[bytes, int, int, int]:
-    """Name, checksum, start and size of the member whose local header stands at ``position``."""
+    """Name, checksum, start and size of the member whose local header is at ``position``."""
     header_end = position + _LOCAL.size
     if header_end <= len(data):
         *_, checksum, size, _, name_length, _ = _LOCAL.unpack_from(data, position)

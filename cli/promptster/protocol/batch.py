@@ -132,7 +132,7 @@ def join_wire(header_bytes: bytes, signature: bytes, body: bytes) -> bytes:
 
 
 def head_bytes_needed(start: bytes) -> int:
-    """How many bytes of a batch's wire form hold its header and signature, told by the first six of them."""
+    """How many bytes of a batch's wire form hold its header and signature; the first six bytes say so."""
     return 6 + int.from_bytes(start[4:6]) + SIGNATURE_SIZE
 
 
@@ -201,13 +201,13 @@ def verify_batch_body(batch: WireBatch) -> None:
 
 
 def open_body(batch: WireBatch, content_key: bytes) -> list[RecordedEvent]:
-    """Open a batch and check all that stands in it: every frame, commitment and value, the order, the count, the root.
+    """Open a batch and check everything in it: every frame, commitment and value, the order, the count, the root.
 
     Raises:
         SealError: when the body does not open.
         LimitError: when it inflates too far.
-        BatchError: when frame, order, count or root are off.
-        EventError: when an event, a value or a block is off.
+        BatchError: when frame, order, count or root are malformed or wrong.
+        EventError: when an event, a value or a block is malformed.
     """
     header = batch.header
     key = sealing.batch_key(content_key, header.session)

@@ -203,7 +203,7 @@ def _read_format(data: bytes) -> None:
     if type(version) is int and version > FORMAT:
         raise BundleError(f"the bundle is of format {version}, and {FORMAT} is the newest known", code="newer_version")
     if data != _FORMAT_BYTES:
-        raise BundleError("the bundle's format is none that there is", code="member_malformed")
+        raise BundleError("the bundle's format does not exist", code="member_malformed")
 
 
 def write_bundle(parts: BundleParts) -> bytes:
@@ -256,7 +256,7 @@ def read_bundle(data: bytes) -> BundleParts:
     first = [FORMAT_MEMBER] if has_format(members.get("policy.json", b"")) else []
     expected = [*first, *REQUIRED, *(name for name in OPTIONAL if name in members), *sorted(blocks)]
     if names != expected:
-        raise BundleError("a bundle's members are not the ones of a bundle, in their order", code="members")
+        raise BundleError("the members are not those of a bundle, in their order", code="members")
     try:
         return BundleParts(
             keys=members["keys.json"],
@@ -282,7 +282,7 @@ def read_bundle(data: bytes) -> BundleParts:
 def _read_lines(data: bytes) -> list[bytes]:
     *lines, rest = data.split(b"\n")
     if rest or b"" in lines:
-        raise BundleError("a list has malformed lines", code="member_malformed")
+        raise BundleError("malformed lines in a list", code="member_malformed")
     return lines
 
 

@@ -14,7 +14,7 @@ from promptster.protocol.documents import DocumentType
 from promptster.protocol.errors import DocumentError, EventError, SignatureError
 from promptster.protocol.events import PublicEvent
 from promptster.protocol.signing import Envelope, verify
-from promptster.protocol.verdict import Report, Span, holes, is_within, joined, spans, spoken
+from promptster.protocol.verdict import Report, Span, holes, in_words, is_within, joined, spans
 
 T = TypeVar("T")
 
@@ -73,7 +73,7 @@ def in_order(  # the four names by which lists can be off
         n = number(item)
         known = by_number.setdefault(n, item)
         if known is not item and identity(known) == identity(item):
-            report.altered("duplicate", f"{what} {n} is here twice")
+            report.altered("duplicate", f"{what} {n} appears twice")
         elif known is not item:
             report.altered("conflict", f"two different versions of {what} {n} are here")
         elif n < last:
@@ -122,7 +122,7 @@ def _read_headers(report: Report, certificate: Certificate, headers: Sequence[En
 def _check_links(report: Report, genesis: bytes, links: dict[int, ChainLink]) -> frozenset[int]:
     """Whether each header continues the one before it; the numbers of those that reach back into an earlier batch."""
     if missing := holes(links):
-        report.incomplete("gap", f"missing batches: {spoken(missing)}")
+        report.incomplete("gap", f"missing batches: {in_words(missing)}")
     reaching_back: set[int] = set()
     end = 0
     for n, link in links.items():
@@ -133,7 +133,7 @@ def _check_links(report: Report, genesis: bytes, links: dict[int, ChainLink]) ->
         if link.header.first < end:
             reaching_back.add(n)
         if link.header.first < end or (expected is not None and (link.header.prev, link.header.first) != expected):
-            report.altered("chain_broken", f"batch {n} does not continue the one before it")
+            report.altered("chain_broken", f"batch {n} does not continue the previous one")
         end = max(end, link.header.first + link.header.count)
     return frozenset(reaching_back)
 
@@ -172,7 +172,7 @@ def _read_events(
         else:
             proven.update((seq, here[seq]) for seq in found)
     if unsigned := [seq for seq in numbers if not is_within(covered, seq)]:
-        report.altered("inserted", f"no signed batch covers the events {spoken(spans(unsigned))}")
+        report.altered("inserted", f"no signed batch covers the events {in_words(spans(unsigned))}")
     return Chain(
         links=links,
         proven=proven,

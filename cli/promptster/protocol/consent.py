@@ -100,13 +100,13 @@ class Certificate(Document):
     upload_until: int = integer()
     """The collector refuses batches after this; milliseconds since the epoch."""
     limits: Mapping[str, int] = table(_is_limit)
-    """Sizes and rates by name, as the collector enforces them; ``log`` says what stands in its log."""
+    """Sizes and rates by name, as the collector enforces them; ``log`` says what its log contains."""
     continues: str | None = identifier(null=True)
     """The session that this one continues after a lost machine."""
 
     @property
     def promises_log(self) -> bool:
-        """Whether every receipt of the session stands in the collector's log: without a proof, something is missing."""
+        """Whether every receipt of the session is in the collector's log: without a proof, something is missing."""
         return self.limits.get(LOG_LIMIT, 0) > 0
 
     @property

@@ -14,7 +14,7 @@ from promptster.protocol.events import OpenedEvent, RecordedEvent
 from promptster.protocol.events.fields import MAX_BLOCK, SALT_SIZE, Secret, read_stored
 from promptster.protocol.events.sources import ends_session
 from promptster.protocol.evidence import Evidence
-from promptster.protocol.verdict import Redacted, Report, spans, spoken
+from promptster.protocol.verdict import Redacted, Report, in_words, spans
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def _read_blocks(report: Report, parts: BundleParts) -> dict[bytes, bytes]:
         elif len(block.salt) == SALT_SIZE and block.id == block_id:
             blocks[block_id] = block.data
         else:
-            report.altered("block_altered", f"block {block_id.hex()[:16]} is not what its id says")
+            report.altered("block_altered", f"block {block_id.hex()[:16]} does not match its id")
     return blocks
 
 
@@ -119,13 +119,13 @@ def _report_totals(report: Report, opened: list[OpenedEvent]) -> None:
         entries = cast("dict[str, object]", totals) if isinstance(totals, dict) else {}
         said = {source: count for source, count in entries.items() if count != 0}
         if said not in (counted, counted - Counter([event.src])):
-            report.incomplete("totals", "the closing event counts other events than those that are here")
+            report.incomplete("totals", "the closing event's counts do not match the events that are here")
 
 
 def _report_outside(report: Report, evidence: Evidence, opened: list[OpenedEvent]) -> None:
     late = [event.seq for event in opened if event.ms > evidence.certificate.record_until]
     if late:
-        report.note("late", f"recorded after the certificate's time: events {spoken(spans(late))}")
+        report.note("late", f"recorded after the certificate's time: events {in_words(spans(late))}")
     if evidence.policy is None:
         return
     for kind in sorted({event.kind for event in opened if not evidence.policy.allows(event.kind)}):

@@ -2,7 +2,7 @@
 
 A document type is a frozen keyword-only dataclass below ``Record``; the functions ``text``, ``integer``, ``binary``
 and so on declare a field's form. What is refused when reading is refused when writing too, by the same code. ``v``
-stands in every document and is not a field of the dataclass. Signing is not done here.
+is in every document and is not a field of the dataclass. Signing is not done here.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class DocumentType(enum.StrEnum):
 def structure(data: bytes) -> tuple[int, int]:
     """How deep the objects and arrays of JSON ``data`` go, and how many commas separate their entries.
 
-    Cheap before parsing, and true for valid JSON; what stands inside strings does not count.
+    Cheap before parsing, and true for valid JSON; the content of strings does not count.
     """
     brackets, commas = data.count(b"[") + data.count(b"{"), data.count(b",")
     if brackets <= 1 and not commas:
@@ -123,7 +123,7 @@ def encode(document: Mapping[str, Any]) -> bytes:
 def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     result = dict(pairs)
     if len(result) != len(pairs):
-        raise DocumentError("a key is twice in one object", code="duplicate_key")
+        raise DocumentError("one object has the same key twice", code="duplicate_key")
     return result
 
 
@@ -172,7 +172,7 @@ def decode(data: bytes, *, limit: int = MAX_DOCUMENT) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Form:
-    """How one field stands in a document: both directions refuse with ``ValueError`` or ``TypeError``."""
+    """How one field is written in a document: both directions refuse with ``ValueError`` or ``TypeError``."""
 
     write: Callable[[Any], Any]
     read: Callable[[Any], Any]
@@ -324,7 +324,7 @@ def table(check_item: Callable[[object], bool], limit: int = 32) -> Any:
 
 @dataclass(frozen=True, kw_only=True)
 class Record:
-    """A canonical document. Subclasses declare their fields and, where they have one, a smaller ``LIMIT``."""
+    """A canonical document. Subclasses declare their fields and, if needed, a smaller ``LIMIT``."""
 
     LIMIT: ClassVar[int] = 64 << 10
     V: ClassVar[int] = VERSION

@@ -17,7 +17,7 @@ def b64u_encode(data: bytes) -> str:
 
 
 def b64u_decode(text: str) -> bytes:
-    """The bytes behind unpadded base64url.
+    """The bytes that unpadded base64url encodes.
 
     Raises:
         EncodingError: on padding, foreign characters, or unused bits that are not zero.

@@ -16,7 +16,7 @@
     └── ``ChecksumError``  a bundle whose form is right and whose content is not what was written
 
 ``code`` is a stable word, unique within its class. ``fault`` says whose mistake it is: ``"local"`` when our own side
-tried to write what the protocol forbids, ``"remote"`` when bytes from elsewhere are off.
+tried to write what the protocol forbids, ``"remote"`` when bytes from elsewhere are malformed.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class ProtocolError(PromptsterError):
     def __init__(
         self, message: str, *, code: str | None = None, hint: str | None = None, fault: Fault = "remote"
     ) -> None:
-        """Keep whose fault it is beside the texts."""
+        """Keep whose fault it is, along with the texts."""
         super().__init__(message, code=code, hint=hint)
         self.fault: Fault = fault
 
@@ -78,13 +78,13 @@ class InviteError(ProtocolError):
 
 
 class EventError(ProtocolError):
-    """An event, one of its fields or one of its blocks is off."""
+    """An event, one of its fields or one of its blocks is malformed."""
 
     default_code = "event"
 
 
 class BatchError(ProtocolError):
-    """A batch's wire form, frames, order or root is off."""
+    """A batch's wire form, frames, order or root is malformed or wrong."""
 
     default_code = "batch"
 

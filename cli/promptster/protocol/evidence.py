@@ -21,14 +21,14 @@ from promptster.protocol.privacy import RedactionRecord, Tombstone
 from promptster.protocol.receipt import LAPSED, Check, Close, Receipt
 from promptster.protocol.signing import Envelope, open_envelope, verify
 from promptster.protocol.transparency_log import Checkpoint, LogProof, log_leaf
-from promptster.protocol.verdict import LogFacts, Report, Span, joined, spans, spoken
+from promptster.protocol.verdict import LogFacts, Report, Span, in_words, joined, spans
 
 S = TypeVar("S", Certificate, Receipt, Check, Close, RedactionRecord, Tombstone)
 B = TypeVar("B", Receipt, Check)
 
 _KID = re.compile(rb'"kid"[\t\n\r ]*:[\t\n\r ]*"([A-Za-z0-9_-]{22})"')
 _WITNESS_PRECISION_MS = 1000
-"""Witnesses tell whole seconds."""
+"""Witnesses state whole seconds."""
 _NAMED_AT_MOST = 200
 """Characters of a list of names in a finding."""
 
@@ -61,7 +61,7 @@ def _open_signed(report: Report, keys: KeySuccession, signers: set[int], cls: ty
         document = cls.parse(envelope.payload)
     except DocumentError as error:
         if _is_signed(cls, envelope, _named_key(keys, envelope.payload)):
-            report.unreadable(f"{what}_malformed", f"a {what} was signed and cannot be read: {error}")
+            report.unreadable(f"{what}_malformed", f"a {what} was signed but cannot be read: {error}")
         else:
             report.altered(f"{what}_signature", f"a {what} is not what the collector signed: {error}")
         return None
@@ -182,7 +182,7 @@ def read_custody(report: Report, evidence: Evidence, parts: BundleParts, chain: 
     for n in chain.links:
         check = checks.get(n)
         if n not in receipts:
-            report.incomplete("receipt_missing", f"batch {n} has no receipt")
+            report.incomplete("receipt_missing", f"nothing shows that batch {n} was received")
         if check is None:
             report.incomplete("check_missing", f"batch {n} has no check")
         elif not check.ok:
@@ -196,7 +196,7 @@ def read_custody(report: Report, evidence: Evidence, parts: BundleParts, chain: 
     if missing:
         runs = joined(missing)
         code = "truncated" if runs[0].first > chain.last_here else "gap"
-        report.incomplete(code, f"missing events: {spoken(runs)}")
+        report.incomplete(code, f"missing events: {in_words(runs)}")
 
 
 def _open_batches(
@@ -221,7 +221,7 @@ def _of_chain(report: Report, cls: type[B], opened: Mapping[int, tuple[Envelope,
         link = chain.links.get(n)
         if link is None:
             if n > end:
-                report.incomplete("truncated", f"the {what} of batch {n} is here, and the batch is not")
+                report.incomplete("truncated", f"the {what} of batch {n} is here, but the batch is not")
         elif link.sha256 != document.header_sha256:
             report.altered("conflict", f"the {what} of batch {n} names another header than the one here")
         else:
@@ -247,7 +247,7 @@ def _check_close(report: Report, close: Close, chain: Chain, genesis: bytes) -> 
         report.incomplete("lapsed", "the session was never closed by the candidate")
     batches = max(chain.links, default=-1) + 1
     if batches < close.n:
-        report.incomplete("truncated", f"the session had {close.n} batches, and {batches} are here")
+        report.incomplete("truncated", f"the session had {close.n} batches, but only {batches} are here")
         return
     last = chain.links.get(batches - 1)
     head = genesis if last is None else last.sha256
@@ -255,7 +255,7 @@ def _check_close(report: Report, close: Close, chain: Chain, genesis: bytes) -> 
     if (batches, head, events) != (close.n, close.head, close.events):
         report.altered("close_mismatch", "the session that was closed is not the one here")
     elif close.outcome != LAPSED and events - 1 in chain.proven and not _ends(chain.proven[events - 1].event):
-        report.incomplete("close_missing", "the session was submitted, and its last event does not say so")
+        report.incomplete("close_missing", "the session was submitted, but its last event does not say so")
 
 
 def _ends(event: PublicEvent) -> bool:
@@ -268,7 +268,7 @@ def read_redactions(report: Report, evidence: Evidence, parts: BundleParts, gene
     prev = genesis
     for i, (envelope, record) in enumerate(opened):
         if (record.i, record.prev) != (i, prev):
-            report.altered("redaction_chain", f"redaction record {record.i} does not continue the one before it")
+            report.altered("redaction_chain", f"redaction record {record.i} does not continue the previous one")
         prev = envelope.sha256
         evidence.redactions.append(record)
 
@@ -278,7 +278,7 @@ def read_log(
 ) -> None:
     """The checkpoint, the receipts' places in the log, and cosignatures of known witnesses.
 
-    A witness's word is that the log's head existed by then: it covers receipts that are proven to stand below it, and
+    A witness's word is that the log's head existed by then: it covers receipts that are proven to be below it, and
     cannot bear out ones that say they were received later. A log key that ``believed`` does not hold was introduced by
     a key in front of the pinned one, which anybody can put there: that log may be a stranger's, and proves nothing.
     """
@@ -325,7 +325,7 @@ def _tell_log(
     *,
     view: View | None = None,
 ) -> None:
-    """Say which receipts nothing shows in the log; it counts if the certificate promises that all stand there."""
+    """Say which receipts nothing shows in the log; it counts if the certificate promises that all are there."""
     promised = evidence.certificate.promises_log
     missing = spans(sorted(evidence.signed_receipts.keys() - set(proven)))
     evidence.log = LogFacts(
@@ -338,14 +338,14 @@ def _tell_log(
     if not missing and not why:
         return
     one = len(missing) == 1 and missing[0].first == missing[0].last
-    which = f"the receipt of batch {spoken(missing)}" if one else f"the receipts of batches {spoken(missing)}"
+    which = f"the receipt of batch {in_words(missing)}" if one else f"the receipts of batches {in_words(missing)}"
     text = why
     if missing:
         text = f"no log proof for {which}{f' ({why})' if why else ''}"
     if promised:
         report.incomplete("not_in_log", text)
     else:
-        report.note("not_in_log", f"{text}, and none was promised")
+        report.note("not_in_log", f"{text}, but none was promised")
 
 
 def _signed_by(checkpoint: Checkpoint, public_key: bytes) -> bool:
@@ -367,7 +367,7 @@ def _stands_in_log(proof: LogProof, receipt: Envelope, checkpoint: Checkpoint) -
 def _check_proofs(
     report: Report, evidence: Evidence, parts: BundleParts, checkpoint: Checkpoint
 ) -> dict[int, LogProof]:
-    """The batches whose receipts are proven to stand in the checkpoint's log, each with its proof."""
+    """The batches whose receipts are proven to be in the checkpoint's log, each with its proof."""
     proven: dict[int, LogProof] = {}
     receipts = evidence.signed_receipts
     proofs: dict[int, LogProof] = in_order(

@@ -1,6 +1,6 @@
-"""Gaps of capture, from what the recorder said, or failed to say: they are told, and do not change the verdict.
+"""Gaps of capture, from what the recorder said, or failed to say: they are reported, and do not change the verdict.
 
-What counts as one, and its words, stand here alone: verification, timeline, page and terminal all tell these.
+This module alone decides what counts as one, and words it: verification, timeline, page and terminal all use these.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ SOURCE_LOSS: Final = "source_loss"
 PAUSE_LEAD: Final = "recording was paused"
 """What the text of every pause begins with."""
 STOP_WORDS: Final = "because the recorder stopped"
-"""What the text of a pause that nobody asked for ends with."""
+"""What the text of a pause that no one asked for ends with."""
 _REASONS: Final[Mapping[str, str]] = {"candidate": "by the candidate", "recorder_stopped": STOP_WORDS}
-"""Reasons that the recorder itself gives for a pause; any other text stands as it is."""
+"""Reasons that the recorder itself gives for a pause; any other text is kept as it is."""
 
 _MOST = 200
 """Characters of a recorded text that a gap's words repeat."""
@@ -45,7 +45,7 @@ _LOST_UNITS: Final[Mapping[str, tuple[str, str]]] = {
 
 
 def is_outage(kind: str, text: str) -> bool:
-    """Whether a gap of this kind with these words is a pause because the recorder ended: nobody asked for it."""
+    """Whether a gap of this kind with these words is a pause because the recorder ended: no one asked for it."""
     return kind == PAUSED and text.endswith(STOP_WORDS)
 
 
@@ -163,5 +163,5 @@ def _restarted(lost: int | None) -> str:
 
 
 def _lost(event: OpenedEvent, expected: int) -> Gap:
-    text = f"the recorder numbered arrival {event.src_seq} from {event.src} where {expected} was due"
+    text = f"the recorder numbered arrival {event.src_seq} from {event.src} when {expected} was due"
     return Gap(kind=SOURCE_LOSS, seq=event.seq, from_ms=event.ms, to_ms=event.ms, text=text, source=event.src)

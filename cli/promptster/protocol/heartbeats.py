@@ -1,7 +1,7 @@
 """The recorder's heartbeat: how often it is due, and where it did not come, so that silence shows.
 
 A recorder that is stopped, starved or replaced records nothing and cannot say so while that lasts. What it says is that
-it lives, once a minute; where that fails, nobody knows what happened. Every word here is told from public bytes alone.
+it lives, once a minute; if that fails, no one knows what happened. All of this is derived from public bytes alone.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from promptster.protocol.verdict import Gap
 HEARTBEAT_MS: Final = 60_000
 """How often a recorder says that it lives, by its monotonic clock."""
 LATE_MS: Final = 2 * HEARTBEAT_MS
-"""Behind a sign of life for longer than this, a heartbeat is late by more than its period."""
+"""After a sign of life by more than this, a heartbeat is late by more than its period."""
 SILENCE: Final = "silence"
 
 _BEGINNINGS: Final = frozenset({Kind.OPENED, Kind.RESUMED, Kind.CAPTURE_RECOVERED})
-"""From here on heartbeats are due. How long a pause or an outage took is told by these events themselves."""
+"""From here on heartbeats are due. How long a pause or an outage took is reported in these events themselves."""
 _ENDINGS: Final = frozenset({Kind.PAUSED, Kind.SUBMISSION_FINAL, Kind.CLOSED})
 """From here on none is, until the session is resumed."""
 
@@ -30,7 +30,7 @@ def silences(events: Sequence[OpenedEvent]) -> Iterator[Gap]:
     """Where a heartbeat was late by more than its period.
 
     Args:
-        events: a session's opened events, ascending by ``seq``; where one is missing, nothing is said about it.
+        events: a session's opened events, ascending by ``seq``; if one is missing, nothing is said about it.
     """
     jumps = jumps_follow(events)
     sign: OpenedEvent | None = None
@@ -52,9 +52,9 @@ def silences(events: Sequence[OpenedEvent]) -> Iterator[Gap]:
 
 
 def jumps_follow(events: Sequence[OpenedEvent]) -> list[bool]:
-    """For each event, whether a jump of the clock stands behind it before the next heartbeat.
+    """For each event, whether a jump of the clock follows it before the next heartbeat.
 
-    A clock that is set is told within a second, and before the next heartbeat; what was stamped in between shows it
+    A clock that is set is reported within a second, and before the next heartbeat; what was stamped in between shows it
     already.
     """
     follows = [False] * len(events)
@@ -75,7 +75,7 @@ def _silence(since: OpenedEvent, until: OpenedEvent) -> Gap:
         seq=since.seq,
         from_ms=since.ms,
         to_ms=max(since.ms, until.ms),
-        text="the recorder was silent: no heartbeat came, and one was due every minute",
+        text="the recorder was silent: no heartbeat came, although one is due every minute",
         source="recorder",
         to_seq=until.seq,
     )

@@ -74,7 +74,7 @@ class KeySuccession:
         return tuple(fingerprint(record.public_key) for record in self.collector)
 
     def position(self, key_id: str) -> int | None:
-        """Where the collector key named ``key_id`` stands in the succession."""
+        """The position of the collector key named ``key_id`` in the succession."""
         return self._positions.get(key_id)
 
     @cached_property
@@ -89,12 +89,12 @@ class KeySuccession:
     def since(self, key_id: str) -> KeySuccession | None:
         """What the collector key named ``key_id`` vouches for: itself and its successors; ``None`` without that key.
 
-        Whoever stands in front of it is left out: anybody can name a known key as their own successor.
+        Earlier keys are left out: anyone can name a known key as their own successor.
         """
         position = self.position(key_id)
-        return None if position is None else self.behind(position)
+        return None if position is None else self.from_position(position)
 
-    def behind(self, position: int) -> KeySuccession:
+    def from_position(self, position: int) -> KeySuccession:
         """What the collector key at ``position`` vouches for; see ``since``."""
         kept = self.collector[position:]
         signers = {kid(record.public_key) for record in kept}
@@ -173,7 +173,7 @@ def keys_from_object(document: Mapping[str, Any]) -> KeySuccession:
         line = collector if record.purpose == COLLECTOR else log
         _check_successor(record, line, collector)
         if any(known.public_key == record.public_key for known in (*collector, *log)):
-            raise KeyringError("a key is twice in the succession", code="key_repeated")
+            raise KeyringError("a key appears twice in the succession", code="key_repeated")
         signer = collector[-1].public_key if collector else record.public_key
         try:
             check_public_key(record.public_key)

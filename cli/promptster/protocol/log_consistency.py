@@ -1,8 +1,8 @@
-"""What several signed checkpoints say about one log: whether it showed everybody the same history.
+"""What several signed checkpoints say about one log: whether it showed everyone the same history.
 
 A log that only grows can have signed both of two checkpoints exactly if the larger tree begins with the smaller one.
 Two of one size with different roots contradict each other by themselves; of different sizes the receipts' proofs often
-show enough of the larger tree to tell, and where they do not, the log itself has to prove it. Nothing is asked here.
+show enough of the larger tree to decide; if they do not, the log itself has to prove it. Nothing is requested here.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Shown:
 
 
 class Relation(StrEnum):
-    """How two checkpoints of one log stand to each other."""
+    """How two checkpoints of one log relate to each other."""
 
     SAME = "same"
     """They name one tree."""
@@ -41,7 +41,7 @@ class Relation(StrEnum):
 
 @dataclass(frozen=True)
 class View:
-    """One checkpoint of a log, signed by its key, and leaves that were proved to stand under it."""
+    """One checkpoint of a log, signed by its key, and leaves that were proved to be under it."""
 
     checkpoint: Checkpoint
     public_key: bytes
@@ -74,7 +74,7 @@ class View:
 
 
 def relate(one: View, other: View) -> Relation:
-    """How two checkpoints of the same log stand to each other, by what is at hand."""
+    """How two checkpoints of the same log relate to each other, by what is at hand."""
     small, large = sorted((one, other), key=lambda view: view.checkpoint.size)
     if small.checkpoint.size == large.checkpoint.size:
         same = small.checkpoint.root == large.checkpoint.root
@@ -89,7 +89,7 @@ def relate(one: View, other: View) -> Relation:
 
 @dataclass(frozen=True)
 class Pair:
-    """Two trees of one log, the smaller one first, and how they stand to each other."""
+    """Two trees of one log, the smaller one first, and how they relate to each other."""
 
     small: View
     large: View

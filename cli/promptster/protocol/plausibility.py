@@ -1,4 +1,4 @@
-"""Verification, what is told beside the verdict: what a session that ended lacks, and times that cannot all be true.
+"""Verification, notes alongside the verdict: what a session that ended lacks, and times that cannot all be true.
 
 None of it changes the verdict. A clock that was wrong is no forgery, and neither is a session without an agent's word;
 but whoever reads "verified" has to hear of both.
@@ -17,25 +17,25 @@ from promptster.protocol.events.sources import Source, ends_session, is_own
 from promptster.protocol.evidence import Evidence
 from promptster.protocol.heartbeats import jumps_follow
 from promptster.protocol.receipt import SUBMITTED
-from promptster.protocol.verdict import BatchFacts, Report, lasting, spans, spoken
+from promptster.protocol.verdict import BatchFacts, Report, in_words, lasting, spans
 
 SLACK_MS: Final = 5 * 60 * 1000
-"""How far a clock may be from the collector's before that is told."""
+"""How far a clock may be from the collector's before that is noted."""
 BACKWARDS_MS: Final = 5_000
-"""How far an event's time may lie before an earlier one's; of jumps of its clock the recorder tells from 2 s on."""
+"""How far an event's time may lie before an earlier one's; the recorder reports jumps of its clock from 2 s on."""
 
 _MISSING: Final[Mapping[Kind, tuple[str, str]]] = {
-    Kind.CONSENT: ("consent_missing", "no event shows that the candidate agreed to be recorded"),
-    Kind.OPENED: ("opened_missing", "no event shows that the recorder began"),
-    Kind.SUBMISSION_BASELINE: ("baseline_missing", "no event shows what the workspace held at the start"),
-    Kind.SUBMISSION_FINAL: ("final_missing", "the session was submitted, and no event holds what was submitted"),
+    Kind.CONSENT: ("consent_missing", "no event says that the candidate agreed to be recorded"),
+    Kind.OPENED: ("opened_missing", "no event says that the recorder started"),
+    Kind.SUBMISSION_BASELINE: ("baseline_missing", "no event says what the workspace held at the start"),
+    Kind.SUBMISSION_FINAL: ("final_missing", "the session was submitted, but no event holds what was submitted"),
 }
 ABSENCES: Final = frozenset(code for code, _ in _MISSING.values())
 """Notes about events that every session has."""
 TIMES: Final = frozenset({"ahead", "backwards", "pace"})
 """Notes about times that cannot all be true."""
 _ANEW: Final = frozenset({Kind.OPENED, Kind.PAUSED, Kind.RESUMED, Kind.CAPTURE_RECOVERED, Kind.CAPTURE_CLOCK_JUMP})
-"""From here on the computer's clock may have been set: told here, or while no recorder ran."""
+"""From here on the computer's clock may have been set: reported here, or while no recorder ran."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ def read_times(report: Report, batches: Sequence[BatchFacts], events: Sequence[O
         most = lasting(max(ahead.values()))
         report.note("ahead", f"{_by_clock(list(ahead))} happened up to {most} after the collector had received them")
     if backwards := list(_backwards(events)):
-        text = f"{_by_clock(backwards)} happened before earlier ones, and nothing shows that the clock was set"
+        text = f"{_by_clock(backwards)} happened before earlier ones, and nothing says that the clock was set"
         report.note("backwards", text)
     for low, high in _paces(receipts, events):
         first, last = sorted((low.seq, high.seq))
@@ -109,11 +109,11 @@ def read_times(report: Report, batches: Sequence[BatchFacts], events: Sequence[O
 
 
 def _by_clock(numbers: list[int]) -> str:
-    return f"by the computer's clock, {'event' if len(numbers) == 1 else 'events'} {spoken(spans(numbers))}"
+    return f"by the computer's clock, {'event' if len(numbers) == 1 else 'events'} {in_words(spans(numbers))}"
 
 
 def _ahead(receipts: _Receipts, events: Sequence[OpenedEvent]) -> Iterator[tuple[int, int]]:
-    """How far each event that was received says it happened behind that."""
+    """How long after its receipt each received event says that it happened."""
     for event in events:
         received = receipts.received_ms(event.seq)
         if received is not None:
@@ -141,10 +141,10 @@ def _backwards(events: Sequence[OpenedEvent]) -> Iterator[int]:
 
 
 def _paces(receipts: _Receipts, events: Sequence[OpenedEvent]) -> Iterator[tuple[_Bound, _Bound]]:
-    """Heartbeats between which the clock cannot have run as it says, of each stretch in which nobody set it.
+    """Heartbeats between which the clock cannot have run as it says, of each stretch in which it was not set.
 
     A heartbeat was received after it beat: the clock was ahead of the collector's at least by its time less its
-    receipt's. It names how many events were acknowledged, and so beat behind their receipt: its time less that one is
+    receipt's. It names how many events were acknowledged, and so came after their receipt: its time less that one is
     the most by which the clock was ahead.
     """
     low: _Bound | None = None

@@ -76,5 +76,5 @@ class Tombstone(Document):
     exports: int = integer()
     """How often all of it had been handed out, as a bundle or an export, to be read or to be kept.
 
-    Erasure cannot reach what was kept; nobody can tell how much that is. The candidate's own copies come on top.
+    Erasure cannot reach what was kept; no one can say how much that is. The candidate's own copies come on top.
     """

@@ -46,7 +46,7 @@ def hkdf(key: bytes, *, salt: bytes, info: bytes, length: int = KEY_SIZE) -> byt
 
 
 def session_bytes(session: str) -> bytes:
-    """The 16 bytes behind a session's name.
+    """The 16 bytes that a session's name encodes.
 
     Raises:
         SealError: when the text is not a session's name.
@@ -76,7 +76,7 @@ def aead_seal(key: bytes, data: bytes, *, aad: bytes, random: RandomBytes) -> by
 
 
 def aead_open(key: bytes, sealed: bytes, *, aad: bytes) -> bytes:
-    """The bytes behind ``aead_seal``.
+    """The bytes that ``aead_seal`` sealed.
 
     Raises:
         SealError: when key, place or bytes are not those of sealing.

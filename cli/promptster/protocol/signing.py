@@ -121,7 +121,7 @@ class Envelope:
         try:
             envelope = cls(b64u_decode(payload), b64u_decode(signature))
         except EncodingError as error:
-            raise DocumentError(f"an envelope is off: {error}", code="envelope") from None
+            raise DocumentError(f"malformed envelope: {error}", code="envelope") from None
         if len(envelope.signature) != SIGNATURE_SIZE:
             raise DocumentError("an envelope's signature does not have 64 bytes", code="envelope")
         return envelope

@@ -82,9 +82,9 @@ class Checkpoint:
         signatures = tuple(_read_signature(line) for line in tail.split("\n")[:-1])
         checkpoint = cls(lines[0], int(lines[1]), _base64(lines[2]), tuple(lines[3:]), signatures)
         if not 1 <= len(signatures) <= MAX_SIGNATURES or len(checkpoint.root) != HASH_SIZE:
-            raise LogError("a checkpoint's root or signatures are malformed", code="checkpoint")
+            raise LogError("malformed root or signatures in a checkpoint", code="checkpoint")
         if checkpoint.note != note or checkpoint.size > MAX_INTEGER:
-            raise LogError("a checkpoint is not in its one spelling", code="checkpoint")
+            raise LogError("a checkpoint is not in its canonical form", code="checkpoint")
         return checkpoint
 
     def verify(self, public_key: bytes) -> None:
@@ -148,7 +148,7 @@ def sign_checkpoint(*, origin: str, size: int, root: bytes, key: SigningKey, ext
     """A signed note for the log's head.
 
     Raises:
-        LogError: when origin, root or further lines cannot stand in a note.
+        LogError: when origin, root or further lines cannot be part of a note.
     """
     if _NAME.fullmatch(origin) is None or len(root) != HASH_SIZE or any(not line or "\n" in line for line in extra):
         raise LogError("a note cannot hold this", code="checkpoint", fault="local")
@@ -175,13 +175,13 @@ def cosign(note: str, *, name: str, key: SigningKey, at_ms: int) -> str:
 
 
 def log_leaf(receipt: Envelope) -> bytes:
-    """The leaf by which a receipt stands in the log: the hash of its payload."""
+    """The leaf by which a receipt is in the log: the hash of its payload."""
     return leaf_hash(receipt.payload)
 
 
 @dataclass(frozen=True, kw_only=True)
 class LogProof(Record):
-    """Where a receipt stands in the log of the bundle's checkpoint."""
+    """The position of a receipt in the log of the bundle's checkpoint."""
 
     LIMIT: ClassVar[int] = 8 << 10
 
@@ -193,7 +193,7 @@ class LogProof(Record):
     """The hashes from the leaf to the root, lowest first."""
 
     def verify(self, receipt: Envelope, checkpoint: Checkpoint) -> None:
-        """Check that the receipt stands in the checkpoint's log.
+        """Check that the receipt is in the checkpoint's log.
 
         Raises:
             LogError: when the proof does not show it.

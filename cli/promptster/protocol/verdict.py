@@ -32,7 +32,7 @@ _MINUTE_MS: Final = 60_000
 VerdictWord = Literal["verified", "altered", "incomplete", "unreadable", "consistent"]
 
 MAX_FINDINGS_OF_A_CODE: Final = 50
-"""Findings of one name that are told one by one; a last one counts the rest."""
+"""Findings of one name that are reported one by one; a last one counts the rest."""
 
 
 class Effect(enum.IntEnum):
@@ -77,7 +77,7 @@ class Signer:
     fingerprint: str
     """SHA-256 of the public key that signed the certificate, in hexadecimal digits."""
     trusted: bool
-    """Whether a pinned key stands in the succession at or before every key that signed."""
+    """Whether a pinned key is in the succession at or before every key that signed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,10 +87,10 @@ class Gap:
     kind: str
     """``paused``, a ``capture_*`` kind, ``source_loss`` or ``silence``."""
     seq: int
-    """The event that tells of it."""
+    """The event that reports it."""
     from_ms: int
     to_ms: int | None
-    """``None`` while nothing tells the end."""
+    """``None`` while no event reports the end."""
     text: str
     source: str | None = None
     """The source that is incomplete, where the record says so."""
@@ -123,7 +123,7 @@ class BatchFacts:
 
 @dataclass(frozen=True, kw_only=True)
 class LogFacts:
-    """What shows that the receipts stand in the collector's log."""
+    """What shows that the receipts are in the collector's log."""
 
     promised: bool
     """Whether the certificate promises a proof for every receipt, so that a missing one counts."""
@@ -154,7 +154,7 @@ class Verification:
     verdict: VerdictWord
     exit_code: int
     signer: Signer | None
-    """``None`` when no collector key could be made out."""
+    """``None`` when no collector key found."""
     events: int
     """Events that are here and proven."""
     findings: tuple[Finding, ...] = ()
@@ -271,7 +271,7 @@ def joined(runs: Iterable[Span]) -> tuple[Span, ...]:
 
 
 def is_within(runs: Sequence[Span], number: int) -> bool:
-    """Whether a number stands in one of ascending runs that do not overlap."""
+    """Whether a number is in one of ascending runs that do not overlap."""
     place = bisect_right(runs, number, key=lambda run: run.first)
     return place > 0 and number <= runs[place - 1].last
 
@@ -285,7 +285,7 @@ def lasting(ms: int) -> str:
     return f"{hours:,} h {rest}".rstrip() if hours else rest
 
 
-def spoken(runs: tuple[Span, ...]) -> str:
+def in_words(runs: tuple[Span, ...]) -> str:
     """Runs for a person: ``3, 5 to 9``; long lists are cut short."""
     words = [str(run.first) if run.first == run.last else f"{run.first} to {run.last}" for run in runs[:10]]
     return ", ".join(words) + (f" and {len(runs) - 10} more runs" if len(runs) > 10 else "")  # noqa: PLR2004 - enough for a person

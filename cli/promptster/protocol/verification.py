@@ -126,7 +126,7 @@ def _signer(evidence: Evidence, trusted: Collection[str]) -> Signer:
 
 
 def _pin(evidence: Evidence, trusted: Collection[str]) -> int | None:
-    """Where the first pinned key stands, if it vouches for every key that signed here."""
+    """The position of the first pinned key, if it vouches for every key that signed here."""
     fingerprints = evidence.keys.fingerprints
     pinned = next((position for position, name in enumerate(fingerprints) if name in trusted), None)
     return None if pinned is None or pinned > min(evidence.signers) else pinned
@@ -135,7 +135,7 @@ def _pin(evidence: Evidence, trusted: Collection[str]) -> int | None:
 def _believed(evidence: Evidence, trusted: Collection[str]) -> KeySuccession:
     """The keys that a pin vouches for; without one all of them, as nothing here is more than a stranger's word then."""
     pin = _pin(evidence, trusted)
-    return evidence.keys if pin is None else evidence.keys.behind(pin)
+    return evidence.keys if pin is None else evidence.keys.from_position(pin)
 
 
 def _untimed(batches: tuple[BatchFacts, ...], chain: Chain) -> tuple[Span, ...]:

@@ -48,7 +48,7 @@ _TOOL_SUBJECTS = (
 )  # fmt: skip
 """Input fields of tools that say best what a call is about, the best first."""
 _CELL = re.compile(r"^@@ ((?:a new |a )?cell\b.*)$", re.MULTILINE)
-"""What a hunk begins with that tells of one cell of a notebook."""
+"""What a hunk of one cell of a notebook begins with."""
 _PATCHED_FILE = "*** Update File: "
 """How a section of an ``apply_patch`` patch begins that changes or moves a file."""
 
@@ -207,7 +207,7 @@ def _content(event: ToolResult) -> Passage | None:
 
 
 def with_patch(value: object) -> str | None:
-    """What an agent reports of its edit, the hunks of its patch as a difference; ``None`` where there are none."""
+    """What an agent reports of its edit, the hunks of its patch as a difference; ``None`` if there are none."""
     found = as_object(value)
     lines = from_hunks(as_list(found.get("structuredPatch"))) if found is not None else None
     if found is None or not lines:
@@ -221,7 +221,7 @@ _OPERATIONS = {"create": "Created", "modify": "Edited", "delete": "Deleted", "re
 
 
 _PART_OF_FILE = "part of the file"
-_AS_WRITTEN = "as written; what stood there before is not recorded"
+_AS_WRITTEN = "as written; what was there before is not recorded"
 
 
 def _file_edit(entry: Entry, event: FileEdit) -> Narration:
@@ -229,7 +229,7 @@ def _file_edit(entry: Entry, event: FileEdit) -> Narration:
     passage: Passage | None
     if diff:
         added, removed = count_changes(diff)
-        note = f"+{added} −{removed}"  # noqa: RUF001 - a minus sign beside a plus sign
+        note = f"+{added} −{removed}"  # noqa: RUF001 - a minus sign, as wide as the plus sign
         passage = Passage(label=_PART_OF_FILE if in_part else "", text=diff, style=Style.DIFF)
     else:
         note, is_lone = "", entry.extent is not None and event.before is None and "before" not in entry.withheld

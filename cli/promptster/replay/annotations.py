@@ -1,6 +1,6 @@
-"""Facts about entries that stand in other events: which tools the provider ran, and what an agent left out.
+"""Facts about entries that come from other events: which tools the provider ran, and what an agent left out.
 
-Both are told with the fields that the wire has: a tool that the provider ran stands in the answer that its call or its
+Both use the fields that the wire has: a tool that the provider ran is in the answer that its call or its
 result refers to; an ``agent_other`` says how much of a tool's output its agent did not keep.
 """
 
@@ -56,7 +56,7 @@ def _ran(block: object, name: str | None) -> bool:
 
 
 def left_out(entries: Sequence[Entry]) -> Mapping[int, str]:
-    """What to say beside an entry whose output its agent did not keep whole, by its ``seq``."""
+    """What to add to an entry whose output its agent did not keep whole, by its ``seq``."""
     told: dict[int, list[Mapping[str, Any]]] = defaultdict(list)
     owner = {seq: entry.seq for entry in entries for seq in entry.seqs}
     for entry in entries:
@@ -78,8 +78,8 @@ def left_out(entries: Sequence[Entry]) -> Mapping[int, str]:
 
 _WORDS = {
     ("kept", "size"): "cut by the agent: {0} of {1} {unit} kept",
-    ("size",): "cut by the agent: all of it was {0} {unit}",
-    ("told",): "cut by the agent: all of it was {0}",
+    ("size",): "cut by the agent: in full it was {0} {unit}",
+    ("told",): "cut by the agent: in full it was {0}",
     ("left_out",): "cut by the agent: {0} {unit} left out",
 }
 """What is said for what is known, the most telling first."""

@@ -1,7 +1,7 @@
 """Requests and their attempts: what an agent asked once is one entry, however often the network made it ask again.
 
 A response that a later complete attempt superseded is folded into its request, with the partial text that it had. What
-remains an entry of its own is the answer that counted, or, where there was none, what was received of it.
+remains an entry of its own is the answer that counted, or, without one, what was received of it.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ def _with_attempts(request: Entry, purpose: str | None, answers: Sequence[Entry]
     if len(attempts) > 1:
         marks.append(f"{len(attempts)} attempts")
     if not attempts:
-        marks.append("no answer on record")
+        marks.append("no answer recorded")
     return replace(
         request,
         attempts=attempts,

@@ -66,7 +66,7 @@ def clusters(events: Sequence[OpenedEvent]) -> list[list[OpenedEvent]]:
         else:
             found.append([event])
     calls: dict[int, int] = {}
-    """Per event that tells of a call, the first one that does."""
+    """Per event that reports a call, the first one that does."""
     for (kind, *_), group in sorted(groups.items(), key=lambda each: each[0][0] != "tool_call"):
         for same in [group] if kind == "prompt" else _by_conversation(group):
             for one in _by_call(same, calls):
@@ -100,7 +100,7 @@ def _sessions_by_prompt(events: Iterable[OpenedEvent]) -> dict[str, set[str]]:
 
 
 def _join_key(event: OpenedEvent, prompt_sessions: dict[str, set[str]]) -> tuple[str, ...]:
-    """What an event shares with the other reports of the same thing, its kind first; empty where it stands alone."""
+    """What an event shares with other reports of the same thing, its kind first; empty if nothing else reports it."""
     said, kind = event.event, event.kind
     if isinstance(said, OF_TOOL) and said.tool_use_id:
         return kind, said.tool_use_id
@@ -116,7 +116,7 @@ def _join_key(event: OpenedEvent, prompt_sessions: dict[str, set[str]]) -> tuple
 def _by_conversation(group: list[OpenedEvent]) -> list[list[OpenedEvent]]:
     """Reports of one id, apart by agent session and subagent: ids need not be ones that no other conversation has.
 
-    Only where two viewpoints agree on a session, or on a subagent in it. Where they do not, they name one conversation
+    Only where two viewpoints agree on a session, or on a subagent in it. If they do not, they name one conversation
     differently.
     """
     sessions = _parts(group, _session_of)
@@ -137,12 +137,12 @@ def _parts(group: list[OpenedEvent], named: Callable[[OpenedEvent], str]) -> dic
 
 
 def _is_agreed(parts: Mapping[str, list[OpenedEvent]]) -> bool:
-    """Whether any of them is told by two viewpoints."""
+    """Whether two viewpoints report any of them."""
     return any(len({viewpoint(event) for event in part}) > 1 for part in parts.values())
 
 
 def _join_calls(group: list[OpenedEvent]) -> list[list[OpenedEvent]]:
-    """Calls of one id: a report that refers to another one tells of the same call, the rest goes by order."""
+    """Calls of one id: a report that refers to another one reports the same call, the rest goes by order."""
     by_seq = {event.seq: event for event in group}
     partner: dict[int, OpenedEvent] = {}
     """Per call, the report of another source that refers to it."""

@@ -1,4 +1,4 @@
-"""Who saw what: every number about a session stands beside what its sources could see."""
+"""Who saw what: every number about a session comes with what its sources could see."""
 
 from __future__ import annotations
 

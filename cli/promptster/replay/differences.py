@@ -31,7 +31,7 @@ class Kind(StrEnum):
     HEAD = "head"
     """About a file: its names, its hashes."""
     HUNK = "hunk"
-    """Where the lines behind it stand."""
+    """The position of the lines after it."""
     CONTEXT = "context"
     """A line that both texts have."""
     ADDED = "added"
@@ -124,7 +124,7 @@ def unified(before: str, after: str) -> str:
 
 
 def passages(pairs: Iterable[tuple[str, str]]) -> str:
-    """What became of passages whose places in their file nobody knows: hunks without numbers.
+    """What became of passages whose places in their file are unknown: hunks without numbers.
 
     A passage may begin and end within a line: where it ends says nothing about the end of its file.
     """
@@ -164,7 +164,7 @@ def agrees(before: str, after: str, patch: str) -> bool:
 
 
 def applied(before: Sequence[str], patch: Sequence[str]) -> list[str] | None:
-    """Lines after a patch; ``None`` where it does not fit them. Neither has line feeds."""
+    """Lines after a patch; ``None`` if it does not fit them. Neither has line feeds."""
     result: list[str] = []
     at = 0
     for line, kind in zip(patch, classify(patch), strict=True):

@@ -1,7 +1,7 @@
 """How much of a file those saw who report an edit, which report is believed, and the difference that is shown.
 
 The text before, the text after and the patch of an edit belong together: they are taken from one report, the one that
-saw most of the file. What a report saw is told by the report itself where it was made by a recorder that says so (a
+saw most of the file. What a report saw is said in the report itself if the recorder that made it says so (a
 patch of passages has hunks without line numbers), by what the agent's hook answered of the same call, and otherwise
 by what its source and its agent are able to see.
 """
@@ -44,7 +44,7 @@ _COUNTED = re.compile(r"^@@ -\d+(?:,1 \+\d+,\d+|,\d+ \+\d+,1) @@", re.MULTILINE)
 _CHANGED = frozenset({Kind.ADDED, Kind.REMOVED})
 _TEXT = _CHANGED | {Kind.CONTEXT}
 _ORIGINALS = ("originalFile", "originalFileContents", "original_file")
-"""Where Claude Code's hooks tell the file that was there before."""
+"""Where Claude Code's hooks put the previous file."""
 _PATHS = ("filePath", "notebook_path")
 """Where they name it."""
 _SEE_NO_FILE = frozenset(agent.id for agent in CATALOGUE if not agent.sees_whole_files)
@@ -59,7 +59,7 @@ class Calls:
     asked: defaultdict[str, list[ToolCall]] = field(default_factory=lambda: defaultdict(list))
     """The calls."""
     answered: defaultdict[str, list[dict[str, Any]]] = field(default_factory=lambda: defaultdict(list))
-    """What hooks reported of how they went, where that is a structure."""
+    """What hooks reported of how they went, if that is a structure."""
 
 
 def calls_of(events: Iterable[OpenedEvent]) -> Calls:
@@ -106,9 +106,9 @@ def extent_of(event: OpenedEvent, edit: FileEdit, calls: Calls) -> Extent | None
 
 
 def _saw_file(event: OpenedEvent, edit: FileEdit, calls: Calls) -> bool:
-    """Whether the text before the edit, of which a report tells, is the whole file.
+    """Whether the text before the edit, which a report has, is the whole file.
 
-    What the hook answered of the call decides where it is on record: the file that was there is in it, or is not. A
+    What the hook answered of the call decides if it is on record: the file that was there is in it, or is not. A
     file may hold nothing but the passage that was asked for.
     """
     told = calls.answered.get(edit.tool_use_id or "", ())
@@ -178,7 +178,7 @@ def shown_diff(fields: Mapping[str, Any], extent: Extent | None, unknown: Collec
 
 
 def _without_returns(lines: Sequence[str], *, in_part: bool = False) -> str:
-    """A difference without the carriage returns that end all of its lines; where only some have one, that is told.
+    """A difference without the carriage returns that end all of its lines; if only some have one, they stay.
 
     Args:
         lines: the difference.
@@ -193,7 +193,7 @@ def _without_returns(lines: Sequence[str], *, in_part: bool = False) -> str:
 
 
 def _last_lines(kinds: Sequence[Kind]) -> frozenset[int]:
-    """Where the last lines of each hunk stand, before and after."""
+    """The positions of each hunk's last lines, before and after."""
     found: set[int] = set()
     last: dict[Kind, int] = {}
     for at, kind in enumerate([*kinds, Kind.HUNK]):
@@ -207,7 +207,7 @@ def _last_lines(kinds: Sequence[Kind]) -> frozenset[int]:
 
 
 def _tells_all(fields: Mapping[str, Any]) -> bool:
-    """Whether the two texts of a whole file tell the change, and at least as well as the patch beside them."""
+    """Whether the two texts of a whole file show the change, at least as well as the patch does."""
     before, after, patch = (_text(fields, name) for name in TEXTS)
     if before is not None and after is not None:
         return not patch or (is_comparable(before, after) and agrees(before, after, patch))

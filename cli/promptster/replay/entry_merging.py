@@ -69,10 +69,10 @@ def _merged(name: str, cluster: Sequence[OpenedEvent], said: Sequence[Mapping[st
 
 
 def richest(values: Sequence[Any]) -> Any:
-    """The value that tells most.
+    """The value that says most.
 
     A text is worth more than a structure: where one source has the words that the model read, and another its own
-    structure around them, the words stand. Of texts and of structures the longest counts, of numbers and flags the
+    structure around them, the words count. Of texts and of structures the longest counts, of numbers and flags the
     first.
     """
     return max(values, key=_richness)  # of equals, max keeps the first

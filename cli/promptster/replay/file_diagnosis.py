@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 ZIP: Final = b"PK\x03\x04"
 """How a bundle begins."""
 _NAME_AT: Final = 30
-"""Where the first member's name stands in a zip."""
+"""The position of the first member's name in a zip."""
 _FIRST: Final = tuple(name.encode() for name in (REQUIRED[0], FORMAT_MEMBER))
 """The names with which a bundle begins."""
 _NEWER: Final = "was made by a newer version of Promptster: update this one to read it"
@@ -37,12 +37,12 @@ _BUNDLE: Final = "check the bundle of its session instead"
 
 
 def why_unreadable(data: bytes, verification: Verification) -> str:
-    """What to say behind the file's name when the verdict is ``unreadable``."""
+    """What to say after the file's name when the verdict is ``unreadable``."""
     codes = {finding.code for finding in verification.findings}
     if "newer_version" in codes:
         return _NEWER
     if verification.signer is not None:
-        return "is a bundle, and a part of it that was signed cannot be read"
+        return "is a bundle, but a signed part of it cannot be read"
     if not data:
         return "is empty"
     if data.startswith(ZIP):
@@ -70,11 +70,11 @@ def _of_zip(data: bytes, codes: set[str]) -> str:
         return "is a bundle that lacks parts, or has parts that this version of Promptster does not know"
     if "not_canonical" in codes:
         return "is a bundle that was packed again or changed as a file: get the original"
-    return "is a bundle, and a part of it cannot be read"
+    return "is a bundle, but part of it cannot be read"
 
 
 def _peek(data: bytes) -> dict[str, Any]:
-    """The JSON that would tell a version: the key file, and what the certificate's envelope holds."""
+    """The JSON that would name a version: the key file, and what the certificate's envelope holds."""
     found: dict[str, Any] = {}
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
@@ -83,7 +83,7 @@ def _peek(data: bytes) -> dict[str, Any]:
                     found[name] = json.loads(member.read(_PEEK))
         found["signed"] = json.loads(b64u_decode(found[REQUIRED[1]]["payload"]))
     except (zipfile.BadZipFile, zipfile.LargeZipFile, KeyError, TypeError, ValueError, RecursionError, OSError):
-        pass  # whatever it is, it tells no version
+        pass  # whatever it is, it names no version
     except (EncodingError, NotImplementedError, RuntimeError, EOFError):
         pass  # likewise: no base64url, a compression that is not there, encrypted, cut
     return found

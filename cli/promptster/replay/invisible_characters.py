@@ -1,11 +1,11 @@
 r"""Characters that people cannot see, or that change how others look: what shows captured text writes them as codes.
 
-Some of them are companions of letters and pictures: joiners inside words of scripts that join, selectors behind emoji
+Some of them are companions of letters and pictures: joiners inside a word in a joining script, selectors after emoji
 and ideographs, the tags of a flag. Those stay where their companion is, and only there; anywhere else they could hide
 something (``pay\u200dpal``). The terminal, the page's markup and the page's script share one rule, ``INVISIBLE``.
 
 The class is Unicode's ``Default_Ignorable_Code_Point`` with the control and format characters (``Cc``, ``Cf``), less
-the few of these that are drawn (signs that stand in front of a number in Arabic and other scripts).
+the few of these that are drawn (signs that come before a number in Arabic and other scripts).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _NEVER = (
     "\U000e0000-\U000e001f\U000e0080-\U000e00ff\U000e01f0-\U000e0fff"  # tags of languages, and what is unassigned there
     "\ud800-\udfff"  # lone surrogates: cannot be encoded
 )
-"""Shown as codes wherever they stand."""
+"""Shown as codes everywhere."""
 _JOINERS = "\u200c\u200d"
 _MONGOLIAN_SELECTORS = "\u180b-\u180d\u180f"
 _SELECTORS = "\ufe00-\ufe0f\U000e0100-\U000e01ef"
@@ -36,7 +36,7 @@ _VIRAMAS = (
     "\u094d\u09cd\u0a4d\u0acd\u0b4d\u0bcd\u0c4d\u0ccd\u0d3b\u0d3c\u0d4d\u0dca\u1039\u103a\u17d2\u1a60\u1b44\u1baa\u1bab"
     "\ua806\ua82c\ua8c4\ua953\ua9c0\uaaf6\uabed\U00011046\U000110b9\U00011133\U000111c0\U00011235\U0001134d\U00011442"
 )
-"""Signs behind which a joiner chooses the form of a consonant, at a word's end too."""
+"""Signs after which a joiner chooses the form of a consonant, at a word's end too."""
 _JOINING = (
     "\u0620-\u065f\u066e-\u06d3\u06d5-\u06dc\u06df-\u06ef\u06fa-\u06ff\u0710-\u077f\u07ca-\u07f5\u0840-\u085b\u0860-\u088e"
     "\u0898-\u08e1\u08e3-\u0963\u0971-\u0df3\u1000-\u1049\u1050-\u109f\u1780-\u17b3\u17b6-\u17d3\u1820-\u18aa\u1a20-\u1a7c"
@@ -64,7 +64,7 @@ _FLAGS = ("gbeng", "gbsct", "gbwls")
 
 
 def _tags_of_flags() -> str:
-    """Each tag of each flag in its own place, behind the black flag and in front of the rest."""
+    """Each tag of each flag in its own place, after the black flag and before the rest."""
     found: list[str] = []
     for flag in _FLAGS:
         tags = "".join(chr(0xE0000 + ord(letter)) for letter in flag) + "\U000e007f"
@@ -100,14 +100,14 @@ _CONTROLS = bytes(byte for byte in range(0x80) if _ONE.match(chr(byte)))
 
 
 def is_encodable(text: str) -> bool:
-    """Whether a text has no lone surrogates, which stand for bytes on a command line that are not UTF-8."""
+    """Whether a text has no lone surrogates, which represent bytes on a command line that are not UTF-8."""
     return not any("\ud800" <= each <= "\udfff" for each in text)
 
 
 def replace_invisible(text: str, code: Callable[[int], str]) -> str:
     """The text with every unseen character written as ``code`` says for its number."""
     if text.isascii():
-        # Most of what agents print is: one fast pass tells that there is nothing to do.
+        # Most of what agents print is: one fast pass shows that there is nothing to do.
         data = text.encode()
         if len(data.translate(None, _CONTROLS)) == len(data):
             return text

@@ -1,4 +1,4 @@
-"""Captured JSON as a list or a table, or as nothing where it is neither."""
+"""Captured JSON as a list or a table, or as nothing if it is neither."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A session ready to be shown: its timeline, what verification said, and the facts that stand at its head."""
+"""A session ready to be shown: its timeline, what verification said, and the facts for its heading."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from promptster.protocol.evidence import read_identity
 from promptster.protocol.verdict import Report
 from promptster.protocol.verification import verify_bundle, verify_parts
 from promptster.replay.timeline import build
-from promptster.replay.verification_gaps import gaps_beyond, missing_spans
+from promptster.replay.verification_gaps import missing_spans, unreported_gaps
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Facts:
-    """What stands at the head of a replay; every text may be empty where nobody knows it."""
+    """The heading of a replay; every text is empty if it is unknown."""
 
     session: str = ""
     """The session's id."""
@@ -44,9 +44,9 @@ class Replay:
     timeline: Timeline
     """What happened."""
     facts: Facts = field(default_factory=Facts)
-    """What stands at its head."""
+    """Its heading."""
     verification: Verification | None = None
-    """What checking the bundle said; ``None`` where there is no bundle yet."""
+    """What checking the bundle said; ``None`` if there is no bundle yet."""
     bundle: bytes | None = None
     """The bundle's own bytes."""
 
@@ -56,9 +56,9 @@ def from_opened(events: Sequence[OpenedEvent], *, facts: Facts | None = None) ->
 
     Args:
         events: opened wire events, in any order.
-        facts: what stands at its head.
+        facts: its heading.
     """
-    return Replay(timeline=build(events, beyond=missing_spans(events)), facts=facts or Facts())
+    return Replay(timeline=build(events, unreported=missing_spans(events)), facts=facts or Facts())
 
 
 def from_bundle(data: bytes, trusted: Collection[str], *, facts: Facts | None = None) -> Replay:
@@ -67,7 +67,7 @@ def from_bundle(data: bytes, trusted: Collection[str], *, facts: Facts | None = 
     Args:
         data: the bundle's bytes.
         trusted: fingerprints of collector keys that the reader trusts, in hexadecimal digits.
-        facts: what the reader knows beyond the bundle; the bundle's own word wins where it has one.
+        facts: what the reader knows beyond the bundle; the bundle's own data wins if it has any.
     """
     return from_verification(verify_bundle(data, trusted=trusted), bundle=data, facts=facts)
 
@@ -108,7 +108,7 @@ def from_verification(verification: Verification, *, bundle: bytes | None = None
     return Replay(
         timeline=build(
             verification.opened,
-            beyond=gaps_beyond(verification),
+            unreported=unreported_gaps(verification),
             redacted=((value.seq, value.field) for value in verification.redacted),
         ),
         facts=_facts(verification, facts or Facts()),

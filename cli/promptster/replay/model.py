@@ -21,31 +21,31 @@ SOURCES = ("proxy", "hook", "launcher", "workspace", "candidate", "recorder")
 
 
 REFUSED_ATTEMPT = "promptster_refused"
-"""``raw_kind`` of an ``agent_other`` that tells what an agent asked of Promptster and did not get."""
+"""``raw_kind`` of an ``agent_other`` that says what an agent asked of Promptster and did not get."""
 
 
 OUTPUT_CUT = "output_cut"
-"""``raw_kind`` of an ``agent_other`` that tells how much of a tool's output the agent itself did not keep."""
+"""``raw_kind`` of an ``agent_other`` that says how much of a tool's output the agent itself did not keep."""
 
 
 class Role(StrEnum):
-    """Where an entry belongs when the session is told as a story."""
+    """Where an entry belongs when the session is shown as a story."""
 
     STORY = "story"
     """Work: the candidate's, the agent's, or a turn of the session."""
     ROUTINE = "routine"
-    """Needed for completeness, telling nothing by itself: a heartbeat, a request that was answered at once."""
+    """Needed for completeness, saying nothing by itself: a heartbeat, a request that was answered at once."""
     NOT_CANDIDATE = "not_candidate"
     """The agent's own housekeeping (titles, classifiers, compaction): kept and exported, never the candidate's work."""
 
 
 class Extent(StrEnum):
-    """How much of its file an edit on record tells."""
+    """How much of its file a recorded edit shows."""
 
     FILE = "file"
     """All that changed, in its place: the difference of the whole file."""
     WRITTEN = "written"
-    """The whole file after, and nothing of what stood there before."""
+    """The whole file after, and nothing of what was there before."""
     PASSAGES = "passages"
     """Passages without their place in the file."""
 
@@ -92,7 +92,7 @@ class Entry:
     role: Role = Role.STORY
     """Where it belongs in the story."""
     marks: tuple[str, ...] = ()
-    """Short words that belong beside the entry, such as ``cut``."""
+    """Short remarks about the entry, such as ``cut``."""
     action: int | None = None
     """``seq`` of the entry (the tool call) whose action this one continues; ``None`` where it opens one."""
     withheld: tuple[str, ...] = ()
@@ -100,7 +100,7 @@ class Entry:
     cut: Mapping[str, tuple[int, str]] = field(default_factory=dict[str, tuple[int, str]])
     """Fields recorded only in part: their full length in bytes and SHA-256."""
     extent: Extent | None = None
-    """How much of its file an edit tells; ``None`` where it tells nothing of it, and for everything else."""
+    """How much of its file an edit shows; ``None`` if it shows nothing of it, and for everything else."""
 
     attempts: tuple[Mapping[str, Any], ...] | None = None
     """Of a request, how often the model was asked, with what came of it; ``None`` for everything else."""
@@ -152,7 +152,7 @@ class Gap:
     kind: GapKind
     """Why."""
     text: str
-    """The same in words for people."""
+    """The same, worded for people."""
     from_ms: int
     """Its beginning, milliseconds since the epoch."""
     to_ms: int | None
@@ -160,7 +160,7 @@ class Gap:
     seq: int
     """The wire event that reports it, or the first one inside it."""
     source: str | None = None
-    """The source that is incomplete; ``None`` for all, or where nobody says."""
+    """The source that is incomplete; ``None`` for all, or if unknown."""
     to_seq: int | None = None
     """The event that ends it, where another one does."""
 
@@ -215,14 +215,14 @@ class SubmittedFile:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Submission:
-    """What was handed in, against the baseline."""
+    """What was submitted, compared to the baseline."""
 
     seq: int
     """The entry that carries it."""
     files: tuple[SubmittedFile, ...]
     """Every file that changed."""
     diff: str | None
-    """The whole difference as recorded; ``None`` where it was withheld."""
+    """The whole difference as recorded; ``None`` if it was withheld."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -240,18 +240,18 @@ class Timeline:
     coverage: tuple[KindCoverage, ...]
     """Per kind that more than one source can see, who saw it."""
     submission: Submission | None
-    """What was handed in; ``None`` before that."""
+    """What was submitted; ``None`` before that."""
     wire_events: int
     """How many wire events the entries were made from."""
 
     @property
     def story(self) -> tuple[Entry, ...]:
-        """The entries that tell the work, without housekeeping."""
+        """The entries that show the work, without housekeeping."""
         return tuple(entry for entry in self.entries if entry.role is Role.STORY)
 
     @property
     def gaps_by_seq(self) -> tuple[Gap, ...]:
-        """The gaps in the order of the events that report them: where they stand among the entries."""
+        """The gaps in the order of the events that report them: their places among the entries."""
         return tuple(sorted(self.gaps, key=lambda gap: gap.seq))
 
     @property

@@ -1,6 +1,6 @@
 """Entries in words: one headline and the passages below it, the same for the terminal, the page and every reader.
 
-Texts are kept as they were captured; whoever shows them escapes them for the place where they are shown.
+Texts are kept as they were captured; whoever shows them escapes them for the terminal or the page.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def narrate(entry: Entry) -> Narration:
 def _view(entry: Entry, view: Mapping[str, Any], shown: str) -> str:
     """What a source said differently; of an edit the difference that it knows, without a place in the file.
 
-    Empty where that is the difference that is ``shown`` anyway.
+    Empty if that is the difference that is ``shown`` anyway.
     """
     diff = shown_diff(view, Extent.PASSAGES, entry.cut) if entry.kind == "file_edit" else None
     if diff is None:
@@ -163,5 +163,5 @@ def _is_foreign(entry: Entry) -> bool:
 
 def _foreign(entry: Entry) -> Narration:
     kind = entry.kind.replace("_", " ")
-    note = "not this source's word"
+    note = "not for this source to say"
     return Narration(label="Claimed", subject=kind, note=note, bad=True, passages=passages_of(as_recorded(entry)))

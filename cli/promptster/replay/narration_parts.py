@@ -1,6 +1,6 @@
-"""What the words for an entry are made of: passages and their style, and values written for people.
+"""What the text of an entry is made of: passages and their style, and values written for people.
 
-Texts stand here as they were captured; whoever shows them escapes them for the place where they are shown.
+Texts are kept as they were captured; whoever shows them escapes them for the terminal or the page.
 """
 
 from __future__ import annotations
@@ -52,9 +52,9 @@ class Narration:
     subject: str = ""
     """To what: captured text on one line."""
     note: str = ""
-    """A result beside it, such as ``exit 1``."""
+    """A result shown next to it, such as ``exit 1``."""
     bad: bool = False
-    """Whether the note tells of a failure."""
+    """Whether the note reports a failure."""
     passages: tuple[Passage, ...] = ()
     """The texts below."""
 
@@ -89,7 +89,7 @@ def facts_of(label: str, facts: Iterable[tuple[str, object]]) -> Passage:
 
 
 def fact_of(value: object) -> str:
-    """A value behind its name."""
+    """A value as it follows its name."""
     if isinstance(value, str):
         return f"\n{value}" if "\n" in value else value
     short = json.dumps(value, ensure_ascii=False, default=_bytes)

@@ -1,4 +1,4 @@
-"""Whether the text that a candidate agreed to is the one that the policy's settings have: told beside the verdict.
+"""Whether the text that a candidate agreed to matches the policy's settings: a note alongside the verdict.
 
 Only Promptster's own renderings say so. They are no part of the norm, and what was agreed to is the text that is there:
 the verdict does not change.
@@ -28,9 +28,9 @@ def text_notes(policy: Policy | None) -> tuple[Finding, ...]:
     try:
         require_own_text(policy)
     except NewerVersionError:
-        said = "whether the policy's text, which the candidate agreed to, is the one that its settings have"
-        return (Finding(TEXT_UNKNOWN, f"only a newer version of Promptster can tell {said}", Effect.NOTE),)
+        said = "whether the policy text that the candidate agreed to matches the policy's settings"
+        return (Finding(TEXT_UNKNOWN, f"only a newer version of Promptster can check {said}", Effect.NOTE),)
     except DocumentError:
-        said = "the policy's text, which the candidate agreed to, is not the one that its settings have"
+        said = "the policy text that the candidate agreed to does not match the policy's settings"
         return (Finding(TEXT_DIFFERS, said, Effect.NOTE),)
     return ()

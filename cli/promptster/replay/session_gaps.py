@@ -2,7 +2,7 @@
 
 Pauses are the candidate's right, capture gaps are the recorder's own report of loss, untimed and missing spans are what
 verification found. A gap says nothing about what happened in it. What the events report, and its words, are the
-protocol's (``promptster.protocol.gaps``), so that a replay tells what a verification tells.
+protocol's (``promptster.protocol.gaps``), so that a replay says what a verification says.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from promptster.protocol.events import OpenedEvent
 
 
-def find_gaps(events: Sequence[OpenedEvent], beyond: Iterable[Gap] = ()) -> tuple[Gap, ...]:
-    """Every gap that the events report, and those found ``beyond`` them, in order of time.
+def find_gaps(events: Sequence[OpenedEvent], unreported: Iterable[Gap] = ()) -> tuple[Gap, ...]:
+    """Every gap that the events report, and the ``unreported`` ones, in order of time.
 
     Args:
         events: a session's opened wire events, in any order.
-        beyond: gaps that no event reports, such as the spans that verification found missing or untimed.
+        unreported: gaps that no event reports, such as the spans that verification found missing or untimed.
     """
     reported = (
         Gap(
@@ -37,4 +37,4 @@ def find_gaps(events: Sequence[OpenedEvent], beyond: Iterable[Gap] = ()) -> tupl
         )
         for gap in read_gaps(sorted(events, key=lambda event: event.seq))
     )
-    return tuple(sorted([*reported, *beyond], key=lambda gap: (gap.from_ms, gap.seq)))
+    return tuple(sorted([*reported, *unreported], key=lambda gap: (gap.from_ms, gap.seq)))

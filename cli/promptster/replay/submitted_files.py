@@ -1,4 +1,4 @@
-"""What was handed in: the manifest's files, each with its part of the difference."""
+"""What was submitted: the manifest's files, each with its part of the difference."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _FILE_START = re.compile(r"^(?=diff --git )", re.MULTILINE)
 
 
 def find_submission(entries: Iterable[Entry]) -> Submission | None:
-    """The last submission on record, of those that the workspace tells; ``None`` before there is one."""
+    """The last submission on record, of those that the workspace reports; ``None`` before there is one."""
     finals = [
         (entry.seq, entry.event)
         for entry in entries

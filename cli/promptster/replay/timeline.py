@@ -38,13 +38,13 @@ _IN_PART = "recorded in part"
 
 
 def build(
-    events: Sequence[OpenedEvent], *, beyond: Iterable[Gap] = (), redacted: Iterable[tuple[int, str]] = ()
+    events: Sequence[OpenedEvent], *, unreported: Iterable[Gap] = (), redacted: Iterable[tuple[int, str]] = ()
 ) -> Timeline:
     """Put a session together.
 
     Args:
         events: its opened wire events, in any order.
-        beyond: gaps that no event reports (see ``session_gaps.find_gaps``).
+        unreported: gaps that no event reports (see ``session_gaps.find_gaps``).
         redacted: values (``seq`` and field) that a record outside the session took away; those that the candidate
             redacted in it are found in the events.
     """
@@ -56,7 +56,7 @@ def build(
     return Timeline(
         entries=tuple(entries),
         lanes=find_lanes(entries),
-        gaps=find_gaps(events, beyond),
+        gaps=find_gaps(events, unreported),
         sources=by_source(events),
         coverage=by_kind(entries),
         submission=find_submission(entries),
@@ -110,7 +110,7 @@ def _with_refs(entries: Sequence[Entry]) -> list[Entry]:
 def _with_actions(entries: Sequence[Entry]) -> list[Entry]:
     """Results, edits, commands and permissions point to the tool call that they belong to.
 
-    A call of the same conversation wins; ids may repeat in others. Where no call has the id, a reference tells it.
+    A call of the same conversation wins; ids may repeat in others. If no call has the id, a reference decides.
     """
     named = [(entry, _tool_use_id(entry)) for entry in entries]
     calls: dict[tuple[str, int | None], list[int]] = defaultdict(list)

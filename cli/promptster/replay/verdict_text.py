@@ -1,4 +1,4 @@
-"""What checking a bundle said, in words for people: never more than was proved."""
+"""What checking a bundle showed, worded for people: never more than was proved."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from promptster.protocol.plausibility import ABSENCES, TIMES
-from promptster.protocol.verdict import CLAIM, UNTIMED, Effect, spoken
+from promptster.protocol.verdict import CLAIM, UNTIMED, Effect, in_words
 from promptster.replay.formatting import counted
 from promptster.replay.policy_text import TEXTS, text_notes
 from promptster.times import moment
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from promptster.protocol.verdict import Finding, Verification
 
 __all__ = [
-    "CLAIM", "SHORT_CLAIM", "Fact", "Instant", "Tone", "Verdict", "doubts", "emptiness", "facts", "facts_in_parts",
-    "findings", "log", "notes", "told", "words",
+    "CLAIM", "SHORT_CLAIM", "Fact", "Instant", "Tone", "Verdict", "all_findings", "doubts", "emptiness", "facts",
+    "facts_in_parts", "findings", "log", "notes", "words",
 ]  # fmt: skip
 
 SHORT_CLAIM: Final = (
@@ -40,7 +40,7 @@ class Tone(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Verdict:
-    """The words for one outcome."""
+    """How one outcome is put into words."""
 
     word: str
     """The outcome's name, as ``promptster verify`` prints it."""
@@ -51,14 +51,14 @@ class Verdict:
 
 
 class Instant(NamedTuple):
-    """A moment among words: whoever shows it knows whose time it is to be told in."""
+    """A moment among words: whoever shows it knows in whose time to write it."""
 
     ms: int
     """Milliseconds since the Unix epoch."""
 
 
 Fact: TypeAlias = tuple[str | Instant, ...]
-"""A text, with the moments in it left to be told."""
+"""A text, with the moments in it left to be written."""
 
 _VERDICTS = {
     "verified": ("nothing was changed, and nothing that was received is missing", Tone.GOOD),
@@ -89,7 +89,7 @@ def emptiness(verification: Verification | None) -> str:
     """In place of a timeline that has no entry: emptiness must not read as "nothing happened"."""
     if verification is None:
         return "Nothing is recorded yet."
-    return "Nothing in this file could be proved, so nothing of the session is shown."
+    return "Nothing in this file could be proved, so none of the session is shown."
 
 
 def findings(verification: Verification | None) -> list[Finding]:
@@ -100,7 +100,7 @@ def findings(verification: Verification | None) -> list[Finding]:
     return sorted(grave, key=lambda finding: -finding.effect)
 
 
-def told(verification: Verification) -> tuple[Finding, ...]:
+def all_findings(verification: Verification) -> tuple[Finding, ...]:
     """All findings, with what this program alone can say about the text that was agreed to."""
     return (*verification.findings, *text_notes(verification.policy))
 
@@ -108,7 +108,7 @@ def told(verification: Verification) -> tuple[Finding, ...]:
 def notes(verification: Verification | None) -> list[Finding]:
     """Findings without weight; of many with one name the first, which says how many more there are."""
     found: dict[str, list[Finding]] = {}
-    for finding in told(verification) if verification is not None else ():
+    for finding in all_findings(verification) if verification is not None else ():
         if finding.effect is Effect.NOTE:
             found.setdefault(finding.code, []).append(finding)
     return [
@@ -118,7 +118,7 @@ def notes(verification: Verification | None) -> list[Finding]:
 
 
 def doubts(verification: Verification | None) -> list[Finding]:
-    """The notes that tell of what a session lacks, of times that cannot be true, and of a text that may not hold."""
+    """The notes on what a session lacks, on times that cannot be true, and on a text that may not hold."""
     return [finding for finding in notes(verification) if finding.code in ABSENCES | TIMES | TEXTS]
 
 
@@ -136,7 +136,7 @@ def facts(verification: Verification | None, *, moment: Callable[[int], str] = m
 
 
 def facts_in_parts(verification: Verification | None) -> list[tuple[str, Fact]]:
-    """``facts`` for one who tells the moments in another way than as text."""
+    """``facts`` with their moments apart, to be shown in another way than as text."""
     if verification is None:
         return []
     pairs: list[tuple[str, str | Fact]] = [
@@ -167,7 +167,7 @@ def _events(verification: Verification) -> str:
 def _signer(verification: Verification) -> str:
     signer = verification.signer
     if signer is None:
-        return "no collector key could be made out"
+        return "no collector key found"
     trust = "known here" if signer.trusted else "not known here"
     return f"{signer.fingerprint} ({trust})"
 
@@ -181,7 +181,7 @@ def _time(verification: Verification) -> str:
 
 
 def log(verification: Verification) -> str:
-    """What shows that the receipts stand in the collector's log."""
+    """What shows that the receipts are in the collector's log."""
     found = verification.log
     if found is None or not found.receipts:
         return ""
@@ -204,7 +204,7 @@ def _batches(verification: Verification) -> str:
 def _untimed(verification: Verification) -> str:
     if not verification.untimed:
         return ""
-    return f"events {spoken(verification.untimed)}; {UNTIMED}"
+    return f"events {in_words(verification.untimed)}; {UNTIMED}"
 
 
 def _redacted(verification: Verification) -> str:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from promptster.protocol.verdict import Verification
 
 
-def gaps_beyond(verification: Verification) -> list[Gap]:
+def unreported_gaps(verification: Verification) -> list[Gap]:
     """Every gap of a verified session that its events do not report themselves."""
     return [*_missing(verification.opened), *_absent(verification), *_untimed(verification)]
 
@@ -46,7 +46,7 @@ def _missing_span(first: int, last: int, from_ms: int, to_ms: int) -> Gap:
 
 
 def _absent(verification: Verification) -> Iterator[Gap]:
-    """What every session has and this one lacks; nobody knows where it should stand, so it is told first."""
+    """What every session has and this one lacks; its place is unknown, so it comes first."""
     for finding in verification.findings:
         if finding.code in ABSENCES:
             at = verification.opened[0].ms

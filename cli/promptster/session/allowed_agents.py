@@ -19,7 +19,7 @@ def may_be_used(agent: str, policy: Policy) -> bool:
 
 
 def allowed_names(folder: SessionFolder) -> tuple[str, ...]:
-    """What may stand after ``promptster run`` in this session.
+    """Return the agents that may follow ``promptster run`` in this session.
 
     Raises:
         SessionError: the policy is missing.

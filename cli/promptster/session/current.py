@@ -1,6 +1,6 @@
 """The session that commands act on, with everything that belongs to it: secrets, recorder, work tree, touched files.
 
-What is heavy is imported where it is first asked for: ``promptster status`` needs the folder and the recorder only.
+Slow modules are imported when they are first needed: ``promptster status`` needs the folder and the recorder only.
 """
 
 from __future__ import annotations
@@ -124,7 +124,7 @@ class Current:
         return ControlClient(self.folder)
 
     def recorder_status(self) -> RecorderStatus | None:
-        """How the recorder says it stands; ``None`` if none runs."""
+        """Return the recorder's status; ``None`` if none runs."""
         try:
             return self.control.status()
         except RecorderUnreachableError:
@@ -159,7 +159,7 @@ class Current:
 
 
 def finished_bundle(current: Current) -> Path | None:
-    """The bundle of a session that was handed in already."""
+    """Return the bundle of a session that was already submitted."""
     if not current.folder.has_document(BUNDLE):
         return None
     return Path(os.fsdecode(current.folder.read_document(BUNDLE)))

@@ -1,4 +1,4 @@
-"""Words for a session of which the collector takes nothing more: what that means, and what to do."""
+"""Messages for a session whose uploads the collector no longer accepts."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _KEPT = "Everything recorded is kept on this computer. `promptster submit` write
 
 
 def undelivered(facts: SessionFacts) -> list[str]:
-    """What to tell about a session whose delivery stopped; empty as long as it goes on, or was completed."""
+    """Return the message for a session whose delivery stopped; empty while it continues, or if it was completed."""
     organisation = one_line(facts.organisation)
     if facts.state is SessionState.LAPSED:
         return [f"The time for upload is over: {organisation} no longer accepts uploads for this session.", _KEPT]

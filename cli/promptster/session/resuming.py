@@ -1,4 +1,4 @@
-"""Going on after a pause, a reboot, or the end of recorder and supervisor."""
+"""Resuming after a pause, a reboot, or the end of recorder and supervisor."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from promptster.protocol.gaps import PAUSE_LEAD, PAUSED, is_outage
 from promptster.protocol.receipt import LAPSED
-from promptster.protocol.verdict import UNTIMED, spoken
+from promptster.protocol.verdict import UNTIMED, in_words
 from promptster.replay.verdict_text import SHORT_CLAIM, findings, log, notes, words
 from promptster.times import moment, soon, span
 from promptster.ui.escape import escape_line
@@ -84,7 +84,7 @@ def _facts(verification: Verification, *, keyfile: bool) -> Iterator[str]:
         ("Events", [_events(verification)]),
         ("Sources", [_sources(verification)]),
         ("Gaps", _gaps(verification)),
-        ("Untimed", [f"events {spoken(verification.untimed)}; {UNTIMED}"] if verification.untimed else []),
+        ("Untimed", [f"events {in_words(verification.untimed)}; {UNTIMED}"] if verification.untimed else []),
         ("Signer", [_signer(verification, keyfile=keyfile)]),
         ("Time", [_time(verification)]),
         ("Log", [log(verification)]),

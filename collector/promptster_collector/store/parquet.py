@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from io import BytesIO
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from arro3.core import Array, DataType, Field, RecordBatch, Schema, Table
 from arro3.io import read_parquet, write_parquet
@@ -51,7 +51,7 @@ def write_rows(rows: Sequence[EventRow]) -> bytes:
     """Rows as one Parquet file; the memory it takes grows with them, so there should be few (``segment_job``)."""
     columns = [Array([getattr(row, name) for row in rows], type=_SCHEMA.field(name).type) for name in _NAMES]
     file = BytesIO()
-    batch = RecordBatch.from_arrays(columns, schema=_SCHEMA)
+    batch: RecordBatch = cast("Any", RecordBatch).from_arrays(columns, schema=_SCHEMA)  # its types are not complete
     write_parquet(batch, file, compression=_COMPRESSION, skip_arrow_metadata=True)
     return file.getvalue()
 
@@ -60,7 +60,7 @@ def read_rows(data: bytes) -> list[EventRow]:
     """All rows of a Parquet file, in order."""
     found: list[EventRow] = []
     for batch in read_parquet(BytesIO(data)):
-        columns: list[list[Any]] = [batch.column(name).to_pylist() for name in _NAMES]
+        columns: list[list[Any]] = [cast("Any", batch).column(name).to_pylist() for name in _NAMES]
         found += [_row(values) for values in zip(*columns, strict=True)]
     return found
 

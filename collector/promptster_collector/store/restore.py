@@ -52,7 +52,7 @@ class Restore:
             raise SetupError("the master key is missing", hint=hint, code="master_key")
         if copy is None:
             hint = (
-                "Add --tombstones-copy FOLDER: the copy that serve kept, or the data folder's own tombstones if they "
+                "Add --tombstones-copy FOLDER: the copy that serve keeps, or the data folder's own tombstones if they "
                 "were never restored from a backup."
             )
             raise SetupError(

@@ -16,10 +16,13 @@ from promptster.protocol.events.kinds import (
     KINDS,
     SESSION_KINDS,
     TYPES,
+    CaptureHookSilent,
+    Closed,
     Event,
     FileEdit,
     Kind,
     Prompt,
+    agent_of,
     event_of,
 )
 
@@ -226,3 +229,9 @@ def test_a_field_has_one_type_of_those_that_can_be_written() -> None:
         field_types({"one": One, "other": Other})
     with pytest.raises(TypeError):
         field_types({"unwritable": Unwritable})
+
+
+def test_an_event_names_its_agent_or_none() -> None:
+    """Also the recorder's own word about an agent's hooks; nothing else about the session names one."""
+    assert agent_of(Prompt(agent="claude")) == agent_of(CaptureHookSilent(agent="claude")) == "claude"
+    assert agent_of(Prompt()) is agent_of(Closed()) is None

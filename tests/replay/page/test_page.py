@@ -246,16 +246,16 @@ def test_silence_absence_and_doubtful_times_are_read_without_a_click() -> None:
     static = b"".join(find("html").export(replay)).decode().split("<script", 1)[0]
     shown = html.unescape(re.sub(r"<[^>]+>", "", static.split("<details", 1)[0] + static.partition("Gaps</h")[2]))
     for words in (
-        "no event shows that the candidate agreed to be recorded consent_missing",
-        "events 5 to 6 happened before earlier ones, and nothing shows that the clock was set backwards",
-        "the recorder was silent: no heartbeat came, and one was due every minute (5 min 00 s)",
+        "no event says that the candidate agreed to be recorded consent_missing",
+        "events 5 to 6 happened before earlier ones, and nothing says that the clock was set backwards",
+        "the recorder was silent: no heartbeat came, although one is due every minute (5 min 00 s)",
     ):
         assert words in shown
     assert 'class="g-silence"' in static
     bands = [row.data["h"] for row in rows(replay.timeline) if row.data["k"] == "gap"]
     assert bands == [
-        "no event shows that the candidate agreed to be recorded",
-        "the recorder was silent: no heartbeat came, and one was due every minute",
+        "no event says that the candidate agreed to be recorded",
+        "the recorder was silent: no heartbeat came, although one is due every minute",
     ]
 
 
@@ -368,8 +368,8 @@ def test_the_work_is_in_reach_whatever_else_there_is() -> None:
     static = page(script.events).split("<script", 1)[0]
     top, timeline, aside = re.split("<main|<aside", static)
     assert "Submitted: 300 files, +1 −0</a>" in top  # noqa: RUF001 - a minus sign beside a plus sign
-    assert 'href="#handed-in"' in top
-    assert aside.index('id="handed-in"') < aside.index("Who saw what") < aside.index("Conversations")
+    assert 'href="#submitted"' in top
+    assert aside.index('id="submitted"') < aside.index("Who saw what") < aside.index("Conversations")
     folded = re.sub(r"<details>.*?</details>", "", aside, flags=re.DOTALL)
     assert [folded.count(f"Explore {n}<") for n in (0, 59)] == [1, 0]
     assert folded.count("<li>") < 40

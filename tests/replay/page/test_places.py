@@ -274,7 +274,7 @@ LANDED = """(() => {
   };
 })()"""
 SIZES = [(1440, 900), (1024, 700), (390, 844)]
-LINKS = [".to-submission a:last-child", "#handed-in a[href^='#s']"]
+LINKS = [".to-submission a:last-child", "#submitted a[href^='#s']"]
 
 
 def _landed(page: Page) -> None:

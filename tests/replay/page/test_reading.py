@@ -211,15 +211,15 @@ def test_the_work_is_one_step_from_the_top(browser: Browser, tmp_path: Path) -> 
     )
     top = "document.querySelector('{}').getBoundingClientRect().bottom"
     page = open_page(browser, tmp_path, script.events)
-    assert page.run(top.format("#handed-in")) < 900
+    assert page.run(top.format("#submitted")) < 900
     page.run("scrollTo(0, 1e6)")
     settle(page)
-    assert 0 < page.run(top.format("#handed-in")) < 900
+    assert 0 < page.run(top.format("#submitted")) < 900
     page = open_page(browser, tmp_path, script.events, (390, 900))
     assert page.run(top.format(".to-submission a")) < 2 * 900
     page.run("document.querySelector('.to-submission a').click()")
     settle(page)
-    assert -1 <= page.run("document.querySelector('#handed-in').getBoundingClientRect().top") < 900
+    assert -1 <= page.run("document.querySelector('#submitted').getBoundingClientRect().top") < 900
 
 
 def test_a_conversation_shows_as_many_rows_as_its_list_says(browser: Browser, tmp_path: Path) -> None:

@@ -51,12 +51,12 @@ def read_body(data: bytes) -> list[RecordedEvent]:
         elif frame_type == FRAME_EVENT and len(events) < MAX_TOGETHER:
             public = content
         else:
-            raise EventError("a frame has an unknown type or is at the wrong place", code="frame")
+            raise EventError("a frame has an unknown type or is in the wrong place", code="frame")
     if public is not None:
         events.append(_whole(public, b"", blocks))
         blocks = []
     if blocks:
-        raise EventError("a block comes after the last event", code="block_unused")
+        raise EventError("a block follows the last event", code="block_unused")
     return events
 
 
@@ -78,5 +78,5 @@ def _whole(public: bytes, encoded: bytes, blocks: list[Block]) -> RecordedEvent:
         raise EventError("an event's value is missing", code="value_missing")
     used = {read_stored(secret.stored).block for secret in event.secrets.values()}
     if any(block.id not in used for block in blocks):
-        raise EventError("a block comes before an event that does not use it", code="block_unused")
+        raise EventError("a block precedes an event that does not use it", code="block_unused")
     return event

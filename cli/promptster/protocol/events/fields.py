@@ -58,7 +58,7 @@ class Block(NamedTuple):
 
 
 class Content(NamedTuple):
-    """What a stored value says: its bytes or where they are, and what was cut off."""
+    """What a stored value says: its bytes or their block, and what was cut off."""
 
     inline: bytes | None
     block: bytes | None

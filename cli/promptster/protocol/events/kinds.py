@@ -113,7 +113,7 @@ class ModelRequest(OfAgent, tag="model_request"):
     purpose: str | None = None
     body: Json = None
     body_raw: bytes | None = None
-    """The body, where it is not JSON."""
+    """The body, if it is not JSON."""
     stream: bool | None = None
     request_sha256: str | None = None
 
@@ -214,7 +214,7 @@ class Compaction(OfAgent, tag="compaction"):
 
 
 class Note(Recorded, tag="note"):
-    """The candidate's own words for the reviewer."""
+    """What the candidate wrote for the reviewer."""
 
     text: str | None = None
 

@@ -46,7 +46,7 @@ class PublicEvent:
         try:
             document = decode(data, limit=MAX_PUBLIC)
         except DocumentError as error:
-            raise EventError(f"an event is off: {error}", code="event_document") from None
+            raise EventError(f"malformed event: {error}", code="event_document") from None
         if document.keys() != _PUBLIC_KEYS:
             raise EventError("an event does not have exactly the keys of an event", code="event_keys")
         if type(document["v"]) is not int or document["v"] != VERSION:

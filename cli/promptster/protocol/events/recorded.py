@@ -1,4 +1,4 @@
-"""Events as they are recorded: public bytes with salted commitments to their fields, and the values behind these.
+"""Events as they are recorded: public bytes with salted commitments to their fields, and the committed values.
 
 The public bytes say that something happened, when, and who saw it; each field is there only as a commitment. Values
 travel alongside and can be taken away one by one without breaking a signature. Order and batches are not known here.
@@ -95,7 +95,7 @@ class RecordedEvent:
             public: the event's public bytes.
             secrets: salts and stored values by field name.
             blocks: blocks that the event is the first to use.
-            parsed: ``public``, where it has been read already.
+            parsed: ``public``, if it has been read already.
 
         Raises:
             EventError: when a part is malformed, or a value is not what the event committed to.
@@ -104,7 +104,7 @@ class RecordedEvent:
         for name, (salt, stored) in secrets.items():
             expected = parsed.commitments.get(name)
             if expected is None:
-                raise EventError("a value belongs to an event that has no such field", code="value_unknown")
+                raise EventError("a value belongs to a field that its event does not have", code="value_unknown")
             read_stored(stored)
             if len(salt) != SALT_SIZE or not hmac.compare_digest(commitment(salt, name, stored), expected):
                 raise EventError(f"{name} is not what the event committed to", code="commitment")

@@ -37,11 +37,11 @@ OWN_SOURCES: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
         Kind.CLOSED: frozenset({Source.RECORDER}),
     }
 )
-"""Whose word it is that a session began, goes on, pauses and ends; such a kind from another source means nothing."""
+"""Who may say that a session began, continues, pauses and ends; such a kind from another source means nothing."""
 
 
 def is_own(kind: str, src: str) -> bool:
-    """Whether an event of this kind is one of those in ``OWN_SOURCES``, and from a source that may tell it."""
+    """Whether an event of this kind is one of those in ``OWN_SOURCES``, and from a source that may report it."""
     return src in OWN_SOURCES.get(kind, ())
 
 

@@ -121,7 +121,7 @@ def _decode_json(data: bytes) -> Any:
 
 
 def decode_value(field_type: FieldType, data: bytes) -> Any:
-    """The value behind a field's bytes.
+    """The value that a field's bytes encode.
 
     Raises:
         EventError: when the bytes are not of the field's type.

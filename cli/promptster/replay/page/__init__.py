@@ -1,1 +1,1 @@
-"""The replay as one page: markup in Python, style and behaviour beside it, all of it inside the file that comes out."""
+"""The replay as one page: markup in Python, style and behaviour in files of their own, all in one file."""

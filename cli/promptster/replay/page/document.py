@@ -1,4 +1,4 @@
-"""The whole page: one file, nothing fetched, nothing run but the one script whose hash stands in its policy."""
+"""The whole page: one file, nothing fetched, nothing run but the one script whose hash is in its policy."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Moments on a page that is read on another computer than the one that made it.
 
-The page has every moment in UTC, and says so; the page's script tells it anew in the reader's own time. Without the
+The page has every moment in UTC, and says so; the page's script shows it again in the reader's own time. Without the
 script it is still right, and the same session makes the same page wherever it is made.
 """
 
@@ -17,7 +17,7 @@ def instant(ms: int, *, zoned: bool = False) -> Html:
 
     Args:
         ms: milliseconds since the Unix epoch.
-        zoned: whether the reader's zone stands beside it in words; it stands in the tooltip of every moment.
+        zoned: whether the reader's zone follows it in words; it is in the tooltip of every moment.
     """
     try:
         machine = datetime.fromtimestamp(ms // 1000, UTC).replace(tzinfo=None).isoformat()

@@ -1,4 +1,4 @@
-"""Markup that cannot be broken by what stands in it: every text is escaped where it enters, once."""
+"""Markup that cannot be broken by its content: every text is escaped where it enters, once."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def element(name: str, /, *children: str, **attributes: str | int | bool | None)
         name: its name.
         children: markup, or text that is escaped.
         attributes: their names with ``_`` for ``-`` and a trailing ``_`` for Python's own words; ``None`` and ``False``
-            are left out, ``True`` stands without a value.
+            are left out, ``True`` is written without a value.
     """
     head = [name]
     for key, value in attributes.items():
@@ -56,7 +56,7 @@ def island(text: str) -> str:
     """JSON text for a data island: no character of it can end a script element or begin a comment.
 
     Nor can one of them change how the file looks to whoever opens it in an editor or a pager: what is not seen, or
-    turns the direction of writing, stands there as JSON's own escape, and is the same text again for the script.
+    turns the direction of writing, is written as JSON's own escape, and is the same text again for the script.
     """
     safe = text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
     return replace_invisible(safe, _escape)

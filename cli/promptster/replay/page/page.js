@@ -248,7 +248,7 @@
   const fromHash = () => {
     const match = /^#s(\d+)$/.exec(location.hash);
     if (match) toSeq(Number(match[1]));
-    else if (location.hash === "#handed-in") toPart(document.getElementById("handed-in"));
+    else if (location.hash === "#submitted") toPart(document.getElementById("submitted"));
   };
 
   /** @type {(text: string, pressed: boolean | null, act: () => void, title?: string) => HTMLButtonElement} */

@@ -66,7 +66,7 @@ const readersPlace = (() => {
   }, { passive: true });
 
   /**
-   * How far what was held has gone from where it was put; further than a touch, and the reader went elsewhere.
+   * How far what was held has moved from its place; further than a touch, and the reader went elsewhere.
    * @type {(held: Held) => number | null}
    */
   const moved = ({ node, at }) => {

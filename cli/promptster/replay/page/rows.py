@@ -45,7 +45,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "capture_degraded", "capture_gap", "capture_clock_jump", "capture_upstream_overridden", "capture_recovered",
     ),
 }  # fmt: skip
-"""What the filter offers, and the kinds behind each word; a ``notification`` is a prompt that nobody typed."""
+"""What the filter offers, and the kinds that each word covers; a ``notification`` is a prompt that no one typed."""
 
 _TONES = {
     "prompt": "prompt", "model_request": "request", "model_response": "answer", "tool_call": "tool",
@@ -107,7 +107,7 @@ class Budget:
         if len(text) > limit:
             head, tail = text[: limit * 3 // 4], text[-(limit // 4) :]
             left_out = f"{len(text) - len(head) - len(tail):,}"
-            told = f"\n\n[{left_out} characters are left out on this page; the export as jsonl has them]\n\n"
+            told = f"\n\n[{left_out} characters are left out on this page; the JSON Lines export has them]\n\n"
         self._left -= len(head) + len(told) + len(tail)
         return head, told, tail
 

@@ -65,7 +65,7 @@ def _dotted(texts: Iterable[str]) -> list[Html]:
 def verdict(replay: Replay) -> Html:
     """What was checked when the page was made, in words alone: anyone can change a page's text.
 
-    A badge would vouch for whatever somebody wrote around it. Only what is bad or missing has a colour.
+    A badge would vouch for whatever is written around it. Only what is bad or missing has a colour.
     """
     told = words(replay.verification)
     rows = [
@@ -134,22 +134,22 @@ def _tile(value: str, label: str) -> Html:
 
 
 def _to_submission(timeline: Timeline) -> Html:
-    """The way to what was handed in, from the top of the page: it stands at the very end of a session."""
+    """The way from the top of the page to what was submitted, which is at the very end of a session."""
     submission = timeline.submission
     if submission is None:
         return Html()
     added, removed = count_changes(submission.diff or "")
-    change = f", +{added} −{removed}" if submission.diff else ""  # noqa: RUF001 - a minus sign beside a plus sign
+    change = f", +{added} −{removed}" if submission.diff else ""  # noqa: RUF001 - a minus sign, as wide as the plus sign
     return element(
         "p",
-        element("a", f"Submitted: {counted(len(submission.files), 'file')}{change}", href="#handed-in"),
+        element("a", f"Submitted: {counted(len(submission.files), 'file')}{change}", href="#submitted"),
         element("a", "The difference", href=f"#s{submission.seq}"),
         class_="to-submission",
     )
 
 
 def margin(timeline: Timeline, rows_by_lane: Mapping[int, int]) -> Html:
-    """Everything beside the timeline.
+    """Everything next to the timeline.
 
     Args:
         timeline: the session.
@@ -172,7 +172,7 @@ def _block(title: str, *children: str, name: str | None = None) -> Html:
 
 
 def _list(lines: Sequence[Html], noun: str, name: str, at_once: int) -> Html:
-    """A list of which only the beginning is open, so that what stands below it stays in reach."""
+    """A list of which only the beginning is open, so that what follows it stays in reach."""
     rest = lines[at_once:_MOST_LISTED]
     left_out = len(lines) - _MOST_LISTED
     folded = element(
@@ -255,13 +255,13 @@ def _lanes(timeline: Timeline, rows: Mapping[int, int]) -> Html:
 def _submission(timeline: Timeline) -> Html:
     submission = timeline.submission
     if submission is None:
-        return _block("Submitted", element("p", "Nothing yet.", class_="small"), name="handed-in")
+        return _block("Submitted", element("p", "Nothing yet.", class_="small"), name="submitted")
     files = [_file(file) for file in submission.files]
     return _block(
         "Submitted",
         _list(files, "file", "files", _OPEN_FILES) if files else element("p", "No file was changed.", class_="small"),
         element("p", element("a", "See the difference", href=f"#s{submission.seq}"), class_="small"),
-        name="handed-in",
+        name="submitted",
     )
 
 
@@ -276,7 +276,7 @@ def _keys() -> Html:
 
 def _file(file: SubmittedFile) -> Html:
     added, removed = count_changes(file.diff) if file.diff else (0, 0)
-    change = f" +{added} −{removed}" if file.diff else ""  # noqa: RUF001 - a minus sign beside a plus sign
+    change = f" +{added} −{removed}" if file.diff else ""  # noqa: RUF001 - a minus sign, as wide as the plus sign
     why = f", {file.reason}" if file.reason and file.reason != file.status else ""
     reason = "" if file.shown else f", hash only{why}"
     return element(

@@ -6,7 +6,7 @@
 3. ``attempt.redeem`` starts the clock at the collector.
 4. ``run_session`` takes the baseline, starts the recorder and records the baseline.
 
-After a crash anywhere behind 2, the same ``promptster start`` continues with the same consent.
+After a crash at any point after 2, the same ``promptster start`` continues with the same consent.
 """
 
 from __future__ import annotations
@@ -224,7 +224,7 @@ def baseline_draft(baseline: Snapshot, repository: str | None) -> dict[str, Any]
 def facts_for(
     session: str, offer: Offer, plan: StartPlan, *, created_ms: int, secrets: str, choices: Mapping[str, Any]
 ) -> SessionFacts:
-    """The session's small facts, as they stand at consent."""
+    """Return the session's small facts at consent."""
     return SessionFacts(
         session=session,
         collector_url=offer.collector_url,

@@ -70,7 +70,7 @@ def start(prepared: Prepared, paths: Paths, words: Sequence[str]) -> NoReturn:
             code="not_executable",
             exit_code=NOT_EXECUTABLE,
         )
-    os.environ[MARK] = prepared.name  # tells whose the orphans are if the agent deletes the list
+    os.environ[MARK] = prepared.name  # shows whose the orphans are if the agent deletes the list
     _wait(child, entry, words)
 
 

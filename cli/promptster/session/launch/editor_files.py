@@ -50,7 +50,7 @@ def prepare_ide(current: Current, ide: str) -> list[Path]:
 
 
 def check_ide(workspace: Path, ide: str) -> None:
-    """Whether one editor's file could be prepared as it stands; asked before a session begins, changes nothing.
+    """Check before a session begins whether an editor's file can be prepared; changes nothing.
 
     Raises:
         UsageError: there is no such editor.

@@ -142,7 +142,7 @@ def recording_session(paths: Paths) -> SessionFolder:
     """The session that agents started now belong to.
 
     Raises:
-        LaunchError: there is none, or it records nothing any more.
+        LaunchError: there is no session, or it no longer records.
     """
     folder = SessionFolder.active(paths)
     if folder is None:

@@ -84,7 +84,7 @@ def _events(current: Current, since: int) -> Iterator[OpenedEvent]:
 
 
 def _conversation(events: list[OpenedEvent]) -> str:
-    """The conversation that ended last, else the one heard of last; a subagent's is none to go on with."""
+    """Return the conversation that ended last, else the latest one; a subagent's cannot be continued."""
     said = (event.event for event in events)
     named = [event for event in said if isinstance(event, OfAgent) and event.agent_session and not event.agent_id]
     ended = [event for event in named if isinstance(event, kinds.AgentOther) and event.raw_kind == "SessionEnd"]

@@ -1,7 +1,7 @@
 """The folder that makes agents recorded by their plain names, and a shell that finds it first.
 
 A shell's own start-up files may put other folders first on PATH again, or define aliases, so the shells that we know
-run a few lines of ours after theirs. Those lines stand in the session's run folder; no file of the user is changed.
+run a few lines of ours after theirs. Those lines are in the session's run folder; no file of the user is changed.
 """
 
 from __future__ import annotations

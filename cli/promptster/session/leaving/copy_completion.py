@@ -1,6 +1,6 @@
 """The candidate's own copy, completed later: what the collector signed since is added to the bundle that lies here.
 
-A copy can lack log proofs or checks because its session was handed in a moment ago. The events stay the candidate's
+A copy can lack log proofs or checks because its session was submitted a moment ago. The events stay the candidate's
 own; what the collector signs is fetched, with the access token that outlives the keys. The file is replaced at
 once and as a whole, and only by one that is not worse.
 """

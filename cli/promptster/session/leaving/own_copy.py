@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from promptster.session.current import Current
 
 PATIENCE_S: Final = 15.0
-"""Seconds without anything new from the collector's checks after which they are not waited for any more."""
+"""Seconds without news of the collector's checks after which waiting for them ends."""
 PROOFS_S: Final = 10.0
 """Seconds that log proofs are waited for once all else is here; ``promptster export`` adds later ones."""
 _PAUSE_S = 0.2
@@ -150,7 +150,7 @@ def write_copy(
 
 
 def copy_path(current: Current, config: Config) -> Path:
-    """Where the copy stands: named by date, title and session, sortable and safe in every file system."""
+    """Return the copy's path, named by date, title and session: sortable and valid in every file system."""
     facts = current.facts
     day = datetime.fromtimestamp(facts.created_ms / 1000, tz=UTC).astimezone().strftime("%Y-%m-%d")
     title = slug(facts.title) or "assessment"

@@ -41,7 +41,7 @@ def end_recorder(current: Current, *, withdrawn: bool = False, for_another: bool
     Args:
         current: whose recorder.
         withdrawn: it writes and sends nothing more.
-        for_another: the session itself goes on.
+        for_another: the session itself continues.
     """
     try:
         current.control.stop(withdrawn=withdrawn, for_another=for_another)

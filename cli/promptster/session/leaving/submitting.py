@@ -1,8 +1,8 @@
-"""Handing in: the final diff, the wait for every receipt, the candidate's own bundle. Each step can be repeated.
+"""Submitting: the final diff, the wait for every receipt, the candidate's own bundle. Each step can be repeated.
 
 1. ``prepare`` compares the work tree with the baseline and changes nothing.
 2. ``close`` records the diff and ends the recording; from here on only the delivery is left.
-3. ``wait`` returns when every event is acknowledged, or says why not; calling it again goes on.
+3. ``wait`` returns when every event is acknowledged, or says why not; calling it again continues.
 4. ``collect`` fetches what the collector signed, checks all of it and writes the bundle, whatever the checks say.
 5. ``conclude`` puts files back, ends the recorder and, if all is well, deletes the keys.
 
@@ -48,7 +48,7 @@ UNREACHABLE_PATIENCE_S: Final = 15.0
 ASK_THEM: Final = "Everything is kept on this computer. Ask the hiring team; you can send them your own copy."
 """What to do when the collector accepts nothing more; where the copy is follows."""
 DIFF_LIMIT: Final = 16 * 1024 * 1024
-"""Characters of a difference that are handed in; every file stands in the manifest in any case."""
+"""The most characters of a difference that are submitted; the manifest lists every file in any case."""
 _HUNK = re.compile(r"@@ -\d+(?:,(\d+))? \+\d+(?:,(\d+))? @@")
 _STEP_S = 1.0
 _PAUSE_S = 0.2
@@ -56,7 +56,7 @@ _PAUSE_S = 0.2
 
 @dataclass(frozen=True, kw_only=True)
 class Prepared:
-    """What will be handed in."""
+    """What will be submitted."""
 
     changes: tuple[Change, ...]
     final: Snapshot
@@ -107,7 +107,7 @@ def prepare(current: Current) -> Prepared:
 
 
 def changed_lines(diff: str) -> tuple[int, int]:
-    """Lines added and removed by a unified diff; its headers, and text that looks like one, are told apart."""
+    """Lines added and removed by a unified diff; its headers do not count, and text that looks like one does."""
     added = removed = old = new = 0
     for line in diff.split("\n"):
         if old <= 0 and new <= 0:
@@ -130,7 +130,7 @@ def close(current: Current, prepared: Prepared) -> int:
 def wait(current: Current, tell: Callable[[RecorderStatus], None], *, patience_s: float = PATIENCE_S) -> None:
     """Return when the collector has acknowledged every event.
 
-    What the collector refused for good is sent once more first: somebody may have made room there.
+    A batch that the collector finally refused is sent once more first, because it may have room by now.
 
     Args:
         current: a session that is closing.
@@ -164,7 +164,7 @@ def wait(current: Current, tell: Callable[[RecorderStatus], None], *, patience_s
 
 
 def _look(current: Current) -> RecorderStatus | None:
-    """How the recorder stands; ``None`` once it ended by itself because all had arrived.
+    """Return the recorder's status; ``None`` once it ended by itself because everything had arrived.
 
     Raises:
         UndeliveredError: it ended because the collector takes nothing more.
@@ -220,7 +220,7 @@ def _stuck(status: RecorderStatus, current: Current) -> CollectorError:
 
 
 def collect(current: Current, config: Config) -> OwnCopy:
-    """Write the candidate's own copy of a session that arrived whole; from now on it counts as handed in.
+    """Write the candidate's own copy of a session that arrived completely; it then counts as submitted.
 
     Raises:
         SessionError: the session's keys are gone.
@@ -233,11 +233,11 @@ def collect(current: Current, config: Config) -> OwnCopy:
 def conclude(current: Current, *, verified: bool) -> list[Restored]:
     """Put files back and end the recorder. If the copy verifies, delete keys and working data too.
 
-    Otherwise they stay, so that nothing is lost whatever the matter is; handing in again looks whether it is settled.
+    Otherwise they stay, so that nothing is lost; submitting again checks whether the problem is solved.
     The access token stays in any case.
 
     Raises:
-        WorkspaceError: a file cannot be put back; handing in can be repeated.
+        WorkspaceError: a file cannot be put back; submitting can be repeated.
     """
     restored = current.touched.restore()
     end_recorder(current)
@@ -250,7 +250,7 @@ def conclude(current: Current, *, verified: bool) -> list[Restored]:
 def keep(current: Current, config: Config) -> tuple[OwnCopy, list[Restored]]:
     """What is done when the collector takes nothing more: a copy for the candidate, files put back, no recorder.
 
-    Journal, batches and keys stay, and the session as it is: handing in may still go on.
+    Journal, batches and keys stay, and the session is unchanged: submitting may still continue.
 
     Raises:
         SessionError: the session's keys are gone.
@@ -263,10 +263,10 @@ def keep(current: Current, config: Config) -> tuple[OwnCopy, list[Restored]]:
 
 
 def require_open(current: Current) -> None:
-    """Refuse sessions that cannot be handed in any more.
+    """Refuse sessions that can no longer be submitted.
 
     Raises:
-        SessionError: it was stopped, withdrawn, or handed in to its end.
+        SessionError: it was stopped, withdrawn, or submitted to its end.
     """
     state = current.facts.state
     bundle = finished_bundle(current)

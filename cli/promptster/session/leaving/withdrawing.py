@@ -38,7 +38,7 @@ WITHDRAWAL = "withdrawal.json"
 NOT_PUT_BACK = "not-put-back"
 """Folder of the session in which stays what files held that could not be put back."""
 KEPT_BATCHES_MS = 8 * 24 * 60 * 60 * 1000
-"""Milliseconds that batches stay after handing in: a collector that was restored from a backup may ask for them."""
+"""Milliseconds that batches stay after submitting: a collector that was restored from a backup may ask for them."""
 _GONE = 410
 _NOT_FOUND = 404
 
@@ -54,13 +54,13 @@ class Withdrawn:
 
 
 def withdraw(current: Current, config: Config) -> Withdrawn:
-    """Take consent back. Every step may be repeated; after the first nothing is recorded any more.
+    """Withdraw consent. Every step may be repeated; after the first nothing more is recorded.
 
-    The signed withdrawal is kept until the collector has answered, so that it can be handed in again.
+    The signed withdrawal is kept until the collector has answered, so that it can be sent again.
 
     Raises:
         CollectorError: the collector cannot be reached; here everything is deleted already.
-        SessionError: the keys are gone, as after handing in.
+        SessionError: the keys are gone, as they are after submitting.
     """
     folder = current.folder
     restored: list[Restored] = []
@@ -86,7 +86,7 @@ def withdraw(current: Current, config: Config) -> Withdrawn:
 
 
 def withdraw_submitted(current: Current, config: Config) -> Withdrawn:
-    """Take consent back after handing in: the collector destroys the session's keys on the access token's right.
+    """Withdraw consent after submitting: the access token entitles to have the session's keys destroyed.
 
     The candidate's own bundle stays; everything else of the session is deleted here too.
 
@@ -102,7 +102,7 @@ def withdraw_submitted(current: Current, config: Config) -> Withdrawn:
             hint=f"Write to {one_line(current.facts.organisation)} to have it deleted.",
             code="session_over",
         )
-    end_recorder(current)  # handing in may have been cut off before its last step
+    end_recorder(current)  # submitting may have been interrupted before its last step
     leave = folder.path / NOT_PUT_BACK
     restored = current.touched.restore(leave=leave) if any(folder.touched.glob("*")) else []
     facts = current.facts
@@ -126,7 +126,7 @@ def withdraw_submitted(current: Current, config: Config) -> Withdrawn:
 def withdraw_again(current: Current, config: Config) -> Withdrawn:
     """Ask the collector about a session that is withdrawn: it may have been put back from a backup since.
 
-    Its own signed word is handed in again, so that it destroys again what came back, also where it has forgotten that
+    The collector gets its own signed tombstone again and destroys what came back, even if it has forgotten that
     it ever gave this word.
 
     Raises:
@@ -215,7 +215,7 @@ def check_tombstone(current: Current, config: Config, envelope: Envelope) -> Tom
 
 
 def delete_local(current: Current, *, keep_batches: bool) -> None:
-    """Delete what only the running session needed; batches stay after handing in, for a collector that lost data.
+    """Delete what only the running session needed; batches stay after submitting, for a collector that lost data.
 
     With ``keep_batches`` the access token stays too, all other secrets go.
     """
@@ -233,7 +233,7 @@ def delete_local(current: Current, *, keep_batches: bool) -> None:
 
 
 def tidy(paths: Paths, now_ms: int) -> None:
-    """Delete what is left of sessions that were handed in more than eight days ago: no collector asks for it now.
+    """Delete what is left of sessions that were submitted more than eight days ago: no collector asks for it now.
 
     The candidate's own copy and the access token stay.
     """
