@@ -1,14 +1,8 @@
 """Refuses an agent's requests to end, pause or change a recording.
 
-<<<<<<< HEAD
 The operating system identifies the requesting process (``SO_PEERCRED``), and ``promptster.system.inside_agent`` finds
 out whether it belongs to an agent. Every refused attempt is recorded once: by this module if the recorder was asked
 directly, and through a ``refused`` call if one of our commands had already refused.
-=======
-The system shows which process asks (``SO_PEERCRED``), and ``promptster.system.inside_agent`` whose it is. Every
-refused attempt is recorded once: here where the recorder is asked directly, and by the request ``refused`` where a
-command of ours refused already.
->>>>>>> main
 """
 
 from __future__ import annotations
@@ -42,11 +36,7 @@ def refusal(command: str, *, recorded: bool, asks: bool) -> InsideAgentError:
     """The error for a request that came from an agent.
 
     Args:
-<<<<<<< HEAD
         command: the requested command, as it is typed.
-=======
-        command: what was asked for, as it is typed.
->>>>>>> main
         recorded: whether the attempt was recorded.
         asks: whether this command has a ``--yes``.
     """
@@ -84,11 +74,7 @@ class AgentRefusal:
         return Refused(recorded=await self.record({"command": call.command}, call.agent))
 
     async def record(self, payload: Mapping[str, Any], agent: str) -> bool:
-<<<<<<< HEAD
         """Record one attempt and return whether it was recorded; while recording is off, it is not."""
-=======
-        """Record one attempt; returns whether it was recorded. It is not while recording is off."""
->>>>>>> main
         if self._recording.state is not SessionState.RECORDING:
             return False
         known = BY_PROGRAM.get(agent)

@@ -67,13 +67,8 @@ class Assembly:
             raise
 
     def spool_unreadable(self) -> None:
-<<<<<<< HEAD
         """Record that a hook call in the spool could not be read."""
         detail = "a hook call in the spool could not be read"
-=======
-        """A hook call that waited in the spool and can no longer be read."""
-        detail = "a hook call that had waited could not be read"
->>>>>>> main
         self.recorder.append_own(CaptureGap(source="hook", detail=detail, lost=1))
 
 
@@ -163,11 +158,7 @@ async def assemble(
     try:
         await recording.begin(repair)
     except BaseException:
-<<<<<<< HEAD
         await recorder.close()  # the next attempt must be the only writer
-=======
-        await recorder.close()  # a second writer must never exist during the next try
->>>>>>> main
         await collector.aclose()
         raise
     recorder.durable_changed.set()

@@ -1,20 +1,11 @@
 """Receives hook calls from the unix socket, over HTTP, and from the spool that holds calls nobody could answer.
 
-<<<<<<< HEAD
 A call is written to the spool before its sender is answered, and the file is removed once the call's events are
 durable. So an answer always means that the call is recorded or will be: a recorder that was killed in between finds the
 file at its next start, and the call's times show whether the journal already holds its events. No two calls have the
 same times: a file left by a hook process gets unique times, in its name, before capture sees it. The file is not synced
 to the drive, because the agent is waiting for the answer; the gap that the next start records covers what a power loss
 destroys. ``promptster_hooks.frame`` defines how the answer decides which side owns a call.
-=======
-A call is written into the spool before its sender is answered, and removed only when what it told is durable. So an
-answer always means that the call is in the record, or will be: a recorder that is killed in between finds the file at
-its next start, and its times tell whether its events are in the journal already. No two calls have the same times: a
-file that a hook process left gets its own, in its name, before capture sees it. The file is not forced to the drive,
-as the agent waits for the answer: what a power failure takes of the last moments is reported by the gap that the next
-start records. ``promptster_hooks.frame`` says how the answer itself decides who owns a call.
->>>>>>> main
 """
 
 from __future__ import annotations

@@ -1,16 +1,8 @@
-<<<<<<< HEAD
 """Brings journal and batches back into agreement after a loss or after an older copy was restored.
 
 Both contain the same events, so one can repair the other. A journal that lost its end is completed from sealed batches.
 If the collector holds other events under the journal's numbers, the journal's events are added again after the
 collector's last one.
-=======
-"""Repairs journal and batches after something was lost or restored to an earlier state.
-
-Both hold the same events, so one can repair the other: a journal that lost its end is filled from sealed batches,
-and a journal whose numbers the collector uses otherwise continues after the collector's last batch with its events
-added again.
->>>>>>> main
 """
 
 from __future__ import annotations
@@ -36,11 +28,7 @@ class Repair:
     filled: int = 0
     """Events restored from sealed batches."""
     moved: int = 0
-<<<<<<< HEAD
     """Events added again after the collector's last one."""
-=======
-    """Events added again after the collector's last batch."""
->>>>>>> main
     skipped: int = 0
     """Numbers whose events only the collector holds."""
 
@@ -62,19 +50,11 @@ def align(journal: Journal, outbox: Outbox, content_key: bytes, random: Callable
 
 def _move(journal: Journal, adoption: Adoption, base: int, random: Callable[[int], bytes]) -> Repair:
     """Add our events from ``base`` on again, after the last event that the collector holds."""
-<<<<<<< HEAD
     new_seqs: dict[int, int] = {}
     entries: list[bytes] = []
     for _, data in journal.records(start=base):
         for event in read_body(data):
             if ends_session(event.kind, event.src):  # it counts batches that are no longer valid; closing is repeated
-=======
-    places: dict[int, int] = {}
-    entries: list[bytes] = []
-    for _, data in journal.records(start=base):
-        for event in read_body(data):
-            if ends_session(event.kind, event.src):  # it counts batches that no longer exist; closing is repeated
->>>>>>> main
                 continue
             seq = adoption.next_seq + len(entries)
             new_seqs[event.seq] = seq

@@ -1,8 +1,4 @@
-<<<<<<< HEAD
 """The last recorded action of an agent, for ``promptster status``.
-=======
-"""The last recorded action of an agent, for the recording's status.
->>>>>>> main
 
 The recorder updates it with each event and restores it from the journal when it starts, so a status request never reads
 the journal. It is available only to the candidate, through the control socket.
@@ -29,11 +25,7 @@ class LastActivity:
         """Begin with no activity and no pause."""
         self._last: dict[str, Any] = {}
         self.paused_ms = 0
-<<<<<<< HEAD
         """Wall-clock time at which the current pause began; 0 if the session is not paused."""
-=======
-        """Wall clock at which the current pause began; 0 if there is none."""
->>>>>>> main
 
     def see(self, event: Event, ms: int) -> None:
         """Take a recorded event into account."""

@@ -1,12 +1,7 @@
 """Decides when a recorder may exit after its session: soon, but not while an agent still uses its proxy.
 
-<<<<<<< HEAD
 An agent that is at work when the collector ends a session keeps working, unrecorded. The recorder always exits in the
 end.
-=======
-An agent that is at work when the collector ends a session continues undisturbed and unrecorded. Nobody is left with a
-process that runs for ever.
->>>>>>> main
 """
 
 from __future__ import annotations
@@ -23,17 +18,10 @@ GRACE_MS: Final = 10_000
 SUBMITTED_GRACE_MS: Final = 120_000
 """The same after a whole submission has arrived: ``promptster submit`` usually still runs and ends the recorder."""
 QUIET_MS: Final = 600_000
-<<<<<<< HEAD
 """Milliseconds without a call of an agent after which no further call is expected."""
 UPLOAD_OVERDUE_MS: Final = 86_400_000
 """Milliseconds after the upload deadline at which the recorder stops waiting for the collector to end the session; a
 clock may be wrong by a day."""
-=======
-"""Milliseconds without a call of an agent after which none is expected."""
-LONG_OVER_MS: Final = 86_400_000
-"""Milliseconds after the end of the time for upload until waiting for a silent collector ends. A clock may be a day
-off."""
->>>>>>> main
 
 
 class Lifetime:

@@ -24,11 +24,7 @@ if TYPE_CHECKING:
 
 _FOLDERS_KEPT: Final = 1000
 _READ_BYTES: Final = 256 * 1024
-<<<<<<< HEAD
 """Larger payloads are not parsed a second time here: the next small one names the same folder."""
-=======
-"""A larger payload is not read a second time: the next small one shows the same."""
->>>>>>> main
 
 
 class PlacedCapture(Capture):
@@ -61,11 +57,7 @@ class PlacedCapture(Capture):
         """Whether each folder that hooks named is in the workspace."""
 
     def hook(self, agent: str, payload: bytes, *, arrived: tuple[int, int] | None = None) -> None:
-<<<<<<< HEAD
         """Capture one hook payload; after an agent's first one from outside the workspace, record that."""
-=======
-        """Take one hook payload; the first of an agent from elsewhere is followed by a note."""
->>>>>>> main
         super().hook(agent, payload, arrived=arrived)
         if self._writer.paused or agent in self._reported or len(payload) > _READ_BYTES:
             return

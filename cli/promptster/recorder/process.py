@@ -158,11 +158,7 @@ class RecorderProcess:
         may be at work: their traffic is forwarded unrecorded while this is tried again.
 
         Raises:
-<<<<<<< HEAD
             SessionError: the disk failed at the first start.
-=======
-            SessionError: at the first start, when there is nothing to continue with.
->>>>>>> main
         """
         assert self._over is not None  # noqa: S101 - set before anything else runs
         while not self._over.done():
@@ -242,11 +238,7 @@ class RecorderProcess:
             self._log.fault("restore", error)
 
     async def _watch_folder(self) -> None:
-<<<<<<< HEAD
         """End when the session's folder was deleted: there is nowhere left to record."""
-=======
-        """End when the session's folder was deleted, because nothing can be recorded."""
->>>>>>> main
         missed = 0
         while missed < _CHECKS_BEFORE_GONE:
             await asyncio.sleep(_END_S)

@@ -29,11 +29,7 @@ class Log:
                 os.ftruncate(handle, 0)
 
     def write(self, word: str, **numbers: int | str | None) -> None:
-<<<<<<< HEAD
         """Write one line: the time, what happened, and a few numbers or fixed words."""
-=======
-        """Write one line: when, what, and a few numbers or fixed texts."""
->>>>>>> main
         rest = "".join(f" {name}={value}" for name, value in numbers.items())
         with suppress(OSError):
             os.write(self._handle, f"{int(self._now() * 1000)} {word}{rest}\n".encode())

@@ -42,11 +42,7 @@ _PATIENCE_S = 15.0
 _COMMAND_SOURCES = frozenset({Source.CANDIDATE, Source.WORKSPACE, Source.LAUNCHER})
 _ONLY_ONCE = frozenset({Kind.SUBMISSION_BASELINE, Kind.SUBMISSION_FINAL})
 _OURS_ALONE = frozenset(OWN_SOURCES) - _ONLY_ONCE
-<<<<<<< HEAD
 """Kinds that record the session's course: only this module writes them, and a command may not send them."""
-=======
-"""Kinds about the session itself. They are written only here, and never accepted from a command."""
->>>>>>> main
 
 
 class Recording:
@@ -147,11 +143,7 @@ class Recording:
         return seq
 
     async def record(self, drafts: Sequence[Mapping[str, Any]]) -> list[int]:
-<<<<<<< HEAD
         """Record the events that one of our commands sends; durable when it returns.
-=======
-        """Record events from one of our commands; they are durable when this returns.
->>>>>>> main
 
         Raises:
             SessionError: the session accepts no more events, or a draft is not one that a command may send.
@@ -306,11 +298,7 @@ class Recording:
         self.capture.pause()
 
     async def _append_closed(self) -> None:
-<<<<<<< HEAD
         """Record ``closed``, alone in the last batch, whose number it contains; everything else is sealed first."""
-=======
-        """Seal everything else first: ``closed`` is alone in the last batch, whose number it names."""
->>>>>>> main
         self._holding = True
         while not self.recorder.finished:
             await self._durable(self.recorder.next_seq - 1)
@@ -391,13 +379,8 @@ class Recording:
         clock = self._clock
         return Draft(src=src, event=event, lane=lane, refs=refs, ms=clock.wall_ms(), mono_ms=clock.mono_ms())
 
-<<<<<<< HEAD
     def _take_clean_end(self) -> bool:
         """Whether the last run ended in order and right after the journal's last event; reading removes the mark."""
-=======
-    def _take_clean_mark(self) -> bool:
-        """Whether the last run ended in order, right after the journal's last event."""
->>>>>>> main
         try:
             mark = self._folder.clean_end.read_text(encoding="ascii")
             self._folder.clean_end.unlink()
@@ -412,9 +395,5 @@ class Recording:
     def _change(self, state: SessionState) -> None:
         if state is not self.state:
             self.state = state
-<<<<<<< HEAD
             with suppress(OSError, SessionError):  # the disk is full, or the folder was deleted
-=======
-            with suppress(OSError, SessionError):  # a full disk, or a deleted folder
->>>>>>> main
                 self._folder.update(state=state)

@@ -36,13 +36,8 @@ def opening(folder: SessionFolder, *, consented: bool) -> Iterator[Entry]:
     """A session's first events: the consent, the session's settings, and unusual provider addresses.
 
     Args:
-    <<<<<<< HEAD
         folder: the session, as ``promptster start`` prepared it.
         consented: the consent is already recorded, because an earlier start was interrupted after it.
-    =======
-        folder: the session, as ``promptster start`` left it.
-        consented: the consent is recorded already, by a start that was interrupted after it.
-    >>>>>>> main
 
     Raises:
         SessionError: a document is missing.
