@@ -38,5 +38,5 @@ def digest_of(folder: Path) -> dict[str, tuple[int, int, bytes]]:
 
 
 def by_path(changes: list[Change]) -> dict[str, tuple[str, Hidden | None]]:
-    """What a test compares."""
+    """The digests by path, for a comparison."""
     return {change.shown_path: (change.status, change.hidden) for change in changes}
