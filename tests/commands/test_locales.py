@@ -34,7 +34,7 @@ def test_a_session_begun_where_letters_are_bytes(acme: Stage, later: str) -> Non
 
 
 def test_a_session_that_was_begun_where_paths_are_letters(acme: Stage) -> None:
-    """It is found, and can end, in a locale in which names are bytes."""
+    """A session begun in a UTF-8 locale is found, and can end, in a locale in which names are bytes."""
     with acme.invited("\u06a9\u0627\u0631-\u5b57") as begun:
         begun.start()
         person = replace(begun.person, extra=_PLACES["posix"])

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from promptster.session.workspace.snapshot import Change, Hidden
+    from promptster.session.workspace.snapshot import Change, HiddenReason
 
 
 def run_git(root: Path, *arguments: str) -> str:
@@ -37,6 +37,6 @@ def digest_of(folder: Path) -> dict[str, tuple[int, int, bytes]]:
     return found
 
 
-def by_path(changes: list[Change]) -> dict[str, tuple[str, Hidden | None]]:
-    """The digests by path, for a comparison."""
+def by_path(changes: list[Change]) -> dict[str, tuple[str, HiddenReason | None]]:
+    """Each change's status and reason for being hidden, by path."""
     return {change.shown_path: (change.status, change.hidden) for change in changes}

@@ -14,6 +14,7 @@ from promptster.capture.edits_on_disk import Disk
 from promptster.capture.hook_side.hook_queue import HookQueue, event_name
 from promptster.capture.journal_replay import JournalReplay
 from promptster.capture.lanes import Lanes
+from promptster.capture.providers import is_answered
 from promptster.capture.providers.interface import ModelCall
 from promptster.capture.proxy_side.conversation import Asked, Turn, read_turn
 from promptster.capture.proxy_side.conversations import Conversations
@@ -240,7 +241,9 @@ class Capture:
             return
         asked, number = attempt
         complete = response.outcome == "complete"
-        self._conversations.of(identity).answer(asked, complete=complete, is_answered=_is_answered(exchange, response))
+        self._conversations.of(identity).answer(
+            asked, complete=complete, is_answered=is_answered(exchange.provider, response.answer.stop_reason)
+        )
         asked.answered = max(asked.answered, number)
         seq = self._response(identity, asked, number, response)
         for use in response.answer.calls if exchange.purpose == "work" else ():
@@ -342,9 +345,3 @@ class Capture:
             cut = kinds.ModelResponse(attempt=asked.attempts, outcome="cut", error={"type": "recorder_restarted"})
             lane = self._lanes.number(identity)
             self._writer.write("proxy", identity.named_in(cut), lane=lane, refs=(asked.seq,))
-
-
-def _is_answered(exchange: ObservedCall, response: ReadResponse) -> bool:
-    """Whether the model said all that it wanted to say, by the provider's own reasons to stop."""
-    reason = response.answer.stop_reason
-    return reason is None or exchange.provider is None or reason in exchange.provider.answered_reasons

@@ -6,7 +6,7 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 from promptster.capture.agent import Identity
-from promptster.capture.providers import ANSWERED_REASONS, provider_of
+from promptster.capture.providers import is_answered, provider_of
 from promptster.capture.providers.interface import ToolUse, canonical, mapping, sequence, text_of
 from promptster.capture.proxy_side.conversation import Asked, read_turn
 from promptster.protocol.events import kinds
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from promptster.capture.hook_side.hook_queue import HookQueue
     from promptster.capture.lanes import Lanes
+    from promptster.capture.providers.interface import Provider
     from promptster.capture.proxy_side.conversation import Turn
     from promptster.capture.proxy_side.conversations import Conversations
     from promptster.capture.proxy_side.subagents import Subagents
@@ -46,7 +47,7 @@ class JournalReplay:
         self._hooks = hooks
         self._subagents = subagents
         self._agents = agents
-        self._requests: OrderedDict[int, tuple[Identity, Asked]] = OrderedDict()
+        self._requests: OrderedDict[int, tuple[Identity, Asked, Provider | None]] = OrderedDict()
         self._words: dict[Identity, list[str]] = {}
         """Prompts whose request did not reach the journal."""
 
@@ -99,7 +100,7 @@ class JournalReplay:
         for identity, texts in self._words.items():
             self._conversations.of(identity).expect_again(texts)
         self._words.clear()
-        for identity, asked in self._requests.values():
+        for identity, asked, _ in self._requests.values():
             if asked.answered < asked.attempts:
                 yield identity, asked
         self._requests.clear()
@@ -118,7 +119,8 @@ class JournalReplay:
                 name = self._agents.requests(identity.agent).subagent_name(mapping(request.body))
                 self._subagents.call(identity, name)
         self._conversations.of(identity).remember(asked, *filter(None, names))
-        self._requests[event.seq] = (identity, asked)
+        provider = provider_of("POST", request.request_path or "")
+        self._requests[event.seq] = (identity, asked, provider)
         if len(self._requests) > _OPEN_KEPT:
             self._requests.popitem(last=False)
 
@@ -135,17 +137,16 @@ class JournalReplay:
         found = self._requests.get(event.refs[0]) if event.refs else None
         if found is None:
             return
-        identity, asked = found
+        identity, asked, provider = found
         if response.outcome != "complete":
             for tool_use_id in sequence(response.tool_use_ids):
                 self._tool_calls.own(identity, text_of(tool_use_id)).response_seq = event.seq
         asked.answered = max(asked.answered, 1 if response.attempt is None else response.attempt)
         asked.attempts = max(asked.attempts, asked.answered)
-        reason = response.stop_reason
         self._conversations.of(identity).answer(
             asked,
             complete=response.outcome == "complete",
-            is_answered=reason is None or reason in ANSWERED_REASONS,
+            is_answered=is_answered(provider, response.stop_reason),
         )
 
     def _tool(self, event: OpenedEvent, said: kinds.ToolCall | kinds.ToolResult, identity: Identity) -> None:

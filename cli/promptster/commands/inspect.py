@@ -19,7 +19,7 @@ if TYPE_CHECKING or needed.work:
     from promptster.replay.formatting import counted
     from promptster.session.current import Current
     from promptster.session.delivery_messages import undelivered
-    from promptster.session.inspection import look
+    from promptster.session.inspection import read_session
     from promptster.ui.output import Output, write_bytes
     from promptster.ui.pager import show
     from promptster.ui.story import Layout, story
@@ -51,7 +51,7 @@ def command(
     if page is not None:
         _check_page(page, html or "", force=force)
     current = Current.require(Paths.from_environment())
-    seen = look(current)
+    seen = read_session(current)
     replay, timeline = seen.replay, seen.replay.timeline
     if html == _STDOUT:
         write_bytes(exporters.find("html").export(replay))

@@ -6,12 +6,12 @@ Everything after the agent's name is passed to the agent, even ``--help`` and ``
 from __future__ import annotations
 
 import sys
-from textwrap import fill
 from typing import TYPE_CHECKING, NoReturn
 
 from promptster.errors import ChoiceError, InsideAgentError, LaunchError, PromptsterError, SessionError
 from promptster.protocol.agents import PROGRAMS, one_of
 from promptster.ui.output import Output
+from promptster.ui.wrapping import fold
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
 OUR_FAILURE = 125
 
-_AGENTS = fill(
-    f"Start {one_of(PROGRAMS)} in your assessment, with recording on.",
-    width=79,
-    initial_indent="  ",
-    subsequent_indent="  ",
-    break_on_hyphens=False,
+_AGENTS = "\n".join(
+    f"  {line}"
+    for line in fold(
+        f"Start {one_of(PROGRAMS)} in your assessment, with recording on.",
+        width=78,
+    )
 )
 _HELP = f"""\
 Usage: promptster run AGENT [ARGUMENTS...]

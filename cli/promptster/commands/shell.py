@@ -5,12 +5,12 @@ Everything after ``shell`` is passed to the shell, so ``promptster shell -c "cla
 
 from __future__ import annotations
 
-from textwrap import fill
 from typing import TYPE_CHECKING, NoReturn
 
 from promptster.errors import LaunchError, PromptsterError
 from promptster.protocol.agents import PROGRAMS, all_of
 from promptster.ui.output import Output
+from promptster.ui.wrapping import fold
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
 OUR_FAILURE = 125
 
-_AGENTS = fill(
-    f"{all_of(PROGRAMS)} are recorded when you start them in it, as with promptster run. Nothing else that you do "
-    "in it is recorded. Type exit to leave.",
-    width=79,
-    initial_indent="  ",
-    subsequent_indent="  ",
-    break_on_hyphens=False,
+_AGENTS = "\n".join(
+    f"  {line}"
+    for line in fold(
+        f"{all_of(PROGRAMS)} are recorded when you start them in it, as with promptster run. Nothing else that you do "
+        "in it is recorded. Type exit to leave.",
+        width=78,
+    )
 )
 _HELP = f"""\
 Usage: promptster shell [ARGUMENTS FOR THE SHELL...]

@@ -9,7 +9,7 @@ from promptster.errors import PromptsterError
 from promptster.protocol.gaps import is_outage
 from promptster.replay.formatting import counted
 from promptster.replay.model import GapKind
-from promptster.session.inspection import look
+from promptster.session.inspection import read_session
 from promptster.session_folder.wording import one_line
 from promptster.times import span
 
@@ -47,7 +47,7 @@ def rows(current: Current, prepared: Prepared, events: int, now_ms: int) -> Iter
     if hidden:
         yield "Not in full", f"{names(hidden)}: only name, size and hash are sent"
     try:
-        timeline = look(current).replay.timeline
+        timeline = read_session(current).replay.timeline
     except PromptsterError:  # what cannot be read here is still sent
         yield "Recording", counted(events, "event")
     else:

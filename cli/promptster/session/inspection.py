@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Seen:
+class RecordedSession:
     """A session as it is on record here."""
 
     replay: Replay
@@ -27,8 +27,8 @@ class Seen:
     """Events as they were recorded; the replay's entries may show several of them as one."""
 
 
-def look(current: Current) -> Seen:
-    """The session as it is on record here: from its journal, or from its bundle once it was submitted.
+def read_session(current: Current) -> RecordedSession:
+    """The session as it is on record here: from its journal, or from its bundle after it was submitted.
 
     Raises:
         SessionError: it is deleted.
@@ -40,7 +40,7 @@ def look(current: Current) -> Seen:
             replay = from_bundle(bundle.read_bytes(), trusted=trusted_keys(current.folder).fingerprints)
         except FileNotFoundError:
             raise SessionError(f"your bundle is no longer at {bundle}", code="bundle_missing") from None
-        return Seen(replay=replay, events=replay.verification.events if replay.verification else 0)
+        return RecordedSession(replay=replay, events=replay.verification.events if replay.verification else 0)
     cipher = JournalCipher(current.secrets.content_key, facts.session)
     files = SystemFiles()
     found = scan(files, current.folder.journal, cipher, facts.session)
@@ -48,4 +48,4 @@ def look(current: Current) -> Seen:
     blocks = {block.id: block.data for event in events for block in event.blocks}
     shown = Facts(session=facts.session, title=facts.title, organisation=facts.organisation)
     replay = from_opened([event.open(blocks) for event in events], facts=shown)
-    return Seen(replay=replay, events=len(events))
+    return RecordedSession(replay=replay, events=len(events))

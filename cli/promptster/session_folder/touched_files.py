@@ -22,7 +22,7 @@ from promptster.errors import WorkspaceError, reason_of
 from promptster.paths import home_path
 from promptster.protocol.encoding import b64u_decode, b64u_encode
 from promptster.session_folder import git_exclude
-from promptster.session_folder.json_unmerge import NotMergeableError, entry_names, unmerge
+from promptster.session_folder.json_entries import NotAnObjectError, entry_names, remove_entries
 from promptster.system.plain_files import (
     NotPlainError,
     facts_of,
@@ -258,10 +258,10 @@ class TouchedFiles:
             return None, Outcome.ENTRIES_REMOVED
         try:
             for written in record.written:
-                now = unmerge(record.before, written, now)
+                now = remove_entries(record.before, written, now)
                 if now is None:
                     break
-        except NotMergeableError:
+        except NotAnObjectError:
             return now, Outcome.LEFT
         same = now == record.before
         return now, Outcome.PUT_BACK if same else Outcome.ENTRIES_REMOVED

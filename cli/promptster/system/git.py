@@ -1,4 +1,4 @@
-"""Running git on other people's repositories without running anything of theirs.
+"""Runs git on other people's repositories without running any of their code.
 
 Every call drops inherited ``GIT_*`` variables, takes no optional locks, and switches off what a repository's
 configuration could make git execute: hooks, the file system monitor, external diffs and text conversions. Filters are
@@ -14,6 +14,7 @@ import shlex
 import shutil
 import stat
 import subprocess
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from promptster.errors import WorkspaceError, reason_of
@@ -37,16 +38,36 @@ _SAFE = (
 _KEPT = frozenset(
     {"GIT_SSH", "GIT_SSH_COMMAND", "GIT_ASKPASS", "GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_EXEC_PATH"}
 )
-"""The user's own way of reaching a server and of finding git; nothing that points at a repository."""
-PATIENCE_S: Final = 120.0
-"""Seconds after which git counts as waiting for something that will not come."""
-SUSPICION_S: Final = 3.0
-"""Seconds after which we look for what it could wait for."""
-OWNER: Final = "workspace_owner"
-"""The code of the error that git refuses a repository because of its owner."""
-TIMEOUT: Final = "git_timeout"
+"""How this user reaches a server and finds git; none of these names a repository."""
 _LINE_BYTES: Final = 8192
 _DUBIOUS: Final = b"dubious ownership"
+
+
+@dataclass(frozen=True, kw_only=True)
+class GitTiming:
+    """How long git may take, in seconds; a clone may take any time."""
+
+    search_after_s: float = 3.0
+    """After this time we look for a named pipe that git may be blocked on."""
+    blocked_s: float = 3.0
+    """The further time that git gets if there is such a pipe."""
+    give_up_s: float = 120.0
+    """The further time that git gets if there is none."""
+
+
+DEFAULT_TIMING: Final = GitTiming()
+
+
+class GitOwnerError(WorkspaceError):
+    """Git refuses a repository because another user owns it."""
+
+    default_code = "workspace_owner"
+
+
+class GitTimeoutError(WorkspaceError):
+    """Git did not finish in time."""
+
+    default_code = "git_timeout"
 
 
 def require_git() -> None:
@@ -60,7 +81,7 @@ def require_git() -> None:
 
 
 def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
-    """The environment of every git call."""
+    """Return the environment of every git call."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("GIT_") or name in _KEPT}
     return {
         **kept,
@@ -83,13 +104,27 @@ def git(
     settings: Iterable[str] = (),
     private: bool = False,
     accept: Collection[int] = (0,),
+    timing: GitTiming = DEFAULT_TIMING,
 ) -> bytes:
-    """Run git and return its standard output; with ``private`` nobody else may read the files that it makes.
+    """Run git and return its standard output.
+
+    Args:
+        arguments: the command and its options.
+        cwd: the folder in which git runs.
+        env: further environment variables.
+        stdin: the bytes that git reads from its standard input.
+        settings: further configuration; only a clone needs some, and only with these may git use the network.
+        private: whether only this user may read the files that git makes.
+        accept: the exit codes that are not failures.
+        timing: how long git may take.
 
     Raises:
-        WorkspaceError: git ended with a code that is not in ``accept``; its own last words are in the message.
+        GitOwnerError: git refuses the repository because of its owner.
+        GitTimeoutError: git did not finish in time.
+        WorkspaceError: git ended with a code that is not in ``accept``; the message ends with git's last line.
     """
-    done = _run(arguments, cwd=cwd, env=env, stdin=stdin, settings=settings, umask=0o077 if private else -1)
+    umask = 0o077 if private else -1
+    done = _run(arguments, cwd=cwd, env=env, stdin=stdin, settings=settings, umask=umask, timing=timing)
     if done.returncode not in accept:
         if _DUBIOUS in done.stderr:
             raise _owner(cwd, done.stderr)
@@ -98,13 +133,14 @@ def git(
     return done.stdout
 
 
-def git_text(arguments: Sequence[str], *, cwd: Path) -> str | None:
-    """Return the one line that git answers, or ``None`` if it has no answer.
+def git_text(arguments: Sequence[str], *, cwd: Path, timing: GitTiming = DEFAULT_TIMING) -> str | None:
+    """Return the line that git prints, or ``None`` if it fails.
 
     Raises:
-        WorkspaceError: it does not answer because of the repository's owner.
+        GitOwnerError: git refuses the repository because of its owner.
+        GitTimeoutError: git did not finish in time.
     """
-    done = _run(arguments, cwd=cwd, env=None, stdin=b"", settings=())
+    done = _run(arguments, cwd=cwd, env=None, stdin=b"", settings=(), timing=timing)
     if _DUBIOUS in done.stderr:
         raise _owner(cwd, done.stderr)
     return os.fsdecode(done.stdout.removesuffix(b"\n")) if done.returncode == 0 else None
@@ -117,6 +153,7 @@ def _run(
     env: Mapping[str, str] | None,
     stdin: bytes,
     settings: Iterable[str],
+    timing: GitTiming,
     umask: int = -1,
 ) -> subprocess.CompletedProcess[bytes]:
     command = ["git", *(word for setting in (*_SAFE, *settings) for word in ("-c", setting)), *arguments]
@@ -137,7 +174,7 @@ def _run(
             ) as process,
         ):
             try:
-                out, err = _communicate(process, stdin, cwd, patient=bool(settings))
+                out, err = _communicate(process, stdin, cwd, timing=None if settings else timing)
             except BaseException:
                 process.kill()
                 raise
@@ -148,7 +185,7 @@ def _run(
 
 @contextlib.contextmanager
 def _times_kept(folder: Path) -> Generator[None]:
-    """Give the shared part of a split index its times back: git sets them anew whenever it reads one."""
+    """Restore the times of a split index's shared part, which git changes whenever it reads one."""
     with contextlib.ExitStack() as stack:
         with contextlib.suppress(OSError, ValueError):
             for entry in os.scandir(_repository(folder)):
@@ -158,7 +195,7 @@ def _times_kept(folder: Path) -> Generator[None]:
 
 
 def _repository(folder: Path) -> Path:
-    """Where a work tree keeps its repository: ``.git``, or what a file of this name says."""
+    """Return the repository of a work tree: ``.git``, or the folder that a file of this name points to."""
     place = folder / ".git"
     if not place.is_file():
         return place
@@ -171,44 +208,43 @@ def _put_back_times(path: str, facts: os.stat_result) -> None:
             os.utime(path, ns=(facts.st_atime_ns, facts.st_mtime_ns), follow_symlinks=False)
 
 
-def _communicate(process: subprocess.Popen[bytes], stdin: bytes, cwd: Path, *, patient: bool) -> tuple[bytes, bytes]:
-    """What git answers; with ``patient`` however long it takes.
+def _communicate(
+    process: subprocess.Popen[bytes], stdin: bytes, cwd: Path, *, timing: GitTiming | None
+) -> tuple[bytes, bytes]:
+    """Return what git writes to its standard output and error; without ``timing`` it may take any time.
 
     Raises:
-        WorkspaceError: it waits for something that will not come.
+        GitTimeoutError: it did not finish in time.
     """
-    if patient:
+    if timing is None:
         return process.communicate(stdin)
     try:
-        return process.communicate(stdin, timeout=SUSPICION_S)
+        return process.communicate(stdin, timeout=timing.search_after_s)
     except subprocess.TimeoutExpired:
         pipe = next(_pipes(cwd), None)
     try:
-        return process.communicate(timeout=SUSPICION_S if pipe else PATIENCE_S)
+        return process.communicate(timeout=timing.blocked_s if pipe else timing.give_up_s)
     except subprocess.TimeoutExpired as error:
-        hint = f"{pipe} is a named pipe. Move it away." if pipe else "Look whether `git status` answers there."
-        raise WorkspaceError(
-            f"git waits in {cwd} for something that does not come",
-            hint=f"{hint} Then run the same command again.",
-            code=TIMEOUT,
+        hint = f"{pipe} is a named pipe. Move it away." if pipe else "Check that `git status` works there."
+        raise GitTimeoutError(
+            f"git did not finish in {cwd}", hint=f"{hint} Then run the same command again."
         ) from error
 
 
-def _owner(folder: Path, stderr: bytes) -> WorkspaceError:
-    """What git says about an owner, with the command that it names."""
+def _owner(folder: Path, stderr: bytes) -> GitOwnerError:
+    """Return git's refusal because of an owner, with the command that git suggests."""
     lines = [line.strip() for line in os.fsdecode(stderr).splitlines()]
     why = next((line.removeprefix("fatal: ") for line in lines if "dubious ownership" in line), "dubious ownership")
     named = next((line for line in lines if "safe.directory" in line), "")
     command = named or f"git config --global --add safe.directory {shlex.quote(str(folder))}"
-    return WorkspaceError(
+    return GitOwnerError(
         f"git refuses {folder}: {why}",
         hint=f"It belongs to another user. Make it yours with chown, or, if you trust what is in it:\n{command}",
-        code=OWNER,
     )
 
 
 def _pipes(folder: Path) -> Iterator[str]:
-    """Named pipes in the places of files that git reads."""
+    """List named pipes in the place of files that git reads."""
     for place, _, names in os.walk(folder):
         for name in names:
             path = f"{place}/{name}"
@@ -220,6 +256,6 @@ def _pipes(folder: Path) -> Iterator[str]:
 
 
 def last_words(stderr: bytes) -> str:
-    """The last line that git wrote to its standard error."""
+    """Return the last line that git wrote to its standard error."""
     lines = [line.strip() for line in stderr.decode("utf-8", "replace").splitlines() if line.strip()]
-    return lines[-1] if lines else "it did not say why"
+    return lines[-1] if lines else "git gave no reason"

@@ -35,7 +35,7 @@ def command(
     fish: add to config.fish: promptster-collector completion fish | source
     """
     if shell not in SHELLS:
-        raise UsageError(f"no completion script for {shell}", hint=f"Use {', '.join(SHELLS[:-1])} or {SHELLS[-1]}.")
+        raise UsageError(f"no completion for {shell}", hint=f"Use {', '.join(SHELLS[:-1])} or {SHELLS[-1]}.")
     text = script(shell, "promptster-collector")
     if json:
         document({"shell": shell, "script": text})

@@ -12,10 +12,9 @@ from tests.helpers.git_repositories import run_git
 from tests.helpers.trees import Session, commit_all, make
 
 from promptster.errors import WorkspaceError
-from promptster.session.workspace import worktree
-from promptster.session.workspace.snapshot import Hidden
-from promptster.session.workspace.worktree import WorkTree
-from promptster.system import git as git_module
+from promptster.session.workspace.snapshot import HiddenReason
+from promptster.session.workspace.worktree import SHOWN_LIMIT, WorkTree, WorkTreeLimits
+from promptster.system.git import GitTimeoutError, GitTiming
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -114,17 +113,16 @@ def test_nothing_is_fetched_for_a_partial_clone(root: Path, scratch: Path, tmp_p
 
 
 @pytest.mark.parametrize("place", [".gitignore", "task/.git/HEAD", ".git/info/exclude"])
-def test_a_pipe_that_git_would_wait_for_is_named(
-    root: Path, scratch: Path, place: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Nobody writes into it, so nobody would ever have an answer."""
+def test_a_pipe_that_blocks_git_is_named(root: Path, scratch: Path, place: str) -> None:
+    """Nobody writes into the pipe, so git would never finish; the error names it."""
     make(root / "task", **{"app.py": "x = 1\n"})
     (root / place).unlink(missing_ok=True)
     (root / place).parent.mkdir(exist_ok=True)
     os.mkfifo(root / place)
-    monkeypatch.setattr(git_module, "SUSPICION_S", 0.3)
-    with pytest.raises(WorkspaceError, match="something that does not come") as refused:
-        Session(root, scratch)
+    limits = WorkTreeLimits(git=GitTiming(search_after_s=0.3, blocked_s=0.3))
+    with pytest.raises(GitTimeoutError, match="git did not finish in") as refused:
+        Session(root, scratch, limits=limits)
+    assert refused.value.code == "git_timeout"
     assert f"{root / place} is a named pipe" in (refused.value.hint or "")
 
 
@@ -137,19 +135,19 @@ def test_nothing_but_files_and_links_is_read(root: Path, scratch: Path) -> None:
     assert session.submitted()[0] == {"a.txt": ("deleted", None), "same.txt": ("deleted", None)}
 
 
-def test_a_file_of_any_size_costs_little(root: Path, scratch: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_of_any_size_costs_little(root: Path, scratch: Path) -> None:
     """A sparse file claims terabytes; it is named by its size, each time, and never called unchanged."""
     (root / "huge.bin").touch()
     os.truncate(root / "huge.bin", 1 << 43)
     session = Session(root, scratch)
-    assert session.submitted()[0] == {"huge.bin": ("modified", Hidden.UNHASHED)}
-    monkeypatch.setattr(worktree, "HASHED_LIMIT", 3 * worktree.SHOWN_LIMIT)
+    assert session.submitted()[0] == {"huge.bin": ("modified", HiddenReason.UNHASHED)}
     for name in ("m1", "m2"):
-        (root / name).write_bytes(b"x" * (2 * worktree.SHOWN_LIMIT))
+        (root / name).write_bytes(b"x" * (2 * SHOWN_LIMIT))
     (root / "huge.bin").unlink()
-    changes = {change.shown_path: change for change in session.changes()[0]}
-    assert (changes["m1"].hidden, changes["m2"].hidden) == (Hidden.LARGE, Hidden.UNHASHED)
-    assert changes["m2"].manifest()["size"] == 2 * worktree.SHOWN_LIMIT
+    limits = WorkTreeLimits(hashed_bytes=3 * SHOWN_LIMIT)
+    changes = {change.shown_path: change for change in session.changes(limits=limits)[0]}
+    assert (changes["m1"].hidden, changes["m2"].hidden) == (HiddenReason.LARGE, HiddenReason.UNHASHED)
+    assert changes["m2"].manifest()["size"] == 2 * SHOWN_LIMIT
     assert changes["m1"].manifest()["sha256"]
 
 
@@ -189,5 +187,5 @@ def test_an_ignored_repository_is_listed_by_its_hashes(root: Path, scratch: Path
     session = Session(root, scratch)
     make(root / "out", **{"made.txt": "made\n"})
     changes, diff = session.submitted()
-    assert changes == {"out/made.txt": ("ignored", Hidden.IGNORED)}
+    assert changes == {"out/made.txt": ("ignored", HiddenReason.IGNORED)}
     assert "made" not in diff

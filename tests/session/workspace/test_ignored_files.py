@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from promptster.session.workspace.ignored_files import Pile, sort_out
+from promptster.session.workspace.ignored_files import FolderSummary, sort_out
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,7 +25,7 @@ def test_within_the_limits_everything_is_hashed(tmp_path: Path) -> None:
     put(tmp_path, "build/ours", 3)
     found = sort_out(tmp_path, [b"a.log", b"build/"], ours={b"build/ours"})
     assert sorted(found.hashed) == [b"a.log", b"build/deep/y", b"build/x"]
-    assert (found.large, found.piles) == ({}, {})
+    assert (found.large, found.summaries) == ({}, {})
 
 
 def test_a_folder_beyond_a_limit_takes_nothing_from_the_others(tmp_path: Path) -> None:
@@ -38,7 +38,7 @@ def test_a_folder_beyond_a_limit_takes_nothing_from_the_others(tmp_path: Path) -
     listed = [b"many/", b"big/", b"small/"]
     found = sort_out(tmp_path, listed, files_limit=3, bytes_limit=20)
     assert sorted(found.hashed) == [b"small/x", b"small/y"]
-    assert found.piles == {b"many/": Pile(count=4, size=4), b"big/": Pile(count=1, size=100)}
+    assert found.summaries == {b"many/": FolderSummary(count=4, size=4), b"big/": FolderSummary(count=1, size=100)}
 
 
 def test_files_that_stand_alone_have_the_same_limits(tmp_path: Path) -> None:
@@ -50,5 +50,5 @@ def test_files_that_stand_alone_have_the_same_limits(tmp_path: Path) -> None:
     listed = [b"big.log", b"small.log", b"src/0.log", b"src/1.log", b"src/2.log", b"gone.log"]
     found = sort_out(tmp_path, listed, files_limit=5, bytes_limit=20)
     assert found.large == {b"big.log": 100}
-    assert found.piles == {b"src/": Pile(count=3, size=3)}
+    assert found.summaries == {b"src/": FolderSummary(count=3, size=3)}
     assert found.hashed == [b"gone.log", b"small.log"]

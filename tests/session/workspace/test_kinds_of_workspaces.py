@@ -12,7 +12,7 @@ import pytest
 from tests.helpers.git_repositories import run_git
 from tests.helpers.trees import Session, commit_all, make
 
-from promptster.session.workspace.snapshot import Hidden
+from promptster.session.workspace.snapshot import HiddenReason
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,7 +48,7 @@ def test_a_repository_that_the_agent_makes_is_looked_into(root: Path, scratch: P
         "app/.gitignore": ("added", None),
         "app/deep/core.py": ("added", None),
         "app/main.py": ("added", None),
-        "app/secret.env": ("ignored", Hidden.IGNORED),
+        "app/secret.env": ("ignored", HiddenReason.IGNORED),
     }
     assert "+print(1)" in diff
     assert "+print(2)" in diff
@@ -82,14 +82,14 @@ def test_a_submodule_that_is_not_there_is_its_commit(root: Path, scratch: Path, 
     clone = tmp_path / "clone"
     run_git(tmp_path, "clone", "-q", str(root), str(clone))
     session = Session(clone, scratch)
-    assert session.before.files[b"sub"].hidden is Hidden.MODULE
+    assert session.before.files[b"sub"].hidden is HiddenReason.MODULE
     assert session.submitted()[0] == {}
     (clone / "sub" / "loose.py").write_text("loose\n")
     assert session.submitted()[0] == {"sub/loose.py": ("added", None)}
     (clone / "sub" / "loose.py").unlink()
     other = run_git(root, "rev-parse", "HEAD")
     run_git(clone, "update-index", "--cacheinfo", f"160000,{other},sub")
-    assert session.submitted()[0] == {"sub": ("modified", Hidden.MODULE)}
+    assert session.submitted()[0] == {"sub": ("modified", HiddenReason.MODULE)}
     run_git(clone, "reset", "-q", "--hard")
     run_git(clone, "-c", "protocol.file.allow=always", "submodule", "--quiet", "update", "--init")
     assert session.submitted()[0] == {"sub/lib.py": ("added", None)}
@@ -211,7 +211,7 @@ def test_the_history_makes_no_difference(
         "a.txt": ("modified", None),
         "kept.log": ("modified", None),
         "new.txt": ("added", None),
-        "other.log": ("ignored", Hidden.IGNORED),
+        "other.log": ("ignored", HiddenReason.IGNORED),
         "same.txt": ("deleted", None),
     }
     assert "-second line\n+SECOND line\n" in expected[1]

@@ -14,7 +14,7 @@ from tests.helpers.git_repositories import run_git
 from tests.helpers.trees import Session, commit_all, make
 
 from promptster.replay.submitted_files import split_diff
-from promptster.session.workspace.snapshot import Hidden
+from promptster.session.workspace.snapshot import HiddenReason
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -42,7 +42,7 @@ def test_names_that_differ_in_case_are_files_whatever_the_configuration_says(roo
     changes, diff = session.submitted()
     assert changes == {
         "A.txt": ("added", None),
-        "DEBUG.LOG": ("ignored", Hidden.IGNORED),
+        "DEBUG.LOG": ("ignored", HiddenReason.IGNORED),
         "README": ("deleted", None),
         "readme": ("added", None),
         "src/x.py": ("added", None),
@@ -59,7 +59,7 @@ def test_what_the_rules_ignore_stays_ignored_where_git_passes_it_over(root: Path
     session = Session(root, scratch)
     (root / "kept.log").write_text("private\n")
     changes, diff = session.submitted()
-    assert changes == {"kept.log": ("ignored", Hidden.IGNORED)}
+    assert changes == {"kept.log": ("ignored", HiddenReason.IGNORED)}
     assert not diff
 
 
@@ -77,7 +77,7 @@ def test_a_repository_in_the_place_of_a_tracked_file_is_looked_into(root: Path, 
         "README/.gitignore": ("added", None),
         "README/deep/er/core.py": ("added", None),
         "README/main.py": ("added", None),
-        "README/x.tmp": ("ignored", Hidden.IGNORED),
+        "README/x.tmp": ("ignored", HiddenReason.IGNORED),
     }
     assert "+print(1)" in diff
 
@@ -102,7 +102,7 @@ def test_a_file_that_is_ignored_from_now_on_is_not_shown(tmp_path: Path, scratch
     session = Session(root, scratch)
     (root / "x.env").write_text("two\n")
     (root / ".gitignore").write_text("*.env\n")
-    assert session.submitted()[0] == {".gitignore": ("added", None), "x.env": ("ignored", Hidden.IGNORED)}
+    assert session.submitted()[0] == {".gitignore": ("added", None), "x.env": ("ignored", HiddenReason.IGNORED)}
 
 
 def test_names_that_are_no_text_are_told_apart_in_the_difference(root: Path, scratch: Path) -> None:
@@ -115,7 +115,7 @@ def test_names_that_are_no_text_are_told_apart_in_the_difference(root: Path, scr
     assert changes == {
         "b\\xfe": ("added", None),
         "b\\xff": ("added", None),
-        "link": ("added", Hidden.BINARY),
+        "link": ("added", HiddenReason.BINARY),
         "\u00e9": ("added", None),
     }
     parts = split_diff(diff)
@@ -159,14 +159,14 @@ def test_a_folder_that_cannot_be_read_is_named(monkeypatch: pytest.MonkeyPatch) 
             (root / name).chmod(0)
         changes = session.submitted()[0]
         assert changes == {
-            "new/": ("added", Hidden.UNREADABLE),
-            "part/": ("added", Hidden.UNREADABLE),
-            "part/loose.txt": ("modified", Hidden.UNREADABLE),
-            "part/x.txt": ("modified", Hidden.UNREADABLE),
+            "new/": ("added", HiddenReason.UNREADABLE),
+            "part/": ("added", HiddenReason.UNREADABLE),
+            "part/loose.txt": ("modified", HiddenReason.UNREADABLE),
+            "part/x.txt": ("modified", HiddenReason.UNREADABLE),
         }
         assert session.submitted()[0] == changes
         again = Session(root, folder / "scratch")
-        assert again.submitted()[0]["new/"] == ("modified", Hidden.UNREADABLE)
+        assert again.submitted()[0]["new/"] == ("modified", HiddenReason.UNREADABLE)
         for name in ("part", "out", "new"):
             (root / name).chmod(0o700)
         assert session.submitted()[0] == {}

@@ -65,7 +65,7 @@ def test_the_repository_is_cloned_and_no_hook_runs(tmp_path: Path, paths: Paths,
 def test_without_a_repository_an_empty_one_is_made(tmp_path: Path, paths: Paths) -> None:
     """And that is said before."""
     plan = plan_workspace(tmp_path / "work", None, paths)
-    assert plan.sentence().startswith("makes an empty git repository")
+    assert plan.sentence().startswith("creates an empty git repository")
     prepare(plan)
     assert run_git(tmp_path / "work", "rev-parse", "--is-inside-work-tree") == "true"
 

@@ -11,7 +11,7 @@ import pytest
 from tests.helpers.git_repositories import by_path, digest_of, run_git
 
 from promptster.session.workspace.ignored_files import FILES_LIMIT
-from promptster.session.workspace.snapshot import Hidden, Snapshot
+from promptster.session.workspace.snapshot import HiddenReason, Snapshot
 from promptster.session.workspace.worktree import SHOWN_LIMIT, WorkTree
 
 if TYPE_CHECKING:
@@ -149,10 +149,10 @@ def test_binary_large_and_ignored_files_are_hashes_only(root: Path, tree: WorkTr
     (root / "new.log").write_text("secret-new\n")
     changes = tree.changes(before, tree.snapshot())
     assert by_path(changes) == {
-        "big.txt": ("added", Hidden.LARGE),
-        "image.bin": ("added", Hidden.BINARY),
-        "latin.txt": ("added", Hidden.BINARY),
-        "new.log": ("ignored", Hidden.IGNORED),
+        "big.txt": ("added", HiddenReason.LARGE),
+        "image.bin": ("added", HiddenReason.BINARY),
+        "latin.txt": ("added", HiddenReason.BINARY),
+        "new.log": ("ignored", HiddenReason.IGNORED),
     }
     assert "secret" not in tree.diff(changes)
     manifest = {entry["path"]: entry for entry in (change.manifest() for change in changes)}
@@ -204,12 +204,12 @@ def test_too_many_ignored_files_are_one_folder_that_says_so(root: Path, tree: Wo
     assert Snapshot.from_json(taken.to_json()) == taken
     changes = [change for change in tree.changes(before, taken) if change.status == "ignored"]
     assert by_path(changes) == {
-        "build/inner/0": ("ignored", Hidden.IGNORED),
-        "build/inner/1": ("ignored", Hidden.IGNORED),
-        "many/": ("ignored", Hidden.IGNORED_MANY),
+        "build/inner/0": ("ignored", HiddenReason.IGNORED),
+        "build/inner/1": ("ignored", HiddenReason.IGNORED),
+        "many/": ("ignored", HiddenReason.IGNORED_MANY),
     }
-    (pile,) = (change.manifest() for change in changes if change.hidden is Hidden.IGNORED_MANY)
-    assert pile == {
+    (summary,) = (change.manifest() for change in changes if change.hidden is HiddenReason.IGNORED_MANY)
+    assert summary == {
         "path": "many/",
         "status": "ignored",
         "size": 2 * (FILES_LIMIT + 1),
@@ -318,7 +318,7 @@ def test_content_that_nobody_has_is_said(root: Path, tree: WorkTree, tmp_path: P
     run_git(root, "init", "-q")
     fresh = WorkTree(root, tmp_path / "scratch")
     changes = fresh.changes(before, fresh.snapshot(before=before))
-    assert by_path(changes) == {"changed.txt": ("modified", Hidden.GONE)}
+    assert by_path(changes) == {"changed.txt": ("modified", HiddenReason.GONE)}
     assert fresh.diff(changes) == ""
 
 

@@ -13,8 +13,6 @@ if TYPE_CHECKING:
 
 PROVIDERS: tuple[Provider, ...] = (AnthropicMessages(), OpenAIResponses(), OpenAIChat())
 """Every API whose calls are understood."""
-ANSWERED_REASONS = frozenset[str]().union(*(provider.answered_reasons for provider in PROVIDERS))
-"""The reasons of all of them, for a recorded answer whose API is not recorded."""
 
 
 def provider_of(method: str, path: str) -> Provider | None:
@@ -25,3 +23,8 @@ def provider_of(method: str, path: str) -> Provider | None:
         path: the request's path without its query.
     """
     return next((provider for provider in PROVIDERS if provider.is_call(method, path)), None)
+
+
+def is_answered(provider: Provider | None, stop_reason: str | None) -> bool:
+    """Whether a model that stopped for this reason said all that it wanted to say; so without a reason, or an API."""
+    return stop_reason is None or provider is None or stop_reason in provider.answered_reasons

@@ -1,6 +1,6 @@
-"""Which ignored files of a work tree are listed one by one, and which folders stand for too many.
+"""Decides which ignored files of a work tree are listed one by one, and which folders are listed as a whole.
 
-Links are never followed, and nothing here opens a file: names and sizes decide.
+Links are never followed and no file is opened: names and sizes decide.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from promptster.system.folder_walk import Descent
+from promptster.system.folder_reader import FolderReader
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
@@ -23,24 +23,24 @@ BYTES_LIMIT: Final = 64 * 1024 * 1024
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pile:
-    """Files that one folder stands for."""
+class FolderSummary:
+    """A folder that is listed instead of its files."""
 
     count: int
     size: int
-    """The sum of their sizes, in bytes."""
+    """The sum of the files' sizes, in bytes."""
 
 
 @dataclass(kw_only=True)
 class Ignored:
-    """What to do with the ignored files of a work tree."""
+    """How the ignored files of a work tree are listed."""
 
     hashed: list[bytes] = field(default_factory=list[bytes])
     """Files to be hashed."""
     large: dict[bytes, int] = field(default_factory=dict[bytes, int])
     """Files that are listed by their size only."""
-    piles: dict[bytes, Pile] = field(default_factory=dict[bytes, Pile])
-    """Folders, each ending in a slash."""
+    summaries: dict[bytes, FolderSummary] = field(default_factory=dict[bytes, FolderSummary])
+    """Folders that are listed as a whole, by path with a trailing slash."""
 
 
 def sort_out(
@@ -51,38 +51,38 @@ def sort_out(
     files_limit: int = FILES_LIMIT,
     bytes_limit: int = BYTES_LIMIT,
 ) -> Ignored:
-    """Decide for each ignored path, folder by folder: one that goes beyond a limit is listed as a whole.
+    """Decide for each ignored path, folder by folder; a folder that exceeds a limit is listed as a whole.
 
     Args:
         root: the work tree, by its real path.
-        listed: ignored files, and folders with a slash at their end, as git lists them.
-        ours: paths that are left out.
+        listed: ignored files, and folders with a trailing slash, as git lists them.
+        ours: paths to leave out.
         files_limit: files that may be listed one by one.
         bytes_limit: bytes that may be hashed.
     """
-    with Descent(root) as descent:
-        return _sort_out(descent, listed, ours, files_limit, bytes_limit)
+    with FolderReader(root) as reader:
+        return _sort_out(reader, listed, ours, files_limit, bytes_limit)
 
 
 def _sort_out(
-    descent: Descent, listed: Iterable[bytes], ours: Collection[bytes], files_limit: int, bytes_limit: int
+    reader: FolderReader, listed: Iterable[bytes], ours: Collection[bytes], files_limit: int, bytes_limit: int
 ) -> Ignored:
     found = Ignored()
     alone: dict[bytes, list[tuple[bytes, int]]] = defaultdict(list)
     for path in sorted(listed):
         if path.endswith(b"/"):
-            files = [(name, size) for name, size in _below(descent, path) if name not in ours]
+            files = [(name, size) for name, size in _below(reader, path) if name not in ours]
             total = sum(size for _, size in files)
             if len(files) > files_limit or total > bytes_limit:
-                found.piles[path] = Pile(count=len(files), size=total)
+                found.summaries[path] = FolderSummary(count=len(files), size=total)
                 continue
             found.hashed += [name for name, _ in files]
             files_limit, bytes_limit = files_limit - len(files), bytes_limit - total
         elif path not in ours:
-            alone[path[: path.rfind(b"/") + 1]].append((path, _size(descent, path)))
+            alone[path[: path.rfind(b"/") + 1]].append((path, _size(reader, path)))
     for folder, files in alone.items():
         if len(files) > files_limit:
-            found.piles[folder or b"./"] = Pile(count=len(files), size=sum(size for _, size in files))
+            found.summaries[folder or b"./"] = FolderSummary(count=len(files), size=sum(size for _, size in files))
             continue
         files_limit -= len(files)
         for path, size in files:
@@ -94,13 +94,13 @@ def _sort_out(
     return found
 
 
-def _below(descent: Descent, folder: bytes) -> Iterator[tuple[bytes, int]]:
-    """Every file and link below a folder with its size; a folder that cannot be read has none."""
+def _below(reader: FolderReader, folder: bytes) -> Iterator[tuple[bytes, int]]:
+    """Yield every file and link below a folder with its size; a folder that cannot be read yields nothing."""
     waiting = [folder]
     while waiting:
         here = waiting.pop()
         try:
-            for name, facts in descent.entries(here):
+            for name, facts in reader.entries(here):
                 if stat.S_ISDIR(facts.st_mode):
                     waiting.append(here + name + b"/")
                 elif stat.S_ISREG(facts.st_mode) or stat.S_ISLNK(facts.st_mode):
@@ -109,9 +109,9 @@ def _below(descent: Descent, folder: bytes) -> Iterator[tuple[bytes, int]]:
             continue
 
 
-def _size(descent: Descent, path: bytes) -> int:
+def _size(reader: FolderReader, path: bytes) -> int:
     try:
-        facts = descent.facts(path)
+        facts = reader.facts(path)
     except OSError:
         return 0
     return 0 if facts is None else facts.st_size

@@ -1,7 +1,7 @@
-"""The session's own git repository: contents of the work tree as they were, kept whatever becomes of the candidate's.
+"""The session's own git repository, which keeps earlier contents of the work tree.
 
-It shares nothing with the candidate's repository, which may be rewritten, pruned or gone tomorrow, and whose files keep
-their times today. Contents are written here by hand, many to a pack; git itself only compares what is kept.
+It shares nothing with the candidate's repository, which may be rewritten, pruned or deleted. This module writes the
+packs itself, with many contents in each; git only compares them.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _KINDS: Final = {"commit": 1, "tree": 2, "blob": 3}
 _PACK_BYTES: Final = 1 << 30
-"""Where a pack ends and the next one begins: well below what needs longer offsets."""
+"""Size at which a pack is finished and the next one is started; larger packs would need longer offsets."""
 _FOLDER_MODE = b"40000"
 
 
@@ -33,13 +33,13 @@ class ObjectStore:
     """A bare repository in a private folder."""
 
     def __init__(self, folder: Path) -> None:
-        """Name the folder; nothing is read or made."""
+        """Name the folder; nothing is read or written."""
         self.folder = folder
         self._pack: _Pack | None = None
         self._added: set[str] = set()
 
     def prepare(self, form: str) -> bool:
-        """Make the repository if it is not there yet, with this object format; returns whether it is new."""
+        """Create the repository with this object format unless it exists; returns whether it is new."""
         if (self.folder / "HEAD").is_file():
             return False
         make_private_folder(self.folder)
@@ -55,7 +55,7 @@ class ObjectStore:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What keeps git to this repository, whatever a user or the system configured."""
+        """The environment that makes git use this repository and no configuration of a user or the system."""
         return {
             "GIT_DIR": str(self.folder),
             "GIT_CONFIG_GLOBAL": os.devnull,
@@ -64,19 +64,19 @@ class ObjectStore:
         }
 
     def digest(self, size: int, kind: str = "blob") -> Any:
-        """A running hash of an object with so many bytes."""
+        """Return a running hash for an object of this size in bytes."""
         digest = hashlib.new(self.form, usedforsecurity=False)
         digest.update(b"%s %d\0" % (kind.encode(), size))
         return digest
 
     def name(self, data: bytes, kind: str = "blob") -> str:
-        """The name of the object with this content."""
+        """Return the id of the object with this content."""
         digest = self.digest(len(data), kind)
         digest.update(data)
         return str(digest.hexdigest())
 
     def existing(self, oids: Iterable[str]) -> set[str]:
-        """Which of these contents are kept."""
+        """Return the ids of these that are kept."""
         asked = sorted(set(oids))
         if not asked:
             return set()
@@ -87,10 +87,10 @@ class ObjectStore:
         return {line[0] for line in lines if line[1:] == ["blob"]}
 
     def add(self, oid: str, data: bytes, kind: str = "blob") -> None:
-        """Keep an object; it can be read, and is durable, after ``flush``.
+        """Keep an object; it is readable and durable after ``flush``.
 
         Raises:
-            WorkspaceError: the disk refused.
+            WorkspaceError: it cannot be written.
         """
         if oid in self._added:
             return
@@ -101,13 +101,13 @@ class ObjectStore:
             if self._pack.size > _PACK_BYTES:
                 self.flush()
         except OSError as error:
-            raise self._refused(error) from error
+            raise self._not_written(error) from error
 
     def flush(self) -> None:
-        """Make what was added readable and durable.
+        """Make the added objects readable and durable.
 
         Raises:
-            WorkspaceError: the disk refused.
+            WorkspaceError: they cannot be written.
         """
         pack, self._pack = self._pack, None
         if pack is None:
@@ -115,10 +115,10 @@ class ObjectStore:
         try:
             pack.finish()
         except OSError as error:
-            raise self._refused(error) from error
+            raise self._not_written(error) from error
 
     def tree(self, files: Mapping[bytes, Entry], *, keep: bool = False) -> str:
-        """The name of the tree over these files; with ``keep`` it can be compared."""
+        """Return the id of the tree over these files; with ``keep`` it can be compared."""
         folders: dict[bytes, dict[bytes, tuple[bytes, str]]] = {b"": {}}
         for path, entry in files.items():
             if not entry.oid or path.endswith(b"/"):
@@ -136,17 +136,17 @@ class ObjectStore:
         return oid
 
     def diff(self, before: Mapping[bytes, Entry], after: Mapping[bytes, Entry]) -> str:
-        """A unified diff between two sets of files whose contents are kept."""
+        """Return a unified diff between two sets of files whose contents are kept."""
         trees = [self.tree(before, keep=True), self.tree(after, keep=True)]
         self.flush()
         arguments = ["diff-tree", "-r", "-p", "--no-ext-diff", "--no-textconv", "--no-color", "--no-renames"]
-        if not all(_is_text(path) for path in (*before, *after)):  # binary content is given as numbers, not lost
+        if not all(_is_text(path) for path in (*before, *after)):  # bytes that are not text are shown as numbers
             arguments = ["-c", "core.quotePath=true", *arguments]
         arguments += ["--src-prefix=a/", "--dst-prefix=b/", "--text", *trees]
         return git(arguments, cwd=self.folder, env=self.environment).decode("utf-8", "replace")
 
     def _tree(self, entries: Mapping[bytes, tuple[bytes, str]], *, keep: bool) -> str:
-        """One folder's tree; git sorts a folder as if its name ended in a slash."""
+        """Return the id of one folder's tree; git sorts a folder as if its name ended in a slash."""
         in_order = sorted(entries, key=lambda name: name + b"/" if entries[name][0] == _FOLDER_MODE else name)
         data = b"".join(b"%s %s\0" % (entries[name][0], name) + bytes.fromhex(entries[name][1]) for name in in_order)
         oid = self.name(data, "tree")
@@ -154,7 +154,7 @@ class ObjectStore:
             self.add(oid, data, "tree")
         return oid
 
-    def _refused(self, error: OSError) -> WorkspaceError:
+    def _not_written(self, error: OSError) -> WorkspaceError:
         return WorkspaceError(
             f"cannot keep the workspace's files in {self.folder}: {reason_of(error)}",
             hint="Free some space, then run the same command again. Nothing recorded is lost.",
@@ -171,7 +171,7 @@ def _is_text(path: bytes) -> bool:
 
 
 class _Pack:
-    """One pack while it is written, and the index of it."""
+    """One pack that is being written, and its index."""
 
     def __init__(self, folder: Path, form: str) -> None:
         make_private_folder(folder)
@@ -195,7 +195,7 @@ class _Pack:
         self.size += self._file.write(packed)
 
     def finish(self) -> None:
-        """Write the end and the index; the pack counts once both exist."""
+        """Write the checksum and the index; the pack counts once both files exist."""
         with self._file as file:
             file.seek(0)
             file.write(struct.pack(">4sII", b"PACK", 2, len(self._objects)))

@@ -1,7 +1,7 @@
-"""The folder in which the candidate works: is it suitable, and how it comes to hold a git work tree.
+"""Checks the folder in which the candidate will work, and makes it a git work tree if needed.
 
-What is there stays as it is. Only a new or empty folder is filled: with a clone of the assessment's repository, or,
-where the assessment has none, with ``git init``.
+Existing files stay as they are. Only a new or empty folder is filled: with a clone of the assessment's repository, or
+with ``git init`` if the assessment has none.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import shutil
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, assert_never
 
 from promptster.errors import WorkspaceError
 from promptster.paths import home_path
@@ -29,17 +29,17 @@ _LOCAL_PROTOCOLS = ("protocol.file.allow=always", "protocol.http.allow=always")
 
 
 class Plan(StrEnum):
-    """How the workspace will come to be."""
+    """How the workspace is prepared."""
 
     TAKE = "take"
-    """A git work tree is there and is taken as it is."""
+    """A git work tree exists and is used as it is."""
     CLONE = "clone"
     INIT = "init"
 
 
 @dataclass(frozen=True, kw_only=True)
 class WorkspacePlan:
-    """What ``prepare`` will do; making a plan changes nothing."""
+    """What ``prepare`` will do."""
 
     root: Path
     """Absolute path of the work tree's top level."""
@@ -48,26 +48,30 @@ class WorkspacePlan:
     """What will be cloned."""
 
     def sentence(self) -> str:
-        """Return the plan as a person reads it, after the word "Promptster"."""
+        """Return the plan as the end of a sentence that begins with "Promptster"."""
         place = home_path(self.root)
-        if self.plan is Plan.TAKE:
-            return f"uses {place} as it is"
-        if self.plan is Plan.CLONE:
-            return f"clones the task into {place}"
-        return f"makes an empty git repository in {place}"
+        match self.plan:
+            case Plan.TAKE:
+                return f"uses {place} as it is"
+            case Plan.CLONE:
+                return f"clones the task into {place}"
+            case Plan.INIT:
+                return f"creates an empty git repository in {place}"
+            case _:  # pragma: no cover
+                assert_never(self.plan)
 
 
 def plan_workspace(folder: Path, repository: str | None, paths: Paths, *, local_allowed: bool = True) -> WorkspacePlan:
-    """Decide what to do with a folder, or say why it cannot be used.
+    """Decide how to prepare a folder; changes nothing.
 
     Args:
         folder: where the candidate wants to work.
         repository: what the assessment asks to clone.
         paths: our own folders, which must not overlap.
-        local_allowed: whether the repository may be a folder of this machine, as only a collector here may say.
+        local_allowed: whether the repository may be a folder of this computer, which only a local collector may name.
 
     Raises:
-        WorkspaceError: it is not suitable; the hint names one that would be.
+        WorkspaceError: the folder is not suitable; the hint names one that would be.
     """
     require_git()
     root = Path(os.path.realpath(folder.expanduser()))
@@ -93,10 +97,10 @@ def _plan_fresh(root: Path, repository: str | None, *, local_allowed: bool) -> W
         raise WorkspaceError(f"cannot write to {above}", hint="Choose another folder.", code="workspace_unsuitable")
     try:
         top = git_text(["rev-parse", "--show-toplevel"], cwd=above)
-    except WorkspaceError:  # another repository around it: a separate one will be made here
+    except WorkspaceError:  # another user's repository is around it; a separate one will be created here
         top = None
     if top is not None and not Path(os.path.realpath(Path.home())).is_relative_to(os.path.realpath(top)):
-        raise _inside(root, top)  # a home that is a work tree itself holds everything, and nothing of it is meant
+        raise _inside(root, top)  # a home folder that is itself a work tree does not count
     if repository is None:
         return WorkspacePlan(root=root, plan=Plan.INIT, repository=None)
     local = is_local_repository(repository)
@@ -110,12 +114,12 @@ def _plan_fresh(root: Path, repository: str | None, *, local_allowed: bool) -> W
 
 
 def is_local_repository(address: str) -> bool:
-    """Whether an address names something of the machine on which it is read."""
+    """Return whether an address names something on the computer that reads it."""
     return address.startswith(("/", "file:")) or _LOOPBACK_HTTP.fullmatch(address) is not None
 
 
 def is_clonable(address: str) -> bool:
-    """Whether ``start`` would clone an address of this form at all."""
+    """Return whether ``start`` clones addresses of this form."""
     return is_local_repository(address) or _ALLOWED.fullmatch(address) is not None
 
 
@@ -141,14 +145,14 @@ def _refuse_unsuitable(root: Path, paths: Paths) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Preparation:
-    """What ``prepare`` made, so that a start that comes to nothing can put it back."""
+    """What ``prepare`` created, so that a start that fails can remove it."""
 
     plan: WorkspacePlan
     folders: tuple[Path, ...]
-    """Folders that were not there before, innermost first."""
+    """Folders that did not exist before, innermost first."""
 
     def undo(self) -> None:
-        """Remove what was made; anything put there since stays, with everything around it."""
+        """Remove what was created, unless files were added or changed since."""
         root = self.plan.root
         if self.plan.plan is Plan.TAKE or git_text(["status", "--porcelain", "--ignored"], cwd=root) != "":
             return
@@ -163,10 +167,10 @@ class Preparation:
 
 
 def prepare(plan: WorkspacePlan) -> Preparation:
-    """Do what the plan says. No hook runs, and no protocol but the usual ones is spoken.
+    """Carry out the plan. No hook runs, and only the usual protocols are used.
 
     Raises:
-        WorkspaceError: git failed; folders that were made here and stayed empty are removed.
+        WorkspaceError: git failed; folders that were created here and stayed empty are removed.
     """
     made = tuple(folder for folder in (plan.root, *plan.root.parents) if not folder.exists())
     if plan.plan is Plan.TAKE:

@@ -1,7 +1,7 @@
-"""What a work tree was at one moment, and what differs between two moments. Values only; ``worktree`` reads them.
+"""Snapshots of a work tree, and the changes between two of them. These are values only; ``worktree`` reads the files.
 
-Part of a tree are tracked files and files that are neither tracked nor ignored. Binary files and files over 1 MiB are
-part of it by their hashes only; ignored ones are not part of it and are listed by hash, as far as the limits reach.
+A snapshot contains tracked files and files that are neither tracked nor ignored; of binary files and files over 1 MiB
+only the hash. Ignored files are listed apart, by hash, within the limits of ``ignored_files``.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 
-class Hidden(StrEnum):
-    """Why a file's content is not shown, its hash only."""
+class HiddenReason(StrEnum):
+    """Why only a file's hash is shown, and not its content."""
 
     IGNORED = "ignored"
     IGNORED_LARGE = "ignored, too large to hash"
@@ -31,28 +31,28 @@ class Hidden(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """One file as it was at one moment."""
+    """One file of a snapshot."""
 
     mode: str
     """Git's file mode: 100644, 100755, 120000 (link) or 160000 (another repository)."""
     oid: str
-    """Name of the git object with this content."""
+    """Id of the git object with this content."""
     size: int
     sha256: str
     """Hexadecimal digits; of the link's target for a link; empty for another repository."""
-    hidden: Hidden | None = None
+    hidden: HiddenReason | None = None
     count: int = 0
-    """For a folder that stands for the files in it: their number; ``size`` is then their sum."""
+    """For a folder that is listed instead of its files: their number; ``size`` is then the sum of their sizes."""
 
     def to_json(self) -> list[Any]:
-        """A compact form for the state folder."""
+        """Return the compact form that the state folder holds."""
         return [self.mode, self.oid, self.size, self.sha256, self.hidden, self.count]
 
     @classmethod
     def from_json(cls, value: Sequence[Any]) -> Self:
-        """Read that form."""
+        """Read the form that ``to_json`` writes."""
         mode, oid, size, sha256, hidden, count = value
-        reason = Hidden(hidden) if hidden else None
+        reason = HiddenReason(hidden) if hidden else None
         return cls(mode=mode, oid=oid, size=size, sha256=sha256, hidden=reason, count=count)
 
 
@@ -61,16 +61,16 @@ class Snapshot:
     """A work tree at one moment."""
 
     commit: str
-    """Return HEAD, or the empty text if there is no commit yet."""
+    """HEAD; empty if there is no commit yet."""
     tree: str
-    """Name of the git tree over ``files``."""
+    """Id of the git tree over ``files``."""
     files: Mapping[bytes, Entry]
     """By path relative to the work tree, as bytes."""
     ignored: Mapping[bytes, Entry]
-    """Ignored files, by path; a folder that stands for too many of them ends in a slash and has no hash."""
+    """Ignored files, by path; a folder that is listed instead of its files ends in a slash and has no hash."""
 
     def to_json(self) -> dict[str, Any]:
-        """The form kept in the state folder."""
+        """Return the form that the state folder holds."""
         return {
             "commit": self.commit,
             "tree": self.tree,
@@ -80,7 +80,7 @@ class Snapshot:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Self:
-        """Read that form."""
+        """Read the form that ``to_json`` writes."""
         return cls(
             commit=value["commit"],
             tree=value["tree"],
@@ -98,16 +98,16 @@ class Change:
     """``added``, ``modified``, ``deleted``, or ``ignored``: an ignored file that is new or differs, or has no hash."""
     before: Entry | None
     after: Entry | None
-    hidden: Hidden | None
+    hidden: HiddenReason | None
     """Why its content is not shown, or ``None``."""
 
     @property
     def shown_path(self) -> str:
-        """The path as text; bytes that are not UTF-8 are escaped."""
+        """The path as text, in which bytes that are not UTF-8 are escaped."""
         return self.path.decode("utf-8", "backslashreplace")
 
     def manifest(self) -> dict[str, Any]:
-        """This file's entry in the submission's manifest."""
+        """Return this file's entry in the submission's manifest."""
         kept = self.after or self.before
         entry: dict[str, Any] = {
             "path": self.shown_path,

@@ -1,4 +1,4 @@
-"""Access to the files below one folder, through open folders and never through a link.
+"""Reads the files below one folder, through open folders and never through a link.
 
 Names come from git and from the disk, and so from the repository itself: a name that leads up, out or into a ``.git``
 folder is treated as missing. The folders on the way to the last file stay open, because files come in order.
@@ -22,7 +22,7 @@ _NOT_THERE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
 _NOWHERE = frozenset({b"", b".", b"..", b".git"})
 
 
-class Descent:
+class FolderReader:
     """Opens files below ``root``; a context manager that closes what it opened."""
 
     def __init__(self, root: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from promptster.session_folder.json_unmerge import NotMergeableError, unmerge
+from promptster.session_folder.json_entries import NotAnObjectError, remove_entries
 
 
 def _json(value: Any) -> bytes:
@@ -29,20 +29,20 @@ OBJECTS = st.dictionaries(st.text("xyz", min_size=1, max_size=2), JSON, max_size
 @given(OBJECTS, OBJECTS)
 def test_an_untouched_file_becomes_what_it_was(before: dict[str, Any], written: dict[str, Any]) -> None:
     """If nobody changed it after us, the former bytes come back exactly."""
-    assert unmerge(_json(before), _json(written), _json(written)) == _json(before)
+    assert remove_entries(_json(before), _json(written), _json(written)) == _json(before)
 
 
 def test_a_file_that_has_nothing_of_ours_stays_byte_for_byte() -> None:
     """Whoever put another file in its place keeps it as they wrote it, and is not told that our entries are in it."""
     now = b'{"theirs":   1,\n "list": [1]}'
-    assert unmerge(b'{"mine": 1}\n', b'{"mine": 1, "ours": 2}', now) == now
-    assert unmerge(None, b'{"ours": {"a": 1}}', now) == now
+    assert remove_entries(b'{"mine": 1}\n', b'{"mine": 1, "ours": 2}', now) == now
+    assert remove_entries(None, b'{"ours": {"a": 1}}', now) == now
 
 
 @given(OBJECTS, OBJECTS)
 def test_where_we_changed_nothing_everything_stays(before: dict[str, Any], now: dict[str, Any]) -> None:
     """What others did to entries that are not ours is kept."""
-    result = unmerge(_json(before), _json(before), _json(now))
+    result = remove_entries(_json(before), _json(before), _json(now))
     assert result is not None
     assert json.loads(result) == now
 
@@ -55,7 +55,7 @@ def test_our_entries_go_and_theirs_stay() -> None:
         "env": {"A": "2", "URL": "ours", "B": "new"},
         "hooks": {"Stop": [{"command": "ours"}, {"command": "another"}], "Start": []},
     }
-    result = unmerge(_json(before), _json(written), _json(now))
+    result = remove_entries(_json(before), _json(written), _json(now))
     assert result is not None
     assert json.loads(result) == {
         "env": {"A": "2", "B": "new"},
@@ -66,15 +66,15 @@ def test_our_entries_go_and_theirs_stay() -> None:
 def test_a_file_that_was_absent_goes_if_nothing_of_others_is_left() -> None:
     """An empty shell of ours is not left behind."""
     written = {"version": 1, "hooks": {"stop": [{"command": "ours"}]}}
-    assert unmerge(None, _json(written), _json({**written, "hooks": {}})) is None
-    assert unmerge(None, _json(written), _json({"version": 1})) is None
+    assert remove_entries(None, _json(written), _json({**written, "hooks": {}})) is None
+    assert remove_entries(None, _json(written), _json({"version": 1})) is None
 
 
 def test_a_file_that_others_began_to_use_stays_readable() -> None:
     """The version that we wrote stays, because the file would not be valid without it."""
     written = {"version": 1, "hooks": {"stop": [{"command": "ours"}]}}
     now = {"version": 1, "hooks": {"stop": [{"command": "ours"}, {"command": "theirs"}]}}
-    result = unmerge(None, _json(written), _json(now))
+    result = remove_entries(None, _json(written), _json(now))
     assert result is not None
     assert json.loads(result) == {"version": 1, "hooks": {"stop": [{"command": "theirs"}]}}
 
@@ -82,12 +82,15 @@ def test_a_file_that_others_began_to_use_stays_readable() -> None:
 def test_a_value_that_we_replaced_comes_back() -> None:
     """Unless somebody set it anew."""
     before, written = {"off": True, "x": 1}, {"off": False, "x": 1}
-    assert unmerge(_json(before), _json(written), _json({"off": False, "x": 2})) == b'{\n  "off": true,\n  "x": 2\n}\n'
-    assert unmerge(_json(before), _json(written), _json({"off": None, "x": 1})) == _json({"off": None, "x": 1})
+    assert (
+        remove_entries(_json(before), _json(written), _json({"off": False, "x": 2}))
+        == b'{\n  "off": true,\n  "x": 2\n}\n'
+    )
+    assert remove_entries(_json(before), _json(written), _json({"off": None, "x": 1})) == _json({"off": None, "x": 1})
 
 
 @pytest.mark.parametrize("now", [b"{", b"[]", b"\xff"])
 def test_what_is_no_object_is_not_guessed_at(now: bytes) -> None:
     """The caller then leaves the file as it is, and says so."""
-    with pytest.raises(NotMergeableError):
-        unmerge(b"{}", b'{"a":1}', now)
+    with pytest.raises(NotAnObjectError):
+        remove_entries(b"{}", b'{"a":1}', now)

@@ -16,15 +16,15 @@ _KEPT_WITH_OTHERS = frozenset({"version", "$schema"})
 """Keys that make a file readable at all: they stay as long as other entries are with them."""
 
 
-class NotMergeableError(ValueError):
+class NotAnObjectError(ValueError):
     """One of the three texts is not a JSON object."""
 
 
-def unmerge(before: bytes | None, written: bytes, now: bytes) -> bytes | None:
+def remove_entries(before: bytes | None, written: bytes, now: bytes) -> bytes | None:
     """The file without our entries; ``None`` if nothing of anybody else is left and it was absent before.
 
     Raises:
-        NotMergeableError: the file cannot be read as a JSON object.
+        NotAnObjectError: the file cannot be read as a JSON object.
     """
     original = {} if before is None else _read(before)
     current = _read(now)
@@ -42,7 +42,7 @@ def entry_names(before: bytes | None, written: bytes) -> list[str]:
     """What we added or replaced, by name: two levels deep, as a person finds it. Empty for what is no JSON object."""
     try:
         original, ours = {} if before is None else _read(before), _read(written)
-    except NotMergeableError:
+    except NotAnObjectError:
         return []
     names: list[str] = []
     for key, value in ours.items():
@@ -61,9 +61,9 @@ def _read(data: bytes) -> dict[str, Any]:
     try:
         value = json.loads(data)
     except ValueError as error:
-        raise NotMergeableError from error
+        raise NotAnObjectError from error
     if not _is_object(value):
-        raise NotMergeableError
+        raise NotAnObjectError
     return value
 
 
