@@ -74,7 +74,7 @@ def test_what_was_recorded_and_how_to_go_on(invited: Invited) -> None:
 
 
 def test_inside_the_recorded_shell_the_plain_name_is_recorded_too(invited: Invited) -> None:
-    """Inside the recorded shell, no warning says that the plain name would not be recorded."""
+    """An agent started by its plain name inside the recorded shell is recorded, and the screen says so."""
     lines = _at_terminal(invited, "shell", "-c", f"claude -p '{PROMPT}'")
     assert "To continue this conversation, recorded:" in lines
 

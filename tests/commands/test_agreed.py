@@ -33,7 +33,7 @@ KEPT = Path(__file__).resolve().parents[1] / "protocol" / "policies"
 
 
 def _lying(name: str) -> Inviting:
-    """A collector that means all kinds, 180 days, a model's reading and a host of its own, and says none of it."""
+    """A collector whose policy allows all kinds, 180 days, a model and its own host, but whose text omits them."""
     honest = Policy.parse((KEPT / f"{name}.json").read_bytes())
     own = {"anthropic": "https://llm.acme.example"}
     policy = replace(honest, text=LIE, retention_days=180, analysis_by_llm=True, providers=own)

@@ -112,7 +112,7 @@ def test_only_what_reads_works_inside_an_agent(name: str, tmp_path: Path) -> Non
 
 
 def test_scripts_get_the_code(tmp_path: Path) -> None:
-    """With ``--json`` the refusal is the one document on standard output, and an option's value is no call for help."""
+    """With ``--json`` the refusal is the only document on stdout; ``--help`` as an option's value asks for no help."""
     agent = Person(name="agent", home=tmp_path, extra={"CODEX_THREAD_ID": "x"})
     answer = agent.call("withdraw", "--yes", "--json")
     assert (answer.code, answer.document["error"]["code"]) == (6, "inside_agent")

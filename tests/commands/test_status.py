@@ -256,10 +256,7 @@ def test_a_receipt_that_is_gone_makes_no_moment_up(acme: Stage) -> None:
 def test_what_waits_is_told_in_whole_words(
     collector: dict[str, Any], received: int, state: SessionState, told: list[str]
 ) -> None:
-    """Each state has a sentence: nothing arrived, nothing waits, one event, no room.
-
-    After submitting, no advice to work.
-    """
+    """Each state has its sentence, and after submitting there is no advice to keep working."""
     facts = SessionFacts(
         session="A" * 22,
         collector_url="https://c.example",

@@ -205,7 +205,7 @@ def test_a_submission_that_was_cut_off_behind_the_last_receipt_goes_on(acme: Sta
 
 
 def test_a_copy_that_does_not_check_out_is_written_and_named(invited: Invited, gateway: Gateway) -> None:
-    """If signed evidence was changed on its way, the error shows the verdict, and nothing is lost or left over."""
+    """If a signature was changed on its way, the error gives the verdict, and submitting again succeeds."""
 
     def forged(reply: Reply) -> Reply:
         receipts = reply.document["receipts"]
