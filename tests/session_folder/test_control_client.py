@@ -137,7 +137,7 @@ def _exchange(tmp_path: Path, line: bytes) -> Any:
 
 
 def test_a_line_that_is_no_request_is_refused(client: ControlClient, tmp_path: Path) -> None:
-    """Bytes that are not JSON get an answer too, and the connection goes on."""
+    """Bytes that are not JSON get an answer too, and the connection stays open."""
     with socket.socket(socket.AF_UNIX) as connection:
         connection.connect(str(SessionFolder(tmp_path / "s").control_socket))
         answers = connection.makefile("rb")
@@ -150,7 +150,7 @@ def test_a_line_that_is_no_request_is_refused(client: ControlClient, tmp_path: P
 
 
 def test_nobody_there_is_told_as_such(tmp_path: Path) -> None:
-    """No socket, or nobody behind it: one code that commands can act on."""
+    """No socket, or no process that listens on it: one code that commands can act on."""
     folder = SessionFolder(tmp_path / "s")
     with pytest.raises(RecorderUnreachableError) as error:
         ControlClient(folder).status()
@@ -238,7 +238,7 @@ def _broken(answer: dict[str, Any]) -> Iterator[bytes]:
 
 @pytest.mark.parametrize("op", sorted(GOOD))
 def test_whatever_is_answered_is_a_type_or_a_typed_error(tmp_path: Path, op: str) -> None:
-    """A missing field, another type or no JSON at all: one error by name, and a good answer behind it is read."""
+    """A missing field, another type or no JSON at all: one error by name, and a good answer after it is read."""
     broken = list(_broken(GOOD[op]))
     good = json.dumps({"ok": True, **GOOD[op], "newer": 1}).encode() + b"\n"
     folder = SessionFolder(tmp_path / "s")

@@ -62,7 +62,7 @@ def test_a_newer_program_s_facts_are_left_aside(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("content", [b"", b"[]", b"{}", b'{"state": "unheard of"}', b"\xff"])
 def test_a_damaged_file_is_said_to_be_one(tmp_path: Path, content: bytes) -> None:
-    """Whatever stands in ``session.json``, the error is typed."""
+    """Whatever ``session.json`` contains, the error is typed."""
     folder = Certified().folder(paths_below(tmp_path))
     folder.facts_file.write_bytes(content)
     with pytest.raises(SessionError) as error:

@@ -73,7 +73,7 @@ def test_they_come_and_go(work: Path, before: bytes | None) -> None:
 
 @pytest.mark.parametrize("end", ["\n", ""])
 def test_what_somebody_writes_meanwhile_stays(work: Path, end: str) -> None:
-    """Lines before and behind ours are theirs, also where the marker at the end got lost."""
+    """Lines before and after ours are kept, even if the end marker was lost."""
     exclude = work / ".git" / "info" / "exclude"
     exclude.write_text(f"/before{end}")
     hide(work, CLAUDE)
@@ -170,7 +170,7 @@ def test_a_workspace_that_is_yet_to_be_made_holds_nothing(tmp_path: Path) -> Non
 
 
 def test_a_link_in_the_workspaces_place_is_not_followed(work: Path) -> None:
-    """Another repository stands behind it, and what it holds is none of ours, whatever it says."""
+    """A link leads to another repository, whose list is not changed, whatever it contains."""
     _hide(work)
     other = work.parent / "other"
     work.rename(work.parent / "away")

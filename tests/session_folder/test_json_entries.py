@@ -80,7 +80,7 @@ def test_a_file_that_others_began_to_use_stays_readable() -> None:
 
 
 def test_a_value_that_we_replaced_comes_back() -> None:
-    """Unless somebody set it anew."""
+    """A replaced value is restored, unless someone changed it since."""
     before, written = {"off": True, "x": 1}, {"off": False, "x": 1}
     assert (
         remove_entries(_json(before), _json(written), _json({"off": False, "x": 2}))

@@ -37,7 +37,7 @@ def touched_files(workspace: Path) -> TouchedFiles:
 
 
 def test_bytes_mode_and_times_come_back(workspace: Path) -> None:
-    """Whatever stood there, byte for byte; while our content stands there, only the owner can read it."""
+    """The file is restored byte for byte; while it has our content, only the owner can read it."""
     file = workspace / NAME
     file.parent.mkdir()
     file.write_bytes(b'{ "theirs":\t1 }\r\n')
@@ -55,7 +55,7 @@ def test_bytes_mode_and_times_come_back(workspace: Path) -> None:
 
 
 def test_what_was_absent_is_absent_again(workspace: Path) -> None:
-    """Folders that were made for it go too, unless somebody put something there."""
+    """Folders that were created for it are removed too, unless someone put a file there."""
     files = touched_files(workspace)
     files.write(NAME, OURS)
     files.write(".cursor/hooks.json", b"{}")
@@ -92,7 +92,7 @@ def test_leftovers_of_a_crash_are_cleaned_up(workspace: Path) -> None:
 
 
 def test_other_peoples_changes_are_not_lost(workspace: Path) -> None:
-    """Only our entries are taken out of a file that somebody changed meanwhile."""
+    """Only our entries are removed from a file that someone changed meanwhile."""
     (workspace / "a.json").write_bytes(b'{"theirs": 1}')
     files = touched_files(workspace)
     files.write("a.json", b'{"theirs": 1, "ours": 2}')
@@ -190,7 +190,7 @@ def test_what_cannot_be_put_back_is_named_and_can_be_tried_again(
 
 
 def test_the_journal_is_sealed(workspace: Path) -> None:
-    """Neither content nor path stands in the state folder in clear, and another key opens nothing."""
+    """The state folder contains neither content nor path in clear, and another key opens nothing."""
     (workspace / "a.json").write_bytes(b'{"secret-entry": 1}')
     touched_files(workspace).write("a.json", OURS)
     folder = workspace.parent / "touched"
@@ -255,7 +255,7 @@ def test_nothing_is_put_back_through_what_came_later(
 
 @pytest.mark.parametrize("theirs", [b"", b', "theirs": 2'])
 def test_entries_behind_a_link_are_found(workspace: Path, theirs: bytes) -> None:
-    """Who moved our file away and left a link to it hears where it is, and how to take our entries out."""
+    """If someone moved our file away and left a link to it, the hint names the file and how to remove our entries."""
     (workspace / ".claude").mkdir()
     touched_files(workspace).write(NAME, OURS)
     away = workspace.parent / "away"
@@ -325,7 +325,7 @@ def test_a_disk_that_refuses_is_named_with_what_helps(workspace: Path, monkeypat
 
 
 def test_what_a_crash_left_goes_where_the_file_is_as_it_was(workspace: Path) -> None:
-    """Killed before the new content took the name, the file is what it was and the token beside it must go."""
+    """After a kill before the rename, the file is what it was, and the new file with the token must be removed."""
     (workspace / "a.json").write_bytes(b"{}")
     touched_files(workspace).write("a.json", OURS)
     (workspace / "a.json").write_bytes(b"{}")

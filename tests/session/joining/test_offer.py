@@ -38,7 +38,7 @@ def server() -> Iterator[Answering]:
 
 @pytest.fixture
 def config(tmp_path: Path) -> Config:
-    """Settings of somebody who has none."""
+    """The configuration of a candidate without any settings."""
     paths = Paths(config=tmp_path / "config", data=tmp_path / "data", state=tmp_path / "state")
     return Config.load(paths, {})
 
@@ -58,7 +58,7 @@ def test_an_honest_offer_is_taken_and_writes_nothing(server: Answering, config: 
 
 
 def test_an_offer_under_an_older_key_still_holds_after_a_rotation(server: Answering, config: Config) -> None:
-    """The pinned key is found in the succession, wherever it stands."""
+    """The pinned key is found at any position of the succession."""
     inviting = Inviting()
     inviting.rotate()
     server.answer.body = inviting.offer()
@@ -245,7 +245,7 @@ def test_a_rotated_key_cannot_speak_for_an_invite_of_another(server: Answering, 
 
 
 def test_keys_that_do_not_continue_the_pinned_ones_are_refused(server: Answering, config: Config) -> None:
-    """Before consent, not behind it: a collector that was known answers with keys of somebody else."""
+    """A known collector that presents another collector's keys is refused before consent, not after it."""
     known, other = Inviting(), Inviting()
     PinnedKeys(config.paths).pin(server.url, encode(known.offer_keys()))
     server.answer.body = other.offer()

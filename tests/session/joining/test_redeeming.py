@@ -128,7 +128,7 @@ def test_the_same_bytes_are_sent_until_an_answer_comes(server: Answering, config
 def test_a_limit_that_only_a_newer_version_knows_stops_before_anything_is_recorded(
     server: Answering, config: Config, inviting: Inviting
 ) -> None:
-    """It may say how to record. The consent stays, and a newer version goes on with it: the same bytes are sent."""
+    """A limit may say how to record. The consent is kept, and a newer version sends the same bytes again."""
     begun = opened(server, config, inviting)
     certify(server, inviting, begun, limits={"batch_bytes": 1, "lists": 1})
     for _ in range(2):
@@ -167,7 +167,7 @@ def test_the_tasks_text_is_kept_for_the_opening(
 def test_a_certificate_that_is_here_is_not_asked_for_again(
     server: Answering, config: Config, inviting: Inviting
 ) -> None:
-    """A crash behind it needs no collector."""
+    """After a crash later than that, no collector is needed."""
     begun = opened(server, config, inviting)
     certify(server, inviting, begun)
     first = attempts.redeem(begun, inviting.code, config, FixedClock())
@@ -244,7 +244,7 @@ def test_a_key_in_front_of_the_invites_certifies_nothing(server: Answering, conf
 
 
 def test_a_successor_of_the_invites_key_certifies(server: Answering, config: Config, inviting: Inviting) -> None:
-    """The collector went on to a new key after the policy was read."""
+    """The collector changed to a new key after the policy was read."""
     begun = opened(server, config, inviting)
     newer = inviting.rotate()
     certify(server, inviting, begun, signer=newer)
@@ -253,7 +253,7 @@ def test_a_successor_of_the_invites_key_certifies(server: Answering, config: Con
 
 
 def test_other_keys_than_at_the_consent_are_refused(server: Answering, config: Config, inviting: Inviting) -> None:
-    """Another successor than the one that was shown means that the invite's key is in somebody else's hands."""
+    """Another successor than the one that was shown means that someone else has the invite's key."""
     one = inviting.rotate()
     begun = opened(server, config, inviting)
     inviting.keys.pop()
@@ -267,7 +267,7 @@ def test_other_keys_than_at_the_consent_are_refused(server: Answering, config: C
 
 
 def test_a_session_id_never_looks_like_an_option() -> None:
-    """It is pasted behind commands."""
+    """An id is pasted after commands, so it must not look like an option."""
     assert all(not attempts.new_session_id().startswith("-") for _ in range(500))
 
 

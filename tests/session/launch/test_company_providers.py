@@ -29,7 +29,7 @@ def found(home: Path, known: tuple[str, ...] = (), **environ: str) -> list[tuple
 
 
 def test_an_ordinary_machine_has_no_findings(home: Path) -> None:
-    """Neither without settings, nor with the providers' own addresses, nor with switches that are off."""
+    """Nothing is found without settings, with the providers' own addresses, or with switches set to off."""
     assert found(home) == []
     assert found(home, ANTHROPIC_BASE_URL="https://api.anthropic.com/", CLAUDE_CODE_USE_BEDROCK="0") == []
 

@@ -44,7 +44,7 @@ def _write(made: Desk, relative: str, data: bytes) -> None:
 
 @pytest.mark.parametrize("ide", ["claude", "cursor"])
 def test_a_new_file_comes_and_goes(made: Desk, ide: str) -> None:
-    """Where there was nothing, our file appears and is gone afterwards, with its folder."""
+    """If the file did not exist, it appears and is removed afterwards, with its folder."""
     current = Current(made.folder)
     assert prepare_ide(current, ide) == [made.workspace / _FILES[ide]]
     ours = TICKET.hook_url("claude") if ide == "claude" else TICKET.hook_socket
@@ -67,7 +67,7 @@ def test_half_a_letter_in_an_own_file_stays(made: Desk) -> None:
 
 
 def test_claudes_own_entries_stay(made: Desk) -> None:
-    """Permissions, variables and hooks of others stand beside ours; afterwards the bytes are what they were."""
+    """Permissions, variables and hooks of others stay next to ours; afterwards the bytes are what they were."""
     before = b'{\n    "permissions": {"allow": ["Bash(ls)"]},\n "env": {"A": "\xc3\xa9"},\n\t'
     before += b'"hooks": {"Stop": [{"hooks": []}]}}'
     _write(made, _FILES["claude"], before)
@@ -84,7 +84,7 @@ def test_claudes_own_entries_stay(made: Desk) -> None:
 
 
 def test_cursors_own_entries_stay(made: Desk) -> None:
-    """A hook of somebody else keeps its place before ours, with all its fields."""
+    """Another program's hook keeps its place before ours, with all its fields."""
     theirs = {"command": "mine.sh", "matcher": "Shell", "failClosed": True, "loop_limit": 3, "timeout": 0.5}
     asked = {"type": "prompt", "prompt": "Is it done?", "model": "m", "loop_limit": None}
     before = json.dumps({"version": 1, "hooks": {"stop": [theirs, asked]}}).encode()
@@ -162,7 +162,7 @@ def test_an_unknown_editor_is_refused(made: Desk) -> None:
 
 @pytest.mark.parametrize("ide", ["claude", "cursor"])
 def test_lost_entries_are_noticed(made: Desk, ide: str) -> None:
-    """If somebody takes our entries out, or the file away, there is an event that names the file and the place."""
+    """If someone removes our entries or the file, there is an event that names the file and the place."""
     prepare_ide(Current(made.folder), ide)
     path = made.workspace / _FILES[ide]
     content = json.loads(path.read_bytes())

@@ -78,11 +78,11 @@ def test_where_no_agent_here_is_allowed_the_team_is_asked(tmp_path: Path) -> Non
 
 
 def test_an_unknown_agent_is_our_failure(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A name without a recipe is refused with 125 and the names that there are, even where such a program exists.
+    """An unknown name is refused with 125 and the list of known names, even if such a program exists.
 
-    As with env, nohup and timeout, 125 says that the wrapper itself refused and nothing was started. 127 would say that
-    a program is missing, which installing it would mend; here it would not. And 2, our code for usage elsewhere, is a
-    code that agents end with themselves: behind ``run`` it could not be told from theirs.
+    As with env, nohup and timeout, 125 means that the wrapper itself refused and nothing was started. 127 would mean
+    that a program is missing, and installing it would not help here. Agents themselves can end with 2, our usual code
+    for a wrong command line, so ``run`` does not use it for this.
     """
     with pytest.raises(LaunchError, match="gemini") as caught:
         launches("gemini")
@@ -112,7 +112,7 @@ def test_programs_are_found_as_a_shell_would(tmp_path: Path) -> None:
 
 
 def test_the_hook_command_is_absolute(tmp_path: Path) -> None:
-    """Interpreter and forwarder are named by absolute path, outside any workspace, and work as they stand."""
+    """Interpreter and forwarder are named by absolute path, outside any workspace, and work unchanged."""
     python, *flags, forward = hook_command()
     assert Path(python).is_absolute()
     assert Path(forward).is_absolute()

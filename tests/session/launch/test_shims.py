@@ -29,7 +29,7 @@ def _start(plan: ShellStart, given: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_the_shims_call_run_with_every_word(tmp_path: Path) -> None:
-    """Each shim is private, executable and passes its words on behind ``--``; the working folder is no import path."""
+    """Each shim is private, executable and passes its words on after ``--``; the working folder is no import path."""
     folder = write_shims(tmp_path)
     assert sorted(path.name for path in folder.iterdir()) == sorted(NAMES)
     text = (folder / "claude").read_text()

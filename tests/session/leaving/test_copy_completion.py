@@ -41,7 +41,7 @@ EVENTS = plausible()
 
 @dataclass
 class Desk:
-    """A session that was handed in, its copy without a log, and a collector that answers what a test makes it say."""
+    """A submitted session, its copy without a log, and a collector that answers what a test makes it say."""
 
     folder: Path
     server: Answering
@@ -87,7 +87,7 @@ class Desk:
         return complete(self.current, self.file, self.file.read_bytes(), self.config)
 
     def refused(self) -> PromptsterError:
-        """Why it is not completed; the file is as it was, and nothing lies beside it."""
+        """Return why it is not completed; the file is as it was, and its folder has no other file."""
         before, beside = self.file.read_bytes(), sorted(self.folder.iterdir())
         with pytest.raises(PromptsterError) as told:
             self.complete()
@@ -225,7 +225,7 @@ def test_without_the_access_token_nobody_is_asked(desk: Desk) -> None:
 
 
 def test_what_was_withdrawn_is_asked_for_no_more(desk: Desk) -> None:
-    """Nobody has it any more: no one is sent to the organisation for a copy that it destroyed."""
+    """The keys are destroyed, so the candidate is not sent to the organisation for a copy."""
     desk.current.folder.update(state=SessionState.WITHDRAWN)
     FileStore(desk.current.folder.secrets_file).delete(desk.certified.session)
     error = desk.refused()
@@ -242,7 +242,7 @@ def test_the_next_command_can_be_pasted(desk: Desk) -> None:
 
 
 def test_an_altered_file_is_evidence_and_is_not_replaced(desk: Desk) -> None:
-    """Somebody changed it: nothing is added to it, and nothing covers it up."""
+    """A copy that someone changed gets no additions that could hide the change."""
     desk.keep(replace(desk.stripped, events=desk.parts.events[1:] + desk.parts.events[:1]))
     desk.say()
     assert desk.refused().code == "bundle_altered"

@@ -122,7 +122,7 @@ def test_a_copy_is_named_as_an_export_is(desk: Desk, zone: str, shift_h: int, mo
 
 
 def test_a_copy_of_everything_verifies(desk: Desk) -> None:
-    """All events, all receipts, in one private file whose name tells what it is."""
+    """All events, all receipts, in one private file whose name says what it is."""
     copy = desk.write()
     assert (copy.verification.verdict, copy.received, copy.complete) == ("verified", len(EVENTS), True)
     assert copy.path == copy_path(desk.current, desk.config)
@@ -197,7 +197,7 @@ def test_newer_keys_of_the_collector_are_taken_over(desk: Desk) -> None:
 
 
 def test_keys_in_front_of_the_invites_make_nothing_trusted(desk: Desk) -> None:
-    """Evidence that somebody signed with a key of their own, the invite's named as its successor, is not believed."""
+    """Evidence signed with a forger's key, which claims to be the successor of the invite's key, is not believed."""
     forger = SigningKey.generate(desk.certified.named("forger"))
     pinned = desk.certified.collector_key
     records = [first_key(forger, created_ms=NOW_MS), next_key(forger, pinned.public_key, created_ms=NOW_MS)]

@@ -154,7 +154,7 @@ def test_a_file_of_any_size_costs_little(root: Path, scratch: Path) -> None:
 def test_a_folder_that_becomes_a_link_shows_nothing_of_the_other_place(
     root: Path, scratch: Path, tmp_path: Path
 ) -> None:
-    """Tracked files behind it are gone, and what stands at the other place under their names is not submitted."""
+    """Its tracked files count as deleted, and files with their names at the other place are not submitted."""
     (root / "part").mkdir()
     (root / "part" / "x.py").write_text("x\n")
     commit_all(root)

@@ -96,7 +96,7 @@ def test_a_submodule_that_is_not_there_is_its_commit(root: Path, scratch: Path, 
 
 
 def test_a_work_tree_that_the_agent_makes_inside_is_looked_into(root: Path, scratch: Path) -> None:
-    """As some agents do for work beside the work."""
+    """As some agents make for parallel work."""
     session = Session(root, scratch)
     run_git(root, "worktree", "add", "-q", "-b", "beside", ".trees/beside")
     (root / ".trees" / "beside" / "a.txt").write_text("beside\n")
@@ -160,7 +160,7 @@ def emptied(root: Path) -> None:
 
 
 def a_file(root: Path) -> None:
-    """Something else stands in its place."""
+    """Something else is in its place."""
     gone(root)
     (root / ".git").write_text("nonsense\n")
 

@@ -64,7 +64,7 @@ def test_what_the_rules_ignore_stays_ignored_where_git_passes_it_over(root: Path
 
 
 def test_a_repository_in_the_place_of_a_tracked_file_is_looked_into(root: Path, scratch: Path) -> None:
-    """Git takes the name for known and says nothing about what is behind it; its own rules count in it."""
+    """Git considers the name known and skips the folder silently; the folder's own rules apply in it."""
     session = Session(root, scratch)
     (root / "README").unlink()
     make(root / "README", **{"main.py": "print(1)\n", ".gitignore": "*.tmp\n"})
@@ -94,7 +94,7 @@ def test_a_lost_index_makes_no_difference(root: Path, scratch: Path) -> None:
 
 
 def test_a_file_that_is_ignored_from_now_on_is_not_shown(tmp_path: Path, scratch: Path) -> None:
-    """Where nothing was tracked at the start, nothing is missing in the index."""
+    """If nothing was tracked at the start, nothing is missing in the index."""
     root = tmp_path / "fresh"
     root.mkdir()
     run_git(root, "init", "-q")
@@ -128,7 +128,7 @@ def test_names_that_are_no_text_are_told_apart_in_the_difference(root: Path, scr
 
 @contextmanager
 def ordinary_user() -> Generator[Path]:
-    """A folder of somebody whom permissions bind, and be that user."""
+    """A folder of a user whom permissions bind, and the test runs as that user."""
     folder = Path(tempfile.mkdtemp())
     before = os.geteuid()
     try:

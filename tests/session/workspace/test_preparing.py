@@ -102,7 +102,7 @@ def test_addresses_that_could_run_something_are_refused(tmp_path: Path, paths: P
     "local", ["/home/somebody/private", "file:///home/somebody/private", "http://127.0.0.1:1/x.git"]
 )
 def test_a_distant_collector_cannot_name_a_folder_of_this_machine(tmp_path: Path, paths: Paths, local: str) -> None:
-    """What stands here is nobody's to hand out."""
+    """A file of this computer must not be given out."""
     assert plan_workspace(tmp_path / "work", local, paths).plan is Plan.CLONE
     with pytest.raises(WorkspaceError) as caught:
         plan_workspace(tmp_path / "work", local, paths, local_allowed=False)
@@ -150,7 +150,7 @@ def test_unsuitable_folders_are_refused_with_a_better_one(
 def test_an_empty_folder_of_a_work_tree_is_refused_too(
     paths: Paths, source: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    """No repository is made inside of somebody's repository; only one that is the whole home does not count."""
+    """No repository is made inside another one; only one that is the whole home does not count."""
     (source / "inner").mkdir()
     with pytest.raises(WorkspaceError) as caught:
         plan_workspace(source / name, None, paths)
@@ -163,7 +163,7 @@ def test_an_empty_folder_of_a_work_tree_is_refused_too(
 @pytest.mark.parametrize("name", ["new/work", "empty"])
 @pytest.mark.parametrize("plan_of", [Plan.CLONE, Plan.INIT])
 def test_what_was_prepared_is_put_back(tmp_path: Path, paths: Paths, source: Path, name: str, plan_of: Plan) -> None:
-    """A start that comes to nothing leaves the folders as they were; what somebody put there meanwhile stays."""
+    """A start that fails leaves the folders as they were; what someone put there meanwhile stays."""
     (tmp_path / "empty").mkdir()
     before = set(tmp_path.rglob("*"))
     plan = plan_workspace(tmp_path / name, str(source) if plan_of is Plan.CLONE else None, paths)

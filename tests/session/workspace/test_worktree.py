@@ -90,7 +90,7 @@ def test_nothing_below_dot_git_changes(root: Path, tree: WorkTree) -> None:
 
 
 def test_a_split_index_keeps_its_times(root: Path, tmp_path: Path) -> None:
-    """Git sets those of its shared part anew whenever it reads it, also where the repository stands elsewhere."""
+    """Git changes the times of the shared part whenever it reads it, also if the repository is another folder."""
     run_git(tmp_path, "clone", "-q", "--separate-git-dir", str(tmp_path / "kept"), str(root), "other")
     for place, repository in ((root, root / ".git"), (tmp_path / "other", tmp_path / "kept")):
         run_git(place, "update-index", "--split-index")
@@ -193,7 +193,7 @@ def test_a_new_ignored_folder_is_listed_file_by_file(root: Path, tree: WorkTree,
 
 
 def test_too_many_ignored_files_are_one_folder_that_says_so(root: Path, tree: WorkTree) -> None:
-    """Its number of files and their size stand in the manifest, each time; smaller folders are listed all the same."""
+    """Its number of files and their size are in the manifest, each time; smaller folders are listed by file."""
     (root / ".gitignore").write_text("build/\nmany/\n")
     for folder, number in (("build", 2), ("many", FILES_LIMIT + 1)):
         (root / folder / "inner").mkdir(parents=True)
@@ -323,7 +323,7 @@ def test_content_that_nobody_has_is_said(root: Path, tree: WorkTree, tmp_path: P
 
 
 def test_a_linked_work_tree_works(root: Path, tmp_path: Path) -> None:
-    """Its .git is a file; objects are found where they are."""
+    """Its .git is a file, and the objects are found in the main repository."""
     run_git(root, "worktree", "add", "-q", str(tmp_path / "linked"))
     tree = WorkTree(tmp_path / "linked", tmp_path / "scratch")
     before = tree.snapshot()
