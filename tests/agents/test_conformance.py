@@ -146,7 +146,8 @@ def test_it_comes_with_recordings(agent: AgentPlugin) -> None:
 def test_its_requests_are_recognised_as_its_own(agent: AgentPlugin) -> None:
     """By this agent and by no other one, in a conversation that has a name, and for a purpose."""
     for request in model_calls(agent):
-        headers, body = fields_of(request), request["body"] or {}
+        headers = fields_of(request)
+        body: dict[str, Any] = request["body"] or {}
         provider = provider_of(request["method"], request["target"].partition("?")[0])
         assert provider is not None
         owners = [each for each in IDS if readers().requests(each).recognises(headers)]

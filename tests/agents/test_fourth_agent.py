@@ -113,6 +113,14 @@ def test_the_conformance_suite_runs_on_it(tree: Tree) -> None:
     assert int(counted[1]) >= 15
 
 
+def test_its_folder_fits_the_types(tree: Tree) -> None:
+    """The Protocols are what it implements: a capability that was misspelled would be found."""
+    folder = tree.root / "cli" / "promptster" / "agents" / ID
+    words = [sys.executable, "-m", "mypy", "--follow-imports", "silent", str(folder)]
+    done = subprocess.run(words, cwd=tree.root, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+
+
 def test_help_and_completion_name_it(tree: Tree, tmp_path: Path) -> None:
     """Wherever agents are listed."""
     person = Person(name="ada", home=tmp_path, extra=tree.environ)

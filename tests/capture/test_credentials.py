@@ -39,14 +39,14 @@ def _without(value: Any) -> Any:
 @given(JSON)
 def test_any_value_loses_them_and_nothing_else(value: Any) -> None:
     """Texts and names at any depth; what holds none is handed back as it is."""
-    got = knowing(KEY.encode()).taken_out(value)
+    got = knowing(KEY.encode()).removed_from(value)
     assert got == _without(value)
     assert got is value or KEY in repr(value)
 
 
 def test_bytes_lose_them_too() -> None:
     """A body that could not be read is bytes."""
-    assert knowing(KEY.encode()).taken_out(b"\xff" + KEY.encode()) == b"\xff" + REMOVED.encode()
+    assert knowing(KEY.encode()).removed_from(b"\xff" + KEY.encode()) == b"\xff" + REMOVED.encode()
 
 
 def test_a_value_too_deep_to_be_rewritten_is_left_out() -> None:
@@ -54,7 +54,7 @@ def test_a_value_too_deep_to_be_rewritten_is_left_out() -> None:
     value: Any = KEY
     for _ in range(100_000):
         value = [value]
-    assert knowing(KEY.encode()).taken_out(value) == REMOVED
+    assert knowing(KEY.encode()).removed_from(value) == REMOVED
 
 
 def test_only_the_latest_are_kept() -> None:
@@ -62,4 +62,4 @@ def test_only_the_latest_are_kept() -> None:
     credentials = knowing(KEY.encode())
     for number in range(1000):
         credentials.learn([b"token-of-a-request-%08d" % number, KEY.encode()])
-    assert credentials.taken_out(f"{KEY} token-of-a-request-00000001") == f"{REMOVED} token-of-a-request-00000001"
+    assert credentials.removed_from(f"{KEY} token-of-a-request-00000001") == f"{REMOVED} token-of-a-request-00000001"

@@ -65,7 +65,7 @@ def test_a_huge_incompressible_event_fits_a_batch() -> None:
 def test_old_events_are_read_from_the_disk() -> None:
     """What memory let go, or a former run left unsealed, is sealed from the journal."""
     certified, disk = Certified(), MemoryDisk()
-    bench = Bench(certified, disk, limits=JournalLimits(fresh=100))
+    bench = Bench(certified, disk, limits=JournalLimits(recent=100))
     bench.record(note("a"), note("b"))
     bench.seal()
     bench.record(note("c"), note("d"), note("e"))
@@ -101,7 +101,7 @@ async def test_a_batch_that_could_not_be_stored_is_made_again() -> None:
             raise OSError(errno.ENOSPC, "full")
 
     disk.on_call = refuse
-    bench.recorder.grown.set()
+    bench.recorder.durable_changed.set()
     task = asyncio.create_task(bench.sealer.run())
     await bench.sealer.stored.wait()
     assert refused.is_set()
@@ -118,7 +118,7 @@ async def test_a_backlog_makes_larger_batches() -> None:
         await bench.sealer.seal_all()
     bench.sealer.stored.clear()
     bench.record(note("next"))
-    bench.recorder.grown.set()
+    bench.recorder.durable_changed.set()
     task = asyncio.create_task(bench.sealer.run())
     for _ in range(5):
         await asyncio.sleep(0)
@@ -135,7 +135,7 @@ async def test_a_cancellation_that_comes_with_a_hurry_is_not_lost(steps: int) ->
     bench = Bench(Certified(), MemoryDisk(), sealing=SealingLimits(gather_s=3600.0))
     task = asyncio.get_running_loop().create_task(bench.sealer.run())
     bench.record(note("a"))
-    bench.recorder.grown.set()
+    bench.recorder.durable_changed.set()
     for _ in range(5):
         await asyncio.sleep(0)
     bench.sealer.hurry()

@@ -196,7 +196,7 @@ async def test_a_lost_batch_file_is_settled_without_doubling() -> None:
     desk.fill(1, "more")
     await desk.send()
     assert desk.restarts == 0
-    assert desk.bench.recorder.grown.is_set()
+    assert desk.bench.recorder.durable_changed.is_set()
     await desk.bench.sealer.seal_all()
     await desk.send()
     assert desk.shelf.public() == desk.bench.public()

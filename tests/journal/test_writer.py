@@ -288,26 +288,26 @@ async def test_a_writer_that_breaks_ends_the_recorder() -> None:
     assert bench.recorder.durable_seq == 1
 
 
-def test_fresh_events_are_handed_out_without_reading_the_disk() -> None:
+def test_recent_events_are_handed_out_without_reading_the_disk() -> None:
     """The sealer gets what just became durable from memory, and is told when it must read."""
     bench = Bench(Certified(), MemoryDisk())
     bench.record(note("a"), note("b"))
-    fresh = bench.recorder.take_fresh(0)
-    assert fresh is not None
-    assert [event.seq for event in fresh] == [0, 1]
-    assert [event.seq for event in bench.recorder.take_fresh(1) or []] == [1]
-    assert bench.recorder.take_fresh(2) == []
-    assert bench.recorder.take_fresh(0) is None
+    recent = bench.recorder.take_recent(0)
+    assert recent is not None
+    assert [event.seq for event in recent] == [0, 1]
+    assert [event.seq for event in bench.recorder.take_recent(1) or []] == [1]
+    assert bench.recorder.take_recent(2) == []
+    assert bench.recorder.take_recent(0) is None
 
 
-def test_fresh_events_do_not_pile_up() -> None:
+def test_recent_events_do_not_pile_up() -> None:
     """While nobody seals, memory holds the oldest events only; the others are read from disk when their turn comes."""
-    bench = Bench(Certified(), MemoryDisk(), limits=JournalLimits(fresh=5_000))
+    bench = Bench(Certified(), MemoryDisk(), limits=JournalLimits(recent=5_000))
     for number in range(5):
         bench.record(call(number, "x" * 2000))
-    fresh = bench.recorder.take_fresh(0) or []
-    assert [event.seq for event in fresh] == [0, 1]
-    assert bench.recorder.take_fresh(2) is None
+    recent = bench.recorder.take_recent(0) or []
+    assert [event.seq for event in recent] == [0, 1]
+    assert bench.recorder.take_recent(2) is None
     assert [event.seq for event in bench.recorder.events(start=2)] == [2, 3, 4]
 
 

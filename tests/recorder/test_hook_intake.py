@@ -121,9 +121,9 @@ async def test_an_answer_means_that_the_call_is_on_disk(tmp_path: Path) -> None:
         assert intake.intake.drain() == 0
         first, second = ((call.wall_ms, call.mono_ms) for call in kept)
         assert first[1] < second[1]
-        intake.intake.remove(intake.intake.told({second}))
+        intake.intake.remove(intake.intake.captured_files({second}))
         assert len(spool.waiting(str(intake.spool))) == 1
-        intake.intake.remove(intake.intake.told())
+        intake.intake.remove(intake.intake.captured_files())
         assert spool.waiting(str(intake.spool)) == []
 
 
@@ -193,7 +193,7 @@ def test_spooled_calls_are_taken_once_and_then_removed(tmp_path: Path) -> None:
     assert drained.drain.drain() == 0
     assert drained.taken == [b"one", b"two"]
     assert len(spool.waiting(str(drained.folder))) == 2
-    told = drained.drain.told()
+    told = drained.drain.captured_files()
     assert told
     drained.drain.remove(told)
     assert spool.waiting(str(drained.folder)) == []
@@ -206,7 +206,7 @@ def test_a_call_that_the_journal_holds_is_not_taken_again(tmp_path: Path) -> Non
     first.drain.drain()
     again = Drained(tmp_path / "spool", frozenset(first.times))
     assert again.drain.drain() == 0
-    again.drain.remove(again.drain.told())
+    again.drain.remove(again.drain.captured_files())
     assert spool.waiting(str(again.folder)) == []
 
 
@@ -228,7 +228,7 @@ def test_calls_of_one_millisecond_are_told_apart(tmp_path: Path) -> None:
         (first.taken[0], first.times[0]),
         (first.taken[2], first.times[2]),
     ]
-    again.drain.remove(again.drain.told())
+    again.drain.remove(again.drain.captured_files())
     assert spool.waiting(str(again.folder)) == []
 
 
@@ -267,7 +267,7 @@ def test_a_damaged_file_is_told_and_removed(tmp_path: Path) -> None:
     sealed = path.read_bytes()
     path.write_bytes(sealed[:-1] + bytes([sealed[-1] ^ 1]))
     assert drained.drain.drain() == 0
-    drained.drain.remove(drained.drain.told())
+    drained.drain.remove(drained.drain.captured_files())
     drained.drain.drain()
     assert drained.unreadable == 1
 

@@ -6,7 +6,7 @@ import pytest
 from tests.helpers.certified import NOW_MS
 from tests.helpers.recorders import HandClock
 
-from promptster.recorder.lifetime import GRACE_MS, HANDING_IN_MS, LONG_OVER_MS, QUIET_MS, Lifetime
+from promptster.recorder.lifetime import GRACE_MS, QUIET_MS, SUBMITTED_GRACE_MS, UPLOAD_OVERDUE_MS, Lifetime
 from promptster.session_folder.folder import SessionState
 
 ENDED = [SessionState.LAPSED, SessionState.WITHDRAWN, SessionState.STOPPED]
@@ -53,7 +53,7 @@ def test_submit_has_time_to_end_it_itself() -> None:
     clock = HandClock()
     linger = Lifetime(clock, upload_until=0)
     assert not linger.may_go(SessionState.CLOSED, None)
-    clock.pass_by(HANDING_IN_MS - 1)
+    clock.pass_by(SUBMITTED_GRACE_MS - 1)
     assert not linger.may_go(SessionState.CLOSED, None)
     clock.pass_by(1)
     assert linger.may_go(SessionState.CLOSED, None)
@@ -63,7 +63,7 @@ def test_a_collector_that_never_says_the_end_is_not_waited_for() -> None:
     """A day behind the time for upload nothing will be taken any more; a clock that is a day off is no reason."""
     clock = HandClock()
     linger = Lifetime(clock, upload_until=NOW_MS)
-    clock.pass_by(LONG_OVER_MS)
+    clock.pass_by(UPLOAD_OVERDUE_MS)
     assert not linger.may_go(SessionState.RECORDING, None)
     clock.pass_by(1)
     assert not linger.may_go(SessionState.RECORDING, None)
@@ -73,11 +73,11 @@ def test_a_collector_that_never_says_the_end_is_not_waited_for() -> None:
 
 def test_an_end_that_was_none_starts_anew() -> None:
     """A clock that was set back belongs to a session that goes on."""
-    clock = HandClock(wall=NOW_MS + LONG_OVER_MS + 1)
+    clock = HandClock(wall=NOW_MS + UPLOAD_OVERDUE_MS + 1)
     linger = Lifetime(clock, upload_until=NOW_MS)
     assert not linger.may_go(SessionState.RECORDING, None)
     clock.wall = NOW_MS
     clock.mono += GRACE_MS
     assert not linger.may_go(SessionState.RECORDING, None)
-    clock.wall = NOW_MS + LONG_OVER_MS + 1
+    clock.wall = NOW_MS + UPLOAD_OVERDUE_MS + 1
     assert not linger.may_go(SessionState.RECORDING, None)

@@ -45,7 +45,7 @@ def capture_in(workspace: Path) -> tuple[PlacedCapture, list[str], list[Draft]]:
         agents=readers(),
         hooked_agents=None,
         workspace=workspace,
-        tell=told.append,
+        record_detail=told.append,
     )
     return made, told, drafts
 

@@ -27,7 +27,7 @@ def raised(error: Exception) -> Exception:
 def test_an_exception_is_its_type_and_its_places() -> None:
     """The text of an exception quotes what was being read, so it stays out."""
     told = describe(raised(ValueError("a prompt: plant-77")))
-    assert told.startswith("ValueError@test_log.raised:")
+    assert told.startswith("ValueError@test_process_log.raised:")
     assert "plant" not in told
     assert describe(raised(OSError(28, "/home/candidate/secret"))).startswith("OSError[28]@")
 

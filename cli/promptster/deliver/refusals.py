@@ -122,7 +122,7 @@ class Refusals:
         if self._holds_same_events(header):
             adoption = Adoption(n=n, last=n, header_sha256=digest, next_seq=next_seq, base=None)
             self._outbox.adopt(adoption, {n: receipt})
-            self._recorder.grown.set()
+            self._recorder.durable_changed.set()
             return True
         await self._adopt_head(n, base=header.first)
         self._start_anew()
@@ -164,7 +164,7 @@ class Refusals:
             return False
         self._sealer.make_smaller()
         self._outbox.set_aside(n)
-        self._recorder.grown.set()
+        self._recorder.durable_changed.set()
         self._sealer.hurry()
         return True
 

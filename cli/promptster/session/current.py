@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from promptster.errors import RecorderRunningError, RecorderUnreachableError, SessionError
-from promptster.session_folder.control_client import ControlClient
 from promptster.session_folder.folder import SessionFolder
 
 if TYPE_CHECKING:
     from promptster.keys import SecretStore, SessionSecrets
     from promptster.paths import Paths
     from promptster.session.workspace.worktree import WorkTree
+    from promptster.session_folder.control_client import ControlClient
     from promptster.session_folder.control_messages import RecorderStatus
     from promptster.session_folder.folder import SessionFacts
     from promptster.session_folder.touched_files import TouchedFiles
@@ -121,6 +121,8 @@ class Current:
     @property
     def control(self) -> ControlClient:
         """The connection to the recorder."""
+        from promptster.session_folder.control_client import ControlClient  # noqa: PLC0415 - needs a session
+
         return ControlClient(self.folder)
 
     def recorder_status(self) -> RecorderStatus | None:

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from promptster.config import is_loopback
 from promptster.errors import SessionError
-from promptster.proxy.upstreams import DEFAULT_UPSTREAMS, at_usual_address
+from promptster.protocol.providers import USUAL_ADDRESSES, at_usual_address
 from promptster.session_folder.wording import one_line
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def unusual_addresses(base_urls: Mapping[str, str]) -> tuple[Address, ...]:
     """Return the providers that are not at their usual address, sorted by name."""
     usual = at_usual_address(base_urls)
     return tuple(
-        Address(name=name, url=url, usual=DEFAULT_UPSTREAMS[name].base_url if name in DEFAULT_UPSTREAMS else None)
+        Address(name=name, url=url, usual=USUAL_ADDRESSES.get(name))
         for name, url in sorted(base_urls.items())
         if name not in usual
     )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from promptster.agents.company import Finding, host_of
 from promptster.agents.registry import plugins
-from promptster.proxy.upstreams import DEFAULT_UPSTREAMS
+from promptster.protocol.providers import USUAL_ADDRESSES
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Finding", "find_company_providers"]
 
-_KNOWN_HOSTS = frozenset(host_of(upstream.base_url) for upstream in DEFAULT_UPSTREAMS.values())
+_KNOWN_HOSTS = frozenset(host_of(url) for url in USUAL_ADDRESSES.values())
 
 
 def find_company_providers(
