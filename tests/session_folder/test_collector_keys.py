@@ -1,4 +1,4 @@
-"""A session's documents say whom it believes; a key that it does not know is looked up once."""
+"""A session's documents say which keys it trusts; an unknown key is looked up once."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def server() -> Iterator[Answering]:
-    """Where the collector answers."""
+    """The collector's address."""
     with Answering() as made:
         yield made
 
 
 def test_trust_begins_at_the_key_that_signed_the_invite(tmp_path: Path) -> None:
-    """Also where the key file begins earlier."""
+    """Earlier keys of the key file are not trusted."""
     certified = Certified()
     older = SigningKey.generate(certified.named("older"))
     records = [first_key(older, created_ms=NOW_MS)]
@@ -43,7 +43,7 @@ def test_trust_begins_at_the_key_that_signed_the_invite(tmp_path: Path) -> None:
 
 
 def test_an_unknown_key_is_looked_up_at_the_collector(tmp_path: Path, server: Answering) -> None:
-    """Its succession is checked and kept; a known one costs no call."""
+    """The collector's succession is checked and kept; a known key needs no call."""
     certified = Certified()
     newer = SigningKey.generate(certified.named("newer"))
     folder = certified.folder(paths_below(tmp_path), collector_url=server.url)
@@ -59,7 +59,7 @@ def test_an_unknown_key_is_looked_up_at_the_collector(tmp_path: Path, server: An
 
 
 def test_a_key_that_nobody_vouches_for_stays_unknown(tmp_path: Path, server: Answering) -> None:
-    """Whatever the collector answers, and also when it does not."""
+    """It stays unknown whatever the collector answers, and without an answer."""
     certified = Certified()
     stranger = SigningKey.generate(certified.named("stranger"))
     folder = certified.folder(paths_below(tmp_path), collector_url=server.url)
