@@ -1,7 +1,7 @@
 """What a row of the table of RFC 9112's rules is; the rows are in the modules next to this one.
 
-``{path}`` in a request stands for the proxy's token and an upstream's name, ``{host}`` for the proxy's address. Where a
-row does not say what arrives, it is the same bytes with the path's beginning taken off and the provider's own host.
+``{path}`` in a request stands for the proxy's token and an upstream's name, ``{host}`` for the proxy's address. If a
+row does not say what arrives, it is the same bytes without the beginning of the path and with the provider's own host.
 """
 
 from __future__ import annotations
