@@ -116,10 +116,10 @@ def test_an_agent_that_is_not_allowed_is_refused_by_name(acme: Stage, tmp_path: 
         for name in ("claude", "cursor-agent"):
             answer = person.call("run", name, "-p", "hello", cwd=invited.workspace)
             assert (answer.code, answer.stdout) == (125, "")
-            assert answer.stderr == f"error: {name} may not be used in this assessment\nUse `promptster run codex`.\n"
+            assert answer.stderr == f"error: this assessment does not allow {name}\nUse `promptster run codex`.\n"
         inside = person.call("shell", "-c", "claude -p hello", cwd=invited.workspace)
         assert (inside.code, inside.stdout) == (125, "")
-        assert "claude may not be used in this assessment" in inside.stderr
+        assert "this assessment does not allow claude" in inside.stderr
         kinds = {entry["kind"] for entry in person.result("inspect", "--all")["entries"]}
         assert "prompt" not in kinds
 
@@ -135,7 +135,10 @@ def test_nothing_is_recorded_for_a_provider_that_the_policy_does_not_name(acme: 
     exchange_policy_in(acme.running.data, assessment, only_anthropic)
     with acme.invited("one-provider", assessment=assessment) as invited:
         refused = invited.person.call(*invited.start_words("--json"))
-        assert (refused.code, refused.document["error"]["message"]) == (2, "the policy names no provider 'openai'")
+        assert (refused.code, refused.document["error"]["message"]) == (
+            2,
+            "the policy does not name the provider 'openai'",
+        )
         words = ("start", invited.link, "--workspace", str(invited.workspace), "--secrets", "file")
         accept = ("--accept-policy", invited.policy_hash(), *UPSTREAMS[:2])
         assert invited.person.call(*words, *accept, "--json").code == 0

@@ -12,7 +12,7 @@ import pytest
 from tests.e2e.world import wait_until
 from tests.helpers.hiring import stage
 
-from promptster.journal.heartbeat import STILL_MS
+from promptster.journal.heartbeat import STOPPED_MS
 from promptster.protocol.heartbeats import LATE_MS
 from promptster.session_folder.control_client import ControlClient
 
@@ -47,5 +47,5 @@ def test_a_recorder_that_was_stopped_leaves_a_silence(tmp_path: Path) -> None:
     assert told["silence"]["to_ms"] - told["silence"]["from_ms"] > LATE_MS
     assert told["silence"]["to_seq"] > told["silence"]["seq"]
     assert told["capture_gap"]["text"].endswith("the recorder was stopped")
-    assert told["capture_gap"]["to_ms"] - told["capture_gap"]["from_ms"] > STILL_MS
+    assert told["capture_gap"]["to_ms"] - told["capture_gap"]["from_ms"] > STOPPED_MS
     assert "the recorder was silent" in shown.stdout

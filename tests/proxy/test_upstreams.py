@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from promptster.errors import ConfigurationError
-from promptster.proxy.upstreams import DEFAULT_UPSTREAMS, Upstream, at_usual_address
+from promptster.proxy.upstreams import DEFAULT_UPSTREAMS, Upstream
 
 
 def test_the_default_table() -> None:
@@ -65,9 +65,3 @@ def test_an_unusable_name_is_refused(name: str) -> None:
     """A name is one path segment, and not that of the hooks."""
     with pytest.raises(ConfigurationError):
         Upstream(name, "https://h.example")
-
-
-def test_usual_addresses_are_told_from_others() -> None:
-    """A known name at another address, or an unknown name, is not usual."""
-    given = {"anthropic": "https://api.anthropic.com", "openai": "http://127.0.0.1:1/v1", "own": "https://own.example"}
-    assert at_usual_address(given) == ["anthropic"]

@@ -14,7 +14,7 @@ from promptster.network import Network
 from promptster.protocol.errors import SignatureError
 from promptster.protocol.key_succession import first_key, keyfile_object, next_key, write_keyfile
 from promptster.protocol.signing import SigningKey
-from promptster.session_folder.collector_keys import KEYS, believing, trusted_keys
+from promptster.session_folder.collector_keys import KEYS, read_signed, trusted_keys
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,12 +47,12 @@ def test_an_unknown_key_is_looked_up_at_the_collector(tmp_path: Path, server: An
     certified = Certified()
     newer = SigningKey.generate(certified.named("newer"))
     folder = certified.folder(paths_below(tmp_path), collector_url=server.url)
-    assert believing(folder, Network(), lambda keys: keys.find(certified.collector_key.kid))
+    assert read_signed(folder, Network(), lambda keys: keys.find(certified.collector_key.kid))
     assert server.asked == []
     records = [first_key(certified.collector_key, created_ms=NOW_MS)]
     records.append(next_key(certified.collector_key, newer.public_key, created_ms=NOW_MS))
     server.answer = Answer(body=write_keyfile(records))
-    assert believing(folder, Network(), lambda keys: keys.find(newer.kid)) == newer.public_key
+    assert read_signed(folder, Network(), lambda keys: keys.find(newer.kid)) == newer.public_key
     assert [asked.path for asked in server.asked] == ["/v1/keys"]
     assert folder.read_document(KEYS) == write_keyfile(records)
     assert trusted_keys(folder).find(newer.kid) == newer.public_key
@@ -67,8 +67,8 @@ def test_a_key_that_nobody_vouches_for_stays_unknown(tmp_path: Path, server: Ans
     for answer in (Answer(body=own), Answer(body=certified.keyfile), Answer(body=b"<html>")):
         server.answer = answer
         with pytest.raises(SignatureError):
-            believing(folder, Network(), lambda keys: keys.find(stranger.kid))
+            read_signed(folder, Network(), lambda keys: keys.find(stranger.kid))
     server.answer = Answer(cut=True)
     with pytest.raises(CollectorError):
-        believing(folder, Network(), lambda keys: keys.find(stranger.kid))
+        read_signed(folder, Network(), lambda keys: keys.find(stranger.kid))
     assert folder.read_document(KEYS) == certified.keyfile

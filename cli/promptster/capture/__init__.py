@@ -1,5 +1,6 @@
-"""From one API's bytes and an agent's hook payloads to drafts of events.
+"""Turns observed API traffic and hook payloads into drafts of events.
 
-What lives here knows providers' wire formats and agents' habits. It opens no socket and writes no file: the proxy hands
-in observed exchanges, the hook receiver payloads, and every finding leaves through one ``append`` function.
+These modules know the wire formats of providers and, through the readers they are given, the conventions of agents.
+They open no socket and write no file: the proxy passes in observed exchanges, the hook intake passes in payloads, and
+every draft leaves through one ``append`` function.
 """

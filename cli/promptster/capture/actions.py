@@ -16,26 +16,26 @@ if TYPE_CHECKING:
     from promptster.capture.providers.interface import Json, ToolUse
 
 _DIFF_LINES = 20_000
-"""Lines beyond which no patch is computed; the two texts stand beside it anyway."""
+"""Most lines for which a patch is computed; the event has both texts in any case."""
 _NO_COUNT = re.compile(r"(?<= )([-+]\d+)(?= )")
 _CELL_NAME = 100
-"""Characters of a cell's id that are told."""
+"""Most characters of a cell's id in a patch."""
 _DONE_TO_CELLS = {"replace": "replaced", "insert": "inserted", "delete": "deleted"}
 _DIFF_PAIRS = 4_000_000
-"""Pairs of changed lines beyond which none is either: comparing them would hold everything else up for seconds."""
+"""Most pairs of changed lines for which a patch is computed: comparing more would block the recorder for seconds."""
 
 
 def unified(path: str, before: str, after: str) -> str | None:
-    """A unified diff of two whole texts, or ``None`` when there is nothing to show or too much to compare."""
+    """A unified diff of two whole texts, or ``None`` if they are equal or too large to compare."""
     lines = _compared(path, before, after)
     ended = (line if line.endswith("\n") else f"{line}\n{NO_NEWLINE}\n" for line in lines)
     return "".join(ended) or None
 
 
 def passages(path: str, pairs: Sequence[tuple[str, str]]) -> str | None:
-    """A diff of passages whose place in their file is not known: its hunks have no line numbers, and no end of a file.
+    """A diff of passages at an unknown position in their file: its hunks have no line numbers and no end of file.
 
-    ``None`` when there is nothing to show, or too much to compare.
+    ``None`` if the passages are equal or too large to compare.
     """
     hunks: list[str] = []
     for before, after in pairs:
@@ -47,7 +47,7 @@ def passages(path: str, pairs: Sequence[tuple[str, str]]) -> str | None:
 
 
 def _compared(path: str, before: str, after: str) -> list[str]:
-    """The lines of a unified diff; none when there is nothing to show or too much to compare."""
+    """The lines of a unified diff; empty if the texts are equal or too large to compare."""
     old, new = lines_of(before), lines_of(after)
     if before == after or len(old) + len(new) > _DIFF_LINES or _pairs(old, new) > _DIFF_PAIRS:
         return []
@@ -57,7 +57,7 @@ def _compared(path: str, before: str, after: str) -> list[str]:
 
 
 def _counted(head: str) -> str:
-    """A hunk's head with its counts, also where they are 1, as agents write it."""
+    """A hunk's header with explicit counts, including counts of 1, as agents write it."""
     return _NO_COUNT.sub(r"\1,1", head)
 
 
@@ -67,7 +67,7 @@ def _names(path: str) -> tuple[str, str]:
 
 
 def _pairs(old: Sequence[str], new: Sequence[str]) -> int:
-    """How many lines that differ meet how many, between what begins and what ends both texts."""
+    """The number of pairs of lines between the common beginning and the common end of both texts."""
     shorter = min(len(old), len(new))
     head = next((at for at in range(shorter) if old[at] != new[at]), shorter)
     tail = next((at for at in range(shorter - head) if old[-1 - at] != new[-1 - at]), shorter - head)
@@ -85,8 +85,8 @@ def file_edit(
 ) -> kinds.FileEdit:
     """An edit of one file.
 
-    ``before`` and ``after`` are the whole file where it is known, else the passages that changed; ``None`` where there
-    was or is nothing, or nobody told. The patch says which: hunks with line numbers are those of a whole file.
+    ``before`` and ``after`` are the whole file if it is known, else the passages that changed; ``None`` if the file did
+    not exist or its content is unknown. The patch shows which: hunks have line numbers only for a whole file.
     """
     return kinds.FileEdit(
         tool_use_id=tool_use_id or None,
@@ -99,7 +99,7 @@ def file_edit(
 
 
 def replaced_passages(*, tool_use_id: str, path: str, pairs: Sequence[tuple[str, str]]) -> kinds.FileEdit:
-    """An edit of which only the passages are known that were replaced, and by what."""
+    """An edit of which only the replaced passages and their replacements are known."""
     before, after = ("\n".join(texts) for texts in zip(*pairs, strict=True))
     return file_edit(
         tool_use_id=tool_use_id,
@@ -114,20 +114,20 @@ def replaced_passages(*, tool_use_id: str, path: str, pairs: Sequence[tuple[str,
 def edited_cell(
     *, tool_use_id: str, path: str, cell: str, mode: str, before: str | None, after: str | None, is_known: bool = True
 ) -> kinds.FileEdit:
-    """An edit of one cell of a notebook: its texts are the cell's, and its patch names the cell and what became of it.
+    """An edit of one notebook cell: the texts are the cell's, and the patch names the cell and the kind of change.
 
     Args:
         tool_use_id: the call.
         path: the notebook.
-        cell: the cell's id; of a new one that of the cell before it, if its own is not known.
+        cell: the cell's id; for a new cell without a known id, the id of the cell before it.
         mode: replace, insert or delete.
-        before: the cell's text before, where it is known.
+        before: the cell's text before, if known.
         after: its text after.
-        is_known: whether ``cell`` is the cell's own id, and ``before`` all that stood there.
+        is_known: whether ``cell`` is the cell's own id and ``before`` is its whole text.
     """
     named = f"cell {' '.join(cell.split())[:_CELL_NAME]}" if cell.strip() else "a cell"
     if mode == "insert" and not is_known:
-        named = f"a new cell behind {named}" if cell.strip() else "a new cell"
+        named = f"a new cell after {named}" if cell.strip() else "a new cell"
     head = f"@@ {named}, {_DONE_TO_CELLS.get(mode, 'replaced')}"
     lines = _compared(path, before or "", after or "") if is_known or mode == "insert" else []
     hunks = [head if line == "@@" else line for line in unplaced([line.removesuffix("\n") for line in lines[2:]])]
@@ -142,7 +142,7 @@ def edited_cell(
 
 
 def created_file(*, tool_use_id: str, path: str, content: str) -> kinds.FileEdit:
-    """A file that was not there before, whole."""
+    """A new file with its whole content."""
     return file_edit(
         tool_use_id=tool_use_id,
         path=path,
@@ -164,7 +164,7 @@ def command(
     is_error: bool | None = None,
     duration_ms: Json = None,
 ) -> kinds.Command:
-    """A command that ran; ``exit_code`` only where the agent's report says it."""
+    """A command that ran; ``exit_code`` only if the agent reported it."""
     return kinds.Command(
         tool_use_id=tool_use_id or None,
         command=command,
@@ -185,7 +185,7 @@ def tool_call(*, tool_use_id: str, name: str, given: Json) -> kinds.ToolCall:
 def tool_result(
     *, tool_use_id: str, name: str, content: Json, is_error: bool | None, duration_ms: Json = None
 ) -> kinds.ToolResult:
-    """What a tool gave back."""
+    """The result of a tool call."""
     return kinds.ToolResult(
         tool_use_id=tool_use_id or None,
         name=name or None,
@@ -196,7 +196,7 @@ def tool_result(
 
 
 def permission(*, decision: str, call: ToolUse, mode: str | None = None, is_named: bool = True) -> kinds.Permission:
-    """A question to the person at the keyboard, or its answer.
+    """A permission prompt to the candidate, or its answer.
 
     Args:
         decision: asked, allowed or denied.
@@ -214,20 +214,20 @@ def permission(*, decision: str, call: ToolUse, mode: str | None = None, is_name
 
 
 def output_cut(tool_use_id: str, **facts: int | str) -> kinds.AgentOther:
-    """How much of a call's output the agent itself left out."""
+    """How much of a call's output the agent left out."""
     payload = {"tool_use_id": tool_use_id, **facts}
     return kinds.AgentOther(raw_kind=OUTPUT_CUT, payload=payload)
 
 
 def whole_ms(value: Json) -> int | None:
-    """Milliseconds as a whole number, or ``None`` for anything that is not a sane duration."""
+    """Milliseconds as a whole number, or ``None`` if the value is not a plausible duration."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
     return round(value) if 0 <= value < 1e12 else None  # noqa: PLR2004 - thirty years
 
 
 def exit_code(value: Json) -> int | None:
-    """An exit code, or ``None`` for anything that cannot be one."""
+    """An exit code, or ``None`` if the value cannot be one."""
     return value if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 1 << 32 else None
 
 

@@ -1,7 +1,7 @@
-"""Credentials taken out of what is recorded, wherever they show up: an echo in an error, a printed environment.
+"""Removes credentials from everything that is recorded, for example an echo in an error or a printed environment.
 
-The header fields that carry them are never recorded. What they carried is known here, in memory alone, so that the same
-characters are not recorded from elsewhere either.
+The header fields that contain credentials are never recorded. Their values are kept here, only in memory, so that the
+same characters are removed wherever else they occur.
 """
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 REMOVED: Final = "[credential removed]"
-"""What stands in a credential's place."""
+"""The text that replaces a credential."""
 
 _KEPT = 64
 _SHORTEST = 16
 
 
 class Credentials:
-    """The latest credentials that agents have shown to their providers."""
+    """The latest credentials that agents have sent to their providers."""
 
     def __init__(self) -> None:
         self._known: OrderedDict[str, None] = OrderedDict()
 
     def learn(self, values: Iterable[bytes]) -> None:
-        """Know these from now on; values of fewer than 16 characters could be words, and are not taken out."""
+        """Remove these from now on, except values of fewer than 16 characters, which could be ordinary words."""
         for value in values:
             if len(value) >= _SHORTEST:
                 self._known[value.decode("latin-1")] = None
@@ -36,28 +36,28 @@ class Credentials:
         while len(self._known) > _KEPT:
             self._known.popitem(last=False)
 
-    def taken_out(self, value: Any) -> Any:
-        """A field's value, JSON or bytes, without any of them; the value itself when it holds none."""
+    def removed_from(self, value: Any) -> Any:
+        """A field's value, JSON or bytes, without any credential; the same object if it contains none."""
         if isinstance(value, bytes):
             for known in self._known:
                 value = value.replace(known.encode("latin-1"), REMOVED.encode())
             return value
         if isinstance(value, str):
-            return self._out_of(value)
-        if not self._stands_in(value):
+            return self._replaced(value)
+        if not self._occurs_in(value):
             return value
         try:
-            return json.loads(self._out_of(json.dumps(value, ensure_ascii=False)))
-        except (RecursionError, ValueError):  # nested too deeply, or a number was a credential's word
+            return json.loads(self._replaced(json.dumps(value, ensure_ascii=False)))
+        except (RecursionError, ValueError):  # nested too deeply, or a credential was part of a number
             return REMOVED
 
-    def _out_of(self, text: str) -> str:
+    def _replaced(self, text: str) -> str:
         for known in self._known:
             text = text.replace(known, REMOVED)
         return text
 
-    def _stands_in(self, value: object) -> bool:
-        """Whether any text inside holds one; most values hold none, and are looked through quickly."""
+    def _occurs_in(self, value: object) -> bool:
+        """Whether any text inside contains a credential; most values contain none, so this check is fast."""
         left = [value] if self._known else []
         while left:
             item = left.pop()

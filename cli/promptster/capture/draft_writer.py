@@ -1,4 +1,4 @@
-"""The one way out of capture: drafts, stamped, within the policy's kinds, without credentials, silent while paused."""
+"""Writes every draft of capture: with a time, of an allowed kind, without credentials, and not while paused."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ class Stamp(NamedTuple):
 
 
 class DraftWriter:
-    """Turns events into drafts and hands them to the recorder."""
+    """Turns events into drafts and passes them to the journal writer."""
 
     def __init__(self, append: Callable[[Draft], int], clock: Clock, allowed_kinds: Collection[str]) -> None:
         self._append = append
         self._clock = clock
         self._allowed = frozenset(allowed_kinds)
         self.credentials = Credentials()
-        """What is taken out of every field."""
+        """The credentials to remove from every field."""
         self.paused = False
-        """While true nothing is drafted."""
+        """Whether drafts are left out at the moment."""
         self.counts: Counter[str] = Counter()
-        """What was written, dropped or passed over, by a word for each."""
+        """How many events were written, by kind, or left out, by reason."""
 
     def now(self) -> Stamp:
-        """This moment."""
+        """The current time by both clocks."""
         return Stamp(self._clock.wall_ms(), self._clock.mono_ms())
 
     def write(
@@ -55,11 +55,11 @@ class DraftWriter:
         """Draft one event.
 
         Args:
-            src: who saw it.
+            src: the source that observed it.
             event: what happened.
             lane: the conversation.
-            refs: earlier events it belongs to; those that were not recorded are left out.
-            at: when it happened, if not now.
+            refs: earlier events that it belongs to; those that were not recorded are left out.
+            at: when it happened; now if not given.
 
         Returns:
             The event's ``seq``, or ``None`` when it was not recorded.
@@ -85,5 +85,5 @@ class DraftWriter:
 
     def _without_credentials(self, event: Event) -> Event:
         values = fields_of(event)
-        cleaned = {name: self.credentials.taken_out(value) for name, value in values.items()}
+        cleaned = {name: self.credentials.removed_from(value) for name, value in values.items()}
         return structs.replace(event, **cleaned) if any(cleaned[name] is not values[name] for name in values) else event

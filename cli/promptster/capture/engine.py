@@ -1,6 +1,6 @@
-"""Capture: observed exchanges and hook payloads go in, drafts come out, each thing once per source.
+"""Capture: turns observed exchanges and hook payloads into drafts, each item once per source.
 
-What was captured before a restart is learned again from the journal by ``absorb``; no other state is kept anywhere.
+After a restart ``absorb`` restores from the journal what was already captured; there is no other stored state.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 
 class Capture:
-    """The engine; every method is quick and is called from one thread."""
+    """The capture engine; every method is fast and must be called from the same thread."""
 
     def __init__(
         self,
@@ -52,15 +52,15 @@ class Capture:
         hooked_agents: Collection[str] | None = None,
         workspace: Path | None = None,
     ) -> None:
-        """Capture into ``append``, which returns the event's ``seq`` at once.
+        """Send drafts to ``append``, which returns the event's ``seq`` at once.
 
         Args:
-            append: the recorder.
-            clock: stamps everything that is not stamped on arrival.
+            append: the journal writer's function.
+            clock: timestamps everything that has no arrival time.
             allowed_kinds: the policy's kinds; other findings are dropped and counted.
-            agents: who can be read.
+            agents: the agents that can be read.
             hooked_agents: agents whose silent hooks are recorded; all that have hooks if not given.
-            workspace: where files are looked at for the line ends of edits; without one, nowhere.
+            workspace: the folder whose files are read for the line ends of edits; none are read without it.
         """
         self._agents = agents
         self._writer = DraftWriter(append, clock, allowed_kinds)
@@ -84,7 +84,7 @@ class Capture:
 
     @property
     def counts(self) -> Counter[str]:
-        """How much was written, by kind, and how much was passed over, by reason."""
+        """How much was written, by kind, and how much was left out, by reason."""
         return self._writer.counts
 
     @property
@@ -93,12 +93,12 @@ class Capture:
         return self._silent_hooks.silent_agents
 
     def absorb(self, event: OpenedEvent) -> None:
-        """Learn from an event that was recorded before this process began; call in order, before anything else."""
+        """Restore state from an event that an earlier process recorded; call in order, before anything else."""
         self._journal_replay.learn(event)
         self._has_orphans = True
 
     def open_observer(self, info: RequestInfo) -> Observer:
-        """Watch one exchange of the proxy's."""
+        """Observe one exchange of the proxy."""
         self._end_orphans()
         self._writer.credentials.learn(info.credentials)
         exchange = ObservedCall(self, self._writer, info, self._agents)
@@ -110,8 +110,8 @@ class Capture:
 
         Args:
             agent: the id of the agent whose hook delivered it.
-            payload: what the agent gave to the hook, as it came.
-            arrived: wall and monotonic milliseconds of its arrival, if that was not now.
+            payload: the bytes that the agent passed to the hook.
+            arrived: wall and monotonic milliseconds of its arrival, if it did not arrive just now.
         """
         self._end_orphans()
         if self._writer.paused:
@@ -131,11 +131,11 @@ class Capture:
 
     @property
     def waiting_hooks(self) -> frozenset[tuple[int, int]]:
-        """When the hooks came, by both clocks, that are not recorded yet: whoever keeps them must keep them on."""
+        """The arrival times, by both clocks, of the hooks that are not recorded yet and must be kept in the spool."""
         return self._hooks.waiting
 
     def _on_disk(self, report: HookReport) -> HookReport:
-        """A report with its edits as they are on disk; looked at now, since the agent waits for its hook."""
+        """A report with its edits as they are on disk; read now, because the agent is waiting for its hook."""
         if report.stage == "call" and report.call is not None:
             self._disk.look(self._agents.touches(report.identity.agent, report.call), report.folder)
         if not any(isinstance(finding, kinds.FileEdit) for finding in report.findings):
@@ -143,11 +143,11 @@ class Capture:
         return replace(report, findings=[self._disk.settle(finding, report.folder) for finding in report.findings])
 
     def hook_refused(self, agent: str, size: int, beginning: bytes) -> None:
-        """Tell that a hook's payload was too long to be read.
+        """Record a gap for a hook whose payload was too long to be read.
 
         Args:
-            agent: whose hook it was.
-            size: bytes of the payload, as far as they are known.
+            agent: the agent of the hook.
+            size: the payload's size in bytes, as far as it is known.
             beginning: its first bytes, for the event's name.
         """
         if self._writer.paused:
@@ -159,16 +159,16 @@ class Capture:
         self._writer.write("recorder", gap)
 
     def tick(self) -> None:
-        """Let time pass; to be called at least every half second."""
+        """Do what is due by the clock; call this at least every half second."""
         self._end_orphans()
         if self._writer.paused:
             return
-        self._tell_faults()
+        self._record_faults()
         self._hooks.release_all()
         self._silent_hooks.tick()
 
     def pause(self) -> None:
-        """Capture nothing until ``resume``; what is under way ends here, as far as it came."""
+        """Capture nothing until ``resume``; exchanges that are open end here with what has arrived."""
         self._hooks.let_go()
         for exchange in list(self._open):
             exchange.abandon("paused")
@@ -176,33 +176,33 @@ class Capture:
         self._writer.paused = True
 
     def resume(self) -> None:
-        """Capture again, from the next request on."""
+        """Continue to capture, from the next request on."""
         self._writer.paused = False
         self._tools.after_pause = set(self._lanes.all())
         self._silent_hooks.forget()
 
     def finish(self) -> None:
-        """The session ends: write what waits, and end what is under way."""
+        """Write everything that waits and end the open exchanges, at the end of the session."""
         self._end_orphans()
         self._hooks.let_go()
         for exchange in list(self._open):
             exchange.abandon("the session ended")
         self._open.clear()
-        self._tell_faults()
+        self._record_faults()
         self._silent_hooks.tick(ending=True)
 
     def faulted(self) -> None:
-        """Something that was seen could not be read, for a fault of ours: the next tick tells that it is missing."""
+        """Note that a fault of capture lost something; the next tick records a gap."""
         self._faults += 1
 
-    def _tell_faults(self) -> None:
+    def _record_faults(self) -> None:
         if self._faults:
-            detail = "a fault of the recorder's own: part of what the agent sent or got is not recorded"
+            detail = "an internal error of the recorder: part of what the agent sent or received is not recorded"
             lost, self._faults = self._faults, 0
             self._writer.write("recorder", kinds.CaptureGap(source="recorder", detail=detail, lost=lost))
 
     def asked(self, exchange: ObservedCall, request: ReadRequest) -> None:
-        """An exchange's request is known."""
+        """Record a request that was read, or count it as a further attempt."""
         if self._writer.paused:
             self._writer.counts["while_paused"] += 1
             self._open.pop(exchange, None)
@@ -228,13 +228,13 @@ class Capture:
         else:
             self._tools.results(agent, identity, turn, is_work=purpose == "work")
             self._subagents.ended(agent, identity, turn)
-            refs = self._new_words(agent, identity, turn) if purpose == "work" else ()
+            refs = self._new_prompts(agent, identity, turn) if purpose == "work" else ()
             asked = Asked(seq=self._request(exchange, call, request, refs), position=turn.position)
             conversation.remember(asked, turn.fingerprint, request.sha256)
         exchange.attempt = (asked, asked.attempts)
 
     def answered(self, exchange: ObservedCall, response: ReadResponse) -> None:
-        """An exchange is over."""
+        """Record the end of a model call: its response and tool calls."""
         self._open.pop(exchange, None)
         identity, attempt = exchange.identity, exchange.attempt
         if identity is None or attempt is None:
@@ -256,7 +256,7 @@ class Capture:
         self._hooks.release(identity)
 
     def passed(self, exchange: ObservedCall, status: int | None) -> None:
-        """A request that is no model call is over: that it happened is kept, not what it said."""
+        """Record that another request than a model call was made, without its content."""
         self._open.pop(exchange, None)
         identity = exchange.agent.identify(exchange.headers, {})
         lane = self._lanes.number(identity) if self._lanes.knows(identity) else 0
@@ -266,7 +266,7 @@ class Capture:
         self._writer.write("proxy", identity.named_in(passed), lane=lane)
 
     def lost(self, exchange: ObservedCall, detail: str, count: int) -> None:
-        """Something was forwarded that could not be observed."""
+        """Record a gap for bytes that were forwarded but could not be observed."""
         now = self._writer.now()
         began = exchange.began.wall_ms
         gap = kinds.CaptureGap(source="proxy", detail=detail, lost=count, from_ms=began, to_ms=now.wall_ms)
@@ -275,8 +275,8 @@ class Capture:
     def _is_streaming(self, identity: Identity) -> bool:
         return any(other == identity and exchange.purpose == "work" for exchange, other in self._open.items())
 
-    def _new_words(self, agent: ReadsRequests, identity: Identity, turn: Turn) -> tuple[int | None, ...]:
-        """Write the prompts, or the beginning of a subagent, that a request tells of; their ``seq``."""
+    def _new_prompts(self, agent: ReadsRequests, identity: Identity, turn: Turn) -> tuple[int | None, ...]:
+        """Write a request's new prompts, or the start of a subagent, and return the ``seq`` of each."""
         conversation, lane = self._conversations.of(identity), self._lanes.number(identity)
         prompts: Sequence[Prompt] = conversation.new_prompts(turn)
         if identity.agent_id:
@@ -309,7 +309,7 @@ class Capture:
             body_raw=(request.raw or None) if request.body is None else None,
         )
         if request.cut:
-            self.lost(exchange, "a request was too long to be kept, or not all of it could be read", 0)
+            self.lost(exchange, "a request was too long to keep, or could not be read in full", 0)
         lane = self._lanes.number(identity)
         return self._writer.write("proxy", identity.named_in(asked), lane=lane, refs=refs)
 
@@ -336,7 +336,7 @@ class Capture:
         return self._writer.write("proxy", identity.named_in(answered), lane=lane, refs=(asked.seq,))
 
     def _end_orphans(self) -> None:
-        """Attempts that a dead recorder left open ended with it; their retry is the next attempt."""
+        """Record the end of attempts that were open when an earlier recorder died; a retry is the next attempt."""
         if not self._has_orphans or self._writer.paused:
             return
         self._has_orphans = False

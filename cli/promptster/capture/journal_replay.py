@@ -1,4 +1,4 @@
-"""What an earlier recorder process captured, learned again from the journal's events."""
+"""Restores the state of capture from the journal's events after a restart of the recorder."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _OPEN_KEPT = 256
 
 
 class JournalReplay:
-    """Fills lanes, tool calls, hooks and subagents from events, in the order in which they were recorded."""
+    """Restores lanes, tool calls, hooks and subagents from events in the order in which they were recorded."""
 
     def __init__(  # noqa: PLR0917 - one part of the engine each
         self,
@@ -48,11 +48,11 @@ class JournalReplay:
         self._subagents = subagents
         self._agents = agents
         self._requests: OrderedDict[int, tuple[Identity, Asked, Provider | None]] = OrderedDict()
-        self._words: dict[Identity, list[str]] = {}
-        """Prompts whose request did not reach the journal."""
+        self._prompts: dict[Identity, list[str]] = {}
+        """Prompts whose request is not in the journal."""
 
     def learn(self, event: OpenedEvent) -> None:
-        """Take over one event."""
+        """Restore state from one event."""
         said = event.event
         identity = identity_of(said)
         if event.lane:
@@ -71,7 +71,7 @@ class JournalReplay:
             case kinds.ModelResponse() as response:
                 self._response(event, response)
             case kinds.Prompt(text=text):
-                self._words.setdefault(identity, []).append(text or "")
+                self._prompts.setdefault(identity, []).append(text or "")
             case kinds.SubagentStarted(tool_use_id=tool_use_id):
                 self._subagents.learn_begun(identity, tool_use_id or "")
             case kinds.SubagentStopped(text=text):
@@ -96,17 +96,17 @@ class JournalReplay:
                 pass
 
     def orphans(self) -> Iterator[tuple[Identity, Asked]]:
-        """Everything is learned; the attempts without an end."""
-        for identity, texts in self._words.items():
+        """Finish the replay, and yield the attempts that have no recorded end."""
+        for identity, texts in self._prompts.items():
             self._conversations.of(identity).expect_again(texts)
-        self._words.clear()
+        self._prompts.clear()
         for identity, asked, _ in self._requests.values():
             if asked.answered < asked.attempts:
                 yield identity, asked
         self._requests.clear()
 
     def _request(self, event: OpenedEvent, request: kinds.ModelRequest, identity: Identity) -> None:
-        self._words.pop(identity, None)
+        self._prompts.pop(identity, None)
         asked = Asked(seq=event.seq)
         names = [request.request_sha256 or ""]
         turn = self._turn(request)
@@ -125,7 +125,7 @@ class JournalReplay:
             self._requests.popitem(last=False)
 
     def _turn(self, request: kinds.ModelRequest) -> Turn | None:
-        """The conversation of a recorded request, if its body is here and whole."""
+        """The turn of a recorded request, if its body was recorded in full."""
         body = mapping(request.body)
         provider = provider_of("POST", request.request_path or "")
         if not body or provider is None:

@@ -1,4 +1,4 @@
-"""Lanes: each conversation of an agent, and each of its subagents, has the next number; 0 is the session itself."""
+"""Lanes: each conversation of an agent, and each of its subagents, gets the next number; 0 is the session itself."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ if TYPE_CHECKING:
 
 
 class Lanes:
-    """The number of each conversation."""
+    """Assigns a lane number to each conversation."""
 
     def __init__(self) -> None:
         self._numbers: dict[Identity, int] = {}
         self._highest = 0
 
     def number(self, identity: Identity) -> int:
-        """The lane of a conversation; a new one gets the next number."""
+        """The lane of a conversation; a new conversation gets the next number."""
         number = self._numbers.get(identity)
         if number is None:
             self._highest += 1
@@ -30,11 +30,11 @@ class Lanes:
         return self._numbers.keys()
 
     def knows(self, identity: Identity) -> bool:
-        """Whether the conversation has a lane already."""
+        """Whether the conversation already has a lane."""
         return identity in self._numbers
 
     def learn(self, identity: Identity, number: int) -> None:
-        """Take over a number from the journal."""
+        """Restore a number from the journal."""
         if number > 0:
             self._numbers.setdefault(identity, number)
             self._highest = max(self._highest, number)

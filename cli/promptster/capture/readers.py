@@ -1,4 +1,4 @@
-"""The agents that capture can read, as it is handed them: it imports none."""
+"""The agents that capture can read. They are passed in: capture imports no agent."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class AgentReader:
-    """One agent, as far as capture needs it."""
+    """The parts of one agent that capture needs."""
 
     id: str
-    """Its name in events and on hook frames."""
+    """The agent's id in events and hook frames."""
     requests: ReadsRequests = field(default_factory=UnknownRequests)
     hooks: ReadsHooks = field(default_factory=UnknownHooks)
 
 
 class AgentReaders:
-    """The agents that can be read."""
+    """Finds the reader for a request or a hook."""
 
     def __init__(self, agents: Sequence[AgentReader], *, hooked: Collection[str] = ()) -> None:
-        """Take the agents, those first that win when several recognise a request.
+        """Set the agents.
 
         Args:
-            agents: the readers.
+            agents: the readers; if several recognise a request, the first one is used.
             hooked: the ids of agents that have both requests and hooks, so that silent hooks can be noticed.
         """
         self.hooked = frozenset(hooked)
@@ -43,27 +43,27 @@ class AgentReaders:
         self._unknown = AgentReader(id="")
 
     def of_request(self, headers: Mapping[str, str], api: str) -> ReadsRequests:
-        """Whoever sent a request with these header fields (names in lower case) by the API of this name."""
+        """The reader for a request with these header fields (names in lower case) to the API of this name."""
         known = (agent.requests for agent in self._by_id.values() if agent.requests.recognises(headers))
         return next(known, self._disguised.get(api, self._unknown.requests))
 
     def requests(self, agent: str, api: str = "") -> ReadsRequests:
-        """The requests of the agent of this id; for any other one, of an unknown caller of the API."""
+        """The request reader of the agent with this id; for another id, that of an unknown caller of the API."""
         known = self._by_id.get(agent)
         return known.requests if known else self._disguised.get(api, self._unknown.requests)
 
     def hooks(self, agent: str) -> ReadsHooks:
-        """The hooks of the agent of this id."""
+        """The hook reader of the agent with this id."""
         return self._by_id.get(agent, self._unknown).hooks
 
     def touches(self, agent: str, call: ToolUse) -> Sequence[str]:
-        """The files that a call which a hook reported may change."""
+        """The files that a call reported by a hook may change."""
         return self.hooks(agent).touches(call)
 
     def read_hook(self, agent: str, payload: bytes) -> HookReport | None:
-        """Read a payload that the hook of this agent delivered; ``None`` if it is no JSON object.
+        """Read a payload that this agent's hook delivered; ``None`` if it is not a JSON object.
 
-        An agent may run hooks that were written for another one; its own marks in the payload decide.
+        An agent may run hooks that were installed for another one, so characteristic fields of the payload decide.
         """
         body: Mapping[str, Json] = mapping(load(payload))
         if not body:

@@ -1,4 +1,4 @@
-"""Hooks that should have told of a tool and did not: switched off, or lost."""
+"""Notices hooks that should have reported a tool call but did not, because they are switched off or were lost."""
 
 from __future__ import annotations
 
@@ -15,11 +15,14 @@ if TYPE_CHECKING:
     from promptster.capture.tool_calls import ReportedCall
 
 GRACE_MS = 3000
-"""How long after a tool's result its hook may still arrive."""
+"""Milliseconds after a tool's result in which its hook may still arrive."""
 
 
 class SilentHooks:
-    """Waits for the hooks of tools whose results the proxy saw; tells once until the session is heard again."""
+    """Expects the hooks of tools whose results the proxy saw.
+
+    A missing hook is recorded once for each agent session, and again only after a hook of that session has arrived.
+    """
 
     def __init__(self, writer: DraftWriter, hooked_agents: Collection[str]) -> None:
         self._writer = writer
@@ -33,20 +36,20 @@ class SilentHooks:
         return frozenset(agent for agent, _ in self._silent)
 
     def is_silent(self, identity: Identity) -> bool:
-        """Whether the hooks of a session are known to be silent."""
+        """Whether the hooks of a conversation's agent session are silent."""
         return (identity.agent, identity.session) in self._silent
 
     def heard(self, identity: Identity) -> None:
-        """A hook arrived."""
+        """Note that a hook of the session arrived."""
         self._silent.discard((identity.agent, identity.session))
 
     def expect(self, identity: Identity, call: ReportedCall, tool_use_id: str) -> None:
-        """A tool has run; its hooks must have been sent by now."""
+        """Expect the hooks of a tool call that has run."""
         if identity.agent in self._hooked and call.partner is None:
             self._due.append((self._writer.now().mono_ms + GRACE_MS, tool_use_id, identity, call))
 
     def tick(self, *, ending: bool = False) -> None:
-        """Tell of the calls whose time is up."""
+        """Record the calls whose hooks did not arrive in time; at the end of the session, all that are missing."""
         now = self._writer.now().mono_ms
         while self._due and (ending or self._due[0][0] <= now):
             _, tool_use_id, identity, call = self._due.popleft()
@@ -58,5 +61,5 @@ class SilentHooks:
             self._writer.write("recorder", silent, refs=(call.seq,))
 
     def forget(self) -> None:
-        """What ran while nothing was captured is not waited for."""
+        """Stop expecting the hooks of earlier calls, as they may have run while nothing was captured."""
         self._due.clear()

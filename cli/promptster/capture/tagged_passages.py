@@ -1,7 +1,7 @@
-"""Passages that stand between an opening and a closing tag, found in one walk over the text.
+"""Finds passages between an opening and a closing tag in one pass over the text.
 
-Much of what is looked through was written by others: a command's output may hold a tag a hundred thousand times. A
-pattern with a lazy middle would look at the rest of the text again for each of them.
+The text may be hostile: a command's output can contain a tag a hundred thousand times. A regular expression with a lazy
+middle would scan the rest of the text again for each of them.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ _OWN = re.compile(
 _LIKE_OWN = re.compile(
     r".*[_-](?:context|instructions|reminder|notification|notice|caveat|budget|event|delegation|plugins|note)"
 )
-"""Names that such tags have, and that a person may put around words of their own too."""
+"""Names of such tags that a person may also use in a prompt."""
 
 
 def passage(text: str, tag: str) -> str | None:
-    """What stands inside the first ``<tag>`` that is closed."""
+    """The text inside the first ``<tag>`` that is closed."""
     inside, _ = passages(text, tag, most=1)
     return inside[0] if inside else None
 
 
 def passages(text: str, tag: str, *, most: int | None = None) -> tuple[list[str], str]:
-    """What stands inside every ``<tag>``, up to ``most``, and the text without them and their tags."""
+    """The texts inside every ``<tag>``, up to ``most`` of them, and the rest of the text without them."""
     opening, closing = f"<{tag}>", f"</{tag}>"
     inside: list[str] = []
     around: list[str] = []
@@ -53,17 +53,17 @@ def passages(text: str, tag: str, *, most: int | None = None) -> tuple[list[str]
 
 
 def widest(text: str, tag: str) -> str | None:
-    """From the first ``<tag>`` to the last ``</tag>``, both included."""
+    """The text from the first ``<tag>`` to the last ``</tag>``, both included."""
     begin, end = text.find(f"<{tag}>"), text.rfind(f"</{tag}>")
     return text[begin : end + len(tag) + 3] if 0 <= begin < end else None
 
 
 def is_internal(text: str, *, is_submitted: bool = False) -> bool:
-    """Whether all of a text stands inside one tag of the kind that agents put around words of their own.
+    """Whether a whole text is inside one tag of the kind that agents put around their own messages.
 
     Args:
         text: the text.
-        is_submitted: whether the agent calls it a submitted prompt: then only a name that nobody else uses counts.
+        is_submitted: whether the agent calls it a submitted prompt; then only names that people do not use count.
     """
     opening = _OPENING.match(text)
     if opening is None or not text.rstrip().endswith(f"</{opening[1]}>"):
@@ -73,14 +73,14 @@ def is_internal(text: str, *, is_submitted: bool = False) -> bool:
 
 
 def alone(item: UserText) -> Prompt:
-    """The prompt of images without words; what a tool attached is none of the candidate's."""
+    """The prompt for images without text; images that a tool attached are not the candidate's."""
     return Prompt(text="", images=item.images, machine=item.typed is False, is_hooked=False)
 
 
 def images_once(run: Sequence[UserText], found: Sequence[Prompt]) -> list[Prompt]:
-    """The prompts of a run, the images of each message with one of them: the last that a person may have typed.
+    """The prompts of a run, with each message's images in one of them only: the last that a person may have typed.
 
-    Images beside which nothing was typed are a prompt of their own.
+    Images without a typed text become a separate prompt.
     """
     beside: dict[int, Sequence[UserText]] = {}
     for item in run:

@@ -1,4 +1,4 @@
-"""Callers of a known API that are no known agent."""
+"""Readers for callers of a known API that are not known agents."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class UnknownRequests(ReadsRequests):
-    """The requests of an unknown agent: nothing is assumed about what it adds to a prompt."""
+    """Reads the requests of an unknown agent, without assumptions about what it adds to a prompt."""
 
     @override
     def prompts(self, run: Sequence[UserText]) -> Sequence[Prompt]:
@@ -27,11 +27,11 @@ class UnknownRequests(ReadsRequests):
 
 
 class UnknownHooks(ReadsHooks):
-    """The hooks of an unknown agent: every payload is kept as it came."""
+    """Reads the hooks of an unknown agent: every payload is recorded unchanged."""
 
 
 class DisguisedRequests(UnknownRequests):
-    """The requests of an unknown agent that may be a known one in disguise: read as if they were that one's."""
+    """Reads the requests of an unknown agent that may be a known one in disguise, as that one's reader does."""
 
     def __init__(self, habits: ReadsRequests) -> None:
         self._habits = habits

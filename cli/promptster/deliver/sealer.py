@@ -55,8 +55,8 @@ class Sealer:
     async def run(self) -> None:
         """Seal batches until cancelled."""
         while True:
-            await self._recorder.grown.wait()
-            self._recorder.grown.clear()
+            await self._recorder.durable_changed.wait()
+            self._recorder.durable_changed.clear()
             if not self._waiting():
                 continue
             await self._gather()
@@ -66,7 +66,7 @@ class Sealer:
             except (OSError, BatchError):  # the disk refused, or the chain changed meanwhile
                 self.failing = True
                 await asyncio.sleep(self._limits.retry_s)
-                self._recorder.grown.set()
+                self._recorder.durable_changed.set()
 
     async def seal_all(self) -> None:
         """Seal everything that is durable now.
@@ -106,8 +106,8 @@ class Sealer:
             OSError: it could not be stored, or its events could not be read.
         """
         position = self._outbox.position
-        fresh = self._recorder.take_fresh(position.first)
-        source = self._recorder.events(start=position.first) if fresh is None else fresh
+        recent = self._recorder.take_recent(position.first)
+        source = self._recorder.events(start=position.first) if recent is None else recent
         events = self._fill(source)
         if not events:
             raise OSError("durable events cannot be read")

@@ -1,5 +1,5 @@
-"""Recording: one writer gives each event its place, and an append-only encrypted journal keeps it.
+"""The journal: one writer numbers the events, and an append-only encrypted file format keeps them.
 
-``files`` is the one place that touches the disk, ``journal`` the format and its recovery, ``recorder`` the writer.
-Nothing here knows what an agent or a collector is.
+``disk`` is the only module that touches the disk, ``reading`` holds the format, ``journal`` appends and recovers, and
+``writer`` is the one writer. Nothing here depends on agents or collectors.
 """

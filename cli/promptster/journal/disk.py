@@ -1,8 +1,8 @@
-"""The one place where the recorder touches the disk, so that a test can be the disk.
+"""The disk operations of journal and outbox, as an interface that tests can replace.
 
-``Files`` is the seam: the few calls on which durability rests, each of which may fail, stop short or be the last one
-before a crash. ``SystemFiles`` is the computer's own. The two functions below it are the only recipes built from those
-calls: a write that is complete or an error, and a file that appears whole or not at all.
+``Files`` contains the few calls that durability depends on; each may fail, write less than asked, or be the last before
+a crash. ``SystemFiles`` is the computer's own disk. Two functions combine these calls: ``write_all`` writes every byte
+or raises, and ``write_whole`` makes a file appear whole or not at all.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ import errno
 import os
 from typing import TYPE_CHECKING, Protocol
 
+from typing_extensions import override
+
 from promptster import durable
 
 if TYPE_CHECKING:
@@ -19,10 +21,10 @@ if TYPE_CHECKING:
 
 
 class Files(Protocol):
-    """What the journal and the outbox ask of a disk. Every call may raise ``OSError``."""
+    """The disk operations that the journal and the outbox need. Every call may raise ``OSError``."""
 
     def names(self, folder: Path) -> list[str]:
-        """The names in a folder, sorted; none if it does not exist."""
+        """The names in a folder, sorted; empty if the folder does not exist."""
         ...
 
     def read(self, path: Path) -> bytes:
@@ -30,11 +32,11 @@ class Files(Protocol):
         ...
 
     def open_append(self, path: Path, *, create: bool) -> int:
-        """A handle that writes at the end of the file; ``create`` demands that the file is new."""
+        """Open a file for writing at its end; with ``create`` it must not exist yet."""
         ...
 
     def write(self, handle: int, data: bytes | memoryview) -> int:
-        """Write at the end; the answer may be less than was asked."""
+        """Write at the end of the file and return the number of bytes written, which may be fewer than given."""
         ...
 
     def sync(self, handle: int) -> None:
@@ -42,15 +44,15 @@ class Files(Protocol):
         ...
 
     def close(self, handle: int) -> None:
-        """Give the handle back."""
+        """Close the handle."""
         ...
 
     def rename(self, source: Path, target: Path) -> None:
-        """Give a file another name in one step, replacing what had it."""
+        """Rename a file in one step, replacing a file that has the new name."""
         ...
 
     def unlink(self, path: Path) -> None:
-        """Remove a name; a name that is gone already is no error."""
+        """Remove a file; a missing file is ignored."""
         ...
 
     def sync_folder(self, folder: Path) -> None:
@@ -58,92 +60,92 @@ class Files(Protocol):
         ...
 
     def make_folder(self, folder: Path) -> None:
-        """Make a folder (and those above it) with mode 0700."""
+        """Create a folder, and the missing ones above it, with mode 0700."""
         ...
 
     def free_bytes(self, folder: Path) -> int:
-        """Bytes that an ordinary user can still write there."""
+        """Bytes that an ordinary user can still write to the folder's disk."""
         ...
 
 
-class SystemFiles:
-    """The computer's own disk. Files are made with mode 0600 and never handed to a child process."""
+class SystemFiles(Files):
+    """The computer's own disk. Files are created with mode 0600, and child processes do not inherit them."""
 
+    @override
     def names(self, folder: Path) -> list[str]:
-        """The names in a folder, sorted; none if it does not exist."""
         try:
             return sorted(entry.name for entry in folder.iterdir())
         except FileNotFoundError:
             return []
 
+    @override
     def read(self, path: Path) -> bytes:
-        """A file's whole content."""
         return path.read_bytes()
 
+    @override
     def open_append(self, path: Path, *, create: bool) -> int:
-        """A handle that writes at the end of the file; ``create`` demands that the file is new."""
         flags = os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
         return os.open(path, flags | (os.O_CREAT | os.O_EXCL if create else 0), 0o600)
 
+    @override
     def write(self, handle: int, data: bytes | memoryview) -> int:
-        """Write at the end; the answer may be less than was asked."""
         return os.write(handle, data)
 
+    @override
     def sync(self, handle: int) -> None:
-        """Ask the drive itself; see ``promptster.durable.sync``."""
         durable.sync(handle)
 
+    @override
     def close(self, handle: int) -> None:
-        """Give the handle back."""
         os.close(handle)
 
+    @override
     def rename(self, source: Path, target: Path) -> None:
-        """Give a file another name in one step, replacing what had it."""
         source.replace(target)
 
+    @override
     def unlink(self, path: Path) -> None:
-        """Remove a name; a name that is gone already is no error."""
         path.unlink(missing_ok=True)
 
+    @override
     def sync_folder(self, folder: Path) -> None:
-        """Return only when the folder's list of names would survive a loss of power."""
         durable.sync_folder(folder)
 
+    @override
     def make_folder(self, folder: Path) -> None:
-        """Make a folder (and those above it) with mode 0700."""
         missing = [folder]
         while not missing[-1].parent.exists():
             missing.append(missing[-1].parent)
         for path in reversed(missing):
             path.mkdir(mode=0o700, exist_ok=True)
 
+    @override
     def free_bytes(self, folder: Path) -> int:
-        """Bytes that an ordinary user can still write there."""
         facts = os.statvfs(folder)
         return facts.f_bavail * facts.f_frsize
 
 
 def write_all(files: Files, handle: int, data: bytes | bytearray) -> None:
-    """Write every byte, however little the disk takes at a time.
+    """Write every byte, however few the disk accepts at a time.
 
     Raises:
-        OSError: what the disk said, or ``EIO`` when it took nothing and said nothing.
+        OSError: the disk's own error, or ``EIO`` if it accepted nothing without an error.
     """
     view = memoryview(data)
     while view:
         written = files.write(handle, view)
         if written <= 0:
-            raise OSError(errno.EIO, "the disk took no bytes")
+            raise OSError(errno.EIO, "the disk accepted no bytes")
         view = view[written:]
 
 
 def write_whole(files: Files, path: Path, data: bytes) -> None:
-    """Make ``path`` hold exactly ``data``, durably, or leave it as it was.
+    """Make ``path`` contain exactly ``data``, durably, or leave it as it was.
 
-    The bytes go to a new file next to it, are made durable, and get the name in one step.
+    The bytes go to a new file next to it, which is synced and then renamed in one step.
 
     Raises:
-        OSError: nothing has the name that had not before.
+        OSError: the disk failed; ``path`` holds its old content or all of the new one.
     """
     new = path.with_name(path.name + ".new")
     files.unlink(new)

@@ -1,9 +1,9 @@
-"""The journal: an append-only, encrypted, chained record of a session's events that survives what a disk can do.
+"""The journal: an append-only, encrypted, chained record of a session's events that survives disk failures.
 
-``append`` returns only when its records are durable, or raises; after it raised, ``reopen`` must succeed before the
-next try, and what was not promised as durable is written again into a new file. An fsync that failed is never repeated
-on the same descriptor: what it reports the second time is not the truth. The form on disk is that of
-``promptster.journal.reading``.
+``append`` returns once its records are durable, or raises. After it raised, ``reopen`` must succeed before the next
+try, and records that never became durable are written again, to a new file. A failed fsync is never repeated on the
+same descriptor, because the second call may wrongly report success. ``promptster.journal.reading`` defines the format
+on disk.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Recovery:
-    """What opening a journal found out of order. All zero after an orderly end."""
+    """The damage found when a journal was opened; all zero after an orderly end."""
 
     torn_bytes: int = 0
     """Bytes after the last valid record, moved aside."""
@@ -65,7 +65,7 @@ class Journal:
         *,
         file_limit: int = JournalLimits.file,
     ) -> None:
-        """Open what is there, keep its longest valid prefix, and make that durable.
+        """Open the existing files, keep their longest valid prefix, and make it durable.
 
         Raises:
             OSError: the folder cannot be read or made durable.
@@ -87,18 +87,18 @@ class Journal:
         """What was moved aside."""
 
     def records(self, *, start: int = 0) -> Iterator[tuple[int, bytes]]:
-        """Yield every durable record from ``start`` on; safe while a thread appends."""
+        """Yield every durable record from ``start`` on; safe while another thread appends."""
         return read(self._files, self._found, self._cipher, start=start)
 
     def free_bytes(self) -> int:
-        """Room on the journal's disk."""
+        """Free space on the journal's disk, in bytes."""
         return self._files.free_bytes(self._folder)
 
     def append(self, entries: Sequence[bytes]) -> None:
         """Make the next records durable; they take the seqs from ``next_seq`` on.
 
         Raises:
-            OSError: none of them may be taken as durable; ``reopen`` comes next.
+            OSError: none of them counts as durable; ``reopen`` must follow.
         """
         pending = bytearray()
         links, ends = [self._chain], list[int]()
@@ -141,16 +141,16 @@ class Journal:
         self.next_seq, self._chain = self._found.next_seq, self._found.last_chain
 
     def jumped(self, *, base: int, first: int) -> bool:
-        """Whether such a jump was made."""
+        """Whether the journal contains this jump."""
         return any((extent.base, extent.first) == (base, first) for extent in self._found.extents)
 
     def reopen(self) -> None:
-        """After a failed ``append``: let go of the file, and see that what was promised is still there.
+        """Close the file after a failed ``append``, and check that the durable records still exist.
 
-        A disk that is full for an hour makes this happen again and again: only the last file's records are read.
+        While a disk is full this happens repeatedly, so only the last file's records are read.
 
         Raises:
-            OSError: the disk cannot even be read.
+            OSError: the disk cannot be read.
             JournalLostError: records that were durable can no longer be read.
         """
         self.close()
@@ -158,14 +158,14 @@ class Journal:
             raise JournalLostError("records that were durable can no longer be read")
 
     def close(self) -> None:
-        """Let go of the file; a later ``append`` begins a new one."""
+        """Close the file; a later ``append`` begins a new one."""
         handle, self._handle, self._size = self._handle, None, 0
         if handle is not None:
             with contextlib.suppress(OSError):
                 self._files.close(handle)
 
     def _writable(self, needed: int) -> int:
-        """The handle of the current file; a new file when there is none or this one is full."""
+        """The handle of the current file, or of a new file if there is none or it is full."""
         if self._handle is not None and self._size + needed <= self._file_limit:
             return self._handle
         if self._handle is not None and self._size <= FILE_HEADER.size:
@@ -186,23 +186,23 @@ class Journal:
         return self._folder / f"{index:08d}{SUFFIX}"
 
     def _repair(self, found: Scan) -> Recovery:
-        """Make the prefix durable and take away what does not belong to it; what cannot be moved is ignored."""
+        """Make the prefix durable and remove what does not belong to it; a file that cannot be moved is left."""
         torn = found.torn_bytes
         kept = next((index for index in reversed(range(len(found.extents))) if found.extents[index].counts), -1)
-        behind = found.extents[kept + 1 :]
+        surplus = found.extents[kept + 1 :]
         del found.extents[kept + 1 :]
-        old = self._write_anew(found.extents[kept]) if found.extents else None
-        for extent in (*behind, *([old] if old else ())):
-            self._take_away(extent)
+        old = self._copy_last(found.extents[kept]) if found.extents else None
+        for extent in (*surplus, *([old] if old else ())):
+            self._remove(extent)
         for path in found.refused:
             self._set_aside(path)
         self._files.sync_folder(self._folder)
         return Recovery(torn_bytes=torn, refused_files=len(found.refused))
 
-    def _write_anew(self, last: Extent) -> Extent:
-        """Copy the last file's valid records into a new file, which takes its place; the old one.
+    def _copy_last(self, last: Extent) -> Extent:
+        """Replace the last file by a new file with its valid records; return the old one.
 
-        A mere sync would not do: after a failed one, the system shows records in that file which will never be written.
+        A sync is not enough: after a failed sync the system may show records that will never reach the disk.
         """
         data = self._files.read(last.path)
         copy = self._next_path()
@@ -211,8 +211,8 @@ class Journal:
         last.path, last.size = copy, last.end
         return old
 
-    def _take_away(self, extent: Extent) -> None:
-        """Remove a file without records or whose records are elsewhere; move one with more bytes after them aside."""
+    def _remove(self, extent: Extent) -> None:
+        """Delete a file that is empty or was copied; if it has bytes after its valid records, move it aside."""
         if extent.end < extent.size:
             self._set_aside(extent.path)
             return
@@ -225,4 +225,4 @@ class Journal:
 
 
 class JournalLostError(Exception):
-    """Durable records can no longer be read; only a new start, with its recovery, can continue."""
+    """Durable records can no longer be read; only a restart of the recorder, which recovers, can continue."""

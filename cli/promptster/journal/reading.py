@@ -1,17 +1,17 @@
-"""The journal's form on disk, and how it is read: which records count, and where the longest valid prefix ends.
+"""The journal's format on disk, and how it is read: which records count, and where the longest valid prefix ends.
 
 A journal is a folder of files ``00000000.journal``, ``00000001.journal`` and so on::
 
     file   = "PSJ1" || u64be base || u64be first || chain (32) || check (16) || record ...
     record = u32be length || u64be seq || check (16) || sealed data (length bytes)
 
-A record's check is cut from the running chain value SHA256(previous value || seq || length || sealed data), a header's
-from the SHA256 of what is before it. A file's header says that it continues after record ``base - 1``, whose chain
-value it repeats, and that its own first record is ``first``. So records from ``base`` on in earlier files are
-superseded: that is how a file begun after a failed write leaves behind what nobody was promised, and how numbering can
-move on when the collector holds other events under the same numbers.
+A record's check is the beginning of the running chain value SHA256(previous value || seq || length || sealed data); a
+header's check is the beginning of the SHA256 of the fields before it. A file's header says that the file continues
+after record ``base - 1``, whose chain value it repeats, and that its own first record is ``first``. So it supersedes
+the records from ``base`` on in earlier files. A file that is begun after a failed write thereby discards records that
+never became durable, and numbering can jump ahead when the collector holds other events under the same numbers.
 
-Reading here changes nothing on disk; ``promptster.journal.journal`` writes and repairs.
+This module only reads; ``promptster.journal.journal`` writes and repairs.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ SUFFIX = ".journal"
 FILE_HEADER = struct.Struct(">4sQQ32s16s")
 RECORD_HEADER = struct.Struct(">IQ16s")
 RECORD_LIMIT = 64 * 1024 * 1024
-"""Bytes of one record's sealed data; more is damage, not data."""
+"""Most bytes of one record's sealed data; a larger length means damage."""
 
 _GENESIS = b"promptster/journal/1\x00"
 _CHAIN = struct.Struct(">QI")
@@ -43,7 +43,7 @@ _CHECKED = struct.Struct(">4sQQ32s")
 
 
 class Cipher(Protocol):
-    """Seals the data of records; each is bound to its position. ``protocol.sealing.JournalCipher`` is one."""
+    """Encrypts the data of records, each bound to its position; ``protocol.sealing.JournalCipher`` implements it."""
 
     def seal(self, data: bytes, *, position: int, random: Callable[[int], bytes]) -> bytes:
         """Encrypt one record's data."""
@@ -53,7 +53,7 @@ class Cipher(Protocol):
         """Decrypt one record's data.
 
         Raises:
-            ProtocolError: it was not sealed by this key for this position.
+            ProtocolError: it was not encrypted with this key for this position.
         """
         ...
 
@@ -81,7 +81,7 @@ def link(previous: bytes, seq: int, sealed: bytes) -> bytes:
 
 @dataclass(kw_only=True)
 class Extent:
-    """The records of one file that count."""
+    """The valid records of one file."""
 
     path: Path
     base: int
@@ -118,17 +118,17 @@ class Extent:
 
 @dataclass(kw_only=True)
 class Scan:
-    """What a reading of the whole folder found."""
+    """The result of reading the whole folder."""
 
     extents: list[Extent]
     """The files of the longest valid prefix, in order."""
     genesis: bytes
     refused: list[Path]
-    """Files that continue nothing: no record in them counts."""
+    """Files that do not continue the prefix; their records do not count."""
 
     @property
     def next_seq(self) -> int:
-        """The seq that the next record would have."""
+        """The seq of the next record."""
         return self.extents[-1].next_seq if self.extents else 0
 
     @property
@@ -153,7 +153,7 @@ class Scan:
         return None
 
     def cut(self, seq: int) -> None:
-        """Let no record from ``seq`` on count."""
+        """Exclude the records from ``seq`` on."""
         while self.extents and self.extents[-1].first >= seq and len(self.extents) > 1:
             self.extents.pop()
         if self.extents:
@@ -174,7 +174,7 @@ def scan(files: Files, folder: Path, cipher: Cipher, session: str) -> Scan:
         path = folder / name
         try:
             data = files.read(path)
-        except FileNotFoundError:  # a recorder that starts puts a copy in a file's place
+        except FileNotFoundError:  # a starting recorder replaced the file by a copy
             continue
         extent = _begin(result, path, data)
         if extent is None:
@@ -207,7 +207,7 @@ def read(files: Files, found: Scan, cipher: Cipher, *, start: int = 0) -> Iterat
 
 
 def holds(files: Files, folder: Path, found: Scan) -> bool:
-    """Whether the files of a prefix are still there, and the last one still has its records; reads that one only."""
+    """Whether a prefix's files still exist and the last one still holds its records; reads only the last one."""
     needed = [extent for extent in found.extents if extent.counts]
     if not needed:
         return True

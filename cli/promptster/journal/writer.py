@@ -1,9 +1,8 @@
-"""The recorder: one writer gives each event its place, and a thread of its own makes events durable in groups.
+"""The journal's only writer: it numbers the events, and its own thread makes them durable in groups.
 
-``append`` answers with the event's seq at once and never waits for the disk; ``durable`` waits. An event counts as
-recorded only when it is durable: until then it is held in memory, and written again if the disk refused it. When the
-disk is nearly full or refuses, heavy values are left out and a ``capture_degraded`` event says so: the agent is never
-held up.
+``append`` returns the event's seq at once and never waits for the disk; ``durable`` waits. An event counts as recorded
+once it is durable: until then it is held in memory, and written again if the disk failed. When the disk is nearly full
+or fails, large values are left out and a ``capture_degraded`` event says so. The agent never has to wait.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ if TYPE_CHECKING:
     from promptster.journal.journal import Journal
 
 NOT_RECORDED = -1
-"""What ``append`` answers for a draft that was left out; no event has this seq."""
+"""What ``append`` returns for a draft that was left out; no event has this seq."""
 
 _SPACE_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _WHOLE_KINDS = SESSION_KINDS
@@ -59,15 +58,15 @@ class JournalWriter:
         record_until: int = 0,
         limits: JournalLimits | None = None,
     ) -> None:
-        """Take over an open journal; ``recovered`` must be read to its end before anything is appended.
+        """Continue an open journal; ``recovered`` must be read to its end before anything is appended.
 
         Args:
-            journal: where events become durable.
-            clock: stamps the recorder's own events.
-            random: source of salts.
+            journal: stores the events.
+            clock: timestamps the recorder's own events.
+            random: generates salts.
             kinds: the agent events that the policy allows.
-            record_until: wall clock in ms after which agent events are refused; 0 for none.
-            limits: sizes and times; the usual ones if not given.
+            record_until: wall clock in ms after which agent events are left out; 0 for no limit.
+            limits: sizes and times; the defaults if not given.
         """
         self._limits = limits or JournalLimits()
         self._clock, self._random = clock, random
@@ -75,34 +74,34 @@ class JournalWriter:
         self._record_until = record_until
         self.journal = journal
         self.next_seq = journal.next_seq
-        """Events so far, durable or not."""
+        """The number of events so far, durable or not."""
         self.sources: Counter[str] = Counter()
         """Events by source."""
         self.dropped: Counter[str] = Counter()
-        """Drafts that were left out, by reason."""
+        """The number of drafts that were left out, by reason."""
         self.failing: str | None = None
-        """The disk's last error by name, while it refuses."""
+        """The name of the disk's last error, while it fails."""
         self.lost = False
-        """Durable records can no longer be read: only a new start can continue."""
+        """Whether durable records can no longer be read, so that only a restart can continue."""
         self.finished = False
-        """A ``closed`` event is in the journal; nothing follows it."""
+        """Whether the journal ends with a ``closed`` event, after which nothing is appended."""
         self._lock = threading.RLock()
         self._pending: list[_Pending] = []
         self._pending_bytes = 0
         self._durable = journal.next_seq
-        self._fresh: deque[RecordedEvent] = deque()
-        self._fresh_bytes = 0
+        self._recent: deque[RecordedEvent] = deque()
+        self._recent_bytes = 0
         self._low_space = False
         self._overflow: tuple[int, int] | None = None
-        """Since when (wall clock in ms) memory is full, and how many events were left out for it."""
+        """Since when (wall clock in ms) memory has been full, and how many events were left out since."""
         self._time_over = False
         self._work = threading.Event()
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._waiting: list[tuple[int, asyncio.Future[None]]] = []
-        self.grown = asyncio.Event()
-        """Set whenever events became durable; whoever waits clears it."""
+        self.durable_changed = asyncio.Event()
+        """Set whenever events became durable; the waiting task clears it."""
 
     @property
     def durable_seq(self) -> int:
@@ -111,35 +110,35 @@ class JournalWriter:
 
     @property
     def degraded(self) -> tuple[str, ...]:
-        """What keeps events from being recorded in full at the moment."""
+        """The reasons why events are currently not recorded in full."""
         words = {"disk_failing": self.failing, "disk_nearly_full": self._low_space, "time_limit": self._time_over}
         return tuple(word for word, holds in words.items() if holds)
 
     def recovered(self) -> Iterator[RecordedEvent]:
-        """The events that the journal held when it was opened; reading them restores the counters."""
+        """Yield the events that the journal held when it was opened; reading them restores the counters."""
         for _seq, data in self.journal.records():
             for event in read_body(data):
                 self._count(event)
                 yield event
 
     def events(self, *, start: int = 0) -> Iterator[RecordedEvent]:
-        """The events on disk from ``start`` on, read anew."""
+        """Read the durable events from ``start`` on from the disk."""
         for seq, data in self.journal.records(start=start):
             if seq >= self._durable:
                 return
             yield from read_body(data)
 
-    def take_fresh(self, position: int) -> list[RecordedEvent] | None:
+    def take_recent(self, position: int) -> list[RecordedEvent] | None:
         """Durable events from ``position`` on that are still in memory, or ``None`` if they must be read from disk."""
         with self._lock:
-            while self._fresh and self._fresh[0].seq < position:
-                self._fresh_bytes -= weight(self._fresh.popleft())
-            if self._fresh and self._fresh[0].seq == position:
-                return list(self._fresh)
+            while self._recent and self._recent[0].seq < position:
+                self._recent_bytes -= weight(self._recent.popleft())
+            if self._recent and self._recent[0].seq == position:
+                return list(self._recent)
             return [] if position >= self._durable else None
 
     def append(self, draft: Draft) -> int:
-        """Give a draft its place; its seq, or ``NOT_RECORDED`` for what policy, time or memory leave out."""
+        """Number a draft and return its seq, or ``NOT_RECORDED`` if policy, time limit or memory exclude it."""
         with self._lock:
             reason = self._refusal(draft)
             if reason is not None:
@@ -153,7 +152,7 @@ class JournalWriter:
                 event = compose(kept, seq=seq, src_seq=self.sources[kept.src], random=self._random)
             except EventError:
                 self.dropped["malformed"] += 1
-                self._tell_malformed(kept)
+                self._record_malformed(kept)
                 return NOT_RECORDED
             self._keep(kept, event)
             self.next_seq = seq + 1
@@ -162,17 +161,17 @@ class JournalWriter:
         return seq
 
     def append_next(self, draft: Draft, *, seq: int) -> bool:
-        """Append a draft only if it takes exactly this place; whether it did."""
+        """Append a draft only if its seq is exactly this one; return whether it was appended."""
         with self._lock:
             return self.next_seq == seq and self.append(draft) == seq
 
     def append_own(self, event: Event) -> int:
-        """Append an event of the recorder itself, stamped now."""
+        """Append one of the recorder's own events, with the current time."""
         clock = self._clock
         return self.append(Draft(src=Source.RECORDER, event=event, ms=clock.wall_ms(), mono_ms=clock.mono_ms()))
 
     def commit(self) -> bool:
-        """Make what is pending durable; ``False`` if the disk refused. The writer's thread calls this."""
+        """Make pending events durable; return ``False`` if the disk failed. The writer's thread calls this."""
         if self.lost:
             return False
         with self._lock:
@@ -182,35 +181,35 @@ class JournalWriter:
         try:
             self.journal.append([entry.data for entry in group])
         except OSError as error:
-            self._refused(error)
+            self._handle_failure(error)
             return False
         with self._lock:
             del self._pending[: len(group)]
             for entry in group:
                 self._pending_bytes -= len(entry.data)
-                self._keep_fresh(entry.event)
+                self._keep_in_memory(entry.event)
             self._durable += len(group)
             failed, self.failing = self.failing, None
             overflow, self._overflow = self._overflow, None
         if failed:
             self.append_own(CaptureDegraded(detail=f"writing works again after {failed}"))
         if overflow is not None:
-            self._tell_gap("more came than the disk took", since=overflow[0], lost=overflow[1])
-        self._watch_space()
-        self._tell_durable()
+            self._record_gap("more came than the disk accepted", since=overflow[0], lost=overflow[1])
+        self._check_space()
+        self._notify_durable()
         return True
 
     def start(self) -> None:
-        """Begin to write in a thread of its own; the running loop hears of what became durable."""
+        """Start the writer's thread, which notifies the running loop of events that became durable."""
         self._loop = asyncio.get_running_loop()
         self._thread = threading.Thread(target=self._write, name="journal", daemon=True)
         self._thread.start()
 
     async def durable(self, seq: int) -> None:
-        """Return when the event with this seq is durable; at once for what was not recorded.
+        """Return when the event with this seq is durable, or at once for ``NOT_RECORDED``.
 
         Raises:
-            JournalLostError: it never will be.
+            JournalLostError: the event will never become durable.
         """
         if seq < self._durable:
             return
@@ -222,7 +221,7 @@ class JournalWriter:
         await future
 
     async def close(self) -> None:
-        """Make everything durable if the disk allows, and let go of the files."""
+        """Make everything durable if the disk allows it, and close the files."""
         self._stopping.set()
         self._work.set()
         if self._thread is not None:
@@ -234,7 +233,7 @@ class JournalWriter:
         self._settle()
 
     def _refusal(self, draft: Draft) -> str | None:
-        """Why a draft is left out, or ``None``."""
+        """The reason why a draft is left out, or ``None``."""
         if self.finished or self.lost:
             return "closed" if self.finished else "lost"
         if draft.kind not in self._kinds:
@@ -242,7 +241,7 @@ class JournalWriter:
         if draft.kind in AGENT_KINDS and self._record_until and self._clock.wall_ms() > self._record_until:
             if not self._time_over:
                 self._time_over = True
-                self.append_own(CaptureDegraded(detail="the time limit is over: nothing more of agents is recorded"))
+                self.append_own(CaptureDegraded(detail="the time limit is over: agents are no longer recorded"))
             return "time_limit"
         if self._pending_bytes > self._limits.pending and draft.kind in AGENT_KINDS:
             since, lost = self._overflow or (self._clock.wall_ms(), 0)
@@ -250,12 +249,12 @@ class JournalWriter:
             return "overload"
         return None
 
-    def _tell_malformed(self, draft: Draft) -> None:
-        """An agent's event is missing by a fault of ours; about the session's own, whoever asked for it is told."""
+    def _record_malformed(self, draft: Draft) -> None:
+        """Record a gap for an invalid agent event; the sender of an invalid session event gets an error instead."""
         if draft.kind in AGENT_KINDS:
-            self._tell_gap("an event did not have the form of one", since=self._clock.wall_ms(), lost=1)
+            self._record_gap("an event was not valid", since=self._clock.wall_ms(), lost=1)
 
-    def _tell_gap(self, detail: str, *, since: int, lost: int) -> None:
+    def _record_gap(self, detail: str, *, since: int, lost: int) -> None:
         now = self._clock.wall_ms()
         self.append_own(CaptureGap(source="recorder", detail=detail, lost=lost, from_ms=since, to_ms=now))
 
@@ -264,12 +263,12 @@ class JournalWriter:
         self._pending.append(_Pending(draft=draft, event=event, data=data))
         self._pending_bytes += len(data)
 
-    def _keep_fresh(self, event: RecordedEvent) -> None:
-        """Hold a durable event for the sealer while there is room; what does not fit is read from disk later."""
-        follows = not self._fresh or self._fresh[-1].seq + 1 == event.seq
-        if follows and (not self._fresh or self._fresh_bytes + weight(event) <= self._limits.fresh):
-            self._fresh.append(event)
-            self._fresh_bytes += weight(event)
+    def _keep_in_memory(self, event: RecordedEvent) -> None:
+        """Keep a durable event for the sealer if there is room; what does not fit is read from the disk later."""
+        follows = not self._recent or self._recent[-1].seq + 1 == event.seq
+        if follows and (not self._recent or self._recent_bytes + weight(event) <= self._limits.recent):
+            self._recent.append(event)
+            self._recent_bytes += weight(event)
 
     def _count(self, event: RecordedEvent) -> None:
         self.sources[event.src] = max(self.sources[event.src], event.parsed.src_seq + 1)
@@ -289,9 +288,9 @@ class JournalWriter:
     def _write(self) -> None:
         try:
             self._write_until_stopped()
-        except Exception as error:  # noqa: BLE001 - whatever it was: without a writer, only a new start can continue
+        except Exception as error:  # noqa: BLE001 - without a writer, only a restart can continue
             self.failing, self.lost = type(error).__name__, True
-            self._tell_durable()
+            self._notify_durable()
 
     def _write_until_stopped(self) -> None:
         failures, retry_s = 0, self._limits.retry_s
@@ -304,21 +303,21 @@ class JournalWriter:
                 if failures and self._stopping.wait(retry_s[min(failures, len(retry_s)) - 1]):
                     break
 
-    def _refused(self, error: OSError) -> None:
-        """The disk said no: let go of the file, look whether what was promised is there, and ask for less."""
+    def _handle_failure(self, error: OSError) -> None:
+        """After a disk error, close the file, check that the durable records exist, and save space if it is full."""
         self.failing = errno.errorcode.get(error.errno or 0, "OSError")
         try:
             self.journal.reopen()
         except JournalLostError:
             self.lost = True
-            self._tell_durable()
+            self._notify_durable()
         except OSError:
             self.journal.close()
         if error.errno in _SPACE_ERRORS:
-            self._lighten()
+            self._drop_heavy_values()
 
-    def _lighten(self) -> None:
-        """Compose pending events anew without their heavy values: nobody was promised them."""
+    def _drop_heavy_values(self) -> None:
+        """Compose the pending events again without their large values; none of them is durable yet."""
         with self._lock:
             if not self._low_space:
                 self._low_space = True
@@ -332,7 +331,7 @@ class JournalWriter:
                 parsed = entry.event.parsed
                 self._keep(draft, compose(draft, seq=parsed.seq, src_seq=parsed.src_seq, random=self._random))
 
-    def _watch_space(self) -> None:
+    def _check_space(self) -> None:
         with contextlib.suppress(OSError):
             low = self.journal.free_bytes() < self._limits.low_space
             if low and not self._low_space:
@@ -342,14 +341,14 @@ class JournalWriter:
                 self._low_space = False
                 self.append_own(CaptureDegraded(detail="the disk has room again: everything is kept"))
 
-    def _tell_durable(self) -> None:
+    def _notify_durable(self) -> None:
         if self._loop is not None:
             with contextlib.suppress(RuntimeError):  # the loop ended first
                 self._loop.call_soon_threadsafe(self._settle)
 
     def _settle(self) -> None:
-        """Wake whoever waits for what is durable by now."""
-        self.grown.set()
+        """Wake the tasks that wait for events that have become durable."""
+        self.durable_changed.set()
         still: list[tuple[int, asyncio.Future[None]]] = []
         for seq, future in self._waiting:
             if future.done():
@@ -364,7 +363,7 @@ class JournalWriter:
 
 
 def without_heavy_values(draft: Draft, heavy: int) -> Draft:
-    """An agent's draft without its values over ``heavy`` bytes; events about the session itself stay whole."""
+    """An agent's draft without its values over ``heavy`` bytes; the session's own events stay whole."""
     if draft.kind in _WHOLE_KINDS:
         return draft
     left_out = {
@@ -374,7 +373,7 @@ def without_heavy_values(draft: Draft, heavy: int) -> Draft:
 
 
 def weight(event: RecordedEvent) -> int:
-    """About how many bytes an event has in a batch's plain body."""
+    """The approximate size of an event in a batch's plain body, in bytes."""
     return (
         len(event.public)
         + sum(len(secret.stored) for secret in event.secrets.values())

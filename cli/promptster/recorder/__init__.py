@@ -1,1 +1,1 @@
-"""The background program: it listens, captures, keeps the journal and delivers it."""
+"""The background program of a session: it runs the proxy, captures events, keeps the journal and delivers it."""

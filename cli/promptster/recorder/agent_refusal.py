@@ -1,8 +1,8 @@
-"""The recorder's no to agents: what ends, pauses or changes a recording is not done for a process of an agent.
+"""Refuses an agent's requests to end, pause or change a recording.
 
-The system shows which process asks (``SO_PEERCRED``), and ``promptster.system.inside_agent`` whose it is. Every
-refused attempt is recorded once: here where the recorder is asked directly, and by the request ``refused`` where a
-command of ours refused already.
+The operating system identifies the requesting process (``SO_PEERCRED``), and ``promptster.system.inside_agent`` finds
+out whether it belongs to an agent. Every refused attempt is recorded once: by this module if the recorder was asked
+directly, and through a ``refused`` call if one of our commands had already refused.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ _AGENTS_MAY_RECORD = frozenset({Note().kind})
 
 
 def refusal(command: str, *, recorded: bool, asks: bool) -> InsideAgentError:
-    """The error for whoever asked.
+    """The error for a request that came from an agent.
 
     Args:
-        command: what was asked for, as it is typed.
+        command: the requested command, as it is typed.
         recorded: whether the attempt was recorded.
         asks: whether this command has a ``--yes``.
     """
@@ -46,18 +46,18 @@ def refusal(command: str, *, recorded: bool, asks: bool) -> InsideAgentError:
 
 
 class AgentRefusal:
-    """Looks at who asks before anything is done."""
+    """Checks which process sent a request before the request is carried out."""
 
     def __init__(self, recording: Recording, state: Path) -> None:
-        """Guard one recording; ``state`` is the state folder that its session lies in."""
+        """Guard one recording; ``state`` is the state folder that contains its session."""
         self._recording, self._state = recording, state
 
     async def check(self, call: ControlCall, pid: int) -> None:
-        """Return if this process may ask for this.
+        """Return if this process may make this request.
 
         Raises:
-            InsideAgentError: it is an agent's.
-            SessionError: it has ended since, so nobody can tell whose it was.
+            InsideAgentError: the process belongs to an agent.
+            SessionError: the process has ended, so its owner can no longer be determined.
         """
         if isinstance(call, _HARMLESS) or pid in {0, os.getpid()} or _is_note(call):
             return
@@ -65,16 +65,16 @@ class AgentRefusal:
         if agent is None and started(pid):
             return
         if agent is None:
-            raise SessionError("whoever asked has ended", code="asker_gone")
+            raise SessionError("the process that sent this request has ended", code="asker_gone")
         recorded = await self.record({"request": call.op}, agent)
         raise refusal(f"{call.op!r} of the recorder", recorded=recorded, asks=False)
 
     async def refused(self, call: RefusedCall) -> Refused:
-        """Record that a command refused to work inside an agent."""
+        """Record that a command refused to run inside an agent."""
         return Refused(recorded=await self.record({"command": call.command}, call.agent))
 
     async def record(self, payload: Mapping[str, Any], agent: str) -> bool:
-        """Record one attempt; returns whether it was recorded. It is not while recording is off."""
+        """Record one attempt and return whether it was recorded; while recording is off, it is not."""
         if self._recording.state is not SessionState.RECORDING:
             return False
         known = BY_PROGRAM.get(agent)

@@ -1,4 +1,4 @@
-"""Puts the parts of one recording together: keys, journal, batches, capture, delivery."""
+"""Builds and connects the parts of one recording: keys, journal, batches, capture and delivery."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Assembly:
     heartbeat: Heartbeat
 
     def take_hook(self, agent: str, payload: bytes, times: tuple[int, int]) -> None:
-        """A hook call that arrived at these times, now or before it waited in the spool."""
+        """Capture a hook call with its arrival times, whether it arrived just now or waited in the spool."""
         try:
             self.recording.capture.hook(agent, payload, arrived=times)
         except Exception:
@@ -67,13 +67,13 @@ class Assembly:
             raise
 
     def spool_unreadable(self) -> None:
-        """A hook call that waited in the spool and can no longer be read."""
-        detail = "a hook call that had waited could not be read"
+        """Record that a hook call in the spool could not be read."""
+        detail = "a hook call in the spool could not be read"
         self.recorder.append_own(CaptureGap(source="hook", detail=detail, lost=1))
 
 
 def left_out(capture: Capture) -> dict[str, int]:
-    """How much capture passed over, by reason."""
+    """How many items capture left out, by reason."""
     counts = capture.counts
     return {reason: counts[word] for word, reason in _REASONS.items() if counts[word]}
 
@@ -81,10 +81,10 @@ def left_out(capture: Capture) -> dict[str, int]:
 async def assemble(
     folder: SessionFolder, secrets: SessionSecrets, clock: Clock, log: Log, *, start_anew: Callable[[], None]
 ) -> Assembly:
-    """Open, repair and join everything; the events that say how this start came about are durable.
+    """Open, repair and connect everything; the events that describe this start are durable when it returns.
 
     Raises:
-        OSError: the disk refused.
+        OSError: the disk failed.
         PromptsterError: a document of the session cannot be used.
     """
     facts = folder.facts()
@@ -152,16 +152,16 @@ async def assemble(
             agents=readers(),
             hooked_agents=None if policy.hooks else (),
             workspace=Path(facts.workspace),
-            tell=lambda detail: recorder.append_own(CaptureDegraded(detail=detail)),
+            record_detail=lambda detail: recorder.append_own(CaptureDegraded(detail=detail)),
         ),
     )
     try:
         await recording.begin(repair)
     except BaseException:
-        await recorder.close()  # a second writer must never exist during the next try
+        await recorder.close()  # the next attempt must be the only writer
         await collector.aclose()
         raise
-    recorder.grown.set()
+    recorder.durable_changed.set()
     heartbeat = Heartbeat(recorder, clock, lambda: {"received": outbox.received_events, **left_out(recording.capture)})
     return Assembly(
         recording=recording,
@@ -175,7 +175,7 @@ async def assemble(
 
 
 def _network(log: Log) -> Network:
-    """The way to the collector, from the environment that the session was started in."""
+    """The network settings for the collector, from the environment that the session was started in."""
     try:
         return Config.load(Paths.from_environment()).network
     except ConfigurationError as error:

@@ -1,4 +1,4 @@
-"""What the recorder does when a command asks, and what it does by itself until the end."""
+"""Carries out the requests of commands, and the recorder's own delivery and shutdown."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, assert_never
 from promptster.agents.registry import base_urls
 from promptster.deliver.uploader import Ended
 from promptster.errors import SessionError
-from promptster.proxy.upstreams import at_usual_address
+from promptster.protocol.providers import at_usual_address
 from promptster.recorder.assembly import left_out
 from promptster.session_folder.control_calls import (
     CloseCall,
@@ -60,13 +60,13 @@ class ControlRequests:
         port: int,
         token: str,
         restarts: int,
-        drain: HookIntake,
+        hook_intake: HookIntake,
         refusal: AgentRefusal,
         finish: Callable[[], None],
     ) -> None:
         """Serve one recording; ``finish`` ends this process."""
         self.refusal = refusal
-        self._folder, self._parts, self._drain, self._finish = folder, parts, drain, finish
+        self._folder, self._parts, self._hook_intake, self._finish = folder, parts, hook_intake, finish
         self._port, self._token, self._restarts = port, token, restarts
         self._supervisor = os.getppid()
         self._facts = folder.facts()
@@ -74,7 +74,7 @@ class ControlRequests:
         self._stop: StopCall | None = None
 
     async def answer(self, call: ControlCall) -> Reply:
-        """Do what one call asks.
+        """Carry out one call.
 
         Raises:
             SessionError: the session's state does not allow it.
@@ -93,7 +93,7 @@ class ControlRequests:
             case ResumeCall():
                 reply = Noted(seq=await recording.resume(call.reason))
             case CloseCall():
-                self._drain.drain()
+                self._hook_intake.drain()
                 reply = Closed(events=await recording.close(call.drafts))
             case FlushCall():
                 await recording.flush(call.seconds, again=call.again)
@@ -107,7 +107,7 @@ class ControlRequests:
         return reply
 
     async def upload(self) -> None:
-        """Send until the collector takes nothing more."""
+        """Send batches until the collector accepts no more."""
         recording, uploader = self._parts.recording, self._parts.uploader
         watcher = asyncio.create_task(self._watch_progress())
         try:
@@ -118,7 +118,7 @@ class ControlRequests:
             watcher.cancel()
 
     async def finish_closing(self) -> None:
-        """Complete a submission that a crash interrupted, then see the collector's checks through."""
+        """Complete a submission that a crash interrupted."""
         recording = self._parts.recording
         while recording.must_close:
             try:
@@ -127,7 +127,7 @@ class ControlRequests:
                 await asyncio.sleep(_CLOSING_RETRY_S)
 
     async def end(self) -> None:
-        """Leave in order; called once, by the process that ends."""
+        """End the recording in order; repeated calls do nothing."""
         if not self._stopped.is_set():
             stop = self._stop
             stopped = stop is not None and not stop.for_another
@@ -144,7 +144,7 @@ class ControlRequests:
                 await uploader.watch_checks()
 
     def ticket(self) -> LaunchTicket:
-        """How an agent reaches this recorder."""
+        """The addresses and the token with which an agent reaches this recorder."""
         return LaunchTicket(
             port=self._port,
             token=self._token,
@@ -185,9 +185,9 @@ class ControlRequests:
         )
 
     async def _stop_now(self, call: StopCall) -> Done:
-        """End the recording first, then answer: the command may delete files as soon as it has the answer."""
+        """End the recording before answering, because the command may delete files once it has the answer."""
         self._stop = call
-        self._drain.drain()
+        self._hook_intake.drain()
         await self.end()
         with suppress(RuntimeError):
             asyncio.get_running_loop().call_later(0.05, self._finish)

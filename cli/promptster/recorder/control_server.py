@@ -1,4 +1,4 @@
-"""The recorder's end of ``control.sock``: reads one JSON line, asks the recording, answers one JSON line."""
+"""The recorder's end of ``control.sock``: each request is one JSON line, and so is each answer."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ if TYPE_CHECKING:
 
 
 class ControlServer:
-    """Answers our own commands."""
+    """Answers the requests of Promptster's own commands."""
 
     def __init__(self, sock: socket.socket, answer: Handler, log: Log, check: Check | None = None) -> None:
         """Serve calls on a listening unix socket.
 
         Args:
             sock: where commands connect.
-            answer: does what a call asks.
-            log: where faults go.
-            check: sees each call first, with the id of the process that asks; raises to refuse it.
+            answer: carries out a call.
+            log: where faults are logged.
+            check: runs before each call, with the id of the requesting process; raises to refuse the call.
         """
         self._sock, self._handler, self._log, self._check = sock, answer, log, check
 
     async def run(self) -> None:
-        """Accept for ever. The socket stays open when this ends: it belongs to the supervisor."""
+        """Accept connections until cancelled; the socket then stays open, as it belongs to the supervisor."""
         await accept_for_ever(self._sock, self._serve, self._log, name="control accept")
 
     async def _serve(self, connection: socket.socket) -> None:
@@ -51,7 +51,7 @@ class ControlServer:
                 answer = await self._answer(line, asking)
                 writer.write(json.dumps(answer).encode() + b"\n")
                 await writer.drain()
-        except (OSError, ValueError):  # gone, or a line over the limit
+        except (OSError, ValueError):  # the client is gone, or sent a line over the limit
             pass
         finally:
             writer.close()
@@ -71,7 +71,7 @@ class ControlServer:
             return _refusal("bad_request", "the recorder could not read the request", None)
         except Exception as error:  # noqa: BLE001 - a command gets an answer whatever happens
             self._log.fault("control", error)
-            return _refusal("internal", "the recorder failed to answer", "Its log, logs/recorder.log, says more.")
+            return _refusal("internal", "the recorder failed to answer", "See logs/recorder.log for details.")
 
 
 def _refusal(code: str, message: str, hint: str | None) -> dict[str, Any]:

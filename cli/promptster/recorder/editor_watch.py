@@ -1,4 +1,4 @@
-"""Whether the workspace files of editors still hold our entries."""
+"""Watches whether the editors' workspace files still contain our entries."""
 
 from __future__ import annotations
 
@@ -17,30 +17,30 @@ if TYPE_CHECKING:
 
 
 class EditorWatch:
-    """Reads the prepared files repeatedly, and reports once when our entries are gone, and once when they are back.
+    """Reads the prepared files repeatedly, and reports once when our entries are gone and once when they are back.
 
-    It waits until it has seen them in place, and believes a loss only when it sees it twice: at the end of a session
-    the files are put back while the recorder may still run.
+    It starts to report after it has first seen the entries, and reports a loss only when it has seen it twice: at the
+    end of a session the files are restored while the recorder may still be running.
     """
 
     def __init__(self, workspace: Path, editors: Sequence[str], ticket: LaunchTicket) -> None:
-        """``editors``: the names that ``start --ide`` took."""
+        """Watch the files of ``editors``, which are named as in ``start --ide``."""
         self._workspace = workspace
         self._ticket = ticket
         self._last: dict[str, list[dict[str, Any]] | None] = dict.fromkeys(editors)
-        self._told: dict[str, list[dict[str, Any]]] = {name: [] for name in editors}
+        self._reported: dict[str, list[dict[str, Any]]] = {name: [] for name in editors}
 
     def look(self) -> list[dict[str, Any]]:
-        """The events to record now."""
+        """Read the files and return the events to record now."""
         found: list[dict[str, Any]] = []
         for editor, last in self._last.items():
             lost = changed_entries(self._workspace, editor, self._ticket)
             if last is None:
                 self._last[editor] = None if lost else []
                 continue
-            if lost == last and lost != self._told[editor]:
+            if lost == last and lost != self._reported[editor]:
                 relative = BY_ID[editor].editor_file
                 found += lost or [draft(CaptureConfigChanged(path_name=relative, detail="our entries are back"))]
-                self._told[editor] = lost
+                self._reported[editor] = lost
             self._last[editor] = lost
         return found

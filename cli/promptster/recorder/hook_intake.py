@@ -1,11 +1,11 @@
-"""Takes hook calls over: from the unix socket, over HTTP, and from the spool where they waited while nobody answered.
+"""Receives hook calls from the unix socket, over HTTP, and from the spool that holds calls nobody could answer.
 
-A call is written into the spool before its sender is answered, and removed only when what it told is durable. So an
-answer always means that the call is in the record, or will be: a recorder that is killed in between finds the file at
-its next start, and its times tell whether its events are in the journal already. No two calls have the same times: a
-file that a hook process left gets its own, in its name, before capture sees it. The file is not forced to the drive,
-as the agent waits for the answer: what a power failure takes of the last moments is reported by the gap that the next
-start records. ``promptster_hooks.frame`` says how the answer itself decides who owns a call.
+A call is written to the spool before its sender is answered, and the file is removed once the call's events are
+durable. So an answer always means that the call is recorded or will be: a recorder that was killed in between finds the
+file at its next start, and the call's times show whether the journal already holds its events. No two calls have the
+same times: a file left by a hook process gets unique times, in its name, before capture sees it. The file is not synced
+to the drive, because the agent is waiting for the answer; the gap that the next start records covers what a power loss
+destroys. ``promptster_hooks.frame`` defines how the answer decides which side owns a call.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ class HookSocket:
     """The receiving end of ``hooks.sock``."""
 
     def __init__(self, sock: socket.socket, intake: HookIntake, log: Log) -> None:
-        """Hand each call to ``intake``."""
+        """Pass each call to ``intake``."""
         self._sock, self._intake, self._log = sock, intake, log
 
     async def run(self) -> None:
-        """Accept for ever. The socket stays open when this ends: it belongs to the supervisor."""
+        """Accept connections until cancelled; the socket then stays open, as it belongs to the supervisor."""
         await accept_for_ever(self._sock, self._receive, self._log, name="hook accept")
 
     async def _receive(self, connection: socket.socket) -> None:
@@ -80,18 +80,18 @@ class HookSocket:
 
 @dataclass(frozen=True, kw_only=True)
 class Call:
-    """One hook call that is written down."""
+    """One hook call that has been written to the spool."""
 
     agent: str
     payload: bytes
     times: tuple[int, int]
     """Wall and monotonic milliseconds of its arrival."""
     path: str
-    """Its file; empty where it could not be written, or must not be."""
+    """Its file; empty if the call could not, or must not, be written."""
 
 
 class HookIntake:
-    """Where every hook call passes on its way to capture, and the spool folder that keeps it until it is recorded."""
+    """Passes every hook call to capture, and keeps it in the spool folder until its events are durable."""
 
     def __init__(
         self,
@@ -108,35 +108,35 @@ class HookIntake:
 
         Args:
             folder: the session's spool.
-            key: under which its files are sealed; it is put into the folder for the hook processes.
-            take: takes (agent, payload, (wall ms, monotonic ms)).
-            unreadable: hears of files that cannot be read.
-            clock: stamps what arrives.
-            wanted: whether anything of agents is recorded now; what is not is never written down.
-            recorded: times of hook events that the journal held at the start.
+            key: seals the spool's files; it is written into the folder for the hook processes.
+            take: receives (agent, payload, (wall ms, monotonic ms)).
+            unreadable: called for each file that cannot be read.
+            clock: timestamps arriving calls.
+            wanted: whether agents are being recorded now; other calls are never written to disk.
+            recorded: times of the hook events that the journal held at the start.
         """
         self._folder, self._key, self._take, self._unreadable = folder, key, take, unreadable
         self._clock, self._wanted = clock, wanted
         self._recorded = recorded
         self._used = set(recorded)
-        """Times that no other call may have."""
+        """Times that are already assigned to a call."""
         self._taken: dict[str, tuple[int, int]] = {}
-        """Files whose calls capture has, with their times."""
+        """Files whose calls were passed to capture, with their times."""
         self._written: set[str] = set()
-        """Files of calls whose senders are being answered."""
+        """Files of calls whose senders have not been answered yet."""
         self._due: tuple[int, list[str]] = (0, [])
-        """How many events must be durable before these files can go."""
+        """Files to remove, and the number of events that must be durable before that."""
         self._last_mono = 0
         self._prepared = self._prepare()
 
     def receive(self, agent: str, payload: bytes) -> None:
-        """Write a call down and take it; when this returns, its sender may be answered."""
+        """Write a call to the spool and pass it to capture; after that its sender may be answered."""
         self.take(self.write_down(agent, payload))
 
     def write_down(self, agent: str, payload: bytes) -> Call:
-        """Put a call that just arrived into the spool; ``take`` or ``give_back`` comes next.
+        """Write a call that just arrived to the spool; ``take`` or ``give_back`` must follow.
 
-        Where the disk refuses, it is held in memory as the events are then, and the status and the record say so.
+        If the disk fails, the call is held in memory as events are, and the status and the recording show that.
         """
         times = self._unused(self._clock.wall_ms(), max(self._clock.mono_ms(), self._last_mono + 1))
         self._last_mono = times[1]
@@ -148,20 +148,20 @@ class HookIntake:
         return Call(agent=agent, payload=payload, times=times, path=path)
 
     def take(self, call: Call) -> None:
-        """Its sender was answered, or will be for sure: hand it to capture."""
+        """Pass a call to capture; its sender was answered, or certainly will be."""
         self._written.discard(call.path)
         if call.path:
             self._taken[call.path] = call.times
         self._take(call.agent, call.payload, call.times)
 
     def give_back(self, call: Call) -> None:
-        """Its sender could not be answered, and keeps it."""
+        """Drop a call whose sender could not be answered; the sender keeps it."""
         self._written.discard(call.path)
         if call.path:
             Path(call.path).unlink(missing_ok=True)
 
     def drain(self) -> int:
-        """Take what waits, what an earlier run had claimed first, and then the oldest first; how many calls."""
+        """Take the calls in the spool and return how many: first those that an earlier run claimed, then by age."""
         self._prepared = self._prepared or self._prepare()
         count = 0
         for path in sorted(spool.waiting(str(self._folder)), key=lambda path: spool.claimed(path) is None):
@@ -177,13 +177,13 @@ class HookIntake:
         return count
 
     def _take_spooled(self, path: str, call: spool.Spooled) -> bool:
-        """Take one call that waited, unless the journal holds it; whether it was taken."""
+        """Take one call from the spool unless the journal holds it; return whether it was taken."""
         later = spool.claimed(path)
         if later is None:
             times = self._unused(call.wall_ms, call.mono_ms)
             try:
                 path = spool.claim(path, times[1] - call.mono_ms)
-            except OSError:  # it waits on
+            except OSError:  # it stays in the spool
                 self._used.discard(times)
                 return False
         else:
@@ -196,14 +196,14 @@ class HookIntake:
         return True
 
     def _unused(self, wall_ms: int, mono_ms: int) -> tuple[int, int]:
-        """These times, or the next that no call has; nobody else gets them."""
+        """Reserve and return these times, or the next ones that no call has."""
         while (wall_ms, mono_ms) in self._used:
             mono_ms += 1
         self._used.add((wall_ms, mono_ms))
         return wall_ms, mono_ms
 
     def settle(self, waiting: Collection[tuple[int, int]], *, recorded: int, durable: int) -> None:
-        """Remove files whose events are durable by now; to be called again and again, it waits for no disk.
+        """Remove files whose events have become durable. Call it regularly: it does not wait for the disk.
 
         Args:
             waiting: times of the calls that capture still holds.
@@ -213,24 +213,24 @@ class HookIntake:
         needed, paths = self._due
         if durable >= needed:
             self.remove(paths)
-            self._due = recorded, self.told(waiting)
+            self._due = recorded, self.captured_files(waiting)
 
-    def told(self, waiting: Collection[tuple[int, int]] = ()) -> list[str]:
-        """The files whose calls capture has written in full, but for those of these times."""
+    def captured_files(self, waiting: Collection[tuple[int, int]] = ()) -> list[str]:
+        """The files of the calls that were passed to capture, except those with the ``waiting`` times."""
         return [path for path, times in self._taken.items() if times not in waiting]
 
     def remove(self, paths: Collection[str]) -> None:
-        """Remove files whose events are durable by now."""
+        """Remove files whose events are durable."""
         for path in paths:
             Path(path).unlink(missing_ok=True)
             self._taken.pop(path, None)
 
     def end(self) -> None:
-        """The session is over: with the folder gone, hook processes of agents that still run keep nothing either."""
+        """Delete the folder after the session, so that hooks of agents that still run leave no calls in it."""
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _prepare(self) -> bool:
-        """Make folder and key; a disk that refuses costs what hooks cannot leave there, never the recorder."""
+        """Create the folder and the key; return whether that worked. The recorder also works without the spool."""
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             spool.write_key(str(self._folder), self._key)

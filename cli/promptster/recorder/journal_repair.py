@@ -1,8 +1,8 @@
-"""Repairs journal and batches after something was lost or restored to an earlier state.
+"""Brings journal and batches back into agreement after a loss or after an older copy was restored.
 
-Both hold the same events, so one can repair the other: a journal that lost its end is filled from sealed batches,
-and a journal whose numbers the collector uses otherwise continues after the collector's last batch with its events
-added again.
+Both contain the same events, so one can repair the other. A journal that lost its end is completed from sealed batches.
+If the collector holds other events under the journal's numbers, the journal's events are added again after the
+collector's last one.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Repair:
-    """What was done; all zero if nothing had to be."""
+    """What was repaired; all zero if nothing was."""
 
     filled: int = 0
-    """Events taken back from sealed batches."""
+    """Events restored from sealed batches."""
     moved: int = 0
-    """Events added again after the collector's last batch."""
+    """Events added again after the collector's last one."""
     skipped: int = 0
     """Numbers whose events only the collector holds."""
 
@@ -37,8 +37,8 @@ def align(journal: Journal, outbox: Outbox, content_key: bytes, random: Callable
     """Make the journal reach at least as far as the batches, under the same numbers.
 
     Raises:
-        OSError: the disk refused; the next start tries again.
-        ProtocolError: a batch of ours cannot be opened.
+        OSError: the disk failed; the next start tries again.
+        ProtocolError: one of our own batches cannot be opened.
     """
     adoption = outbox.last_adoption
     if adoption is not None and adoption.base is not None:
@@ -50,24 +50,24 @@ def align(journal: Journal, outbox: Outbox, content_key: bytes, random: Callable
 
 def _move(journal: Journal, adoption: Adoption, base: int, random: Callable[[int], bytes]) -> Repair:
     """Add our events from ``base`` on again, after the last event that the collector holds."""
-    places: dict[int, int] = {}
+    new_seqs: dict[int, int] = {}
     entries: list[bytes] = []
     for _, data in journal.records(start=base):
         for event in read_body(data):
-            if ends_session(event.kind, event.src):  # it counts batches that no longer exist; closing is repeated
+            if ends_session(event.kind, event.src):  # it counts batches that are no longer valid; closing is repeated
                 continue
             seq = adoption.next_seq + len(entries)
-            places[event.seq] = seq
-            entries.append(_renumbered(event, seq, base, places, random).frames())
+            new_seqs[event.seq] = seq
+            entries.append(_renumbered(event, seq, base, new_seqs, random).frames())
     journal.jump(base=base, first=adoption.next_seq, entries=entries)
     return Repair(moved=len(entries), skipped=adoption.next_seq - base)
 
 
 def _renumbered(
-    event: RecordedEvent, seq: int, base: int, places: dict[int, int], random: Callable[[int], bytes]
+    event: RecordedEvent, seq: int, base: int, new_seqs: dict[int, int], random: Callable[[int], bytes]
 ) -> RecordedEvent:
     opened = event.open()
-    refs = tuple(places.get(ref, ref) for ref in opened.refs if ref < base or ref in places)
+    refs = tuple(new_seqs.get(ref, ref) for ref in opened.refs if ref < base or ref in new_seqs)
     draft = Draft(
         src=opened.src,
         event=opened.event,

@@ -1,7 +1,7 @@
-"""The last recorded action of an agent, for the recording's status.
+"""The last recorded action of an agent, for ``promptster status``.
 
-The recorder keeps it as events come, and restores it from the journal once when it starts: nobody's question reads the
-journal. Only the person at work hears of it, over the control socket.
+The recorder updates it with each event and restores it from the journal when it starts, so a status request never reads
+the journal. It is available only to the candidate, through the control socket.
 """
 
 from __future__ import annotations
@@ -19,23 +19,23 @@ _SUBJECT = 60
 
 
 class LastActivity:
-    """What an agent did last, and since when the session is paused."""
+    """What an agent did last, and since when the session has been paused."""
 
     def __init__(self) -> None:
-        """Nothing was recorded yet."""
+        """Begin with no activity and no pause."""
         self._last: dict[str, Any] = {}
         self.paused_ms = 0
-        """Wall clock at which the current pause began; 0 if there is none."""
+        """Wall-clock time at which the current pause began; 0 if the session is not paused."""
 
     def see(self, event: Event, ms: int) -> None:
-        """An event was recorded."""
+        """Take a recorded event into account."""
         match event:
             case kinds.Paused():
                 self.paused_ms = self.paused_ms or ms
             case kinds.Resumed():
                 self.paused_ms = 0
             case kinds.AgentOther() | kinds.ToolResult():
-                pass  # says nothing beyond the event before it
+                pass  # adds nothing to the event before it
             case OfAgent():
                 self._last = {
                     "kind": event.kind,
@@ -47,12 +47,12 @@ class LastActivity:
                 pass
 
     def document(self) -> dict[str, Any]:
-        """``kind``, ``ms``, ``agent`` and ``subject`` of the last thing; empty while there is none."""
+        """``kind``, ``ms``, ``agent`` and ``subject`` of the last action; empty before the first."""
         return dict(self._last)
 
 
 def _subject(event: AgentEvent) -> str:
-    """What was acted on, on one line, cut."""
+    """What the agent acted on, shortened to one line."""
     match event:
         case kinds.Prompt(machine=machine):
             return MACHINE if machine is True else ""

@@ -1,7 +1,8 @@
 """Records, once for each agent, that its hooks report from a folder outside the workspace.
 
-No agent is started there, but one that runs may go there, or be an editor's. What it does stays recorded, for it is the
-session's agent; that it was elsewhere is on record too, without the folder's name.
+Agents are started in the workspace, but a running one may change its folder, and an editor's may begin elsewhere. What
+such an agent does is still recorded, because it belongs to the session. That it worked elsewhere is recorded too,
+without the folder's name.
 """
 
 from __future__ import annotations
@@ -21,12 +22,13 @@ if TYPE_CHECKING:
     from promptster.clock import Clock
     from promptster.protocol.events import Draft
 
+_FOLDERS_KEPT: Final = 1000
 _READ_BYTES: Final = 256 * 1024
-"""A larger payload is not read a second time: the next small one shows the same."""
+"""Larger payloads are not parsed a second time here: the next small one names the same folder."""
 
 
 class PlacedCapture(Capture):
-    """Capture that also looks where an agent works."""
+    """Capture that also checks in which folder an agent works."""
 
     def __init__(
         self,
@@ -37,9 +39,9 @@ class PlacedCapture(Capture):
         allowed_kinds: Collection[str],
         hooked_agents: Collection[str] | None,
         workspace: Path,
-        tell: Callable[[str], object],
+        record_detail: Callable[[str], object],
     ) -> None:
-        """``tell`` records a detail; the rest is capture's own."""
+        """``record_detail`` records what is noticed, in words; the other arguments are those of ``Capture``."""
         super().__init__(
             append,
             clock,
@@ -48,14 +50,16 @@ class PlacedCapture(Capture):
             hooked_agents=hooked_agents,
             workspace=workspace,
         )
-        self._place, self._tell = workspace, tell
-        self._told: set[str] = set()
-        self._known: dict[str, bool] = {}
+        self._workspace, self._record_detail = workspace, record_detail
+        self._reported: set[str] = set()
+        """Agents whose work outside the workspace has been recorded."""
+        self._inside: dict[str, bool] = {}
+        """Whether each folder that hooks named is in the workspace."""
 
     def hook(self, agent: str, payload: bytes, *, arrived: tuple[int, int] | None = None) -> None:
-        """Take one hook payload; the first of an agent from elsewhere is followed by a note."""
+        """Capture one hook payload; after an agent's first one from outside the workspace, record that."""
         super().hook(agent, payload, arrived=arrived)
-        if self._writer.paused or agent in self._told or len(payload) > _READ_BYTES:
+        if self._writer.paused or agent in self._reported or len(payload) > _READ_BYTES:
             return
         try:
             value = json.loads(payload)
@@ -63,15 +67,16 @@ class PlacedCapture(Capture):
             return
         folder = value.get("cwd") if is_object(value) else None
         if isinstance(folder, str) and folder and not self._is_inside(folder):
-            self._told.add(agent)
-            self._tell(f"{agent} works in a folder outside the workspace: what it does there is not submitted")
+            self._reported.add(agent)
+            self._record_detail(f"{agent} works in a folder outside the workspace: what it does there is not submitted")
 
     def _is_inside(self, folder: str) -> bool:
-        if folder not in self._known:
-            if len(self._known) > 1000:  # noqa: PLR2004 - an agent that goes through as many folders
-                self._known.clear()
+        if folder not in self._inside:
+            if len(self._inside) > _FOLDERS_KEPT:
+                self._inside.clear()
+            root = self._workspace
             try:
-                self._known[folder] = not self._place.is_dir() or is_inside(self._place / folder, self._place)
-            except ValueError:  # no name of a folder at all
-                self._known[folder] = True
-        return self._known[folder]
+                self._inside[folder] = not root.is_dir() or is_inside(root / folder, root)
+            except ValueError:  # not a valid folder name
+                self._inside[folder] = True
+        return self._inside[folder]

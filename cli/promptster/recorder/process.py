@@ -1,7 +1,8 @@
-"""The recorder's process: ``python -m promptster.recorder.process FOLDER HANDLE``, started by the supervisor only.
+"""The recorder's process: ``python -m promptster.recorder.process FOLDER HANDLE``, started only by the supervisor.
 
-It takes the listening sockets and the secrets from a pipe, puts the parts of a recording together, and runs until it
-is told to stop. Exit codes: 0 the end, 75 start me again at once, 78 starting again would not help, else a crash.
+It reads the handles of the listening sockets and the secrets from a pipe, assembles a recording, and runs until it is
+stopped. Exit codes: 0 the session ended, 75 restart the recorder at once, 78 a restart would not help; any other code
+is a crash.
 """
 
 from __future__ import annotations
@@ -36,31 +37,31 @@ from promptster.session_folder.folder import SessionFolder, SessionState
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
 
-_BEAT_S = 0.5
+_TICK_S = 0.5
 _DRAIN_S = 3.0
 _WATCH_S = 5.0
 _REOPEN_S = 5.0
-_AGAIN_S = 2.0
+_RETRY_S = 2.0
 _END_S = 1.0
-_GONE_LOOKS = 2
+_CHECKS_BEFORE_GONE = 2
 
 
 @dataclass(frozen=True, kw_only=True)
 class Inheritance:
-    """What the supervisor hands to each recorder."""
+    """What the supervisor passes to each recorder."""
 
     proxy: socket.socket
     control: socket.socket
     hooks: socket.socket
     ready: int
-    """Where one line is written when the recorder is ready, or cannot be."""
+    """A pipe for one line that says that the recorder is ready, or why it did not start."""
     token: str
     restarts: int
     secrets: SessionSecrets
 
     @classmethod
     def read(cls, handle: int) -> Inheritance:
-        """Read the packet and take the handles over; none of them reaches a child process."""
+        """Read the packet and open its handles; child processes do not inherit them."""
         with os.fdopen(handle, "rb") as pipe:
             packet: Mapping[str, Any] = json.loads(pipe.readline())
         handles: Mapping[str, int] = packet["handles"]
@@ -76,9 +77,9 @@ class Inheritance:
             secrets=SessionSecrets.from_json(packet["secrets"]),
         )
 
-    def say(self, answer: Mapping[str, Any]) -> None:
-        """Tell the supervisor, once."""
-        with suppress(OSError):  # a supervisor that died does not listen any more
+    def report(self, answer: Mapping[str, Any]) -> None:
+        """Send the supervisor the one line about the start."""
+        with suppress(OSError):  # the supervisor may have died
             os.write(self.ready, json.dumps(answer).encode() + b"\n")
         os.close(self.ready)
 
@@ -87,13 +88,13 @@ class RecorderProcess:
     """One run of the recorder."""
 
     def __init__(self, folder: SessionFolder, inheritance: Inheritance, log: Log) -> None:
-        """Name the session and what was inherited."""
+        """Prepare a run for one session with what the supervisor passed on."""
         self._folder, self._inheritance, self._log = folder, inheritance, log
         self._clock = SystemClock()
         self._over: asyncio.Future[int] | None = None
 
     async def run(self) -> int:
-        """Record until the end; the exit code."""
+        """Record until the session ends; return the exit code."""
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(self._loop_fault)
         self._over = loop.create_future()
@@ -106,7 +107,7 @@ class RecorderProcess:
         parts = await self._assemble(watched_proxy)
         if parts is None:
             return 0
-        drain = HookIntake(
+        hook_intake = HookIntake(
             self._folder.spool,
             self._inheritance.secrets.spool_key,
             parts.take_hook,
@@ -116,48 +117,48 @@ class RecorderProcess:
             recorded=frozenset(parts.recording.hook_times),
         )
         parts.recording.hook_times.clear()
-        watched_proxy.attach(parts.recording.capture, drain.receive)
+        watched_proxy.attach(parts.recording.capture, hook_intake.receive)
         parts.recording.catch_up = watched_proxy.catch_up
         await watched_proxy.serve(self._inheritance.proxy)
         port = self._inheritance.proxy.getsockname()[1]
-        with suppress(OSError):  # a full disk: the next start will have another port
+        with suppress(OSError):  # a full disk: the next start will use another port
             self._folder.update(port=port)
-        operations = ControlRequests(
+        control_requests = ControlRequests(
             folder=self._folder,
             parts=parts,
             port=port,
             token=self._inheritance.token,
             restarts=self._inheritance.restarts,
-            drain=drain,
+            hook_intake=hook_intake,
             refusal=AgentRefusal(parts.recording, self._folder.path.parents[1]),
             finish=lambda: self._finish(0),
         )
-        drain.drain()
-        tasks = self._start_tasks(parts, operations, drain, watched_proxy)
+        hook_intake.drain()
+        tasks = self._start_tasks(parts, control_requests, hook_intake, watched_proxy)
         gc.freeze()
-        self._inheritance.say({"port": port, "pid": os.getpid()})
+        self._inheritance.report({"port": port, "pid": os.getpid()})
         code = await self._over
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await watched_proxy.aclose()
         if code == 0:
-            await operations.end()
+            await control_requests.end()
             if parts.recorder.durable_seq == parts.recorder.next_seq:
-                drain.remove(drain.told())
+                hook_intake.remove(hook_intake.captured_files())
             if parts.recording.state.ended:
-                drain.end()
+                hook_intake.end()
         await parts.collector.aclose()
         return code
 
     async def _assemble(self, watched_proxy: WatchedProxy) -> Assembly | None:
-        """Open everything.
+        """Assemble the recording.
 
-        A disk that fails is told to whoever starts the recorder. While agents already work, their
-        traffic is forwarded unrecorded and this is tried again.
+        If the disk fails at the first start, the command that starts the recorder reports it. After a restart, agents
+        may be at work: their traffic is forwarded unrecorded while this is tried again.
 
         Raises:
-            SessionError: at the first start, when there is nothing to continue with.
+            SessionError: the disk failed at the first start.
         """
         assert self._over is not None  # noqa: S101 - set before anything else runs
         while not self._over.done():
@@ -176,56 +177,56 @@ class RecorderProcess:
         return None
 
     def _start_tasks(
-        self, parts: Assembly, operations: ControlRequests, drain: HookIntake, watched_proxy: WatchedProxy
+        self, parts: Assembly, control_requests: ControlRequests, hook_intake: HookIntake, watched_proxy: WatchedProxy
     ) -> list[asyncio.Task[None]]:
         inheritance = self._inheritance
-        control = ControlServer(inheritance.control, operations.answer, self._log, operations.refusal.check)
-        hooks = HookSocket(inheritance.hooks, drain, self._log)
+        control = ControlServer(inheritance.control, control_requests.answer, self._log, control_requests.refusal.check)
+        hooks = HookSocket(inheritance.hooks, hook_intake, self._log)
         runs = {
             "control": control.run,
             "hooks": hooks.run,
             "seal": parts.sealer.run,
-            "upload": operations.upload,
-            "beat": lambda: self._beat(parts),
-            "spool": lambda: self._empty_spool(parts, drain),
+            "upload": control_requests.upload,
+            "tick": lambda: self._tick(parts),
+            "spool": lambda: self._empty_spool(parts, hook_intake),
             "over": lambda: self._watch_end(parts, watched_proxy),
             "folder": self._watch_folder,
-            "editors": lambda: self._watch_editors(parts, operations),
-            "closing": operations.finish_closing,
+            "editors": lambda: self._watch_editors(parts, control_requests),
+            "closing": control_requests.finish_closing,
         }
         return [asyncio.create_task(self._guard(name, run)) for name, run in runs.items()]
 
-    async def _beat(self, parts: Assembly) -> None:
-        """What is looked at twice a second; it waits for nothing else, or the pulse would miss its time."""
+    async def _tick(self, parts: Assembly) -> None:
+        """Run the checks that are due twice a second; waiting for anything else would delay the heartbeat."""
         while True:
-            await asyncio.sleep(_BEAT_S)
+            await asyncio.sleep(_TICK_S)
             parts.recording.capture.tick()
             if parts.recording.records:
                 parts.heartbeat.beat()
             if parts.recorder.lost:
                 self._start_anew()
 
-    async def _empty_spool(self, parts: Assembly, drain: HookIntake) -> None:
-        """Take what hooks left, and remove what became durable, in its own time."""
+    async def _empty_spool(self, parts: Assembly, hook_intake: HookIntake) -> None:
+        """Take the calls that hooks left in the spool, and remove files whose events became durable."""
         while True:
             await asyncio.sleep(_DRAIN_S)
             recorder = parts.recorder
             waiting = parts.recording.capture.waiting_hooks
-            drain.settle(waiting, recorded=recorder.next_seq, durable=recorder.durable_seq)
-            drain.drain()
+            hook_intake.settle(waiting, recorded=recorder.next_seq, durable=recorder.durable_seq)
+            hook_intake.drain()
 
     async def _watch_end(self, parts: Assembly, watched_proxy: WatchedProxy) -> None:
-        """End by itself, files put back, once the session is over and nobody needs the recorder."""
+        """Restore the workspace's files and end once the session is over and no agent needs the recorder."""
         lifetime = Lifetime(self._clock, upload_until=self._folder.facts().upload_until)
         while True:
             await asyncio.sleep(_END_S)
             if lifetime.may_go(parts.recording.state, watched_proxy.last_call_ms):
-                await asyncio.to_thread(self._put_back)
+                await asyncio.to_thread(self._restore_files)
                 self._finish(0)
                 return
 
-    def _put_back(self) -> None:
-        """Put the workspace's files back: an editor's agent must not be left with the address of nobody."""
+    def _restore_files(self) -> None:
+        """Restore the workspace's files, so that an editor's agent does not keep an address that no longer answers."""
         from promptster.session_folder.touched_files import TouchedFiles  # noqa: PLC0415 - needed once, at the very end
         from promptster.session_folder.vault import Vault  # noqa: PLC0415 - likewise
 
@@ -237,23 +238,23 @@ class RecorderProcess:
             self._log.fault("restore", error)
 
     async def _watch_folder(self) -> None:
-        """End when the session's folder was deleted, because nothing can be recorded."""
+        """End when the session's folder was deleted: there is nowhere left to record."""
         missed = 0
-        while missed < _GONE_LOOKS:
+        while missed < _CHECKS_BEFORE_GONE:
             await asyncio.sleep(_END_S)
             missed = missed + 1 if folder_gone(str(self._folder.path)) else 0
         self._log.write("folder gone")
         self._finish(0)
 
-    async def _watch_editors(self, parts: Assembly, operations: ControlRequests) -> None:
-        """Whether the editors' workspace files still hold our entries, if the candidate wanted them at all."""
+    async def _watch_editors(self, parts: Assembly, control_requests: ControlRequests) -> None:
+        """Record changes of our entries in the editors' workspace files, if the session uses them."""
         facts = self._folder.facts()
         named = facts.choices.get("ide")
         if not isinstance(named, str):
             return
         from promptster.recorder.editor_watch import EditorWatch  # noqa: PLC0415 - needed after start --ide only
 
-        ticket = operations.ticket()
+        ticket = control_requests.ticket()
         watch = EditorWatch(Path(facts.workspace), named.split(","), ticket)
         while True:
             await asyncio.sleep(_WATCH_S)
@@ -261,16 +262,16 @@ class RecorderProcess:
                 await parts.recording.record(drafts)
 
     async def _guard(self, name: str, run: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """A loop that fails for an unknown reason is logged and begun again; the others never notice."""
+        """Run a loop; if it fails for an unknown reason, log the fault and restart it without affecting the others."""
         while True:
             try:
                 await run()
             except JournalLostError as error:
                 self._log.fault(name, error)
                 self._start_anew()
-            except Exception as error:  # noqa: BLE001 - whatever it was, agents and the journal must not suffer
+            except Exception as error:  # noqa: BLE001 - no fault may affect agents or the journal
                 self._log.fault(name, error)
-                await asyncio.sleep(_AGAIN_S)
+                await asyncio.sleep(_RETRY_S)
                 continue
             return
 
@@ -300,7 +301,7 @@ def main(arguments: list[str]) -> int:
         code = EXIT_RESTART
     except (PromptsterError, SessionError) as error:
         log.fault("refused", error)
-        inheritance.say({"code": error.code, "message": error.message, "hint": error.hint})
+        inheritance.report({"code": error.code, "message": error.message, "hint": error.hint})
         code = EXIT_REFUSED
     log.write("end", code=code)
     return code

@@ -1,7 +1,7 @@
-"""Logs without content: words and numbers of our own making, never a prompt, a path or a message.
+"""The recorder's log, which holds fixed words and numbers only: never a prompt, a path or a message.
 
-An exception is logged as the names of its type and of the functions it passed through; its text stays out, because
-texts of exceptions quote what was being read.
+An exception is logged as its type and the functions that it passed through. Its text is left out, because exception
+texts quote the data that was being read.
 """
 
 from __future__ import annotations
@@ -19,28 +19,28 @@ _LIMIT = 1024 * 1024
 
 
 class Log:
-    """Lines to a file descriptor, usually the process's stderr."""
+    """Writes lines to a file descriptor, usually the process's stderr."""
 
     def __init__(self, handle: int = 2, *, now: Callable[[], float] = time.time) -> None:
-        """Write to ``handle``; a file that has grown over 1 MiB is begun anew."""
+        """Write to ``handle``; a file over 1 MiB is emptied first."""
         self._handle, self._now = handle, now
         with suppress(OSError):
             if os.fstat(handle).st_size > _LIMIT:
                 os.ftruncate(handle, 0)
 
     def write(self, word: str, **numbers: int | str | None) -> None:
-        """Write one line: when, what, and a few numbers or fixed texts."""
+        """Write one line: the time, what happened, and a few numbers or fixed words."""
         rest = "".join(f" {name}={value}" for name, value in numbers.items())
         with suppress(OSError):
             os.write(self._handle, f"{int(self._now() * 1000)} {word}{rest}\n".encode())
 
     def fault(self, where: str, error: BaseException) -> None:
-        """An unexpected error, without its text."""
+        """Log an unexpected error without its text."""
         self.write("fault", where=where, error=describe(error))
 
 
 def describe(error: BaseException) -> str:
-    """An exception as the name of its type and the places it passed through."""
+    """Describe an exception by its type and the places that it passed through."""
     places: list[str] = []
     trace = error.__traceback__
     while trace is not None:

@@ -1,7 +1,7 @@
-"""A session's recording as one thing with a state: begun, paused, resumed, closed, ended.
+"""One session's recording and its state: begun, paused, resumed, closed, ended.
 
-Here capture, recorder, sealer and uploader meet, and every transition becomes an event. What listens and loops is
-``promptster.recorder.process``.
+It connects capture, journal writer, sealer and uploader, and records every change of state as an event.
+``promptster.recorder.process`` holds the sockets and the loops.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _PATIENCE_S = 15.0
 _COMMAND_SOURCES = frozenset({Source.CANDIDATE, Source.WORKSPACE, Source.LAUNCHER})
 _ONLY_ONCE = frozenset({Kind.SUBMISSION_BASELINE, Kind.SUBMISSION_FINAL})
 _OURS_ALONE = frozenset(OWN_SOURCES) - _ONLY_ONCE
-"""Kinds about the session itself. They are written only here, and never accepted from a command."""
+"""Kinds that record the session's course: only this module writes them, and a command may not send them."""
 
 
 class Recording:
@@ -59,15 +59,15 @@ class Recording:
         uploader: Uploader,
         make_capture: Callable[[Callable[[Draft], int]], Capture],
     ) -> None:
-        """Join the parts; ``begin`` comes next."""
+        """Connect the parts; ``begin`` must follow."""
         self._folder, self._clock = folder, clock
         self.recorder, self._sealer, self._outbox, self._uploader = recorder, sealer, outbox, uploader
         self.capture = make_capture(self._append_captured)
         self.catch_up: Callable[[], None] = lambda: None
-        """Lets capture see everything that was forwarded so far."""
+        """Shows capture everything that was forwarded so far."""
         facts = folder.facts()
         self.state = facts.state
-        """What the session is doing."""
+        """The session's state."""
         self._refused = facts.refused
         self.latest = LastActivity()
         """What an agent did last."""
@@ -97,13 +97,13 @@ class Recording:
 
     @property
     def must_close(self) -> bool:
-        """Whether a submission was begun and its last event is missing."""
+        """Whether a submission was begun but its last event is missing."""
         begun = self.state is SessionState.CLOSING and Kind.SUBMISSION_FINAL in self._seqs
         return begun and not self.recorder.finished
 
     async def begin(self, repair: Repair) -> None:
-        """Recover what was recorded, and record how this start came about; durable when it returns."""
-        clean_end = self._take_clean_mark()
+        """Recover what was recorded, and record the circumstances of this start; durable when it returns."""
+        clean_end = self._take_clean_end()
         for event in self.recorder.recovered():
             self._absorb(event)
         self.recorder.start()
@@ -112,14 +112,14 @@ class Recording:
         elif not self.recorder.finished:
             self._record_return(clean_end=clean_end, repair=repair)
         self._settle_state()
-        with suppress(SessionError):  # a disk that refuses shows in the status; the agent works on
+        with suppress(SessionError):  # the status shows that the disk fails; the agent keeps working
             await self._durable(self.recorder.next_seq - 1)
 
     async def pause(self, reason: str) -> int:
-        """Record nothing of agents until ``resume``.
+        """Stop recording agents until ``resume``.
 
         Raises:
-            SessionError: the session has ended, or is paused already.
+            SessionError: the session has ended, or is already paused.
         """
         self._require(SessionState.RECORDING, "pause")
         self.catch_up()
@@ -130,7 +130,7 @@ class Recording:
         return seq
 
     async def resume(self, reason: str) -> int:
-        """Record again.
+        """Continue to record agents.
 
         Raises:
             SessionError: the session is not paused.
@@ -143,24 +143,24 @@ class Recording:
         return seq
 
     async def record(self, drafts: Sequence[Mapping[str, Any]]) -> list[int]:
-        """Record events from one of our commands; they are durable when this returns.
+        """Record the events that one of our commands sends; durable when it returns.
 
         Raises:
-            SessionError: the session takes nothing more, or a draft is not such an event.
+            SessionError: the session accepts no more events, or a draft is not one that a command may send.
         """
         if self._holding or not self.state.records:
             raise SessionError(
-                "this session takes no more events", hint="`promptster status` says why.", code="session_ended"
+                "this session accepts no more events", hint="`promptster status` says why.", code="session_ended"
             )
-        seqs = [self._append_told(draft) for draft in drafts]
+        seqs = [self._append_sent(draft) for draft in drafts]
         await self._durable(max(seqs, default=NOT_RECORDED))
         return seqs
 
     async def close(self, drafts: Sequence[Mapping[str, Any]]) -> int:
-        """Record the last events and ``closed``, seal everything; the number of events. May be repeated.
+        """Record the last events and ``closed``, seal everything, and return the number of events. May be repeated.
 
         Raises:
-            SessionError: the session has ended otherwise, or the disk refused (try again).
+            SessionError: the session has ended in another way, or the disk failed (try again).
         """
         async with self._closing:
             if not self.recorder.finished:
@@ -169,16 +169,16 @@ class Recording:
                 self._end_capture()
                 self._change(SessionState.CLOSING)
                 for draft in drafts:
-                    self._append_told(draft)
+                    self._append_sent(draft)
                 await self._append_closed()
             await self._seal()
             self._uploader.hurry()
             return self.recorder.next_seq
 
     async def flush(self, seconds: float, *, again: bool = False) -> None:
-        """Send everything so far, as far as that goes within ``seconds``.
+        """Send everything recorded so far, as much as possible within ``seconds``.
 
-        ``again`` also sends what the collector refused for good.
+        ``again`` also sends what the collector refused permanently.
         """
         wanted = self.recorder.next_seq
         if again:
@@ -192,11 +192,11 @@ class Recording:
                     await self._uploader.moved()
 
     async def end(self, *, stopped: bool, withdrawn: bool = False) -> None:
-        """Record that the recorder goes, and let go of the files.
+        """Record that the recorder stops, and close the files.
 
         Args:
             stopped: the candidate ended the session without submitting.
-            withdrawn: nothing more may be written or sent.
+            withdrawn: the candidate withdrew, so nothing more may be written or sent.
         """
         if withdrawn:
             self._holding = True
@@ -217,7 +217,7 @@ class Recording:
             self._folder.clean_end.write_text(str(self.recorder.next_seq), encoding="ascii")
 
     def collector_ended(self, outcome: str) -> None:
-        """The collector signed that it takes nothing more: stop recording, and say so."""
+        """Stop recording after the collector signed that it accepts no more, and change the state."""
         self.capture.pause()
         self._holding = True
         if outcome == "submitted" and self.finished:
@@ -226,7 +226,7 @@ class Recording:
             self._change(SessionState.LAPSED if outcome in {"lapsed", "submitted"} else SessionState.WITHDRAWN)
 
     def note_progress(self) -> None:
-        """Look whether everything of a closed session has arrived, and write down whether delivery stopped."""
+        """Check whether a closed session has arrived in full, and save whether the collector refuses delivery."""
         if self.state is SessionState.CLOSING and self.finished:
             self._change(SessionState.CLOSED)
         progress = self._uploader.progress
@@ -250,12 +250,12 @@ class Recording:
         self.capture.absorb(opened)
 
     def _record_opening(self) -> None:
-        """The first events: what was agreed to, with what this begins, where traffic goes instead of to a provider."""
+        """Record the first events: the consent, the session's settings, and unusual provider addresses."""
         for entry in opening(self._folder, consented=Kind.CONSENT in self._seqs):
             self._own(entry.event, src=entry.src)
 
     def _record_return(self, *, clean_end: bool, repair: Repair) -> None:
-        """How the recorder came back: with a clock that was set back, in order, or after something was lost."""
+        """Record the circumstances of a restart: a clock that was set back, possible losses, the end of a pause."""
         if (ahead := self._latest_ms - self._clock.wall_ms()) > JUMP_MS:
             self._own(kinds.CaptureClockJump(delta_ms=-ahead))
         details = losses(clean_end=clean_end, found=self.recorder.journal.recovery, repair=repair)
@@ -274,7 +274,7 @@ class Recording:
             self._own(kinds.CaptureGap(source="recorder", detail=detail, lost=0, from_ms=last, to_ms=now))
 
     def _settle_state(self) -> None:
-        """What the session is doing follows from its events, unless the collector ended it."""
+        """Derive the session's state from its events, unless the collector ended it."""
         if self.state in {SessionState.LAPSED, SessionState.WITHDRAWN}:
             self.capture.pause()
             self._holding = True
@@ -292,13 +292,13 @@ class Recording:
             self._change(SessionState.RECORDING)
 
     def _end_capture(self) -> None:
-        """Let what is under way between proxy and capture arrive, then take nothing more."""
+        """Let capture finish what the proxy has forwarded, then stop it."""
         self.catch_up()
         self.capture.finish()
         self.capture.pause()
 
     async def _append_closed(self) -> None:
-        """Seal everything else first: ``closed`` is alone in the last batch, whose number it names."""
+        """Record ``closed``, alone in the last batch, whose number it contains; everything else is sealed first."""
         self._holding = True
         while not self.recorder.finished:
             await self._durable(self.recorder.next_seq - 1)
@@ -313,17 +313,17 @@ class Recording:
         await self._durable(self.recorder.next_seq - 1)
 
     async def _durable(self, seq: int) -> None:
-        """Wait until an event is durable, as long as a person waits.
+        """Wait until an event is durable, but no longer than a person would.
 
         Raises:
-            SessionError: the disk refuses; the event is kept in memory and written as soon as it can be.
+            SessionError: the disk fails; the event is kept in memory and written as soon as possible.
         """
         try:
             async with asyncio.timeout(_PATIENCE_S):
                 await self.recorder.durable(seq)
         except TimeoutError:
             raise SessionError(
-                "cannot save what was recorded: the disk refuses",
+                "cannot save what was recorded: the disk does not accept it",
                 hint="Free space now. Nothing is lost yet.",
                 code="disk",
             ) from None
@@ -345,28 +345,28 @@ class Recording:
             self.latest.see(draft.event, draft.ms)
         return seq
 
-    def _append_told(self, told: Mapping[str, Any]) -> int:
-        """One draft of a command; what can be there only once is not recorded twice."""
-        kind, src = str(told.get("kind")), str(told.get("src"))
+    def _append_sent(self, sent: Mapping[str, Any]) -> int:
+        """Append a draft that a command sent; an event that may occur only once is not recorded twice."""
+        kind, src = str(sent.get("kind")), str(sent.get("src"))
         if src not in _COMMAND_SOURCES:
             raise SessionError("events from a command come from candidate, workspace or launcher", code="bad_draft")
         if kind in _OURS_ALONE or (kind in _ONLY_ONCE and not is_own(kind, src)):
-            raise SessionError(f"a command with the source {src} cannot tell the kind {kind}", code="bad_draft")
+            raise SessionError(f"a command may not record {kind} with the source {src}", code="bad_draft")
         if kind in _ONLY_ONCE and kind in self._seqs:
             return self._seqs[kind]
         try:
-            event = event_of(kind, dict(told.get("fields", {})))
+            event = event_of(kind, dict(sent.get("fields", {})))
         except EventError as error:
             raise SessionError(f"a command sent an event that does not exist: {error}", code="bad_draft") from error
         draft = self._draft(
             src,
             event,
-            lane=int(told.get("lane", 0)),
-            refs=tuple(int(ref) for ref in told.get("refs", ())),
+            lane=int(sent.get("lane", 0)),
+            refs=tuple(int(ref) for ref in sent.get("refs", ())),
         )
         seq = self.recorder.append(draft)
         if seq == NOT_RECORDED:
-            raise SessionError("the recorder did not take the event", code="not_recorded")
+            raise SessionError("the event was not recorded", code="not_recorded")
         self._seqs[kind] = seq
         return seq
 
@@ -379,8 +379,8 @@ class Recording:
         clock = self._clock
         return Draft(src=src, event=event, lane=lane, refs=refs, ms=clock.wall_ms(), mono_ms=clock.mono_ms())
 
-    def _take_clean_mark(self) -> bool:
-        """Whether the last run ended in order, right after the journal's last event."""
+    def _take_clean_end(self) -> bool:
+        """Whether the last run ended in order and right after the journal's last event; reading removes the mark."""
         try:
             mark = self._folder.clean_end.read_text(encoding="ascii")
             self._folder.clean_end.unlink()
@@ -395,5 +395,5 @@ class Recording:
     def _change(self, state: SessionState) -> None:
         if state is not self.state:
             self.state = state
-            with suppress(OSError, SessionError):  # a full disk, or a deleted folder
+            with suppress(OSError, SessionError):  # the disk is full, or the folder was deleted
                 self._folder.update(state=state)

@@ -1,4 +1,4 @@
-"""Starting supervisor and recorder from a command; both outlive it."""
+"""Starts the supervisor and the recorder from a command; both outlive it."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ _SECRET_ENDINGS = ("_KEY", "_TOKEN", "_SECRET", "_PASSWORD", "_CREDENTIALS")
 def spawn_recorder(
     folder: SessionFolder, secrets: SessionSecrets, *, token: str | None = None, timeout_s: float = 60.0
 ) -> int:
-    """Start supervisor and recorder for a session; both outlive the caller and hold none of its files.
+    """Start the supervisor and the recorder of a session; both outlive the caller and hold none of its files.
 
-    ``token`` is that of the recorder before, for agents that still run; a new one is made without it.
+    ``token`` is the previous recorder's, so that agents that still run can continue; a new one is made if not given.
 
     Returns:
         The port on which the proxy listens.
 
     Raises:
-        RecorderRunningError: one runs already.
-        SessionError: it did not start.
+        RecorderRunningError: this session's recorder is already running.
+        SessionError: the recorder did not start.
     """
     packet = {
         "folder": str(folder.path),
@@ -44,44 +44,44 @@ def spawn_recorder(
         "secrets": secrets.to_json(),
         "token": token,
     }
-    told, tell = os.pipe()
-    ready, say = os.pipe()
+    packet_read, packet_write = os.pipe()
+    ready_read, ready_write = os.pipe()
     log = os.open(folder.logs / "supervisor.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
     try:
         child = subprocess.Popen(
-            [sys.executable, "-P", "-m", "promptster.recorder.supervisor", str(told), str(say)],
+            [sys.executable, "-P", "-m", "promptster.recorder.supervisor", str(packet_read), str(ready_write)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=log,
-            pass_fds=(told, say),
+            pass_fds=(packet_read, ready_write),
             start_new_session=True,
             env=without_credentials(os.environ),
         )
-        os.close(say)
-        say = -1
-        os.write(tell, json.dumps(packet).encode() + b"\n")
-        os.close(tell)
-        tell = -1
+        os.close(ready_write)
+        ready_write = -1
+        os.write(packet_write, json.dumps(packet).encode() + b"\n")
+        os.close(packet_write)
+        packet_write = -1
         child.wait()
-        line = read_line(ready, timeout_s)
+        line = read_line(ready_read, timeout_s)
         if b'"port"' not in line:
-            read_line(ready, timeout_s)
+            read_line(ready_read, timeout_s)
         port = _read_ready(line)
         folder.name_run()
         return port
     finally:
-        for handle in (told, tell, ready, say, log):
+        for handle in (packet_read, packet_write, ready_read, ready_write, log):
             if handle >= 0:
                 os.close(handle)
 
 
 def without_credentials(environment: Mapping[str, str]) -> dict[str, str]:
-    """What a background process may inherit: provider keys are the agent's business."""
+    """The environment for a background process, without variables that may hold a provider's keys."""
     return {name: value for name, value in environment.items() if not name.upper().endswith(_SECRET_ENDINGS)}
 
 
 def _read_ready(line: bytes) -> int:
-    hint = "Run `promptster resume` to try again. The session's folder has more in logs/."
+    hint = "Run `promptster resume` to try again. See logs/ in the session's folder for details."
     try:
         answer: dict[str, Any] = json.loads(line)
     except ValueError:

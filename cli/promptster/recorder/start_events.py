@@ -1,4 +1,4 @@
-"""What a recorder has to say when it starts: how the session was opened, or what was lost before it came back."""
+"""The events of a recorder's start: how the session was opened, or what may have been lost before a restart."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ class Entry:
 
 
 def opening(folder: SessionFolder, *, consented: bool) -> Iterator[Entry]:
-    """A session's first events: what was agreed to, with what it begins, where traffic goes instead of to a provider.
+    """A session's first events: the consent, the session's settings, and unusual provider addresses.
 
     Args:
-        folder: the session, as ``promptster start`` left it.
-        consented: the consent is recorded already, by a start that was interrupted after it.
+        folder: the session, as ``promptster start`` prepared it.
+        consented: the consent is already recorded, because an earlier start was interrupted after it.
 
     Raises:
         SessionError: a document is missing.
@@ -76,20 +76,20 @@ def _consent(folder: SessionFolder) -> Entry:
 
 
 def losses(*, clean_end: bool, found: Recovery, repair: Repair) -> list[str]:
-    """What may be missing since the last run, for a person; empty if nothing is.
+    """Sentences for people about what may be missing since the last run; empty if nothing is.
 
     Args:
         clean_end: the last run ended in order.
-        found: what opening the journal showed.
-        repair: what was put right between journal and batches.
+        found: what was found when the journal was opened.
+        repair: what was repaired between journal and batches.
     """
     details: list[str] = []
     if not clean_end:
-        details.append("the recorder ended without notice: what was forwarded last may be missing")
+        details.append("the recorder ended unexpectedly: what was forwarded last may be missing")
     if not found.clean:
         details.append(f"{found.torn_bytes} bytes and {found.refused_files} files of the journal were moved aside")
     if repair.filled:
-        details.append(f"{repair.filled} events were taken back from sealed batches")
+        details.append(f"{repair.filled} events were restored from sealed batches")
     if repair.moved or repair.skipped:
         details.append(
             f"{repair.skipped} numbers belong to events that only the collector holds; {repair.moved} events were "

@@ -1,16 +1,16 @@
 """The supervisor: a small process that outlives its recorder.
 
-It holds the listening sockets, the proxy's token and the session's secrets, starts the recorder with them, and starts
-it again when it dies. The port stays the same, so an agent sees at most one failed call. It imports little and does
-little, so it seldom fails. Its life:
+It holds the listening sockets, the proxy's token and the session's secrets, starts the recorder with them, and restarts
+it when it dies. The port stays the same, so an agent sees at most one failed call. The supervisor imports little and
+does little, so it seldom fails. Its life:
 
-1. ``promptster.recorder.spawning``, in a command, starts ``python -m promptster.recorder.supervisor`` in a session of
-   its own, with stdin and stdout on ``/dev/null``. What it needs to know goes through a pipe, never through arguments
-   or the environment.
-2. It forks once more, takes the folder's lock, binds 127.0.0.1 and two unix sockets, and makes the token.
+1. A command, through ``promptster.recorder.spawning``, starts ``python -m promptster.recorder.supervisor`` in a new
+   process session, with stdin and stdout on ``/dev/null``. Its data comes through a pipe, never through arguments or
+   the environment.
+2. It forks once more, locks the session's folder, binds 127.0.0.1 and two unix sockets, and makes the token.
 3. It starts ``python -m promptster.recorder.process`` with the sockets, and reports to the command that it is ready.
 4. It waits. It ends when the recorder ends with exit code 0 or 78, or when the session's folder is deleted. After any
-   other exit code it starts the recorder again, at once or after a growing pause.
+   other exit code it restarts the recorder, at once or after a growing pause.
 
 If the supervisor itself is killed, the recorder continues alone and holds the same lock.
 """
@@ -36,19 +36,19 @@ if TYPE_CHECKING:
 
 
 EXIT_RESTART = 75
-"""The recorder asks to be started again at once."""
+"""The recorder asks for an immediate restart."""
 EXIT_REFUSED = 78
-"""The recorder cannot work with this session; starting it again would not help."""
+"""The recorder cannot work with this session; a restart would not help."""
 
 _FIRST_TRIES = 3
 _SETTLED_S = 2.0
 _LONGEST_PAUSE_S = 5.0
 _LONGEST_PAUSE_AFTER_KILL_S = 0.2
-"""Who is killed from outside did not fail by itself."""
+"""A recorder that was killed from outside did not fail by itself, so the pause stays short."""
 
 
 def read_line(handle: int, timeout_s: float) -> bytes:
-    """One line, or less if its writer ended or the time is over."""
+    """Read one line, or less if its writer ended or the time is up."""
     line = bytearray()
     deadline = time.monotonic() + timeout_s
     while not line.endswith(b"\n"):
@@ -62,7 +62,7 @@ def read_line(handle: int, timeout_s: float) -> bytes:
 
 
 def folder_gone(folder: str) -> bool:
-    """Whether a session's folder was deleted; one that cannot be looked at at the moment was not."""
+    """Whether a session's folder was deleted; a folder that merely cannot be read was not."""
     try:
         os.stat(f"{folder}/session.json")  # noqa: PTH116 - pathlib is not imported here, see the module's first lines
     except (FileNotFoundError, NotADirectoryError):
@@ -73,7 +73,7 @@ def folder_gone(folder: str) -> bool:
 
 
 class Supervisor:
-    """Holds what must stay the same, and keeps one recorder running."""
+    """Holds the sockets, the lock and the token, and keeps one recorder running with them."""
 
     def __init__(self, packet: Mapping[str, Any]) -> None:
         """Take the folder's lock and bind the sockets.
@@ -101,8 +101,11 @@ class Supervisor:
         """The proxy's port."""
         return int(self._tcp.getsockname()[1])
 
-    def run(self, say: int) -> int:
-        """Keep a recorder running until it ends in order; returns the exit code of this process."""
+    def run(self, ready: int) -> int:
+        """Keep a recorder running until it ends in order; return the exit code of this process.
+
+        ``ready`` is the pipe on which the starting command waits.
+        """
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, self._end)
@@ -111,12 +114,12 @@ class Supervisor:
         while True:
             began = time.monotonic()
             answer = self._start_recorder()
-            say = self._report(answer, say)
+            ready = self._report(answer, ready)
             code = self._wait()
             if self._ending or code in {0, EXIT_REFUSED} or folder_gone(self._folder):
                 break
             quick = 0 if time.monotonic() - began > _SETTLED_S else quick + 1
-            if say >= 0 and quick >= _FIRST_TRIES:
+            if ready >= 0 and quick >= _FIRST_TRIES:
                 break
             self._restarts += 1
             self._log(f"recorder ended code={code} restarts={self._restarts}")
@@ -127,15 +130,15 @@ class Supervisor:
         return 0
 
     def _start_recorder(self) -> bytes:
-        """Start one, and wait until it says something or dies; what it said."""
-        told, tell = os.pipe()
-        ready, say = os.pipe()
+        """Start a recorder, wait until it reports or dies, and return its report."""
+        packet_read, packet_write = os.pipe()
+        ready_read, ready_write = os.pipe()
         handles = {
             "tcp": self._tcp.fileno(),
             "control": self._control.fileno(),
             "hooks": self._hooks.fileno(),
             "lock": self._lock,
-            "ready": say,
+            "ready": ready_write,
         }
         packet = {
             "handles": handles,
@@ -146,52 +149,52 @@ class Supervisor:
         }
         child = os.fork()
         if child == 0:
-            self._become_recorder(told, tuple(handles.values()))
+            self._become_recorder(packet_read, tuple(handles.values()))
         self._child = child
-        os.close(told)
-        os.close(say)
-        os.write(tell, json.dumps(packet).encode() + b"\n")
-        os.close(tell)
+        os.close(packet_read)
+        os.close(ready_write)
+        os.write(packet_write, json.dumps(packet).encode() + b"\n")
+        os.close(packet_write)
         if self._ending:
             os.kill(child, signal.SIGTERM)
         self._write_pid("recorder.pid", child)
         line = b""
         while not line.endswith(b"\n"):
-            piece = os.read(ready, 65536)
+            piece = os.read(ready_read, 65536)
             if not piece:
                 break
             line += piece
-        os.close(ready)
+        os.close(ready_read)
         return line
 
-    def _become_recorder(self, told: int, handles: tuple[int, ...]) -> NoReturn:
+    def _become_recorder(self, packet: int, handles: tuple[int, ...]) -> NoReturn:
         try:
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
-            for handle in (told, *handles):
+            for handle in (packet, *handles):
                 os.set_inheritable(handle, True)
             log = os.open(f"{self._folder}/logs/recorder.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
             os.dup2(log, 2)
             os.environ["MALLOC_ARENA_MAX"] = "1"  # glibc: threads share one heap, so that it stays small
             os.execv(  # noqa: S606 - this very interpreter, with a fixed module
                 sys.executable,
-                [sys.executable, "-P", "-m", "promptster.recorder.process", self._folder, str(told)],
+                [sys.executable, "-P", "-m", "promptster.recorder.process", self._folder, str(packet)],
             )
         finally:
             os._exit(EXIT_RESTART)
 
     @staticmethod
-    def _report(answer: bytes, say: int) -> int:
-        """Tell the waiting command what the recorder said; -1 if it no longer waits.
+    def _report(answer: bytes, ready: int) -> int:
+        """Pass the recorder's report to the waiting command; return the pipe, or -1 once no command waits on it.
 
-        After bad news the pipe stays open until this process ends, so that the command returns when all is over.
+        After a failed start the pipe stays open until this process ends, so that the command returns after it.
         """
-        if say < 0 or not answer:
-            return say
+        if ready < 0 or not answer:
+            return ready
         with suppress(OSError):
-            os.write(say, answer)
+            os.write(ready, answer)
         if b'"port"' not in answer:
-            return say
-        os.close(say)
+            return ready
+        os.close(ready)
         return -1
 
     def _wait(self) -> int:
@@ -219,7 +222,7 @@ class Supervisor:
         return handle
 
     def _prepare_run_folder(self) -> None:
-        """Make the folder for sockets; one that others could have prepared is refused."""
+        """Create the folder for the sockets; a folder that another user could have prepared is refused."""
         run = str(self._packet["run"])
         try:
             make_private_folder(run, way_on=str(self._packet["way_on"]))
@@ -228,10 +231,10 @@ class Supervisor:
 
     @staticmethod
     def _listen_tcp(port: int) -> socket.socket:
-        """Bind 127.0.0.1, at the last port again if it is free.
+        """Bind 127.0.0.1, on the previous port if it is free.
 
-        Closed connections of the recorder before may linger on that port: SO_REUSEADDR overlooks them, but no other
-        listener. A fresh port gets it once it is ours alone.
+        Closed connections of the previous recorder may still occupy that port. SO_REUSEADDR ignores them, but not
+        another listener. On a new port the option is set after binding, when the port is ours alone.
         """
         for wanted in (port, 0):
             listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
@@ -263,7 +266,7 @@ class Supervisor:
         return listener
 
     def _write_pid(self, name: str, pid: int) -> None:
-        """Write a process id down; a full disk, or a folder that is gone, must not end the one who supervises."""
+        """Save a process id; a full disk or a deleted folder must not end the supervisor."""
         new = f"{self._folder}/{name}.new"
         with suppress(OSError):
             handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
@@ -284,7 +287,7 @@ class Supervisor:
             self._clear_run_folder()
 
     def _clear_run_folder(self) -> None:
-        """Remove what no other program removes: it holds a token that no longer opens anything."""
+        """Delete the sockets' folder: nothing else would, and the token in it is no longer valid."""
         run = str(self._packet["run"])
         if not is_our_folder(run):
             return
@@ -300,12 +303,12 @@ class Supervisor:
 
 
 def main(arguments: list[str]) -> int:
-    """Become the supervisor: ``arguments`` name the pipe to read from and the pipe to answer on."""
-    told, say = (int(argument) for argument in arguments)
-    os.set_inheritable(told, False)
-    os.set_inheritable(say, False)
-    packet = json.loads(read_line(told, 10.0))
-    os.close(told)
+    """Become the supervisor: ``arguments`` are the pipe to read from and the pipe to report on."""
+    packet_read, ready = (int(argument) for argument in arguments)
+    os.set_inheritable(packet_read, False)
+    os.set_inheritable(ready, False)
+    packet = json.loads(read_line(packet_read, 10.0))
+    os.close(packet_read)
     if os.fork():
         os._exit(0)
     os.umask(0o077)
@@ -314,9 +317,9 @@ def main(arguments: list[str]) -> int:
         supervisor = Supervisor(packet)
     except SessionError as error:
         refusal = {"code": error.code, "message": error.message, "hint": error.hint}
-        os.write(say, json.dumps(refusal).encode() + b"\n")
+        os.write(ready, json.dumps(refusal).encode() + b"\n")
         return 1
-    return supervisor.run(say)
+    return supervisor.run(ready)
 
 
 if __name__ == "__main__":

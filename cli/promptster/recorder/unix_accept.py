@@ -1,4 +1,4 @@
-"""Accepting connections on a unix socket that a supervisor keeps open, one task for each."""
+"""Accepts connections on a unix socket that the supervisor keeps open, and serves each in its own task."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ _PAUSE_S = 0.1
 async def accept_for_ever(
     sock: socket.socket, serve: Callable[[socket.socket], Coroutine[None, None, None]], log: Log, *, name: str
 ) -> None:
-    """Hand every connection to ``serve``, in a task of its own; ends only by being cancelled.
+    """Run ``serve`` for every connection, each in its own task, until cancelled.
 
-    The socket stays open then: it belongs to the supervisor. A fault of accepting is logged under ``name``, and
-    accepting goes on a moment later. Whoever is not this user is cut off without a word.
+    The socket stays open afterwards, because it belongs to the supervisor. If accepting fails, the fault is logged
+    under ``name`` and accepting resumes a moment later. Connections of other users are closed at once.
     """
     sock.setblocking(False)
     loop = asyncio.get_running_loop()
-    under_way: set[asyncio.Task[None]] = set()
+    running: set[asyncio.Task[None]] = set()
     while True:
         try:
             connection, _ = await loop.sock_accept(sock)
@@ -41,5 +41,5 @@ async def accept_for_ever(
             continue
         connection.setblocking(False)
         task = asyncio.create_task(serve(connection))
-        under_way.add(task)
-        task.add_done_callback(under_way.discard)
+        running.add(task)
+        task.add_done_callback(running.discard)

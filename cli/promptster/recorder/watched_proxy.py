@@ -1,4 +1,4 @@
-"""The proxy's place in the recorder: it forwards from the first moment, watched as soon as recording is possible."""
+"""The recorder's proxy: it forwards from the start, and capture observes it as soon as recording is possible."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
     from promptster.session_folder.folder import SessionFacts
 
 _OBSERVED_BYTES = 32 * 1024 * 1024
-"""Payload held for capture at any time: the whole recorder is to stay below 80 MiB."""
+"""Most payload held for capture at any time, so that the whole recorder stays below 80 MiB."""
 
 
 class WatchedProxy:
-    """The proxy, and whether capture watches it yet."""
+    """The proxy, with or without capture observing it."""
 
     def __init__(self, facts: SessionFacts, token: str, clock: Clock, log: Log, spool_folder: Path) -> None:
         """Prepare the proxy for a session's upstreams."""
@@ -57,11 +57,11 @@ class WatchedProxy:
 
     @property
     def missed_bytes(self) -> int:
-        """Payload that was forwarded and could not be kept for capture."""
+        """Bytes of payload that were forwarded but could not be kept for capture."""
         return self._proxy.stats.missed_bytes
 
     async def serve(self, sock: socket.socket) -> None:
-        """Forward from now on; nothing happens if that has begun."""
+        """Start to forward, unless forwarding has already begun."""
         if self._serving:
             return
         self._serving = True
@@ -69,15 +69,15 @@ class WatchedProxy:
         await self._proxy.serve(sock)
 
     def attach(self, capture: Capture, receive: Callable[[str, bytes], None]) -> None:
-        """Let this capture watch from now on, and let ``receive`` take hook calls."""
+        """Let ``capture`` observe from now on, and pass hook calls to ``receive``."""
         self._capture, self._receive = capture, receive
 
     def catch_up(self) -> None:
-        """Let capture see now everything that was forwarded so far."""
+        """Show capture everything that was forwarded so far."""
         self._proxy.flush_observations()
 
     async def aclose(self) -> None:
-        """Cut what is under way, and let capture see everything that was forwarded."""
+        """Cut the open exchanges, and show capture everything that was forwarded."""
         await self._proxy.aclose()
 
     def _observe(self, info: RequestInfo) -> Observer:
@@ -89,7 +89,7 @@ class WatchedProxy:
         self._receive(agent, payload)
 
     def _leave_in_spool(self, agent: str, payload: bytes) -> None:
-        """Nothing can be recorded yet: the call waits as those do whose recorder does not run."""
+        """Leave a call in the spool, as a hook does when no recorder runs: nothing can be recorded yet."""
         try:
             spool.keep(self._spool, agent, payload)
         except (OSError, spool.SpoolError) as error:
@@ -108,7 +108,7 @@ class WatchedProxy:
 
 
 def _network(log: Log) -> Network:
-    """The way to the providers, from the environment that the session was started in."""
+    """The network settings for the providers, from the environment that the session was started in."""
     try:
         return Config.load(Paths.from_environment()).network
     except ConfigurationError as error:

@@ -21,7 +21,7 @@ class Accepted:
     arrives: tuple[bytes, ...] = ()
     """The requests as the provider gets them, one after the other; none: ``raw`` is one and arrives as it is."""
     whole: bool = True
-    """Whether the request is sent to its end; where its body is too large for that, the head has to do."""
+    """Whether the request is sent to its end; a head is enough if the body is too large for that."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,6 @@ from promptster.agents.cursor import hook_events
 from promptster.agents.cursor.editor import check_cursor
 from promptster.agents.editor_files import changed_entries
 from promptster.errors import UsageError, WorkspaceError
-from promptster.recorder.editor_watch import EditorWatch
 from promptster.session.current import Current
 from promptster.session.launch.editor_files import (
     agree_later,
@@ -175,26 +174,6 @@ def test_lost_entries_are_noticed(made: Desk, ide: str) -> None:
     path.unlink()
     (gone,) = changed_entries(made.workspace, ide, TICKET)
     assert "missing" in gone["fields"]["detail"]
-
-
-def test_the_watch_tells_each_change_once(made: Desk) -> None:
-    """The watch is silent until it has seen our entries; it then reports a lasting loss once, and their return once."""
-    path = made.workspace / _FILES["cursor"]
-    watch = EditorWatch(made.workspace, ["cursor"], TICKET)
-    assert watch.look() == []
-    prepare_ide(Current(made.folder), "cursor")
-    ours = path.read_bytes()
-    assert watch.look() == []
-    path.write_bytes(b"{}")
-    assert watch.look() == []
-    (lost,) = watch.look()
-    assert "changed" in lost["fields"]["detail"]
-    assert watch.look() == []
-    path.write_bytes(ours)
-    assert watch.look() == []
-    (back,) = watch.look()
-    assert "back" in back["fields"]["detail"]
-    assert watch.look() == []
 
 
 def test_a_later_yes_is_remembered(made: Desk) -> None:

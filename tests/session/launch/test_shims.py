@@ -29,7 +29,7 @@ def _start(plan: ShellStart, given: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_the_shims_call_run_with_every_word(tmp_path: Path) -> None:
-    """Each shim is private and executable and passes all arguments after ``--``."""
+    """Each shim is private and executable, and passes its arguments after ``--``; it ignores the working folder."""
     folder = write_shims(tmp_path)
     assert sorted(path.name for path in folder.iterdir()) == sorted(NAMES)
     text = (folder / "claude").read_text()

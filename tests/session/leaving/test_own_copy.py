@@ -253,7 +253,7 @@ def test_a_late_log_is_waited_for_a_while_and_told(logged: Desk) -> None:
     what = "no log proof for the receipts of batches 0 to 3 (no checkpoint of the log is here)"
     assert copy.log_is_late("Acme") == [
         f"warning: your copy is not complete yet: {what}",
-        "Acme has everything, and you need do nothing. Later you can complete your copy:",
+        "Acme has everything, so you need not do anything. To complete your copy later:",
         f"promptster export {copy.path}",
     ]
 
