@@ -9,7 +9,7 @@ from promptster.proxy.upstreams import DEFAULT_UPSTREAMS, Upstream
 
 
 def test_the_default_table() -> None:
-    """Three providers, all by TLS, each under its own name."""
+    """There are three providers, all with TLS, each under its own name."""
     assert {name: upstream.base_url for name, upstream in DEFAULT_UPSTREAMS.items()} == {
         "anthropic": "https://api.anthropic.com",
         "openai": "https://api.openai.com/v1",
@@ -55,7 +55,7 @@ def test_a_base_url_is_taken_apart(url: str, host: str, port: int, header: bytes
     ],
 )
 def test_an_unusable_base_url_is_refused(url: str) -> None:
-    """Before anything is forwarded there."""
+    """It is refused before anything is forwarded there."""
     with pytest.raises(ConfigurationError):
         Upstream("x", url)
 
